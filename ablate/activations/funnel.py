@@ -1,0 +1,157 @@
+"""The funnel activation, y = max(x, T(x)) with a spatial condition T, and its variants.
+
+Ma, Zhang and Sun 2020 (arXiv 2007.11824), equation 2: T is a depthwise convolution, followed by batch normalisation;
+tables 5, 6 and 7 vary the condition, the normalisation and the window. Not to be mixed up with the *flexible* ReLU of
+the same abbreviation (arXiv 1706.08098). Shapes: B images, C channels, maps of H x W, which every part keeps.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ablate.activations.maximum import maximum
+from ablate.recipe import ActivationFields
+
+Size = tuple[int, int]
+
+WINDOWS: dict[str, tuple[Size, ...]] = {
+    "1x1": ((1, 1),),
+    "3x3": ((3, 3),),
+    "5x5": ((5, 5),),
+    "7x7": ((7, 7),),
+    "1x3+3x1": ((1, 3), (3, 1)),
+}
+"""Height and width of each branch of the condition."""
+
+
+class Funnel(nn.Module):
+    """max(x, T(x)), or another meeting of x and T(x).
+
+    Args:
+        branches: T is their sum or maximum; each maps (B, C, H, W) to the same shape.
+        branch_combine: `sum` or `max`.
+        combine: `max`: max(x, T(x)); `sum`: x + T(x); `dw_relu`: max(T(x), 0) (table 5, row E).
+    """
+
+    def __init__(self, branches: list[nn.Module], *, branch_combine: str = "sum", combine: str = "max") -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.branch_combine = branch_combine
+        self.combine = combine
+
+    def condition(self, x: Tensor) -> Tensor:
+        """T(x), of the shape and dtype of x: (B, C, H, W)."""
+        t: Tensor
+        t, *others = (branch(x) for branch in self.branches)
+        for other in others:
+            t = t + other if self.branch_combine == "sum" else maximum(t, other)
+        # Under autocast a normalisation may answer in another precision than that of x.
+        return t.to(x.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape, dtype and memory format."""
+        t = self.condition(x)
+        if self.combine == "max":
+            return maximum(x, t)
+        return x + t if self.combine == "sum" else F.relu(t)
+
+    def fold(self) -> Funnel:
+        """The same function in evaluation mode with batch normalisation folded into the depthwise convolutions.
+
+        Returns:
+            A new module in evaluation mode; this one itself where a branch has another normalisation, or pools.
+        """
+        folded: list[nn.Module] = []
+        for branch in self.branches:
+            match list(copy.deepcopy(branch).eval().children()):
+                case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm]:
+                    folded.append(fuse_conv_bn_eval(conv, norm))
+                case _:
+                    return self
+        return Funnel(folded, branch_combine=self.branch_combine, combine=self.combine).eval()
+
+    def extra_repr(self) -> str:
+        """See `nn.Module.extra_repr`."""
+        return f"combine={self.combine}, branch_combine={self.branch_combine}"
+
+
+def build_funnel(recipe: ActivationFields, channels: int, generator: torch.Generator) -> Funnel:
+    """A funnel with fresh weights.
+
+    Args:
+        recipe: its funnel fields are read.
+        channels: C.
+        generator: source of the condition's weights, Gaussian with `init_std`, and of its bias, uniform within
+            1/sqrt(taps) as in torch's own convolution and the released code.
+
+    Returns:
+        Module with one branch, or two for the window 1x3+3x1, each with a normalisation of its own (as the authors'
+        `frelu_light.py` has it).
+    """
+    branches: list[nn.Module] = [_build_branch(recipe, channels, size, generator) for size in WINDOWS[recipe.window]]
+    return Funnel(branches, branch_combine=recipe.branch_combine, combine=recipe.combine)
+
+
+def count_groups(channels: int, wanted: int) -> int:
+    """The largest divisor of `channels` that is at most `wanted`."""
+    return next(groups for groups in range(min(wanted, channels), 0, -1) if channels % groups == 0)
+
+
+def _build_branch(recipe: ActivationFields, channels: int, size: Size, generator: torch.Generator) -> nn.Sequential:
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    if recipe.condition == "parametric":
+        parts["conv"] = _build_conv(recipe, channels, size, generator)
+    else:
+        parts["pool"] = _build_pool(recipe, size)
+    if recipe.norm != "none":
+        parts["norm"] = _build_norm(recipe, channels)
+    return nn.Sequential(parts)
+
+
+def _build_conv(recipe: ActivationFields, channels: int, size: Size, generator: torch.Generator) -> nn.Conv2d:
+    dilation = recipe.window_dilation
+    conv = nn.Conv2d(
+        channels,
+        channels,
+        size,
+        padding=_same_padding(size, dilation),
+        dilation=dilation,
+        groups=channels,
+        bias=recipe.funnel_bias,
+        device="meta",  # torch's own initialisation would draw from the global generator
+    ).to_empty(device="cpu")
+    nn.init.normal_(conv.weight, 0.0, recipe.init_std, generator=generator)  # (C, 1, kh, kw)
+    if conv.bias is not None:
+        bound = 1 / math.sqrt(size[0] * size[1])
+        nn.init.uniform_(conv.bias, -bound, bound, generator=generator)
+    return conv
+
+
+def _build_pool(recipe: ActivationFields, size: Size) -> nn.Module:
+    if recipe.condition == "avg_pool":
+        return nn.AvgPool2d(size, stride=1, padding=_same_padding(size, 1), count_include_pad=False)
+    dilation = recipe.window_dilation
+    height, width = _same_padding(size, dilation)
+    if dilation == 1:
+        return nn.MaxPool2d(size, stride=1, padding=(height, width))
+    # torch pads a pooling by half of its window at most, counted without dilation.
+    pad = nn.ConstantPad2d((width, width, height, height), -math.inf)
+    return nn.Sequential(pad, nn.MaxPool2d(size, stride=1, dilation=dilation))
+
+
+def _build_norm(recipe: ActivationFields, channels: int) -> nn.Module:
+    groups = {"ln": 1, "in": channels, "gn": count_groups(channels, recipe.norm_groups)}
+    norm = nn.BatchNorm2d(channels) if recipe.norm == "bn" else nn.GroupNorm(groups[recipe.norm], channels)
+    nn.init.constant_(norm.weight, recipe.gamma_init)
+    return norm
+
+
+def _same_padding(size: Size, dilation: int) -> Size:
+    return dilation * (size[0] - 1) // 2, dilation * (size[1] - 1) // 2

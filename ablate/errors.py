@@ -1,0 +1,96 @@
+"""The exceptions of ablate, each of which reaches a user as a sentence.
+
+AblateError
+├── StudyError        the study document is wrong; carries every problem found, each with its place
+├── SiteError         a network cannot be traced, or a row selects no call site in it
+├── DataError         a data set is missing, damaged or unknown
+├── TrialError        a trial cannot start (a task that is not installed, a workdir that is in use)
+└── TableError        a table cannot be built or rendered as asked
+
+A text has four parts where they exist: what, given, allowed, next.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+QUOTABLE = re.compile(r"[\w .,=+*/()<>@-]{1,64}")
+
+
+class AblateError(Exception):
+    """Any error of ablate that a user can act on."""
+
+
+class SiteError(AblateError):
+    """A network cannot be traced, or the recipe selects no call site in it."""
+
+
+class DataError(AblateError):
+    """A data set is missing, damaged or unknown."""
+
+
+class TrialError(AblateError):
+    """A trial cannot start."""
+
+
+class TableError(AblateError):
+    """A table cannot be built or rendered as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding in a document.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) into the document, `""` for the whole.
+        code: short stable name, such as `unknown_field`.
+        message: the sentence for the user.
+    """
+
+    pointer: str
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.message}"
+
+
+class StudyError(AblateError):
+    """A study document is wrong.
+
+    Attributes:
+        problems: every problem found, in document order.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@contextmanager
+def collecting(problems: list[Problem]) -> Iterator[None]:
+    """Put the problems of a StudyError raised inside into `problems`, each once, and go on behind the block."""
+    try:
+        yield
+    except StudyError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+
+
+def quote(name: object) -> str:
+    """A user's own word in quotation marks, or `(unprintable)` where it could deceive a terminal or a page."""
+    text = str(name)
+    return f"'{text}'" if QUOTABLE.fullmatch(text) else "(unprintable)"
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """The clause `; did you mean 'x'?`, or, where nothing is near, the allowed names (at most 24)."""
+    names = list(allowed)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")
+    return f"; allowed: {shown}" if names else ""

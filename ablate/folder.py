@@ -1,0 +1,105 @@
+"""The folder of `ablate run`: `trials.jsonl` with every finished trial, checkpoints of the others, tables.
+
+A record is appended and synced before anything else is done with it; a line torn by a crash is set aside on the next
+start. One process at a time works in a folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ablate.errors import TrialError
+from ablate.trial import TrialRecord
+
+
+class Folder:
+    """The state of one study at one scale on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def trials_file(self) -> Path:
+        """Finished trials, one JSON document a line."""
+        return self.path / "trials.jsonl"
+
+    def workdir(self, key: str) -> Path:
+        """The folder of a trial's own, for its checkpoint and traceback."""
+        return self.path / "trials" / key[:16]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            TrialError: another process holds it, or it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise TrialError(f"cannot write to {self.path}: {error.strerror}; choose another folder with --out") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise TrialError(f"another process (pid {holder}) works in {self.path}; wait for it, or use --out") from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def read(self) -> dict[str, TrialRecord]:
+        """The latest record of every trial, by key. A torn last line is cut off into `trials.torn`.
+
+        Raises:
+            TrialError: a line in the middle cannot be read.
+        """
+        if not self.trials_file.exists():
+            return {}
+        content = self.trials_file.read_bytes()
+        whole, _, torn = content.rpartition(b"\n")
+        if torn:
+            with (self.path / "trials.torn").open("ab") as file:
+                file.write(torn + b"\n")
+            with self.trials_file.open("r+b") as file:
+                file.truncate(len(content) - len(torn))
+        records = {}
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                record = TrialRecord.model_validate_json(line)
+            except ValidationError as error:
+                text = f"line {number} of {self.trials_file} is no trial record; remove that line to train its trial again"
+                raise TrialError(text) from error
+            records[record.trial.key] = record
+        return records
+
+    def append(self, record: TrialRecord) -> None:
+        """Add a record; it is on the disk when this returns."""
+        line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
+        with self.trials_file.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def set_aside(self) -> Path | None:
+        """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""
+        if not self.trials_file.exists():
+            return None
+        taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(r"before-(\d+)", path.name))]
+        aside = self.path / f"before-{max(taken, default=0) + 1}"
+        aside.mkdir()
+        for path in (self.trials_file, self.path / "trials"):
+            if path.exists():
+                path.rename(aside / path.name)
+        return aside

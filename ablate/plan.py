@@ -1,0 +1,286 @@
+"""The plan of a study: which rows it has, which trials they need, and in which order they run.
+
+Pure: documents in, values out. It imports neither torch nor a store. Sequential seeds and search will be further
+inputs of `plan`; nothing else decides what runs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ablate.designs import Design, build_design
+from ablate.errors import Problem, StudyError, TrialError, collecting, nearest, quote
+from ablate.recipe import applicable_values, identity_of
+from ablate.resolve import Resolved, resolve_rows
+from ablate.study import Study, problems_of_shape
+from ablate.tasks import NamedTask, get_task
+from ablate.trial import Trial, trial_key
+
+MAX_TRIALS = 10_000
+"""Trials of one study, unless ABLATE_MAX_TRIALS says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the result table.
+
+    Attributes:
+        label: unique in the study.
+        group: rows are compared within a group; None where the study has none.
+        set: what the row changes in the study's base, field by field.
+        recipe: the resolved recipe, an instance of its task's `Recipe`.
+        is_baseline: whether the rows of its group are compared with it.
+    """
+
+    label: str
+    group: str | None
+    set: Mapping[str, Any]
+    recipe: BaseModel
+    is_baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study at one scale, expanded.
+
+    Attributes:
+        study: the document.
+        scale: name of the scale, None for base as it stands.
+        seeds: the blocks, in order.
+        rows: in the order of the table.
+        metric: the primary metric; `metrics` the further columns.
+        lower_is_better: direction of every metric of the task.
+        trials: distinct trials by key, in the order in which they run: the baseline and one seed of every row first.
+        memberships: (row label, seed) -> key. Two rows with the same recipe share their trials.
+        excluded: labels of generated cells that `exclude` cut.
+        warnings: findings that do not stop the study.
+    """
+
+    study: Study
+    scale: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    metric: str
+    metrics: tuple[str, ...]
+    lower_is_better: Mapping[str, bool]
+    trials: Mapping[str, Trial]
+    memberships: Mapping[tuple[str, int], str]
+    excluded: tuple[str, ...]
+    warnings: tuple[Problem, ...]
+
+    def outstanding(self, known: Collection[str]) -> tuple[Trial, ...]:
+        """The trials still to be trained, in order, given the keys whose result is known."""
+        return tuple(trial for key, trial in self.trials.items() if key not in known)
+
+
+def plan(
+    study: Study,
+    *,
+    scale: str | None = None,
+    seeds: int | None = None,
+    replicate: int = 0,
+    max_trials: int = MAX_TRIALS,
+) -> Plan:
+    """Expand a study.
+
+    Args:
+        study: the document.
+        scale: name of a scale; None takes `mini` where the study has it, else base as it stands.
+        seeds: a count that overrides the document's.
+        replicate: of every trial; see `ablate.trial.Trial`.
+        max_trials: above this the study is refused.
+
+    Raises:
+        StudyError: with every problem found.
+    """
+    named = _task_of(study)
+    problems: list[Problem] = []
+    chosen: str | None = None
+    metric, metrics = "", ()
+    blocks = study.seed_list if seeds is None else tuple(range(seeds))
+    rows: tuple[Row, ...] = ()
+    design = Design()
+    with collecting(problems):
+        chosen = _scale_of(study, scale)
+    with collecting(problems):
+        metric, metrics = _metrics_of(study, named)
+    with collecting(problems):
+        design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
+        resolved = resolve_rows(study, chosen, design, named.task.Recipe)
+        _refuse_too_many(len(resolved), len(blocks), max_trials)
+        rows = _with_baselines(study, resolved, design.anchor)
+    if problems:
+        raise StudyError(problems)
+    trials, memberships = _trials_of(rows, blocks, named, replicate)
+    return Plan(
+        study=study,
+        scale=chosen,
+        seeds=blocks,
+        rows=rows,
+        metric=metric,
+        metrics=metrics,
+        lower_is_better=dict(named.task.metrics),
+        trials=trials,
+        memberships=memberships,
+        excluded=tuple(design.excluded),
+        warnings=(*design.warnings, *_warnings(rows, blocks, memberships)),
+    )
+
+
+def plan_document(document: object, **options: Any) -> Plan:
+    """`plan` of a document that has not been validated; the options are those of `plan`.
+
+    Raises:
+        StudyError: with every problem found. A document of the wrong shape is checked further without the parts that
+            are wrong, so that a typo in `[base]` is reported together with one in `[table]`.
+    """
+    problems = problems_of_shape(document)
+    if not problems:
+        return plan(Study.model_validate(document), **options)
+    rest = _without(document, [problem.pointer for problem in problems])
+    if isinstance(rest, dict) and not problems_of_shape(rest):
+        found: list[Problem] = []
+        with collecting(found):
+            plan(Study.model_validate(rest), **options)
+        problems += [problem for problem in found if problem.code in CODES_OF_CONTENT]
+    raise StudyError(problems)
+
+
+CODES_OF_CONTENT = frozenset({"unknown_field", "invalid", "exclusive", "does_not_apply", "unknown_metric"})
+"""Problems that cannot have come about by leaving other parts of the document out."""
+
+
+def _without(document: object, pointers: Sequence[str]) -> object:
+    """A copy of a document without the values at these pointers; list items keep their places where they can."""
+    if not isinstance(document, dict):
+        return document
+    rest: dict[str, Any] = copy.deepcopy(document)
+    for pointer in pointers:
+        parts = pointer.split("/")[1:]
+        parent: Any = rest
+        for part in parts[:-1]:
+            parent = parent.get(part) if isinstance(parent, dict) else None
+        if isinstance(parent, dict):
+            parent.pop(parts[-1], None)
+        else:
+            rest.pop(parts[0], None)
+    rest.setdefault("name", "unnamed")
+    return rest
+
+
+def _task_of(study: Study) -> NamedTask:
+    name = study.base.get("task", "classify")
+    if not isinstance(name, str):
+        raise StudyError([Problem("/base/task", "invalid", "task: should be the name of a task")])
+    try:
+        return get_task(name)
+    except TrialError as error:
+        raise StudyError([Problem("/base/task", "unknown_task", str(error))]) from error
+
+
+def _scale_of(study: Study, scale: str | None) -> str | None:
+    if scale is None:
+        return "mini" if "mini" in study.scales else None
+    if scale not in study.scales:
+        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has none, leave the scale out"
+        raise StudyError([Problem("/scales", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
+    return scale
+
+
+def _metrics_of(study: Study, named: NamedTask) -> tuple[str, tuple[str, ...]]:
+    known = named.task.metrics
+    asked = {"/metric": study.metric} if study.metric is not None else {}
+    asked |= {f"/metrics/{index}": name for index, name in enumerate(study.metrics)}
+    problems = [
+        Problem(pointer, "unknown_metric", f"task '{named.name}' has no metric {quote(name)}{nearest(name, known)}")
+        for pointer, name in asked.items()
+        if name not in known
+    ]
+    if problems:
+        raise StudyError(problems)
+    metric = study.metric or named.primary_metric
+    return metric, tuple(dict.fromkeys(name for name in study.metrics if name != metric))
+
+
+def _refuse_too_many(rows: int, seeds: int, limit: int) -> None:
+    if rows * seeds > limit:
+        text = (
+            f"the study expands to {rows * seeds:,} trials ({rows:,} rows x {seeds:,} seeds), above the limit of "
+            f"{limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
+        )
+        raise StudyError([Problem("", "too_many", text)])
+
+
+def _with_baselines(study: Study, resolved: Sequence[Resolved], anchor: str | None) -> tuple[Row, ...]:
+    groups = list(dict.fromkeys(row.group for row in resolved))
+    chosen = _chosen_baselines(study, groups)
+    labels = {row.label: row.group for row in resolved}
+    problems = []
+    for group, label in chosen.items():
+        pointer = "/table/baseline"
+        if label not in labels:
+            problems.append(Problem(pointer, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}"))
+        elif labels[label] != group:
+            text = f"row {quote(label)} is not in group {quote(group)}; a group is compared with a row of its own"
+            problems.append(Problem(pointer, "unknown_row", text))
+    if problems:
+        raise StudyError(problems)
+    for row in sorted(resolved, key=lambda row: row.label != anchor):
+        chosen.setdefault(row.group, row.label)
+    return tuple(
+        Row(row.label, row.group, row.set, row.recipe, is_baseline=chosen[row.group] == row.label) for row in resolved
+    )
+
+
+def _chosen_baselines(study: Study, groups: Sequence[str | None]) -> dict[str | None, str]:
+    baseline = study.table.baseline
+    pointer = "/table/baseline"
+    if baseline is None:
+        return {}
+    if isinstance(baseline, str):
+        if len(groups) > 1:
+            shown = ", ".join(quote(group) for group in groups)
+            text = f"the rows stand in groups ({shown}); give a map from group to row label"
+            raise StudyError([Problem(pointer, "groups", text)])
+        return {groups[0]: baseline}
+    unknown = [group for group in baseline if group not in groups]
+    if unknown:
+        names = [group for group in groups if group is not None]
+        text = f"no group {quote(unknown[0])}{nearest(unknown[0], names)}"
+        raise StudyError([Problem(pointer, "unknown_group", text)])
+    return dict(baseline)
+
+
+def _trials_of(
+    rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, replicate: int
+) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
+    trials: dict[str, Trial] = {}
+    memberships: dict[tuple[str, int], str] = {}
+    content = {row.label: (identity_of(row.recipe), applicable_values(row.recipe)) for row in rows}
+    for seed in seeds:
+        for row in sorted(rows, key=lambda row: not row.is_baseline):
+            identity, values = content[row.label]
+            key = trial_key(named.identity, identity, seed, replicate)
+            memberships[row.label, seed] = key
+            if key not in trials:
+                trials[key] = Trial(key=key, task=named.name, recipe=values, seed=seed, replicate=replicate)
+    return trials, memberships
+
+
+def _warnings(
+    rows: Sequence[Row], seeds: Sequence[int], memberships: Mapping[tuple[str, int], str]
+) -> Iterator[Problem]:
+    if len(seeds) == 1:
+        yield Problem("/seeds", "one_seed", "1 seed: the table will have no spread and no interval")
+    first: dict[str, str] = {}
+    for row in rows:
+        key = memberships[row.label, seeds[0]]
+        if key in first:
+            text = f"rows {quote(first[key])} and {quote(row.label)} are the same configuration; they share their trials"
+            yield Problem("/rows", "coincide", text)
+        first.setdefault(key, row.label)

@@ -1,0 +1,186 @@
+"""From cells to rows: patches are merged over a study's base and scale and become recipes.
+
+Each value remembers where in the document it was set, so that an error points there, once, however many cells inherit
+it. Order: defaults, base, scale, row or level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ablate.designs import Cell, Design, Level, label_of
+from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.recipe import EXCLUSIVE, applicable_values, inapplicable_fields
+from ablate.study import Patch, Study, pointer_of, sentence
+from ablate.trial import canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A row's label, what it sets and its recipe."""
+
+    label: str
+    group: str | None
+    set: Mapping[str, Any]
+    recipe: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A patch and its place in the document."""
+
+    pointer: str
+    values: Patch
+
+
+class Resolver:
+    """Merges layers into recipes of one class and collects every problem once."""
+
+    def __init__(self, recipe_class: type[BaseModel], study: Study, scale: str | None) -> None:
+        self.recipe_class = recipe_class
+        self.problems: dict[tuple[str, str], Problem] = {}
+        base = {name: value for name, value in study.base.items() if name != "task"}
+        self.below = [Layer("/base", base)]
+        if scale is not None:
+            self.below.append(Layer(f"/scales/{scale}", study.scales[scale]))
+
+    def resolve(self, layers: Sequence[Layer]) -> BaseModel | None:
+        """The recipe of base, scale and these layers; None where a problem was found."""
+        values: dict[str, Any] = {}
+        origin: dict[str, str] = {}
+        is_sound = True
+        for layer in [*self.below, *layers]:
+            is_sound &= self._merge(layer, values, origin)
+        if not is_sound:
+            return None
+        try:
+            return self.recipe_class.model_validate(values)
+        except ValidationError as error:
+            for item in error.errors(include_url=False, include_input=False):
+                self._report(item["loc"], item["msg"].removeprefix("Value error, "), origin)
+            return None
+
+    def refuse_what_does_not_apply(self, cell: Cell, recipe: BaseModel) -> None:
+        """An explicit row must not set a field that means nothing in its recipe."""
+        gone = inapplicable_fields(recipe)
+        for level in cell.levels:
+            for name in level.set.keys() & gone.keys():
+                text = f"row {quote(cell.label)}: '{name}' does not apply: {gone[name]}"
+                self._add(Problem(f"{level.pointer}/{name}", "does_not_apply", text))
+
+    def _merge(self, layer: Layer, values: dict[str, Any], origin: dict[str, str]) -> bool:
+        fields = self.recipe_class.model_fields
+        is_sound = True
+        for name, value in layer.values.items():
+            if name not in fields:
+                text = f"no recipe field {quote(name)}{nearest(name, fields)}"
+                if name == "task":
+                    text = "'task' can only be set in [base]: a study has one task"
+                self._add(Problem(layer.pointer + pointer_of((name,)), "unknown_field", text))
+                is_sound = False
+                continue
+            values[name], origin[name] = value, f"{layer.pointer}/{name}"
+            for pair in (pair for pair in EXCLUSIVE if name in pair):
+                other = pair[1 - pair.index(name)]
+                if other in layer.values and other in fields:
+                    text = f"'{pair[0]}' and '{pair[1]}' are given together; give one"
+                    self._add(Problem(layer.pointer, "exclusive", text))
+                    is_sound = False
+                values.pop(other, None) if other not in layer.values else None
+        return is_sound
+
+    def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
+        field, text = (str(location[0]), message) if location else ("", message)
+        if not location and ": " in message and message.split(": ")[0] in self.recipe_class.model_fields:
+            field, text = message.split(": ", 1)
+        pointer = origin.get(field, "/base")
+        deeper = [part for part in location[1:] if isinstance(part, int)]
+        text = f"{field}: {sentence(text)}" if field else sentence(text)
+        self._add(Problem(pointer + "".join(f"/{part}" for part in deeper), "invalid", text))
+
+    def _add(self, problem: Problem) -> None:
+        self.problems.setdefault((problem.pointer, problem.code), problem)
+
+
+def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: type[BaseModel]) -> list[Resolved]:
+    """Every row of the design with its recipe.
+
+    Generated cells lose the factors that do not apply; those that then coincide become one row, with a warning in
+    `design.warnings`. A grid's label that an explicit row has already is an error.
+
+    Raises:
+        StudyError: with every problem of base, all scales, rows and levels.
+    """
+    problems = _problems_of_other_scales(study, scale, recipe_class)
+    resolver = Resolver(recipe_class, study, scale)
+    rows: list[Resolved] = []
+    for cell in design.cells:
+        recipe = resolver.resolve([Layer(level.pointer, level.set) for level in cell.levels])
+        if recipe is None:
+            continue
+        if cell.is_explicit:
+            resolver.refuse_what_does_not_apply(cell, recipe)
+        rows.append(_row(cell, recipe, study.table.group_by))
+    problems += [problem for problem in resolver.problems.values() if problem not in problems]
+    if problems:
+        raise StudyError(problems)
+    explicit = {cell.label for cell in design.cells if cell.is_explicit}
+    return list(_distinct(rows, len(explicit), design))
+
+
+def _problems_of_other_scales(study: Study, scale: str | None, recipe_class: type[BaseModel]) -> list[Problem]:
+    found: dict[Problem, None] = {}
+    for name in study.scales:
+        if name != scale:
+            resolver = Resolver(recipe_class, study, name)
+            resolver.resolve(())
+            found |= dict.fromkeys(resolver.problems.values())
+    return list(found)
+
+
+def _row(cell: Cell, recipe: BaseModel, group_by: str | None) -> Resolved:
+    if cell.is_explicit:
+        merged = cell.levels[0].set
+        label = cell.label
+    else:
+        gone = inapplicable_fields(recipe)
+        kept = [level for level in cell.levels if not level.set or set(level.set) - set(gone)]
+        merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
+        is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
+        label = label_of(kept) if is_renamed else cell.label
+    group = cell.group if cell.group is not None else _group(cell.levels, recipe, group_by)
+    return Resolved(label or "base", group, merged, recipe)
+
+
+def _group(levels: Sequence[Level], recipe: BaseModel, group_by: str | None) -> str | None:
+    if group_by is None:
+        return None
+    chosen = next((level.label for level in levels if level.factor == group_by), None)
+    return chosen if chosen is not None else str(getattr(recipe, group_by, ""))
+
+
+def _distinct(rows: Sequence[Resolved], explicit: int, design: Design) -> Iterator[Resolved]:
+    """Explicit rows as they are; of generated rows with one recipe the first."""
+    yield from rows[:explicit]
+    first: dict[str, str] = {}
+    labels = {row.label for row in rows[:explicit]}
+    problems = []
+    for row in rows[explicit:]:
+        content = canonical_json(applicable_values(row.recipe))
+        if content in first:
+            text = f"cells that are the same configuration became one row, {quote(first[content])}"
+            problem = Problem("/factors", "coincide", text)
+            if problem not in design.warnings:
+                design.warnings.append(problem)
+            continue
+        if row.label in labels:
+            problems.append(Problem("/rows", "duplicate", f"row {quote(row.label)} has the label of a generated row"))
+        first[content] = row.label
+        labels.add(row.label)
+        yield row
+    if problems:
+        raise StudyError(problems)

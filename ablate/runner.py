@@ -1,0 +1,49 @@
+"""One trial, from its document to its outcome. Knows no pool, no store and no service."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from ablate.tasks import get_task
+from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial
+
+TRACEBACK = "traceback.txt"
+
+
+def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """Run a trial's task.
+
+    Args:
+        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees.
+        workdir: a folder of the trial's own; an interrupted trial is continued from what lies there.
+
+    Yields:
+        The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
+        status `failed`; its traceback is written to `workdir/traceback.txt`.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        named = get_task(trial.task)
+        recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
+        for message in named.task.run(recipe, effective_seed(trial), workdir):
+            yield message
+            if isinstance(message, Outcome):
+                return
+    except Exception as error:  # a task is foreign code: whatever it raises is this trial's failure, and only its
+        (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+        yield Outcome(status="failed", reason=_reason(error))
+        return
+    yield Outcome(status="failed", reason=f"task '{trial.task}' ended without an outcome")
+
+
+def effective_seed(trial: Trial) -> int:
+    """The trial's seed; for a replicate above 0 another number, far from every seed, that depends on both."""
+    return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {text[:500]} (traceback in {TRACEBACK} of the trial's folder)"

@@ -1,0 +1,107 @@
+"""Checkpoints: one safetensors file that is either the old one or the new one, whenever the process is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LRScheduler
+
+from ablate.trial import EpochMetrics
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(slots=True)
+class Training:
+    """Everything that changes while a network is trained.
+
+    Attributes:
+        network, optimiser, scheduler: in place.
+        step: optimiser steps done.
+        train_s: wall seconds of training so far, over all sittings.
+        curve: points of the learning curve so far.
+    """
+
+    network: nn.Module
+    optimiser: SGD
+    scheduler: LRScheduler
+    step: int
+    train_s: float
+    curve: list[EpochMetrics]
+
+
+def save_checkpoint(training: Training, workdir: Path) -> None:
+    """Write the state to a temporary file, sync it, and rename it over the last one."""
+    tensors = {f"network.{name}": value for name, value in training.network.state_dict().items()}
+    for index, buffer in enumerate(_momenta(training.optimiser)):
+        tensors[f"momentum.{index}"] = buffer
+    state = {
+        "step": training.step,
+        "train_s": training.train_s,
+        "curve": [point.model_dump(mode="json") for point in training.curve],
+    }
+    plain = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
+    content = save(plain, {"state": json.dumps(state)})
+    workdir.mkdir(parents=True, exist_ok=True)
+    temporary = workdir / f"{FILE}.tmp"
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(workdir / FILE)
+
+
+def load_checkpoint(training: Training, workdir: Path) -> bool:
+    """Bring `training` to the state of the checkpoint in `workdir`; False where there is none that fits.
+
+    A file that cannot be read, or that belongs to another network, is set aside as `*.damaged`, and training starts anew.
+    """
+    path = workdir / FILE
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        training.network.load_state_dict(
+            {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        )
+    except (SafetensorError, KeyError, RuntimeError, ValueError):
+        path.replace(path.with_suffix(".damaged"))
+        return False
+    _restore_momenta(training.optimiser, tensors)
+    _fast_forward(training.scheduler, state["step"])
+    training.step, training.train_s = state["step"], state["train_s"]
+    training.curve = [EpochMetrics.model_validate(point) for point in state["curve"]]
+    return True
+
+
+def _momenta(optimiser: SGD) -> list[torch.Tensor]:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    buffers = [optimiser.state.get(parameter, {}).get("momentum_buffer") for parameter in parameters]
+    pairs = zip(parameters, buffers, strict=True)
+    return [torch.zeros_like(parameter) if buffer is None else buffer for parameter, buffer in pairs]
+
+
+def _restore_momenta(optimiser: SGD, tensors: dict[str, torch.Tensor]) -> None:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for index, parameter in enumerate(parameters):
+        momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{index}"])
+        optimiser.state[parameter]["momentum_buffer"] = momentum
+
+
+def _fast_forward(scheduler: LRScheduler, steps: int) -> None:
+    """Repeat a scheduler's steps: rates come out bit-equal, and nothing of its inside need be stored."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        for _ in range(steps):
+            scheduler.step()

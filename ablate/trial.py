@@ -1,0 +1,151 @@
+"""A trial, what it says while it runs, and how it ended: the documents that cross a process.
+
+A trial is a pure function of (recipe, seed). Its key is its content: two studies that want the same
+(task, recipe, seed, replicate) share one trial, whoever asked first. This module imports neither torch nor a task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+SEMANTICS_VERSION = 1
+"""Enters every key. Raise it when the same recipe would give other numbers: a changed default, a changed algorithm."""
+
+
+class Document(BaseModel):
+    """A frozen value with named fields that can be written as JSON and read back; unknown fields and NaN are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal bytes. NaN and infinity are a ValueError."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+class Trial(Document):
+    """One cell of a study for one seed.
+
+    Attributes:
+        key: the identity, 64 hexadecimal digits; see `trial_key`.
+        task: name of the task that trains it.
+        recipe: every field of the resolved recipe that applies, as JSON values.
+        seed: the block; all rows of a seed share their random streams.
+        replicate: 0, or the number of a deliberate repetition with streams of its own.
+    """
+
+    key: str
+    task: str
+    recipe: dict[str, Any]
+    seed: int
+    replicate: int = 0
+
+
+def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0) -> str:
+    """SHA-256 of what decides a trial's result.
+
+    Args:
+        task: the task's name, with a digest of its code for tasks that are not built in (`name@digest`).
+        identity: the recipe's fields that apply and differ from their default (`recipe.identity_of`), so that a
+            field added later with a default leaves old keys alone.
+        seed: the trial's seed.
+        replicate: see `Trial`.
+    """
+    content = {"v": SEMANTICS_VERSION, "task": task, "recipe": identity, "seed": seed, "replicate": replicate}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise ValueError(f"metric {bad[0]} is not finite; a trial that produced it has status 'diverged'")
+    return metrics
+
+
+Metrics = Annotated[dict[str, float], AfterValidator(_finite)]
+
+
+class Heartbeat(Document):
+    """A sign of life between two points of the curve: progress, and the moment at which a trial can be cancelled.
+
+    Attributes:
+        step: optimiser steps done.
+        steps: steps in all.
+        metrics: what is known so far; for eyes only, never stored.
+    """
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    step: int
+    steps: int
+    metrics: Metrics = Field(default_factory=dict)
+
+
+class EpochMetrics(Document):
+    """A point of the learning curve. Which steps have one follows from the recipe alone, never from a clock."""
+
+    kind: Literal["epoch"] = "epoch"
+    step: int
+    steps: int
+    epoch: float
+    metrics: Metrics
+
+
+class Cost(Document):
+    """What a row's network costs, by counting.
+
+    Attributes:
+        params: trainable parameters.
+        params_without_norm: the same without those of normalisation layers (the paper counts so).
+        multiply_adds: of convolutions and linear layers for one image at the recipe's resolution.
+    """
+
+    params: int
+    params_without_norm: int
+    multiply_adds: int
+
+
+class Outcome(Document):
+    """How a trial ended.
+
+    Attributes:
+        status: `diverged` (NaN or infinity) is a result, `failed` is not.
+        metrics: final metrics of the task; empty unless `succeeded`.
+        reason: why it diverged or failed, one sentence.
+        train_s: wall seconds of training, without evaluation and checkpoints.
+        cost: counted cost of the network, where the task knows it.
+        funnel_share: for each funnel site, the share of pixels at which T(x) > x on test images after training.
+        peak_memory_bytes: the most memory that training held on its device; null where it cannot be measured.
+    """
+
+    kind: Literal["outcome"] = "outcome"
+    status: Literal["succeeded", "diverged", "failed"]
+    metrics: Metrics = Field(default_factory=dict)
+    reason: str | None = None
+    train_s: float | None = None
+    cost: Cost | None = None
+    funnel_share: dict[str, float] = Field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+
+
+Message = Annotated[Heartbeat | EpochMetrics | Outcome, Field(discriminator="kind")]
+
+
+class TrialRecord(Document):
+    """A finished trial as it is stored: one line of `trials.jsonl`."""
+
+    trial: Trial
+    outcome: Outcome
+    curve: list[EpochMetrics] = Field(default_factory=list)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    finished_at: str
+
+    @property
+    def is_result(self) -> bool:
+        """Whether the trial need not run again: it succeeded, or it diverged."""
+        return self.outcome.status != "failed"
