@@ -1,8 +1,8 @@
 """The catalog of data sets: what each holds, where it lies on this machine, and how it gets there.
 
 Fashion-MNIST is fetched from the first of three sources that works; every file is checked against a pinned digest
-before it gets its name. What is inside an image is `ablate.training.data`'s business: this module imports no torch
-(torchvision's list of mirrors is read only when a download from there begins).
+before it gets its name. Reading images is `ablate.training.data`'s business: this module imports no torch (but for
+torchvision's list of mirrors, when a download from there begins). Longer than most, since the ways to fetch are here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import gzip
 import hashlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import tempfile
 import time
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,14 +89,14 @@ _CATALOG = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
-    """One file of Fashion-MNIST, decompressed.
+class Member:
+    """One file of Fashion-MNIST.
 
     Attributes:
-        name: torchvision's name of it, less `.gz`.
-        size_bytes: its length.
-        sha256: of the decompressed bytes; the MD5 that torchvision publishes is that of one particular `.gz`, and
-            Debian compresses the same bytes anew.
+        name: torchvision's, without `.gz`.
+        size_bytes: decompressed.
+        sha256: of the decompressed bytes. (The MD5 that torchvision publishes is that of one particular `.gz`;
+            Debian compressed the same bytes anew.)
     """
 
     name: str
@@ -106,16 +105,16 @@ class _Member:
 
 
 FASHION_MNIST = (
-    _Member("train-images-idx3-ubyte", 47_040_016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-    _Member("train-labels-idx1-ubyte", 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-    _Member("t10k-images-idx3-ubyte", 7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-    _Member("t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+    Member("train-images-idx3-ubyte", 47_040_016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+    Member("train-labels-idx1-ubyte", 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    Member("t10k-images-idx3-ubyte", 7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+    Member("t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
 )
-_PACKAGE = "dataset-fashion-mnist"
-_PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
-_NETWORK_TIMEOUT_S = 20
-_STEP_TIMEOUT_S = 300
-_LOCK_TIMEOUT_S = 900
+PACKAGE = "dataset-fashion-mnist"
+PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
+NETWORK_TIMEOUT_S = 20
+STEP_TIMEOUT_S = 300
+LOCK_TIMEOUT_S = 900
 
 
 def list_datasets() -> tuple[DatasetInfo, ...]:
@@ -151,40 +150,36 @@ def find(name: str) -> Path | None:
     describe(name)
     if name == "digits":
         return _find_digits()
-    if name == "fashion-mnist":
-        raw = _raw_folder()
-        return raw if all(_has_length(raw / member.name, member.size_bytes) for member in FASHION_MNIST) else None
-    return None
+    raw = _raw_folder()
+    is_here = name == "fashion-mnist" and all(_has_length(raw / member.name, member) for member in FASHION_MNIST)
+    return raw if is_here else None
 
 
-def get_path(name: str, *, train: bool | None = None) -> Path:
+def get_path(name: str) -> Path:
     """Where an intact data set lies.
 
-    Args:
-        name: see `describe`.
-        train: check only the files of the training set (True) or of the test set (False).
-
     Raises:
-        DataError: unknown, not supported, missing or damaged; the damaged file is named.
+        DataError: unknown, not supported, missing or damaged; the file is named.
     """
     _require_built(name)
-    path = find(name)
-    if name == "fashion-mnist":
-        for member in FASHION_MNIST:
-            if train is None or member.name.startswith("train") == train:
-                _check_file(_raw_folder() / member.name, member)
-    elif path is None:
-        raise DataError(f"data set {name!r}: scikit-learn, which carries it, is not installed here; pip install scikit-learn")
-    return path if path is not None else _raw_folder()
+    if name == "digits":
+        if path := _find_digits():
+            return path
+        raise DataError(f"data set {name!r} is part of scikit-learn, which is not installed here")
+    raw = _raw_folder()
+    for member in FASHION_MNIST:
+        if fault := _fault(raw / member.name, member):
+            raise DataError(f"data set {name!r}: {raw / member.name} {fault}; run `ablate data fetch {name}`")
+    return raw
 
 
-def fetch(name: str, progress: Progress = lambda line: None, routes: tuple[Route, ...] | None = None) -> Path:
+def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Route] | None = None) -> Path:
     """Bring a data set here unless an intact copy is here already. Several processes may call it at once.
 
     Args:
         name: see `describe`.
         progress: called with one line at a time.
-        routes: ways to try in turn, `ROUTES` if None.
+        routes: ways to try in turn; None for `ROUTES`.
 
     Returns:
         The folder or file where it lies.
@@ -199,168 +194,150 @@ def fetch(name: str, progress: Progress = lambda line: None, routes: tuple[Route
     try:
         raw.mkdir(parents=True, exist_ok=True)
         with _locked(raw / ".lock", progress):
-            if all(_is_intact(raw / member.name, member) for member in FASHION_MNIST):
-                progress(f"{name}: already in {raw}")
-            else:
-                _fetch_fashion_mnist(raw, progress, ROUTES if routes is None else routes)
+            if any(_fault(raw / member.name, member) for member in FASHION_MNIST):
+                _try_routes(raw, progress, ROUTES if routes is None else routes)
     except OSError as error:
-        raise DataError(f"data set {name!r}: cannot write to {raw}: {error}; set ABLATE_DATA to another folder") from error
+        raise DataError(f"data set {name!r}: cannot write to {raw}: {error}; set ABLATE_DATA elsewhere") from error
+    progress(f"{name}: 4 files verified in {raw}")
     return raw
 
 
-def _fetch_fashion_mnist(raw: Path, progress: Progress, routes: tuple[Route, ...]) -> None:
+def _try_routes(raw: Path, progress: Progress, routes: Sequence[Route]) -> None:
     failures = []
-    for route in routes:
-        progress(f"fashion-mnist: trying {route.title}")
+    for title, bring in routes:
+        progress(f"fashion-mnist: trying {title}")
         with tempfile.TemporaryDirectory(prefix="ablate-fetch-") as scratch:
             try:
-                _install(route.bring(Path(scratch), progress), raw)
-            except (DataError, OSError, EOFError, zlib.error, subprocess.SubprocessError) as error:
-                failures.append(f"  {route.title}: {error}")
-            else:
-                progress(f"fashion-mnist: 4 files verified in {raw}")
-                return
+                return _install(bring(Path(scratch), progress), raw)
+            except (DataError, OSError, ImportError, subprocess.SubprocessError) as error:
+                failures.append(f"  {title}: {error}")
     names = ", ".join(f"{member.name}.gz" for member in FASHION_MNIST)
     raise DataError(
-        "data set 'fashion-mnist' could not be fetched:\n" + "\n".join(failures) + f"\nBy hand: put {names} "
-        f"(github.com/zalandoresearch/fashion-mnist, folder data/fashion), decompressed by gunzip, into {raw}"
+        "data set 'fashion-mnist' could not be fetched:\n" + "\n".join(failures) + f"\n  by hand: take {names} from "
+        f"github.com/zalandoresearch/fashion-mnist (folder data/fashion), gunzip them, put them into {raw}"
     )
 
 
 def _install(folder: Path, raw: Path) -> None:
     """Decompress and check the four files of `folder`; each appears in `raw` whole or not at all."""
     for member in FASHION_MNIST:
-        source, temporary = folder / f"{member.name}.gz", raw / f".{member.name}.{os.getpid()}"
+        source, temporary = folder / f"{member.name}.gz", raw / f".{member.name}.part"
         try:
             with gzip.open(source) as packed, temporary.open("wb") as out:
-                # One byte more than expected is enough to tell that a file is too long.
-                out.write(packed.read(member.size_bytes + 1))
+                out.write(packed.read(member.size_bytes + 1))  # one byte more tells that a file is too long
                 out.flush()
                 os.fsync(out.fileno())
-            _check_file(temporary, member, shown=source)
-            temporary.replace(raw / member.name)
+            fault = _fault(temporary, member)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{source} is damaged: {error}") from error
-        finally:
+            fault = f"is damaged: {error}"
+        if fault:
             temporary.unlink(missing_ok=True)
-    _sync_folder(raw)
+            raise DataError(f"{source} {fault}")
+        temporary.replace(raw / member.name)
+    folder_handle = os.open(raw, os.O_RDONLY)
+    os.fsync(folder_handle)
+    os.close(folder_handle)
 
 
 def _bring_installed(scratch: Path, progress: Progress) -> Path:
     del scratch, progress
-    folder = Path("/") / _PACKAGE_FOLDER
-    if not folder.is_dir():
-        raise DataError(f"{folder} does not exist")
-    return folder
+    return Path("/") / PACKAGE_FOLDER
 
 
 def _bring_by_apt(scratch: Path, progress: Progress) -> Path:
     """Download and unpack the package with state of its own, so that neither root nor filled lists are needed."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise DataError("there is no apt-get here")
-    for folder in ("state/lists/partial", "cache/archives/partial"):
+    for folder in ("lists/partial", "archives/partial"):
         (scratch / folder).mkdir(parents=True)
     options = {
-        "Dir::State": scratch / "state",
-        "Dir::State::lists": scratch / "state/lists",
-        "Dir::Cache": scratch / "cache",
-        "Acquire::http::Timeout": _NETWORK_TIMEOUT_S,
-        "Acquire::https::Timeout": _NETWORK_TIMEOUT_S,
+        "Dir::State": scratch,
+        "Dir::Cache": scratch,
+        "Acquire::http::Timeout": NETWORK_TIMEOUT_S,
+        "Acquire::https::Timeout": NETWORK_TIMEOUT_S,
         "Acquire::Languages": "none",
-        # apt as root would hand the download to user _apt, who may not enter our temporary folder.
+        # As root, apt would leave the download to user _apt, who may not enter the scratch folder.
         "APT::Sandbox::User": "root",
     }
-    apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items())]
+    apt = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in options.items())]
     progress("fashion-mnist: apt-get update, into a temporary folder")
-    # Its exit status counts third-party sources and hooks that have nothing to do with us; the download decides.
-    update = _call([*apt, "update"], scratch, check=False)
-    progress(f"fashion-mnist: apt-get download {_PACKAGE}, 26 MB")
-    try:
-        _call([*apt, "download", _PACKAGE], scratch)
-    except DataError as error:
-        raise DataError(f"{error}; update said: {update or 'nothing'}") from error
-    package = next(scratch.glob(f"{_PACKAGE}_*.deb"), None)
-    if package is None:
-        raise DataError("apt-get download left no .deb")
-    _call(["dpkg-deb", "-x", str(package), str(scratch / "root")], scratch)
-    return scratch / "root" / _PACKAGE_FOLDER
+    # Its status also speaks of other people's sources and of hooks, which need not matter: the download decides.
+    _, complaint = _call([*apt, "update"], scratch)
+    progress(f"fashion-mnist: apt-get download {PACKAGE}, 26 MB")
+    status, reason = _call([*apt, "download", PACKAGE], scratch)
+    package = next(scratch.glob(f"{PACKAGE}_*.deb"), None)
+    if status or package is None:
+        raise DataError(f"apt-get download: {reason or 'no package came'} (apt-get update: {complaint or 'done'})")
+    status, reason = _call(["dpkg-deb", "-x", str(package), str(scratch / "root")], scratch)
+    if status:
+        raise DataError(f"dpkg-deb: {reason}")
+    return scratch / "root" / PACKAGE_FOLDER
 
 
 def _bring_from_mirrors(scratch: Path, progress: Progress) -> Path:
-    from torchvision.datasets import FashionMNIST
+    from torchvision.datasets import FashionMNIST  # type: ignore[import-untyped, unused-ignore]
 
-    for resource, _ in FashionMNIST.resources:
-        errors = []
-        for mirror in FashionMNIST.mirrors:
-            progress(f"fashion-mnist: {mirror}{resource}")
-            try:
-                _download(mirror + resource, scratch / resource)
-                break
-            except OSError as error:
-                errors.append(f"{mirror}{resource}: {error}")
-        else:
-            raise DataError("; ".join(errors))
-    return scratch
+    failures = []
+    for mirror in FashionMNIST.mirrors:
+        try:
+            for name, _ in FashionMNIST.resources:
+                progress(f"fashion-mnist: {mirror}{name}")
+                _download(mirror + name, scratch / name)
+            return scratch
+        except OSError as error:
+            failures.append(f"{mirror}: {error}")
+    raise DataError("; ".join(failures))
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One way to get Fashion-MNIST.
+Route = tuple[str, Callable[[Path, Progress], Path]]
+"""A way to get Fashion-MNIST: its title, and what, given a scratch folder, returns the folder with the four `.gz`."""
 
-    Attributes:
-        title: for people.
-        bring: given a scratch folder, returns the folder with the four `.gz` files; raises DataError or OSError.
-    """
-
-    title: str
-    bring: Callable[[Path, Progress], Path]
-
-
-ROUTES = (
-    Route("the installed Debian package", _bring_installed),
-    Route(f"apt-get download {_PACKAGE}", _bring_by_apt),
-    Route("torchvision's mirrors", _bring_from_mirrors),
+ROUTES: tuple[Route, ...] = (
+    ("the installed Debian package", _bring_installed),
+    (f"apt-get download {PACKAGE}", _bring_by_apt),
+    ("torchvision's mirrors", _bring_from_mirrors),
 )
 
 
 def _download(url: str, target: Path) -> None:
-    deadline = time.monotonic() + _STEP_TIMEOUT_S
-    with urllib.request.urlopen(url, timeout=_NETWORK_TIMEOUT_S) as answer, target.open("wb") as out:
+    deadline = time.monotonic() + STEP_TIMEOUT_S
+    with urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S) as answer, target.open("wb") as out:
         while block := answer.read1(1 << 16):
             out.write(block)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not complete after {_STEP_TIMEOUT_S} s")
+                raise TimeoutError(f"not complete after {STEP_TIMEOUT_S} s")
 
 
-def _call(command: list[str], folder: Path, *, check: bool = True) -> str:
-    """Run a command; return the last line that it wrote to stderr."""
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_STEP_TIMEOUT_S, check=False
-    )
-    said = (done.stderr.strip().splitlines() or [""])[-1]
-    if check and done.returncode:
-        raise DataError(f"{Path(command[0]).name} ended with status {done.returncode}: {said}")
-    return said
+def _call(command: list[str], folder: Path) -> tuple[int, str]:
+    """Run a command in a folder. Returns its status and the last line that it wrote to stderr."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, said = process.communicate(timeout=STEP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return process.returncode, (said.strip().splitlines() or [""])[-1]
 
 
 @contextmanager
 def _locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold an exclusive lock on a file; it falls with the process, however that ends."""
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
     with path.open("a") as handle:
-        is_waiting = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DataError(f"{path} has been held by another process for {_LOCK_TIMEOUT_S} s") from None
-                if not is_waiting:
-                    progress("another process is fetching the same data; waiting for it")
-                is_waiting = True
-                time.sleep(0.1)
+        if is_held := not _lock(handle.fileno()):
+            progress("another process is fetching the same data; waiting for it")
+        while is_held and not _lock(handle.fileno()):
+            if time.monotonic() > deadline:
+                raise DataError(f"{path} has been held by another process for {LOCK_TIMEOUT_S} s")
+            time.sleep(0.1)
         yield
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _require_built(name: str) -> None:
@@ -384,34 +361,18 @@ def _find_digits() -> Path | None:
     return path if path.is_file() else None
 
 
-def _has_length(path: Path, size_bytes: int) -> bool:
-    return path.is_file() and path.stat().st_size == size_bytes
+def _has_length(path: Path, member: Member) -> bool:
+    return path.is_file() and path.stat().st_size == member.size_bytes
 
 
-def _is_intact(path: Path, member: _Member) -> bool:
-    return _has_length(path, member.size_bytes) and _sha256(path) == member.sha256
-
-
-def _check_file(path: Path, member: _Member, shown: Path | None = None) -> None:
-    shown = path if shown is None else shown
-    advice = "" if shown != path else "; run `ablate data fetch fashion-mnist`"
+def _fault(path: Path, member: Member) -> str | None:
+    """What is wrong with a decompressed file, as the end of a sentence; None if nothing."""
     if not path.is_file():
-        raise DataError(f"data set 'fashion-mnist': {shown} is missing{advice}")
-    if not _is_intact(path, member):
-        raise DataError(
-            f"data set 'fashion-mnist': {shown} is damaged ({path.stat().st_size} bytes decompressed, "
-            f"{member.size_bytes} expected, SHA-256 {member.sha256[:12]}...){advice}"
-        )
-
-
-def _sha256(path: Path) -> str:
+        return "is missing"
+    if not _has_length(path, member):
+        return f"is damaged: {path.stat().st_size} bytes decompressed, {member.size_bytes} expected"
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return (
+        None if digest == member.sha256 else f"is damaged: SHA-256 {digest[:12]}..., expected {member.sha256[:12]}..."
+    )

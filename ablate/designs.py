@@ -51,6 +51,8 @@ class Design:
     cells: list[Cell] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    """Names given twice: errors, but none that keeps the rows from being looked at."""
     anchor: str | None = None
     """Label of the generated row that the others of its design are compared with (`full`, `base`)."""
 
@@ -68,10 +70,9 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
     """
     problems = list(_contradictions(study))
     levels = [list(_levels(index, factor, recipe_fields, problems)) for index, factor in enumerate(study.factors)]
-    problems += _repeated(study, levels)
     if problems:
-        raise StudyError(problems)
-    design = Design([_explicit(index, study) for index in range(len(study.rows))])
+        raise StudyError([*problems, *_repeated(study, levels)])
+    design = Design([_explicit(index, study) for index in range(len(study.rows))], problems=[*_repeated(study, levels)])
     if study.design_or_default == "grid":
         _add_grid(design, study, levels, max_cells)
     elif study.design_or_default == "leave_one_out":
@@ -209,7 +210,7 @@ def _matching(levels: Sequence[Level], wanted: object, pointer: str, problems: l
     """Labels of the levels meant by an exclusion's value: a level, or a list of them (any of)."""
     found: set[str] = set()
     is_one = not isinstance(wanted, list) or any(level.value == wanted for level in levels)
-    for value in [wanted] if is_one else wanted:  # type: ignore[union-attr]
+    for value in wanted if isinstance(wanted, list) and not is_one else [wanted]:
         hits = {level.label for level in levels if value in (level.value, level.label)}
         if not hits:
             text = f"no level {quote(text_of(value))}{nearest(text_of(value), [level.label for level in levels])}"

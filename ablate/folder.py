@@ -46,14 +46,18 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("a+")
         except OSError as error:
-            raise TrialError(f"cannot write to {self.path}: {error.strerror}; choose another folder with --out") from error
+            raise TrialError(
+                f"cannot write to {self.path}: {error.strerror}; choose another folder with --out"
+            ) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise TrialError(f"another process (pid {holder}) works in {self.path}; wait for it, or use --out") from error
+                raise TrialError(
+                    f"another process (pid {holder}) works in {self.path}; wait for it, or use --out"
+                ) from error
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -79,7 +83,9 @@ class Folder:
             try:
                 record = TrialRecord.model_validate_json(line)
             except ValidationError as error:
-                text = f"line {number} of {self.trials_file} is no trial record; remove that line to train its trial again"
+                text = (
+                    f"line {number} of {self.trials_file} is no trial record; remove that line to train its trial again"
+                )
                 raise TrialError(text) from error
             records[record.trial.key] = record
         return records

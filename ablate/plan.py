@@ -14,10 +14,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.designs import Design, build_design
-from ablate.errors import Problem, StudyError, TrialError, collecting, nearest, quote
+from ablate.errors import Problem, StudyError, TableError, TrialError, collecting, nearest, quote
 from ablate.recipe import applicable_values, identity_of
-from ablate.resolve import Resolved, resolve_rows
+from ablate.resolve import Resolved, check_base, resolve_rows
 from ablate.study import Study, problems_of_shape
+from ablate.tables.published import load_published
 from ablate.tasks import NamedTask, get_task
 from ablate.trial import Trial, trial_key
 
@@ -101,7 +102,8 @@ def plan(
     named = _task_of(study)
     problems: list[Problem] = []
     chosen: str | None = None
-    metric, metrics = "", ()
+    metric: str = ""
+    metrics: tuple[str, ...] = ()
     blocks = study.seed_list if seeds is None else tuple(range(seeds))
     rows: tuple[Row, ...] = ()
     design = Design()
@@ -110,10 +112,14 @@ def plan(
     with collecting(problems):
         metric, metrics = _metrics_of(study, named)
     with collecting(problems):
+        check_base(study, named.task.Recipe)
+    with collecting(problems):
         design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
+        problems += design.problems
         resolved = resolve_rows(study, chosen, design, named.task.Recipe)
         _refuse_too_many(len(resolved), len(blocks), max_trials)
         rows = _with_baselines(study, resolved, design.anchor)
+        _check_published(study, rows)
     if problems:
         raise StudyError(problems)
     trials, memberships = _trials_of(rows, blocks, named, replicate)
@@ -139,35 +145,40 @@ def plan_document(document: object, **options: Any) -> Plan:
         StudyError: with every problem found. A document of the wrong shape is checked further without the parts that
             are wrong, so that a typo in `[base]` is reported together with one in `[table]`.
     """
-    problems = problems_of_shape(document)
+    problems: list[Problem] = []
+    rest = document
+    while found := [problem for problem in problems_of_shape(rest) if problem not in problems]:
+        problems += found
+        rest = _without(rest, [problem.pointer for problem in found])
     if not problems:
         return plan(Study.model_validate(document), **options)
-    rest = _without(document, [problem.pointer for problem in problems])
-    if isinstance(rest, dict) and not problems_of_shape(rest):
-        found: list[Problem] = []
-        with collecting(found):
+    if not problems_of_shape(rest):
+        content: list[Problem] = []
+        with collecting(content):
             plan(Study.model_validate(rest), **options)
-        problems += [problem for problem in found if problem.code in CODES_OF_CONTENT]
+        problems += [problem for problem in content if problem.code in CODES_OF_CONTENT]
     raise StudyError(problems)
 
 
-CODES_OF_CONTENT = frozenset({"unknown_field", "invalid", "exclusive", "does_not_apply", "unknown_metric"})
+CODES_OF_CONTENT = frozenset(
+    {"unknown_field", "invalid", "exclusive", "does_not_apply", "unknown_metric", "unknown_task", "duplicate"}
+)
 """Problems that cannot have come about by leaving other parts of the document out."""
 
 
 def _without(document: object, pointers: Sequence[str]) -> object:
-    """A copy of a document without the values at these pointers; list items keep their places where they can."""
+    """A copy of a document without the values at these pointers; a row keeps its place, emptied."""
     if not isinstance(document, dict):
         return document
     rest: dict[str, Any] = copy.deepcopy(document)
     for pointer in pointers:
         parts = pointer.split("/")[1:]
-        parent: Any = rest
-        for part in parts[:-1]:
-            parent = parent.get(part) if isinstance(parent, dict) else None
-        if isinstance(parent, dict):
-            parent.pop(parts[-1], None)
-        else:
+        inner = rest.get(parts[0]) if parts else None
+        if len(parts) == 2 and isinstance(inner, dict):
+            inner.pop(parts[1], None)
+        elif len(parts) > 1 and parts[0] == "rows" and isinstance(inner, list):
+            inner[int(parts[1])] = {"label": f"(row {parts[1]})"}
+        elif parts:
             rest.pop(parts[0], None)
     rest.setdefault("name", "unnamed")
     return rest
@@ -253,7 +264,21 @@ def _chosen_baselines(study: Study, groups: Sequence[str | None]) -> dict[str | 
         names = [group for group in groups if group is not None]
         text = f"no group {quote(unknown[0])}{nearest(unknown[0], names)}"
         raise StudyError([Problem(pointer, "unknown_group", text)])
-    return dict(baseline)
+    return {group: label for group, label in baseline.items()}  # noqa: C416 - widens the keys' type
+
+
+def _check_published(study: Study, rows: Sequence[Row]) -> None:
+    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
+    if study.table.published is None:
+        return
+    try:
+        printed = load_published().column(study.table.published)
+    except TableError as error:
+        raise StudyError([Problem("/table/published", "unknown_table", str(error))]) from error
+    unmatched = printed.unmatched(row.label for row in rows)
+    if unmatched:
+        texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
+        raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
 
 
 def _trials_of(
@@ -281,6 +306,8 @@ def _warnings(
     for row in rows:
         key = memberships[row.label, seeds[0]]
         if key in first:
-            text = f"rows {quote(first[key])} and {quote(row.label)} are the same configuration; they share their trials"
+            text = (
+                f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
+            )
             yield Problem("/rows", "coincide", text)
         first.setdefault(key, row.label)

@@ -23,6 +23,8 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
+    # The profiler that measures memory talks to the terminal otherwise.
+    "KINETO_LOG_LEVEL": "99",
 }
 
 
@@ -179,7 +181,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _work(pipe: Connection, warm: Sequence[str]) -> None:
-    """A worker's life. Ctrl-C is the parent's business; a parent that is gone closes the pipe, which ends the worker."""
+    """A worker's life. Ctrl-C is the parent's business; a parent that is gone has closed the pipe, which ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in warm:
         __import__(module)

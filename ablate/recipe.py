@@ -77,11 +77,16 @@ class NetworkFields(Recipe):
     se: bool = Field(False, description="squeeze-and-excitation in each block of our own networks")
     se_ratio: int = Field(16, ge=1, le=256, description="reduction of squeeze-and-excitation, C -> C/ratio -> C")
 
-    @model_validator(mode="after")
-    def _known_network(self) -> NetworkFields:
-        if "/" not in self.model and self.model not in OWN_NETWORKS:
+    @field_validator("model")
+    @classmethod
+    def _known_network(cls, name: str) -> str:
+        if "/" not in name and name not in OWN_NETWORKS:
             known = (*OWN_NETWORKS, "torchvision/NAME", "timm/NAME")
-            raise ValueError(f"model: no network {quote(self.model)}{nearest(self.model, known)}")
+            raise ValueError(f"no network {quote(name)}{nearest(name, known)}")
+        return name
+
+    @model_validator(mode="after")
+    def _depth_fits(self) -> NetworkFields:
         expected = STAGES_OF_OWN.get(self.model.split("_")[0].rstrip("0123456789"))
         if self.depth is not None and self.is_own and len(self.depth) != expected:
             raise ValueError(f"depth: {len(self.depth)} numbers given, {self.model} has {expected} stages")
@@ -113,7 +118,7 @@ class ActivationFields(NetworkFields):
     )
     layers: Literal["all"] | Annotated[tuple[Layer, ...], Strict(False)] = Field(
         ("1x1", "3x3", "add"),
-        description='kinds of site that are selected, by what feeds them: 1x1, 3x3 (any larger kernel), add, stem; or "all"',
+        description='kinds of site that are selected, by what feeds them: 1x1, 3x3 (or larger), add, stem; or "all"',
     )
     swish_trainable: bool = Field(False, description="learn Swish's beta, one per channel, from 1")
     condition: Literal["parametric", "max_pool", "avg_pool"] = Field(

@@ -55,14 +55,13 @@ class Resolver:
         is_sound = True
         for layer in [*self.below, *layers]:
             is_sound &= self._merge(layer, values, origin)
-        if not is_sound:
-            return None
         try:
-            return self.recipe_class.model_validate(values)
+            recipe = self.recipe_class.model_validate(values)
         except ValidationError as error:
             for item in error.errors(include_url=False, include_input=False):
                 self._report(item["loc"], item["msg"].removeprefix("Value error, "), origin)
             return None
+        return recipe if is_sound else None
 
     def refuse_what_does_not_apply(self, cell: Cell, recipe: BaseModel) -> None:
         """An explicit row must not set a field that means nothing in its recipe."""
@@ -113,9 +112,9 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     `design.warnings`. A grid's label that an explicit row has already is an error.
 
     Raises:
-        StudyError: with every problem of base, all scales, rows and levels.
+        StudyError: with every problem of base, the scale, rows and levels.
     """
-    problems = _problems_of_other_scales(study, scale, recipe_class)
+    problems: list[Problem] = []
     resolver = Resolver(recipe_class, study, scale)
     rows: list[Resolved] = []
     for cell in design.cells:
@@ -125,21 +124,26 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
         if cell.is_explicit:
             resolver.refuse_what_does_not_apply(cell, recipe)
         rows.append(_row(cell, recipe, study.table.group_by))
-    problems += [problem for problem in resolver.problems.values() if problem not in problems]
+    problems += resolver.problems.values()
     if problems:
         raise StudyError(problems)
-    explicit = {cell.label for cell in design.cells if cell.is_explicit}
-    return list(_distinct(rows, len(explicit), design))
+    explicit = sum(cell.is_explicit for cell in design.cells)
+    return list(_distinct(rows, explicit, design, keep_silent=study.design_or_default == "one_at_a_time"))
 
 
-def _problems_of_other_scales(study: Study, scale: str | None, recipe_class: type[BaseModel]) -> list[Problem]:
+def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
+    """Base as it stands and under every scale, whichever is asked for.
+
+    Raises:
+        StudyError: with every problem found.
+    """
     found: dict[Problem, None] = {}
-    for name in study.scales:
-        if name != scale:
-            resolver = Resolver(recipe_class, study, name)
-            resolver.resolve(())
-            found |= dict.fromkeys(resolver.problems.values())
-    return list(found)
+    for name in (None, *study.scales):
+        resolver = Resolver(recipe_class, study, name)
+        resolver.resolve(())
+        found |= dict.fromkeys(resolver.problems.values())
+    if found:
+        raise StudyError(list(found))
 
 
 def _row(cell: Cell, recipe: BaseModel, group_by: str | None) -> Resolved:
@@ -163,8 +167,11 @@ def _group(levels: Sequence[Level], recipe: BaseModel, group_by: str | None) -> 
     return chosen if chosen is not None else str(getattr(recipe, group_by, ""))
 
 
-def _distinct(rows: Sequence[Resolved], explicit: int, design: Design) -> Iterator[Resolved]:
-    """Explicit rows as they are; of generated rows with one recipe the first."""
+def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_silent: bool) -> Iterator[Resolved]:
+    """Explicit rows as they are; of generated rows with one recipe the first.
+
+    In one_at_a_time (`keep_silent`) a level that does not differ from base is no row, and nothing to warn of.
+    """
     yield from rows[:explicit]
     first: dict[str, str] = {}
     labels = {row.label for row in rows[:explicit]}
@@ -172,6 +179,8 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design) -> Iterat
     for row in rows[explicit:]:
         content = canonical_json(applicable_values(row.recipe))
         if content in first:
+            if keep_silent and first[content] == design.anchor:
+                continue
             text = f"cells that are the same configuration became one row, {quote(first[content])}"
             problem = Problem("/factors", "coincide", text)
             if problem not in design.warnings:

@@ -263,12 +263,17 @@ def _split_field(pointer: str, message: str) -> tuple[str, str]:
 
 def sentence(message: str) -> str:
     """Pydantic's message in the manner of ours."""
-    return message.replace("Input should be", "should be").replace("String should", "should").strip()
+    message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
+    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
+        message = message.replace(theirs, ours)
+    return message.replace("a integer", "a whole number").replace("a string", "text").strip()
 
 
 def _without_union_branches(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none."""
-    return tuple(part for part in location if not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part)))
+    return tuple(
+        part for part in location if not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
+    )
 
 
 def _fields_at(model: type[Document], location: tuple[int | str, ...]) -> list[str]:

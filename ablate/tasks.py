@@ -6,7 +6,9 @@ Built in is what `BUILT_IN` lists; further tasks are those installed under the e
 * `Recipe`: a frozen pydantic model; its fields stand in a study's `[base]`,
 * `metrics`: a mapping from metric name to whether lower is better, the first one primary,
 * `run(recipe, seed, workdir)`: an iterator of `Heartbeat` and `EpochMetrics`, and last one `Outcome`,
-* optionally `cost(recipe)`: a `Cost`, by counting.
+* optionally `inspect(recipe)`: a `Cost`, by counting; raises an `AblateError` for a recipe that cannot be trained,
+* optionally `time_steps(recipe, count)`: seconds that a whole trial would take, from `count` steps,
+* optionally `measure(recipes)`: a `Measured` for each, where it makes sense to time what was trained.
 
 Its module imports without torch (plans are made where torch is not), so `run` imports what it needs itself.
 """

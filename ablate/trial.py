@@ -110,6 +110,25 @@ class Cost(Document):
     multiply_adds: int
 
 
+class Measured(Document):
+    """What running a row's network costs, measured after training on the machine at hand, rows in turn.
+
+    Attributes:
+        inference_ms_1, inference_ms_32: median time of a batch of 1 and of 32 images.
+        rounds: how many times each was measured.
+        is_folded: whether every normalisation behind a funnel condition could be folded into its convolution.
+        peak_memory_bytes: the most that tensors held during a training step.
+        device: `cpu` or `cuda`.
+    """
+
+    inference_ms_1: float
+    inference_ms_32: float
+    rounds: int
+    is_folded: bool
+    peak_memory_bytes: int
+    device: str
+
+
 class Outcome(Document):
     """How a trial ended.
 
@@ -120,7 +139,6 @@ class Outcome(Document):
         train_s: wall seconds of training, without evaluation and checkpoints.
         cost: counted cost of the network, where the task knows it.
         funnel_share: for each funnel site, the share of pixels at which T(x) > x on test images after training.
-        peak_memory_bytes: the most memory that training held on its device; null where it cannot be measured.
     """
 
     kind: Literal["outcome"] = "outcome"
@@ -130,7 +148,6 @@ class Outcome(Document):
     train_s: float | None = None
     cost: Cost | None = None
     funnel_share: dict[str, float] = Field(default_factory=dict)
-    peak_memory_bytes: int | None = None
 
 
 Message = Annotated[Heartbeat | EpochMetrics | Outcome, Field(discriminator="kind")]

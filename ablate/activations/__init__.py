@@ -1,7 +1,7 @@
 """Activations: what a selected call site gets. One function builds any of them from a recipe.
 
-Every activation maps (B, C, H, W) to the same shape, dtype and memory format. Random weights come from the generator
-that is handed in, never from torch's global one.
+Every activation maps (B, C, H, W) to the same shape, dtype and memory format (under autocast torch's PReLU answers
+in the lower precision). Random weights come from the generator that is handed in, never from torch's global one.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Maxout(nn.Module):
         self.second = _build_dense(channels, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape and memory format; under autocast in its precision, like any convolution."""
-        return maximum(self.first(x), self.second(x))
+        """(B, C, H, W) to the same shape, dtype and memory format."""
+        return maximum(self.first(x), self.second(x)).to(x.dtype)
 
 
 def _build_dense(channels: int, generator: torch.Generator) -> nn.Conv2d:

@@ -63,7 +63,7 @@ def save_checkpoint(training: Training, workdir: Path) -> None:
 def load_checkpoint(training: Training, workdir: Path) -> bool:
     """Bring `training` to the state of the checkpoint in `workdir`; False where there is none that fits.
 
-    A file that cannot be read, or that belongs to another network, is set aside as `*.damaged`, and training starts anew.
+    A file that cannot be read, or belongs to another network, is set aside as `*.damaged`; training starts anew.
     """
     path = workdir / FILE
     if not path.exists():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from ablate.recipe import ClassifyRecipe
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.recipe import ClassifyRecipe, applicable_values
+from ablate.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
 
 
 class Classify:
@@ -23,6 +23,25 @@ class Classify:
         from ablate.training.loop import train
 
         return train(recipe, seed, workdir)
+
+    def inspect(self, recipe: ClassifyRecipe) -> Cost:
+        """Build the network and count; raises what training would raise before its first step."""
+        from ablate.models.probe import answer
+
+        found = answer({"what": "cost", "recipe": applicable_values(recipe)})
+        return Cost.model_validate(found["cost"])
+
+    def time_steps(self, recipe: ClassifyRecipe, count: int) -> float:
+        """See `ablate.training.measure.time_steps`."""
+        from ablate.training.measure import time_steps
+
+        return time_steps(recipe, count)
+
+    def measure(self, recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
+        """See `ablate.training.measure.measure`."""
+        from ablate.training.measure import measure
+
+        return measure(recipes)
 
 
 task = Classify()

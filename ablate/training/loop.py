@@ -106,7 +106,9 @@ def prepare(recipe: ClassifyRecipe, streams: Streams) -> Setting:
 def start(setting: Setting) -> Training:
     """A network as the recipe builds it, its optimiser and its learning rate, before the first step."""
     recipe = setting.recipe
-    network: nn.Module = build(recipe, setting.images.info.classes, setting.resolution_px, setting.streams.on_cpu).network
+    network: nn.Module = build(
+        recipe, setting.images.info.classes, setting.resolution_px, setting.streams.on_cpu
+    ).network
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     network = network.to(setting.streams.device, memory_format=layout)  # type: ignore[call-overload]
     optimiser = build_optimiser(network, recipe)
@@ -149,7 +151,7 @@ def one_step(setting: Setting, training: Training) -> tuple[torch.Tensor, torch.
         logits = training.network(setting.inputs(images))  # (N, classes)
     loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
     training.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     training.optimiser.step()
     training.scheduler.step()
     training.step += 1
@@ -157,7 +159,7 @@ def one_step(setting: Setting, training: Training) -> tuple[torch.Tensor, torch.
 
 
 def batch_at(setting: Setting, step: int) -> torch.Tensor:
-    """Indices of the images of a step, (N,): a slice of its epoch's permutation; an incomplete last batch is dropped."""
+    """Indices of the images of a step, (N,): a slice of its epoch's permutation; a last incomplete batch is dropped."""
     epoch, place = divmod(step, setting.steps_per_epoch)
     count = len(setting.images.labels)
     order = _permutation(count, setting.streams.number("order", epoch), setting.streams.device)

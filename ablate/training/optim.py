@@ -28,7 +28,9 @@ def build_optimiser(network: nn.Module, recipe: TrainingFields) -> SGD:
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return SGD([group for group in groups if group["params"]], lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    return SGD(
+        [group for group in groups if group["params"]], lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov
+    )
 
 
 def build_scheduler(optimiser: SGD, recipe: TrainingFields, steps: int, steps_per_epoch: int) -> LRScheduler:

@@ -1,0 +1,20 @@
+# Task names only; what they do stands in .ci/.
+.PHONY: install demo test check lock
+
+install:
+	@.ci/install
+
+demo: install
+	@.ci/demo
+
+test: install
+	@.ci/test
+
+check: install
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+lock: install
+	@.ci/lock

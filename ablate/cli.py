@@ -1,0 +1,205 @@
+"""The library's commands. Heavy imports stay inside the commands: `ablate --help` answers at once.
+
+Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study ended with holes, 2 the input is wrong,
+70 an internal error, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ablate.errors import AblateError, StudyError
+
+HOLES, WRONG_INPUT, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Ablation studies: a study file in, a result table fit for a paper out.",
+)
+data = typer.Typer(no_args_is_help=True, help="Data sets: where they are found, and fetching them.")
+app.add_typer(data, name="data")
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
+Scale = Annotated[
+    str | None, typer.Option(help="Scale of the study; default: mini where it has one, else base.", show_default=False)
+]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Number of seeds, instead of the study's own.", show_default=False)
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for results; default: ablate-out/NAME-SCALE.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    scale: Scale = None,
+    seeds: Seeds = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, envvar="ABLATE_WORKERS", help="Trials at once; default: what fits.", show_default=False),
+    ] = None,
+    out: Out = None,
+    fresh: Annotated[bool, typer.Option(help="Set known results aside (nothing is deleted) and train anew.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of the table, by comma; 'all' for every one.", show_default=False),
+    ] = None,
+    digits: Annotated[
+        int | None, typer.Option(min=0, max=10, help="Decimals; default: they follow the spread.", show_default=False)
+    ] = None,
+    no_measured: Annotated[
+        bool, typer.Option("--no-measured", help="Leave measured times and memory out: the same bytes every time.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a study here and print its table.
+
+    The same command goes on after an interruption and trains nothing twice. Results, checkpoints, tables in five
+    formats and plots land in the folder.
+    """
+    from ablate import screen
+
+    plan = _plan(study, scale, seeds)
+    status = screen.run(
+        plan,
+        _out(plan, out),
+        screen.Form(columns.split(",") if columns else None, digits, measured=not no_measured),
+        workers=workers,
+        fresh=fresh,
+        as_json=as_json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def check(
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY", help="Study document.", show_default=False)] = None,
+    scale: Scale = None,
+    seeds: Seeds = None,
+    out: Out = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Time 20 steps of every row for the estimate.")] = False,
+    fields: Annotated[bool, typer.Option("--fields", help="List the recipe's fields instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Validate and expand a study; train nothing."""
+    from ablate import screen
+
+    if fields:
+        screen.show_fields(as_json=as_json)
+        return
+    if study is None:
+        raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
+    plan = _plan(study, scale, seeds)
+    screen.check(plan, _out(plan, out), probe=probe, as_json=as_json)
+
+
+@app.command()
+def sites(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A network: resnet50, torchvision/NAME, timm/NAME.")],
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY", help="A study ...", show_default=False)] = None,
+    row: Annotated[
+        str | None, typer.Argument(metavar="ROW", help="... and one of its rows.", show_default=False)
+    ] = None,
+    scale: Scale = None,
+    resolution_px: Annotated[int, typer.Option(min=1, max=1024, help="Side of the image.")] = 224,
+    as_json: AsJson = False,
+) -> None:
+    """List a network's activation call sites, and which of them a row replaces.
+
+    With a study and a row the row's own network is shown, and must be MODEL.
+    """
+    from ablate import screen
+
+    if (study is None) != (row is None):
+        raise typer.BadParameter("a study and a row go together", param_hint="STUDY ROW")
+    plan = _plan(study, scale, None) if study else None
+    screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the known data sets, and where each is found on this machine."""
+    from ablate import screen
+
+    screen.list_data(as_json=as_json)
+
+
+@data.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `ablate data list`.")]) -> None:
+    """Fetch a data set into the data folder; its files are checked."""
+    from ablate import datasets
+
+    path = datasets.fetch(name, lambda line: typer.echo(line, err=True))
+    typer.echo(path)
+
+
+def _plan(path: Path, scale: str | None, seeds: int | None) -> Any:
+    from ablate.plan import MAX_TRIALS, plan_document
+    from ablate.study import read_document
+
+    limit = os.environ.get("ABLATE_MAX_TRIALS", str(MAX_TRIALS))
+    if not limit.isdecimal() or int(limit) == 0:
+        raise AblateError(f"ABLATE_MAX_TRIALS is '{limit}'; it must be a whole number above 0")
+    return plan_document(read_document(path), scale=scale, seeds=seeds, max_trials=int(limit))
+
+
+def _out(plan: Any, out: Path | None) -> Path:
+    return out or Path("ablate-out") / f"{plan.study.name}-{plan.scale or 'base'}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: runs the command and ends the process with its status."""
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: list[str] | None = None) -> int:
+    """Run a command; every way to end becomes an exit status and, on stderr, a sentence."""
+    wants_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        return INTERRUPTED
+    except AblateError as error:
+        _show(error, wants_json)
+        return WRONG_INPUT
+    except BrokenPipeError:  # the reader of our output is gone, as in `ablate ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message"):  # click's own usage errors
+            error.show(sys.stderr)  # type: ignore[attr-defined]
+            return WRONG_INPUT
+        traceback.print_exc()  # the one place for the unforeseen: all of it is shown, nothing is hidden
+        typer.echo("internal error; please report the lines above", err=True)
+        return INTERNAL
+
+
+def _show(error: AblateError, wants_json: bool) -> None:
+    problems = error.problems if isinstance(error, StudyError) else ()
+    if wants_json:
+        items = [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in problems]
+        typer.echo(json.dumps({"error": str(error), "errors": items}))
+        return
+    lines = [str(problem) for problem in problems] or [str(error)]
+    for line in lines[:100]:
+        typer.echo(f"error: {line}", err=True)
+    if len(lines) > 100:
+        typer.echo(f"error: and {len(lines) - 100} more", err=True)

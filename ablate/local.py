@@ -1,0 +1,154 @@
+"""`ablate run` without its screen: a study is carried out in this process and its workers, and lands in a folder.
+
+What is known is read from the folder, the rest is inspected (a row that cannot be built is refused before anything is
+trained), trained and appended, one synced line a trial. Interrupted at any moment, the same call goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import TrialError
+from ablate.folder import Folder
+from ablate.plan import Plan, Row
+from ablate.pool import Job, Lost, Pool, Said
+from ablate.preview import count_costs
+from ablate.provenance import describe_process
+from ablate.recipe import identity_of
+from ablate.runner import run_trial
+from ablate.tasks import get_task
+from ablate.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord, canonical_json
+from ablate.workers import ask, slots, task_of
+
+TRIES = 2
+"""How often a trial is started whose worker dies under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A trial said something."""
+
+    trial: Trial
+    message: Heartbeat | EpochMetrics | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for the person who waits."""
+
+    text: str
+
+
+def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterator[Moved | Note]:
+    """Train what is not known yet, then measure the rows.
+
+    Args:
+        plan: the study, expanded.
+        folder: held by the caller (`Folder.locked`); its records are read here and appended to.
+        workers: see `slots`.
+
+    Yields:
+        Every message of every trial, as it comes, and notes.
+
+    Raises:
+        StudyError: a row cannot be built; nothing has been trained.
+        TrialError: the resources do not fit this machine.
+    """
+    known = {key for key, record in folder.read().items() if record.is_result}
+    outstanding = plan.outstanding(known)
+    measured = read_measured(plan, folder)
+    if not outstanding and measured is not None:
+        return
+    environments = slots(plan.study.resources, workers)[: max(len(outstanding), 1)]
+    with Pool(environments, warm=["torch"] if hasattr(task_of(plan), "inspect") else []) as pool:
+        if outstanding:
+            count_costs(plan, pool)
+            yield from _train(outstanding, folder, pool)
+        if measured is None:
+            yield from _measure(plan, folder, pool)
+
+
+def _train(outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
+    trials = {trial.key: trial for trial in outstanding}
+    tries = dict.fromkeys(trials, 1)
+    curves: dict[str, list[EpochMetrics]] = {key: [] for key in trials}
+    for trial in outstanding:
+        pool.submit(_job(trial, folder))
+    for event in pool.events():
+        trial = trials[event.job.name]
+        if isinstance(event, Said):
+            message, provenance = event.item
+            if isinstance(message, EpochMetrics):
+                curves[trial.key].append(message)
+            if isinstance(message, Outcome):
+                folder.append(_record(trial, message, curves[trial.key], provenance))
+            yield Moved(trial, message)
+        elif isinstance(event, Lost):
+            curves[trial.key].clear()
+            if tries[trial.key] < TRIES:
+                tries[trial.key] += 1
+                pool.submit(event.job)
+                yield Note(f"seed {trial.seed} of one row is started again: {event.reason}")
+            else:
+                outcome = Outcome(status="failed", reason=f"{event.reason}, {TRIES} times")
+                folder.append(_record(trial, outcome, [], {}))
+                yield Moved(trial, outcome)
+
+
+def _job(trial: Trial, folder: Folder) -> Job:
+    return Job(trial.key, train_in_worker, (trial, folder.workdir(trial.key)))
+
+
+def train_in_worker(trial: Trial, workdir: Path) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
+    """Runs in a worker: a trial's messages, each with the provenance of the process that it comes from."""
+    for message in run_trial(trial, workdir):
+        yield message, describe_process() if isinstance(message, Outcome) else {}
+
+
+def _record(trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]) -> TrialRecord:
+    finished_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return TrialRecord(trial=trial, outcome=outcome, curve=curve, provenance=provenance, finished_at=finished_at)
+
+
+def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
+    yield Note(f"measuring inference time and memory of {len(plan.rows)} rows")
+    try:
+        (found,) = ask(plan, "measure", measure_rows, pool)
+    except TrialError as error:
+        yield Note(f"the rows could not be measured: {error}")
+        return
+    content = {_recipe_id(row): one.model_dump(mode="json") for row, one in zip(plan.rows, found, strict=True)}
+    (folder.path / "measured.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measured]]:
+    """Runs in a worker: what the task measures of each recipe."""
+    task: Any = get_task(task_name).task
+    yield task.measure([task.Recipe.model_validate_json(text) for text in recipes])
+
+
+def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
+    """What was measured in the folder, by row label; empty where the task measures nothing.
+
+    None where it is missing for some row: then all rows are measured again, since only what was measured in turn can
+    be compared.
+    """
+    if not hasattr(task_of(plan), "measure"):
+        return {}
+    path = folder.path / "measured.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except json.JSONDecodeError:  # torn by a crash: measured again
+        return None
+    if any(_recipe_id(row) not in content for row in plan.rows):
+        return None
+    return {row.label: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
+
+
+def _recipe_id(row: Row) -> str:
+    return canonical_json(identity_of(row.recipe))

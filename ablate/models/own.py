@@ -1,0 +1,120 @@
+"""What our own networks share: options, channel counts, squeeze-and-excitation, and initialisation by name.
+
+Shapes: B images, C channels, maps of H x W. Every activation is a module of its own, never in place, and called once
+in a forward, so that each call site has a readable name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Stream = Callable[[str], torch.Generator]
+"""Gives a fresh generator on the CPU for a stream's name, such as `init/layer1.0.conv1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one of our networks departs from its published form.
+
+    Attributes:
+        num_classes: outputs of the head.
+        width: multiplier on all channels but the image's.
+        depth: blocks in each stage; None for the published ones.
+        stem: `imagenet` as published; `small` and `small_s2`: a 3x3 convolution of stride 1 or 2 without pooling.
+        se_ratio: reduction of squeeze-and-excitation in each block; None for none.
+        dropout: probability before the head.
+    """
+
+    num_classes: int
+    width: float = 1.0
+    depth: tuple[int, ...] | None = None
+    stem: str = "imagenet"
+    se_ratio: int | None = None
+    dropout: float = 0.0
+
+    def channels(self, published: int) -> int:
+        """The nearest multiple of 8, at least 8.
+
+        All published counts are such multiples, so width 1 changes none. With 8, ShuffleNet's two halves stay whole,
+        group normalisation keeps its 8 groups at every site, and kernels find vectors to work on.
+        """
+        return max(8, 8 * round(published * self.width / 8))
+
+    def blocks(self, published: tuple[int, ...]) -> tuple[int, ...]:
+        """Blocks in each stage."""
+        return published if self.depth is None else self.depth
+
+    def excitation(self, channels: int) -> nn.Module:
+        """Squeeze-and-excitation over that many channels, or nothing."""
+        return nn.Identity() if self.se_ratio is None else SqueezeExcitation(channels, self.se_ratio)
+
+    def dropout_module(self) -> nn.Module:
+        """Dropout before the head, or nothing (which draws no random numbers)."""
+        return nn.Dropout(self.dropout) if self.dropout else nn.Identity()
+
+
+class OwnNetwork(nn.Module, ABC):
+    """A network that knows the paper's numbering of its stages."""
+
+    @staticmethod
+    @abstractmethod
+    def stage_of(path: str) -> int:
+        """The paper's stage of what lies at a module path; the stem is stage 1."""
+
+
+class SqueezeExcitation(nn.Module):
+    """x * sigmoid(W2 relu(W1 mean(x))), C -> max(1, C // ratio) -> C, without bias (Hu et al. 2018, 1709.01507)."""
+
+    def __init__(self, channels: int, ratio: int) -> None:
+        super().__init__()
+        squeezed = max(1, channels // ratio)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.reduce = nn.Conv2d(channels, squeezed, 1, bias=False)
+        self.relu = nn.ReLU()
+        self.expand = nn.Conv2d(squeezed, channels, 1, bias=False)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        gate: Tensor = self.gate(self.expand(self.relu(self.reduce(self.pool(x)))))  # (B, C, 1, 1)
+        return x * gate
+
+
+def build_stem_conv(channels: int, stem: str, published: nn.Conv2d) -> nn.Conv2d:
+    """The first convolution, 3 -> channels: the published one, or a 3x3 of stride 1 (`small`) or 2 (`small_s2`)."""
+    if stem == "imagenet":
+        return published
+    return nn.Conv2d(3, channels, 3, stride=2 if stem == "small_s2" else 1, padding=1, bias=False)
+
+
+def initialise(network: nn.Module, stream: Stream) -> None:
+    """Fill every parameter and buffer, in place, each module from the stream `init/PATH`.
+
+    A module's weights depend on the seed behind `stream` and its own path alone, so networks of one seed that share a
+    module share its weights, whatever else one of them has. Convolutions: Kaiming normal by fan-out for ReLU.
+    Normalisation: gain 1, shift 0. Linear layers: uniform within 1/sqrt(inputs), torch's default, as torchvision's
+    ResNet and ShuffleNet have it.
+
+    Raises:
+        TypeError: a module has parameters or buffers and is of no kind that is known here.
+    """
+    for path, module in network.named_modules():
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if not own:
+            continue
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Conv2d) and module.bias is None:
+            generator = stream(f"init/{path}")
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        elif isinstance(module, nn.Linear):
+            generator, bound = stream(f"init/{path}"), module.in_features**-0.5
+            for parameter in module.parameters(recurse=False):
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        else:
+            raise TypeError(f"no initialisation for {type(module).__name__} at '{path}'")

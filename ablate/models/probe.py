@@ -1,0 +1,82 @@
+"""A warm process that answers what needs torch: `python -m ablate.models.probe`, JSON lines on stdin and stdout.
+
+Request `{"id", "recipe": {...}, "what": "cost" | "sites"}`, answer `{"id", "sites": [...], "replaced": [names]}` and,
+for `cost`, `"cost": {...}`; or `{"id", "error": "..."}`. It ends when stdin does. Networks are built on the CPU and
+looked at with fake tensors, so nothing is ever computed. The client is `ablate.models.client.Probe`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from dataclasses import asdict
+from typing import IO, Any
+
+import torch
+from pydantic import ValidationError
+
+from ablate.datasets import describe
+from ablate.errors import AblateError
+from ablate.models.cost import count_cost
+from ablate.models.surgery import build
+from ablate.recipe import ClassifyRecipe
+
+WHATS = ("cost", "sites")
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one request, without its id.
+
+    Raises:
+        AblateError: the data set or network is unknown, or no site is selected.
+        ValidationError: the recipe is none.
+    """
+    what = request.get("what")
+    if what not in WHATS:
+        raise AblateError(f"what is {what!r}; allowed: {', '.join(WHATS)}")
+    recipe = ClassifyRecipe.model_validate(request["recipe"])
+    info = describe(recipe.dataset)
+    resolution_px = recipe.resolution_px or info.resolution_px
+    # Weights do not matter here, so every stream is the same.
+    operated = build(recipe, info.classes, resolution_px, lambda name: torch.Generator().manual_seed(0))
+    sites = [asdict(site) for site in sorted((*operated.replaced, *operated.kept), key=lambda site: site.index)]
+    found = {"sites": sites, "replaced": [site.name for site in operated.replaced]}
+    if what == "cost":
+        return {"cost": count_cost(operated.network, resolution_px).model_dump(), **found}
+    return found
+
+
+def respond(line: str) -> dict[str, Any]:
+    """The answer to one line; whatever goes wrong is in `error`, since the process must stay warm for the next."""
+    number: Any = None
+    try:
+        request = json.loads(line)
+        number = request["id"]
+        return {"id": number, **answer(request)}
+    except (AblateError, ValidationError) as error:
+        return {"id": number, "error": str(error)}
+    except Exception as error:  # foreign builders may raise anything; the trace goes to stderr, not to a user
+        traceback.print_exc()
+        return {"id": number, "error": f"{type(error).__name__} in the probe; its stderr has the trace"}
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    torch.set_num_threads(1)
+    with _claimed_stdout() as out:
+        for line in sys.stdin:
+            out.write(json.dumps(respond(line)) + "\n")
+            out.flush()
+
+
+def _claimed_stdout() -> IO[str]:
+    """The real stdout; what libraries print goes to stderr from now on."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""ResNet-50 and ResNet-101, version 1: the stride of a stage lies in its first 1x1 convolution.
+
+He et al. 2015 (arXiv 1512.03385). Names of parameters are torchvision's, whose own networks have the stride in the
+3x3 (v1.5; 4.089 G multiply-adds against 3.858 G here). Squeeze-and-excitation, if any, stands on the residual branch
+after the last normalisation and before the addition. Shapes: B images, C channels, maps of H x W.
+"""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor, nn
+
+from ablate.models.own import Options, OwnNetwork, build_stem_conv
+
+EXPANSION = 4
+BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1, added to the input; three activations: after the first two and after the addition."""
+
+    def __init__(self, inputs: int, planes: int, stride: int, options: Options) -> None:
+        super().__init__()
+        outputs = planes * EXPANSION
+        self.conv1 = nn.Conv2d(inputs, planes, 1, stride=stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu2 = nn.ReLU()
+        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.se = options.excitation(outputs)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            projection = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
+        self.relu3 = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, 4 planes, H / stride, W / stride)."""
+        y = self.relu1(self.bn1(self.conv1(x)))  # (B, planes, H / stride, W / stride)
+        y = self.relu2(self.bn2(self.conv2(y)))
+        y = self.se(self.bn3(self.conv3(y)))  # (B, 4 planes, H / stride, W / stride)
+        out: Tensor = self.relu3(y + self.downsample(x))
+        return out
+
+
+class ResNet(OwnNetwork):
+    """Stem, four stages of bottlenecks, global average, head."""
+
+    def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
+        super().__init__()
+        stem = options.channels(64)
+        published = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
+        self.conv1 = build_stem_conv(stem, options.stem, published)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()
+        planes = [options.channels(64 * 2**stage) for stage in range(4)]
+        inputs = [stem, *(EXPANSION * count for count in planes)]
+        self.layer1 = _build_stage(inputs[0], planes[0], blocks[0], 1, options)
+        self.layer2 = _build_stage(inputs[1], planes[1], blocks[1], 2, options)
+        self.layer3 = _build_stage(inputs[2], planes[2], blocks[2], 2, options)
+        self.layer4 = _build_stage(inputs[3], planes[3], blocks[3], 2, options)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = options.dropout_module()
+        self.fc = nn.Linear(inputs[4], options.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) to logits (B, classes)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        logits: Tensor = self.fc(self.dropout(self.avgpool(x).flatten(1)))
+        return logits
+
+    @staticmethod
+    def stage_of(path: str) -> int:
+        """conv1 is stage 1, layer1 is stage 2 (conv2_x), layer4 is stage 5."""
+        found = re.match(r"layer(\d)", path)
+        return int(found[1]) + 1 if found else 1
+
+
+def build_resnet(name: str, options: Options) -> ResNet:
+    """`resnet50` or `resnet101`, uninitialised beyond torch's defaults."""
+    return ResNet(options.blocks(BLOCKS[name]), options)
+
+
+def _build_stage(inputs: int, planes: int, blocks: int, stride: int, options: Options) -> nn.Sequential:
+    first = Bottleneck(inputs, planes, stride, options)
+    return nn.Sequential(first, *(Bottleneck(planes * EXPANSION, planes, 1, options) for _ in range(blocks - 1)))

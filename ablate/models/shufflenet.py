@@ -1,0 +1,106 @@
+"""ShuffleNet, version 2, at 0.5 and 1.5 times its width.
+
+Ma et al. 2018 (arXiv 1807.11164), as its authors released it: in a block of stride 2 the projection keeps the number
+of its inputs and the other branch makes the rest (torchvision gives each one half, which differs at x1.5: 295.8 M
+multiply-adds against 299.0 M), and the head has no bias. Names of parameters are torchvision's; its block is not used
+since, besides, its shuffle gives up the memory format. Squeeze-and-excitation, if any, stands at the end of the
+residual branch, behind its last activation (which therefore still follows its 1x1 convolution). No activation follows
+a depthwise convolution. Shapes: B images, C channels, maps of H x W.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from ablate.models.own import Options, OwnNetwork, build_stem_conv
+
+BLOCKS = (4, 8, 4)
+CHANNELS = {
+    "shufflenet_v2_x0.5": (24, 48, 96, 192, 1024),
+    "shufflenet_v2_x1.5": (24, 176, 352, 704, 1024),
+}
+"""Outputs of the stem, the three stages and the last 1x1 convolution."""
+
+
+class ShuffleBlock(nn.Module):
+    """Half of the channels pass, the other half is convolved, then both are shuffled; with stride 2 both are convolved.
+
+    Args:
+        inputs: channels of the input; with stride 1 equal to `outputs`.
+        outputs: even.
+        stride: 1 or 2.
+        options: for squeeze-and-excitation.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, options: Options) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.splits = stride == 1
+        kept = half if self.splits else min(inputs, half)
+        self.branch1 = nn.Sequential()
+        if not self.splits:
+            self.branch1 = nn.Sequential(*_depthwise(inputs, stride), *_pointwise(inputs, kept))
+        first = _pointwise(half if self.splits else inputs, half)
+        self.branch2 = nn.Sequential(*first, *_depthwise(half, stride), *_pointwise(half, outputs - kept))
+        self.se = options.excitation(outputs - kept)
+        self.shuffle = nn.ChannelShuffle(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        left, right = x.chunk(2, dim=1) if self.splits else (self.branch1(x), x)
+        out: Tensor = self.shuffle(torch.cat((left, self.se(self.branch2(right))), dim=1))
+        return out
+
+
+class ShuffleNetV2(OwnNetwork):
+    """Stem, three stages of blocks, a 1x1 convolution, global average, head."""
+
+    def __init__(self, channels: tuple[int, ...], blocks: tuple[int, ...], options: Options) -> None:
+        super().__init__()
+        stem, *stages, last = (options.channels(count) for count in channels)
+        published = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
+        conv = build_stem_conv(stem, options.stem, published)
+        self.conv1 = nn.Sequential(conv, nn.BatchNorm2d(stem), nn.ReLU())
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()
+        self.stage2 = _build_stage(stem, stages[0], blocks[0], options)
+        self.stage3 = _build_stage(stages[0], stages[1], blocks[1], options)
+        self.stage4 = _build_stage(stages[1], stages[2], blocks[2], options)
+        self.conv5 = nn.Sequential(*_pointwise(stages[2], last))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = options.dropout_module()
+        self.fc = nn.Linear(last, options.num_classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) to logits (B, classes)."""
+        x = self.maxpool(self.conv1(x))
+        x = self.conv5(self.stage4(self.stage3(self.stage2(x))))
+        logits: Tensor = self.fc(self.dropout(self.avgpool(x).flatten(1)))
+        return logits
+
+    @staticmethod
+    def stage_of(path: str) -> int:
+        """conv1 is stage 1; Stage2, 3 and 4 of the publication keep their numbers; conv5 is stage 5."""
+        found = re.match(r"(?:stage|conv)(\d)", path)
+        return int(found[1]) if found else 1
+
+
+def build_shufflenet(name: str, options: Options) -> ShuffleNetV2:
+    """`shufflenet_v2_x0.5` or `shufflenet_v2_x1.5`, uninitialised beyond torch's defaults."""
+    return ShuffleNetV2(CHANNELS[name], options.blocks(BLOCKS), options)
+
+
+def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def _depthwise(channels: int, stride: int) -> list[nn.Module]:
+    conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=False)
+    return [conv, nn.BatchNorm2d(channels)]
+
+
+def _build_stage(inputs: int, outputs: int, blocks: int, options: Options) -> nn.Sequential:
+    first = ShuffleBlock(inputs, outputs, 2, options)
+    return nn.Sequential(first, *(ShuffleBlock(outputs, outputs, 1, options) for _ in range(blocks - 1)))

@@ -1,0 +1,195 @@
+"""Puts the recipe's activation at the selected call sites of a network, and counts what it replaced.
+
+Surgery is by call: each selected call gets a module of its own, under the path `sites.NAME` with the site's name, or in
+the place of the hidden activation of a fused normalisation. The keys of the network's own state stay as they are; only
+what the forward never calls (any more) is left out, such as a PReLU that was replaced.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, fx, nn
+
+from ablate.activations import build_activation
+from ablate.errors import SiteError
+from ablate.models.call_site import Site
+from ablate.models.own import Stream
+from ablate.models.sites import Call, Survey, survey
+from ablate.models.zoo import build_network
+from ablate.recipe import ActivationFields
+
+LAYER_ORDER = ("1x1", "3x3", "add", "stem", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """A network after surgery.
+
+    Attributes:
+        network: the network as a graph; takes any size that the network itself takes.
+        replaced: the selected sites.
+        kept: the others, which have their native activation, or with `elsewhere = "relu"` ReLU.
+        paths: name of each replaced site -> path of its new module in `network`.
+    """
+
+    network: fx.GraphModule
+    replaced: tuple[Site, ...]
+    kept: tuple[Site, ...]
+    paths: dict[str, str]
+
+
+class ChannelsFirst(nn.Module):
+    """Lets a module that expects (B, C, H, W) work on (B, H, W, C)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to the same shape."""
+        out: Tensor = self.inner(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return out
+
+
+def build(recipe: ActivationFields, num_classes: int, resolution_px: int, stream: Stream) -> Operated:
+    """The network that a recipe names, with the recipe's activation at the selected sites.
+
+    Args:
+        recipe: its network, activation and funnel fields and, where it has it, `dropout` are read.
+        num_classes: outputs of the head.
+        resolution_px: side of the images it is for, in pixels.
+        stream: gives the generator for `init/PATH`; rows of one seed share the weights of the paths they share.
+
+    Raises:
+        SiteError: the network is unknown or cannot be operated on, or no site is selected.
+    """
+    return operate(build_network(recipe, num_classes, stream), recipe, resolution_px, stream)
+
+
+def operate(network: nn.Module, recipe: ActivationFields, resolution_px: int, stream: Stream) -> Operated:
+    """Replace the activation at the selected call sites.
+
+    Args:
+        network: its parameters and buffers are shared with the result; train only one of the two.
+        recipe: `activation`, `stages`, `layers`, `elsewhere` and the funnel fields.
+        resolution_px: at which sites are found; a map of 1x1 has none.
+        stream: gives the generator for the site at `init/sites.NAME`.
+
+    Raises:
+        SiteError: see `survey`, or the selection matches no site.
+    """
+    found = survey(network, resolution_px, name=recipe.model)
+    selected = {call.site for call in select(found.calls, recipe)}
+    modules: dict[Site, nn.Module] = {}
+    for call in found.calls:
+        site = call.site
+        if site in selected:
+            modules[site] = build_activation(recipe, site.channels, stream(f"init/sites.{site.name}"))
+        elif recipe.elsewhere == "relu" and not recipe.is_own and site.native != "relu":
+            modules[site] = nn.ReLU()
+    paths = replace(found, modules)
+    replaced = tuple(call.site for call in found.calls if call.site in selected)
+    kept = tuple(call.site for call in found.calls if call.site not in selected)
+    return Operated(found.graph, replaced, kept, {site.name: paths[site.name] for site in replaced})
+
+
+def select(calls: Sequence[Call], recipe: ActivationFields) -> list[Call]:
+    """The calls that the recipe's `stages` and `layers` select; none for ReLU on our own networks, which have it.
+
+    Raises:
+        SiteError: the selection matches no site.
+    """
+    if recipe.is_own and recipe.activation == "relu":
+        return []
+    chosen = [
+        call
+        for call in calls
+        if (recipe.stages == "all" or call.site.stage in recipe.stages)
+        and (recipe.layers == "all" or call.site.kind in recipe.layers)
+    ]
+    if chosen:
+        return chosen
+    stages = sorted({call.site.stage for call in calls})
+    layers = sorted({call.site.kind for call in calls}, key=LAYER_ORDER.index)
+    raise SiteError(
+        f"no site matches stages {recipe.stages}, layers {recipe.layers}; this network has stages "
+        f"{_ranges(stages)} and layers {', '.join(layers)}"
+    )
+
+
+def replace(found: Survey, modules: dict[Site, nn.Module]) -> dict[str, str]:
+    """Put each module at its site, in place.
+
+    Returns:
+        Site's name -> path of its module.
+
+    Raises:
+        RuntimeError: the graph does not call each new module exactly once, an error in this module.
+    """
+    graph = found.graph
+    position = {node: index for index, node in enumerate(graph.graph.nodes)}
+    paths: dict[str, str] = {}
+    for call in found.calls:
+        if call.site not in modules:
+            continue
+        module = modules[call.site]
+        if call.site.layout == "nhwc":
+            module = ChannelsFirst(module)
+        if call.is_fused:
+            paths[call.site.name] = _replace_hidden(graph, call, module)
+        else:
+            paths[call.site.name] = _replace_call(graph, call, module, position)
+    graph.delete_all_unused_submodules()
+    graph.graph.lint()
+    graph.recompile()
+    _check(graph, found.calls, paths)
+    return paths
+
+
+def _replace_call(graph: fx.GraphModule, call: Call, module: nn.Module, position: dict[fx.Node, int]) -> str:
+    old, path = call.node, f"sites.{call.site.name}"
+    source = old.all_input_nodes[0]
+    graph.add_submodule(path, module.train(graph.training))
+    with graph.graph.inserting_before(old):
+        new = graph.graph.call_module(path, (source,))
+    new.meta = dict(old.meta)
+    position[new] = position[old]
+    if _is_in_place(graph, old):
+        # Whoever reads the input after an activation in place reads the activated map.
+        source.replace_all_uses_with(new, delete_user_cb=lambda user: position[user] > position[old])
+    old.replace_all_uses_with(new)
+    graph.graph.erase_node(old)
+    return path
+
+
+def _replace_hidden(graph: fx.GraphModule, call: Call, module: nn.Module) -> str:
+    path = str(call.node.target)
+    parent, _, child = path.rpartition(".")
+    fused = copy.copy(graph.get_submodule(path))
+    fused._modules = {**fused._modules, "act": module.train(fused.training)}
+    setattr(graph.get_submodule(parent), child, fused)
+    return f"{path}.act"
+
+
+def _is_in_place(graph: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(graph.get_submodule(str(node.target)), "inplace", False))
+    spelled = node.target if isinstance(node.target, str) else node.target.__name__
+    return spelled.endswith("_") or node.kwargs.get("inplace") is True or True in node.args
+
+
+def _check(graph: fx.GraphModule, calls: Sequence[Call], paths: dict[str, str]) -> None:
+    times = Counter(str(node.target) for node in graph.graph.nodes if node.op == "call_module")
+    fused = {f"{call.node.target}.act": str(call.node.target) for call in calls if call.is_fused}
+    wrong = [path for path in paths.values() if times[fused.get(path, path)] != 1]
+    if wrong or len(set(paths.values())) != len(paths):
+        raise RuntimeError(f"surgery went wrong: {wrong or sorted(paths.values())} not called exactly once")
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    is_run = list(numbers) == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]}-{numbers[-1]}" if is_run and len(numbers) > 1 else ", ".join(map(str, numbers))

@@ -1,0 +1,214 @@
+"""From a network to its graph, without freezing what differs between training and evaluation.
+
+torch.fx runs a network's forward once and records every call; a decision that Python takes on the way, such as
+`if self.training`, is taken for good. Modules that decide so are therefore recorded as one call, and a network whose
+graphs in the two modes still differ is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any, TypeVar
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from ablate.errors import SiteError, quote
+
+ACTIVATION_MODULES = {
+    "ReLU": "relu",
+    "ReLU6": "relu6",
+    "LeakyReLU": "leaky_relu",
+    "PReLU": "prelu",
+    "ELU": "elu",
+    "SiLU": "silu",
+    "Swish": "silu",
+    "SwishMe": "silu",
+    "Hardswish": "hardswish",
+    "HardSwish": "hardswish",
+    "HardSwishMe": "hardswish",
+    "GELU": "gelu",
+    "GELUTanh": "gelu",
+    "Mish": "mish",
+    "MishMe": "mish",
+}
+"""Class name -> activation: torch's own modules and timm's of the same function."""
+
+FUNCTION_NAMES = frozenset({"relu", "relu_", *ACTIVATION_MODULES.values()})
+
+LINEAR_MAPS = (nn.modules.conv._ConvNd, nn.Linear)
+
+CANDIDATES_PX = (32, 64, 128, 224)
+"""Resolutions tried when a network does not take the one asked for."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+Shapes = dict[str, tuple[int, ...]]
+"""Node's name -> shape of its result, where that is a tensor."""
+
+
+def activation_of(module: nn.Module) -> str | None:
+    """The activation that a module is, or None."""
+    return ACTIVATION_MODULES.get(type(module).__name__)
+
+
+def is_normalisation(module: nn.Module) -> bool:
+    """Whether a module normalises: torch's classes and their heirs, and foreign ones with `Norm` in their name."""
+    if isinstance(module, (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)):
+        return True
+    return "Norm" in type(module).__name__ and not any(isinstance(part, LINEAR_MAPS) for part in module.modules())
+
+
+def hidden_activation(module: nn.Module) -> nn.Module | None:
+    """The activation inside a fused normalisation such as timm's `BatchNormAct2d`, or None."""
+    act = getattr(module, "act", None)
+    if isinstance(act, nn.Module) and activation_of(act) is not None and is_normalisation(module):
+        return act
+    return None
+
+
+class SiteTracer(fx.Tracer):
+    """Records as one call: torch's modules, activations, normalisations, and whatever looks at `self.training`."""
+
+    proxy_buffer_attributes = True
+    """A buffer is read anew at each call, and keeps its key; else its value would be frozen."""
+
+    def __init__(self) -> None:
+        leaves, functions = _timm_leaves()
+        super().__init__(autowrap_functions=functions)
+        self._leaves = leaves
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """See `torch.fx.Tracer.is_leaf_module`."""
+        if super().is_leaf_module(m, module_qualified_name) or activation_of(m) is not None:
+            return True
+        if hidden_activation(m) is not None:
+            return True
+        is_opaque = type(m) in self._leaves or _looks_at_mode(m) or is_normalisation(m)
+        # An activation inside attention works on tokens or tables; anywhere else it may be a site, and must be seen.
+        return is_opaque and ("Attention" in type(m).__name__ or not _has_activation(m))
+
+
+def trace(network: nn.Module, name: str) -> fx.GraphModule:
+    """The network as a graph.
+
+    Args:
+        network: is not changed; the result has modules of its own, and shares its parameters and buffers.
+        name: for the errors.
+
+    Raises:
+        SiteError: the network does not trace, or tracing would freeze the mode.
+    """
+    in_training, graph = (_trace_in_mode(network, name, training=training) for training in (True, False))
+    pairs = zip_longest(in_training.graph.nodes, graph.graph.nodes)
+    different = next((b or a for a, b in pairs if a is None or b is None or _signature(a) != _signature(b)), None)
+    if different is not None:
+        raise SiteError(
+            f"{name} cannot be used: its graph differs between training and evaluation (first at "
+            f"{quote(module_path(different) or different.name)}), and tracing would freeze one of them"
+        )
+    return graph.train(network.training)
+
+
+def structural_copy(network: Network) -> Network:
+    """A deep copy that shares the tensors: its mode, its hooks and what its modules cache are its own."""
+    tensors = [*network.parameters(), *network.buffers()]
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
+
+
+def propagate(graph: fx.GraphModule, resolution_px: int, channels: int, name: str) -> Shapes:
+    """Shapes of all results for one image in evaluation mode, by fake tensors: nothing is computed.
+
+    Raises:
+        SiteError: the network does not take this resolution; says the smallest of `CANDIDATES_PX` that it takes.
+    """
+    shapes, error = _try_size(graph, resolution_px, channels)
+    if error is None:
+        return shapes
+    for candidate in CANDIDATES_PX:
+        if _try_size(graph, candidate, channels)[1] is None:
+            raise SiteError(
+                f"{name} does not take {resolution_px} px; the smallest of {', '.join(map(str, CANDIDATES_PX))} "
+                f"that it takes is {candidate}; set resolution_px ({_reason(error)})"
+            ) from error
+    raise SiteError(
+        f"{name} takes none of {', '.join(map(str, (resolution_px, *CANDIDATES_PX)))} px ({_reason(error)})"
+    ) from error
+
+
+def module_path(node: fx.Node) -> str:
+    """Path of the module that a node calls, or in whose forward it calls something; empty for the root."""
+    if node.op == "call_module":
+        return str(node.target)
+    stack = node.meta.get("nn_module_stack")
+    return str(next(reversed(stack.values()))[0]) if stack else ""
+
+
+class _ShapeRecorder(fx.Interpreter):
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__(graph)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, torch.Tensor):
+            self.shapes[n.name] = tuple(result.shape)
+        return result
+
+
+def _try_size(graph: fx.GraphModule, resolution_px: int, channels: int) -> tuple[Shapes, Exception | None]:
+    device = next((parameter.device for parameter in graph.parameters()), torch.device("cpu"))
+    recorder = _ShapeRecorder(structural_copy(graph).eval())
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            recorder.run(torch.empty(1, channels, resolution_px, resolution_px, device=device))
+    except Exception as error:  # foreign code: what it raises for a size that it does not take is not known
+        return {}, error
+    return recorder.shapes, None
+
+
+def _trace_in_mode(network: nn.Module, name: str, *, training: bool) -> fx.GraphModule:
+    copied = structural_copy(network).train(training)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return fx.GraphModule(copied, SiteTracer().trace(copied))
+    except Exception as error:  # foreign code runs on proxies here, and may raise anything
+        raise SiteError(
+            f"{name} cannot be traced by torch.fx, so its call sites are unknown: {_reason(error)}"
+        ) from error
+
+
+def _signature(node: fx.Node) -> tuple[object, ...]:
+    return node.op, node.target, fx.node.map_arg(node.args, str), repr(node.kwargs)
+
+
+def _looks_at_mode(module: nn.Module) -> bool:
+    return "training" in _names_in_forward(module)
+
+
+def _has_activation(module: nn.Module) -> bool:
+    parts = list(module.modules())
+    return any(activation_of(part) is not None or FUNCTION_NAMES & _names_in_forward(part) for part in parts)
+
+
+def _names_in_forward(module: nn.Module) -> frozenset[str]:
+    code = getattr(type(module).forward, "__code__", None)
+    return frozenset(code.co_names) if code is not None else frozenset()
+
+
+def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:
+    layers = sys.modules.get("timm.layers")  # a network of timm has imported it
+    if layers is None:
+        return frozenset(), ()
+    functions = tuple(function for function in layers.get_notrace_functions() if callable(function))
+    return frozenset(layers.get_notrace_modules()), functions
+
+
+def _reason(error: BaseException) -> str:
+    # torch.fx appends a traceback to the text; its first line is the network's own.
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

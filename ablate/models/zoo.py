@@ -1,0 +1,148 @@
+"""Builds a network by name, before surgery: our own, torchvision's and timm's.
+
+No pretrained weights are ever fetched. A foreign network has its builder's own initialisation, drawn under a seed that
+depends on the trial's seed and the network's name alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablate.errors import SiteError, nearest, quote
+from ablate.models.mobilenet import build_mobilenet
+from ablate.models.own import Options, OwnNetwork, Stream, initialise
+from ablate.models.resnet import build_resnet
+from ablate.models.shufflenet import build_shufflenet
+from ablate.recipe import OWN_NETWORKS, NetworkFields, TrainingFields
+
+WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
+TORCHVISION_OPTIONS: dict[str, dict[str, Any]] = {
+    "googlenet": WITHOUT_AUXILIARY_HEADS,
+    "inception_v3": WITHOUT_AUXILIARY_HEADS,
+}
+
+
+def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn.Module:
+    """The network that a recipe names, on the CPU, in training mode, with fresh weights.
+
+    Args:
+        recipe: `model` and, for our own networks, `width`, `depth`, `stem`, `se`, `se_ratio`; `dropout` where the
+            recipe has it. On a foreign network `dropout = 0` keeps what the network has itself, another value
+            replaces the dropout directly before the head or puts one there.
+        num_classes: outputs of the head.
+        stream: gives the generator for `init/PATH` (our own) or `init/MODEL` (foreign).
+
+    Raises:
+        SiteError: no network has this name, timm is not installed, or there is no place for `dropout`.
+    """
+    dropout = recipe.dropout if isinstance(recipe, TrainingFields) else 0.0
+    if recipe.is_own:
+        return _build_own(recipe, num_classes, dropout, stream)
+    library, _, name = recipe.model.partition("/")
+    build = {"torchvision": _build_torchvision, "timm": _build_timm}[library]
+    seed = int(torch.randint(2**63 - 1, (1,), generator=stream(f"init/{recipe.model}")))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(name, num_classes)
+    if dropout:
+        _put_dropout(network, recipe.model, num_classes, dropout)
+    return network.train()
+
+
+def list_networks() -> list[str]:
+    """Every name that `build_network` knows: ours, torchvision's for classification, and timm's if it is installed."""
+    foreign = [f"torchvision/{name}" for name in _torchvision_names()]
+    if importlib.util.find_spec("timm") is not None:
+        foreign += [f"timm/{name}" for name in _import_timm().list_models()]
+    return [*OWN_NETWORKS, *foreign]
+
+
+class HeadDropout:
+    """A forward-pre-hook: dropout on the input of the head, in training mode only."""
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def __call__(self, head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Inputs (B, C) to the same shape."""
+        return F.dropout(inputs[0], self.p, head.training), *inputs[1:]
+
+
+def _build_own(recipe: NetworkFields, num_classes: int, dropout: float, stream: Stream) -> OwnNetwork:
+    options = Options(
+        num_classes=num_classes,
+        width=recipe.width,
+        depth=recipe.depth,
+        stem=recipe.stem,
+        se_ratio=recipe.se_ratio if recipe.se else None,
+        dropout=dropout,
+    )
+    network: OwnNetwork
+    with torch.device("meta"):  # memory and random numbers are taken once, by `initialise`
+        if recipe.model.startswith("resnet"):
+            network = build_resnet(recipe.model, options)
+        elif recipe.model.startswith("shufflenet"):
+            network = build_shufflenet(recipe.model, options)
+        else:
+            network = build_mobilenet(options)
+    network.to_empty(device="cpu")
+    initialise(network, stream)
+    return network
+
+
+def _build_torchvision(name: str, num_classes: int) -> nn.Module:
+    names = _torchvision_names()
+    if name not in names:
+        raise SiteError(f"torchvision has no classification network {quote(name)}{nearest(name, names)}")
+    options = TORCHVISION_OPTIONS.get(name, {})
+    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
+    return network
+
+
+def _build_timm(name: str, num_classes: int) -> nn.Module:
+    timm = _import_timm()
+    if not timm.is_model(name):
+        raise SiteError(f"timm has no network {quote(name)}{nearest(name, timm.list_models())}")
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes)
+    return network
+
+
+def _torchvision_names() -> list[str]:
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def _import_timm() -> ModuleType:
+    try:
+        import timm
+    except ImportError as error:
+        raise SiteError(
+            "networks named timm/NAME need timm, which is not installed; pip install 'ablate[zoo]'"
+        ) from error
+    return timm
+
+
+def _put_dropout(network: nn.Module, model: str, num_classes: int, p: float) -> None:
+    heads = [
+        (path, part)
+        for path, part in network.named_modules()
+        if isinstance(part, nn.Linear) and part.out_features == num_classes
+    ]
+    if not heads:
+        raise SiteError(
+            f"dropout {p} cannot be put before the head of {model}, which is no linear layer; leave dropout at 0"
+        )
+    path, head = heads[-1]
+    parent = network.get_submodule(path.rpartition(".")[0])
+    siblings = list(parent.children()) if isinstance(parent, nn.Sequential) else []
+    before = siblings[siblings.index(head) - 1] if head in siblings[1:] else None
+    if isinstance(before, nn.Dropout):
+        before.p = p
+    else:
+        head.register_forward_pre_hook(HeadDropout(p))

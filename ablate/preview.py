@@ -1,0 +1,99 @@
+"""What `ablate check` and `ablate sites` tell without training: costs, call sites, and an estimate of the time."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ablate.errors import AblateError, Problem, StudyError, quote
+from ablate.models.client import Probe, Probed
+from ablate.plan import Plan
+from ablate.pool import Pool
+from ablate.recipe import ClassifyRecipe, applicable_values
+from ablate.tasks import get_task
+from ablate.trial import Cost, TrialRecord
+from ablate.workers import ask, slots, task_of
+
+TIMED_STEPS = 20
+
+
+def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
+    """The counted cost of every row, by label; empty where the task counts nothing.
+
+    Args:
+        plan: whose rows are built.
+        pool: its next free worker builds them.
+
+    Raises:
+        StudyError: with every row whose network cannot be built.
+    """
+    if not hasattr(task_of(plan), "inspect"):
+        return {}
+    answers = ask(plan, "inspect", inspect_rows, pool)
+    problems = [
+        Problem("", "not_buildable", f"row {quote(plan.rows[index].label)}: {answer}")
+        for index, answer in answers
+        if isinstance(answer, str)
+    ]
+    if problems:
+        raise StudyError(problems)
+    return {plan.rows[index].label: answer for index, answer in answers}
+
+
+def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
+    """Seconds that a trial of every row would take here, by label, from 20 steps of it; or nothing."""
+    if not hasattr(task_of(plan), "time_steps"):
+        return {}
+    return {plan.rows[index].label: answer for index, answer in ask(plan, "time", time_in_worker, pool)}
+
+
+def estimate_s(plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[str, float]) -> float | None:
+    """Wall seconds that the outstanding trials will take on this machine; None where nothing like them was timed.
+
+    A row's time is what was probed, else the median of its finished trials, else of all finished trials of the study.
+    """
+    known = {key: record for key, record in records.items() if record.is_result and key in plan.trials}
+    outstanding = {trial.key for trial in plan.outstanding(known)}
+    by_row: dict[str, list[float]] = {}
+    for (label, _), key in plan.memberships.items():
+        if key in known and known[key].outcome.train_s is not None:
+            by_row.setdefault(label, []).append(known[key].outcome.train_s or 0.0)
+    everything = [seconds for times in by_row.values() for seconds in times]
+    total = 0.0
+    for (label, _), key in plan.memberships.items():
+        if key not in outstanding:
+            continue
+        outstanding.discard(key)
+        times = [trial_s[label]] if label in trial_s else by_row.get(label, everything)
+        if not times:
+            return None
+        total += statistics.median(times)
+    return total / len(slots(plan.study.resources, None))
+
+
+def find_sites(recipe: ClassifyRecipe) -> Probed:
+    """Every call site of a recipe's network, and which of them the recipe replaces.
+
+    Raises:
+        SiteError: the network cannot be built or traced.
+    """
+    with Probe() as probe:
+        return probe.sites(applicable_values(recipe))
+
+
+def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, Cost | str]]:
+    """Runs in a worker: index and cost of every recipe, or the message where it cannot be built."""
+    task: Any = get_task(task_name).task
+    for index, text in enumerate(recipes):
+        try:
+            yield index, task.inspect(task.Recipe.model_validate_json(text))
+        except AblateError as error:
+            yield index, str(error)
+
+
+def time_in_worker(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, float]]:
+    """Runs in a worker: index and seconds of a whole trial for every recipe."""
+    task: Any = get_task(task_name).task
+    for index, text in enumerate(recipes):
+        yield index, task.time_steps(task.Recipe.model_validate_json(text), TIMED_STEPS)

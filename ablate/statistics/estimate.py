@@ -1,0 +1,62 @@
+"""One row by itself: mean, sample standard deviation and t interval over seeds.
+
+Sums are exact rationals of the standard library, so that no result depends on the order or the names of the seeds.
+scipy is imported where a quantile is needed, not before. Percentile bootstrap is left out on purpose: over few seeds
+its intervals are too short (a nominal 95 % covers 73 % at n = 3).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Mean and spread over seeds.
+
+    Attributes:
+        n: number of seeds.
+        mean: None for n = 0.
+        sd: sample standard deviation (ddof = 1), the spread of single seeds, not the error of the mean; None below
+            n = 2.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+
+
+def estimate(values: Mapping[int, float]) -> Estimate:
+    """Mean and sample standard deviation of the values of some seeds."""
+    numbers = list(values.values())
+    if not numbers:
+        return Estimate(0, None, None)
+    mean = statistics.mean(numbers)
+    return Estimate(len(numbers), mean, statistics.stdev(numbers) if len(numbers) > 1 else None)
+
+
+def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Student's t interval of a mean, `mean -+ t(n - 1) sd / sqrt(n)`; a point where sd = 0.
+
+    Args:
+        mean: of the sample.
+        sd: sample standard deviation.
+        n: size of the sample, at least 2.
+        confidence: two-sided coverage, in (0, 1).
+
+    Raises:
+        ValueError: n is below 2; one seed says nothing about the spread.
+    """
+    if n < 2:
+        raise ValueError(f"a t interval needs n >= 2, given {n}")
+    if sd == 0:
+        return mean, mean
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd / math.sqrt(n)
+    return mean - half, mean + half

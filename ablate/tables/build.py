@@ -1,0 +1,195 @@
+"""From a plan and its records to the `Table`: means, paired differences, printed numbers, cost and notes.
+
+Pure; numbers stay unrounded. Diverged and failed seeds never enter a mean; they are counted and named in the notes.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from ablate.plan import Plan
+from ablate.statistics.estimate import estimate
+from ablate.statistics.paired import paired_difference
+from ablate.tables.columns import default_columns
+from ablate.tables.notes import provenance_notes, row_notes, table_notes
+from ablate.tables.published import PublishedTable
+from ablate.tables.results import RowResults, collect_results
+from ablate.tables.table import (
+    Cell,
+    Difference,
+    FunnelShare,
+    PrintedCell,
+    PrintedCount,
+    PublishedColumn,
+    Table,
+    TableRow,
+)
+from ablate.trial import Measured, TrialRecord
+
+
+def build_table(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    *,
+    published: PublishedTable | None = None,
+    measured: Mapping[str, Measured] | None = None,
+    provisional: bool = False,
+) -> Table:
+    """The table of a study.
+
+    Args:
+        plan: its rows, seeds and trial keys.
+        records: by trial key; keys without one are holes.
+        published: printed numbers, joined by row label; a label that joins none has none.
+        measured: times and memory by row label; a row without has none.
+        provisional: whether trials are still to come.
+    """
+    results = collect_results(plan, records)
+    baselines = {result.row.group: result for result in results if result.row.is_baseline}
+    metrics = (plan.metric, *plan.metrics)
+    rows = [
+        _build_row(result, baselines.get(result.row.group), metrics, published, (measured or {}).get(result.row.label))
+        for result in results
+    ]
+    return Table(
+        study=plan.study.name,
+        title=plan.study.title,
+        question=plan.study.question,
+        scale=plan.scale,
+        seeds=list(plan.seeds),
+        metric=plan.metric,
+        metrics=list(plan.metrics),
+        lower_is_better=plan.lower_is_better[plan.metric],
+        directions={metric: plan.lower_is_better[metric] for metric in metrics},
+        provisional=provisional,
+        columns=default_columns(plan.metric, plan.metrics, published is not None),
+        rows=rows,
+        published=_source_of(published),
+        notes=table_notes(plan, results, rows, published, provisional),
+        provenance=provenance_notes(results, rows),
+    )
+
+
+def _build_row(
+    result: RowResults,
+    baseline: RowResults | None,
+    metrics: tuple[str, ...],
+    published: PublishedTable | None,
+    measured: Measured | None,
+) -> TableRow:
+    row = result.row
+    return TableRow(
+        label=row.label,
+        group=row.group,
+        baseline=row.is_baseline,
+        set=dict(row.set),
+        n_planned=len(result.keys),
+        n_ok=len(result.succeeded),
+        n_diverged=len(result.with_status("diverged")),
+        n_failed=len(result.with_status("failed")),
+        cells={metric: _build_cell(metric, result, baseline, published) for metric in metrics},
+        trials=list(result.keys.values()),
+        notes=row_notes(result, metrics),
+        **_cost_of(result),
+        **_printed_cost_of(row.label, published),
+        train_s=_train_s_of(result),
+        **_measured_of(measured),
+        funnel_share=_funnel_share_of(result),
+    )
+
+
+def _build_cell(metric: str, result: RowResults, baseline: RowResults | None, published: PublishedTable | None) -> Cell:
+    values = result.values(metric)
+    found = estimate(values)
+    is_baseline = result.row.is_baseline
+    reference = None if is_baseline or baseline is None else baseline
+    return Cell(
+        mean=found.mean,
+        sd=found.sd,
+        values=values,
+        diff=_difference(values, reference.values(metric)) if reference else None,
+        decision="baseline" if is_baseline else None,
+        published=_printed_cell(metric, result.row.label, reference.row.label if reference else None, published),
+    )
+
+
+def _difference(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference | None:
+    found = paired_difference(values, reference)
+    return Difference(mean=found.mean, low=found.low, high=found.high, n=found.n) if found else None
+
+
+def _printed_cell(
+    metric: str, label: str, reference: str | None, published: PublishedTable | None
+) -> PrintedCell | None:
+    """The printed number, and its difference from the printed number of the row `reference`."""
+    printed = published.cells.get(label, {}).get(metric) if published else None
+    if published is None or printed is None:
+        return None
+    against = published.cells.get(reference, {}).get(metric) if reference else None
+    difference = printed.minus(against) if against else None
+    return PrintedCell(
+        value=printed.value,
+        diff=difference.value if difference else None,
+        source=", ".join(published.sources[label]),
+        text=printed.text,
+        diff_text=difference.text if difference else None,
+    )
+
+
+def _cost_of(result: RowResults) -> dict[str, Any]:
+    cost = next((record.outcome.cost for record in result.records.values() if record.outcome.cost), None)
+    return cost.model_dump() if cost else {}
+
+
+def _printed_cost_of(label: str, published: PublishedTable | None) -> dict[str, Any]:
+    printed = published.cells.get(label, {}) if published else {}
+    return {
+        f"published_{name}": PrintedCount(text=printed[name].text, value=printed[name].value)
+        for name in ("params", "multiply_adds")
+        if name in printed
+    }
+
+
+def _train_s_of(result: RowResults) -> float | None:
+    times = [record.outcome.train_s for record in result.succeeded.values()]
+    known = [time for time in times if time is not None]
+    return statistics.median(known) if known else None
+
+
+def _measured_of(measured: Measured | None) -> dict[str, Any]:
+    if measured is None:
+        return {}
+    return {
+        "peak_memory_bytes": measured.peak_memory_bytes,
+        "inference_ms_1": measured.inference_ms_1,
+        "inference_ms_32": measured.inference_ms_32,
+        "inference_rounds": measured.rounds,
+        "inference_folded": measured.is_folded,
+        "measured_on": measured.device,
+    }
+
+
+def _funnel_share_of(result: RowResults) -> FunnelShare | None:
+    by_site: dict[str, list[float]] = {}
+    for record in result.succeeded.values():
+        for site, share in record.outcome.funnel_share.items():
+            by_site.setdefault(site, []).append(share)
+    sites = {site: statistics.mean(shares) for site, shares in by_site.items()}
+    if not sites:
+        return None
+    mean = statistics.mean(share for shares in by_site.values() for share in shares)
+    return FunnelShare(mean=mean, low=min(sites.values()), high=max(sites.values()), sites=sites)
+
+
+def _source_of(published: PublishedTable | None) -> PublishedColumn | None:
+    if published is None:
+        return None
+    return PublishedColumn(
+        id=published.id,
+        title=published.title,
+        paper=published.paper,
+        dataset=published.dataset,
+        sources=dict(published.source_texts),
+    )

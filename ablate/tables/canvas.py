@@ -1,0 +1,137 @@
+"""What the plots share: figures without global state, one look, the same bytes for the same numbers.
+
+Imported only where a plot is drawn, since it imports matplotlib. Colours are those of Okabe and Ito, told apart by
+the colour-blind, and no plot says anything by colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+
+from ablate.tables.table import Table, TableRow
+
+INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
+BLUE, ORANGE = "#0072B2", "#D55E00"
+PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH_IN, DPI = 7.0, 160
+LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 90
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "svg.hashsalt": "ablate",
+    "svg.fonttype": "path",
+    "text.parse_math": False,
+}
+
+_LOCK = threading.Lock()
+"""matplotlib's settings are of the process; one plot is drawn at a time."""
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Inside, matplotlib has our look, whatever the user's own settings are; they come back afterwards."""
+    with _LOCK, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def new_figure(height_in: float) -> Figure:
+    """An empty figure of the common width."""
+    return Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
+
+
+def to_bytes(figure: Figure, format: str) -> bytes:
+    """The figure as SVG or PNG, without date and version."""
+    out = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
+    figure.savefig(out, format=format, dpi=DPI, metadata=metadata)
+    return out.getvalue()
+
+
+def grouped_rows(table: Table) -> list[TableRow | str]:
+    """The rows from top to bottom, each group with its name in front."""
+    lines: list[TableRow | str] = []
+    for group, rows in table.grouped():
+        lines += [group, *rows] if group is not None else rows
+    return lines
+
+
+def row_axes(figure: Figure, lines: list[TableRow | str]) -> Axes:
+    """Axes with a horizontal place for each line, the first one on top, labelled on the left."""
+    axes = figure.add_subplot()
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    labels = [name if isinstance(name, str) else label_of(name) for name in lines]
+    axes.set_yticks(range(len(lines)), [printable(label) for label in labels])
+    axes.tick_params(axis="y", length=0)
+    for tick, line in zip(axes.get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("bold" if isinstance(line, str) else "normal")
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    return axes
+
+
+def rows_height_in(lines: list[TableRow | str]) -> float:
+    """Height of a figure with so many lines; broken labels need more."""
+    labels = [line if isinstance(line, str) else label_of(line) for line in lines]
+    deepest = max((label.count("\n") for label in labels), default=0)
+    return 1.3 + (0.29, 0.38, 0.52)[deepest] * max(1, len(lines))
+
+
+def label_of(row: TableRow) -> str:
+    """A row's label in at most three lines, with the mark of the baseline."""
+    return wrapped(row.label, suffix=" (baseline)" if row.baseline else "")
+
+
+def wrapped(text: str, width: int = LABEL_CHARACTERS, suffix: str = "") -> str:
+    """A text in at most three lines; of one that is longer the middle is left out, since ends tell rows apart."""
+    for room in range(LABEL_LINES * width, width, -4):
+        lines = textwrap.wrap(shortened(text, room) + suffix, width)
+        if len(lines) <= LABEL_LINES:
+            return "\n".join(lines)
+    return shortened(text, width)
+
+
+def shortened(text: str, room: int = TITLE_CHARACTERS) -> str:
+    """A text of at most so many characters, the middle left out where it is longer."""
+    half = (room - 1) // 2
+    return text if len(text) <= room else f"{text[:half]}\u2026{text[-half:]}"
+
+
+def better(lower_is_better: bool) -> str:
+    """An arrow along a horizontal axis that says which side is better."""
+    return "\u2190 better" if lower_is_better else "better \u2192"
+
+
+def printable(text: str) -> str:
+    """A text whose characters the font has; others become boxes."""
+    return "".join(c if c == "\n" or ord(c) in _characters() else "\u25a1" for c in text)
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

@@ -1,0 +1,146 @@
+"""How the cells of a column read, and which plain values they stand for in a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ablate.tables.table import TableRow
+from ablate.tables.words import MINUS, MISSING, count, fixed, four_digits
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a CSV file: one plain value a cell, None where unknown; `rounds` if `digits` applies to it."""
+
+    header: str
+    value: Callable[[TableRow], object]
+    rounds: bool = False
+
+
+def _mean_text(row: TableRow, metric: str, decimals: int) -> str:
+    cell = row.cells[metric]
+    if cell.mean is None:
+        return _end_text(row)
+    seeds = str(len(cell.values)) if len(cell.values) == row.n_planned else f"{len(cell.values)}/{row.n_planned}"
+    spread = "" if cell.sd is None else f" ± {fixed(cell.sd, decimals)}"
+    return f"{fixed(cell.mean, decimals)}{spread} ({seeds})"
+
+
+def _end_text(row: TableRow) -> str:
+    """In place of a number, once no seed can give one any more: how the seeds ended."""
+    if row.n_planned > row.n_diverged + row.n_failed:
+        return MISSING
+    return "failed" if row.n_failed else "diverged"
+
+
+def _difference_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = row.cells[metric].diff
+    if found is None:
+        return MISSING
+    mean = fixed(found.mean, decimals, signed=True)
+    if found.low is None or found.high is None:
+        return mean
+    return f"{mean} [{fixed(found.low, decimals)}, {fixed(found.high, decimals)}]"
+
+
+def _printed_text(row: TableRow, metric: str, decimals: int) -> str:
+    printed = row.cells[metric].published
+    return printed.text.replace("-", MINUS) if printed else MISSING
+
+
+def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
+    printed = row.cells[metric].published
+    return printed.diff_text.replace("-", MINUS) if printed and printed.diff_text else MISSING
+
+
+METRIC_TEXTS: dict[str, Callable[..., str]] = {
+    "": _mean_text,
+    "diff": _difference_text,
+    "published": _printed_text,
+    "published_diff": _printed_difference_text,
+}
+
+
+def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
+    """The plain values of one metric: mean, sd and n for part `""`, else of `diff`, `published` or `published_diff`."""
+
+    def of(path: str) -> Callable[[TableRow], object]:
+        return lambda row: follow(row.cells[metric], path)
+
+    if part == "":
+        n = Field(f"{metric}_n", lambda row: len(row.cells[metric].values))
+        return (Field(f"{metric}_mean", of("mean"), rounds=True), Field(f"{metric}_sd", of("sd"), rounds=True), n)
+    if part == "diff":
+        ends = {"diff": "diff.mean", "diff_low": "diff.low", "diff_high": "diff.high"}
+        fields = [Field(f"{metric}_{header}", of(path), rounds=True) for header, path in ends.items()]
+        return (*fields, Field(f"{metric}_diff_n", of("diff.n")))
+    path = "published.value" if part == "published" else "published.diff"
+    return (Field(f"{metric}_{part}", of(path)),)
+
+
+def follow(value: object, path: str) -> object:
+    """The attribute at the end of a dotted path, None where the way ends before; a patch becomes one line."""
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value if not isinstance(value, dict) else changes(value)
+
+
+def changes(patch: Mapping[str, Any]) -> str:
+    """What a row sets, as one line: `window=1x1, stages=2+3`."""
+    return ", ".join(f"{name}={_word(value)}" for name, value in patch.items())
+
+
+def _word(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "+".join(_word(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _label_text(row: TableRow) -> str:
+    return f"{row.label} (baseline)" if row.baseline else row.label
+
+
+def _seeds_text(row: TableRow) -> str:
+    ends = {"diverged": row.n_diverged, "failed": row.n_failed}
+    holes = ", ".join(f"{number} {word}" for word, number in ends.items() if number)
+    return f"{row.n_ok} of {row.n_planned}" + (f" ({holes})" if holes else "")
+
+
+def _reading(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str]:
+    """A cell's text from one value of the row, a dash where it is unknown."""
+
+    def text(row: TableRow) -> str:
+        value = follow(row, path)
+        return MISSING if value in (None, "") else words(value)
+
+    return text
+
+
+PLAIN: dict[str, tuple[Callable[[TableRow], str], dict[str, str]]] = {
+    "label": (_label_text, {"label": "label"}),
+    "set": (_reading("set", str), {"set": "set"}),
+    "n": (_seeds_text, {name: name for name in ("n_planned", "n_ok", "n_diverged", "n_failed")}),
+    "params": (_reading("params", count), {"params": "params"}),
+    "params_without_norm": (_reading("params_without_norm", count), {"params_without_norm": "params_without_norm"}),
+    "multiply_adds": (_reading("multiply_adds", count), {"multiply_adds": "multiply_adds"}),
+    "published_params": (_reading("published_params.text", str), {"published_params": "published_params.value"}),
+    "published_multiply_adds": (
+        _reading("published_multiply_adds.text", str),
+        {"published_multiply_adds": "published_multiply_adds.value"},
+    ),
+    "train_s": (_reading("train_s", partial(fixed, decimals=1)), {"train_s": "train_s"}),
+    "peak_memory": (
+        _reading("peak_memory_bytes", lambda value: fixed(value / 2**20, 0)),
+        {"peak_memory_bytes": "peak_memory_bytes"},
+    ),
+    "inference_ms_1": (_reading("inference_ms_1", four_digits), {"inference_ms_1": "inference_ms_1"}),
+    "inference_ms_32": (_reading("inference_ms_32", four_digits), {"inference_ms_32": "inference_ms_32"}),
+    "funnel_share": (
+        _reading("funnel_share.mean", lambda value: fixed(100 * value, 1)),
+        {"funnel_share": "funnel_share.mean", "funnel_share_low": "funnel_share.low",
+         "funnel_share_high": "funnel_share.high"},
+    ),
+}  # fmt: skip

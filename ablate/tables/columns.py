@@ -1,0 +1,164 @@
+"""The catalog of columns: their names, their headings, what each is about, and the choice among them.
+
+A metric's own name is a column (mean, sd and n). `diff`, `published` and `published_diff` are those of the primary
+metric; `METRIC:diff` and so on are those of another one. `all` stands for every column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ablate.errors import TableError, nearest, quote
+from ablate.tables.cells import METRIC_TEXTS, PLAIN, Field, follow, metric_fields
+from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
+from ablate.tables.words import decimals_of, metric_name
+
+MOST_DIGITS = 12
+PARTS = ("diff", "published", "published_diff")
+"""What a metric's cell holds beside its mean."""
+
+ABOUT = {
+    "label": "the row's label; the baseline is marked",
+    "set": "what the row changes in the study's base",
+    "diff": "difference from the baseline, paired by seed, with its 95 % t interval",
+    "published": "the printed number",
+    "published_diff": "printed number minus the printed number of the baseline row",
+    "n": "seeds that succeeded, of those planned",
+    "params": "trainable parameters",
+    "params_without_norm": "parameters without those of normalisation",
+    "multiply_adds": "multiply-adds for one image",
+    "published_params": "printed parameters",
+    "published_multiply_adds": "printed multiply-adds",
+    "train_s": "seconds of training, median over seeds",
+    "peak_memory": "most memory that tensors held during a training step, in MiB",
+    "inference_ms_1": "milliseconds for a batch of 1",
+    "inference_ms_32": "milliseconds for a batch of 32",
+    "funnel_share": "share of pixels at which the funnel condition wins, mean over sites and seeds",
+}
+"""Columns by name, in the order of `all`; a study's metrics come behind `set`."""
+
+HEADINGS = {
+    "label": "row", "set": "changes", "diff": "difference (95 % CI)", "published": "printed",
+    "published_diff": "printed diff.", "n": "seeds", "params": "params", "params_without_norm": "params w/o norm",
+    "multiply_adds": "mult-adds", "published_params": "printed params", "published_multiply_adds": "printed mult-adds",
+    "train_s": "training (s)", "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
+    "inference_ms_32": "inference, batch 32 (ms)", "funnel_share": "funnel share (%)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a rendered table.
+
+    Attributes:
+        name: in the catalog.
+        heading: plain text, without the arrow.
+        lower_is_better: None where the column has no direction.
+        is_text: text is set to the left, numbers to the right.
+        text: a row's cell, plain text.
+        fields: the same as plain values.
+    """
+
+    name: str
+    heading: str
+    lower_is_better: bool | None
+    is_text: bool
+    text: Callable[[TableRow], str]
+    fields: tuple[Field, ...]
+
+
+def default_columns(metric: str, metrics: Sequence[str], has_published: bool) -> list[str]:
+    """The few columns that a table shows unless others are asked for."""
+    printed = ["published", "published_diff"] if has_published else []
+    return ["label", metric, "diff", *printed, *metrics]
+
+
+def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
+    """Every column that `table` offers, with a line about it."""
+    about = dict(ABOUT)
+    names = {name: about.pop(name) for name in ("label", "set")}
+    metrics = [table.metric, *table.metrics]
+    names |= {metric: f"{metric_name(metric)}: mean, sample standard deviation, seeds" for metric in metrics}
+    names |= {name: about.pop(name) for name in PARTS}
+    names |= {f"{metric}:{part}": f"{metric_name(metric)}: {ABOUT[part]}" for metric in table.metrics for part in PARTS}
+    return names | {name: text for name, text in about.items() if measured or not is_measured(name)}
+
+
+def choose_columns(
+    table: Table, names: Iterable[str] | None = None, *, digits: int | None = None, measured: bool = True
+) -> list[Column]:
+    """The columns of that name, the label always first, each once.
+
+    Args:
+        table: decides which metrics there are.
+        names: None takes the table's own choice; `all` stands for every column.
+        digits: decimals of metrics; None follows their spread.
+        measured: False refuses columns of measured times and memory, and leaves them out of `all`.
+
+    Raises:
+        TableError: a name is unknown, or digits is out of range.
+    """
+    if digits is not None and not 0 <= digits <= MOST_DIGITS:
+        raise TableError(f"digits is {digits}; allowed: 0 to {MOST_DIGITS}")
+    known = list_columns(table, measured=measured)
+    wanted = list(table.columns if names is None else names)
+    chosen = dict.fromkeys(["label"])
+    for name in wanted:
+        every = [each for each in known if _has_content(each, table)] if name == "all" else [_known(name, known)]
+        chosen |= dict.fromkeys(every)
+    return [_build_column(name, table, digits) for name in chosen]
+
+
+def metric_decimals(table: Table, metric: str) -> int:
+    """Decimals of a metric's columns, the same for all rows."""
+    return decimals_of(row.cells[metric].sd for row in table.rows)
+
+
+def _known(name: str, known: Mapping[str, str]) -> str:
+    if name in known:
+        return name
+    if is_measured(name):
+        raise TableError(f"column {quote(name)} is measured, and the table is asked for without measured values")
+    raise TableError(f"no column {quote(name)}{nearest(name, [*known, 'all'])}")
+
+
+def _has_content(name: str, table: Table) -> bool:
+    """Whether `all` shows the column: one of printed numbers only where the published table has some."""
+    metric, _, part = name.rpartition(":")
+    if not part.startswith("published"):
+        return True
+    if part in PARTS:
+        return any(row.cells[metric or table.metric].published for row in table.rows)
+    return any(getattr(row, part) for row in table.rows)
+
+
+def is_measured(name: str) -> bool:
+    """Whether another run of the same study would measure the column anew."""
+    return name in MEASURED_FIELDS or name == "peak_memory"
+
+
+def _build_column(name: str, table: Table, digits: int | None) -> Column:
+    metric, _, part = name.partition(":")
+    if name in PARTS:
+        metric, part = table.metric, name
+    if metric in table.directions:
+        decimals = metric_decimals(table, metric) if digits is None else digits
+        return _metric_column(name, metric, part, table, decimals)
+    return _plain_column(name)
+
+
+def _metric_column(name: str, metric: str, part: str, table: Table, decimals: int) -> Column:
+    heading = HEADINGS[part] if part else metric_name(metric)
+    if part and metric != table.metric:
+        heading = f"{metric_name(metric)}: {heading}"
+    text = partial(METRIC_TEXTS[part], metric=metric, decimals=decimals)
+    direction = None if part else table.directions[metric]
+    return Column(name, heading, direction, is_text=False, text=text, fields=metric_fields(metric, part))
+
+
+def _plain_column(name: str) -> Column:
+    text, paths = PLAIN[name]
+    fields = tuple(Field(header, partial(follow, path=path)) for header, path in paths.items())
+    return Column(name, HEADINGS[name], None, is_text=name in ("label", "set"), text=text, fields=fields)

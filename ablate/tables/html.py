@@ -1,0 +1,92 @@
+"""A table as HTML: semantic, self-contained, readable in light and dark and, by scrolling, on a narrow screen.
+
+`render_html` is a whole document that a browser opens from a file; `html_fragment` is the figure alone, for a page
+that has styles of its own. All text is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ablate.tables.columns import Column
+from ablate.tables.headings import heading_of, title_of
+from ablate.tables.table import Table, TableRow
+
+STYLE = """\
+:root { color-scheme: light dark; }
+body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; color: CanvasText; }
+.ablate-table { margin: 0; max-width: 100%; }
+.ablate-scroll { overflow-x: auto; }
+.ablate-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.ablate-table caption { text-align: left; padding-bottom: .6rem; font-weight: 600; }
+.ablate-table th, .ablate-table td { padding: .3rem .7rem; text-align: right; white-space: nowrap; }
+.ablate-table tbody th, .ablate-table .text { text-align: left; font-weight: 400; }
+.ablate-table tbody th[scope=row] { white-space: normal; min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
+.ablate-table tbody th[scope=rowgroup] { font-weight: 600; padding-top: .7rem; }
+.ablate-table thead th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; }
+.ablate-table table { border-top: 2px solid; border-bottom: 2px solid; }
+.ablate-table .baseline > * { background: color-mix(in srgb, currentColor 8%, transparent); }
+.ablate-table figcaption { font-size: .85rem; max-width: 60rem; overflow-wrap: anywhere; }
+"""
+
+
+def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """A document that holds the table and nothing else; it loads nothing."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title_of(table))}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+        f"{html_fragment(table, columns, notes)}</body>\n</html>\n"
+    )
+
+
+def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """The figure: caption, question, table and notes."""
+    lines = [
+        '<figure class="ablate-table">',
+        f'<div class="ablate-scroll" role="region" aria-label="{escape(title_of(table))}" tabindex="0">',
+        "<table>",
+        f"<caption>{escape(title_of(table))}</caption>",
+        "<thead>",
+        f"<tr>{''.join(_heading(column) for column in columns)}</tr>",
+        "</thead>",
+        *_bodies(table, columns),
+        "</table>",
+        "</div>",
+        *_below(table, notes),
+        "</figure>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(column: Column) -> str:
+    kind = ' class="text"' if column.is_text else ""
+    return f'<th scope="col"{kind}>{escape(heading_of(column))}</th>'
+
+
+def _bodies(table: Table, columns: Sequence[Column]) -> list[str]:
+    """A tbody for each group, headed by a spanning line where groups have names."""
+    lines = []
+    for group, rows in table.grouped():
+        lines.append("<tbody>")
+        if group is not None:
+            lines.append(f'<tr><th scope="rowgroup" colspan="{len(columns)}">{escape(group)}</th></tr>')
+        lines += [_row(row, columns) for row in rows]
+        lines.append("</tbody>")
+    return lines or ["<tbody></tbody>"]
+
+
+def _row(row: TableRow, columns: Sequence[Column]) -> str:
+    cells = [f'<th scope="row">{escape(columns[0].text(row))}</th>']
+    for column in columns[1:]:
+        kind = ' class="text"' if column.is_text else ""
+        cells.append(f"<td{kind}>{escape(column.text(row))}</td>")
+    kind = ' class="baseline"' if row.baseline else ""
+    return f"<tr{kind}>{''.join(cells)}</tr>"
+
+
+def _below(table: Table, notes: Sequence[str]) -> list[str]:
+    question = [f"<p>{escape(table.question)}</p>"] if table.question.strip() else []
+    items = [f"<li>{escape(note)}</li>" for note in notes]
+    return ["<figcaption>", *question, *(["<ul>", *items, "</ul>"] if items else []), "</figcaption>"]

@@ -1,0 +1,93 @@
+"""Any text as LaTeX that plain pdflatex prints: specials escaped, Unicode spelled by commands, the rest by code point.
+
+Nothing here needs a package. A long word gets places at which a line may break.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONG_WORD = 18
+"""Characters of a word without a break."""
+
+SPECIALS = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "`": r"\textquoteleft{}",
+}  # fmt: skip
+LIGATURES = re.compile(r"(['-])(?=\1)")
+"""Characters whose doubles LaTeX would join into one."""
+
+SYMBOLS = {
+    "\u2212": "$-$", "±": r"$\pm$", "×": r"$\times$", "÷": r"$\div$", "·": r"$\cdot$", "°": r"$^\circ$",
+    "→": r"$\rightarrow$", "←": r"$\leftarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "↔": r"$\leftrightarrow$",
+    "⇒": r"$\Rightarrow$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "≈": r"$\approx$", "∞": r"$\infty$",
+    "√": r"$\surd$", "∑": r"$\sum$", "∈": r"$\in$", "∅": r"$\emptyset$", "∘": r"$\circ$", "⊕": r"$\oplus$",
+    "⊗": r"$\otimes$", "–": "--", "—": "---", "…": r"\ldots{}", "‘": r"\textquoteleft{}", "’": r"\textquoteright{}",
+    "“": "``", "”": "''", "•": r"$\bullet$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "©": r"\copyright{}",
+    "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "å": r"\aa{}", "Å": r"\AA{}", "ı": r"\i{}",
+}  # fmt: skip
+
+GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "omicron", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+)  # fmt: skip
+"""Small letters in the order of Unicode; LaTeX has no omicron."""
+SYMBOLS |= {chr(0x3B1 + index): f"$\\{name}$" for index, name in enumerate(GREEK) if name != "omicron"}
+SYMBOLS |= dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", (
+    r"$\Gamma$", r"$\Delta$", r"$\Theta$", r"$\Lambda$", r"$\Xi$", r"$\Pi$", r"$\Sigma$", r"$\Upsilon$", r"$\Phi$",
+    r"$\Psi$", r"$\Omega$",
+), strict=True))  # fmt: skip
+
+ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0304": "=", "\u0307": ".",
+    "\u0306": "u ", "\u030a": "r ", "\u030b": "H ", "\u030c": "v ", "\u0327": "c ", "\u0323": "d ",
+}  # fmt: skip
+"""Combining mark -> accent command."""
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX source on one line; its first character cannot be taken for an option of what stands before."""
+    words = [_word(word) for word in text.split()]
+    line = " ".join(words)
+    return "{}" + line if line.startswith(("[", "*")) else line
+
+
+def _word(word: str) -> str:
+    """A word; one that is too long for a line may break behind its punctuation, else after some characters."""
+    if len(word) <= LONG_WORD:
+        return _characters(word)
+    parts = re.findall(r"[^/_.,:=+]*[/_.,:=+]+|[^/_.,:=+]+", word)
+    pieces = [piece for part in parts for piece in re.findall(rf".{{1,{LONG_WORD}}}", part)]
+    return r"\allowbreak{}".join(_characters(piece) for piece in pieces)
+
+
+def _characters(text: str) -> str:
+    """A piece of a word, escaped. Doubled quotes and hyphens are kept apart."""
+    pieces = LIGATURES.sub("\\1\0", unicodedata.normalize("NFC", text))
+    return "".join("{}" if character == "\0" else _character(character) for character in pieces)
+
+
+def _character(character: str) -> str:
+    if character in SPECIALS:
+        return SPECIALS[character]
+    if character.isascii():
+        return character if character.isprintable() else ""
+    return SYMBOLS.get(character) or _accented(character) or _compatible(character)
+
+
+def _accented(character: str) -> str | None:
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 2 and parts[1] in ACCENTS and parts[0].isascii() and parts[0].isalpha():
+        return f"\\{ACCENTS[parts[1]]}{{{parts[0]}}}"
+    return None
+
+
+def _compatible(character: str) -> str:
+    """The ASCII that a character is a form of (a ligature, a superscript), else its code point."""
+    plain = unicodedata.normalize("NFKD", character)
+    if plain.isascii() and plain.isprintable():
+        return _characters(plain)
+    return f"U+{ord(character):04X}" + r"\allowbreak{}"

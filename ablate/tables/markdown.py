@@ -1,0 +1,73 @@
+"""A table as Markdown (the GitHub dialect), aligned so that it reads in a terminal too. All text is escaped."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from ablate.tables.columns import Column
+from ablate.tables.headings import heading_of, title_of
+from ablate.tables.table import Table, TableRow
+
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+SPECIAL = re.compile(r"[\\|`*_\[\]~$#]")
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    line = " ".join(text.split())
+    for character, entity in ENTITIES.items():
+        line = line.replace(character, entity)
+    return SPECIAL.sub(lambda match: "\\" + match[0], line)
+
+
+def render_markdown(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """Title, question, the table with a spanning line for each group, and the notes as a list."""
+    parts = [f"### {escape_markdown(title_of(table))}"]
+    if table.question.strip():
+        parts.append(_paragraph(table.question))
+    parts.append(_grid(table, columns))
+    if notes:
+        parts.append("\n".join(f"- {_paragraph(note)}" for note in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraph(text: str) -> str:
+    """Escaped text whose start is not taken for a list, a rule or a heading."""
+    line = escape_markdown(text)
+    return re.sub(r"^(\d+)([.)])|^([-+=])", lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", line)
+
+
+def _grid(table: Table, columns: Sequence[Column]) -> str:
+    lines = [[escape_markdown(heading_of(column)) for column in columns]]
+    for group, rows in table.grouped():
+        if group is not None:
+            lines.append([f"**{escape_markdown(group)}**", *[""] * (len(columns) - 1)])
+        lines += [[_cell(column, row) for column in columns] for row in rows]
+    widths = [max(3, *(_width(line[index]) for line in lines)) for index in range(len(columns))]
+    rule = [_rule(column, width) for column, width in zip(columns, widths, strict=True)]
+    body = [[_pad(*cell) for cell in zip(line, widths, columns, strict=True)] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [body[0], rule, *body[1:]])
+
+
+def _cell(column: Column, row: TableRow) -> str:
+    """Words of a user are escaped; numbers are left as they read, whose brackets cannot become a link."""
+    return escape_markdown(column.text(row)) if column.is_text else column.text(row)
+
+
+def _rule(column: Column, width: int) -> str:
+    return "-" * width if column.is_text else "-" * (width - 1) + ":"
+
+
+def _pad(cell: str, width: int, column: Column) -> str:
+    space = " " * (width - _width(cell))
+    return cell + space if column.is_text else space + cell
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives a text."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,195 @@
+"""The sentences below a table: what is missing and why, what was done to the numbers, where printed ones come from.
+
+They are plain text, generated from what was found; each format escapes them. Where many rows say the same, they share
+a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ablate.plan import Plan
+from ablate.tables.published import PublishedTable
+from ablate.tables.results import RowResults
+from ablate.tables.table import TableRow
+
+MOST_NAMES = 6
+MOST_CHARACTERS = 300
+PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
+"""Provenance that differs between any two trials and says nothing about their results."""
+
+
+def row_notes(result: RowResults, metrics: Sequence[str]) -> list[str]:
+    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report."""
+    notes = [
+        f"{_seeds(seeds)}: {status}: {reason}"
+        for status in ("diverged", "failed")
+        for reason, seeds in _by_reason(result, status).items()
+    ]
+    if result.missing:
+        notes.append(f"{_seeds(result.missing)}: no result yet")
+    for metric in metrics:
+        without = [seed for seed in result.succeeded if seed not in result.values(metric)]
+        if without:
+            notes.append(f"{_seeds(without)}: {metric} was not reported")
+    return notes
+
+
+def table_notes(
+    plan: Plan,
+    results: Sequence[RowResults],
+    rows: Sequence[TableRow],
+    published: PublishedTable | None,
+    provisional: bool,
+) -> list[str]:
+    """The notes that are the same whenever the same study is run."""
+    return [
+        *_state(results, provisional),
+        *_holes(rows, provisional),
+        *_pairing(rows, plan.metric),
+        *_method(rows),
+        *_sharing(plan),
+        *_excluded(plan),
+        *_printed(published),
+    ]
+
+
+def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) -> list[str]:
+    """When and where the trials ran, and in what they differ; another run of the study has others."""
+    records = {key: result.records[seed] for result in results for seed, key in result.keys.items()
+               if seed in result.records}  # fmt: skip
+    finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
+    notes = [f"trials finished from {finished[0]} to {finished[-1]} UTC"] if finished else []
+    notes += _differing([dict(_flat(record.provenance)) for record in records.values()])
+    return notes + _inference(rows)
+
+
+def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
+    if provisional:
+        keys = {key for result in results for key in result.keys.values()}
+        done = {result.keys[seed] for result in results for seed in result.records}
+        yield f"provisional: {len(done)} of {len(keys)} trials have ended, the numbers will change"
+
+
+def _holes(rows: Sequence[TableRow], provisional: bool) -> Iterator[str]:
+    for row in rows:
+        for note in row.notes:
+            if not (provisional and note.endswith(": no result yet")):
+                yield f"row '{row.label}', {note}"
+
+
+def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
+    """Rows whose difference rests on fewer seeds than were planned, by how many."""
+    short: dict[tuple[int, int], list[str]] = {}
+    for row in rows:
+        cell = row.cells[metric]
+        common = cell.diff.n if cell.diff else 0
+        if not row.baseline and cell.values and common < row.n_planned:
+            short.setdefault((common, row.n_planned), []).append(row.label)
+    for (common, planned), labels in short.items():
+        if common:
+            yield f"difference over the {common} of {planned} seeds that the baseline has too: {_names(labels)}"
+        else:
+            yield f"no seed in common with the baseline, so no difference: {_names(labels)}"
+
+
+def _method(rows: Sequence[TableRow]) -> Iterator[str]:
+    counts = [row.n_ok for row in rows if row.n_ok]
+    if not counts:
+        return
+    if max(counts) > 1:
+        yield "mean ± sample standard deviation over seeds (number of seeds); differences are paired by seed"
+        yield "no test is applied; intervals are 95 % t intervals over common seeds, each by itself"
+    if min(counts) == 1:
+        single = [row.label for row in rows if row.n_ok == 1]
+        which = "" if len(single) == len(counts) else f": {_names(single)}"
+        yield f"one seed has no spread and no interval, and differences are not tested{which}"
+
+
+def _sharing(plan: Plan) -> Iterator[str]:
+    cells, distinct = len(plan.memberships), len(set(plan.memberships.values()))
+    if distinct < cells:
+        rows_of: dict[str, list[str]] = {}
+        for (label, seed), key in plan.memberships.items():
+            if seed == plan.seeds[0]:
+                rows_of.setdefault(key, []).append(label)
+        shared = "; ".join(_names(labels) for labels in rows_of.values() if len(labels) > 1)
+        yield f"{cells} cells rest on {distinct} trials, {cells - distinct} are shared by rows of one recipe: {shared}"
+
+
+def _excluded(plan: Plan) -> Iterator[str]:
+    if plan.excluded:
+        yield f"excluded by the study: {_names(plan.excluded)}"
+
+
+def _printed(published: PublishedTable | None) -> Iterator[str]:
+    if published is None:
+        return
+    sources = "; ".join(f"{key}: {text}" for key, text in published.source_texts.items())
+    yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read in {sources}"
+    if published.note:
+        yield f"on {published.id} as printed: {published.note}"
+
+
+def _inference(rows: Sequence[TableRow]) -> list[str]:
+    """How inference was measured, and where the funnel's normalisation could not be folded away."""
+    measured = [row for row in rows if row.measured_on is not None]
+    kinds = dict.fromkeys((row.measured_on, row.inference_rounds) for row in measured)
+    notes = [f"inference time (median of {rounds} rounds) and memory measured on {device}" for device, rounds in kinds]
+    unfolded = [row.label for row in measured if row.inference_folded is False]
+    if unfolded:
+        notes.append(
+            f"inference times with a normalisation that does not fold into its convolution: {_names(unfolded)}"
+        )
+    return notes
+
+
+def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
+    seeds: dict[str, list[int]] = {}
+    for seed, record in result.with_status(status).items():
+        seeds.setdefault(one_line(record.outcome.reason or "no reason was recorded"), []).append(seed)
+    return seeds
+
+
+def _differing(provenances: Sequence[Mapping[str, str]]) -> list[str]:
+    """One note for each kind of provenance in which the trials differ."""
+    notes = []
+    for name in sorted({name for provenance in provenances for name in provenance}):
+        counts: dict[str, int] = {}
+        for provenance in provenances:
+            value = provenance.get(name, "not recorded")
+            counts[value] = counts.get(value, 0) + 1
+        if len(counts) > 1:
+            shown = [f"{value} ({count})" for value, count in sorted(counts.items(), key=lambda item: -item[1])]
+            notes.append(f"trials differ in {name}: {_listed(shown)}")
+    return notes
+
+
+def _flat(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in provenance.items():
+        if name in PASSING or name.endswith(("_at", "_s")):
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, one_line(str(value))
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and controls, shortened where it is long."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 3] + "..."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {_listed([str(seed) for seed in seeds])}"
+
+
+def _names(labels: Iterable[str]) -> str:
+    return _listed([f"'{label}'" for label in labels])
+
+
+def _listed(words: Sequence[str]) -> str:
+    rest = len(words) - MOST_NAMES
+    return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MOST_NAMES])} and {rest} more"

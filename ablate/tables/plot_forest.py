@@ -1,0 +1,84 @@
+"""The forest plot: each row's difference from the baseline with its interval, printed ones as hollow diamonds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ablate.tables import canvas
+from ablate.tables.headings import title_of
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import fixed, metric_name
+
+
+def draw_forest(table: Table, decimals: int) -> Figure:
+    """One line a row; numbers stand on the right."""
+    lines = canvas.grouped_rows(table)
+    figure = canvas.new_figure(canvas.rows_height_in(lines))
+    axes = canvas.row_axes(figure, lines)
+    axes.axvline(0, color=canvas.GREY, linewidth=1, linestyle="--")
+    for place, line in enumerate(lines):
+        if not isinstance(line, str):
+            _draw_row(axes, place, line, table, decimals)
+    axes.set_xlabel(
+        f"difference in {metric_name(table.metric)} from the baseline  {canvas.better(table.lower_is_better)}"
+    )
+    axes.set_title(canvas.printable(canvas.shortened(title_of(table))))
+    axes.margins(x=0.08)
+    _keep_zero_inside(axes)
+    _legend(axes, table)
+    return figure
+
+
+def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int) -> None:
+    cell = row.cells[table.metric]
+    if row.baseline:
+        axes.plot([0], [place], marker="|", markersize=11, color=canvas.INK, markeredgewidth=2)
+        _write(axes, place, "baseline")
+    elif cell.diff is None:
+        _write(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no difference")
+    else:
+        low, high = cell.diff.low, cell.diff.high
+        if low is not None and high is not None:
+            axes.plot([low, high], [place, place], color=canvas.BLUE, linewidth=1.8, solid_capstyle="butt")
+        axes.plot([cell.diff.mean], [place], marker="o", markersize=5.5, color=canvas.BLUE)
+        _write(axes, place, _words(cell.diff.mean, low, high, decimals))
+    if cell.published and cell.published.diff is not None:
+        axes.plot([cell.published.diff], [place], **PRINTED)
+
+
+PRINTED: dict[str, Any] = {
+    "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
+    "markeredgewidth": 1.4, "linestyle": "none", "zorder": 4,
+}  # fmt: skip
+
+
+def _words(mean: float, low: float | None, high: float | None, decimals: int) -> str:
+    text = fixed(mean, decimals, signed=True)
+    return text if low is None or high is None else f"{text} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
+
+
+def _write(axes: Axes, place: int, text: str) -> None:
+    """The row's numbers in the right margin."""
+    axes.annotate(
+        text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+        va="center", fontsize=8, color=canvas.INK,
+    )  # fmt: skip
+
+
+def _keep_zero_inside(axes: Axes) -> None:
+    low, high = axes.get_xlim()
+    if not axes.lines or low == high:
+        axes.set_xlim(-1, 1)
+
+
+def _legend(axes: Axes, table: Table) -> None:
+    look: dict[str, Any] = {"color": canvas.BLUE, "marker": "o", "markersize": 5.5, "linewidth": 1.8}
+    cells = [row.cells[table.metric] for row in table.rows]
+    has_interval = any(cell.diff is not None and cell.diff.low is not None for cell in cells)
+    handles = axes.plot([], [], label="ours, 95 % t interval" if has_interval else "ours", **look)
+    if any(cell.published for cell in cells):
+        handles += axes.plot([], [], **PRINTED, label="printed")
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=8)

@@ -1,0 +1,48 @@
+"""`plot(table, ...)`: the one door to the plots. matplotlib is imported when the first one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ablate.errors import TableError, nearest, quote
+from ablate.plan import Plan
+from ablate.tables.columns import metric_decimals
+from ablate.tables.table import Table
+from ablate.trial import TrialRecord
+
+PLOTS = {
+    "forest": "differences from the baseline with their intervals, and the printed ones",
+    "seeds": "every seed's value",
+    "curves": "learning curves, mean and range over seeds",
+}
+PLOT_FORMATS = ("svg", "png")
+
+
+def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str, format: str = "svg") -> bytes:
+    """A plot of a study's results; the same table and records give the same bytes.
+
+    Args:
+        table: what to show.
+        records: by trial key; the curves come from them.
+        plan: of the study.
+        name: one of `PLOTS`.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown plot or format.
+    """
+    if name not in PLOTS:
+        raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
+    if format not in PLOT_FORMATS:
+        raise TableError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    from ablate.tables import canvas
+    from ablate.tables.plot_curves import draw_curves
+    from ablate.tables.plot_forest import draw_forest
+    from ablate.tables.plot_seeds import draw_seeds
+
+    with canvas.drawing():
+        if name == "curves":
+            figure = draw_curves(table, records)
+        else:
+            figure = draw_seeds(table) if name == "seeds" else draw_forest(table, metric_decimals(table, table.metric))
+        return canvas.to_bytes(figure, format)

@@ -1,0 +1,173 @@
+"""Printed numbers of published tables: `studies/published.json`, read under this package's metric names.
+
+The file lies in the top-level folder `studies` of a checkout and in `ablate/studies` of an installed package.
+Numbers keep the digits with which they were printed, and differences between them are decimal, not binary.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import TableError, nearest, quote
+
+METRIC_OF = {
+    "top1_err": "top1_error_pct",
+    "mAP": "map_pct",
+    "AP50": "ap50_pct",
+    "AP75": "ap75_pct",
+    "APs": "aps_pct",
+    "APm": "apm_pct",
+    "APl": "apl_pct",
+    "mean_IU": "mean_iu_pct",
+    "flops": "multiply_adds",
+    "params": "params",
+}
+"""Name in the file -> name of ours. Other names of a segmentation table are classes, those of other tables stay."""
+
+UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number as it stands in print.
+
+    Attributes:
+        text: as printed, `24.0` or `25.5M`.
+        value: its value, 24.0 or 25_500_000.0.
+    """
+
+    text: str
+    value: float
+
+    def minus(self, other: Printed) -> Printed:
+        """The difference of two printed numbers in their own digits, with its sign: 22.4 - 24.0 is `-1.6`."""
+        difference = Decimal(self.text) - Decimal(other.text)
+        return Printed(f"{difference:+f}" if difference else f"{abs(difference):f}", float(difference))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """One published table.
+
+    Attributes:
+        id: such as `T7`.
+        title: its caption, shortened.
+        paper: who printed it, one line.
+        dataset: on which data.
+        note: what to know when comparing; may be empty.
+        cells: row label -> metric -> printed number.
+        sources: row label -> keys of the sources in which its numbers were read.
+        source_texts: key -> what the source is.
+    """
+
+    id: str
+    title: str
+    paper: str
+    dataset: str
+    note: str
+    cells: Mapping[str, Mapping[str, Printed]]
+    sources: Mapping[str, tuple[str, ...]]
+    source_texts: Mapping[str, str]
+
+    def unmatched(self, labels: Iterable[str]) -> list[str]:
+        """The labels that join no printed row, in order."""
+        return [label for label in labels if label not in self.cells]
+
+    def suggest(self, label: str) -> str:
+        """The clause that names the printed row nearest to a label, or all of them."""
+        return nearest(label, self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """All published tables, by id."""
+
+    tables: Mapping[str, PublishedTable]
+
+    def column(self, table_id: str) -> PublishedTable:
+        """The table of that id.
+
+        Raises:
+            TableError: there is none.
+        """
+        if table_id not in self.tables:
+            raise TableError(f"no published table {quote(table_id)}{nearest(table_id, self.tables)}")
+        return self.tables[table_id]
+
+
+def studies_folder() -> Traversable:
+    """The folder of study files: inside the installed package, else beside the package in a checkout."""
+    package = resources.files("ablate")
+    inside = package / "studies"
+    return inside if inside.is_dir() else Path(str(package)).parent / "studies"
+
+
+def load_published(path: Path | None = None) -> Published:
+    """The published tables.
+
+    Args:
+        path: another file of the same form; None takes the one that comes with ablate.
+
+    Raises:
+        TableError: the file cannot be read or has another form.
+    """
+    source = path or studies_folder() / "published.json"
+    try:
+        document = json.loads(source.read_text(encoding="utf-8"), parse_float=Decimal)
+        return Published({item["id"]: _table_of(item, document) for item in document["tables"]})
+    except OSError as error:
+        raise TableError(f"cannot read the published tables in {quote(source.name)}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        text = f"{quote(source.name)} is no file of published tables: {error}"
+        raise TableError(f"{text}; see studies/published.json for the form") from error
+
+
+def _table_of(item: Mapping[str, Any], document: Mapping[str, Any]) -> PublishedTable:
+    rows = item["rows"]
+    sources = {row["label"]: tuple(row["provenance"]["sources"]) for row in rows}
+    keys = dict.fromkeys(key for row in sources.values() for key in row)
+    return PublishedTable(
+        id=item["id"],
+        title=item["title"],
+        paper=_paper_line(document["paper"]),
+        dataset=item["dataset"],
+        note=item.get("note", ""),
+        cells={row["label"]: _cells_of(row["values"], item["metric"]["name"]) for row in rows},
+        sources=sources,
+        source_texts={key: document["sources"][key] for key in keys},
+    )
+
+
+def _paper_line(paper: Mapping[str, Any]) -> str:
+    authors = ", ".join(name.split()[-1] for name in paper["authors"])
+    return f"{authors}: {paper['title']}, {paper['venue']}, arXiv {paper['arxiv'].split()[0]}"
+
+
+def _cells_of(values: Mapping[str, Any], primary: str) -> dict[str, Printed]:
+    return {_metric_name(name, primary): parse_printed(value) for name, value in values.items() if value is not None}
+
+
+def _metric_name(name: str, primary: str) -> str:
+    fallback = f"iu_{name}_pct" if primary == "mean_IU" else name
+    return METRIC_OF.get(name, fallback)
+
+
+def parse_printed(value: object) -> Printed:
+    """A printed number, with `k`, `M` or `G` behind it or not.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = str(value)
+    match = re.fullmatch(r"([-+]?\d+(?:\.\d+)?) ?([kMG]?)", text)
+    if match is None:
+        raise ValueError(f"{quote(text)} is no printed number such as 24.0 or 25.5M")
+    return Printed(text, float(Decimal(match[1])) * UNITS[match[2]])

@@ -1,0 +1,66 @@
+"""Numbers and names as a reader sees them: decimals, signs, units, metric headings. One place for all formats.
+
+Text made here uses the minus sign U+2212, the dash U+2013 for an empty cell and the arrows U+2193 and U+2191; a format
+that cannot print one replaces it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+
+MINUS = "\u2212"
+MISSING = "\u2013"
+ARROWS = {True: "\u2193", False: "\u2191"}
+"""Lower is better -> arrow."""
+
+METRIC_NAMES = {
+    "top1_error_pct": "top-1 error (%)",
+    "map_pct": "mAP (%)",
+    "ap50_pct": "AP50 (%)",
+    "ap75_pct": "AP75 (%)",
+    "aps_pct": "APs (%)",
+    "apm_pct": "APm (%)",
+    "apl_pct": "APl (%)",
+    "mean_iu_pct": "mean IU (%)",
+    "train_loss": "training loss",
+}
+UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def metric_name(metric: str) -> str:
+    """A metric as a heading says it; the raw name where there is no better."""
+    if metric.startswith("iu_") and metric.endswith("_pct"):
+        return f"IU {metric[3:-4].replace('_', ' ')} (%)"
+    return METRIC_NAMES.get(metric, metric)
+
+
+def decimals_of(sds: Iterable[float | None]) -> int:
+    """Decimals that show two digits of the typical (median) spread: at least 1, at most 4; 2 where there is none."""
+    positive = [sd for sd in sds if sd]
+    if not positive:
+        return 2
+    return min(4, max(1, 1 - math.floor(math.log10(statistics.median_low(positive)))))
+
+
+def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
+    """A number with so many decimals; no minus before a zero, a plus only where asked for."""
+    text = f"{abs(value):.{decimals}f}"
+    if float(text) == 0 or (value > 0 and not signed):
+        return text
+    return (MINUS if value < 0 else "+") + text
+
+
+def count(value: float) -> str:
+    """A count in four digits with a unit, as papers print it: 25.52M, 3.858G."""
+    for size, unit in UNITS:
+        if value >= 0.99995 * size:
+            return f"{four_digits(value / size)}{unit}"
+    return str(round(value))
+
+
+def four_digits(value: float) -> str:
+    """A positive number in four digits, without an exponent."""
+    decimals = 3 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{min(3, max(0, decimals))}f}"

@@ -1,0 +1,75 @@
+"""Workers for a study: how many fit on this machine, what each of them sees, and how to ask one about the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import TrialError
+from ablate.plan import Plan
+from ablate.pool import Job, Lost, Pool, Said
+from ablate.study import Resources
+from ablate.tasks import get_task
+
+
+def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
+    """Environments of the workers, one a worker: threads, and which GPU it sees.
+
+    Args:
+        resources: of one trial.
+        workers: how many; None: as many as fit on this machine.
+
+    Raises:
+        TrialError: the resources are more than this machine has.
+    """
+    threads = {"OMP_NUM_THREADS": str(resources.cpus)}
+    if resources.gpus == 0:
+        count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
+        return [{**threads, "CUDA_VISIBLE_DEVICES": ""} for _ in range(count)]
+    if resources.gpus > 1:
+        raise TrialError(f"a trial on {resources.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction")
+    gpus = visible_gpus()
+    places = [gpu for _ in range(int(1 / resources.gpus)) for gpu in gpus]
+    if not places:
+        raise TrialError(
+            f"the study asks for {resources.gpus:g} GPU a trial, and this machine shows none; set gpus = 0"
+        )
+    return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
+
+
+def visible_gpus() -> list[str]:
+    """Ids of the NVIDIA GPUs that this process may use, without importing torch."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [gpu for gpu in chosen.split(",") if gpu.strip()]
+    files = Path("/dev").glob("nvidia[0-9]*")
+    return sorted((file.name.removeprefix("nvidia") for file in files), key=int)
+
+
+def task_of(plan: Plan) -> Any:
+    """The task of a plan's trials, with whatever optional parts it has."""
+    return get_task(task_name(plan)).task
+
+
+def task_name(plan: Plan) -> str:
+    """Name of that task."""
+    return next(iter(plan.trials.values())).task
+
+
+def ask(plan: Plan, name: str, function: Callable[..., Iterable[Any]], pool: Pool) -> list[Any]:
+    """Everything that `function(task name, recipes of the rows as JSON)` yields in a worker of the pool.
+
+    Raises:
+        TrialError: the worker died, or the function raised.
+    """
+    recipes = [row.recipe.model_dump_json() for row in plan.rows]
+    pool.submit(Job(name, function, (task_name(plan), recipes)))
+    answers = []
+    for event in pool.events():
+        if isinstance(event, Lost):
+            raise TrialError(event.reason)
+        if isinstance(event, Said):
+            answers.append(event.item)
+    return answers

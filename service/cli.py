@@ -1,0 +1,7 @@
+"""The console script `ablate`: the library's commands, to which the service adds its own."""
+
+from __future__ import annotations
+
+from ablate.cli import main
+
+__all__ = ["main"]

@@ -1,0 +1,73 @@
+"""The probe through its real subprocess."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ablate.errors import AblateError, SiteError
+from ablate.models.client import Probe
+
+SMALL = {"width": 0.125, "depth": [1, 1, 1, 1], "stem": "small_s2", "dataset": "fashion-mnist"}
+
+
+@pytest.fixture(scope="module")
+def probe() -> Iterator[Probe]:
+    with Probe() as running:
+        yield running
+
+
+def test_a_recipe_comes_back_with_its_sites_and_cost(probe: Probe):
+    probed = probe.cost({**SMALL, "activation": "relu"})
+    assert probed.cost is not None
+    assert probed.cost.params == 130_002
+    assert len(probed.sites) == 13
+    assert probed.replaced == frozenset()
+
+
+def test_sites_alone_are_not_counted(probe: Probe):
+    probed = probe.sites({**SMALL, "stages": [2], "layers": ["3x3"]})
+    assert probed.cost is None
+    assert probed.replaced == {"layer1.0.relu2"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"model": "torchvision/resnet5"}, "did you mean 'resnet50'"),
+        ({**SMALL, "stages": [7]}, "no site matches stages"),
+        ({"dataset": "imagenot"}, "no data set 'imagenot'"),
+        ({"modle": "resnet50"}, "modle"),
+        ({"model": "torchvision/vit_b_16"}, "no activation call site"),
+    ],
+)
+def test_an_error_comes_back_as_a_sentence_and_the_process_stays(probe: Probe, recipe: dict[str, object], message: str):
+    with pytest.raises(SiteError, match=message):
+        probe.cost(recipe)
+    assert probe.sites(SMALL).sites
+
+
+def test_a_process_that_died_is_reported_and_started_again():
+    with Probe() as probe:
+        probe.sites(SMALL)
+        process = probe._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        assert probe.sites(SMALL).sites
+        assert probe._process is not process
+
+
+def test_an_answer_that_takes_too_long_ends_the_process():
+    with Probe(timeout_s=0.05) as probe:
+        with pytest.raises(AblateError, match=r"no answer within 0\.05 s"):
+            probe.sites(SMALL)
+        assert probe._process is None
+
+
+def test_the_client_does_not_import_torch():
+    code = "import ablate.models.client, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,187 @@
+"""Designs and plans: rows, labels, sharing and order, each against what the contract says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ablate.errors import StudyError
+from ablate.plan import Plan, plan_document
+
+
+def labels(plan: Plan) -> list[str]:
+    return [row.label for row in plan.rows]
+
+
+def grid(**changes: Any) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": "grid",
+        "factors": [{"name": "window", "levels": ["1x1", "3x3"]}, {"name": "norm", "levels": ["bn", "none", "ln"]}],
+    }
+    return document | changes
+
+
+def test_a_grid_is_the_product_and_the_last_factor_varies_fastest() -> None:
+    plan = plan_document(grid())
+    assert labels(plan)[:4] == [
+        "window=1x1, norm=bn",
+        "window=1x1, norm=none",
+        "window=1x1, norm=ln",
+        "window=3x3, norm=bn",
+    ]
+    assert len(plan.rows) == 6
+    assert plan.rows[0].is_baseline
+
+
+def test_rows_given_beside_a_grid_come_first() -> None:
+    plan = plan_document(grid(rows=[{"label": "plain", "set": {"activation": "relu"}}]))
+    assert labels(plan)[0] == "plain"
+    assert [row.label for row in plan.rows if row.is_baseline] == ["plain"]
+
+
+def test_lists_and_named_levels_have_readable_labels() -> None:
+    factors = [
+        {"name": "stages", "levels": [[2, 3], "all"]},
+        {"name": "kind", "levels": [{"label": "SE", "set": {"se": True, "se_ratio": 8}}]},
+    ]
+    plan = plan_document({"name": "a", "factors": factors})
+    assert labels(plan) == ["stages=2+3, kind=SE", "stages=all, kind=SE"]
+    assert plan.rows[0].set == {"stages": [2, 3], "se": True, "se_ratio": 8}
+
+
+def test_a_factor_that_does_not_apply_is_dropped_and_cells_that_coincide_become_one_row() -> None:
+    document = grid()
+    document["factors"].insert(0, {"name": "activation", "levels": ["relu", "frelu"]})
+    plan = plan_document(document)
+    assert labels(plan)[0] == "activation=relu"
+    assert plan.rows[0].set == {"activation": "relu"}
+    assert len(plan.rows) == 7
+    assert [warning.code for warning in plan.warnings] == ["coincide"]
+
+
+def test_an_explicit_row_that_sets_what_does_not_apply_is_refused(document: dict[str, Any]) -> None:
+    document["rows"][0]["set"] = {"activation": "relu", "window": "5x5"}
+    with pytest.raises(StudyError, match="row 'ReLU': 'window' does not apply: activation is relu"):
+        plan_document(document)
+
+
+def test_exclusions_cut_matching_cells_and_the_plan_lists_them() -> None:
+    plan = plan_document(grid(exclude=[{"window": "1x1", "norm": ["none", "ln"]}]))
+    assert plan.excluded == ("window=1x1, norm=none", "window=1x1, norm=ln")
+    assert len(plan.rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("exclusion", "text"),
+    [({"windw": "1x1"}, "did you mean 'window'"), ({"window": "9x9"}, "no level '9x9'"), ({}, "would cut every cell")],
+)
+def test_an_exclusion_that_names_nothing_is_an_error(exclusion: dict[str, Any], text: str) -> None:
+    with pytest.raises(StudyError, match=text):
+        plan_document(grid(exclude=[exclusion]))
+
+
+def test_leave_one_out_has_the_full_row_and_one_row_without_each_factor() -> None:
+    factors = [{"name": "funnel", "off": {"activation": "relu"}}, {"name": "SE", "off": {"se": False}}]
+    plan = plan_document({"name": "a", "design": "leave_one_out", "base": {"se": True}, "factors": factors})
+    assert labels(plan) == ["full", "- funnel", "- SE"]
+    assert plan.rows[0].is_baseline
+
+
+def test_one_at_a_time_has_base_and_a_row_for_each_level_that_differs_from_it() -> None:
+    factors = [{"name": "window", "levels": ["1x1", "3x3", "5x5"]}, {"name": "se", "levels": [False, True]}]
+    plan = plan_document({"name": "a", "design": "one_at_a_time", "factors": factors})
+    assert labels(plan) == ["base", "window=1x1", "window=5x5", "se=true"]
+    assert plan.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"name": "a"}, "no rows"),
+        ({"name": "a", "design": "grid"}, "needs at least one"),
+        ({"name": "a", "design": "leave_one_out", "factors": [{"name": "window", "levels": ["1x1"]}]}, "needs 'off'"),
+        ({"name": "a", "factors": [{"name": "windw", "levels": ["1x1"]}]}, "did you mean 'window'"),
+        ({"name": "a", "factors": [{"name": "window", "levels": ["1x1", "1x1"]}]}, "stands twice"),
+        ({"name": "a", "rows": [{"label": "x"}], "exclude": [{"x": 1}]}, "belongs to design 'grid'"),
+    ],
+)
+def test_a_design_that_is_incomplete_or_contradicts_itself_is_refused(document: dict[str, Any], text: str) -> None:
+    with pytest.raises(StudyError, match=text):
+        plan_document(document)
+
+
+def test_a_grid_above_the_limit_is_refused_by_its_numbers_before_it_is_built() -> None:
+    factors = [{"name": name, "levels": list(range(1, 1001))} for name in ("steps", "batch_size", "epochs")]
+    with pytest.raises(StudyError, match=r"1,000,000,000 cells \(1000 x 1000 x 1000\)"):
+        plan_document({"name": "a", "factors": factors})
+
+
+def test_trials_above_the_limit_are_refused_with_the_product(document: dict[str, Any]) -> None:
+    with pytest.raises(StudyError, match=r"6 trials \(3 rows x 2 seeds\), above the limit of 5"):
+        plan_document(document, max_trials=5)
+
+
+def test_rows_that_are_the_same_configuration_share_their_trials(document: dict[str, Any]) -> None:
+    document["rows"].append({"label": "again", "set": {"window": "3x3"}})
+    plan = plan_document(document)
+    assert len(plan.memberships) == 8
+    assert len(plan.trials) == 6
+    assert "'FReLU' and 'again' are one configuration" in plan.warnings[0].message
+
+
+def test_the_baseline_and_one_seed_of_every_row_run_before_the_second(document: dict[str, Any]) -> None:
+    document["table"] = {"baseline": "FReLU"}
+    plan = plan_document(document)
+    order = list(plan.trials)
+    first = [plan.memberships["FReLU", 0], plan.memberships["ReLU", 0], plan.memberships["wide", 0]]
+    assert order[:3] == first
+    assert {plan.trials[key].seed for key in order[3:]} == {1}
+
+
+def test_a_scale_patches_base_and_a_row_patches_the_scale(document: dict[str, Any]) -> None:
+    document["scales"] = {"mini": {"steps": 3, "window": "1x1"}, "big": {"epochs": 9}}
+    recipe = plan_document(document).rows[2].recipe
+    assert (recipe.steps, recipe.window) == (3, "5x5")
+    big = plan_document(document, scale="big").rows[1].recipe
+    assert (big.steps, big.epochs) == (0, 9)
+    with pytest.raises(StudyError, match="no scale 'huge'; it has mini, big"):
+        plan_document(document, scale="huge")
+
+
+def test_groups_have_baselines_of_their_own(document: dict[str, Any]) -> None:
+    for row, group in zip(document["rows"], ("one", "two", "two"), strict=True):
+        row["group"] = group
+    assert [row.is_baseline for row in plan_document(document).rows] == [True, True, False]
+    document["table"] = {"baseline": {"two": "wide"}}
+    assert [row.is_baseline for row in plan_document(document).rows] == [True, False, True]
+    document["table"] = {"baseline": "wide"}
+    with pytest.raises(StudyError, match="give a map from group to row label"):
+        plan_document(document)
+    document["table"] = {"baseline": {"two": "ReLU"}}
+    with pytest.raises(StudyError, match="not in group 'two'"):
+        plan_document(document)
+
+
+def test_generated_cells_are_grouped_by_a_field() -> None:
+    factors = [{"name": "model", "levels": ["resnet50", "resnet101"]}, {"name": "se", "levels": [True, False]}]
+    plan = plan_document({"name": "a", "factors": factors, "table": {"group_by": "model"}})
+    assert [row.group for row in plan.rows] == ["resnet50", "resnet50", "resnet101", "resnet101"]
+    assert [row.is_baseline for row in plan.rows] == [True, False, True, False]
+
+
+def test_epochs_and_steps_replace_each_other_between_layers_and_not_within_one(document: dict[str, Any]) -> None:
+    document["rows"][1]["set"] = {"epochs": 4}
+    assert plan_document(document).rows[1].recipe.steps == 0
+    document["rows"][1]["set"] = {"epochs": 4, "steps": 3}
+    with pytest.raises(StudyError, match="given together"):
+        plan_document(document)
+
+
+def test_published_numbers_join_every_row_or_none(document: dict[str, Any]) -> None:
+    document["table"] = {"published": "T7"}
+    with pytest.raises(StudyError, match="no printed row 'ReLU' in T7"):
+        plan_document(document)
+    document["table"] = {"published": "T77"}
+    with pytest.raises(StudyError, match="T77"):
+        plan_document(document)

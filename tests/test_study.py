@@ -1,0 +1,96 @@
+"""The document: what is accepted, what is refused, and how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.errors import StudyError
+from ablate.plan import plan_document
+from ablate.study import Study, parse_json, parse_toml, read_document
+
+STUDIES = sorted((Path(__file__).parent.parent / "studies").glob("*.toml"))
+
+
+def problems(document: object) -> dict[str, str]:
+    with pytest.raises(StudyError) as caught:
+        plan_document(document)
+    return {problem.pointer: problem.message for problem in caught.value.problems}
+
+
+def test_every_error_of_a_wrong_study_is_reported_at_once_with_its_place(document: dict[str, Any]) -> None:
+    document["metrik"] = "top1_error_pct"
+    document["seeds"] = [1, 1]
+    document["base"] |= {"conditon": "max_pool", "lr": "fast"}
+    document["rows"][2]["set"] = {"window": "9x9"}
+    document["rows"].append({"label": "ReLU"})
+    document["scales"] = {"big": {"batch_size": 0}}
+    found = problems(document)
+    assert "did you mean 'metric'" in found["/metrik"]
+    assert "did you mean 'condition'" in found["/base/conditon"]
+    assert "number" in found["/base/lr"]
+    assert "'5x5'" in found["/rows/2/set/window"]
+    assert "stands twice" in found["/rows/3/label"]
+    assert found.keys() >= {"/seeds", "/scales/big/batch_size"}
+
+
+@pytest.mark.parametrize("broken", [[], {}, 3, None, {"name": "a", "rows": 3}, {"name": "a", "rows": [3]}])
+def test_a_document_of_another_shape_is_refused_in_words(broken: object) -> None:
+    assert all("Input" not in message and "instance of" not in message for message in problems(broken).values())
+
+
+@pytest.mark.parametrize("field", ["audit", "search", "canary", "pivot"])
+def test_a_field_that_is_not_built_yet_is_refused_by_name(document: dict[str, Any], field: str) -> None:
+    assert problems(document | {field: {}}) == {f"/{field}": f"'{field}' is not yet supported"}
+
+
+def test_adaptive_seeds_and_test_options_are_refused_as_not_yet_supported(document: dict[str, Any]) -> None:
+    found = problems(document | {"seeds": {"min": 3, "max": 9}, "table": {"margin": 0.2}})
+    assert "not yet supported" in found["/seeds"]
+    assert "not yet supported" in found["/table/margin"]
+
+
+def test_numbers_are_not_read_from_text_nor_booleans_from_numbers(document: dict[str, Any]) -> None:
+    document["base"] |= {"lr": "0.1", "se": 1}
+    assert problems(document).keys() == {"/base/lr", "/base/se"}
+    assert "/seeds" in problems(document | {"seeds": True})
+
+
+def test_nan_in_a_toml_file_is_refused() -> None:
+    assert "finite" in problems(parse_toml('name = "a"\n[base]\nlr = nan\n[[rows]]\nlabel = "x"\n'))["/base/lr"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": NaN}', '{"a": 1e999}', '{"a": 1, "a": 2}', '"\\ud800"', "[" * 40 + "]" * 40, "[" * 100_000, "{", "nul"],
+)
+def test_json_is_read_strictly(text: str) -> None:
+    with pytest.raises(StudyError, match="not strict JSON"):
+        parse_json(text)
+
+
+def test_a_file_that_is_not_there_or_not_toml_ends_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="No such file"):
+        read_document(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text('a = 1\nname = "x\n')
+    with pytest.raises(StudyError, match="line 2"):
+        read_document(broken)
+
+
+def test_a_label_that_could_deceive_is_not_echoed(document: dict[str, Any]) -> None:
+    document["base"]["\x1b[2J"] = 1
+    assert "(unprintable)" in problems(document)["/base/(unprintable)"]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_of_ours_plans_at_every_scale_and_is_the_same_as_json(path: Path) -> None:
+    document = read_document(path)
+    assert Study.parse(parse_json(json.dumps(document))) == Study.parse(document)
+    for scale in (None, *document.get("scales", {})):
+        plan = plan_document(document, scale=scale)
+        assert len(plan.trials) == len(set(plan.memberships.values()))
+        assert len(plan.memberships) == len(plan.rows) * len(plan.seeds)
