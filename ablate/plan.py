@@ -306,8 +306,6 @@ def _warnings(
     for row in rows:
         key = memberships[row.label, seeds[0]]
         if key in first:
-            text = (
-                f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
-            )
+            text = f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
             yield Problem("/rows", "coincide", text)
         first.setdefault(key, row.label)

@@ -18,7 +18,7 @@ from ablate import datasets, local, preview
 from ablate.catalog import describe_fields
 from ablate.errors import DataError, nearest, quote
 from ablate.folder import Folder
-from ablate.plan import Plan
+from ablate.plan import Plan, plan_document
 from ablate.pool import Pool
 from ablate.progress import Board, Lines, duration_text, trial_names
 from ablate.recipe import ClassifyRecipe, identity_of
@@ -200,13 +200,16 @@ def checked(
 
 def _show_check(answer: Mapping[str, Any]) -> None:
     table = RichTable(box=None, pad_edge=False)
-    for heading in ("row", "group", "sets", "params", "without norm", "multiply-adds"):
+    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
+    for heading in ("row", *groups, "sets", "params", "without norm", "multiply-adds"):
         table.add_column(heading, overflow="fold", justify="right" if heading[0] in "pwm" else "left")
     for row in answer["rows"]:
         sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
         mark = " (baseline)" if row["baseline"] else ""
         counts = [_engineering(row[name]) for name in ("params", "params_without_norm", "multiply_adds")]
-        table.add_row(_plain(row["label"] + mark), _plain(row["group"] or ""), _plain(sets), *counts)
+        table.add_row(
+            _plain(row["label"] + mark), *([_plain(row["group"] or "")] if groups else []), _plain(sets), *counts
+        )
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     estimate = (
@@ -249,7 +252,8 @@ def show_fields(*, as_json: bool) -> None:
 
 def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:
     """`ablate sites`."""
-    recipe = ClassifyRecipe(model=model, resolution_px=resolution_px, stages="all", layers="all")
+    base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
+    recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
     if plan is not None:
         labels = [one.label for one in plan.rows]
         if row not in labels:
@@ -258,6 +262,7 @@ def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px:
         if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
             raise DataError(f"row {quote(row)} is about {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
         recipe = chosen
+    assert isinstance(recipe, ClassifyRecipe)
     found = preview.find_sites(recipe)
     items = [{**asdict(site), "replaced": site.name in found.replaced} for site in found.sites]
     if plan is None:
@@ -298,8 +303,6 @@ def list_data(*, as_json: bool) -> None:
         typer.echo(json.dumps({"items": items, "root": str(datasets.data_root())}, indent=1))
         return
     for item in items:
-        missing = (
-            f"fetch with: ablate data fetch {item['name']}" if item["trainable"] else "not yet supported"
-        )
+        missing = f"fetch with: ablate data fetch {item['name']}" if item["trainable"] else "not yet supported"
         sizes = f"{item['classes']} classes, {item['train_images']:,} + {item['test_images']:,} images"
         typer.echo(f"{item['name']:<15} {sizes:<42} {item['found'] or missing}")

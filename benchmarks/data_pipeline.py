@@ -48,18 +48,14 @@ def main() -> None:
     arms = {"pipeline": build_pipeline(options.augment), "step": build_step("relu")}
     times = measure(arms, options.rounds)
     shares = [100 * a / (a + b) for a, b in zip(times["pipeline"], times["step"], strict=True)]
-    names = ("median", "q1", "q3")
-    result = {
-        "n": options.rounds,
-        "pipeline_ms": dict(zip(names, summarise([1e3 * value for value in times["pipeline"]]), strict=True)),
-        "step_ms": dict(zip(names, summarise([1e3 * value for value in times["step"]]), strict=True)),
-        "share_pct": dict(zip(names, summarise(shares), strict=True)),
-    }
+    milliseconds = {name: summarise([1e3 * value for value in values]) for name, values in times.items()}
+    result = {"pipeline_ms": milliseconds["pipeline"], "step_ms": milliseconds["step"], "share_pct": summarise(shares)}
     if options.json:
-        print(json.dumps(result, indent=1))
+        names = ("median", "q1", "q3")
+        content = {key: dict(zip(names, values, strict=True)) for key, values in result.items()}
+        print(json.dumps({"n": options.rounds, **content}, indent=1))
         return
-    for name in ("pipeline_ms", "step_ms", "share_pct"):
-        middle, low, high = result[name].values()  # type: ignore[attr-defined]
+    for name, (middle, low, high) in result.items():
         print(f"{name:12} {middle:8.2f}  quartiles {low:.2f} .. {high:.2f}  n {options.rounds}")
 
 

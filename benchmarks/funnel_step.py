@@ -5,7 +5,6 @@ images, batch 128, channels_last, one thread), with FReLU behind every layer of 
 step, so that a busy machine slows all of them; the ratio is taken within each round.
 
     python benchmarks/funnel_step.py --rounds 60
-
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def build_step(activation: str, *, torch_maximum: bool = False) -> Callable[[], 
     if torch_maximum:
         for path in [path for path, part in network.named_modules() if isinstance(part, Funnel)]:
             network.set_submodule(path, TorchMaximum(network.get_submodule(path)))  # type: ignore[arg-type]
-    network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload, unused-ignore]
     optimiser = build_optimiser(network, recipe)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(BATCH, 3, RESOLUTION_PX, RESOLUTION_PX, generator=generator)
@@ -68,7 +67,7 @@ def build_step(activation: str, *, torch_maximum: bool = False) -> Callable[[], 
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        cross_entropy(network(images), labels, label_smoothing=recipe.label_smoothing).backward()
+        torch.autograd.backward(cross_entropy(network(images), labels, label_smoothing=recipe.label_smoothing))
         optimiser.step()
 
     return step
@@ -92,7 +91,17 @@ class _PlainMask(torch.autograd.Function):
         return grad.masked_fill(~wins, 0), grad.masked_fill(wins, 0)
 
 
-def build_operator(function: Callable[[Tensor, Tensor], Tensor], channels: int) -> Callable[[], None]:
+Operator = Callable[[Tensor, Tensor], Tensor]
+
+OPERATORS: dict[str, Operator] = {
+    "relu": lambda x, t: x.relu(),
+    "maximum": maximum,
+    "mask, masked_fill": plain_mask,
+    "torch.maximum": torch.maximum,
+}
+
+
+def build_operator(function: Operator, channels: int) -> Callable[[], None]:
     """Forward and backward of a maximum on (128, C, 14, 14)."""
     generator = torch.Generator().manual_seed(0)
     x, t, grad = (
@@ -147,11 +156,11 @@ def in_worker_environment() -> None:
 
 def show(title: str, table: Mapping[str, Figures]) -> None:
     """Print a table for people."""
-    print(f"\n{title}\n{'':32}{'n':>4}{'ms, median':>12}{'quartiles':>18}{'ratio':>8}{'quartiles':>14}")
+    print(f"\n{title}\n{'':32}{'n':>4}{'ms, median':>12}{'quartiles':>18}{'ratio':>8}{'quartiles':>16}")
     for name, row in table.items():
         spread = f"{row['ms_q1']:.2f} .. {row['ms_q3']:.2f}"
         ratios = f"{row['ratio_q1']:.2f} .. {row['ratio_q3']:.2f}"
-        print(f"{name:32}{row['n']:>4}{row['ms']:>12.2f}{spread:>18}{row['ratio']:>8.2f}{ratios:>14}")
+        print(f"{name:32}{row['n']:>4}{row['ms']:>12.2f}{spread:>18}{row['ratio']:>8.2f}{ratios:>16}")
 
 
 def main() -> None:
@@ -168,9 +177,8 @@ def main() -> None:
         "FReLU, torch.maximum": build_step("frelu", torch_maximum=True),
     }
     result = {"training step": figures(measure(arms, options.rounds), "ReLU")}
-    operators = {"relu": lambda x, t: x.relu(), "maximum": maximum, "mask, masked_fill": plain_mask}
     for channels in (8, 32, 64):
-        arms = {name: build_operator(f, channels) for name, f in {**operators, "torch.maximum": torch.maximum}.items()}
+        arms = {name: build_operator(operator, channels) for name, operator in OPERATORS.items()}
         result[f"maximum alone, C = {channels}"] = figures(measure(arms, options.rounds), "relu")
     if options.json:
         print(json.dumps(result, indent=1))

@@ -5,3 +5,6 @@ from __future__ import annotations
 from ablate.cli import main
 
 __all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

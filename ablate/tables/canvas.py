@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
+from ablate.tables.headings import title_of
 from ablate.tables.table import Table, TableRow
 
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
@@ -26,7 +27,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
-LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 90
+LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -59,9 +60,11 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def new_figure(height_in: float) -> Figure:
-    """An empty figure of the common width."""
-    return Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
+def new_figure(table: Table, height_in: float) -> Figure:
+    """A figure of the common width that holds the table's title and nothing else."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
+    figure.suptitle(printable(shortened(title_of(table))), x=0.01, ha="left", fontsize=10)
+    return figure
 
 
 def to_bytes(figure: Figure, format: str) -> bytes:

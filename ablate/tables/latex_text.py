@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONG_WORD = 18
-"""Characters of a word without a break."""
+LONG_WORD, PIECE = 18, 9
+"""Characters of a word that stays whole, and of the pieces of one that does not."""
 
 SPECIALS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -60,7 +60,7 @@ def _word(word: str) -> str:
     if len(word) <= LONG_WORD:
         return _characters(word)
     parts = re.findall(r"[^/_.,:=+]*[/_.,:=+]+|[^/_.,:=+]+", word)
-    pieces = [piece for part in parts for piece in re.findall(rf".{{1,{LONG_WORD}}}", part)]
+    pieces = [piece for part in parts for piece in re.findall(rf".{{1,{PIECE}}}", part)]
     return r"\allowbreak{}".join(_characters(piece) for piece in pieces)
 
 

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ablate.tables import canvas
-from ablate.tables.headings import title_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
 from ablate.trial import TrialRecord
@@ -78,7 +77,7 @@ def _curve_of(records: Sequence[TrialRecord], metric: str) -> Curve | None:
 
 
 def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
-    figure = canvas.new_figure(4.2)
+    figure = canvas.new_figure(table, 4.2)
     axes = figure.add_subplot()
     others = 0
     for row in table.rows:
@@ -86,8 +85,7 @@ def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str) -> Fi
             _draw_curve(axes, curves[row.label], _look(row, others), canvas.label_of(row))
             others += not row.baseline
     _finish(axes, metric)
-    axes.set_title(canvas.printable(canvas.shortened(title_of(table))))
-    axes.figure.legend(loc="outside right upper", frameon=False, fontsize=8, title=BAND, title_fontsize=8)
+    axes.figure.legend(loc="outside right center", frameon=False, fontsize=8, title=BAND, title_fontsize=8)
     return figure
 
 
@@ -113,10 +111,10 @@ def _draw_curve(axes: Axes, curve: Curve, look: tuple[str, str, str], label: str
 def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
     rows = [row for row in table.rows if row.label in curves]
     down = math.ceil(len(rows) / PANELS_ACROSS)
-    height = 0.95 + 1.75 * down
-    figure = canvas.new_figure(height)
+    height = 1.1 + 1.75 * down
+    figure = canvas.new_figure(table, height)
     figure.set_layout_engine("none")
-    edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 1 - 0.85 / height, "hspace": 0.6}
+    edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
     grid = figure.subplots(
         down, PANELS_ACROSS, sharex=True, sharey=True, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}
     ).ravel()
@@ -130,9 +128,6 @@ def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figu
         axes.grid(color=canvas.FAINT, linewidth=0.5)
     for axes in grid[len(rows) :]:
         axes.set_axis_off()
-    figure.suptitle(
-        canvas.printable(canvas.shortened(title_of(table))), x=0.01, y=1 - 0.1 / height, ha="left", fontsize=10
-    )
     figure.supxlabel(f"step   ({BAND}; dashed grey: the baseline)", y=0.08 / height, fontsize=9)
     figure.supylabel(metric_name(metric), x=0.01, fontsize=9)
     return figure
@@ -146,9 +141,8 @@ def _finish(axes: Axes, metric: str) -> None:
 
 
 def _empty(table: Table) -> Figure:
-    figure = canvas.new_figure(2.0)
+    figure = canvas.new_figure(table, 2.0)
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.set_title(canvas.printable(canvas.shortened(title_of(table))))
     axes.text(0.5, 0.5, "no learning curve yet", ha="center", va="center", color=canvas.GREY)
     return figure

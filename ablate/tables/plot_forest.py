@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.tables import canvas
-from ablate.tables.headings import title_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import fixed, metric_name
 
@@ -16,7 +15,7 @@ from ablate.tables.words import fixed, metric_name
 def draw_forest(table: Table, decimals: int) -> Figure:
     """One line a row; numbers stand on the right."""
     lines = canvas.grouped_rows(table)
-    figure = canvas.new_figure(canvas.rows_height_in(lines))
+    figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)
     axes.axvline(0, color=canvas.GREY, linewidth=1, linestyle="--")
     for place, line in enumerate(lines):
@@ -25,7 +24,6 @@ def draw_forest(table: Table, decimals: int) -> Figure:
     axes.set_xlabel(
         f"difference in {metric_name(table.metric)} from the baseline  {canvas.better(table.lower_is_better)}"
     )
-    axes.set_title(canvas.printable(canvas.shortened(title_of(table))))
     axes.margins(x=0.08)
     _keep_zero_inside(axes)
     _legend(axes, table)

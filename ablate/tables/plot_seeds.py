@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.tables import canvas
-from ablate.tables.headings import title_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
 
@@ -19,14 +18,13 @@ SPREAD = 0.22
 def draw_seeds(table: Table) -> Figure:
     """One line a row; a seed keeps its place within every line."""
     lines = canvas.grouped_rows(table)
-    figure = canvas.new_figure(canvas.rows_height_in(lines))
+    figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)
     for place, line in enumerate(lines):
         if not isinstance(line, str):
             _draw_row(axes, place, line, table)
     _draw_baselines(axes, lines, table)
     axes.set_xlabel(f"{metric_name(table.metric)}  {canvas.better(table.lower_is_better)}")
-    axes.set_title(canvas.printable(canvas.shortened(title_of(table))))
     axes.margins(x=0.05)
     _legend(axes)
     return figure
@@ -49,7 +47,7 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table) -> None:
 
 SEED: dict[str, Any] = {
     "marker": "o", "markersize": 5, "linestyle": "none", "color": canvas.BLUE, "markeredgecolor": "white",
-    "markeredgewidth": 0.5, "alpha": 0.85,
+    "markeredgewidth": 0.5, "alpha": 0.85, "zorder": 3,
 }  # fmt: skip
 
 

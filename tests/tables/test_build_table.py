@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ablate.statistics.paired import paired_difference
+from ablate.tables.build import build_table
+from ablate.tables.published import load_published
+from ablate.tables.table import MEASURED_FIELDS, Table
+from ablate.trial import Measured, Outcome
+
+METRIC = "top1_error_pct"
+CONTRACT_TABLE = {
+    "study", "scale", "metric", "lower_is_better", "provisional", "columns", "rows", "notes",
+}  # fmt: skip
+CONTRACT_ROW = {
+    "label", "group", "baseline", "set", "n_planned", "n_ok", "n_diverged", "n_failed", "cells", "params",
+    "params_without_norm", "multiply_adds", "train_s", "trials",
+}  # fmt: skip
+CONTRACT_CELL = {"mean", "sd", "values", "diff", "p", "p_flip", "p_adj", "decision", "published"}
+MEASURED = Measured(
+    inference_ms_1=1.5, inference_ms_32=20.0, rounds=30, is_folded=True, peak_memory_bytes=2**29, device="cpu"
+)
+
+
+@pytest.fixture
+def end(window_plan, make_records, make_record):
+    """Records in which one cell ended otherwise."""
+    records = make_records(window_plan)
+
+    def change(label, seed, status, reason):
+        key = window_plan.memberships[label, seed]
+        records[key] = make_record(records[key].trial, Outcome(status=status, reason=reason))
+        return records
+
+    return change
+
+
+def test_the_json_has_the_fields_of_the_contract(window_plan, make_records):
+    document = build_table(window_plan, make_records(window_plan)).to_json()
+    assert set(document) >= CONTRACT_TABLE
+    assert set(document["rows"][0]) >= CONTRACT_ROW
+    assert set(document["rows"][0]["cells"][METRIC]) >= CONTRACT_CELL
+    assert set(document["rows"][0]["cells"][METRIC]["diff"]) >= {"mean", "low", "high"}
+    assert list(document["rows"][0]["cells"][METRIC]["values"]) == ["0", "1", "2"]
+
+
+def test_a_table_is_read_back_from_its_json(window_plan, make_records):
+    table = build_table(window_plan, make_records(window_plan), published=load_published().column("T7"))
+    assert Table.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+
+def test_differences_are_paired_with_the_baseline(window_plan, make_records):
+    table = build_table(window_plan, make_records(window_plan))
+    row, baseline = table.row("A 1x1").cells[METRIC], table.row("B 3x3").cells[METRIC]
+    expected = paired_difference(row.values, baseline.values)
+    assert (row.diff.mean, row.diff.low, row.diff.high) == (expected.mean, expected.low, expected.high)
+    assert (row.decision, row.p, row.p_flip, row.p_adj) == (None, None, None, None)
+    assert (baseline.decision, baseline.diff) == ("baseline", None)
+
+
+def test_groups_have_baselines_of_their_own(make_plan, make_records):
+    rows = [
+        {"label": f"{group} {window}", "group": group, "set": {"window": window, "width": width}}
+        for group, width in (("small", 0.5), ("large", 1.0))
+        for window in ("3x3", "5x5")
+    ]
+    plan = make_plan(rows)
+    table = build_table(plan, make_records(plan, [10, 11, 30, 29], noise=0.0))
+    differences = {row.label: row.cells[METRIC].diff for row in table.rows}
+    assert differences["small 3x3"] is None
+    assert differences["large 3x3"] is None
+    assert differences["small 5x5"].mean == pytest.approx(1)
+    assert differences["large 5x5"].mean == pytest.approx(-1)
+    assert [group for group, _ in table.grouped()] == ["small", "large"]
+
+
+def test_a_failed_seed_is_a_hole_with_its_reason(window_plan, end):
+    table = build_table(window_plan, end("C 5x5", 2, "failed", "CUDA out of memory"))
+    row = table.row("C 5x5")
+    assert (row.n_planned, row.n_ok, row.n_failed, row.n_diverged) == (3, 2, 1, 0)
+    assert list(row.cells[METRIC].values) == [0, 1]
+    assert row.cells[METRIC].diff.n == 2
+    assert "row 'C 5x5', seed 2: failed: CUDA out of memory" in table.notes
+    assert any("difference over the 2 of 3 seeds" in note and "'C 5x5'" in note for note in table.notes)
+
+
+def test_a_diverged_seed_is_counted_and_never_averaged(window_plan, end):
+    row = build_table(window_plan, end("C 5x5", 0, "diverged", "loss is nan at step 34")).row("C 5x5")
+    assert (row.n_ok, row.n_diverged) == (2, 1)
+    assert row.cells[METRIC].mean == pytest.approx(sum(row.cells[METRIC].values.values()) / 2)
+    assert row.notes == ["seed 0: diverged: loss is nan at step 34"]
+
+
+def test_a_baseline_without_results_leaves_no_difference_and_says_so(window_plan, make_records):
+    records = make_records(window_plan)
+    for seed in window_plan.seeds:
+        del records[window_plan.memberships["B 3x3", seed]]
+    table = build_table(window_plan, records)
+    assert table.row("A 1x1").cells[METRIC].diff is None
+    assert "row 'B 3x3', seeds 0, 1, 2: no result yet" in table.notes
+    assert any(note.startswith("no seed in common with the baseline") for note in table.notes)
+
+
+def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
+    table = build_table(window_plan, end("C 5x5", 2, "failed", "first\nsecond\x1b[31m " + "x" * 1000))
+    (note,) = table.row("C 5x5").notes
+    assert note.startswith("seed 2: failed: first second [31m xxx")
+    assert note.endswith("...")
+    assert len(note) < 350
+
+
+def test_without_any_record_the_table_is_empty_but_whole(window_plan):
+    table = build_table(window_plan, {}, provisional=True)
+    assert [row.label for row in table.rows] == [row.label for row in window_plan.rows]
+    assert all(row.cells[METRIC].mean is None for row in table.rows)
+    assert table.notes == ["provisional: 0 of 15 trials have ended, the numbers will change"]
+
+
+def test_one_seed_has_no_spread_and_says_so(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], seeds=[5])
+    table = build_table(plan, make_records(plan))
+    cell = table.row("b").cells[METRIC]
+    assert (cell.sd, cell.diff.low, cell.diff.high) == (None, None, None)
+    assert "one seed has no spread and no interval, and differences are not tested" in table.notes
+
+
+def test_the_notes_say_that_nothing_is_tested(window_plan, make_records):
+    notes = build_table(window_plan, make_records(window_plan)).notes
+    assert "no test is applied; intervals are 95 % t intervals over common seeds, each by itself" in notes
+
+
+def test_rows_of_one_recipe_share_their_trials_and_the_table_says_so(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b"}, {"label": "c", "set": {"window": "5x5"}}])
+    table = build_table(plan, make_records(plan))
+    assert "9 cells rest on 6 trials, 3 are shared by rows of one recipe: 'a', 'b'" in table.notes
+    assert table.row("a").trials == table.row("b").trials
+
+
+def test_printed_numbers_stand_beside_ours_with_their_source(window_plan, make_records):
+    table = build_table(window_plan, make_records(window_plan), published=load_published().column("T7"))
+    cell = table.row("C 5x5").cells[METRIC].published
+    assert (cell.value, cell.diff, cell.source, cell.text, cell.diff_text) == (22.9, 0.5, "REVIEW", "22.9", "+0.5")
+    assert table.row("B 3x3").cells[METRIC].published.diff is None
+    assert any("printed numbers: T7 (ImageNet-2012)" in note and "REVIEW: " in note for note in table.notes)
+
+
+def test_printed_costs_stand_beside_counted_ones(make_plan, make_records):
+    plan = make_plan([{"label": "resnet50 / ReLU", "set": {"activation": "relu"}}, {"label": "resnet50 / FReLU"}])
+    row = build_table(plan, make_records(plan), published=load_published().column("T1")).row("resnet50 / FReLU")
+    assert (row.published_multiply_adds.text, row.multiply_adds) == ("3.87G", 3_857_973_248)
+
+
+def test_the_funnel_share_is_a_mean_over_sites_and_seeds(window_plan, make_records):
+    share = build_table(window_plan, make_records(window_plan)).row("C 5x5").funnel_share
+    assert (share.mean, share.low, share.high) == pytest.approx((0.46, 0.4, 0.52))
+    assert set(share.sites) == {"layer1.0", "layer2.0"}
+
+
+def test_what_was_measured_is_left_out_on_demand(window_plan, make_records):
+    measured = {row.label: MEASURED for row in window_plan.rows}
+    table = build_table(window_plan, make_records(window_plan), measured=measured)
+    with_times, without = table.to_json(), table.to_json(measured=False)
+    assert with_times["rows"][0]["inference_ms_32"] == 20.0
+    assert not set(MEASURED_FIELDS) & set(without["rows"][0])
+    assert "provenance" not in without
+    assert Table.from_json(without).row("A 1x1").params == table.row("A 1x1").params
+
+
+def test_two_runs_of_a_study_give_the_same_table_but_for_what_was_measured(window_plan, make_records):
+    first = make_records(window_plan)
+    second = {
+        key: record.model_copy(
+            update={
+                "finished_at": "2027-01-01T00:00:00+00:00",
+                "outcome": record.outcome.model_copy(update={"train_s": 99.0}),
+                "provenance": {"commit": "def456"},
+            }
+        )
+        for key, record in reversed(first.items())
+    }
+    tables = [build_table(window_plan, records).to_json(measured=False) for records in (first, second)]
+    assert json.dumps(tables[0]) == json.dumps(tables[1])
+
+
+def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
+    records = make_records(window_plan)
+    key = window_plan.memberships["A 1x1", 0]
+    records[key] = records[key].model_copy(update={"provenance": {"commit": "def456", "versions": {"torch": "2.9.0"}}})
+    table = build_table(window_plan, records)
+    assert "trials differ in commit: abc123 (14), def456 (1)" in table.provenance

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.tables.build import build_table
+from ablate.tables.latex_text import escape_latex
+from ablate.tables.published import load_published
+from ablate.tables.render import render
+
+HOSTILE = (
+    "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
+    "\\end{tabular}", "{braces} ~tilde^ #hash", "ä ß × → ± 中文 α ½ 🙂 Ł ő", "w" * 200, "[1pt] first", "* star",
+    "quote \" and ' -- '' ``", "^^5cinput ^^M", "中" * 60,
+)  # fmt: skip
+
+
+def compile_latex(folder: Path, *tables: str) -> str:
+    """The log of a bare two-column article that holds the tables; pdflatex must end well."""
+    body = "\n".join(tables)
+    source = (
+        f"\\documentclass[twocolumn]{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{body}\nx\\end{{document}}"
+    )
+    (folder / "page.tex").write_text(source, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "page.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
+    log = done.stdout.decode("utf-8", "replace")
+    assert done.returncode == 0, log[-3000:]
+    return log
+
+
+@pytest.fixture
+def table(window_plan, make_records):
+    records = make_records(window_plan, [23.7, 22.4, 22.9, 23.0, 22.6])
+    return build_table(window_plan, records, published=load_published().column("T7"))
+
+
+@pytest.fixture
+def hostile(make_plan, make_records):
+    rows = [
+        {"label": label, "group": label, "set": {"lr": 0.1 + index}, "baseline": False}
+        for index, label in enumerate(HOSTILE)
+    ]
+    plan = make_plan(rows, title="Title & \\input{y} 中 $", question="50 % #1 of _all_?")
+    return build_table(plan, make_records(plan))
+
+
+def test_tables_compile_bare_and_fit_their_width(tmp_path, table, make_plan, make_records):
+    long = [{"label": f"model=resnet50, activation=frelu, lr={lr / 10}", "set": {"lr": lr / 10}} for lr in range(1, 31)]
+    many = make_plan(long, metrics=["map_pct"])
+    log = compile_latex(
+        tmp_path,
+        render(table, "tex", columns=["diff"]),
+        render(table, "tex"),
+        render(table, "tex", columns=["all"]),
+        render(build_table(many, make_records(many)), "tex"),
+    )
+    assert not re.findall(r"Overfull \\hbox.*|Float too large.*", log)
+
+
+def test_hostile_labels_compile(tmp_path, hostile):
+    text = render(hostile, "tex")
+    compile_latex(tmp_path, text, render(hostile, "tex", columns=["set"]))
+    source = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    assert "\\input" not in source
+    assert "\\textbackslash{}input\\{x\\}" in source
+
+
+def test_a_table_without_rows_that_ended_compiles(tmp_path, window_plan):
+    compile_latex(tmp_path, render(build_table(window_plan, {}, provisional=True), "tex"))
+
+
+def test_a_few_columns_stay_in_one_column_and_many_take_both(table):
+    assert "\\begin{table}[t]" in render(table, "tex", columns=["top1_error_pct"])
+    assert "\\begin{table*}[t]" in render(table, "tex", columns=["all"])
+
+
+def test_each_row_names_its_trials_in_comments(table):
+    text = render(table, "tex")
+    for row in table.rows:
+        for seed, key in zip(table.seeds, row.trials, strict=True):
+            assert f"%   seed {seed}: {key}\n" in text
+
+
+def test_when_trials_ran_is_a_comment_and_no_text(table):
+    assert re.search(r"^% trials finished from", render(table, "tex"), re.MULTILINE)
+
+
+@given(st.text(max_size=40))
+def test_escaped_text_is_plain_ascii_with_balanced_braces(text):
+    escaped = escape_latex(text)
+    assert escaped.isascii()
+    assert escaped.isprintable()
+    bare = escaped.replace("\\{", "").replace("\\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert not re.search(r"(?<!\\)[%#&_]", escaped)
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("a_b & 5 %", "a\\_b \\& 5 \\%"),
+        ("1×3 → 3×1", "1$\\times$3 $\\rightarrow$ 3$\\times$1"),
+        ("Müller, Dvořák", "M\\\"{u}ller, Dvo\\v {r}\\'{a}k"),
+        ("--x", "-{}-x"),
+        ("[a]", "{}[a]"),
+        ("漢", "U+6F22\\allowbreak{}"),
+    ],
+)
+def test_text_is_spelled_as_latex(text, latex):
+    assert escape_latex(text) == latex

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from markdown_it import MarkdownIt
+
+from ablate.errors import TableError
+from ablate.tables.build import build_table
+from ablate.tables.columns import list_columns
+from ablate.tables.published import load_published
+from ablate.tables.render import FORMATS, render
+from ablate.trial import Measured, Outcome
+
+METRIC = "top1_error_pct"
+HOSTILE = (
+    "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
+    "-1", "@sum", "*bold* `code` [link](http://x.y)", "{braces} ~tilde^ #hash", "ä ß × → ± 中文 α ½ 🙂", "w" * 200,
+    "[1] first", "* star", "quote \" and ' -- ''", "javascript:&lt;b&gt;",
+)  # fmt: skip
+MEASURED = Measured(
+    inference_ms_1=1.5, inference_ms_32=20.0, rounds=30, is_folded=True, peak_memory_bytes=2**29, device="cpu"
+)
+
+
+class Cells(HTMLParser):
+    """The text of every cell, row by row."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[str] = []
+        self.inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+def markdown_cells(text: str) -> list[list[str]]:
+    return Cells(MarkdownIt("commonmark").enable("table").render(text)).rows
+
+
+def csv_rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def latex_lines(text: str) -> list[str]:
+    body = text[text.index("\\midrule") : text.index("\\bottomrule")]
+    return [line for line in body.splitlines() if " & " in line]
+
+
+def numbers(text: str) -> list[str]:
+    plain = text.replace("$-$", "-").replace("\u2212", "-").replace("$\\pm$", " ")
+    return [number.lstrip("+") for number in re.findall(r"[-+]?\d+\.\d+", plain)]
+
+
+@pytest.fixture
+def table(window_plan, make_records):
+    measured = {row.label: MEASURED for row in window_plan.rows}
+    records = make_records(window_plan, [23.7, 22.4, 22.9, 23.0, 22.6])
+    return build_table(window_plan, records, published=load_published().column("T7"), measured=measured)
+
+
+@pytest.fixture
+def hostile(make_plan, make_records):
+    rows = [{"label": label, "set": {"lr": 0.1 + index}} for index, label in enumerate(HOSTILE)]
+    plan = make_plan(rows, title="<b>Title</b> $x$ \\input{y}", question="1. Is `a_b` | <i> so?")
+    return build_table(plan, make_records(plan))
+
+
+def expected_numbers(row: dict) -> list[str]:
+    cell = row["cells"][METRIC]
+    found = [cell["mean"], cell["sd"]]
+    found += [cell["diff"]["mean"], cell["diff"]["low"], cell["diff"]["high"]] if cell["diff"] else []
+    texts = [f"{number:.2f}" for number in found] + [f"{cell['published']['value']:.1f}"]
+    return texts + ([f"{cell['published']['diff']:.1f}"] if cell["diff"] else [])
+
+
+def test_the_formats_carry_the_same_numbers(table):
+    rows = json.loads(render(table, "json"))["rows"]
+    markdown = markdown_cells(render(table, "md"))[1:]
+    html = Cells(render(table, "html")).rows[1:]
+    latex = latex_lines(render(table, "tex"))
+    for row, *texts in zip(rows, markdown, html, latex, strict=True):
+        shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), texts[2].split(" & ", 1)[1]]
+        assert [numbers(text) for text in shown] == [expected_numbers(row)] * 3
+
+
+def test_csv_holds_the_numbers_of_the_json_unrounded(table):
+    rows = json.loads(render(table, "json"))["rows"]
+    for row, line in zip(rows, csv_rows(render(table, "csv")), strict=True):
+        cell = row["cells"][METRIC]
+        assert float(line[f"{METRIC}_mean"]) == cell["mean"]
+        assert float(line[f"{METRIC}_sd"]) == cell["sd"]
+        assert int(line[f"{METRIC}_n"]) == len(cell["values"])
+        assert line[f"{METRIC}_diff_low"] == (repr(cell["diff"]["low"]) if cell["diff"] else "")
+        assert int(line["params"]) == row["params"]
+        assert line["baseline"] == str(row["baseline"]).lower()
+
+
+def test_csv_rounds_where_digits_are_asked_for(table):
+    (line, *_) = csv_rows(render(table, "csv", columns=[METRIC, "diff"], digits=1))
+    assert re.fullmatch(r"\d+\.\d", line[f"{METRIC}_mean"])
+    assert "params" not in line
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_table_gives_the_same_bytes(table, format):
+    assert render(table, format, columns=["all"]) == render(table, format, columns=["all"])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan, make_records, format):
+    records = make_records(window_plan)
+    built = build_table(window_plan, records, published=load_published().column("T7"), provisional=True)
+    text = render(built, format)
+    assert "rovisional" in text
+    assert {"csv": "true", "json": '"baseline": true'}.get(format, "B 3x3 (baseline)") in text
+    assert "Funnel Activation for Visual Recognition" in text
+    assert "REVIEW" in text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_without_records_the_table_is_empty_in_every_format(window_plan, format):
+    text = render(build_table(window_plan, {}, provisional=True), format)
+    assert "B 3x3" in text
+    assert not re.search(r"\bnan\b", text.lower())
+
+
+def test_a_hole_is_named_and_a_row_without_numbers_says_why(window_plan, make_records, make_record):
+    records = make_records(window_plan)
+    for seed in window_plan.seeds:
+        key = window_plan.memberships["D 7x7", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="diverged", reason=f"loss is nan at step {seed}"))
+    text = render(build_table(window_plan, records), "md")
+    (line,) = [cells for cells in markdown_cells(text) if cells[0] == "D 7x7"]
+    assert line[1:] == ["diverged", "–"]
+    assert "row 'D 7x7', seed 2: diverged: loss is nan at step 2" in text
+
+
+def test_an_incomplete_row_says_over_how_many_seeds_it_averages(window_plan, make_records):
+    records = make_records(window_plan)
+    del records[window_plan.memberships["C 5x5", 1]]
+    (cells,) = [cells for cells in markdown_cells(render(build_table(window_plan, records), "md")) if "C" in cells[0]]
+    assert cells[1].endswith("(2/3)")
+
+
+def test_groups_have_a_heading_across_the_table(make_plan, make_records):
+    rows = [
+        {"label": f"{group}{n}", "group": group, "set": {"lr": lr}}
+        for group, n, lr in (("G|1", 0, 0.1), ("H_2", 0, 0.2), ("G|1", 1, 0.3), ("H_2", 1, 0.4))
+    ]
+    plan = make_plan(rows)
+    table = build_table(plan, make_records(plan))
+    assert [cells[0] for cells in markdown_cells(render(table, "md"))[1:]] == [
+        "G|1", "G|10 (baseline)", "G|11", "H_2", "H_20 (baseline)", "H_21",
+    ]  # fmt: skip
+    assert '<th scope="rowgroup" colspan="3">H_2</th>' in render(table, "html")
+    assert "\\multicolumn{3}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex")
+    assert [line["group"] for line in csv_rows(render(table, "csv"))] == ["G|1", "H_2", "G|1", "H_2"]
+
+
+def test_one_seed_shows_a_number_without_spread(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], seeds=[0])
+    cells = markdown_cells(render(build_table(plan, make_records(plan, [20.0, 21.0], noise=0)), "md"))
+    assert re.fullmatch(r"\d\d\.\d\d \(1\)", cells[1][1])
+    assert re.fullmatch(r"\+1\.00", cells[2][2])
+
+
+def test_hostile_labels_survive_markdown(hostile):
+    text = render(hostile, "md")
+    cells = markdown_cells(text)
+    assert [row[0].removesuffix(" (baseline)") for row in cells[1:]] == list(HOSTILE)
+    assert "<script" not in text
+    rendered = MarkdownIt("commonmark").enable("table").render(text)
+    assert not {"a", "code", "em", "ol", "b", "i"} & set(Cells(rendered).tags)
+
+
+def test_hostile_labels_survive_html(hostile):
+    page = Cells(render(hostile, "html"))
+    assert [row[0].removesuffix(" (baseline)") for row in page.rows[1:]] == list(HOSTILE)
+    assert not {"script", "b", "i"} & set(page.tags)
+
+
+def test_hostile_labels_survive_csv_and_run_no_formula(hostile):
+    lines = csv_rows(render(hostile, "csv"))
+    assert [line["label"].removeprefix("'") for line in lines] == list(HOSTILE)
+    assert not [line["label"] for line in lines if line["label"].startswith(("=", "+", "-", "@"))]
+    assert all(line["top1_error_pct_diff"] == "" or float(line["top1_error_pct_diff"]) for line in lines)
+
+
+def test_hostile_labels_survive_json(hostile):
+    assert [row["label"] for row in json.loads(render(hostile, "json"))["rows"]] == list(HOSTILE)
+
+
+def test_html_loads_nothing_and_tells_readers_what_is_a_heading(table):
+    text = render(table, "html")
+    assert not re.search(r"https?://|src=|href=|<script", text)
+    assert '<th scope="col"' in text
+    assert '<th scope="row">' in text
+    assert "<caption>" in text
+
+
+def test_an_unknown_column_names_the_nearest(table):
+    with pytest.raises(TableError, match="no column 'parms'; did you mean 'params'"):
+        render(table, "md", columns=["parms"])
+
+
+def test_an_unknown_format_names_the_known_ones(table):
+    with pytest.raises(TableError, match="no table format 'xlsx'; allowed: md, tex, csv, html, json"):
+        render(table, "xlsx")
+
+
+def test_digits_out_of_range_are_refused(table):
+    with pytest.raises(TableError, match="digits is 99; allowed: 0 to 12"):
+        render(table, "md", digits=99)
+
+
+def test_chosen_columns_come_in_their_order_behind_the_label(table):
+    (heading, *_) = markdown_cells(render(table, "md", columns=["params", "multiply_adds", "params", "set"]))
+    assert heading == ["row", "params", "mult-adds", "changes"]
+
+
+def test_every_column_can_be_shown_and_has_a_line_about_it(table):
+    for name, about in list_columns(table).items():
+        assert about
+        assert render(table, "md", columns=[name])
+
+
+def test_costs_read_as_papers_print_them(table):
+    cells = markdown_cells(render(table, "md", columns=["params", "multiply_adds", "peak_memory", "funnel_share"]))
+    assert cells[1][1:] == ["25.56M", "3.858G", "512", "45.0"]
+
+
+def test_columns_of_printed_numbers_are_no_part_of_all_where_nothing_was_printed(window_plan, make_records):
+    text = render(build_table(window_plan, make_records(window_plan)), "csv")
+    assert "published" not in text.splitlines()[0]
+
+
+def test_further_metrics_follow_and_have_differences_of_their_own(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["map_pct"])
+    table = build_table(plan, make_records(plan))
+    heading = markdown_cells(render(table, "md"))[0]
+    assert heading == ["row", "top-1 error (%) ↓", "difference (95 % CI)", "mAP (%) ↑"]
+    assert "mAP (%): difference" in render(table, "md", columns=["map_pct:diff"])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_without_measured_values_no_time_is_shown(table, format):
+    text = render(table, format, columns=["all"], measured=False)
+    assert "inference" not in text
+    assert "train_s" not in text
+    assert "2026-05-04" not in text
+
+
+def test_a_measured_column_is_refused_where_measured_values_are_left_out(table):
+    with pytest.raises(TableError, match="column 'train_s' is measured"):
+        render(table, "md", columns=["train_s"], measured=False)
+
+
+def test_the_spread_decides_the_digits(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["train_loss"])
+    cells = markdown_cells(render(build_table(plan, make_records(plan, [20, 21])), "md"))
+    assert re.match(r"\d\d\.\d\d ± 0\.\d\d ", cells[1][1])
+    assert re.match(r"0\.\d{4} ± 0\.00\d\d ", cells[1][3])
+    fixed = markdown_cells(render(build_table(plan, make_records(plan, [20, 21])), "md", digits=1))
+    assert re.match(r"\d\d\.\d ± 0\.\d ", fixed[1][1])
+
+
+def test_rendering_needs_neither_torch_nor_scipy_nor_matplotlib():
+    modules = "ablate.tables.build, ablate.tables.render, ablate.tables.plots, ablate.statistics.paired"
+    code = f"import sys, {modules}; print(*{{'torch', 'scipy', 'matplotlib'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
