@@ -141,9 +141,9 @@ def data_list(as_json: AsJson = False) -> None:
 @data.command("fetch")
 def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `ablate data list`.")]) -> None:
     """Fetch a data set into the data folder; its files are checked."""
-    from ablate import datasets
+    from ablate import fetching
 
-    path = datasets.fetch(name, lambda line: typer.echo(line, err=True))
+    path = fetching.fetch(name, lambda line: typer.echo(line, err=True))
     typer.echo(path)
 
 

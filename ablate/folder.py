@@ -61,34 +61,39 @@ class Folder:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            self._cut_off_a_torn_line()
             yield
 
     def read(self) -> dict[str, TrialRecord]:
-        """The latest record of every trial, by key. A torn last line is cut off into `trials.torn`.
+        """The latest record of every trial, by key; a last line without its end is not looked at.
 
         Raises:
-            TrialError: a line in the middle cannot be read.
+            TrialError: a line cannot be read.
         """
         if not self.trials_file.exists():
             return {}
-        content = self.trials_file.read_bytes()
-        whole, _, torn = content.rpartition(b"\n")
-        if torn:
-            with (self.path / "trials.torn").open("ab") as file:
-                file.write(torn + b"\n")
-            with self.trials_file.open("r+b") as file:
-                file.truncate(len(content) - len(torn))
+        whole = self.trials_file.read_bytes().rpartition(b"\n")[0]
         records = {}
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 record = TrialRecord.model_validate_json(line)
             except ValidationError as error:
-                text = (
-                    f"line {number} of {self.trials_file} is no trial record; remove that line to train its trial again"
-                )
+                text = f"line {number} of {self.trials_file} is no trial record; remove it to train its trial again"
                 raise TrialError(text) from error
             records[record.trial.key] = record
         return records
+
+    def _cut_off_a_torn_line(self) -> None:
+        """Move what a crash left of a last line into `trials.torn`. Only the holder of the lock may do so."""
+        if not self.trials_file.exists():
+            return
+        content = self.trials_file.read_bytes()
+        torn = content.rpartition(b"\n")[2]
+        if torn:
+            with (self.path / "trials.torn").open("ab") as file:
+                file.write(torn + b"\n")
+            with self.trials_file.open("r+b") as file:
+                file.truncate(len(content) - len(torn))
 
     def append(self, record: TrialRecord) -> None:
         """Add a record; it is on the disk when this returns."""

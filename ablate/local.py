@@ -93,7 +93,7 @@ def _train(outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> Iterator
             if tries[trial.key] < TRIES:
                 tries[trial.key] += 1
                 pool.submit(event.job)
-                yield Note(f"seed {trial.seed} of one row is started again: {event.reason}")
+                yield Note(f"trial {trial.key[:16]} (seed {trial.seed}) is started again: {event.reason}")
             else:
                 outcome = Outcome(status="failed", reason=f"{event.reason}, {TRIES} times")
                 folder.append(_record(trial, outcome, [], {}))

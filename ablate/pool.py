@@ -115,7 +115,7 @@ class Pool:
 
     def _start(self, environment: Mapping[str, str]) -> Worker:
         ours, theirs = self._context.Pipe()
-        with _environment({**WORKER_ENVIRONMENT, **environment}):
+        with child_environment({**WORKER_ENVIRONMENT, **environment}):
             process = self._context.Process(target=_work, args=(theirs, self._warm), daemon=True)
             process.start()
         theirs.close()
@@ -169,7 +169,7 @@ def _how_it_died(process: BaseProcess) -> str:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def child_environment(values: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for the processes started inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ablate import datasets, local, preview
+from ablate import datasets, fetching, local, preview
 from ablate.catalog import describe_fields
 from ablate.errors import DataError, nearest, quote
 from ablate.folder import Folder
@@ -99,7 +99,7 @@ def fetch_data(plan: Plan, report: Any) -> None:
                 "`ablate check` works on it"
             )
         if datasets.find(name) is None:
-            datasets.fetch(name, report)
+            fetching.fetch(name, report)
 
 
 @contextmanager

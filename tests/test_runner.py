@@ -116,8 +116,11 @@ def test_a_line_torn_by_a_crash_is_set_aside_and_the_others_are_kept(toy: str, t
     plan, folder = toy_plan("succeeded"), Folder(tmp_path / "out")
     with folder.locked():
         list(run_study(plan, folder, workers=1))
-        whole = folder.trials_file.read_bytes()
-        folder.trials_file.write_bytes(whole + b'{"trial": {"key"')
+    whole = folder.trials_file.read_bytes()
+    folder.trials_file.write_bytes(whole + b'{"trial": {"key"')
+    assert len(folder.read()) == 2
+    assert folder.trials_file.read_bytes() != whole, "reading changes nothing: another process may be writing"
+    with folder.locked():
         assert len(folder.read()) == 2
     assert folder.trials_file.read_bytes() == whole
     assert (folder.path / "trials.torn").read_bytes() == b'{"trial": {"key"\n'

@@ -1,13 +1,14 @@
 """From a network to its graph, without freezing what differs between training and evaluation.
 
 torch.fx runs a network's forward once and records every call; a decision that Python takes on the way, such as
-`if self.training`, is taken for good. Modules that decide so are therefore recorded as one call, and a network whose
-graphs in the two modes still differ is refused.
+`if self.training`, is taken for good. Modules that decide so are therefore recorded as one call, a functional dropout
+becomes a module, and a network whose graphs in the two modes still differ is refused.
 """
 
 from __future__ import annotations
 
 import copy
+import logging
 import sys
 from collections.abc import Callable
 from itertools import zip_longest
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
 
 from ablate.errors import SiteError, quote
 
@@ -44,6 +46,9 @@ LINEAR_MAPS = (nn.modules.conv._ConvNd, nn.Linear)
 
 CANDIDATES_PX = (32, 64, 128, 224)
 """Resolutions tried when a network does not take the one asked for."""
+
+# A size that a network does not take is an answer here; torch would print its trace as well.
+logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -104,13 +109,16 @@ def trace(network: nn.Module, name: str) -> fx.GraphModule:
         SiteError: the network does not trace, or tracing would freeze the mode.
     """
     in_training, graph = (_trace_in_mode(network, name, training=training) for training in (True, False))
-    pairs = zip_longest(in_training.graph.nodes, graph.graph.nodes)
-    different = next((b or a for a, b in pairs if a is None or b is None or _signature(a) != _signature(b)), None)
-    if different is not None:
+    pairs = list(zip_longest(in_training.graph.nodes, graph.graph.nodes))
+    for a, b in [pair for pair in pairs if None in pair or _signature(pair[0]) != _signature(pair[1])]:
+        if a is not None and b is not None and _is_dropout_by_mode(a, b):
+            _follow_mode(graph, b)
+            continue
         raise SiteError(
             f"{name} cannot be used: its graph differs between training and evaluation (first at "
-            f"{quote(module_path(different) or different.name)}), and tracing would freeze one of them"
+            f"{quote(module_path(b or a) or (b or a).name)}), and tracing would freeze one of them"
         )
+    graph.recompile()
     return graph.train(network.training)
 
 
@@ -186,18 +194,44 @@ def _signature(node: fx.Node) -> tuple[object, ...]:
     return node.op, node.target, fx.node.map_arg(node.args, str), repr(node.kwargs)
 
 
+def _is_dropout_by_mode(in_training: fx.Node, in_evaluation: fx.Node) -> bool:
+    """Whether both are one call of `F.dropout(x, p, self.training)`."""
+    if in_training.target is not F.dropout or in_evaluation.target is not F.dropout:
+        return False
+    trained, evaluated = _dropout_arguments(in_training), _dropout_arguments(in_evaluation)
+    modes = trained.pop("training", True), evaluated.pop("training", True)
+    return modes == (True, False) and repr(trained) == repr(evaluated)
+
+
+def _follow_mode(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Turn a call of `F.dropout` whose mode was frozen into one of a module, which knows its mode."""
+    arguments, path = _dropout_arguments(node), f"dropouts.{node.name}"
+    graph.add_submodule(path, nn.Dropout(arguments.get("p", 0.5), arguments.get("inplace", False)))
+    with graph.graph.inserting_before(node):
+        new = graph.graph.call_module(path, (arguments["input"],))
+    new.meta = dict(node.meta)
+    node.replace_all_uses_with(new)
+    graph.graph.erase_node(node)
+
+
+def _dropout_arguments(node: fx.Node) -> dict[str, Any]:
+    return {**dict(zip(("input", "p", "training", "inplace"), node.args, strict=False)), **node.kwargs}
+
+
 def _looks_at_mode(module: nn.Module) -> bool:
-    return "training" in _names_in_forward(module)
+    return "training" in _names_in_code(module)
 
 
 def _has_activation(module: nn.Module) -> bool:
     parts = list(module.modules())
-    return any(activation_of(part) is not None or FUNCTION_NAMES & _names_in_forward(part) for part in parts)
+    return any(activation_of(part) is not None or FUNCTION_NAMES & _names_in_code(part) for part in parts)
 
 
-def _names_in_forward(module: nn.Module) -> frozenset[str]:
-    code = getattr(type(module).forward, "__code__", None)
-    return frozenset(code.co_names) if code is not None else frozenset()
+def _names_in_code(module: nn.Module) -> frozenset[str]:
+    """The names that the methods of a module's class use, those of `nn.Module` itself left out."""
+    classes = [kind for kind in type(module).__mro__ if not issubclass(nn.Module, kind)]
+    methods = [method for kind in classes for method in vars(kind).values() if hasattr(method, "__code__")]
+    return frozenset(name for method in methods for name in method.__code__.co_names)
 
 
 def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:

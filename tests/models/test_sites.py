@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.sites import find_sites
+from ablate.models.tracing import trace
 from ablate.models.zoo import build_network
 from ablate.recipe import ClassifyRecipe
 from ablate.training.determinism import Streams
@@ -118,6 +119,18 @@ class Sized(nn.Module):
 def test_a_network_that_cannot_be_operated_on_is_refused_by_name_with_the_reason(network: nn.Module, message: str):
     with pytest.raises(SiteError, match=message):
         find_sites(network, 28)
+
+
+class FunctionalDropout(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(F.relu(x), 0.5, self.training)
+
+
+def test_a_functional_dropout_follows_the_mode():
+    graph = trace(FunctionalDropout(), "it")
+    images = torch.rand(1, 3, 16, 16) + 1
+    assert (graph(images) == 0).any()
+    assert torch.equal(graph.eval()(images), images)
 
 
 def test_a_vision_transformer_is_refused():

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.datasets import FASHION_MNIST, describe, fetch, find
+from ablate.datasets import FASHION_MNIST, describe, find
 from ablate.errors import DataError
+from ablate.fetching import fetch
 from ablate.training.data import ImageSet, load, subset
 
 SMALL = ImageSet(

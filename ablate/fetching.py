@@ -1,0 +1,199 @@
+"""How a data set gets onto this machine.
+
+Fashion-MNIST is fetched from the first of three sources that works; every file is checked against a digest, pinned in
+`ablate.datasets`, before it gets its name. This module imports no torch (but for torchvision's list of mirrors, when a
+download from there begins).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import os
+import subprocess
+import tempfile
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ablate.datasets import FASHION_MNIST, find_fault, get_path, raw_folder, require_built
+from ablate.errors import DataError
+
+Progress = Callable[[str], None]
+"""Takes one line of text for a person who waits."""
+
+PACKAGE = "dataset-fashion-mnist"
+PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
+NETWORK_TIMEOUT_S = 20
+STEP_TIMEOUT_S = 300
+LOCK_TIMEOUT_S = 900
+
+
+def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Route] | None = None) -> Path:
+    """Bring a data set here unless an intact copy is here already. Several processes may call it at once.
+
+    Args:
+        name: see `ablate.datasets.describe`.
+        progress: called with one line at a time.
+        routes: ways to try in turn; None for `ROUTES`.
+
+    Returns:
+        The folder or file where it lies.
+
+    Raises:
+        DataError: unknown or not supported, or every way failed; each is listed with its reason.
+    """
+    require_built(name)
+    if name != "fashion-mnist":
+        return get_path(name)
+    raw = raw_folder()
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        with _locked(raw / ".lock", progress):
+            if any(find_fault(raw / member.name, member) for member in FASHION_MNIST):
+                _try_routes(raw, progress, ROUTES if routes is None else routes)
+    except OSError as error:
+        raise DataError(f"data set {name!r}: cannot write to {raw}: {error}; set ABLATE_DATA elsewhere") from error
+    progress(f"{name}: 4 files verified in {raw}")
+    return raw
+
+
+def _try_routes(raw: Path, progress: Progress, routes: Sequence[Route]) -> None:
+    failures = []
+    for title, bring in routes:
+        progress(f"fashion-mnist: trying {title}")
+        with tempfile.TemporaryDirectory(prefix="ablate-fetch-") as scratch:
+            try:
+                return _install(bring(Path(scratch), progress), raw)
+            except (DataError, OSError, ImportError, subprocess.SubprocessError) as error:
+                failures.append(f"  {title}: {error}")
+    names = ", ".join(f"{member.name}.gz" for member in FASHION_MNIST)
+    raise DataError(
+        "data set 'fashion-mnist' could not be fetched:\n" + "\n".join(failures) + f"\n  by hand: take {names} from "
+        f"github.com/zalandoresearch/fashion-mnist (folder data/fashion), gunzip them, put them into {raw}"
+    )
+
+
+def _install(folder: Path, raw: Path) -> None:
+    """Decompress and check the four files of `folder`; each appears in `raw` whole or not at all."""
+    for member in FASHION_MNIST:
+        source, temporary = folder / f"{member.name}.gz", raw / f".{member.name}.part"
+        try:
+            with gzip.open(source) as packed, temporary.open("wb") as out:
+                out.write(packed.read(member.size_bytes + 1))  # one byte more tells that a file is too long
+                out.flush()
+                os.fsync(out.fileno())
+            fault = find_fault(temporary, member)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            fault = f"is damaged: {error}"
+        if fault:
+            temporary.unlink(missing_ok=True)
+            raise DataError(f"{source} {fault}")
+        temporary.replace(raw / member.name)
+    folder_handle = os.open(raw, os.O_RDONLY)
+    os.fsync(folder_handle)
+    os.close(folder_handle)
+
+
+def _bring_installed(scratch: Path, progress: Progress) -> Path:
+    del scratch, progress
+    return Path("/") / PACKAGE_FOLDER
+
+
+def _bring_by_apt(scratch: Path, progress: Progress) -> Path:
+    """Download and unpack the package with state of its own, so that neither root nor filled lists are needed."""
+    for folder in ("lists/partial", "archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    options = {
+        "Dir::State": scratch,
+        "Dir::Cache": scratch,
+        "Acquire::http::Timeout": NETWORK_TIMEOUT_S,
+        "Acquire::https::Timeout": NETWORK_TIMEOUT_S,
+        "Acquire::Languages": "none",
+        # As root, apt would leave the download to user _apt, who may not enter the scratch folder.
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in options.items())]
+    progress("fashion-mnist: apt-get update, into a temporary folder")
+    # Its status also speaks of other people's sources and of hooks, which need not matter: the download decides.
+    _, complaint = _call([*apt, "update"], scratch)
+    progress(f"fashion-mnist: apt-get download {PACKAGE}, 26 MB")
+    status, reason = _call([*apt, "download", PACKAGE], scratch)
+    package = next(scratch.glob(f"{PACKAGE}_*.deb"), None)
+    if status or package is None:
+        raise DataError(f"apt-get download: {reason or 'no package came'} (apt-get update: {complaint or 'done'})")
+    status, reason = _call(["dpkg-deb", "-x", str(package), str(scratch / "root")], scratch)
+    if status:
+        raise DataError(f"dpkg-deb: {reason}")
+    return scratch / "root" / PACKAGE_FOLDER
+
+
+def _bring_from_mirrors(scratch: Path, progress: Progress) -> Path:
+    from torchvision.datasets import FashionMNIST  # type: ignore[import-untyped, unused-ignore]
+
+    failures = []
+    for mirror in FashionMNIST.mirrors:
+        try:
+            for name, _ in FashionMNIST.resources:
+                progress(f"fashion-mnist: {mirror}{name}")
+                _download(mirror + name, scratch / name)
+            return scratch
+        except OSError as error:
+            failures.append(f"{mirror}: {error}")
+    raise DataError("; ".join(failures))
+
+
+Route = tuple[str, Callable[[Path, Progress], Path]]
+"""A way to get Fashion-MNIST: its title, and what, given a scratch folder, returns the folder with the four `.gz`."""
+
+ROUTES: tuple[Route, ...] = (
+    ("the installed Debian package", _bring_installed),
+    (f"apt-get download {PACKAGE}", _bring_by_apt),
+    ("torchvision's mirrors", _bring_from_mirrors),
+)
+
+
+def _download(url: str, target: Path) -> None:
+    deadline = time.monotonic() + STEP_TIMEOUT_S
+    with urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S) as answer, target.open("wb") as out:
+        while block := answer.read1(1 << 16):
+            out.write(block)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not complete after {STEP_TIMEOUT_S} s")
+
+
+def _call(command: list[str], folder: Path) -> tuple[int, str]:
+    """Run a command in a folder. Returns its status and the last line that it wrote to stderr."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, said = process.communicate(timeout=STEP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return process.returncode, (said.strip().splitlines() or [""])[-1]
+
+
+@contextmanager
+def _locked(path: Path, progress: Progress) -> Iterator[None]:
+    """Hold an exclusive lock on a file; it falls with the process, however that ends."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    with path.open("a") as handle:
+        if is_held := not _lock(handle.fileno()):
+            progress("another process is fetching the same data; waiting for it")
+        while is_held and not _lock(handle.fileno()):
+            if time.monotonic() > deadline:
+                raise DataError(f"{path} has been held by another process for {LOCK_TIMEOUT_S} s")
+            time.sleep(0.1)
+        yield
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
