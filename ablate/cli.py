@@ -96,15 +96,15 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Validate and expand a study; train nothing."""
-    from ablate import screen
+    from ablate import listing
 
     if fields:
-        screen.show_fields(as_json=as_json)
+        listing.show_fields(as_json=as_json)
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
     plan = _plan(study, scale, seeds)
-    screen.check(plan, _out(plan, out), probe=probe, as_json=as_json)
+    listing.check(plan, _out(plan, out), probe=probe, as_json=as_json)
 
 
 @app.command()
@@ -122,20 +122,20 @@ def sites(
 
     With a study and a row the row's own network is shown, and must be MODEL.
     """
-    from ablate import screen
+    from ablate import listing
 
     if (study is None) != (row is None):
         raise typer.BadParameter("a study and a row go together", param_hint="STUDY ROW")
     plan = _plan(study, scale, None) if study else None
-    screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
+    listing.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
 
 
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """List the known data sets, and where each is found on this machine."""
-    from ablate import screen
+    from ablate import listing
 
-    screen.list_data(as_json=as_json)
+    listing.list_data(as_json=as_json)
 
 
 @data.command("fetch")

@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ablate.baselines import choose_baselines
 from ablate.designs import Design, build_design
 from ablate.errors import Problem, StudyError, TableError, TrialError, collecting, nearest, quote
 from ablate.recipe import applicable_values, identity_of
-from ablate.resolve import Resolved, check_base, resolve_rows
+from ablate.resolve import check_base, resolve_rows
 from ablate.study import Study, problems_of_shape
 from ablate.tables.published import load_published
 from ablate.tasks import NamedTask, get_task
@@ -118,7 +119,11 @@ def plan(
         problems += design.problems
         resolved = resolve_rows(study, chosen, design, named.task.Recipe)
         _refuse_too_many(len(resolved), len(blocks), max_trials)
-        rows = _with_baselines(study, resolved, design.anchor)
+        baselines = choose_baselines(study, resolved, design.anchor)
+        rows = tuple(
+            Row(row.label, row.group, row.set, row.recipe, is_baseline=baselines[row.group] == row.label)
+            for row in resolved
+        )
         _check_published(study, rows)
     if problems:
         raise StudyError(problems)
@@ -225,46 +230,6 @@ def _refuse_too_many(rows: int, seeds: int, limit: int) -> None:
             f"{limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
         )
         raise StudyError([Problem("", "too_many", text)])
-
-
-def _with_baselines(study: Study, resolved: Sequence[Resolved], anchor: str | None) -> tuple[Row, ...]:
-    groups = list(dict.fromkeys(row.group for row in resolved))
-    chosen = _chosen_baselines(study, groups)
-    labels = {row.label: row.group for row in resolved}
-    problems = []
-    for group, label in chosen.items():
-        pointer = "/table/baseline"
-        if label not in labels:
-            problems.append(Problem(pointer, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}"))
-        elif labels[label] != group:
-            text = f"row {quote(label)} is not in group {quote(group)}; a group is compared with a row of its own"
-            problems.append(Problem(pointer, "unknown_row", text))
-    if problems:
-        raise StudyError(problems)
-    for row in sorted(resolved, key=lambda row: row.label != anchor):
-        chosen.setdefault(row.group, row.label)
-    return tuple(
-        Row(row.label, row.group, row.set, row.recipe, is_baseline=chosen[row.group] == row.label) for row in resolved
-    )
-
-
-def _chosen_baselines(study: Study, groups: Sequence[str | None]) -> dict[str | None, str]:
-    baseline = study.table.baseline
-    pointer = "/table/baseline"
-    if baseline is None:
-        return {}
-    if isinstance(baseline, str):
-        if len(groups) > 1:
-            shown = ", ".join(quote(group) for group in groups)
-            text = f"the rows stand in groups ({shown}); give a map from group to row label"
-            raise StudyError([Problem(pointer, "groups", text)])
-        return {groups[0]: baseline}
-    unknown = [group for group in baseline if group not in groups]
-    if unknown:
-        names = [group for group in groups if group is not None]
-        text = f"no group {quote(unknown[0])}{nearest(unknown[0], names)}"
-        raise StudyError([Problem(pointer, "unknown_group", text)])
-    return {group: label for group, label in baseline.items()}  # noqa: C416 - widens the keys' type
 
 
 def _check_published(study: Study, rows: Sequence[Row]) -> None:

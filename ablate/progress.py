@@ -11,6 +11,12 @@ from ablate.plan import Plan
 from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
 
 
+def show_warnings(console: Console, plan: Plan) -> None:
+    """Print what a plan warns of."""
+    for problem in plan.warnings:
+        console.print(f"warning: {problem.message}", highlight=False, markup=False)
+
+
 def trial_names(plan: Plan) -> dict[str, str]:
     """Key -> `LABEL, seed N` of the first row that has it."""
     names: dict[str, str] = {}

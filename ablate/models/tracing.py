@@ -8,9 +8,11 @@ becomes a module, and a network whose graphs in the two modes still differ is re
 from __future__ import annotations
 
 import copy
+import math
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -47,6 +49,9 @@ LINEAR_MAPS = (nn.modules.conv._ConvNd, nn.Linear)
 CANDIDATES_PX = (32, 64, 128, 224)
 """Resolutions tried when a network does not take the one asked for."""
 
+BATCH = 2
+"""Images with which shapes are found; more than one tells a map from a table."""
+
 # A size that a network does not take is an answer here; torch would print its trace as well.
 logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
 
@@ -77,21 +82,26 @@ def hidden_activation(module: nn.Module) -> nn.Module | None:
 
 
 class SiteTracer(fx.Tracer):
-    """Records as one call: torch's modules, activations, normalisations, and whatever looks at `self.training`."""
+    """Records as one call: torch's modules, activations, normalisations, and whatever looks at `self.training`.
+
+    Args:
+        trusting: record as one call also what timm declares not to trace, even where it contains activations.
+    """
 
     proxy_buffer_attributes = True
     """A buffer is read anew at each call, and keeps its key; else its value would be frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusting: bool) -> None:
         leaves, functions = _timm_leaves()
         super().__init__(autowrap_functions=functions)
         self._leaves = leaves
+        self._trusted = leaves if trusting else frozenset()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """See `torch.fx.Tracer.is_leaf_module`."""
         if super().is_leaf_module(m, module_qualified_name) or activation_of(m) is not None:
             return True
-        if hidden_activation(m) is not None:
+        if hidden_activation(m) is not None or type(m) in self._trusted:
             return True
         is_opaque = type(m) in self._leaves or _looks_at_mode(m) or is_normalisation(m)
         # An activation inside attention works on tokens or tables; anywhere else it may be a site, and must be seen.
@@ -132,20 +142,25 @@ def propagate(graph: fx.GraphModule, resolution_px: int, channels: int, name: st
     """Shapes of all results for one image in evaluation mode, by fake tensors: nothing is computed.
 
     Raises:
-        SiteError: the network does not take this resolution; says the smallest of `CANDIDATES_PX` that it takes.
+        SiteError: the network does not take this resolution (says the smallest of `CANDIDATES_PX` that it takes), or
+            a module that does not trace hides an activation on a map.
     """
-    shapes, error = _try_size(graph, resolution_px, channels)
+    recorder, error = _try_size(graph, resolution_px, channels)
     if error is None:
-        return shapes
+        if recorder.hiding:
+            raise SiteError(
+                f"{name} cannot be used: {quote(recorder.hiding[0])} does not trace and hides an activation on a map, "
+                "which could not be replaced"
+            )
+        return recorder.shapes
     for candidate in CANDIDATES_PX:
         if _try_size(graph, candidate, channels)[1] is None:
             raise SiteError(
                 f"{name} does not take {resolution_px} px; the smallest of {', '.join(map(str, CANDIDATES_PX))} "
                 f"that it takes is {candidate}; set resolution_px ({_reason(error)})"
             ) from error
-    raise SiteError(
-        f"{name} takes none of {', '.join(map(str, (resolution_px, *CANDIDATES_PX)))} px ({_reason(error)})"
-    ) from error
+    tried = ", ".join(map(str, dict.fromkeys((resolution_px, *CANDIDATES_PX))))
+    raise SiteError(f"{name} takes none of {tried} px ({_reason(error)})") from error
 
 
 def module_path(node: fx.Node) -> str:
@@ -157,9 +172,15 @@ def module_path(node: fx.Node) -> str:
 
 
 class _ShapeRecorder(fx.Interpreter):
+    """Runs a graph and keeps the shapes; also watches the activations that a module recorded as one call contains."""
+
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.hiding: list[str] = []
+        for node in graph.graph.nodes:
+            if node.op == "call_module":
+                self._watch(str(node.target), graph.get_submodule(str(node.target)))
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
@@ -167,27 +188,42 @@ class _ShapeRecorder(fx.Interpreter):
             self.shapes[n.name] = tuple(result.shape)
         return result
 
+    def _watch(self, path: str, module: nn.Module) -> None:
+        known = (module, hidden_activation(module))
+        for part in module.modules():
+            if activation_of(part) is not None and part not in known:
+                part.register_forward_hook(partial(self._note, path))
 
-def _try_size(graph: fx.GraphModule, resolution_px: int, channels: int) -> tuple[Shapes, Exception | None]:
+    def _note(self, path: str, part: nn.Module, inputs: object, out: torch.Tensor) -> None:
+        # Tables (as of relative positions) have no batch, tokens have no height and width.
+        if out.ndim == 4 and out.shape[0] == BATCH and math.prod(out.shape[2:]) > 1:
+            self.hiding.append(path)
+
+
+def _try_size(graph: fx.GraphModule, resolution_px: int, channels: int) -> tuple[_ShapeRecorder, Exception | None]:
     device = next((parameter.device for parameter in graph.parameters()), torch.device("cpu"))
     recorder = _ShapeRecorder(structural_copy(graph).eval())
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            recorder.run(torch.empty(1, channels, resolution_px, resolution_px, device=device))
+            recorder.run(torch.empty(BATCH, channels, resolution_px, resolution_px, device=device))
     except Exception as error:  # foreign code: what it raises for a size that it does not take is not known
-        return {}, error
-    return recorder.shapes, None
+        return recorder, error
+    return recorder, None
 
 
 def _trace_in_mode(network: nn.Module, name: str, *, training: bool) -> fx.GraphModule:
     copied = structural_copy(network).train(training)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return fx.GraphModule(copied, SiteTracer().trace(copied))
-    except Exception as error:  # foreign code runs on proxies here, and may raise anything
-        raise SiteError(
-            f"{name} cannot be traced by torch.fx, so its call sites are unknown: {_reason(error)}"
-        ) from error
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return fx.GraphModule(copied, SiteTracer(trusting=False).trace(copied))
+        except fx.proxy.TraceError:
+            pass  # control flow inside a module that timm declares not to trace may be why: once more, trusting it
+        except Exception as error:  # foreign code runs on proxies here, and may raise anything
+            raise SiteError(f"{name} cannot be traced by torch.fx ({_reason(error)})") from error
+        try:
+            return fx.GraphModule(copied, SiteTracer(trusting=True).trace(copied))
+        except Exception as error:  # as above
+            raise SiteError(f"{name} cannot be traced by torch.fx ({_reason(error)})") from error
 
 
 def _signature(node: fx.Node) -> tuple[object, ...]:
@@ -243,6 +279,6 @@ def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:
 
 
 def _reason(error: BaseException) -> str:
-    # torch.fx appends a traceback to the text; its first line is the network's own.
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    # torch.fx appends the node and a traceback to the text; its first line is the network's own.
+    text = str(error).partition("While executing")[0].strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

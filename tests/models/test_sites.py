@@ -103,7 +103,7 @@ class Moody(nn.Module):
 
 class Sized(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x).reshape(1, 3, 64, 64)
+        return F.relu(x).reshape(-1, 3, 64, 64)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,20 @@ def test_a_functional_dropout_follows_the_mode():
     images = torch.rand(1, 3, 16, 16) + 1
     assert (graph(images) == 0).any()
     assert torch.equal(graph.eval()(images), images)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x) if self.training else self.act(x + 0)
+
+
+def test_a_site_inside_a_module_that_does_not_trace_is_not_passed_over_in_silence():
+    with pytest.raises(SiteError, match="net cannot be used: '1' does not trace and hides an activation on a map"):
+        find_sites(nn.Sequential(nn.ReLU(), Attention()), 16, name="net")
 
 
 def test_a_vision_transformer_is_refused():

@@ -1,0 +1,180 @@
+"""What `ablate check`, `ablate sites` and `ablate data list` show: lists, for a terminal or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from ablate import datasets, preview
+from ablate.catalog import describe_fields
+from ablate.errors import DataError, nearest, quote
+from ablate.folder import Folder
+from ablate.plan import Plan, plan_document
+from ablate.pool import Pool
+from ablate.progress import duration_text, show_warnings
+from ablate.recipe import ClassifyRecipe, identity_of
+from ablate.trial import Cost, TrialRecord
+from ablate.workers import slots
+
+
+def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
+    """`ablate check`."""
+    console = Console(stderr=True)
+    records = Folder(path).read()
+    with Pool(slots(plan.study.resources, 1)) as pool:
+        costs = preview.count_costs(plan, pool)
+        trial_s = preview.time_rows(plan, pool) if probe else {}
+    answer = checked(plan, records, costs, trial_s)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    _show_check(answer)
+    show_warnings(console, plan)
+
+
+def checked(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    costs: Mapping[str, Cost],
+    trial_s: Mapping[str, float],
+) -> dict[str, Any]:
+    """The answer of `ablate check --json`, as the contract has it."""
+    known = {key for key, record in records.items() if record.is_result and key in plan.trials}
+    rows = []
+    for row in plan.rows:
+        cost = costs.get(row.label)
+        counted = cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)
+        rows.append(
+            {
+                "label": row.label,
+                "group": row.group,
+                "set": dict(row.set),
+                "key_fields": identity_of(row.recipe),
+                "baseline": row.is_baseline,
+                **counted,
+            }
+        )
+    return {
+        "study": plan.study.name,
+        "scale": plan.scale,
+        "rows": rows,
+        "trials": len(plan.memberships),
+        "distinct": len(plan.trials),
+        "known": len(known),
+        "estimate_s": preview.estimate_s(plan, records, trial_s),
+        "excluded": list(plan.excluded),
+        "warnings": [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in plan.warnings],
+    }
+
+
+def _show_check(answer: Mapping[str, Any]) -> None:
+    table = RichTable(box=None, pad_edge=False)
+    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
+    for heading in ("row", *groups, "sets", "params", "without norm", "multiply-adds"):
+        table.add_column(heading, overflow="fold", justify="right" if heading[0] in "pwm" else "left")
+    for row in answer["rows"]:
+        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
+        mark = " (baseline)" if row["baseline"] else ""
+        counts = [_engineering(row[name]) for name in ("params", "params_without_norm", "multiply_adds")]
+        table.add_row(
+            escape(row["label"] + mark), *([escape(row["group"] or "")] if groups else []), escape(sets), *counts
+        )
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    estimate = (
+        "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
+    )
+    scale = answer["scale"] or "base"
+    for cut in answer["excluded"]:
+        console.print(f"excluded: {cut}", highlight=False, markup=False)
+    console.print(
+        f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct, "
+        f"{answer['known']} known; time left: {estimate}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _engineering(count: int | None) -> str:
+    if count is None:
+        return "-"
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3f} {unit}"
+    return str(count)
+
+
+def show_fields(*, as_json: bool) -> None:
+    """`ablate check --fields`."""
+    fields = describe_fields(ClassifyRecipe)
+    if as_json:
+        typer.echo(json.dumps(fields, indent=1))
+        return
+    for field in fields:
+        typer.echo(f"{field['name']} = {json.dumps(field['default'])}\n    {field['type']}\n    {field['text']}")
+
+
+def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:
+    """`ablate sites`."""
+    base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
+    recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
+    if plan is not None:
+        labels = [one.label for one in plan.rows]
+        if row not in labels:
+            raise DataError(f"no row {quote(row)}{nearest(str(row), labels)}")
+        chosen = plan.rows[labels.index(row)].recipe
+        if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
+            raise DataError(f"row {quote(row)} is about {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
+        recipe = chosen
+    assert isinstance(recipe, ClassifyRecipe)
+    found = preview.find_sites(recipe)
+    items = [{**asdict(site), "replaced": site.name in found.replaced} for site in found.sites]
+    if plan is None:
+        items = [{name: value for name, value in item.items() if name != "replaced"} for item in items]
+    if as_json:
+        typer.echo(json.dumps({"model": model, "row": row, "sites": items}, indent=1))
+        return
+    _show_sites(
+        items, f"{len(items)} call sites" + (f", {len(found.replaced)} get {recipe.activation}" if plan else "")
+    )
+
+
+def _show_sites(items: list[dict[str, Any]], summary: str) -> None:
+    table = RichTable(box=None, pad_edge=False)
+    has_row = bool(items) and "replaced" in items[0]
+    for heading in ("site", "stage", "kind", "channels", "map", "native", *(["replaced"] if has_row else [])):
+        table.add_column(heading)
+    for item in items:
+        cells = [item["name"], str(item["stage"]), item["kind"], str(item["channels"])]
+        cells += [f"{item['height']}x{item['width']}", item["native"]]
+        table.add_row(*map(escape, cells), *(["yes" if item["replaced"] else "-"] if has_row else []))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    typer.echo(summary)
+
+
+def list_data(*, as_json: bool) -> None:
+    """`ablate data list`."""
+    items = []
+    for info in datasets.list_datasets():
+        found = datasets.find(info.name)
+        items.append(
+            {
+                "name": info.name, "title": info.title, "classes": info.classes, "train_images": info.train_images,
+                "test_images": info.test_images, "found": str(found) if found else None, "trainable": info.is_built,
+            }
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({"items": items, "root": str(datasets.data_root())}, indent=1))
+        return
+    for item in items:
+        missing = f"fetch with: ablate data fetch {item['name']}" if item["trainable"] else "not yet supported"
+        sizes = f"{item['classes']} classes, {item['train_images']:,} + {item['test_images']:,} images"
+        typer.echo(f"{item['name']:<15} {sizes:<42} {item['found'] or missing}")
