@@ -8,8 +8,8 @@ becomes a module, and a network whose graphs in the two modes still differ is re
 from __future__ import annotations
 
 import copy
-import math
 import logging
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
