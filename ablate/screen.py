@@ -16,6 +16,7 @@ from ablate.errors import DataError, quote
 from ablate.folder import Folder
 from ablate.plan import Plan
 from ablate.progress import Board, Lines, show_warnings, trial_names
+from ablate.recipe import NetworkFields
 from ablate.tables.build import build_table
 from ablate.tables.plots import PLOTS, plot
 from ablate.tables.published import load_published
@@ -79,10 +80,8 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
 
 
 def fetch_data(plan: Plan, report: Any) -> None:
-    """Make sure that the rows' data sets are there before anything starts; the small ones are fetched."""
-    for name in dict.fromkeys(getattr(row.recipe, "dataset", None) for row in plan.rows):
-        if name is None:
-            continue
+    """Make sure that the data sets of our own tasks are there before anything starts; the small ones are fetched."""
+    for name in dict.fromkeys(row.recipe.dataset for row in plan.rows if isinstance(row.recipe, NetworkFields)):
         info = datasets.describe(name)
         if not info.is_built:
             raise DataError(
