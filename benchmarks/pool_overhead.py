@@ -3,7 +3,9 @@
 Bare: two processes that have torch and the data in memory train half of the trials each in a plain loop, at the same
 time; the slower one counts. The command: `ablate run --workers 2` on the same 16 trials as a user types it, from the
 start of the process to the table and plots on the disk, with imports, inspection of the rows, syncing and measuring.
-Arms take turns, A B A B; the ratio is of medians. Takes about 4 minutes a round on two cores.
+Arms take turns, A B A B; the ratio is of medians. Takes about 7 minutes a round on two cores.
+
+Measured on two cores of a shared AMD EPYC, n = 2 rounds: 1.046 (bare 203 and 227 s, command 225 and 225 s). Goal 1.05.
 
     python benchmarks/pool_overhead.py --rounds 2
 """
