@@ -30,7 +30,7 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     """`ablate check`."""
     console = Console(stderr=True)
     records = Folder(path).read()
-    with Pool(slots(plan.study.resources, 1)) as pool:
+    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         costs = preview.count_costs(plan, pool)
         trial_s = preview.time_rows(plan, pool) if probe else {}
     answer = checked(plan, records, costs, trial_s)

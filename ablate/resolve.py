@@ -174,6 +174,7 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_s
     """
     yield from rows[:explicit]
     first: dict[str, str] = {}
+    met: dict[str, None] = {}
     labels = {row.label for row in rows[:explicit]}
     problems = []
     for row in rows[explicit:]:
@@ -181,10 +182,7 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_s
         if content in first:
             if keep_silent and first[content] == design.anchor:
                 continue
-            text = f"cells that are the same configuration became one row, {quote(first[content])}"
-            problem = Problem("/factors", "coincide", text)
-            if problem not in design.warnings:
-                design.warnings.append(problem)
+            met[first[content]] = None
             continue
         if row.label in labels:
             problems.append(Problem("/rows", "duplicate", f"row {quote(row.label)} has the label of a generated row"))
@@ -193,3 +191,9 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_s
         yield row
     if problems:
         raise StudyError(problems)
+    if met:
+        shown = ", ".join(quote(label) for label in list(met)[:3]) + (
+            f" and {len(met) - 3} more" if len(met) > 3 else ""
+        )
+        text = f"cells that are the same configuration became one row: {shown}"
+        design.warnings.append(Problem("/factors", "coincide", text))

@@ -11,7 +11,8 @@ from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-SPECIAL = re.compile(r"[\\|`*_\[\]~$#]")
+# An underscore inside a word (`leaky_relu`) is no emphasis and stays readable.
+SPECIAL = re.compile(r"[\\|`*\[\]~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def escape_markdown(text: str) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from ablate.recipe import ClassifyRecipe, applicable_values
+from ablate.recipe import ActivationFields, ClassifyRecipe
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
+
+
+@cache
+def _count(architecture: str) -> Cost:
+    """Cost of a network, counted once a process: rows that differ in training alone share it."""
+    from ablate.models.probe import answer
+
+    found = answer({"what": "cost", "recipe": json.loads(architecture)})
+    return Cost.model_validate(found["cost"])
 
 
 class Classify:
@@ -26,10 +37,8 @@ class Classify:
 
     def inspect(self, recipe: ClassifyRecipe) -> Cost:
         """Build the network and count; raises what training would raise before its first step."""
-        from ablate.models.probe import answer
-
-        found = answer({"what": "cost", "recipe": applicable_values(recipe)})
-        return Cost.model_validate(found["cost"])
+        architecture = {name: getattr(recipe, name) for name in (*ActivationFields.model_fields, "dropout")}
+        return _count(ClassifyRecipe.model_construct(**architecture).model_dump_json())
 
     def time_steps(self, recipe: ClassifyRecipe, count: int) -> float:
         """See `ablate.training.measure.time_steps`."""
