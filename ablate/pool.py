@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ WORKER_ENVIRONMENT = {
     # The profiler that measures memory talks to the terminal otherwise.
     "KINETO_LOG_LEVEL": "99",
 }
+
+PATIENCE_S = 3.0
+"""How long a busy worker may take to notice that the pool is left, before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,12 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.process.kill() if worker.job else _dismiss(worker)
+            worker.pipe.close()  # an idle worker ends at once, a busy one when its job next says something
+        deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
+            worker.process.join(timeout=max(deadline - time.monotonic(), 0))
+            worker.process.kill()
             worker.process.join()
-            worker.pipe.close()
         self._workers = []
 
     def submit(self, job: Job) -> None:
@@ -150,16 +156,6 @@ class Pool:
         return self._start(worker.environment)
 
 
-def _dismiss(worker: Worker) -> None:
-    """Ask an idle worker to end; one that is still importing, or dead, is killed."""
-    try:
-        worker.pipe.send(None)
-    except OSError:
-        worker.process.kill()
-    worker.process.join(timeout=1)
-    worker.process.kill()
-
-
 def _how_it_died(process: BaseProcess) -> str:
     code = process.exitcode
     if code is not None and code < 0:
@@ -186,14 +182,20 @@ def _work(pipe: Connection, warm: Sequence[str]) -> None:
     for module in warm:
         __import__(module)
     try:
-        while job := pipe.recv():
-            try:
-                for item in job.function(*job.args):
-                    pipe.send(("said", item))
-                pipe.send(("ended", None))
-            except (EOFError, OSError):
-                raise
-            except Exception as error:  # reported to the caller, who decides; the worker stays
-                pipe.send(("lost", f"{type(error).__name__}: {error}"))
-    except (EOFError, OSError):
+        while True:
+            _carry_out(pipe.recv(), pipe)
+    except (EOFError, OSError):  # of the pipe alone: the parent is gone, or wants no more
         return
+
+
+def _carry_out(job: Job, pipe: Connection) -> None:
+    """Send what a job yields, and how it ended."""
+    items = iter(job.function(*job.args))
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return pipe.send(("ended", None))
+        except Exception as error:  # reported to the caller, who decides; the worker stays
+            return pipe.send(("lost", f"{type(error).__name__}: {error}"))
+        pipe.send(("said", item))

@@ -169,6 +169,21 @@ def test_a_pool_streams_what_jobs_yield_and_replaces_a_killed_worker() -> None:
     assert "SIGKILL (out of memory?)" in lost.reason
 
 
+def break_off() -> Iterator[int]:
+    yield 1
+    raise FileNotFoundError("no such disk")
+
+
+def test_a_job_that_raises_is_lost_with_its_reason_and_the_worker_stays() -> None:
+    with Pool([{}]) as pool:
+        pool.submit(Job("broken", break_off))
+        events = list(pool.events())
+        assert isinstance(events[-1], Lost)
+        assert events[-1].reason == "FileNotFoundError: no such disk"
+        pool.submit(Job("next", count, (1,)))
+        assert [type(event) for event in pool.events()] == [Said, Ended]
+
+
 def test_a_pool_that_is_left_early_leaves_no_process() -> None:
     with Pool([{}]) as pool:
         pool.submit(Job("k", kill_me))
