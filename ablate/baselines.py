@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.resolve import Resolved
 from ablate.study import Study
 
 POINTER = "/table/baseline"
+
+
+def check_labels(study: Study) -> None:
+    """Baselines of a study whose rows are all written by hand: their labels are known before any recipe is.
+
+    Raises:
+        StudyError: a baseline that is no row.
+    """
+    if study.design_or_default != "rows" or study.table.baseline is None:
+        return
+    baseline, labels = study.table.baseline, [row.label for row in study.rows]
+    named = [baseline] if isinstance(baseline, str) else list(baseline.values())
+    problems = [_unknown(label, labels) for label in named if label not in labels]
+    if problems:
+        raise StudyError(problems)
+
+
+def _unknown(label: str, labels: Iterable[str]) -> Problem:
+    return Problem(POINTER, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
 
 
 def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None) -> dict[str | None, str]:
@@ -29,7 +48,7 @@ def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None)
     problems = []
     for group, label in chosen.items():
         if label not in labels:
-            problems.append(Problem(POINTER, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}"))
+            problems.append(_unknown(label, labels))
         elif labels[label] != group:
             text = f"row {quote(label)} is not in group {quote(group)}; a group is compared with a row of its own"
             problems.append(Problem(POINTER, "unknown_row", text))

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablate.baselines import choose_baselines
+from ablate.baselines import check_labels, choose_baselines
 from ablate.designs import Design, build_design
 from ablate.errors import Problem, StudyError, TableError, TrialError, collecting, nearest, quote
-from ablate.recipe import applicable_values, identity_of
+from ablate.recipe import EXCLUSIVE, applicable_values, identity_of, inapplicable_fields
 from ablate.resolve import check_base, resolve_rows
 from ablate.study import Study, problems_of_shape
-from ablate.tables.published import load_published
+from ablate.tables.published import PublishedTable, load_published
 from ablate.tasks import NamedTask, get_task
 from ablate.trial import Trial, trial_key
 
@@ -115,6 +115,10 @@ def plan(
     with collecting(problems):
         check_base(study, named.task.Recipe)
     with collecting(problems):
+        _printed_table(study)
+    with collecting(problems):
+        check_labels(study)
+    with collecting(problems):
         design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
         problems += design.problems
         resolved = resolve_rows(study, chosen, design, named.task.Recipe)
@@ -139,7 +143,7 @@ def plan(
         trials=trials,
         memberships=memberships,
         excluded=tuple(design.excluded),
-        warnings=(*design.warnings, *_warnings(rows, blocks, memberships)),
+        warnings=(*design.warnings, *_idle_fields(study, chosen, rows), *_warnings(rows, blocks, memberships)),
     )
 
 
@@ -166,7 +170,17 @@ def plan_document(document: object, **options: Any) -> Plan:
 
 
 CODES_OF_CONTENT = frozenset(
-    {"unknown_field", "invalid", "exclusive", "does_not_apply", "unknown_metric", "unknown_task", "duplicate"}
+    {
+        "unknown_field",
+        "invalid",
+        "exclusive",
+        "does_not_apply",
+        "unknown_metric",
+        "unknown_task",
+        "duplicate",
+        "unknown_row",
+        "unknown_table",
+    }
 )
 """Problems that cannot have come about by leaving other parts of the document out."""
 
@@ -232,16 +246,20 @@ def _refuse_too_many(rows: int, seeds: int, limit: int) -> None:
         raise StudyError([Problem("", "too_many", text)])
 
 
-def _check_published(study: Study, rows: Sequence[Row]) -> None:
-    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
+def _printed_table(study: Study) -> PublishedTable | None:
     if study.table.published is None:
-        return
+        return None
     try:
-        printed = load_published().column(study.table.published)
+        return load_published().column(study.table.published)
     except TableError as error:
         raise StudyError([Problem("/table/published", "unknown_table", str(error))]) from error
-    unmatched = printed.unmatched(row.label for row in rows)
-    if unmatched:
+
+
+def _check_published(study: Study, rows: Sequence[Row]) -> None:
+    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
+    printed = _printed_table(study)
+    unmatched = printed.unmatched(row.label for row in rows) if printed else []
+    if printed and unmatched:
         texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
         raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
 
@@ -260,6 +278,17 @@ def _trials_of(
             if key not in trials:
                 trials[key] = Trial(key=key, task=named.name, recipe=values, seed=seed, replicate=replicate)
     return trials, memberships
+
+
+def _idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
+    """What base or the scale sets, and no row has a use for; one of epochs and steps may always idle."""
+    patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
+    gone = [inapplicable_fields(row.recipe) for row in rows]
+    exclusive = {name for pair in EXCLUSIVE for name in pair}
+    for place, patch in patches.items():
+        for name in patch:
+            if name not in exclusive and all(name in fields for fields in gone):
+                yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {gone[0][name]}")
 
 
 def _warnings(

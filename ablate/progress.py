@@ -14,7 +14,7 @@ from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
 def show_warnings(console: Console, plan: Plan) -> None:
     """Print what a plan warns of."""
     for problem in plan.warnings:
-        console.print(f"warning: {problem.message}", highlight=False, markup=False)
+        console.print(f"warning: {problem.message}", highlight=False, markup=False, soft_wrap=True)
 
 
 def trial_names(plan: Plan) -> dict[str, str]:

@@ -21,12 +21,13 @@ from ablate.trial import canonical_json
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A row's label, what it sets and its recipe."""
+    """A row's label, what it sets and its recipe; `cell` is the label before factors that do not apply were dropped."""
 
     label: str
     group: str | None
     set: Mapping[str, Any]
     recipe: BaseModel
+    cell: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class Layer:
 
     pointer: str
     values: Patch
+    is_bare: bool = False
+    """Whether the place holds the value itself, as a level that is no table does."""
+
+    def place_of(self, name: str) -> str:
+        """Pointer to one of the values."""
+        return self.pointer if self.is_bare else f"{self.pointer}/{name}"
 
 
 class Resolver:
@@ -58,8 +65,8 @@ class Resolver:
         try:
             recipe = self.recipe_class.model_validate(values)
         except ValidationError as error:
-            for item in error.errors(include_url=False, include_input=False):
-                self._report(item["loc"], item["msg"].removeprefix("Value error, "), origin)
+            for location, message in findings(error):
+                self._report(location, message, origin)
             return None
         return recipe if is_sound else None
 
@@ -82,7 +89,7 @@ class Resolver:
                 self._add(Problem(layer.pointer + pointer_of((name,)), "unknown_field", text))
                 is_sound = False
                 continue
-            values[name], origin[name] = value, f"{layer.pointer}/{name}"
+            values[name], origin[name] = value, layer.place_of(name)
             for pair in (pair for pair in EXCLUSIVE if name in pair):
                 other = pair[1 - pair.index(name)]
                 if other in layer.values and other in fields:
@@ -98,7 +105,8 @@ class Resolver:
             field, text = message.split(": ", 1)
         pointer = origin.get(field, "/base")
         deeper = [part for part in location[1:] if isinstance(part, int)]
-        text = f"{field}: {sentence(text)}" if field else sentence(text)
+        is_named = not field or pointer.endswith(f"/{field}")
+        text = sentence(text) if is_named else f"{field}: {sentence(text)}"
         self._add(Problem(pointer + "".join(f"/{part}" for part in deeper), "invalid", text))
 
     def _add(self, problem: Problem) -> None:
@@ -114,11 +122,11 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     Raises:
         StudyError: with every problem of base, the scale, rows and levels.
     """
-    problems: list[Problem] = []
+    problems = list(_wrong_group(study, recipe_class))
     resolver = Resolver(recipe_class, study, scale)
     rows: list[Resolved] = []
     for cell in design.cells:
-        recipe = resolver.resolve([Layer(level.pointer, level.set) for level in cell.levels])
+        recipe = resolver.resolve([_layer_of(level) for level in cell.levels])
         if recipe is None:
             continue
         if cell.is_explicit:
@@ -128,7 +136,30 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     if problems:
         raise StudyError(problems)
     explicit = sum(cell.is_explicit for cell in design.cells)
-    return list(_distinct(rows, explicit, design, keep_silent=study.design_or_default == "one_at_a_time"))
+    return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
+
+
+def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Location and message of what pydantic found; of a choice between a word and a list, what is wrong in the list."""
+    items = error.errors(include_url=False, include_input=False)
+    deeper = {item["loc"][0] for item in items if any(isinstance(part, int) for part in item["loc"])}
+    return [
+        (item["loc"], item["msg"].removeprefix("Value error, "))
+        for item in items
+        if not (item["type"] == "literal_error" and len(item["loc"]) == 2 and item["loc"][0] in deeper)
+    ]
+
+
+def _layer_of(level: Level) -> Layer:
+    return Layer(level.pointer, level.set, is_bare=level.pointer.endswith(tuple("0123456789")))
+
+
+def _wrong_group(study: Study, recipe_class: type[BaseModel]) -> Iterator[Problem]:
+    name = study.table.group_by
+    allowed = [*(factor.name for factor in study.factors), *recipe_class.model_fields]
+    if name is not None and name not in allowed:
+        text = f"no recipe field or factor {quote(name)}{nearest(name, allowed)}"
+        yield Problem("/table/group_by", "unknown_field", text)
 
 
 def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
@@ -147,17 +178,15 @@ def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
 
 
 def _row(cell: Cell, recipe: BaseModel, group_by: str | None) -> Resolved:
-    if cell.is_explicit:
-        merged = cell.levels[0].set
-        label = cell.label
-    else:
-        gone = inapplicable_fields(recipe)
-        kept = [level for level in cell.levels if not level.set or set(level.set) - set(gone)]
-        merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
-        is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
-        label = label_of(kept) if is_renamed else cell.label
     group = cell.group if cell.group is not None else _group(cell.levels, recipe, group_by)
-    return Resolved(label or "base", group, merged, recipe)
+    if cell.is_explicit:
+        return Resolved(cell.label, group, cell.levels[0].set, recipe, cell.label)
+    gone = inapplicable_fields(recipe)
+    kept = [level for level in cell.levels if not level.set or set(level.set) - set(gone)]
+    merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
+    is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
+    label = label_of(kept) if is_renamed else cell.label
+    return Resolved(label or "base", group, merged, recipe, cell.label)
 
 
 def _group(levels: Sequence[Level], recipe: BaseModel, group_by: str | None) -> str | None:
@@ -167,22 +196,21 @@ def _group(levels: Sequence[Level], recipe: BaseModel, group_by: str | None) -> 
     return chosen if chosen is not None else str(getattr(recipe, group_by, ""))
 
 
-def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_silent: bool) -> Iterator[Resolved]:
-    """Explicit rows as they are; of generated rows with one recipe the first.
+def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, is_by_level: bool) -> Iterator[Resolved]:
+    """Explicit rows as they are; of generated rows with one recipe the first, with a warning that names the others.
 
-    In one_at_a_time (`keep_silent`) a level that does not differ from base is no row, and nothing to warn of.
+    In one_at_a_time (`is_by_level`) a level that is base's own is no row, and nothing to warn of.
     """
     yield from rows[:explicit]
     first: dict[str, str] = {}
-    met: dict[str, None] = {}
+    met: list[str] = []
     labels = {row.label for row in rows[:explicit]}
     problems = []
     for row in rows[explicit:]:
         content = canonical_json(applicable_values(row.recipe))
         if content in first:
-            if keep_silent and first[content] == design.anchor:
-                continue
-            met[first[content]] = None
+            if not (is_by_level and row.set and first[content] == design.anchor):
+                met.append(f"{quote(row.cell)} as {quote(first[content])}")
             continue
         if row.label in labels:
             problems.append(Problem("/rows", "duplicate", f"row {quote(row.label)} has the label of a generated row"))
@@ -192,8 +220,6 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, keep_s
     if problems:
         raise StudyError(problems)
     if met:
-        shown = ", ".join(quote(label) for label in list(met)[:3]) + (
-            f" and {len(met) - 3} more" if len(met) > 3 else ""
-        )
-        text = f"cells that are the same configuration became one row: {shown}"
+        shown = ", ".join(met[:3]) + (f" and {len(met) - 3} more" if len(met) > 3 else "")
+        text = f"cells that do not differ in anything that applies became one row: {shown}"
         design.warnings.append(Problem("/factors", "coincide", text))

@@ -19,7 +19,7 @@ from ablate.progress import Board, Lines, show_warnings, trial_names
 from ablate.recipe import NetworkFields
 from ablate.tables.build import build_table
 from ablate.tables.plots import PLOTS, plot
-from ablate.tables.published import load_published
+from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 
@@ -50,33 +50,38 @@ def run(
     console = Console(stderr=True)
     folder = Folder(path)
     show_warnings(console, plan)
+    form.render(build_table(plan, {}, published=_published(plan)), "md")  # refuses a wrong column before anything runs
     with folder.locked():
         if fresh and (aside := folder.set_aside()):
-            console.print(f"set aside what was known, in {aside}", highlight=False)
+            console.print(f"set aside what was known, in {aside}", highlight=False, soft_wrap=True)
         _say_what_is_known(console, plan, folder)
-        fetch_data(plan, lambda line: console.print(line, highlight=False))
+        fetch_data(plan, lambda line: console.print(line, highlight=False, soft_wrap=True))
         with _end_of(console, plan, folder):
             for event in _shown(console, plan, folder, local.run_study(plan, folder, workers)):
                 if isinstance(event, local.Note):
-                    console.print(event.text, highlight=False)
+                    console.print(event.text, highlight=False, soft_wrap=True)
         table = write_tables(plan, folder, form)
     typer.echo(form.render(table, "json" if as_json else "md"))
     if not as_json:
-        console.print(f"table.md, .tex, .csv, .html, .json and plots are in {path}", highlight=False)
+        console.print(f"table.md, .tex, .csv, .html, .json and plots are in {path}", highlight=False, soft_wrap=True)
     return _holes(console, plan, folder)
 
 
 def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
     """Write the table in every format and every plot into the folder. Returns the table."""
     records = folder.read()
-    published = load_published().column(plan.study.table.published) if plan.study.table.published else None
-    table = build_table(plan, records, published=published, measured=local.read_measured(plan, folder))
+    table = build_table(plan, records, published=_published(plan), measured=local.read_measured(plan, folder))
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
     for name in PLOTS:
         for kind in ("svg", "png"):
             (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
     return table
+
+
+def _published(plan: Plan) -> PublishedTable | None:
+    name = plan.study.table.published
+    return load_published().column(name) if name else None
 
 
 def fetch_data(plan: Plan, report: Any) -> None:
@@ -100,14 +105,16 @@ def _end_of(console: Console, plan: Plan, folder: Folder) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         known = sum(record.is_result for key, record in folder.read().items() if key in plan.trials)
-        console.print(f"{known} of {len(plan.trials)} known; the same command goes on from here", highlight=False)
+        console.print(
+            f"{known} of {len(plan.trials)} known; the same command goes on from here", highlight=False, soft_wrap=True
+        )
         raise
 
 
 def _say_what_is_known(console: Console, plan: Plan, folder: Folder) -> None:
     known = sum(record.is_result for key, record in folder.read().items() if key in plan.trials)
     if known:
-        console.print(f"{known} of {len(plan.trials)} known", highlight=False)
+        console.print(f"{known} of {len(plan.trials)} known", highlight=False, soft_wrap=True)
 
 
 def _holes(console: Console, plan: Plan, folder: Folder) -> int:
@@ -116,8 +123,8 @@ def _holes(console: Console, plan: Plan, folder: Folder) -> int:
     names = trial_names(plan)
     for key in failed:
         reason = records[key].outcome.reason if key in records else "it was not run"
-        console.print(f"hole: {names[key]}: {reason}", highlight=False, markup=False)
-        console.print(f"      its folder is {folder.workdir(key)}", highlight=False, markup=False)
+        console.print(f"hole: {names[key]}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"      its folder is {folder.workdir(key)}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0
 
 

@@ -153,7 +153,7 @@ def read_document(path: Path) -> Any:
         StudyError: the file cannot be read, or is not TOML or JSON.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StudyError([Problem("", "unreadable", f"cannot read study file {quote(path)}: {reason}")]) from error
@@ -266,7 +266,9 @@ def sentence(message: str) -> str:
     message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
     for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
         message = message.replace(theirs, ours)
-    return message.replace("a integer", "a whole number").replace("a string", "text").strip()
+    return (
+        message.replace("a integer", "a whole number").replace("a string", "text").replace("a tuple", "a list").strip()
+    )
 
 
 def _without_union_branches(location: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -99,6 +99,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["sites", "torchvision/vit_b_16"], "no activation call site"),
         (["frobnicate"], "No such command"),
         (["check"], "give a study file"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, paper"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "'imagenet' cannot be trained on yet"),
@@ -168,3 +169,23 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(study: Path, tmp_
     )
     assert f"{done} of 6 known" in again.stderr
     assert len((out / "trials.jsonl").read_text().splitlines()) == 6
+
+
+def test_more_images_than_the_data_set_has_are_refused_by_check(
+    document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document["base"]["train_images"] = 100_000
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(document))
+    assert status_of(["check", str(path)]) == 2
+    assert "train_images is 100,000, and data set 'digits' has 1,442" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = [*COMMAND, "check", "--fields"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

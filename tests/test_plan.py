@@ -185,3 +185,35 @@ def test_published_numbers_join_every_row_or_none(document: dict[str, Any]) -> N
     document["table"] = {"published": "T77"}
     with pytest.raises(StudyError, match="T77"):
         plan_document(document)
+
+
+def test_a_factor_that_nothing_has_a_use_for_does_not_vanish_without_a_word() -> None:
+    factors = [{"name": "norm_groups", "levels": [4, 16]}, {"name": "window", "levels": ["3x3", "5x5"]}]
+    plan = plan_document({"name": "a", "design": "one_at_a_time", "factors": factors})
+    assert labels(plan) == ["base", "window=5x5"]
+    assert "'norm_groups=4' as 'base', 'norm_groups=16' as 'base'" in plan.warnings[0].message
+    off = [{"name": "groups", "off": {"norm_groups": 4}}, {"name": "SE", "off": {}}]
+    plan = plan_document({"name": "a", "design": "leave_one_out", "factors": off})
+    assert "'- groups' as 'full', '- SE' as 'full'" in plan.warnings[0].message
+
+
+def test_a_field_of_base_that_applies_to_no_row_is_warned_of(document: dict[str, Any]) -> None:
+    document["base"] |= {"model": "torchvision/resnet18", "depth": None}
+    del document["base"]["depth"]
+    found = {warning.pointer: warning.message for warning in plan_document(document).warnings}
+    assert "applies to no row: it is for our own networks" in found["/base/width"]
+
+
+def test_grouping_by_a_name_that_does_not_exist_is_an_error(document: dict[str, Any]) -> None:
+    document["table"] = {"group_by": "modell"}
+    with pytest.raises(StudyError, match="did you mean 'model'"):
+        plan_document(document)
+
+
+def test_a_wrong_item_of_a_list_is_named_once_and_a_bare_level_by_its_own_place() -> None:
+    factors = [{"name": "stages", "levels": [[2], [0, 13]]}, {"name": "lr", "levels": [-1]}]
+    with pytest.raises(StudyError) as caught:
+        plan_document({"name": "a", "factors": factors})
+    assert [problem.pointer for problem in caught.value.problems] == [
+        "/factors/1/levels/0", "/factors/0/levels/1/0", "/factors/0/levels/1/1",
+    ]  # fmt: skip

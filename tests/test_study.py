@@ -28,12 +28,15 @@ def test_every_error_of_a_wrong_study_is_reported_at_once_with_its_place(documen
     document["rows"][2]["set"] = {"window": "9x9"}
     document["rows"].append({"label": "ReLU"})
     document["scales"] = {"big": {"batch_size": 0}}
+    document["table"] = {"baseline": "RELU", "published": "T77"}
     found = problems(document)
     assert "did you mean 'metric'" in found["/metrik"]
     assert "did you mean 'condition'" in found["/base/conditon"]
     assert "number" in found["/base/lr"]
     assert "'5x5'" in found["/rows/2/set/window"]
     assert "stands twice" in found["/rows/3/label"]
+    assert "did you mean 'ReLU'" in found["/table/baseline"]
+    assert "T77" in found["/table/published"]
     assert found.keys() >= {"/seeds", "/scales/big/batch_size"}
 
 

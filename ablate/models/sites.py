@@ -213,8 +213,8 @@ class _Surveyor:
             is_dropout = isinstance(module, nn.modules.dropout._DropoutNd)
             name = type(module).__name__
             return self._is_normalisation(node) or is_dropout or name in TRANSPARENT_MODULES
-        is_scaling = node.target in PRODUCTS and len(self._maps_into(node)) == 1
-        return node.op.startswith("call") and (node.target in TRANSPARENT or is_scaling)
+        has_constant = node.target in (*PRODUCTS, *ADDITIONS) and len(self._maps_into(node)) == 1
+        return node.op.startswith("call") and (node.target in TRANSPARENT or has_constant)
 
     def _is_normalisation(self, node: fx.Node) -> bool:
         return node.op == "call_module" and is_normalisation(self._module(node))

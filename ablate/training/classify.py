@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from ablate.datasets import describe
+from ablate.errors import DataError, quote
 from ablate.recipe import ActivationFields, ClassifyRecipe
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
 
@@ -37,6 +39,11 @@ class Classify:
 
     def inspect(self, recipe: ClassifyRecipe) -> Cost:
         """Build the network and count; raises what training would raise before its first step."""
+        info = describe(recipe.dataset)
+        for name in ("train_images", "test_images"):
+            wanted, there = getattr(recipe, name), getattr(info, name)
+            if wanted > there:
+                raise DataError(f"{name} is {wanted:,}, and data set {quote(info.name)} has {there:,}; 0 takes all")
         architecture = {name: getattr(recipe, name) for name in (*ActivationFields.model_fields, "dropout")}
         return _count(ClassifyRecipe.model_construct(**architecture).model_dump_json())
 
