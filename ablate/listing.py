@@ -21,8 +21,7 @@ from ablate.folder import Folder
 from ablate.plan import Plan, plan_document
 from ablate.pool import Pool
 from ablate.progress import duration_text, show_warnings
-from ablate.recipe import ClassifyRecipe, identity_of
-from ablate.trial import Cost, TrialRecord
+from ablate.recipe import ClassifyRecipe
 from ablate.workers import slots
 
 
@@ -33,47 +32,12 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         costs = preview.count_costs(plan, pool)
         trial_s = preview.time_rows(plan, pool) if probe else {}
-    answer = checked(plan, records, costs, trial_s)
+    answer = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
     if as_json:
         typer.echo(json.dumps(answer, indent=1))
         return
     _show_check(answer)
     show_warnings(console, plan)
-
-
-def checked(
-    plan: Plan,
-    records: Mapping[str, TrialRecord],
-    costs: Mapping[str, Cost],
-    trial_s: Mapping[str, float],
-) -> dict[str, Any]:
-    """The answer of `ablate check --json`, as the contract has it."""
-    known = {key for key, record in records.items() if record.is_result and key in plan.trials}
-    rows = []
-    for row in plan.rows:
-        cost = costs.get(row.label)
-        counted = cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)
-        rows.append(
-            {
-                "label": row.label,
-                "group": row.group,
-                "set": dict(row.set),
-                "key_fields": identity_of(row.recipe),
-                "baseline": row.is_baseline,
-                **counted,
-            }
-        )
-    return {
-        "study": plan.study.name,
-        "scale": plan.scale,
-        "rows": rows,
-        "trials": len(plan.memberships),
-        "distinct": len(plan.trials),
-        "known": len(known),
-        "estimate_s": preview.estimate_s(plan, records, trial_s),
-        "excluded": list(plan.excluded),
-        "warnings": [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in plan.warnings],
-    }
 
 
 def _show_check(answer: Mapping[str, Any]) -> None:

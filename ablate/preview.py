@@ -8,12 +8,12 @@ from typing import Any
 
 from ablate.errors import AblateError, Problem, StudyError, quote
 from ablate.models.client import Probe, Probed
-from ablate.plan import Plan
+from ablate.plan import Plan, Row
 from ablate.pool import Pool
-from ablate.recipe import ClassifyRecipe, applicable_values
+from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
 from ablate.tasks import get_task
 from ablate.trial import Cost, TrialRecord
-from ablate.workers import ask, slots, task_of
+from ablate.workers import ask, task_of
 
 TIMED_STEPS = 20
 
@@ -53,8 +53,51 @@ def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
     return {plan.rows[index].label: answer for index, answer in ask(plan, "time", time_in_worker, pool)}
 
 
-def estimate_s(plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[str, float]) -> float | None:
-    """Wall seconds that the outstanding trials will take on this machine; None where nothing like them was timed.
+def describe_plan(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    costs: Mapping[str, Cost],
+    trial_s: Mapping[str, float],
+    parallel: int,
+) -> dict[str, Any]:
+    """The answer of `ablate check --json` and `POST /studies/plan`, as the contract has it.
+
+    Args:
+        plan: the study, expanded.
+        records: what is known, by key.
+        costs: of the rows, by label; a row without has nulls.
+        trial_s: probed seconds of a trial, by label.
+        parallel: trials at once.
+    """
+    known = {key for key, record in records.items() if record.is_result and key in plan.trials}
+    return {
+        "study": plan.study.name,
+        "scale": plan.scale,
+        "rows": [_describe_row(row, costs.get(row.label)) for row in plan.rows],
+        "trials": len(plan.memberships),
+        "distinct": len(plan.trials),
+        "known": len(known),
+        "estimate_s": estimate_s(plan, records, trial_s, parallel),
+        "excluded": list(plan.excluded),
+        "warnings": [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in plan.warnings],
+    }
+
+
+def _describe_row(row: Row, cost: Cost | None) -> dict[str, Any]:
+    return {
+        "label": row.label,
+        "group": row.group,
+        "set": dict(row.set),
+        "key_fields": identity_of(row.recipe),
+        "baseline": row.is_baseline,
+        **(cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)),
+    }
+
+
+def estimate_s(
+    plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[str, float], parallel: int
+) -> float | None:
+    """Wall seconds that the outstanding trials will take, `parallel` at once; None where nothing like them was timed.
 
     A row's time is what was probed, else the median of its finished trials, else of all finished trials of the study.
     """
@@ -74,7 +117,7 @@ def estimate_s(plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[
         if not times:
             return None
         total += statistics.median(times)
-    return total / len(slots(plan.study.resources, None))
+    return total / parallel
 
 
 def find_sites(recipe: ClassifyRecipe) -> Probed:

@@ -74,6 +74,11 @@ class Probe:
         """As `cost`, without counting."""
         return self._ask("sites", recipe)
 
+    def start(self) -> None:
+        """Start the process now, so that the first question finds it warm; returns at once."""
+        with self._lock:
+            self._start()
+
     def close(self) -> None:
         """End the process, if there is one."""
         with self._lock:

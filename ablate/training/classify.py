@@ -23,6 +23,25 @@ def _count(architecture: str) -> Cost:
     return Cost.model_validate(found["cost"])
 
 
+def architecture_of(recipe: ClassifyRecipe) -> ClassifyRecipe:
+    """The recipe with only what decides its network; two recipes that differ in training alone give the same."""
+    names = (*ActivationFields.model_fields, "dropout")
+    return ClassifyRecipe.model_construct(**{name: getattr(recipe, name) for name in names})
+
+
+def check_data(recipe: ClassifyRecipe) -> None:
+    """Refuse a recipe that asks for more than its data set has.
+
+    Raises:
+        DataError: the data set is unknown, or smaller than asked for.
+    """
+    info = describe(recipe.dataset)
+    for name in ("train_images", "test_images"):
+        wanted, there = getattr(recipe, name), getattr(info, name)
+        if wanted > there:
+            raise DataError(f"{name} is {wanted:,}, and data set {quote(info.name)} has {there:,}; 0 takes all")
+
+
 class Classify:
     """Image classification by one network, trained from scratch; the last step is reported, nothing is selected."""
 
@@ -39,13 +58,8 @@ class Classify:
 
     def inspect(self, recipe: ClassifyRecipe) -> Cost:
         """Build the network and count; raises what training would raise before its first step."""
-        info = describe(recipe.dataset)
-        for name in ("train_images", "test_images"):
-            wanted, there = getattr(recipe, name), getattr(info, name)
-            if wanted > there:
-                raise DataError(f"{name} is {wanted:,}, and data set {quote(info.name)} has {there:,}; 0 takes all")
-        architecture = {name: getattr(recipe, name) for name in (*ActivationFields.model_fields, "dropout")}
-        return _count(ClassifyRecipe.model_construct(**architecture).model_dump_json())
+        check_data(recipe)
+        return _count(architecture_of(recipe).model_dump_json())
 
     def time_steps(self, recipe: ClassifyRecipe, count: int) -> float:
         """See `ablate.training.measure.time_steps`."""

@@ -1,0 +1,52 @@
+"""The end of a study: its table is built and kept, its holes are settled, and those who wait for it are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ablate.errors import StudyError
+from service.context import Context
+from service.results import get_final_table
+from service.shapes import Progress, StudyState
+from service.store import cells, outbox, studies
+from service.store.sql import now
+
+
+def conclude(context: Context, study_seq: int) -> bool:
+    """Conclude a study whose cells are all over. Returns whether it did; a study that is not done, or not live, stays.
+
+    The table is built before the transaction; nothing can change it any more unless a cell is queued again, which the
+    transaction would see.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_by_seq(connection, study_seq)
+        if stored.state not in ("queued", "running") or not studies.is_finished(connection, study_seq):
+            return False
+        progress = cells.progress_of(connection, study_seq)
+    try:
+        table, trouble = get_final_table(context, stored), None
+    except StudyError as error:
+        table, trouble = None, f"its table cannot be built by this version of ablate: {error}"
+    state, reason = _ending(progress)
+    with context.store.write() as connection:
+        if not studies.is_finished(connection, study_seq):
+            return False
+        values = {"reason": reason or trouble, "ended_at": now(), "result": table and table.model_dump(mode="json")}
+        if not studies.move(connection, study_seq, ("queued", "running"), state, **values):
+            return False
+        studies.settle(connection, study_seq, ("failed",), "failed")
+        outbox.add_event(connection, study_seq, "table", {"provisional": False})
+        outbox.enqueue(connection, [(study_seq, "")])
+    return True
+
+
+def _ending(progress: Progress) -> tuple[StudyState, str | None]:
+    holes = progress.failed + progress.cancelled
+    if holes == 0:
+        return "succeeded", None
+    return "failed", f"{holes} of {progress.trials} cells have no result: {_listed(progress)}; retry queues them again"
+
+
+def _listed(progress: Progress) -> str:
+    counts: Iterable[tuple[int, str]] = ((progress.failed, "failed"), (progress.cancelled, "cancelled"))
+    return ", ".join(f"{count} {state}" for count, state in counts if count)

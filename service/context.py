@@ -1,0 +1,52 @@
+"""What the use cases work on: settings, the database, the probe. One for a process."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from service.costs import Costs
+from service.settings import Settings
+from service.store import schema
+from service.store.session import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """See the module's text.
+
+    Attributes:
+        changed: set when the scheduler should look; it waits for this.
+        touched: ids of studies that may be done, for the scheduler; safe for several threads.
+        parts: state of what runs beside the API in this process (`scheduler`, `mlflow`), as health tells it.
+    """
+
+    settings: Settings
+    store: Store
+    costs: Costs
+    changed: threading.Event = field(default_factory=threading.Event)
+    touched: deque[str] = field(default_factory=deque)
+    parts: dict[str, str] = field(default_factory=dict)
+
+    def wake(self, study_id: str) -> None:
+        """Tell the scheduler of this process that a study changed."""
+        self.touched.append(study_id)
+        self.changed.set()
+
+    def close(self) -> None:
+        """End the probe and close the database."""
+        self.costs.close()
+        self.store.close()
+
+
+def open_context(settings: Settings) -> Context:
+    """Open and check the database, and bring its schema up to date.
+
+    Raises:
+        UnavailableError: the database is damaged, of a newer version, or cannot be opened.
+    """
+    store = Store(settings.database)
+    store.check()
+    schema.upgrade(store)
+    return Context(settings, store, Costs(store))

@@ -1,0 +1,139 @@
+"""Counted costs and call sites of networks: asked of the warm probe, kept in the database by architecture.
+
+The probe is a process of its own, since counting needs torch. A study of many different networks is not kept waiting:
+what is not counted within `PATIENCE_S` stays open, and a network that cannot be built then shows when its trial starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from ablate.errors import AblateError, DataError, Problem, SiteError, quote
+from ablate.models.client import Probe
+from ablate.plan import Plan, Row
+from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
+from ablate.training.classify import architecture_of, check_data
+from ablate.trial import Cost, canonical_json
+from service.store.costs import find_costs, keep_costs
+from service.store.session import Store
+
+PATIENCE_S = 20.0
+
+BUILDERS = ("ablate", "torch", "torchvision", "timm")
+"""Packages that decide what an architecture's name builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is known of the rows of a plan.
+
+    Attributes:
+        costs: by row label; rows that could not be counted, or not in time, are absent.
+        problems: rows that cannot be built.
+        warnings: what was left open.
+    """
+
+    costs: Mapping[str, Cost]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+class Costs:
+    """The probe and its memory; safe for several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._probe = Probe()
+
+    def start(self) -> None:
+        """Let the probe import torch in the background."""
+        if find_spec("torch"):
+            self._probe.start()
+
+    def close(self) -> None:
+        """End the probe."""
+        self._probe.close()
+
+    def sites(self, recipe: ClassifyRecipe) -> list[dict[str, Any]]:
+        """Every activation call site of a recipe's network.
+
+        Raises:
+            SiteError: the network cannot be built or traced.
+        """
+        return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
+
+    def count(self, plan: Plan) -> Counted:
+        """Costs of the rows whose task is `classify`; other tasks have none."""
+        rows = {row.label: row.recipe for row in plan.rows if isinstance(row.recipe, ClassifyRecipe)}
+        names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
+        with self._store.read() as connection:
+            answers = find_costs(connection, list(dict.fromkeys(names.values())))
+        open_ = {names[label]: recipe for label, recipe in rows.items() if names[label] not in answers}
+        new, warnings = self._ask(open_)
+        if new:
+            with self._store.write() as connection:
+                keep_costs(connection, new)
+        answers |= new
+        found = {label: answers[name] for label, name in names.items() if name in answers}
+        costs = {label: Cost.model_validate(answer["cost"]) for label, answer in found.items() if "cost" in answer}
+        errors = {label: answer["error"] for label, answer in found.items() if "error" in answer}
+        return Counted(costs, tuple(_problems(plan, errors)), tuple(warnings))
+
+    def _ask(self, recipes: Mapping[str, ClassifyRecipe]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+        if not find_spec("torch"):
+            text = "torch is not installed here, so parameters and multiply-adds are not counted"
+            return {}, [Problem("", "not_counted", text)] if recipes else []
+        answers: dict[str, dict[str, Any]] = {}
+        deadline = time.monotonic() + PATIENCE_S
+        for name, recipe in recipes.items():
+            if time.monotonic() > deadline:
+                left = len(recipes) - len(answers)
+                text = f"{left} of {len(recipes)} networks were not looked at in time; one that cannot be built fails"
+                return answers, [Problem("", "not_counted", text)]
+            try:
+                answers[name] = self._answer(recipe)
+            except AblateError as error:
+                return answers, [Problem("", "not_counted", f"parameters are not counted: {error}")]
+        return answers, []
+
+    def _answer(self, recipe: ClassifyRecipe) -> dict[str, Any]:
+        try:
+            cost = self._probe.cost(applicable_values(recipe)).cost
+        except SiteError as error:
+            return {"error": str(error)}
+        assert cost is not None
+        return {"cost": cost.model_dump()}
+
+
+def _architecture_id(recipe: ClassifyRecipe) -> str:
+    """What decides a network and how it is counted, as a digest."""
+    versions = {name: version(name) for name in BUILDERS if find_spec(name)}
+    content = {"versions": versions, "network": identity_of(architecture_of(recipe))}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
+    for index, row in enumerate(plan.rows):
+        if row.label in errors:
+            yield Problem(_place(plan, index), "not_buildable", f"row {quote(row.label)}: {errors[row.label]}")
+        elif isinstance(row.recipe, ClassifyRecipe):
+            try:
+                check_data(row.recipe)
+            except DataError as error:
+                yield Problem(_place(plan, index), "invalid", f"row {quote(row.label)}: {error}")
+
+
+def _place(plan: Plan, index: int) -> str:
+    """Explicit rows come first in a plan, in the order of the document."""
+    return f"/rows/{index}" if index < len(plan.study.rows) else "/factors"
+
+
+def datasets_of(rows: tuple[Row, ...]) -> list[str]:
+    """Names of the data sets of the rows of our own tasks."""
+    return list(dict.fromkeys(row.recipe.dataset for row in rows if isinstance(row.recipe, ClassifyRecipe)))

@@ -1,0 +1,33 @@
+"""Errors of the service, below `ablate.errors.AblateError`. The API maps each to a status, in one place.
+
+AblateError
+└── ServiceError
+    ├── NotFoundError     no such study or trial (404)
+    ├── ConflictError     the study's state does not allow it (409)
+    ├── KeyReusedError    an idempotency key came again with another body (422)
+    └── UnavailableError  it cannot be answered now; try again (503)
+"""
+
+from __future__ import annotations
+
+from ablate.errors import AblateError
+
+
+class ServiceError(AblateError):
+    """Any error of the service that a user can act on."""
+
+
+class NotFoundError(ServiceError):
+    """No such study, trial or plot."""
+
+
+class ConflictError(ServiceError):
+    """The study's state does not allow what was asked."""
+
+
+class KeyReusedError(ServiceError):
+    """An idempotency key came again with another body."""
+
+
+class UnavailableError(ServiceError):
+    """It cannot be answered now."""

@@ -1,0 +1,142 @@
+"""From a submission to what is stored: planned, looked at by the probe, held against what this place can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from ablate import datasets
+from ablate.errors import Problem, StudyError, quote
+from ablate.plan import Plan, plan_document
+from ablate.study import Resources
+from ablate.trial import Cost, TrialRecord, canonical_json
+from service.context import Context
+from service.costs import datasets_of
+from service.dispatch.base import Machine
+from service.shapes import Submission
+from service.store.board import find_machines
+from service.store.cells import find_results
+from service.store.studies import CellKey, Stored, list_cell_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A study that can be stored.
+
+    Attributes:
+        document: the study document with the submission's options in it, so that planning it again gives the same.
+        costs: by row label.
+    """
+
+    plan: Plan
+    document: dict[str, Any]
+    costs: Mapping[str, Cost]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def cells(self) -> list[CellKey]:
+        """Every cell, one seed of every row before the second."""
+        order = {key: index for index, key in enumerate(self.plan.trials)}
+        cells = [CellKey(row, seed, key) for (row, seed), key in self.plan.memberships.items()]
+        return sorted(cells, key=lambda cell: order[cell.key])
+
+
+def resolve_document(submission: Submission) -> dict[str, Any]:
+    """The study document with the submission's options written into it."""
+    options = {"seeds": submission.seeds, "priority": submission.priority}
+    return submission.study | {name: value for name, value in options.items() if value is not None}
+
+
+def prepare(
+    context: Context, document: dict[str, Any], *, scale: str | None, replicate: int = 0, strict: bool = True
+) -> Prepared:
+    """Plan a document, and look at its rows.
+
+    Args:
+        context: see there.
+        document: a study document, not yet validated.
+        scale: see `ablate.plan.plan`.
+        replicate: of its trials.
+        strict: whether what cannot be run here is an error; else it is a warning.
+
+    Raises:
+        StudyError: with every problem found.
+    """
+    plan = plan_document(document, scale=scale, replicate=replicate, max_trials=context.settings.max_trials)
+    counted = context.costs.count(plan)
+    obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
+    problems = (*counted.problems, *(obstacles if strict else ()))
+    if problems:
+        raise StudyError(problems)
+    warnings = (*plan.warnings, *counted.warnings, *(() if strict else obstacles))
+    return Prepared(replace(plan, warnings=warnings), document, counted.costs, warnings)
+
+
+def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
+    """Data sets that training would miss. A cluster's machines may have them elsewhere."""
+    for name in datasets_of(plan.rows):
+        info = datasets.describe(name)
+        if not info.is_built:
+            text = f"data set {quote(name)} cannot be trained on yet; POST /api/v1/studies/plan works on it"
+            yield Problem("/base/dataset", "not_yet_supported", text)
+        elif context.settings.ray_address is None and datasets.find(name) is None:
+            text = f"data set {quote(name)} is not on this machine; fetch it with: ablate data fetch {name}"
+            yield Problem("/base/dataset", "no_data", text)
+
+
+def _missing_resources(context: Context, demand: Resources) -> Iterator[Problem]:
+    if demand.gpus > 1:
+        text = f"a trial on {demand.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction"
+        yield Problem("/resources/gpus", "not_yet_supported", text)
+        return
+    with context.store.read() as connection:
+        machines = find_machines(connection)
+    if machines and not any(count_places(machine, demand) for machine in machines):
+        largest = max(machines, key=lambda machine: (machine.gpus, machine.cpus))
+        text = (
+            f"a trial asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs, and the largest machine has {largest.cpus} "
+            f"and {largest.gpus:g}; ask for less"
+        )
+        yield Problem("/resources", "infeasible", text)
+
+
+def count_places(machine: Machine, demand: Resources) -> int:
+    """How many trials of a demand a machine holds at once."""
+    by_cpus = machine.cpus // demand.cpus
+    return min(by_cpus, int(machine.gpus / demand.gpus + 1e-9)) if demand.gpus else by_cpus
+
+
+def count_parallel(context: Context, demand: Resources) -> int:
+    """How many trials of a demand run at once here; 1 where that is not known."""
+    with context.store.read() as connection:
+        machines = find_machines(connection)
+    return max(sum(count_places(machine, demand) for machine in machines), 1)
+
+
+def plan_stored(context: Context, stored: Stored) -> Plan:
+    """The plan of a stored study, with the trials that it was stored with.
+
+    Raises:
+        StudyError: this version of ablate plans the document no more.
+    """
+    plan = _planned(canonical_json(stored.document), stored.scale, stored.replicate, context.settings.max_trials)
+    with context.store.read() as connection:
+        cells = list_cell_keys(connection, stored.seq)
+    memberships = {(cell.row, cell.seed): cell.key for cell in cells}
+    if memberships == plan.memberships:
+        return plan
+    return replace(plan, memberships={place: memberships.get(place, key) for place, key in plan.memberships.items()})
+
+
+@lru_cache(maxsize=16)
+def _planned(document: str, scale: str | None, replicate: int, max_trials: int) -> Plan:
+    return plan_document(json.loads(document), scale=scale, replicate=replicate, max_trials=max_trials)
+
+
+def find_known(context: Context, plan: Plan) -> dict[str, TrialRecord]:
+    """Records of those trials of a plan that have a result."""
+    with context.store.read() as connection:
+        return find_results(connection, list(plan.trials))

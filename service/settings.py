@@ -1,0 +1,60 @@
+"""The one place where the environment is read: `ABLATE_*`, once, at the start of a command."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ablate.plan import MAX_TRIALS
+
+Role = Literal["all", "api", "scheduler"]
+
+
+class Settings(BaseSettings):
+    """Settings of the service; every field is an environment variable with the prefix ABLATE_.
+
+    Attributes:
+        home: state directory: database, trials' folders, `mlflow.db`, MLflow's artifacts, Ray's files and token.
+        database_url: None: SQLite in `home`.
+        ray_address: of a running cluster; None starts a local Ray.
+        dispatcher: `inline` runs trials in processes of this machine, without Ray.
+        tracking_uri: of an MLflow server; None: embedded, in `home`; `off`: no mirror.
+        workers: CPUs (or, on GPUs, trials) used at once; None: as many as fit.
+        max_trials: of one study.
+        silence_s: a trial that says nothing for so long is ended and tried again.
+        max_body_bytes: of a request.
+        allowed_hosts: names (without port) under which the service may be called, besides loopback and its own host.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ABLATE_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "ablate")
+    database_url: SecretStr | None = None
+    ray_address: str | None = None
+    dispatcher: Literal["ray", "inline"] = "ray"
+    tracking_uri: str | None = None
+    workers: int | None = Field(None, ge=1)
+    max_trials: int = Field(MAX_TRIALS, ge=1)
+    silence_s: float = Field(600.0, gt=0)
+    max_body_bytes: int = Field(1 << 20, ge=1024)
+    allowed_hosts: list[str] = Field(default_factory=list)
+
+    @cached_property
+    def database(self) -> str:
+        """The database's URL; a secret where it holds a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'ablate.db'}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a SQLite file, which one process at a time may serve."""
+        return self.database.startswith("sqlite")
+
+    def workdir(self, key: str) -> Path:
+        """The folder of a trial's own."""
+        return self.home / "trials" / key[:2] / key

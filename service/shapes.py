@@ -1,0 +1,186 @@
+"""The documents of REST, as the contract has them: what goes in, what comes out. They cross a process.
+
+Field names are part of the contract with users' scripts. Answers have no defaults: whoever builds one says it all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from ablate.study import Label, RowSpec, Seed, StrictDocument
+from ablate.trial import Document
+
+StudyState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+TrialState = Literal["queued", "running", "succeeded", "diverged", "failed", "cancelled"]
+STUDY_STATES: tuple[StudyState, ...] = ("queued", "running", "paused", "succeeded", "failed", "cancelled")
+TRIAL_STATES: tuple[TrialState, ...] = ("queued", "running", "succeeded", "diverged", "failed", "cancelled")
+LIVE: tuple[StudyState, ...] = ("queued", "running", "paused")
+"""States of a study that still wants its trials."""
+FINAL: tuple[TrialState, ...] = ("succeeded", "diverged", "failed", "cancelled")
+
+
+class Submission(StrictDocument):
+    """Body of `POST /studies` and `POST /studies/plan`. `study` is checked by the planner, with every error at once."""
+
+    study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
+    scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
+    seeds: int | None = Field(None, ge=1, le=10_000, description="a count that overrides the study's")
+    priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
+    fresh: bool = Field(False, description="train known trials again, as new replicates")
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("names a seed twice")
+    return seeds
+
+
+class Extension(StrictDocument):
+    """Body of `POST /studies/{id}/extend`: more seeds, more rows, or both."""
+
+    seeds: (
+        Annotated[int, Field(ge=1, le=10_000)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=10_000), AfterValidator(_distinct)]
+        | None
+    ) = Field(None, description="a new total, seeds 0 .. n-1; or a list of seeds to add")
+    rows: list[RowSpec] = Field(default_factory=list, description="rows to add")
+
+
+class Links(Document):
+    """Where to go on, as paths on this service; `mlflow` is null until the study is there."""
+
+    self_: str = Field(alias="self", serialization_alias="self")
+    table: str
+    trials: str
+    events: str
+    mlflow: str | None
+
+
+class Finding(Document):
+    """A warning or an error: JSON pointer, stable code, sentence."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Progress(Document):
+    """Cells of a study by state; the six states sum to `trials`.
+
+    Attributes:
+        trials: rows times seeds.
+        shared: cells whose trial this study did not queue itself.
+        distinct: different trials among the cells.
+    """
+
+    trials: int
+    queued: int
+    running: int
+    succeeded: int
+    diverged: int
+    failed: int
+    cancelled: int
+    shared: int
+    distinct: int
+
+
+class StudyView(Document):
+    """A study. `reason` says why it failed or was cancelled; `eta_s` is null until something like it was timed."""
+
+    id: str
+    name: str
+    title: str
+    scale: str | None
+    state: StudyState
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    progress: Progress
+    eta_s: float | None
+    reason: str | None
+    warnings: list[Finding]
+    links: Links
+
+
+class Place(Document):
+    """A cell that a trial fills."""
+
+    study_id: str
+    row: str
+    seed: int
+
+
+class AttemptView(Document):
+    """One attempt at a trial. `number` grows; `state` is `running` or how it ended."""
+
+    number: int
+    state: str
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Cell(Document):
+    """A cell of a study with its trial, as in the list of a study's trials."""
+
+    key: str
+    row: str
+    seed: int
+    state: TrialState
+    reason: str | None
+    shared: bool
+    step: int | None
+    steps: int | None
+    metrics: dict[str, float]
+    attempts: list[AttemptView]
+    started_at: datetime | None
+    ended_at: datetime | None
+    mlflow_run_id: str | None
+
+
+class TrialView(Document):
+    """One trial with everything that is known of it."""
+
+    key: str
+    task: str
+    seed: int
+    replicate: int
+    rows: list[Place]
+    state: TrialState
+    reason: str | None
+    step: int | None
+    steps: int | None
+    metrics: dict[str, float]
+    attempts: list[AttemptView]
+    recipe: dict[str, Any]
+    outcome: dict[str, Any] | None
+    curve: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    started_at: datetime | None
+    ended_at: datetime | None
+    mlflow_run_id: str | None
+
+
+Item = TypeVar("Item")
+
+
+class Page(Document, Generic[Item]):
+    """A page of a list; `next` is the cursor of the following one, null on the last."""
+
+    items: list[Item]
+    next: str | None
+
+
+class Event(Document):
+    """One event of a study; `id` grows. `kind` is `progress`, `trial`, `table` or `done`."""
+
+    id: int
+    kind: Literal["progress", "trial", "table", "done"]
+    data: dict[str, Any]
+
+
+RowLabel = Label

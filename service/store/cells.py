@@ -1,0 +1,267 @@
+"""Cells, trials and attempts as they are read: pages, counts, records for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select
+
+from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
+from service.errors import NotFoundError
+from service.shapes import TRIAL_STATES, AttemptView, Cell, Place, Progress, TrialState, TrialView
+from service.store.rows import attempts, memberships, mirrored, studies, trials
+from service.store.sql import cell_state, chunks
+
+
+def count_cells(connection: Connection, study_seqs: Sequence[int]) -> dict[int, Progress]:
+    """Cells by state of each of these studies."""
+    counts: dict[int, dict[str, int]] = {
+        seq: dict.fromkeys((*TRIAL_STATES, "trials", "shared", "distinct"), 0) for seq in study_seqs
+    }
+    joined = memberships.join(trials, trials.c.key == memberships.c.trial_key)
+    mine = memberships.c.study_seq.in_(study_seqs)
+    number, shared = func.count(), func.sum(case((memberships.c.shared, 1), else_=0))
+    by_state = select(memberships.c.study_seq, cell_state, number, shared).select_from(joined).where(mine)
+    for seq, state, cells, of_others in connection.execute(by_state.group_by(memberships.c.study_seq, cell_state)):
+        counts[seq][state] += cells
+        counts[seq]["trials"] += cells
+        counts[seq]["shared"] += of_others
+    different = select(memberships.c.study_seq, func.count(memberships.c.trial_key.distinct())).where(mine)
+    for seq, distinct in connection.execute(different.group_by(memberships.c.study_seq)):
+        counts[seq]["distinct"] = distinct
+    return {seq: Progress(**found) for seq, found in counts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What an estimate of the time left rests on.
+
+    Attributes:
+        durations_s: wall seconds of finished trials.
+        queued: distinct trials that wait.
+        fractions: how far each running trial is, 0 to 1.
+    """
+
+    durations_s: list[float]
+    queued: int
+    fractions: list[float]
+
+
+def find_pace(connection: Connection, study_seq: int) -> Pace:
+    """How fast a study's trials were, and how many are left."""
+    mine = (
+        select(trials.c.key, trials.c.state, trials.c.step, trials.c.steps, trials.c.started_at, trials.c.ended_at)
+        .join(memberships, memberships.c.trial_key == trials.c.key)
+        .where(memberships.c.study_seq == study_seq, memberships.c.settled.is_(None))
+        .distinct()
+    )
+    durations, queued, fractions = [], 0, []
+    for row in connection.execute(mine):
+        if row.state in ("succeeded", "diverged") and row.started_at and row.ended_at:
+            durations.append((row.ended_at - row.started_at).total_seconds())
+        queued += row.state == "queued"
+        if row.state == "running":
+            fractions.append(row.step / row.steps if row.steps else 0.0)
+    return Pace(durations, queued, fractions)
+
+
+def list_cells(
+    connection: Connection, study_seq: int, *, state: TrialState | None, limit: int, after: int
+) -> list[tuple[int, Cell]]:
+    """(position, cell) of a study's cells behind a position."""
+    statement = (
+        select(
+            memberships.c.position, memberships.c.row, memberships.c.seed.label("cell_seed"), memberships.c.shared,
+            cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.step, trials.c.steps,
+            trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at, mirrored.c.run_id,
+        )
+        .join(trials, trials.c.key == memberships.c.trial_key)
+        .outerjoin(
+            mirrored,
+            (mirrored.c.study_seq == memberships.c.study_seq) & (mirrored.c.trial_key == memberships.c.trial_key),
+        )
+        .where(memberships.c.study_seq == study_seq, memberships.c.position > after)
+        .order_by(memberships.c.position)
+        .limit(limit)
+    )  # fmt: skip
+    if state is not None:
+        statement = statement.where(cell_state == state)
+    rows = connection.execute(statement).all()
+    tried = list_attempts(connection, [row.key for row in rows])
+    return [(row.position, _cell_of(row, tried.get(row.key, []))) for row in rows]
+
+
+def _cell_of(row: Any, tried: list[AttemptView]) -> Cell:
+    return Cell(
+        key=row.key,
+        row=row.row,
+        seed=row.cell_seed,
+        state=row.cell_state,
+        reason=row.reason,
+        shared=row.shared,
+        step=row.step,
+        steps=row.steps,
+        metrics=_metrics_of(row),
+        attempts=tried,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        mlflow_run_id=row.run_id,
+    )
+
+
+def _metrics_of(row: Any) -> dict[str, float]:
+    """Final metrics, or while it runs what it said last."""
+    return dict((row.outcome or {}).get("metrics") or row.live or {})
+
+
+def list_attempts(connection: Connection, keys: Iterable[str]) -> dict[str, list[AttemptView]]:
+    """The attempts at each of these trials, oldest first."""
+    found: dict[str, list[AttemptView]] = {}
+    for part in chunks(list(keys)):
+        statement = select(attempts).where(attempts.c.trial_key.in_(part)).order_by(attempts.c.number)
+        for row in connection.execute(statement):
+            view = AttemptView(
+                number=row.number,
+                state=row.state,
+                reason=row.reason,
+                started_at=row.started_at or row.claimed_at,
+                ended_at=row.ended_at,
+            )
+            found.setdefault(row.trial_key, []).append(view)
+    return found
+
+
+def get_trial(connection: Connection, key: str) -> TrialView:
+    """Everything that is known of a trial.
+
+    Raises:
+        NotFoundError: there is none of that key.
+    """
+    row = connection.execute(select(trials).where(trials.c.key == key)).first()
+    if row is None:
+        raise NotFoundError("no trial with that key; the list of a study's trials has them")
+    run = connection.execute(
+        select(mirrored.c.run_id).where(mirrored.c.trial_key == key).order_by(mirrored.c.study_seq).limit(1)
+    ).scalar()
+    return TrialView(
+        key=row.key,
+        task=row.task,
+        seed=row.seed,
+        replicate=row.replicate,
+        rows=_places(connection, key),
+        state=row.state,
+        reason=row.reason,
+        step=row.step,
+        steps=row.steps,
+        metrics=_metrics_of(row),
+        attempts=list_attempts(connection, [key]).get(key, []),
+        recipe=row.recipe,
+        outcome=row.outcome,
+        curve=row.curve or [],
+        provenance=row.provenance or {},
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        mlflow_run_id=run,
+    )
+
+
+def _places(connection: Connection, key: str) -> list[Place]:
+    rows = connection.execute(
+        select(studies.c.id, memberships.c.row, memberships.c.seed)
+        .join(studies, studies.c.seq == memberships.c.study_seq)
+        .where(memberships.c.trial_key == key)
+        .order_by(memberships.c.study_seq, memberships.c.position)
+    )
+    return [Place(study_id=row.id, row=row.row, seed=row.seed) for row in rows]
+
+
+def find_keys(connection: Connection, prefix: str) -> list[str]:
+    """At most two keys that begin so, through the index of keys."""
+    beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    statement = select(trials.c.key).where(trials.c.key >= prefix, trials.c.key < beyond).limit(2)
+    return list(connection.execute(statement).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Cells of a row whose trials another study had trained, the first of them at `ended_at`."""
+
+    row: str
+    study_id: str
+    study_name: str
+    cells: int
+    ended_at: datetime
+
+
+def find_results(connection: Connection, keys: Sequence[str]) -> dict[str, TrialRecord]:
+    """Those of these trials that have a result."""
+    found: dict[str, TrialRecord] = {}
+    for part in chunks(keys):
+        results = trials.c.key.in_(part), trials.c.state.in_(("succeeded", "diverged"))
+        found |= {row.key: _record_of(row) for row in connection.execute(select(trials).where(*results))}
+    return found
+
+
+def list_records(connection: Connection, study_seq: int) -> dict[str, TrialRecord]:
+    """The finished trials of a study as records, by key; failed ones too, cells that were withdrawn not."""
+    statement = (
+        select(trials)
+        .join(memberships, memberships.c.trial_key == trials.c.key)
+        .where(
+            memberships.c.study_seq == study_seq,
+            cell_state.in_(("succeeded", "diverged", "failed")),
+            trials.c.outcome.is_not(None),
+        )
+    )
+    return {row.key: _record_of(row) for row in connection.execute(statement) if row.outcome}
+
+
+def _record_of(row: Any) -> TrialRecord:
+    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate)
+    return TrialRecord(
+        trial=trial,
+        outcome=Outcome.model_validate(row.outcome),
+        curve=[EpochMetrics.model_validate(point) for point in row.curve or []],
+        provenance=row.provenance or {},
+        finished_at=row.ended_at.isoformat(timespec="seconds"),
+    )
+
+
+def list_origins(connection: Connection, study_seq: int) -> list[Origin]:
+    """Where the results that a study shares come from, by row."""
+    own, other = memberships.alias("own"), memberships.alias("other")
+    rows = connection.execute(
+        select(own.c.row, studies.c.id, studies.c.name, func.count(), func.min(trials.c.ended_at))
+        .join(other, (other.c.trial_key == own.c.trial_key) & ~other.c.shared)
+        .join(studies, studies.c.seq == other.c.study_seq)
+        .join(trials, trials.c.key == own.c.trial_key)
+        .where(own.c.study_seq == study_seq, own.c.shared, own.c.settled.is_(None))
+        .where(other.c.study_seq != study_seq, trials.c.ended_at.is_not(None))
+        .group_by(own.c.row, studies.c.seq)
+        .order_by(func.min(own.c.position))
+    )
+    return [Origin(*row) for row in rows]
+
+
+def list_live(connection: Connection, study_seq: int) -> list[dict[str, Any]]:
+    """What is known of a study's running trials, as data of `trial` events."""
+    rows = connection.execute(
+        select(trials.c.key, memberships.c.row, memberships.c.seed, trials.c.step, trials.c.steps, trials.c.live)
+        .join(memberships, memberships.c.trial_key == trials.c.key)
+        .where(trials.c.state == "running", memberships.c.study_seq == study_seq, memberships.c.settled.is_(None))
+    )
+    return [
+        {
+            "key": row.key, "row": row.row, "seed": row.seed, "state": "running", "reason": None, "step": row.step,
+            "steps": row.steps, "metrics": row.live or {},
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def progress_of(connection: Connection, study_seq: int) -> Progress:
+    """`count_cells` of one study."""
+    return count_cells(connection, [study_seq])[study_seq]

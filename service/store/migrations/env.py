@@ -1,0 +1,9 @@
+"""Alembic's environment: it runs inside the service, on a connection that `schema.upgrade` hands over."""
+
+from alembic import context
+
+from service.store.rows import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata)
+context.run_migrations()

@@ -1,0 +1,129 @@
+"""Connections and transactions.
+
+SQLite: one write connection behind a lock, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL`; readers open the file read-only,
+so that only the writer ever checkpoints (SQLite 3.40 corrupts a WAL that two connections checkpoint). PostgreSQL: an
+ordinary pool. Whoever writes says `with store.write() as connection`, and all of it is committed or none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from service.errors import UnavailableError
+
+BUSY_MS = 30_000
+"""How long SQLite waits for a lock that another program holds on the file."""
+
+
+class Store:
+    """The database.
+
+    Attributes:
+        version: grows with every commit of this process, so that a reader can tell cheaply that something changed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.version = 0
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._lock: Any = threading.Lock() if self.is_sqlite else _NoLock()
+        if self.is_sqlite:
+            path = Path(self.url.database or "")
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._writer = _sqlite_writer(path)
+            self._reader = _sqlite_reader(path)
+        else:
+            self._writer = self._reader = create_engine(self.url, pool_pre_ping=True, pool_size=8)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: committed at the end of the block, rolled back where it raises.
+
+        Raises:
+            UnavailableError: the database cannot be written (locked, full, gone); nothing was stored.
+        """
+        try:
+            with self._lock, self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise UnavailableError(f"the database cannot be written: {error.orig}; nothing was stored") from error
+        self.version += 1
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; keep it short."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    def check(self) -> None:
+        """Refuse a damaged file.
+
+        Raises:
+            UnavailableError: SQLite's `quick_check` finds damage.
+        """
+        if not self.is_sqlite:
+            return
+        with self._writer.connect() as connection:
+            found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+        if found != "ok":
+            raise UnavailableError(f"the database file is damaged ({found}); put a backup in its place")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+class _NoLock:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _sqlite_writer(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun by us, not by the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_reader(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///file:{path}?mode=ro&uri=true",
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=32,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine

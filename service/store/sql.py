@@ -1,0 +1,49 @@
+"""Small parts of statements that several queries share."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, func
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.store.rows import memberships, trials
+
+CHUNK = 500
+"""Values in one IN list: below the limits of every database."""
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32: no letter that reads like a digit."""
+
+Item = TypeVar("Item")
+
+cell_state = func.coalesce(memberships.c.settled, trials.c.state)
+"""State of a cell as its study sees it: what was settled for this study, else the trial's."""
+
+
+def now() -> datetime:
+    """This instant, aware."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A study's id: 10 digits of time in milliseconds, 10 random ones; ids sort by time and cannot be guessed."""
+    number = (time.time_ns() // 1_000_000) << 50 | secrets.randbits(50)
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(95, -1, -5))
+
+
+def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """The items, at most CHUNK at a time."""
+    iterator = iter(items)
+    while part := list(islice(iterator, CHUNK)):
+        yield part
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """The dialect's own INSERT, which knows ON CONFLICT."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

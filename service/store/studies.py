@@ -1,0 +1,245 @@
+"""Studies as they are stored: created, moved from state to state, read. One query a function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from ablate.tables.table import Table
+from service.errors import NotFoundError
+from service.shapes import StudyState
+from service.store.rows import events, idempotency, memberships, studies, trials
+from service.store.sql import cell_state, chunks
+
+FIELDS = [column for column in studies.c if column.name not in ("result", "owner")]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A study's row.
+
+    Attributes:
+        seq: counts up; the order of creation.
+        document: the study document as it was planned last, with seeds, scale and resources resolved.
+        costs: row label -> counted cost as JSON values.
+    """
+
+    seq: int
+    id: str
+    name: str
+    title: str
+    scale: str | None
+    state: StudyState
+    reason: str | None
+    priority: int
+    replicate: int
+    document: dict[str, Any]
+    warnings: list[dict[str, str]]
+    costs: dict[str, dict[str, int]]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """A cell of a study and the trial that fills it."""
+
+    row: str
+    seed: int
+    key: str
+
+
+def add_study(connection: Connection, values: dict[str, Any]) -> int:
+    """Store a new study. Returns its `seq`."""
+    return int(connection.execute(studies.insert().values(values).returning(studies.c.seq)).scalar_one())
+
+
+def add_cells(connection: Connection, study_seq: int, cells: Sequence[CellKey], queued: set[str]) -> None:
+    """Add cells behind those that the study has; a cell whose trial is not in `queued` is shared."""
+    last = connection.execute(
+        select(func.max(memberships.c.position)).where(memberships.c.study_seq == study_seq)
+    ).scalar()
+    first = 0 if last is None else last + 1
+    own = set(queued)
+    values = []
+    for position, cell in enumerate(cells, start=first):
+        values.append(
+            {
+                "study_seq": study_seq, "position": position, "row": cell.row, "seed": cell.seed,
+                "trial_key": cell.key, "shared": cell.key not in own, "settled": None,
+            }
+        )  # fmt: skip
+        own.discard(cell.key)  # a second row of the same recipe shares the trial with the first
+    for part in chunks(values):
+        connection.execute(memberships.insert(), part)
+
+
+def update_plan(connection: Connection, study_seq: int, values: dict[str, Any]) -> None:
+    """Replace what an extension changes: document, warnings, costs."""
+    connection.execute(update(studies).where(studies.c.seq == study_seq).values(**values))
+
+
+def move(connection: Connection, study_seq: int, leaving: Sequence[StudyState], to: StudyState, **values: Any) -> bool:
+    """Move a study from one of some states to another. Returns whether it was in one of them."""
+    guarded = update(studies).where(studies.c.seq == study_seq, studies.c.state.in_(leaving))
+    return connection.execute(guarded.values(state=to, **values)).rowcount > 0
+
+
+def settle(connection: Connection, study_seq: int, states: Sequence[str], settled: str) -> list[str]:
+    """Fix for this study the state of its cells whose trial is in one of these states. Returns the trials' keys."""
+    theirs = select(trials.c.key).where(trials.c.key == memberships.c.trial_key, trials.c.state.in_(states))
+    statement = (
+        update(memberships)
+        .where(memberships.c.study_seq == study_seq, memberships.c.settled.is_(None), theirs.exists())
+        .values(settled=settled)
+        .returning(memberships.c.trial_key)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def unsettle(connection: Connection, study_seq: int) -> list[str]:
+    """Let settled cells follow their trials again. Returns the trials' keys."""
+    statement = (
+        update(memberships)
+        .where(memberships.c.study_seq == study_seq, memberships.c.settled.is_not(None))
+        .values(settled=None)
+        .returning(memberships.c.trial_key)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def has_started(connection: Connection, study_seq: int) -> bool:
+    """Whether any of a study's trials is running or over."""
+    statement = _cells(study_seq).where(trials.c.state != "queued").limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def is_finished(connection: Connection, study_seq: int) -> bool:
+    """Whether nothing of a study is queued or running. It looks from the end, where what is open usually is."""
+    statement = (
+        _cells(study_seq).where(cell_state.in_(("queued", "running"))).order_by(memberships.c.position.desc()).limit(1)
+    )
+    return connection.execute(statement).first() is None
+
+
+def _cells(study_seq: int) -> Select[Any]:
+    return (
+        select(memberships.c.position)
+        .join(trials, trials.c.key == memberships.c.trial_key)
+        .where(memberships.c.study_seq == study_seq)
+    )
+
+
+def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
+    """Live studies, not paused, with a cell that one of these trials fills."""
+    found: set[int] = set()
+    for part in chunks(keys):
+        statement = (
+            select(studies.c.seq)
+            .join(memberships, memberships.c.study_seq == studies.c.seq)
+            .where(memberships.c.trial_key.in_(part), studies.c.state.in_(("queued", "running")))
+        )
+        found |= set(connection.execute(statement).scalars())
+    return sorted(found)
+
+
+def list_finished(connection: Connection) -> list[int]:
+    """Studies that are queued or running although nothing of them is."""
+    cells_of = select(memberships.c.position).join(trials, trials.c.key == memberships.c.trial_key)
+    open_ = cells_of.where(
+        memberships.c.study_seq == studies.c.seq,
+        memberships.c.settled.is_(None),
+        trials.c.state.in_(("queued", "running")),
+    ).order_by(memberships.c.position.desc())
+    statement = select(studies.c.seq).where(studies.c.state.in_(("queued", "running")), ~open_.limit(1).exists())
+    return list(connection.execute(statement).scalars())
+
+
+def get_study(connection: Connection, study_id: str) -> Stored:
+    """The study of that id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = connection.execute(select(*FIELDS).where(studies.c.id == study_id)).first()
+    if row is None:
+        raise NotFoundError("no study with that id; GET /api/v1/studies lists them")
+    return _stored(row)
+
+
+def get_by_seq(connection: Connection, study_seq: int) -> Stored:
+    """The study of that number, which must exist."""
+    return _stored(connection.execute(select(*FIELDS).where(studies.c.seq == study_seq)).one())
+
+
+def list_studies(
+    connection: Connection, *, state: StudyState | None, name: str | None, limit: int, before: int | None
+) -> list[Stored]:
+    """Newest first, those with a smaller `seq` than `before`."""
+    statement = select(*FIELDS).order_by(studies.c.seq.desc()).limit(limit)
+    if state is not None:
+        statement = statement.where(studies.c.state == state)
+    if name is not None:
+        statement = statement.where(studies.c.name == name)
+    if before is not None:
+        statement = statement.where(studies.c.seq < before)
+    return [_stored(row) for row in connection.execute(statement)]
+
+
+def _stored(row: Row[Any]) -> Stored:
+    return Stored(**row._mapping)
+
+
+def list_cell_keys(connection: Connection, study_seq: int) -> list[CellKey]:
+    """Every cell of a study, in order."""
+    rows = connection.execute(
+        select(memberships.c.row, memberships.c.seed, memberships.c.trial_key)
+        .where(memberships.c.study_seq == study_seq)
+        .order_by(memberships.c.position)
+    )
+    return [CellKey(row.row, row.seed, row.trial_key) for row in rows]
+
+
+def find_table(connection: Connection, study_seq: int) -> Table | None:
+    """The final table, where there is one."""
+    document = connection.execute(select(studies.c.result).where(studies.c.seq == study_seq)).scalar()
+    return Table.from_json(document) if document else None
+
+
+def find_submission(connection: Connection, owner: str, key: str) -> tuple[str, str] | None:
+    """(digest of the body, id of the study) of an idempotency key."""
+    row = connection.execute(
+        select(idempotency.c.digest, studies.c.id)
+        .join(studies, studies.c.seq == idempotency.c.study_seq)
+        .where(idempotency.c.owner == owner, idempotency.c.key == key)
+    ).first()
+    return (row.digest, row.id) if row else None
+
+
+def record_submission(connection: Connection, owner: str, key: str, digest: str, study_seq: int) -> None:
+    """Remember an idempotency key; an IntegrityError where another transaction was faster."""
+    values = {"owner": owner, "key": key, "digest": digest, "study_seq": study_seq}
+    connection.execute(idempotency.insert().values(values))
+
+
+def highest_replicate(connection: Connection) -> int:
+    """The highest replicate that any trial has."""
+    return int(connection.execute(select(func.max(trials.c.replicate))).scalar() or 0)
+
+
+def events_after(
+    connection: Connection, study_seq: int, last_id: int, limit: int
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """(id, kind, data) of a study's events above an id."""
+    rows = connection.execute(
+        select(events.c.id, events.c.kind, events.c.data)
+        .where(events.c.study_seq == study_seq, events.c.id > last_id)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.kind, row.data) for row in rows]
