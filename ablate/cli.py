@@ -179,7 +179,7 @@ def status_of(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except AblateError as error:
         _show(error, wants_json)
-        return WRONG_INPUT
+        return error.exit_status
     except (BrokenPipeError, SystemExit):  # the reader is gone, as in `ablate ... | head`; rich turns that into an exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -22,7 +22,13 @@ QUOTABLE = re.compile(r"[\w .,=+*/()<>@-]{1,64}")
 
 
 class AblateError(Exception):
-    """Any error of ablate that a user can act on."""
+    """Any error of ablate that a user can act on.
+
+    Attributes:
+        exit_status: of a command that ends with it: 2, the input is wrong.
+    """
+
+    exit_status = 2
 
 
 class SiteError(AblateError):

@@ -1,10 +1,265 @@
-"""The console script `ablate`: the library's commands, to which the service adds its own."""
+"""The console script `ablate`: the library's commands, and those of the service, which speak REST.
+
+Heavy imports stay inside the commands. Exit status: as the library's; 1 where a study that was waited for ended with
+holes or cancelled, 3 where the service cannot be reached.
+"""
 
 from __future__ import annotations
 
-from ablate.cli import main
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablate.cli import HOLES, AsJson, Scale, Seeds, StudyFile, app, main
+
+if TYPE_CHECKING:
+    from service.client import Client
 
 __all__ = ["main"]
 
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ABLATE_URL",
+        help="Address of the service; default: the one that runs on this state directory, else http://127.0.0.1:8080.",
+        show_default=False,
+    ),
+]
+StudyId = Annotated[
+    str, typer.Argument(metavar="ID", help="A study's id, or its name for the newest one.", show_default=False)
+]
+TrialKey = Annotated[
+    str, typer.Argument(metavar="KEY", help="A trial's key, or its first 8 digits or more.", show_default=False)
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
+    role: Annotated[str, typer.Option(help="all, api or scheduler; separate roles need PostgreSQL.")] = "all",
+) -> None:
+    """Run the service until Ctrl-C: REST, queue, workers, MLflow."""
+    from service.serving import ServeError, serve, set_up_logging
+    from service.settings import read_settings
+
+    if role not in ("all", "api", "scheduler"):
+        raise ServeError(f"no role '{role}'; allowed: all, api, scheduler")
+    set_up_logging()
+    settings = read_settings()
+
+    def announce(url: str) -> None:
+        typer.echo(f"ablate serves {url}/api/v1 (MLflow: {url}/mlflow/); state in {settings.home}", err=True)
+
+    raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))  # type: ignore[arg-type]
+
+
+@app.command()
+def submit(
+    study: StudyFile,
+    scale: Scale = None,
+    seeds: Seeds = None,
+    priority: Annotated[
+        int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
+    ] = None,
+    fresh: Annotated[bool, typer.Option(help="Train known trials again, as new replicates.")] = False,
+    wait: Annotated[bool, typer.Option(help="Show progress until it is done, then the table.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post a study to the service. Prints its id."""
+    from ablate.study import read_document
+
+    body = {"study": read_document(study), "scale": scale, "seeds": seeds, "priority": priority, "fresh": fresh}
+    with _client(url) as client:
+        answer = client.post("/studies", body, is_repeatable=True)
+        for warning in answer["warnings"]:
+            typer.echo(f"warning: {warning['message']}", err=True)
+        if wait:
+            raise typer.Exit(_wait(client, answer["id"], as_json=as_json))
+        _print(answer, as_json, answer["id"])
+
+
+@app.command("list")
+def list_studies(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of this name.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the studies of the service, newest first."""
+    from service import showing
+
+    with _client(url) as client:
+        answer = client.get("/studies", state=state, name=name, limit=limit)
+    _print(answer, as_json, lambda: showing.show_studies(answer["items"]))
+
+
+@app.command()
+def show(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a study: its state, progress and cells."""
+    from service import showing
+
+    with _client(url) as client:
+        study_id = client.find_study(study)
+        answer = client.get(f"/studies/{study_id}")
+        cells = [] if as_json else client.get(f"/studies/{study_id}/trials", limit=200)["items"]
+    _print(answer, as_json, lambda: showing.show_study(answer, cells))
+
+
+@app.command()
+def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a study's progress until it is done, then its table."""
+    with _client(url) as client:
+        raise typer.Exit(_wait(client, client.find_study(study), as_json=as_json))
+
+
+@app.command()
+def table(
+    study: StudyId,
+    format: Annotated[str, typer.Option(help="md, tex, csv, html or json.")] = "md",
+    columns: Annotated[
+        str | None, typer.Option(help="Columns, by comma; 'all' for every one.", show_default=False)
+    ] = None,
+    digits: Annotated[int | None, typer.Option(min=0, max=10, help="Decimals.", show_default=False)] = None,
+    no_measured: Annotated[bool, typer.Option("--no-measured", help="Leave out what every run measures anew.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the table in every format and the plots, instead.", show_default=False),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Print a study's table; while it runs, what is known so far."""
+    options = {"columns": columns, "digits": digits, "measured": "false" if no_measured else None}
+    with _client(url) as client:
+        study_id = client.find_study(study)
+        if out is not None:
+            _save(client, study_id, out, options)
+        else:
+            typer.echo(client.get_text(f"/studies/{study_id}/table", format=format, **options), nl=False)
+
+
+@app.command()
+def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Cancel a study; trials that another study wants go on."""
+    _act(study, "cancel", url, as_json)
+
+
+@app.command()
+def retry(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Queue a study's failed and cancelled trials again."""
+    _act(study, "retry", url, as_json)
+
+
+@app.command()
+def pause(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Start no more trials that only paused studies want; what runs goes on."""
+    _act(study, "pause", url, as_json)
+
+
+@app.command()
+def resume(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Go on with a paused study."""
+    _act(study, "resume", url, as_json)
+
+
+@app.command()
+def extend(
+    study: StudyId,
+    seeds: Annotated[int, typer.Option(min=1, help="New number of seeds; what is known stays.", show_default=False)],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add seeds to a study."""
+    _act(study, "extend", url, as_json, {"seeds": seeds})
+
+
+@app.command()
+def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
+    """Show one trial: recipe, attempts, outcome, where it ran."""
+    from service import showing
+
+    with _client(url) as client:
+        answer = client.get(f"/trials/{key}")
+    _print(answer, as_json, lambda: showing.show_trial(answer))
+
+
+@app.command()
+def logs(key: TrialKey, url: Url = None) -> None:
+    """Print a trial's log."""
+    with _client(url) as client:
+        typer.echo(client.get_text(f"/trials/{key}/log"), nl=False)
+
+
+@contextmanager
+def _client(url: str | None) -> Iterator[Client]:
+    from service.client import Client
+    from service.serving import find_address
+    from service.settings import read_settings
+
+    address = url or find_address(read_settings().home) or "http://127.0.0.1:8080"
+    with Client(address, os.environ.get("ABLATE_API_KEY")) as client:
+        yield client
+
+
+def _act(study: str, verb: str, url: str | None, as_json: bool, body: dict[str, Any] | None = None) -> None:
+    from service import showing
+
+    with _client(url) as client:
+        answer = client.post(f"/studies/{client.find_study(study)}/{verb}", body)
+    _print(answer, as_json, lambda: showing.show_studies([answer]))
+
+
+def _print(answer: Any, as_json: bool, otherwise: Any) -> None:
+    """The answer as JSON, or a text, or what a function shows."""
+    if as_json:
+        typer.echo(json.dumps(answer, indent=1, ensure_ascii=False))
+    elif callable(otherwise):
+        otherwise()
+    else:
+        typer.echo(otherwise)
+
+
+def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
+    """Watch a study to its end, print its table and name its holes. Returns the exit status."""
+    from rich.console import Console
+
+    from service.watching import watch
+
+    console = Console(stderr=True)
+    try:
+        state = watch(client, study_id, console)
+    except KeyboardInterrupt:
+        console.print(f"the study goes on; `ablate watch {study_id}` shows it again", highlight=False, soft_wrap=True)
+        raise
+    typer.echo(client.get_text(f"/studies/{study_id}/table", format="json" if as_json else "md"), nl=False)
+    study = client.get(f"/studies/{study_id}")
+    if study["reason"]:
+        typer.echo(f"{state}: {study['reason']}", err=True)
+    return 0 if state == "succeeded" else HOLES
+
+
+def _save(client: Client, study_id: str, folder: Path, options: dict[str, Any]) -> None:
+    """The table in every format, and every plot, into a folder."""
+    from ablate.tables.plots import PLOT_FORMATS, PLOTS
+    from ablate.tables.render import FORMATS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FORMATS:
+        text = client.get_text(f"/studies/{study_id}/table", format=name, **options)
+        (folder / f"table.{name}").write_text(text, encoding="utf-8", newline="")
+    for name in PLOTS:
+        for kind in PLOT_FORMATS:
+            (folder / f"{name}.{kind}").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/{name}.{kind}"))
+    typer.echo(f"tables and plots are in {folder}", err=True)
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -47,13 +47,10 @@ class Scheduler:
         context: of this process.
         build_dispatcher: makes a dispatcher; called in the scheduler's thread, again where one breaks.
 
-    Attributes:
-        is_ready: set once trials can be started.
     """
 
     def __init__(self, context: Context, build_dispatcher: Callable[[], Dispatcher]) -> None:
         self.context = context
-        self.is_ready = threading.Event()
         self._build = build_dispatcher
         self._dispatcher: Dispatcher | None = None
         self._flights = Flights()
@@ -61,10 +58,11 @@ class Scheduler:
         self._restarts = 0
         self._last_s: dict[str, float] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Start, tick until told to stop, and leave nothing running."""
+    def run(self, stop: threading.Event, on_ready: Callable[[], None]) -> None:
+        """Start, say so, tick until told to stop, and leave nothing running."""
         try:
             self.start()
+            on_ready()
             while not stop.is_set():
                 self.tick()
         finally:
@@ -77,7 +75,6 @@ class Scheduler:
         with self.context.store.read() as connection:
             self._to_conclude |= set(studies.list_finished(connection))
         self.context.changed.set()
-        self.is_ready.set()
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -213,7 +210,6 @@ class Scheduler:
         """End what runs, queue it again at no cost to it, and close the dispatcher. Its checkpoints stay."""
         if self._dispatcher is None:
             return
-        self.is_ready.clear()
         for flight in self._flights:
             self._dispatcher.stop(flight.ticket)
         deadline = time.monotonic() + DRAIN_S

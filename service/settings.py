@@ -6,10 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ablate.errors import AblateError
 from ablate.plan import MAX_TRIALS
+
+
+class SettingsError(AblateError):
+    """An environment variable has a value that cannot be used."""
+
 
 Role = Literal["all", "api", "scheduler"]
 
@@ -43,6 +49,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1 << 20, ge=1024)
     allowed_hosts: list[str] = Field(default_factory=list)
 
+    @field_validator("home")
+    @classmethod
+    def _is_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
     @cached_property
     def database(self) -> str:
         """The database's URL; a secret where it holds a password."""
@@ -58,3 +69,16 @@ class Settings(BaseSettings):
     def workdir(self, key: str) -> Path:
         """The folder of a trial's own."""
         return self.home / "trials" / key[:2] / key
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"ABLATE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors(include_input=False)]
+        raise SettingsError("; ".join(lines)) from error

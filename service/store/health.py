@@ -18,7 +18,7 @@ def count_states(connection: Connection) -> tuple[dict[str, int], dict[str, int]
 
 def _counted(connection: Connection, column: object) -> dict[str, int]:
     rows = connection.execute(select(column, func.count()).group_by(column))  # type: ignore[call-overload]
-    return {state: count for state, count in rows}
+    return dict(rows.tuples())
 
 
 def server_version(connection: Connection) -> str:

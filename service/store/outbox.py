@@ -94,17 +94,11 @@ def clear(connection: Connection, done: Sequence[Entry]) -> None:
         connection.execute(delete(outbox).where(outbox.c.id == entry.id, outbox.c.version == entry.version))
 
 
-def record_run(connection: Connection, entry: Entry, run_id: str, experiment_id: str) -> None:
-    """Remember the MLflow run of an entry."""
-    values = {
-        "study_seq": entry.study_seq, "trial_key": entry.trial_key, "run_id": run_id, "experiment_id": experiment_id,
-    }  # fmt: skip
-    statement = insert(connection, mirrored).values(values)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["study_seq", "trial_key"], set_={"run_id": run_id, "experiment_id": experiment_id}
-        )
-    )
+def record_run(connection: Connection, study_seq: int, trial_key: str, run_id: str, experiment_id: str) -> None:
+    """Remember the MLflow run of a trial in a study, or with "" for the trial of the study itself."""
+    run = {"run_id": run_id, "experiment_id": experiment_id}
+    statement = insert(connection, mirrored).values(study_seq=study_seq, trial_key=trial_key, **run)
+    connection.execute(statement.on_conflict_do_update(index_elements=["study_seq", "trial_key"], set_=run))
 
 
 def find_run(connection: Connection, study_seq: int, trial_key: str = "") -> tuple[str, str] | None:

@@ -125,10 +125,11 @@ def _queue(statement: Any) -> Any:
 def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claim]:
     """Claim the next trials of this demand, in the order of the queue; each is an attempt from now on."""
     fits = trials.c.cpus == resources.cpus, trials.c.gpus == resources.gpus
-    chosen = _queue(select(trials.c.seq).where(*fits)).limit(limit).with_for_update(skip_locked=True)
+    # Named, so that PostgreSQL evaluates it once: a plain subquery with a lock may be run again for each row.
+    chosen = _queue(select(trials.c.seq).where(*fits)).limit(limit).with_for_update(skip_locked=True).cte("chosen")
     statement = (
         update(trials)
-        .where(trials.c.seq.in_(chosen), trials.c.state == "queued")
+        .where(trials.c.seq.in_(select(chosen.c.seq)), trials.c.state == "queued")
         .values(state="running", fence=trials.c.fence + 1, started_at=at, step=None, steps=None, live=None)
         .returning(trials)
     )

@@ -1,0 +1,165 @@
+"""The commands' side of REST: one client that speaks JSON, follows a study's events, and turns problems into errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from ablate.errors import AblateError, Problem, StudyError
+
+TIMEOUT_S = 120.0
+"""Of an answer; the first study of a service waits for the import of torch."""
+RECONNECT_S = 60.0
+"""How long a lost stream of events is tried for again."""
+
+
+class UnreachableError(AblateError):
+    """The service does not answer."""
+
+    exit_status = 3
+
+
+class RefusedError(AblateError):
+    """The service answered with a problem."""
+
+
+class BrokenError(AblateError):
+    """The service answered that it failed."""
+
+    exit_status = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event."""
+
+    id: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Client:
+    """A connection to the service; a context manager.
+
+    Args:
+        url: address of the service, without a path.
+        api_key: sent as bearer token where there is one.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer to a GET below `/api/v1`.
+
+        Raises:
+            UnreachableError: no answer. RefusedError, StudyError: a problem. BrokenError: an error of the service.
+        """
+        return self._call("GET", path, params=_given(parameters)).json()
+
+    def get_text(self, path: str, **parameters: Any) -> str:
+        """The answer to a GET as text."""
+        return self._call("GET", path, params=_given(parameters)).text
+
+    def get_bytes(self, path: str) -> bytes:
+        """The answer to a GET as it is."""
+        return self._call("GET", path).content
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool = False) -> Any:
+        """The JSON answer to a POST; a repeatable one carries an idempotency key, and is sent again where it broke."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)} if is_repeatable else {}
+        try:
+            return self._call("POST", path, json=body, headers=headers).json()
+        except UnreachableError:
+            if not is_repeatable:
+                raise
+            return self._call("POST", path, json=body, headers=headers).json()
+
+    def find_study(self, text: str) -> str:
+        """The id of a study, from its id or its name (the newest one of that name)."""
+        if re.fullmatch(r"[0-9a-z]{20}", text):
+            return text
+        found = self.get("/studies", name=text, limit=1)["items"]
+        if not found:
+            raise RefusedError(f"no study has the id or the name '{text}'; `ablate list` names them")
+        return str(found[0]["id"])
+
+    def events(self, study_id: str) -> Iterator[Event]:
+        """A study's events until it is done; a connection that breaks is taken up where it broke."""
+        last_id, lost_s = "", 0.0
+        while True:
+            try:
+                for event in self._stream(study_id, last_id):
+                    last_id, lost_s = event.id or last_id, 0.0
+                    yield event
+                    if event.kind == "done":
+                        return
+            except UnreachableError:
+                lost_s = lost_s or time.monotonic()
+                if time.monotonic() - lost_s > RECONNECT_S:
+                    raise
+                time.sleep(1)
+
+    def _stream(self, study_id: str, last_id: str) -> Iterator[Event]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        try:
+            with self._http.stream("GET", f"/api/v1/studies/{study_id}/events", headers=headers) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    _raise(answer)
+                for event in httpx2.EventSource(answer):
+                    yield Event(event.id, event.event, json.loads(event.data))
+        except httpx2.TransportError as error:
+            raise UnreachableError(f"the stream of events broke: {error}") from error
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        try:
+            answer = self._http.request(method, f"/api/v1{path}", **options)
+        except httpx2.TransportError as error:
+            text = f"no answer from {self.url} ({error}); start the service with `ablate serve`, or name it with --url"
+            raise UnreachableError(text) from error
+        if answer.status_code >= 400:
+            _raise(answer)
+        return answer
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _raise(answer: httpx2.Response) -> None:
+    """The problem in an answer as an error."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        raise BrokenError(f"status {answer.status_code}, and no problem document; is this an ablate service?") from None
+    if problem.get("errors"):
+        places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
+        raise StudyError(places)
+    text = ": ".join(filter(None, (problem.get("title"), problem.get("detail"))))
+    if answer.status_code in (502, 503, 504):
+        raise UnreachableError(text)
+    raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)
+
+
+def _place(pointer: str) -> str:
+    """Pointers of the body are pointers of the study file without their first step."""
+    return pointer.removeprefix("/study")

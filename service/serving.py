@@ -1,0 +1,260 @@
+"""`ablate serve`: one process with everything, or a part of it. Started in order, stopped in the reverse one.
+
+The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler (with its dispatcher) and the mirror have a
+thread each, and MLflow's UI and the probe are processes below this one. Whatever way it ends, what runs is queued again
+with its checkpoints, and no process is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ablate.errors import AblateError
+from service.app import create_app
+from service.context import Context, open_context
+from service.dispatch.base import Dispatcher
+from service.dispatch.leftovers import sweep
+from service.mirroring import Mirroring
+from service.mlflow_ui import MlflowServer
+from service.scheduler import Scheduler
+from service.settings import Role, Settings
+from service.store.lock import held
+from service.tracking import embedded_store
+
+log = logging.getLogger(__name__)
+
+ADDRESS_FILE = "service.json"
+GRACE_S = 5
+
+
+class ServeError(AblateError):
+    """The service cannot start as asked."""
+
+
+def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: see there.
+        host, port: where to listen; port 0 takes a free one.
+        role: `all`, or `api` or `scheduler` alone.
+        announce: told the address once it answers.
+
+    Returns:
+        The exit status: 0; 70 where a part of it broke.
+
+    Raises:
+        ServeError: host, port or role cannot be had.
+        UnavailableError: the database cannot be used, or another process holds it.
+    """
+    _refuse_unguarded(host)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as stack:
+        context = open_context(settings)
+        stack.callback(context.close)
+        if role == "scheduler" and context.store.is_sqlite:
+            raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
+        if context.store.is_sqlite or role != "api":
+            stack.enter_context(held(context.store))
+            sweep(settings.home)
+        listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
+        parts = _Parts(context)
+        stack.enter_context(parts.stopped_at_the_end())
+        if role == "api":
+            context.parts["scheduler"] = "none"
+        else:
+            parts.start_scheduler()
+            parts.start_mirror()
+        if listener is None:
+            parts.wait_for_signal()
+        else:
+            context.costs.start()
+            _serve_web(context, parts, listener, announce)
+    return 70 if parts.broken else 0
+
+
+def _refuse_unguarded(host: str) -> None:
+    """Without API keys, which are not built yet, only this machine may call."""
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise ServeError(f"the service listens on loopback only, as long as there are no API keys; {host} is none")
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+        yield listener
+
+
+class _Parts:
+    """What runs beside the web side, and the signal that ends all of it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.broken = False
+        self.ended = threading.Event()
+        self.on_end: Callable[[], None] = self.ended.set
+        self.ui: MlflowServer | None = None
+        self._stop_scheduler, self._stop_mirror = threading.Event(), threading.Event()
+        self._threads: list[tuple[threading.Thread, threading.Event]] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.on_end())
+
+    def start_scheduler(self) -> None:
+        """The scheduler's thread, which starts its dispatcher."""
+        scheduler = Scheduler(self.context, self._build_dispatcher)
+        self.context.parts["scheduler"] = "starting"
+
+        def run(stop: threading.Event) -> None:
+            scheduler.run(stop, on_ready=lambda: self.context.parts.update(scheduler="running"))
+
+        self._start("scheduler", run, self._stop_scheduler)
+
+    def _build_dispatcher(self) -> Dispatcher:
+        settings = self.context.settings
+        if settings.dispatcher == "inline":
+            from service.dispatch.inline import InlineDispatcher
+
+            return InlineDispatcher(settings.workers)
+        from service.dispatch.ray import RayDispatcher
+
+        return RayDispatcher(settings.home, settings.ray_address, settings.workers)
+
+    def start_mirror(self) -> None:
+        """The mirror's thread, and MLflow's UI where MLflow is embedded."""
+        settings = self.context.settings
+        if settings.tracking_uri == "off":
+            self.context.parts["mlflow"] = "off"
+            return
+        tracking_uri, artifacts = settings.tracking_uri, None
+        if tracking_uri is None:
+            tracking_uri, artifacts = embedded_store(settings.home)
+            self.ui = MlflowServer(settings.home, tracking_uri, artifacts)
+            self.ui.start()
+        self.context.parts["mlflow"] = "starting"
+        self._start("mirror", Mirroring(self.context, tracking_uri, artifacts).run, self._stop_mirror)
+
+    def _start(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        def guarded() -> None:
+            try:
+                run(stop)
+            except Exception:  # a part that ends by itself ends the service: half of it would look alive
+                log.exception("the %s broke", name)
+                self.broken = True
+                self.context.parts[name] = "broken"
+                self.on_end()
+
+        thread = threading.Thread(target=guarded, name=name)
+        thread.start()
+        self._threads.append((thread, stop))
+
+    def wait_for_signal(self) -> None:
+        """Until SIGTERM or SIGINT, or until a part broke."""
+        self.ended.wait()
+
+    @contextmanager
+    def stopped_at_the_end(self) -> Iterator[None]:
+        """Stop the scheduler first, so that the mirror shows how everything ended."""
+        try:
+            yield
+        finally:
+            for thread, stop in self._threads:
+                stop.set()
+                self.context.changed.set()
+                thread.join()
+            if self.ui is not None:
+                self.ui.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the process before the other parts have."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _serve_web(context: Context, parts: _Parts, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    stopping = threading.Event()
+    app = create_app(context, mlflow=parts.ui, is_stopping=stopping.is_set)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=1100,
+        lifespan="on",
+    )
+    server = _Server(config)
+
+    def end() -> None:
+        stopping.set()
+        server.should_exit = True
+        parts.ended.set()
+
+    parts.on_end = end
+    if parts.ended.is_set():
+        return
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    with _address_told(context.settings.home, url):
+        listener.listen(512)
+        announce(url)
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+@contextmanager
+def _address_told(home: Path, url: str) -> Iterator[None]:
+    """Where the commands of this machine find the service."""
+    path = home / ADDRESS_FILE
+    path.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def find_address(home: Path) -> str | None:
+    """The address of a service that runs on this state directory."""
+    try:
+        found: dict[str, Any] = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        os.kill(found["pid"], 0)
+    except (OSError, ValueError):
+        return None
+    return str(found["url"])
+
+
+def set_up_logging() -> None:
+    """Lines on stderr, with time and level."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for name in ("alembic", "httpx", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)

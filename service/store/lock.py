@@ -1,0 +1,45 @@
+"""One scheduler a database: a lock that ends with the process that holds it, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+from service.errors import UnavailableError
+from service.store.session import Store
+
+ADVISORY = 7235197403
+"""Number of our advisory lock on PostgreSQL."""
+
+
+@contextmanager
+def held(store: Store) -> Iterator[None]:
+    """Hold the database for this process: for all it does on SQLite, for scheduling on PostgreSQL.
+
+    Raises:
+        UnavailableError: another process holds it; the text names its pid.
+    """
+    if not store.is_sqlite:
+        with store.read() as connection:  # an advisory lock lives as long as its connection
+            if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": ADVISORY}).scalar_one():
+                raise UnavailableError("another scheduler works on this database; stop it first, or use --role api")
+            yield
+        return
+    path = Path(f"{store.url.database}.lock")
+    with path.open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            text_ = f"another ablate service (pid {holder}) works on this database; stop it, or set another ABLATE_HOME"
+            raise UnavailableError(text_) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
