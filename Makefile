@@ -1,11 +1,14 @@
 # Task names only; what they do stands in .ci/.
-.PHONY: install demo test check lock
+.PHONY: install demo serve test check lock
 
 install:
 	@.ci/install
 
 demo: install
-	@.ci/demo
+	@.venv/bin/python .ci/demo.py
+
+serve: install
+	@.venv/bin/ablate serve
 
 test: install
 	@.ci/test

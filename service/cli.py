@@ -200,8 +200,8 @@ def logs(key: TrialKey, url: Url = None) -> None:
 
 @contextmanager
 def _client(url: str | None) -> Iterator[Client]:
+    from service.address import find_address
     from service.client import Client
-    from service.serving import find_address
     from service.settings import read_settings
 
     address = url or find_address(read_settings().home) or "http://127.0.0.1:8080"

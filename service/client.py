@@ -67,6 +67,10 @@ class Client:
     ) -> None:
         self._http.close()
 
+    def check_ready(self) -> None:
+        """Raise UnreachableError where the service cannot accept and run studies yet."""
+        self._call("GET", "/readyz", prefix="")
+
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer to a GET below `/api/v1`.
 
@@ -130,9 +134,9 @@ class Client:
         except httpx2.TransportError as error:
             raise UnreachableError(f"the stream of events broke: {error}") from error
 
-    def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+    def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> httpx2.Response:
         try:
-            answer = self._http.request(method, f"/api/v1{path}", **options)
+            answer = self._http.request(method, prefix + path, **options)
         except httpx2.TransportError as error:
             text = f"no answer from {self.url} ({error}); start the service with `ablate serve`, or name it with --url"
             raise UnreachableError(text) from error

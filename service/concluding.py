@@ -8,7 +8,8 @@ from ablate.errors import StudyError
 from service.context import Context
 from service.results import get_final_table
 from service.shapes import Progress, StudyState
-from service.store import cells, outbox, studies
+from service.store import outbox, studies
+from service.store.overview import read_overview
 from service.store.sql import now
 
 
@@ -22,7 +23,7 @@ def conclude(context: Context, study_seq: int) -> bool:
         stored = studies.get_by_seq(connection, study_seq)
         if stored.state not in ("queued", "running") or not studies.is_finished(connection, study_seq):
             return False
-        progress = cells.progress_of(connection, study_seq)
+        progress = read_overview(connection, stored).progress
     try:
         table, trouble = get_final_table(context, stored), None
     except StudyError as error:

@@ -13,7 +13,9 @@ from typing import Any
 from service.context import Context
 from service.shapes import LIVE, Event
 from service.store import cells, studies
-from service.studies import estimate_left_s
+from service.store.board import find_machines
+from service.store.overview import read_overview
+from service.views import estimate_left_s
 
 AT_ONCE = 500
 
@@ -43,8 +45,9 @@ def read_changes(context: Context, study_id: str, seen: Seen) -> tuple[list[Even
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         found = studies.events_after(connection, stored.seq, seen.last_id, AT_ONCE)
-        counts = cells.progress_of(connection, stored.seq).model_dump()
-        progress = {**counts, "state": stored.state, "eta_s": estimate_left_s(context, connection, stored)}
+        overview = read_overview(connection, stored)
+        eta_s = estimate_left_s(stored, overview, find_machines(connection))
+        progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s}
         live = {cell["key"] + cell["row"]: cell for cell in cells.list_live(connection, stored.seq)}
     last_id = found[-1][0] if found else seen.last_id
     is_over = stored.state not in LIVE and len(found) < AT_ONCE

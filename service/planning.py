@@ -15,7 +15,7 @@ from ablate.study import Resources
 from ablate.trial import Cost, TrialRecord, canonical_json
 from service.context import Context
 from service.costs import datasets_of
-from service.dispatch.base import Machine
+from service.dispatch.base import count_places
 from service.shapes import Submission
 from service.store.board import find_machines
 from service.store.cells import find_results
@@ -101,19 +101,6 @@ def _missing_resources(context: Context, demand: Resources) -> Iterator[Problem]
             f"and {largest.gpus:g}; ask for less"
         )
         yield Problem("/resources", "infeasible", text)
-
-
-def count_places(machine: Machine, demand: Resources) -> int:
-    """How many trials of a demand a machine holds at once."""
-    by_cpus = machine.cpus // demand.cpus
-    return min(by_cpus, int(machine.gpus / demand.gpus + 1e-9)) if demand.gpus else by_cpus
-
-
-def count_parallel(context: Context, demand: Resources) -> int:
-    """How many trials of a demand run at once here; 1 where that is not known."""
-    with context.store.read() as connection:
-        machines = find_machines(connection)
-    return max(sum(count_places(machine, demand) for machine in machines), 1)
 
 
 def plan_stored(context: Context, stored: Stored) -> Plan:

@@ -17,10 +17,9 @@ from ablate.study import Resources
 from service.concluding import conclude
 from service.context import Context
 from service.decide import decide
-from service.dispatch.base import Dispatcher, DispatcherError, Heard, Lost, Ticket
+from service.dispatch.base import Dispatcher, DispatcherError, Heard, Lost, Ticket, count_places
 from service.errors import UnavailableError
 from service.flights import End, Flight, Flights
-from service.planning import count_places
 from service.store import board, outbox, queue, studies
 from service.store.queue import Claim
 from service.store.session import Connection

@@ -8,23 +8,19 @@ with its checkpoints, and no process is left.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import json
 import logging
-import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from ablate.errors import AblateError
+from service.address import told
 from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
@@ -38,7 +34,6 @@ from service.tracking import embedded_store
 
 log = logging.getLogger(__name__)
 
-ADDRESS_FILE = "service.json"
 GRACE_S = 5
 
 
@@ -223,32 +218,10 @@ def _serve_web(context: Context, parts: _Parts, listener: socket.socket, announc
         return
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    with _address_told(context.settings.home, url):
+    with told(context.settings.home, url):
         listener.listen(512)
         announce(url)
         asyncio.run(server.serve(sockets=[listener]))
-
-
-@contextmanager
-def _address_told(home: Path, url: str) -> Iterator[None]:
-    """Where the commands of this machine find the service."""
-    path = home / ADDRESS_FILE
-    path.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-
-
-def find_address(home: Path) -> str | None:
-    """The address of a service that runs on this state directory."""
-    try:
-        found: dict[str, Any] = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
-        os.kill(found["pid"], 0)
-    except (OSError, ValueError):
-        return None
-    return str(found["url"])
 
 
 def set_up_logging() -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
 from ablate.plan import Plan
 from ablate.preview import describe_plan
-from ablate.study import Resources
 from ablate.trial import Trial
 from service.context import Context
+from service.dispatch.base import count_parallel
 from service.errors import ConflictError, KeyReusedError, UnavailableError
-from service.planning import Prepared, count_parallel, find_known, plan_stored, prepare, resolve_document
-from service.shapes import LIVE, Extension, Finding, Links, Page, Progress, StudyState, StudyView, Submission
-from service.store import cells, outbox, queue, studies
+from service.planning import Prepared, find_known, plan_stored, prepare, resolve_document
+from service.shapes import LIVE, Extension, Page, StudyState, StudyView, Submission
+from service.store import outbox, queue, studies
+from service.store.board import find_machines
+from service.store.overview import read_overview, read_overviews
 from service.store.session import Connection
 from service.store.sql import new_id, now
 from service.store.studies import CellKey, Stored
+from service.views import view_study
 
 FREE_BYTES = 256 << 20
 """Below so much free disk space nothing new is taken in, so that what runs can end."""
@@ -137,7 +139,9 @@ def plan_only(context: Context, submission: Submission) -> dict[str, Any]:
     prepared = prepare(context, resolve_document(submission), scale=submission.scale, strict=False)
     plan = prepared.plan
     known = {} if submission.fresh else find_known(context, plan)
-    return describe_plan(plan, known, prepared.costs, {}, count_parallel(context, plan.study.resources))
+    with context.store.read() as connection:
+        parallel = count_parallel(find_machines(connection), plan.study.resources)
+    return describe_plan(plan, known, prepared.costs, {}, parallel)
 
 
 def get_study(context: Context, study_id: str) -> StudyView:
@@ -148,7 +152,7 @@ def get_study(context: Context, study_id: str) -> StudyView:
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-        return view_study(context, connection, stored, cells.progress_of(connection, stored.seq))
+        return view_study(stored, read_overview(connection, stored), find_machines(connection))
 
 
 def list_studies(
@@ -162,8 +166,8 @@ def list_studies(
     with context.store.read() as connection:
         found = studies.list_studies(connection, state=state, name=name, limit=limit + 1, before=read_cursor(cursor))
         page = found[:limit]
-        counts = cells.count_cells(connection, [stored.seq for stored in page])
-        items = [view_study(context, connection, stored, counts[stored.seq]) for stored in page]
+        overviews, machines = read_overviews(connection, page), find_machines(connection)
+    items = [view_study(stored, overviews[stored.seq], machines) for stored in page]
     return Page(items=items, next=str(page[-1].seq) if len(found) > limit else None)
 
 
@@ -181,48 +185,13 @@ def read_cursor(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-def view_study(context: Context, connection: Connection, stored: Stored, progress: Progress) -> StudyView:
-    """A stored study as REST shows it."""
-    base = f"/api/v1/studies/{stored.id}"
-    run = outbox.find_run(connection, stored.seq)
-    mlflow = f"/mlflow/#/experiments/{run[1]}/runs/{run[0]}" if run else None
-    links = {"self": base, "table": f"{base}/table", "trials": f"{base}/trials", "events": f"{base}/events"}
-    return StudyView(
-        id=stored.id,
-        name=stored.name,
-        title=stored.title,
-        scale=stored.scale,
-        state=stored.state,
-        priority=stored.priority,
-        created_at=stored.created_at,
-        started_at=stored.started_at,
-        ended_at=stored.ended_at,
-        progress=progress,
-        eta_s=estimate_left_s(context, connection, stored),
-        reason=stored.reason,
-        warnings=[Finding(**warning) for warning in stored.warnings],
-        links=Links(**links, mlflow=mlflow),
-    )
-
-
-def estimate_left_s(context: Context, connection: Connection, stored: Stored) -> float | None:
-    """Wall seconds until a study is done, once its trials have their turn; None until one like them was timed."""
-    if stored.state not in ("queued", "running"):
-        return None
-    pace = cells.find_pace(connection, stored.seq)
-    if not pace.durations_s:
-        return None
-    left = pace.queued + sum(1 - fraction for fraction in pace.fractions)
-    resources = Resources.model_validate(stored.document.get("resources", {}))
-    return round(left * statistics.median(pace.durations_s) / count_parallel(context, resources), 1)
-
-
 def cancel(context: Context, study_id: str) -> StudyView:
     """Withdraw what a study has not finished; a trial that another live study wants goes on."""
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
             withdrawn = studies.settle(connection, stored.seq, ("queued", "running"), "cancelled")
+            studies.settle(connection, stored.seq, ("failed",), "failed")
             queue.cancel_unwanted(connection, stored.seq, now())
             queue.refresh_demand(connection, stored.seq)
             outbox.add_event(connection, stored.seq, "table", {"provisional": False})

@@ -1,4 +1,4 @@
-"""Cells, trials and attempts as they are read: pages, counts, records for tables."""
+"""Cells, trials and attempts as they are read: pages, one trial, records for tables."""
 
 from __future__ import annotations
 
@@ -7,65 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, func, select
 
 from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
 from service.errors import NotFoundError
-from service.shapes import TRIAL_STATES, AttemptView, Cell, Place, Progress, TrialState, TrialView
+from service.shapes import AttemptView, Cell, Place, TrialState, TrialView
 from service.store.rows import attempts, memberships, mirrored, studies, trials
 from service.store.sql import cell_state, chunks
-
-
-def count_cells(connection: Connection, study_seqs: Sequence[int]) -> dict[int, Progress]:
-    """Cells by state of each of these studies."""
-    counts: dict[int, dict[str, int]] = {
-        seq: dict.fromkeys((*TRIAL_STATES, "trials", "shared", "distinct"), 0) for seq in study_seqs
-    }
-    joined = memberships.join(trials, trials.c.key == memberships.c.trial_key)
-    mine = memberships.c.study_seq.in_(study_seqs)
-    number, shared = func.count(), func.sum(case((memberships.c.shared, 1), else_=0))
-    by_state = select(memberships.c.study_seq, cell_state, number, shared).select_from(joined).where(mine)
-    for seq, state, cells, of_others in connection.execute(by_state.group_by(memberships.c.study_seq, cell_state)):
-        counts[seq][state] += cells
-        counts[seq]["trials"] += cells
-        counts[seq]["shared"] += of_others
-    different = select(memberships.c.study_seq, func.count(memberships.c.trial_key.distinct())).where(mine)
-    for seq, distinct in connection.execute(different.group_by(memberships.c.study_seq)):
-        counts[seq]["distinct"] = distinct
-    return {seq: Progress(**found) for seq, found in counts.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What an estimate of the time left rests on.
-
-    Attributes:
-        durations_s: wall seconds of finished trials.
-        queued: distinct trials that wait.
-        fractions: how far each running trial is, 0 to 1.
-    """
-
-    durations_s: list[float]
-    queued: int
-    fractions: list[float]
-
-
-def find_pace(connection: Connection, study_seq: int) -> Pace:
-    """How fast a study's trials were, and how many are left."""
-    mine = (
-        select(trials.c.key, trials.c.state, trials.c.step, trials.c.steps, trials.c.started_at, trials.c.ended_at)
-        .join(memberships, memberships.c.trial_key == trials.c.key)
-        .where(memberships.c.study_seq == study_seq, memberships.c.settled.is_(None))
-        .distinct()
-    )
-    durations, queued, fractions = [], 0, []
-    for row in connection.execute(mine):
-        if row.state in ("succeeded", "diverged") and row.started_at and row.ended_at:
-            durations.append((row.ended_at - row.started_at).total_seconds())
-        queued += row.state == "queued"
-        if row.state == "running":
-            fractions.append(row.step / row.steps if row.steps else 0.0)
-    return Pace(durations, queued, fractions)
 
 
 def list_cells(
@@ -260,8 +208,3 @@ def list_live(connection: Connection, study_seq: int) -> list[dict[str, Any]]:
         }
         for row in rows
     ]  # fmt: skip
-
-
-def progress_of(connection: Connection, study_seq: int) -> Progress:
-    """`count_cells` of one study."""
-    return count_cells(connection, [study_seq])[study_seq]

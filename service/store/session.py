@@ -94,7 +94,9 @@ class _NoLock:
 
 def _sqlite_writer(path: Path) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}
+        URL.create("sqlite", database=str(path)),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
     )
 
     @event.listens_for(engine, "connect")

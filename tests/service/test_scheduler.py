@@ -1,4 +1,4 @@
-"""The queue, the state machine and the scheduler, over SQLite and PostgreSQL, with trials that do what the test says."""
+"""Queue, state machine and scheduler, over SQLite and PostgreSQL, with trials that do what the test says."""
 
 from __future__ import annotations
 

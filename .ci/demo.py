@@ -1,0 +1,96 @@
+"""`make demo`: Table 5 of the FReLU paper in miniature, over REST; on a terminal it keeps serving until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.address import find_address
+from service.client import Client, UnreachableError
+from service.settings import read_settings
+
+ABLATE = [sys.executable, "-m", "service.cli"]
+LOG = Path("demo/service.log")
+START_S = 180.0
+NEXT = """
+The table is in demo/table.md, .html and .tex, the plot in demo/forest.png. Next, while `ablate serve` runs:
+  .venv/bin/ablate extend table05 --seeds 8      # five more seeds a row; nothing that is known is trained again
+  .venv/bin/ablate submit studies/table07.toml --scale mini --seeds 3 --wait
+  .venv/bin/ablate table table05 --columns all   # every column, or --format tex, csv, html, json"""
+
+
+def main() -> int:
+    """Run the demo. Returns the exit status."""
+    Path("demo").mkdir(exist_ok=True)
+    subprocess.run([*ABLATE, "data", "fetch", "fashion-mnist"], check=True, stdout=subprocess.DEVNULL)
+    with service() as (url, process):
+        command = [*ABLATE, "submit", "studies/table05.toml", "--scale", "mini", "--seeds", "3", "--wait", "--url", url]
+        status = subprocess.run(command).returncode
+        if status in (0, 1):
+            subprocess.run(
+                [*ABLATE, "table", "table05", "--out", "demo", "--url", url], check=True, stderr=subprocess.DEVNULL
+            )
+            print(NEXT, flush=True)
+        if process is not None and sys.stdout.isatty() and not os.environ.get("DEMO_STOP"):
+            print(f"\nServing {url}/api/v1 and {url}/mlflow/ until Ctrl-C.", flush=True)
+            process.wait()
+    return status
+
+
+@contextmanager
+def service() -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
+    """The address of a service that is ready: the one that runs already, else one of our own, ended behind the block."""
+    home = read_settings().home
+    if url := find_address(home):
+        print(f"using the service that runs at {url}", file=sys.stderr)
+        yield url, None
+        return
+    print(f"starting the service; what it says is in {LOG}", file=sys.stderr)
+    with LOG.open("wb") as log:
+        process = subprocess.Popen([*ABLATE, "serve", "--port", str(free_port())], stderr=log, start_new_session=True)
+    try:
+        yield wait_until_ready(home, process), process
+    except KeyboardInterrupt:
+        print("\nstopping the service; what was running goes on at the next start", file=sys.stderr)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def free_port() -> int:
+    """8080, or another where that is taken."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 8080))
+        except OSError:
+            return 0
+    return 8080
+
+
+def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
+    """Wait until the service can run trials. Returns its address; ends the demo where it cannot."""
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if url := find_address(home):
+            with Client(url) as client:
+                try:
+                    client.check_ready()
+                    return url
+                except UnreachableError:
+                    pass
+        time.sleep(0.2)
+    sys.exit(f"the service did not get ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,98 @@
+"""Studies at a glance: cells by state, pace, MLflow run. A page of studies takes a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, case, func, select
+
+from service.shapes import LIVE, TRIAL_STATES, Progress
+from service.store.rows import memberships, mirrored, trials
+from service.store.sql import cell_state
+from service.store.studies import Stored
+
+SAMPLE = 32
+"""Finished trials whose durations an estimate rests on."""
+
+
+@dataclass(slots=True)
+class Overview:
+    """What a study's view shows besides its row.
+
+    Attributes:
+        durations_s: wall seconds of some of its finished trials; empty for a study that is not live.
+        fractions: how far each of its running trials is, 0 to 1.
+        run: (run id, experiment id) in MLflow.
+    """
+
+    progress: Progress
+    durations_s: list[float] = field(default_factory=list)
+    fractions: list[float] = field(default_factory=list)
+    run: tuple[str, str] | None = None
+
+
+def read_overviews(connection: Connection, stored: Sequence[Stored]) -> dict[int, Overview]:
+    """The overview of each of these studies, by `seq`."""
+    seqs = [one.seq for one in stored]
+    found = {seq: Overview(progress) for seq, progress in _count_cells(connection, seqs).items()}
+    for seq, run_id, experiment_id in connection.execute(
+        select(mirrored.c.study_seq, mirrored.c.run_id, mirrored.c.experiment_id).where(
+            mirrored.c.study_seq.in_(seqs), mirrored.c.trial_key == ""
+        )
+    ):
+        found[seq].run = run_id, experiment_id
+    for seq, fraction in _running(connection):
+        if seq in found:
+            found[seq].fractions.append(fraction)
+    for one in stored:
+        if one.state in LIVE:
+            found[one.seq].durations_s = _durations(connection, one.seq)
+    return found
+
+
+def read_overview(connection: Connection, stored: Stored) -> Overview:
+    """The overview of one study."""
+    return read_overviews(connection, [stored])[stored.seq]
+
+
+def _count_cells(connection: Connection, study_seqs: Sequence[int]) -> dict[int, Progress]:
+    """Cells by state of each of these studies."""
+    counts: dict[int, dict[str, int]] = {
+        seq: dict.fromkeys((*TRIAL_STATES, "trials", "shared", "distinct"), 0) for seq in study_seqs
+    }
+    joined = memberships.join(trials, trials.c.key == memberships.c.trial_key)
+    mine = memberships.c.study_seq.in_(study_seqs)
+    number, shared = func.count(), func.sum(case((memberships.c.shared, 1), else_=0))
+    by_state = select(memberships.c.study_seq, cell_state, number, shared).select_from(joined).where(mine)
+    for seq, state, cells, of_others in connection.execute(by_state.group_by(memberships.c.study_seq, cell_state)):
+        counts[seq][state] += cells
+        counts[seq]["trials"] += cells
+        counts[seq]["shared"] += of_others
+    different = select(memberships.c.study_seq, func.count(memberships.c.trial_key.distinct())).where(mine)
+    for seq, distinct in connection.execute(different.group_by(memberships.c.study_seq)):
+        counts[seq]["distinct"] = distinct
+    return {seq: Progress(**found) for seq, found in counts.items()}
+
+
+def _running(connection: Connection) -> list[tuple[int, float]]:
+    """(study, how far) of every running trial; they are few, and have an index of their own."""
+    running = select(trials.c.key, trials.c.step, trials.c.steps).where(trials.c.state == "running").cte("under_way")
+    rows = connection.execute(
+        select(memberships.c.study_seq, running.c.step, running.c.steps)
+        .join(running, running.c.key == memberships.c.trial_key)
+        .where(memberships.c.settled.is_(None))
+    )
+    return [(row.study_seq, row.step / row.steps if row.steps else 0.0) for row in rows]
+
+
+def _durations(connection: Connection, study_seq: int) -> list[float]:
+    """Of the first trials in the study's order that have a result."""
+    rows = connection.execute(
+        select(trials.c.started_at, trials.c.ended_at)
+        .join(memberships, memberships.c.trial_key == trials.c.key)
+        .where(memberships.c.study_seq == study_seq, trials.c.state.in_(("succeeded", "diverged")))
+        .order_by(memberships.c.position)
+        .limit(SAMPLE)
+    )
+    return [(row.ended_at - row.started_at).total_seconds() for row in rows if row.started_at and row.ended_at]
