@@ -4,7 +4,7 @@ The miniature ResNet of `funnel_step.py`, with random bytes in the place of imag
 largest that a study of it can see. The two arms take turns: the pipeline alone, and a step without it. The share is
 pipeline / (pipeline + step) in each round.
 
-    python benchmarks/data_pipeline.py --rounds 60
+    python -m benchmarks.data_pipeline --rounds 60
 
 Measured on one core of a shared AMD EPYC, n = 40, three times: 2.0 % (quartiles 1.9 .. 2.2). Goal 2 %.
 """
@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable
 
 import torch
-from funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
+from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 
 from ablate.datasets import describe
 from ablate.training.augment import augment, to_float

@@ -4,7 +4,7 @@ The network is the miniature ResNet of `scales.mini` (width 0.125, one block a s
 images, batch 128, channels_last, one thread), with FReLU behind every layer of stages 2-4. Arms take turns step by
 step, so that a busy machine slows all of them; the ratio is taken within each round.
 
-    python benchmarks/funnel_step.py --rounds 60
+    python -m benchmarks.funnel_step --rounds 60
 
 Measured on one core of a shared AMD EPYC, n = 40, over ReLU: FReLU 1.41 (quartiles 1.34 .. 1.48), with torch.maximum
 1.91 (1.80 .. 1.99).

@@ -7,7 +7,7 @@ Arms take turns, A B A B; the ratio is of medians. Takes about 7 minutes a round
 
 Measured on two cores of a shared AMD EPYC, n = 2 rounds: 1.046 (bare 203 and 227 s, command 225 and 225 s). Goal 1.05.
 
-    python benchmarks/pool_overhead.py --rounds 2
+    python -m benchmarks.pool_overhead --rounds 2
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def train(trials: list[Trial], ready: Barrier, answer: Any) -> None:
 def time_bare(document: dict[str, Any]) -> float:
     """Wall seconds of the slower of two bare processes."""
     trials = list(plan_document(document, scale="mini").trials.values())
+    return time_trials(trials)
+
+
+def time_trials(trials: list[Trial]) -> float:
+    """Wall seconds of the slower of two bare processes that share these trials."""
     context = multiprocessing.get_context("spawn")
     ready, answer = context.Barrier(WORKERS), context.Queue()
     processes = [

@@ -4,7 +4,7 @@ Every submit is planned, stored and synced to the disk (SQLite, `synchronous=FUL
 HTTP. Claims are committed, and given back between measurements. Figures are medians with quartiles; "flat" is read
 from the last column, depth 10^5 over depth 10^3.
 
-    python benchmarks/queue_depth.py
+    python -m benchmarks.queue_depth
 """
 
 from __future__ import annotations

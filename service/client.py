@@ -130,7 +130,8 @@ class Client:
                     answer.read()
                     _raise(answer)
                 for event in httpx2.EventSource(answer):
-                    yield Event(event.id, event.event, json.loads(event.data))
+                    if event.data:  # else it only says how long to wait before the next attempt
+                        yield Event(event.id, event.event, json.loads(event.data))
         except httpx2.TransportError as error:
             raise UnreachableError(f"the stream of events broke: {error}") from error
 

@@ -45,23 +45,25 @@ class Scheduler:
     Args:
         context: of this process.
         build_dispatcher: makes a dispatcher; called in the scheduler's thread, again where one breaks.
-
+        on_ready: called in that thread each time that a dispatcher has started.
     """
 
-    def __init__(self, context: Context, build_dispatcher: Callable[[], Dispatcher]) -> None:
+    def __init__(
+        self, context: Context, build_dispatcher: Callable[[], Dispatcher], on_ready: Callable[[], None] = lambda: None
+    ) -> None:
         self.context = context
         self._build = build_dispatcher
+        self._on_ready = on_ready
         self._dispatcher: Dispatcher | None = None
         self._flights = Flights()
         self._to_conclude: set[int] = set()
         self._restarts = 0
         self._last_s: dict[str, float] = {}
 
-    def run(self, stop: threading.Event, on_ready: Callable[[], None]) -> None:
-        """Start, say so, tick until told to stop, and leave nothing running."""
+    def run(self, stop: threading.Event) -> None:
+        """Start, tick until told to stop, and leave nothing running."""
         try:
             self.start()
-            on_ready()
             while not stop.is_set():
                 self.tick()
         finally:
@@ -86,6 +88,7 @@ class Scheduler:
         self._dispatcher.start()
         with self.context.store.write() as connection:
             self._beat(connection)
+        self._on_ready()
 
     def _beat(self, connection: Connection) -> None:
         board.record_beat(connection, self.dispatcher.kind, self.dispatcher.machines(), now())

@@ -26,7 +26,7 @@ from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
 from service.dispatch.leftovers import sweep
 from service.mirroring import Mirroring
-from service.mlflow_ui import MlflowServer
+from service.mlflow_ui import choose_server
 from service.scheduler import Scheduler
 from service.settings import Role, Settings
 from service.store.lock import held
@@ -35,6 +35,9 @@ from service.tracking import embedded_store
 log = logging.getLogger(__name__)
 
 GRACE_S = 5
+BACKLOG = 512
+LOOK_S = 0.1
+"""How often the main thread looks whether it is to end."""
 
 
 class ServeError(AblateError):
@@ -59,14 +62,14 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
     """
     _refuse_unguarded(host)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if role == "scheduler" and settings.is_embedded:
+        raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
     with ExitStack() as stack:
+        if settings.is_embedded or role != "api":
+            stack.enter_context(held(settings.database))
+            sweep(settings.home)
         context = open_context(settings)
         stack.callback(context.close)
-        if role == "scheduler" and context.store.is_sqlite:
-            raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
-        if context.store.is_sqlite or role != "api":
-            stack.enter_context(held(context.store))
-            sweep(settings.home)
         listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
         parts = _Parts(context)
         stack.enter_context(parts.stopped_at_the_end())
@@ -76,10 +79,13 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
             parts.start_scheduler()
             parts.start_mirror()
         if listener is None:
-            parts.wait_for_signal()
+            asyncio.run(parts.until_ended())
         else:
             context.costs.start()
-            _serve_web(context, parts, listener, announce)
+            url = _url_of(listener)
+            stack.enter_context(told(settings.home, url))
+            announce(url)
+            asyncio.run(_serve_web(parts, listener))
     return 70 if parts.broken else 0
 
 
@@ -102,32 +108,41 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
         except OSError as error:
             raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+        listener.listen(BACKLOG)
         yield listener
 
 
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class _Parts:
-    """What runs beside the web side, and the signal that ends all of it."""
+    """What runs beside the web side, and the signals that end all of it."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.broken = False
         self.ended = threading.Event()
-        self.on_end: Callable[[], None] = self.ended.set
-        self.ui: MlflowServer | None = None
+        self.ui = choose_server(context.settings.home, context.settings.tracking_uri)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_scheduler, self._stop_mirror = threading.Event(), threading.Event()
         self._threads: list[tuple[threading.Thread, threading.Event]] = []
+        self._take_signals()
+
+    def _take_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.on_end())
+            signal.signal(number, lambda *_: self.ended.set())
 
     def start_scheduler(self) -> None:
         """The scheduler's thread, which starts its dispatcher."""
-        scheduler = Scheduler(self.context, self._build_dispatcher)
         self.context.parts["scheduler"] = "starting"
+        self._start("scheduler", Scheduler(self.context, self._build_dispatcher, self._scheduler_is_ready).run)
 
-        def run(stop: threading.Event) -> None:
-            scheduler.run(stop, on_ready=lambda: self.context.parts.update(scheduler="running"))
-
-        self._start("scheduler", run, self._stop_scheduler)
+    def _scheduler_is_ready(self) -> None:
+        self.context.parts["scheduler"] = "running"
+        if self._loop is not None:  # Ray has put its own handler in place of ours, one that aborts after 3 s
+            self._loop.call_soon_threadsafe(self._take_signals)
 
     def _build_dispatcher(self) -> Dispatcher:
         settings = self.context.settings
@@ -148,12 +163,13 @@ class _Parts:
         tracking_uri, artifacts = settings.tracking_uri, None
         if tracking_uri is None:
             tracking_uri, artifacts = embedded_store(settings.home)
-            self.ui = MlflowServer(settings.home, tracking_uri, artifacts)
-            self.ui.start()
+        self.ui.start()
         self.context.parts["mlflow"] = "starting"
-        self._start("mirror", Mirroring(self.context, tracking_uri, artifacts).run, self._stop_mirror)
+        self._start("mirror", Mirroring(self.context, tracking_uri, artifacts).run)
 
-    def _start(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        stop = threading.Event()
+
         def guarded() -> None:
             try:
                 run(stop)
@@ -161,15 +177,18 @@ class _Parts:
                 log.exception("the %s broke", name)
                 self.broken = True
                 self.context.parts[name] = "broken"
-                self.on_end()
+                self.ended.set()
 
         thread = threading.Thread(target=guarded, name=name)
         thread.start()
         self._threads.append((thread, stop))
 
-    def wait_for_signal(self) -> None:
-        """Until SIGTERM or SIGINT, or until a part broke."""
-        self.ended.wait()
+    async def until_ended(self) -> None:
+        """Until SIGTERM or SIGINT, or until a part broke. It runs in the main thread, where signals are handled."""
+        self._loop = asyncio.get_running_loop()
+        self._take_signals()
+        while not self.ended.is_set():
+            await asyncio.sleep(LOOK_S)
 
     @contextmanager
     def stopped_at_the_end(self) -> Iterator[None]:
@@ -181,8 +200,7 @@ class _Parts:
                 stop.set()
                 self.context.changed.set()
                 thread.join()
-            if self.ui is not None:
-                self.ui.close()
+            self.ui.close()
 
 
 class _Server(uvicorn.Server):
@@ -193,35 +211,26 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _serve_web(context: Context, parts: _Parts, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    stopping = threading.Event()
-    app = create_app(context, mlflow=parts.ui, is_stopping=stopping.is_set)
+async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
+    """Answer requests until the service is to end."""
+    settings = parts.context.settings
+    app = create_app(parts.context, mlflow=parts.ui, is_stopping=parts.ended.is_set)
     config = uvicorn.Config(
         app,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=1100,
-        lifespan="on",
     )
     server = _Server(config)
-
-    def end() -> None:
-        stopping.set()
-        server.should_exit = True
-        parts.ended.set()
-
-    parts.on_end = end
-    if parts.ended.is_set():
-        return
-    host, port = listener.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    with told(context.settings.home, url):
-        listener.listen(512)
-        announce(url)
-        asyncio.run(server.serve(sockets=[listener]))
+    log.info("listening; state in %s", settings.home)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await parts.until_ended()
+    server.should_exit = True
+    await serving
 
 
 def set_up_logging() -> None:

@@ -76,6 +76,17 @@ class Machine:
     gpus: float
 
 
+def count_places(machine: Machine, demand: Resources) -> int:
+    """How many trials of a demand a machine holds at once."""
+    by_cpus = machine.cpus // demand.cpus
+    return min(by_cpus, int(machine.gpus / demand.gpus + 1e-9)) if demand.gpus else by_cpus
+
+
+def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:
+    """How many trials of a demand run at once; 1 where no machine is known."""
+    return max(sum(count_places(machine, demand) for machine in machines), 1)
+
+
 class DispatcherError(Exception):
     """The dispatcher itself is broken (Ray died): what it ran is lost, and a new one has to be started."""
 

@@ -18,7 +18,7 @@ def count_states(connection: Connection) -> tuple[dict[str, int], dict[str, int]
 
 def _counted(connection: Connection, column: object) -> dict[str, int]:
     rows = connection.execute(select(column, func.count()).group_by(column))  # type: ignore[call-overload]
-    return dict(rows.tuples())
+    return {row[0]: row[1] for row in rows}
 
 
 def server_version(connection: Connection) -> str:

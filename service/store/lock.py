@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from service.errors import UnavailableError
 from service.store.session import Store
@@ -18,19 +18,20 @@ ADVISORY = 7235197403
 
 
 @contextmanager
-def held(store: Store) -> Iterator[None]:
+def held(url: str) -> Iterator[None]:
     """Hold the database for this process: for all it does on SQLite, for scheduling on PostgreSQL.
 
     Raises:
         UnavailableError: another process holds it; the text names its pid.
     """
-    if not store.is_sqlite:
-        with store.read() as connection:  # an advisory lock lives as long as its connection
+    if make_url(url).get_backend_name() != "sqlite":
+        with closing(Store(url)) as store, store.read() as connection:  # the lock lives as long as its connection
             if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": ADVISORY}).scalar_one():
                 raise UnavailableError("another scheduler works on this database; stop it first, or use --role api")
             yield
         return
-    path = Path(f"{store.url.database}.lock")
+    path = Path(f"{make_url(url).database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

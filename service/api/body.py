@@ -1,0 +1,120 @@
+"""Bodies, read strictly from their raw bytes: nothing is guessed, nothing is coerced, nothing is overlooked.
+
+FastAPI's own reading lets NaN, duplicate keys, UTF-16 and lone surrogates through, or answers them with 500.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from ablate.errors import Problem, StudyError, collecting
+from ablate.plan import plan_document
+from ablate.study import parse_json
+from ablate.trial import canonical_json
+from service.api.findings import findings_of
+from service.api.parameters import InContext
+from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
+from service.shapes import Extension, Submission
+
+MOST_DIGITS = 308
+"""Of a whole number: as many as the largest double has."""
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def read_body(request: Request) -> bytes:
+    """The raw body of a JSON request. The app's body limit answers 413 while it is read."""
+    body = await request.body()
+    if not body.strip():
+        raise Refusal(NOT_JSON, "the body is empty; a JSON object is expected")
+    _require_json(request.headers)
+    return body
+
+
+def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+        Refusal: 400, with what makes it no strict JSON.
+        StudyError: it is JSON, but no object.
+    """
+    if body.startswith(codecs.BOM_UTF8):
+        raise Refusal(NOT_JSON, "the body begins with a byte order mark; send it without")
+    try:
+        value = parse_json(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Refusal(NOT_JSON, "the body is not UTF-8 text") from error
+    except StudyError as error:
+        # Python limits the digits of a number itself, and its text is about Python
+        detail = re.sub(r"Exceeds the limit.*", _too_long(), error.problems[0].message)
+        raise Refusal(NOT_JSON, detail) from error
+    _refuse_unstorable(value)
+    if not isinstance(value, dict):
+        raise StudyError([Problem("", "invalid", "the body should be a JSON object")])
+    return value
+
+
+Json = Annotated[dict[str, Any], Depends(read_json)]
+
+
+def read_submission(value: Json, context: InContext) -> Submission:
+    """The body of `POST /studies`. Where its own fields are wrong, the study's problems are told with them."""
+    problems: list[Problem] = []
+    with collecting(problems):
+        return _validated(Submission, value)
+    if isinstance(value.get("study"), dict):
+        with collecting(problems), below("/study"):
+            plan_document(value["study"], max_trials=context.settings.max_trials)
+    raise StudyError(problems)
+
+
+def read_extension(value: Json) -> Extension:
+    """The body of `POST /studies/{id}/extend`."""
+    return _validated(Extension, value)
+
+
+def digest_of(value: Json) -> str:
+    """SHA-256 of the body's content: spaces and the order of keys make no other body."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _require_json(headers: Mapping[str, str]) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refusal(UNSUPPORTED_MEDIA_TYPE, "the Content-Type has to be application/json")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Refusal(UNSUPPORTED_MEDIA_TYPE, "a compressed body is not taken; send it without Content-Encoding")
+
+
+def _validated(model: type[Body], value: object) -> Body:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise StudyError(findings_of(model, error)) from error
+
+
+def _refuse_unstorable(value: object) -> None:
+    """NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item, *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and "\0" in item:
+            raise Refusal(NOT_JSON, "a text holds the character NUL")
+        elif isinstance(item, int) and abs(item) >= 10**MOST_DIGITS:
+            raise Refusal(NOT_JSON, f"not strict JSON: {_too_long()}")
+
+
+def _too_long() -> str:
+    return f"a number has more than {MOST_DIGITS} digits"

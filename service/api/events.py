@@ -1,0 +1,131 @@
+"""The event stream of a study (Server-Sent Events): what changed, as it changes, until the study is done.
+
+A stream holds no queue: it reads from the database what its client has not seen, when the store says that something was
+committed, and otherwise once a second (another process may have written). So a slow client costs nothing, and a client
+that was away goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+
+from service.api.parameters import InContext, StudyId
+from service.api.problems import INVALID, NOT_FOUND, UNAVAILABLE, documented
+from service.context import Context
+from service.errors import UnavailableError
+from service.events import AT_ONCE, Seen, read_changes
+from service.studies import get_study
+
+MOST_STREAMS = 1000
+READERS = 8
+"""Threads that read for all streams together, so that streams leave the other routes their threads."""
+RETRY_MS = 2000
+POLL_S = 0.2
+PATIENCE_S = 1.0
+MOST_ID = 2**63 - 1
+
+router = APIRouter(tags=["events"])
+
+
+@dataclass(slots=True)
+class Streams:
+    """The open streams of an app. Only the event loop touches the count.
+
+    Attributes:
+        is_stopping: whether the server is about to stop; streams then end, or it would wait for them.
+    """
+
+    is_stopping: Callable[[], bool]
+    count: int = 0
+    readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
+
+    async def wait_for_change(self, context: Context, version: int) -> None:
+        """Wait until something was committed since `version`, the server stops, or a second has passed.
+
+        It waits at least once, so that a busy store is not read without pause.
+        """
+        with anyio.move_on_after(PATIENCE_S):
+            await anyio.sleep(POLL_S)
+            while context.store.version == version and not self.is_stopping():
+                await anyio.sleep(POLL_S)
+
+
+async def take_place(request: Request) -> AsyncIterator[Streams]:
+    """A place among the streams, given back when the response has ended."""
+    streams: Streams = request.app.state.streams
+    if streams.count >= MOST_STREAMS:
+        raise UnavailableError(f"{MOST_STREAMS:,} event streams are open, which is the limit; try again later")
+    streams.count += 1
+    try:
+        yield streams
+    finally:
+        streams.count -= 1
+
+
+def require_study(context: InContext, study_id: StudyId) -> None:
+    """404 has to be said before the stream starts."""
+    get_study(context, study_id)
+
+
+def start_after(
+    last_event_id: Annotated[
+        int | None, Header(alias="Last-Event-ID", ge=0, le=MOST_ID, description="as browsers send it")
+    ] = None,
+    last_event_id_: Annotated[
+        int | None, Query(alias="last_event_id", ge=0, le=MOST_ID, description="the same, for the first connection")
+    ] = None,
+) -> int:
+    """The id after which to begin. The header is newer: a browser that comes back keeps the address."""
+    return last_event_id if last_event_id is not None else last_event_id_ or 0
+
+
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The stream. It ends after `done`.",
+        "content": {
+            "text/event-stream": {
+                "example": 'event: progress\ndata: {"trials": 4, "succeeded": 1, "running": 2}\nid: 17\n\n',
+            }
+        },
+    }
+}
+
+
+@router.get(
+    "/studies/{study_id}/events",
+    response_class=EventSourceResponse,
+    responses=EVENTS | documented(NOT_FOUND, INVALID, UNAVAILABLE),
+    dependencies=[Depends(require_study)],
+    summary="Follow a study",
+)
+async def follow_study(
+    context: InContext,
+    study_id: StudyId,
+    last_id: Annotated[int, Depends(start_after)],
+    streams: Annotated[Streams, Depends(take_place)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-Sent Events, each with an integer `id`, its kind in `event`, and JSON in `data`.
+
+    `progress`: the counts and `eta_s`. `trial`: `{key, row, seed, state, reason, step, metrics}`. `table`:
+    `{provisional}`, the table has changed. `done`: `{id, state}`, and the stream ends. A client that was cut off sends
+    the last id it saw as `Last-Event-ID` and misses nothing. A comment every 15 s keeps the connection open.
+    """
+    yield ServerSentEvent(retry=RETRY_MS)
+    seen = Seen(last_id=last_id)
+    while not streams.is_stopping():
+        version = context.store.version
+        events, seen, is_over = await to_thread.run_sync(read_changes, context, study_id, seen, limiter=streams.readers)
+        for event in events:
+            yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
+        if is_over:
+            return
+        if len(events) < AT_ONCE:  # else there is more to read at once
+            await streams.wait_for_change(context, version)

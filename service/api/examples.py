@@ -1,0 +1,70 @@
+"""Bodies that work when they are posted as they stand; the OpenAPI document shows them, and a test posts each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SMALL_BASE = {
+    "model": "resnet50", "dataset": "digits", "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small",
+    "stages": [2, 3], "batch_size": 64, "steps": 110, "schedule": "onecycle", "lr": 0.1, "augment": "crop",
+}  # fmt: skip
+"""Half a minute on two cores: a network of a few thousand parameters on scikit-learn's digits."""
+
+ROWS = {
+    "study": {
+        "name": "first",
+        "title": "ReLU or FReLU, on digits",
+        "seeds": 2,
+        "base": SMALL_BASE,
+        "rows": [{"label": "ReLU", "set": {"activation": "relu"}}, {"label": "FReLU"}],
+    }
+}
+
+GRID = {
+    "study": {
+        "name": "windows",
+        "question": "Does the window matter, and does the norm?",
+        "seeds": 3,
+        "base": SMALL_BASE,
+        "scales": {"mini": {"steps": 60}},
+        "factors": [
+            {"name": "window", "levels": ["1x1", "3x3", "5x5"]},
+            {"name": "norm", "levels": ["bn", {"label": "without", "set": {"norm": "none"}}]},
+        ],
+        "exclude": [{"window": "5x5", "norm": "without"}],
+        "table": {"baseline": "window=3x3, norm=bn"},
+    },
+    "scale": "mini",
+    "seeds": 2,
+    "priority": 10,
+}
+
+LEAVE_ONE_OUT = {
+    "study": {
+        "name": "recipe",
+        "design": "leave_one_out",
+        "seeds": [0, 1],
+        "base": SMALL_BASE | {"nesterov": True, "label_smoothing": 0.1},
+        "factors": [
+            {"name": "nesterov", "off": {"nesterov": False}},
+            {"name": "smoothing", "off": {"label_smoothing": 0.0}},
+        ],
+    },
+    "fresh": False,
+}
+
+SUBMISSIONS: Mapping[str, Any] = {
+    "rows": {"summary": "Two named rows", "value": ROWS},
+    "grid": {"summary": "A product of factors, with one combination cut", "value": GRID},
+    "leave_one_out": {"summary": "One part left out at a time", "value": LEAVE_ONE_OUT},
+}
+
+EXTENSIONS: Mapping[str, Any] = {
+    "total": {"summary": "As many seeds in all", "value": {"seeds": 4}},
+    "seeds": {"summary": "These seeds as well", "value": {"seeds": [100, 101]}},
+    "rows": {
+        "summary": "One more row",
+        "value": {"rows": [{"label": "FReLU 5x5", "set": {"activation": "frelu", "window": "5x5"}}]},
+    },
+}

@@ -1,0 +1,80 @@
+"""Pydantic's errors as findings of ours: a pointer, a stable code, a sentence; never what was sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from ablate.errors import Problem, nearest, quote
+from ablate.study import RowSpec, pointer_of, sentence
+
+NESTED: Mapping[str, type[BaseModel]] = {"rows": RowSpec}
+"""Documents inside of a body's list, by the field that holds them."""
+
+Place = tuple[int | str, ...]
+Detail = Mapping[str, Any]
+
+
+def findings_of(model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Every finding in a body, one a place, the nearest name for a field that is none."""
+    places: dict[Place, list[Detail]] = {}
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        places.setdefault(_place_of(item), []).append(item)
+    return [_finding(model, place, items) for place, items in places.items() if not _is_explained(place, items, places)]
+
+
+def findings_of_request(error: RequestValidationError) -> list[Problem]:
+    """Every finding in the parameters and headers of a request; the pointer is `/NAME`."""
+    findings: dict[str, Problem] = {}
+    for item in error.errors():
+        pointer = pointer_of(tuple(item["loc"][1:]))
+        if item["type"] == "missing":
+            finding = Problem(pointer, "missing", f"parameter {quote(item['loc'][-1])} is missing")
+        else:
+            finding = Problem(pointer, "invalid", _sentence_of(item))
+        findings.setdefault(pointer, finding)
+    return list(findings.values())
+
+
+def _finding(model: type[BaseModel], place: Place, items: Sequence[Detail]) -> Problem:
+    pointer, kind = pointer_of(place), items[0]["type"]
+    if kind == "extra_forbidden":
+        owner = NESTED.get(str(place[0]), model) if len(place) > 1 else model
+        return Problem(
+            pointer, "unknown_field", f"no field {quote(place[-1])} here{nearest(str(place[-1]), owner.model_fields)}"
+        )
+    if kind == "missing":
+        return Problem(pointer, "missing", f"'{place[-1]}' is missing")
+    first, *others = [_sentence_of(item) for item in items if not _is_of_type(item)] or map(_sentence_of, items)
+    alternatives = [text.removeprefix("should be ") for text in others if _is_of_type(items[0])]
+    return Problem(pointer, "invalid", " or ".join(dict.fromkeys([first, *alternatives])))
+
+
+def _sentence_of(item: Detail) -> str:
+    return sentence(str(item["msg"]).removeprefix("Value error, "))
+
+
+def _is_of_type(item: Detail) -> bool:
+    return str(item["type"]).endswith("_type")
+
+
+def _is_explained(place: Place, items: Sequence[Detail], places: Mapping[Place, Any]) -> bool:
+    """Whether one branch of a union only says "no number" where another branch found what is wrong inside."""
+    inside = any(other[: len(place)] == place and other != place for other in places)
+    return inside and all(_is_of_type(item) for item in items)
+
+
+def _place_of(item: Detail) -> Place:
+    """The location without the branches of unions that pydantic puts in (`constrained-int`, `list[...]`)."""
+    location: Place = item["loc"]
+    is_name = item["type"] in ("extra_forbidden", "missing")
+    last = len(location) - 1
+    return tuple(part for index, part in enumerate(location) if (is_name and index == last) or not _is_branch(part))
+
+
+def _is_branch(part: int | str) -> bool:
+    return isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part) is not None

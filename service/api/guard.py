@@ -1,0 +1,148 @@
+"""What stands around the routes, as plain ASGI: the frame of every answer, and the gate before every request.
+
+`Frame` is outermost: it gives each request its id, each answer its headers, and turns whatever escapes into a problem.
+`Gate` refuses what a browser on a foreign page could send to a service on loopback: a host name that is not ours (DNS
+rebinding), an unsafe method from another origin, and a body that says itself that it is too large.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import (
+    BAD_REQUEST,
+    CROSS_ORIGIN,
+    INTERNAL,
+    TOO_LARGE,
+    UNKNOWN_HOST,
+    Refusal,
+    problem,
+    request_id,
+)
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
+FOREIGN = "/mlflow/"
+"""MLflow's own pages have policies and caching of their own."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The outermost ASGI layer of ours."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id.set(secrets.token_hex(8))
+        has_started = False
+
+        async def send_framed(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                _set_headers(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_framed)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception:  # the one broad except of the web side: a user gets an id, the log gets everything
+            logger.exception("request %s failed: %s %r", request_id.get(), scope["method"], scope["path"])
+            if has_started:
+                raise  # the server cuts the connection, so that half an answer cannot pass for a whole one
+            detail = "the service failed; its log says more under the id of this request"
+            await problem(INTERNAL, detail)(scope, receive, send_framed)
+
+
+def _set_headers(headers: MutableHeaders, path: str) -> None:
+    headers["X-Request-Id"] = request_id.get()
+    for name, value in HEADERS.items():
+        headers[name] = value
+    if not f"{path}/".startswith(FOREIGN):
+        headers["Cache-Control"] = "no-store"
+        headers.setdefault("Content-Security-Policy", POLICY)  # a table or plot brings a narrower one
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Refuses requests before any route sees them.
+
+    Attributes:
+        hosts: names, besides loopback, under which the service answers; on any port.
+        max_body_bytes: of a body that announces its length; Starlette's middleware behind the gate counts the others.
+    """
+
+    app: ASGIApp
+    hosts: Collection[str]
+    max_body_bytes: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, or refuse it."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            try:
+                check_host(headers, self.hosts)
+                if scope["method"] not in SAFE:
+                    check_origin(headers, scope["scheme"])
+                check_length(headers, self.max_body_bytes)
+            except Refusal as refusal:
+                await refusal.answer()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def check_host(headers: Headers, hosts: Collection[str]) -> None:
+    """Refuse a Host that is missing, doubled, no host (400) or not one of ours (421)."""
+    given = headers.getlist("host")
+    match = HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+    if match is None:
+        raise Refusal(BAD_REQUEST, "one Host header with a name and, perhaps, a port is needed")
+    if match[1] not in LOOPBACK and match[1] not in hosts:
+        raise Refusal(
+            UNKNOWN_HOST, "the service does not answer under this host name; ABLATE_ALLOWED_HOSTS adds names to it"
+        )
+
+
+def check_origin(headers: Headers, scheme: str) -> None:
+    """Refuse (403) what a browser sends for a page of another origin. Programs send neither header."""
+    origins = headers.getlist("origin")
+    own = f"{scheme}://{headers['host']}".lower()
+    if any(origin.lower() != own for origin in origins):
+        raise Refusal(CROSS_ORIGIN, "the Origin header names another site than this one")
+    if any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site")):
+        raise Refusal(CROSS_ORIGIN, "the Sec-Fetch-Site header says that another site sent this")
+
+
+def check_length(headers: Headers, max_body_bytes: int) -> None:
+    """Refuse (413) a body that announces more than `max_body_bytes`."""
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > max_body_bytes:  # Python reads no number of 5,000 digits
+        # the body is not read: the connection cannot serve another request
+        raise Refusal(TOO_LARGE, f"the body may have at most {max_body_bytes:,} bytes", {"Connection": "close"})

@@ -1,0 +1,99 @@
+"""Parameters that several routes take, and the refusal of those that none takes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query
+from fastapi.dependencies.models import Dependant
+from pydantic import AfterValidator
+from starlette.requests import Request
+
+from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.study import NAME, pointer_of
+from service.context import Context
+from service.errors import NotFoundError
+from service.shapes import StudyState, TrialState
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def get_context(request: Request) -> Context:
+    """What `create_app` was given."""
+    context: Context = request.app.state.context
+    return context
+
+
+def _plausible(identifier: str) -> str:
+    """No id of ours looks otherwise, and databases differ in what they do with NUL or 10,000 characters."""
+    if not IDENTIFIER.fullmatch(identifier):
+        raise NotFoundError("nothing has such an id; ids are made of letters, digits, - and _")
+    return identifier
+
+
+def _matching(pattern: str, words: str) -> AfterValidator:
+    """A check whose message says in words what the pattern says."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(pattern, text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
+InContext = Annotated[Context, Depends(get_context)]
+StudyId = Annotated[str, Path(description="id of a study"), AfterValidator(_plausible)]
+TrialKey = Annotated[str, Path(description="key of a trial"), AfterValidator(_plausible)]
+Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next` of the page before"),
+    _matching(r"[!-~]{1,512}", "is no cursor; take it from `next` of the page before"),
+]
+StudyName = Annotated[
+    str | None,
+    Query(description="only studies of this name"),
+    _matching(NAME, "is no name of a study: letters, digits, '.', '_' and '-', at most 64"),
+]
+InStudyState = Annotated[StudyState | None, Query(description="only studies in this state")]
+InTrialState = Annotated[TrialState | None, Query(description="only cells in this state")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1 to 255 visible ASCII characters of your choice; the same key and body again give the same study",
+        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    ),
+    _matching(r"[!-~]{1,255}", "should be 1 to 255 visible ASCII characters"),
+]
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """A dependency of all routes: a query parameter that the route does not have, or that is given twice, is an error.
+
+    A typo must not silently give the first page of everything.
+    """
+    allowed = _names(request.scope["route"].dependant)
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    problems = [
+        Problem(
+            pointer_of((name,)), "unknown_parameter", f"no query parameter {quote(name)} here{nearest(name, allowed)}"
+        )
+        for name in given
+        if name not in allowed
+    ]
+    problems += [
+        Problem(f"/{name}", "given_twice", f"'{name}' is given {times} times; give it once")
+        for name, times in given.items()
+        if name in allowed and times > 1
+    ]
+    if problems:
+        raise StudyError(problems)
+
+
+def _names(dependant: Dependant) -> list[str]:
+    own = [field.alias for field in dependant.query_params]
+    return own + [name for inner in dependant.dependencies for name in _names(inner)]

@@ -1,0 +1,210 @@
+"""Problem documents (RFC 9457): whatever is no success is answered in this form, by whomever it was found.
+
+The one place where errors become statuses. No answer carries a traceback, a path of this machine or what was sent;
+`instance` names the request, under whose id the log says more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from ablate.errors import AblateError, DataError, Problem, SiteError, StudyError, TableError, TrialError
+from service.api.findings import findings_of_request
+from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
+from service.shapes import Finding
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+RETRY_AFTER_S = 5
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?!api/|mlflow/)[\w.+-]+/[\w./+-]+")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="none")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: `type` is `urn:ablate:problem:SLUG`; status and title are the same for all of a kind."""
+
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def urn(self) -> str:
+        """The problem's `type`."""
+        return f"urn:ablate:problem:{self.slug}"
+
+
+BAD_REQUEST = Kind("bad-request", 400, "The request is malformed")
+NOT_JSON = Kind("not-json", 400, "The body is not strict JSON")
+CROSS_ORIGIN = Kind("cross-origin", 403, "The request comes from another site")
+FORBIDDEN = Kind("forbidden", 403, "This is not allowed")
+NOT_FOUND = Kind("not-found", 404, "There is no such thing")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
+NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No accepted format is offered")
+CONFLICT = Kind("conflict", 409, "The state does not allow it")
+TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body has an unsupported media type")
+UNKNOWN_HOST = Kind("unknown-host", 421, "The service does not answer under this name")
+INVALID = Kind("invalid", 422, "The request is not valid")
+KEY_REUSED = Kind("key-reused", 422, "The idempotency key belongs to another body")
+INTERNAL = Kind("internal", 500, "The service failed")
+NOT_BUILT = Kind("not-built", 501, "Not built yet")
+UNAVAILABLE = Kind("unavailable", 503, "It cannot be answered now")
+
+KINDS = (
+    BAD_REQUEST, NOT_JSON, FORBIDDEN, CROSS_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, INTERNAL, NOT_BUILT, UNAVAILABLE,
+)  # fmt: skip
+"""Every kind; the first of a status stands for those that Starlette reports by status alone."""
+
+KIND_OF: Mapping[type[AblateError], Kind] = {
+    NotFoundError: NOT_FOUND,
+    ConflictError: CONFLICT,
+    KeyReusedError: KEY_REUSED,
+    UnavailableError: UNAVAILABLE,
+    SiteError: INVALID,
+    DataError: INVALID,
+    TrialError: INVALID,
+    TableError: INVALID,
+    AblateError: UNAVAILABLE,  # what has no name of its own is a part that gives no answer, such as the cost probe
+}
+
+DETAILS = {
+    "Not Found": "nothing is here; GET /openapi.json lists what there is",
+    "Method Not Allowed": "the Allow header names the methods of this address",
+    "Content Too Large": "the body is larger than the service takes",
+}
+"""In the place of Starlette's own words."""
+
+
+class ProblemDocument(BaseModel):
+    """A problem as RFC 9457 has it; the OpenAPI document calls it `Problem`."""
+
+    type: str = Field(description="urn:ablate:problem:SLUG, the same for all problems of a kind")
+    title: str = Field(description="the kind in words")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="what is wrong this time")
+    instance: str = Field(description="urn:ablate:request:ID; the log says more under this id")
+    errors: list[Finding] = Field(
+        default=[], description="every finding, at most 100: JSON pointer into the body (or /PARAMETER), code, sentence"
+    )
+    more: int = Field(default=0, description="how many findings were left out")
+
+
+class Refusal(Exception):
+    """A request that is refused before any use case is called."""
+
+    def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.kind, self.detail, self.headers = kind, detail, headers
+
+    def answer(self) -> Response:
+        """The refusal as a response."""
+        return problem(self.kind, self.detail, headers=self.headers)
+
+
+def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """A problem as a response; `members` are further members of the document."""
+    document = {"type": kind.urn, "title": kind.title, "status": kind.status, "detail": detail}
+    document |= {"instance": f"urn:ablate:request:{request_id.get()}", **members}
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False)
+    return Response(text, kind.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def invalid(findings: Sequence[Problem]) -> Response:
+    """422 with every finding, at most 100."""
+    shown = [
+        {"pointer": item.pointer, "code": item.code, "message": publishable(item.message)}
+        for item in findings[:MOST_ERRORS]
+    ]
+    more: dict[str, Any] = {"more": len(findings) - len(shown)} if len(findings) > len(shown) else {}
+    first = publishable(str(findings[0])) if findings else ""
+    detail = first if len(findings) == 1 else f"{len(findings)} problems; `errors` lists them"
+    return problem(INVALID, detail, errors=shown, **more)
+
+
+def publishable(text: str) -> str:
+    """An error's text without paths of this machine."""
+    return MACHINE_PATH.sub("(path)", text)
+
+
+@contextmanager
+def below(prefix: str) -> Iterator[None]:
+    """Put a prefix before the pointers of a StudyError: the study is a part of the body."""
+    try:
+        yield
+    except StudyError as error:
+        raise StudyError([replace(item, pointer=prefix + item.pointer) for item in error.problems]) from error
+
+
+def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The kinds as `responses` of a route, for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {kind.status: {"description": kind.title, "content": content} for kind in kinds}
+
+
+async def _answer_refusal(_: Request, error: Refusal) -> Response:
+    return error.answer()
+
+
+async def _answer_study_error(_: Request, error: StudyError) -> Response:
+    return invalid(error.problems)
+
+
+async def _answer_invalid_request(_: Request, error: RequestValidationError) -> Response:
+    return invalid(findings_of_request(error))
+
+
+async def _answer_error(_: Request, error: AblateError) -> Response:
+    kind = next(KIND_OF[each] for each in type(error).__mro__ if each in KIND_OF)
+    if kind is UNAVAILABLE:
+        logger.warning("request %s cannot be answered: %s", request_id.get(), error)
+        return problem(kind, publishable(str(error)), headers={"Retry-After": str(RETRY_AFTER_S)})
+    return problem(kind, publishable(str(error)))
+
+
+async def _answer_http(request: Request, error: HTTPException) -> Response:
+    """What Starlette found: no route, no such method, a body that grew too large."""
+    status = HTTPStatus(error.status_code)
+    kind = next((kind for kind in KINDS if kind.status == status), Kind(f"http-{status}", status, status.phrase))
+    headers = dict(error.headers or {})
+    if kind is METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    return problem(kind, DETAILS.get(error.detail, error.detail), headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method of an address; Starlette names those of the first route alone."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.router.routes
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    Refusal: _answer_refusal,
+    StudyError: _answer_study_error,
+    RequestValidationError: _answer_invalid_request,
+    AblateError: _answer_error,
+    HTTPException: _answer_http,
+}
+"""For FastAPI's `exception_handlers`. What is in none of them reaches the outermost guard."""

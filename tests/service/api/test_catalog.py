@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from ablate.recipe import ClassifyRecipe
+from service.context import Context
+
+
+def test_the_catalog_has_every_recipe_field(client: TestClient) -> None:
+    catalog = client.get("/api/v1/catalog").json()
+    fields = {field["name"]: field for field in catalog["recipe"]}
+    assert set(fields) == set(ClassifyRecipe.model_fields)
+    assert fields["window"] == {
+        "name": "window",
+        "type": "one of 1x1, 3x3, 5x5, 7x7, 1x3+3x1",
+        "default": "3x3",
+        "text": fields["window"]["text"],
+    }
+    assert all(field["text"] for field in catalog["recipe"])
+
+
+def test_the_catalog_has_what_a_study_can_name(client: TestClient, toy: str) -> None:
+    catalog = client.get("/api/v1/catalog").json()
+    assert "frelu" in catalog["activations"]
+    assert "resnet50" in catalog["networks"]
+    digits = next(entry for entry in catalog["datasets"] if entry["name"] == "digits")
+    assert digits["is_here"]
+    assert digits["is_trainable"]
+    assert {entry["name"] for entry in catalog["scales"]} == {"mini", "paper"}
+    assert "T7" in {entry["id"] for entry in catalog["published"]}
+    assert catalog["study_schema"]["properties"]["base"]["properties"]["window"]["default"] == "3x3"
+    tasks = {entry["name"]: entry for entry in catalog["tasks"]}
+    assert next(iter(tasks["classify"]["metrics"])) == "top1_error_pct"
+    assert [field["name"] for field in tasks[toy]["fields"]] == ["offset", "ending", "tags"]
+
+
+def test_a_task_that_does_not_load_says_why_without_a_path(client: TestClient, toy: str, context: Context) -> None:
+    site = context.settings.home.parent / "site"
+    (site / "toy_task.py").write_text("from json import nothing_of_this_name\n")
+    [entry] = [entry for entry in client.get("/api/v1/catalog").json()["tasks"] if entry["name"] == toy]
+    assert "does not load" in entry["problem"]
+    assert "/" not in entry["problem"].replace("(path)", "")
+
+
+@pytest.mark.slow
+def test_the_call_sites_of_a_network_are_listed(client: TestClient) -> None:
+    sites = client.get("/api/v1/sites", params={"model": "resnet50"}).json()["sites"]
+    assert len(sites) == 49
+    assert sites[0]["kind"] == "stem"
+    answer = client.get("/api/v1/sites", params={"model": "torchvision/no_such_network"})
+    assert answer.status_code == 422

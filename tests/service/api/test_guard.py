@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.testclient import TestClient
+
+from service.api.guard import Frame
+from service.api.problems import HANDLERS
+from service.app import create_app
+from service.context import Context
+from service.mlflow_ui import NoServer
+
+HOST = "http://localhost:8080"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:8080", "ablate.example:443"])
+def test_our_names_are_answered_on_any_port(empty: TestClient, host: str) -> None:
+    assert empty.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example:8080", "127.0.0.2", "localhost.", "[::2]:8080", "0.0.0.0"]
+)
+def test_a_foreign_name_is_misdirected(empty: TestClient, host: str) -> None:
+    assert empty.get("/healthz", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "localhost:port", "evil@localhost", "localhost/..", "[::1", "localhost:99999999"]
+)
+def test_what_is_no_host_is_malformed(empty: TestClient, host: str) -> None:
+    assert empty.get("/healthz", headers={"host": host}).status_code == 400
+
+
+def test_two_hosts_are_malformed(empty: TestClient) -> None:
+    request = empty.build_request("GET", "/healthz")
+    request.headers = type(request.headers)([("host", "localhost"), ("host", "evil.example")])
+    assert empty.send(request).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:8081"},
+        {"origin": "https://localhost:8080"},
+        {"origin": "http://localhost:8080.evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://localhost:8080", "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_a_browser_on_another_page_can_change_nothing(empty: TestClient, headers: dict[str, str]) -> None:
+    answer = empty.post("/api/v1/studies/some/cancel", headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "urn:ablate:problem:cross-origin"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"origin": "http://localhost:8080"}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}],
+)
+def test_our_own_page_and_programs_pass(empty: TestClient, headers: dict[str, str]) -> None:
+    assert empty.post("/api/v1/studies/some/cancel", headers=headers).status_code == 404
+
+
+def test_a_foreign_page_may_ask_and_cannot_read(empty: TestClient) -> None:
+    answer = empty.get("/api/v1/studies", headers={"origin": "http://evil.example", "sec-fetch-site": "cross-site"})
+    assert answer.status_code == 200
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_a_preflight_gets_no_permission(empty: TestClient) -> None:
+    headers = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    answer = empty.options("/api/v1/studies", headers=headers)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+
+
+def test_answers_are_neither_kept_nor_embedded(empty: TestClient) -> None:
+    headers = empty.get("/healthz").headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_each_request_has_an_id_of_its_own(empty: TestClient) -> None:
+    first, second = (empty.get("/healthz", headers={"x-request-id": "mine"}).headers["x-request-id"] for _ in "ab")
+    assert len({first, second, "mine"}) == 3
+
+
+def test_mlflow_keeps_its_own_policies() -> None:
+    page = PlainTextResponse("a page", headers={"Cache-Control": "max-age=60"})
+    client = TestClient(Frame(page))
+    theirs, ours = client.get("/mlflow/static-files/app.js").headers, client.get("/mlflowish").headers
+    assert (theirs["cache-control"], ours["cache-control"]) == ("max-age=60", "no-store")
+    assert "content-security-policy" not in theirs
+    assert "content-security-policy" in ours
+
+
+def test_mlflow_stands_behind_the_same_gate(context: Context) -> None:
+    app = create_app(context, mlflow=NoServer("http://mlflow.example"))
+    with TestClient(app, base_url=HOST, follow_redirects=False) as client:
+        assert client.get("/mlflow").headers["location"] == "/mlflow/"
+        assert "http://mlflow.example" in client.get("/mlflow/").json()["detail"]
+        assert client.get("/mlflow/", headers={"host": "evil.example"}).status_code == 421
+        search = "/mlflow/ajax-api/2.0/mlflow/runs/search"
+        assert client.post(search, headers={"origin": "http://evil.example"}).status_code == 403
+        assert client.get("/mlflow/../api/v1/studies").status_code == 200
+
+
+@pytest.fixture
+def broken() -> Iterator[TestClient]:
+    """An application of two routes that break, one of them half way through its answer."""
+    app = FastAPI(exception_handlers=HANDLERS)
+
+    @app.get("/break")
+    def break_at_once() -> None:
+        raise RuntimeError("canary in /home/someone/secret")
+
+    @app.get("/half")
+    def break_half_way() -> Response:
+        def half() -> Iterator[bytes]:
+            yield b"half"
+            raise RuntimeError("canary")
+
+        return StreamingResponse(half())
+
+    app.add_middleware(Frame)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_what_escapes_is_a_problem_and_the_log_has_the_rest(
+    broken: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = broken.get("/break")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "content-security-policy" in answer.headers
+    assert "canary" not in answer.text
+    assert "someone" not in answer.text
+    assert answer.headers["x-request-id"] in caplog.text
+    assert "canary in /home/someone/secret" in caplog.text
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(broken: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        broken.get("/break?x=%0Aforged")
+    assert not [record for record in caplog.records if "\n" in record.getMessage()]
+
+
+def test_half_an_answer_cannot_pass_for_a_whole_one(broken: TestClient) -> None:
+    with pytest.raises(RuntimeError, match="canary"), TestClient(broken.app) as loud:
+        loud.get("/half")
+
+
+def test_a_client_that_hangs_up_in_its_body_is_no_failure(served: Any, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ("POST /api/v1/studies HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 99")
+    address = urlsplit(served.url)
+    with served.client() as client, socket.create_connection((address.hostname, address.port)) as connection:
+        client.get("/healthz")  # so that it is up
+        connection.sendall("\r\n".join((*lines, "", '{"study"')).encode())
+        client.get("/healthz")
+    assert served.stop()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.testclient import TestClient
+
+from service.api.problems import KINDS
+from service.context import Context
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get("/openapi.json").json()
+    return answer
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
+    v1 = "/api/v1"
+    assert set(operations(document)) == {
+        f"POST {v1}/studies", f"POST {v1}/studies/plan", f"GET {v1}/studies", f"GET {v1}/studies/{{study_id}}",
+        f"GET {v1}/studies/{{study_id}}/trials", f"GET {v1}/trials/{{key}}", f"GET {v1}/trials/{{key}}/log",
+        f"GET {v1}/studies/{{study_id}}/table", f"GET {v1}/studies/{{study_id}}/compare",
+        f"GET {v1}/studies/{{study_id}}/plots/{{name}}.{{format}}", f"GET {v1}/studies/{{study_id}}/events",
+        f"POST {v1}/studies/{{study_id}}/cancel", f"POST {v1}/studies/{{study_id}}/retry",
+        f"POST {v1}/studies/{{study_id}}/pause", f"POST {v1}/studies/{{study_id}}/resume",
+        f"POST {v1}/studies/{{study_id}}/extend", f"POST {v1}/paper", f"GET {v1}/schedules", f"POST {v1}/schedules",
+        f"GET {v1}/schedules/{{name}}", f"PATCH {v1}/schedules/{{name}}", f"DELETE {v1}/schedules/{{name}}",
+        f"GET {v1}/schedules/{{name}}/history", f"POST {v1}/schedules/{{name}}/trigger",
+        f"POST {v1}/schedules/{{name}}/ack", f"GET {v1}/catalog", f"GET {v1}/sites",
+        "GET /healthz", "GET /readyz", "GET /metrics", "GET /",
+    }  # fmt: skip
+
+
+def test_every_operation_is_explained_and_its_problems_are_listed(document: dict[str, Any]) -> None:
+    statuses = {str(kind.status) for kind in KINDS}
+    for name, operation in operations(document).items():
+        assert operation["summary"], name
+        if "501" in operation["responses"] and "plots" not in name:
+            continue
+        assert operation["description"], name
+        for status, response in operation["responses"].items():
+            if status in statuses:
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+        assert {"421", "422", "500"} <= set(operation["responses"]), name
+        assert all(parameter["description"] for parameter in operation.get("parameters", [])), name
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(node: object) -> list[str]:
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        own = [node["$ref"]] if isinstance(node, dict) and isinstance(node.get("$ref"), str) else []
+        return own + [found for child in inner for found in references(child)]
+
+    components = document["components"]["schemas"]
+    found = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+    assert found <= set(components)
+    assert {"Study", "Problem", "StudyView", "Table"} <= found
+    assert not [name for name in components if "__" in name]
+
+
+def test_the_body_of_a_submission_is_the_study_document(document: dict[str, Any]) -> None:
+    submission = document["components"]["schemas"]["Submission"]
+    assert submission["properties"]["study"] == {"$ref": "#/components/schemas/Study"}
+    study = document["components"]["schemas"]["Study"]
+    assert "window" in study["properties"]["base"]["properties"]
+
+
+def test_no_page_loads_from_elsewhere(client: TestClient) -> None:
+    assert {client.get(path).status_code for path in ("/docs", "/redoc", "/docs/oauth2-redirect")} == {404}
+
+
+def test_the_web_side_starts_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from service.app import create_app; "
+        "print(*{'torch', 'ray', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+NOT_TRIED = ("/events", "/sites")
+"""A stream has no end while its study has none, and sites of all networks take long."""
+
+
+@pytest.fixture
+def api(client: TestClient, context: Context) -> Any:
+    """What schemathesis reads of an application that is ready and holds a study."""
+    context.parts["scheduler"] = "running"
+    schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
+    return schema.exclude(path_regex="|".join(NOT_TRIED)).exclude(tag="not built yet")
+
+
+@pytest.fixture
+def known(client: TestClient, post: Callable[..., Any]) -> dict[str, str]:
+    """Path parameters that lead somewhere."""
+    study = post()
+    [cell, *_] = client.get(study["links"]["trials"]).json()["items"]
+    return {"study_id": study["id"], "key": cell["key"]}
+
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_nothing_that_can_be_sent_breaks_it(api: Any, mode: GenerationMode, known: dict[str, str]) -> None:
+    """Bodies and parameters after the document, and against it; what it says of the answers has to hold."""
+    for found in api.get_all_operations():
+        operation = found.ok()
+
+        @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def attempt(case: Any) -> None:
+            if mode is GenerationMode.POSITIVE:
+                case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
+            response = case.call()
+            if response.status_code >= 300:
+                assert response.headers["content-type"] == ["application/problem+json"]
+                assert set(response.json()) >= {"type", "title", "status", "detail", "instance"}
+            case.validate_response(response, checks=CHECKS)
+
+        try:
+            attempt()
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE, operation.label  # nothing can be wrong where nothing is asked

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from ablate.tables.table import Table
+from service.api.results import negotiate
+
+Post = Callable[..., dict[str, Any]]
+Finish = Callable[[str], None]
+
+MEDIA = {
+    "json": "application/json",
+    "md": "text/markdown; charset=utf-8",
+    "tex": "application/x-tex",
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+}
+
+
+@pytest.fixture
+def done(post: Post, finish: Finish) -> dict[str, Any]:
+    """The study, finished."""
+    study = post()
+    finish(study["id"])
+    return study
+
+
+def test_a_table_is_provisional_until_the_study_is_done(client: TestClient, post: Post, finish: Finish) -> None:
+    study = post()
+    assert client.get(study["links"]["table"]).json()["provisional"] is True
+    finish(study["id"])
+    table = Table.from_json(client.get(study["links"]["table"]).json())
+    assert table.provisional is False
+    assert table.row("shifted").cells["error"].mean == pytest.approx(2.05)
+
+
+@pytest.mark.parametrize(("format", "media"), MEDIA.items())
+def test_the_format_is_asked_for_by_name_or_by_accept(
+    client: TestClient, done: dict[str, Any], format: str, media: str
+) -> None:
+    by_name = client.get(done["links"]["table"], params={"format": format}, headers={"accept": "image/png"})
+    by_accept = client.get(done["links"]["table"], headers={"accept": media.split(";")[0]})
+    assert by_name.status_code == by_accept.status_code == 200
+    assert by_name.headers["content-type"] == by_accept.headers["content-type"] == media
+    assert by_name.headers["vary"] == "Accept"
+    assert by_name.text == by_accept.text
+    assert "shifted" in by_name.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "format"),
+    [
+        ("*/*", "json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "html"),
+        ("text/*", "md"),
+        ("text/*;q=0.5, text/csv", "csv"),
+        ("text/html;q=0, */*", "json"),
+        ("application/json;q=0.1, TEXT/MARKDOWN ; Q=0.9", "md"),
+        ("application/json; q=nonsense", "json"),
+    ],
+)
+def test_the_best_liked_format_is_chosen(accept: str, format: str) -> None:
+    assert negotiate(accept) == format
+
+
+@pytest.mark.parametrize("accept", ["image/png", "*/*;q=0", "application/pdf, image/*"])
+def test_none_of_the_accepted_formats_is_406(client: TestClient, done: dict[str, Any], accept: str) -> None:
+    answer = client.get(done["links"]["table"], headers={"accept": accept})
+    assert answer.status_code == 406
+    assert "text/markdown" in answer.json()["detail"]
+
+
+def test_columns_and_digits_are_chosen(client: TestClient, done: dict[str, Any]) -> None:
+    parameters = {"format": "csv", "columns": "error, n", "digits": "3"}
+    [plain, _] = csv.DictReader(client.get(done["links"]["table"], params=parameters).text.splitlines())
+    assert plain["error_mean"] == "1.050"
+    assert plain["n_ok"] == "2"
+    assert "train_s" not in plain
+
+
+def test_an_unknown_column_is_told_with_the_nearest(client: TestClient, done: dict[str, Any]) -> None:
+    answer = client.get(done["links"]["table"], params={"format": "md", "columns": "eror"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/columns"
+    assert "did you mean 'error'?" in answer.json()["detail"]
+
+
+def test_csv_is_a_file_to_save(client: TestClient, done: dict[str, Any]) -> None:
+    answer = client.get(done["links"]["table"], params={"format": "csv"})
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''toys.csv"
+    rows = list(csv.DictReader(answer.text.splitlines()))
+    assert [row["label"] for row in rows] == ["plain", "shifted"]
+
+
+def test_an_html_table_may_use_its_own_style_and_nothing_else(client: TestClient, done: dict[str, Any]) -> None:
+    answer = client.get(done["links"]["table"], params={"format": "html"})
+    policy = answer.headers["content-security-policy"]
+    [style] = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.endswith(f"style-src 'sha256-{digest}'")
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    assert " style=" not in answer.text
+
+
+def test_measured_values_can_be_left_out(client: TestClient, done: dict[str, Any]) -> None:
+    whole, stable = (client.get(done["links"]["table"], params={"measured": flag}).json() for flag in ("true", "false"))
+    assert whole["rows"][0]["train_s"] == 0.5
+    assert "train_s" not in stable["rows"][0]
+    assert "provenance" not in stable
+    answer = client.get(done["links"]["table"], params={"measured": "false", "format": "md", "columns": "train_s"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["forest", "seeds", "curves"])
+@pytest.mark.parametrize(
+    ("format", "media", "magic"), [("svg", "image/svg+xml", b"<?xml"), ("png", "image/png", b"\x89PNG")]
+)
+def test_plots_are_drawn(
+    client: TestClient, done: dict[str, Any], name: str, format: str, media: str, magic: bytes
+) -> None:
+    answer = client.get(f"{done['links']['self']}/plots/{name}.{format}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media
+    assert answer.content.startswith(magic)
+    assert ("sandbox" in answer.headers["content-security-policy"]) == (format == "svg")
+
+
+@pytest.mark.parametrize("file", ["forrest.svg", "seeds.pdf", "seeds.", ".svg", "seeds.svg.svg", "seeds"])
+def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> None:
+    assert client.get(f"{post()['links']['self']}/plots/{file}").status_code == 404

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.examples import EXTENSIONS, SUBMISSIONS
+
+Post = Callable[..., dict[str, Any]]
+STUDIES = "/api/v1/studies"
+
+
+def test_a_new_study_is_created_and_says_where_it_is(client: TestClient, study: dict[str, Any]) -> None:
+    answer = client.post(STUDIES, json={"study": study})
+    assert answer.status_code == 201
+    document = answer.json()
+    assert answer.headers["location"] == document["links"]["self"] == f"{STUDIES}/{document['id']}"
+    assert document["state"] == "queued"
+    assert document["progress"]["trials"] == document["progress"]["queued"] == 4
+    assert client.get(answer.headers["location"]).json() == document
+
+
+def test_the_same_key_and_body_give_the_same_study(client: TestClient, study: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": "mine ~!".replace(" ", "-")}
+    first = client.post(STUDIES, json={"study": study, "seeds": 1}, headers=headers)
+    again = client.post(STUDIES, json={"seeds": 1, "study": study}, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert "location" not in again.headers
+    assert len(client.get(STUDIES).json()["items"]) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(client: TestClient, study: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": "mine"}
+    client.post(STUDIES, json={"study": study}, headers=headers)
+    answer = client.post(STUDIES, json={"study": study, "seeds": 1}, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:ablate:problem:key-reused"
+
+
+@pytest.mark.parametrize("key", ["a" * 255, "!", "~"])
+def test_a_key_is_visible_ascii(client: TestClient, study: dict[str, Any], key: str) -> None:
+    assert client.post(STUDIES, json={"study": study}, headers={"Idempotency-Key": key}).status_code == 201
+
+
+@pytest.mark.parametrize("key", [b"", b"a" * 256, b"a b", b"\xe4", b"a\x7f", b"a\tb"])
+def test_another_key_is_refused(client: TestClient, study: dict[str, Any], key: bytes) -> None:
+    answer = client.post(STUDIES, json={"study": study}, headers={b"Idempotency-Key": key})
+    assert answer.status_code == 422
+    assert "visible ASCII" in answer.json()["detail"]
+
+
+@pytest.mark.timeout(60)
+def test_twelve_equal_posts_at_once_give_one_study(served: Any, study: dict[str, Any]) -> None:
+    start, answers = threading.Barrier(12), []
+
+    def submit() -> None:
+        with served.client() as client:
+            start.wait()
+            answers.append(client.post(STUDIES, json={"study": study}, headers={"Idempotency-Key": "once"}))
+
+    threads = [threading.Thread(target=submit) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200] * 11 + [201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    with served.client() as client:
+        assert len(client.get(STUDIES).json()["items"]) == 1
+
+
+def test_errors_of_the_study_point_into_the_body(client: TestClient, study: dict[str, Any]) -> None:
+    study["rows"][1]["set"] = {"offset": "much"}
+    for path in (STUDIES, f"{STUDIES}/plan"):
+        [error] = client.post(path, json={"study": study}).json()["errors"]
+        assert error["pointer"] == "/study/rows/1/set/offset"
+
+
+def test_a_plan_stores_nothing(client: TestClient, study: dict[str, Any]) -> None:
+    answer = client.post(f"{STUDIES}/plan", json={"study": study, "seeds": 3})
+    assert answer.status_code == 200
+    plan = answer.json()
+    assert plan["trials"] == plan["distinct"] == 6
+    assert [row["label"] for row in plan["rows"]] == ["plain", "shifted"]
+    assert client.get(STUDIES).json() == {"items": [], "next": None}
+
+
+def test_lists_come_newest_first_page_by_page(client: TestClient, post: Post) -> None:
+    ids = [post()["id"] for _ in range(5)]
+    seen, cursor, pages = [], None, 0
+    while pages == 0 or cursor:
+        parameters = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = client.get(STUDIES, params=parameters).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor, pages = page["next"], pages + 1
+    assert seen == ids[::-1]
+    assert pages == 3
+
+
+def test_lists_can_be_narrowed(client: TestClient, post: Post) -> None:
+    first, second = post()["id"], post(seeds=1)["id"]
+    client.post(f"{STUDIES}/{first}/pause")
+    assert [item["id"] for item in client.get(STUDIES, params={"state": "paused"}).json()["items"]] == [first]
+    assert [item["id"] for item in client.get(STUDIES, params={"state": "queued"}).json()["items"]] == [second]
+    assert len(client.get(STUDIES, params={"name": "toys"}).json()["items"]) == 2
+    assert client.get(STUDIES, params={"name": "others"}).json()["items"] == []
+
+
+def test_a_study_is_paused_resumed_cancelled_and_retried(client: TestClient, post: Post) -> None:
+    here = post()["links"]["self"]
+    states = []
+    for verb in ("pause", "pause", "resume", "cancel", "cancel", "retry"):
+        answer = client.post(f"{here}/{verb}")
+        assert answer.status_code == 200
+        states.append(answer.json()["state"])
+    assert states == ["paused", "paused", "queued", "cancelled", "cancelled", "queued"]
+
+
+@pytest.mark.parametrize(("verb", "body"), [("pause", None), ("resume", None), ("extend", {"seeds": 4})])
+def test_a_cancelled_study_is_in_conflict_with_some_calls(
+    client: TestClient, post: Post, verb: str, body: dict[str, Any] | None
+) -> None:
+    here = post()["links"]["self"]
+    client.post(f"{here}/cancel")
+    answer = client.post(f"{here}/{verb}", json=body)
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "urn:ablate:problem:conflict"
+
+
+@pytest.mark.parametrize(
+    ("extension", "trials"),
+    [({"seeds": 4}, 8), ({"seeds": [7]}, 6), ({"rows": [{"label": "more", "set": {"offset": 2.0}}]}, 6), ({}, 4)],
+)
+def test_a_study_is_extended(client: TestClient, post: Post, extension: dict[str, Any], trials: int) -> None:
+    answer = client.post(f"{post()['links']['self']}/extend", json=extension)
+    assert answer.status_code == 200
+    assert answer.json()["progress"]["trials"] == trials
+
+
+def test_an_extension_of_nothing_is_not_found(client: TestClient) -> None:
+    assert client.post(f"{STUDIES}/nothing/extend", json={"seeds": 3}).status_code == 404
+
+
+@pytest.mark.slow
+def test_every_example_works_as_it_stands(client: TestClient) -> None:
+    for example in SUBMISSIONS.values():
+        assert client.post(f"{STUDIES}/plan", json=example["value"]).status_code == 200
+        answer = client.post(STUDIES, json=example["value"])
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["warnings"] == []
+    first = client.post(STUDIES, json=SUBMISSIONS["rows"]["value"]).json()
+    for example in EXTENSIONS.values():
+        answer = client.post(f"{first['links']['self']}/extend", json=example["value"])
+        assert answer.status_code == 200, answer.text
+    assert answer.json()["progress"]["trials"] == 3 * 6
