@@ -10,10 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -64,14 +65,62 @@ class Lost:
     reason: str
 
 
-@dataclass(slots=True)
 class Worker:
-    """A process, the pipe to it, and the job it has."""
+    """A process, the pipe to it, and the job it has.
 
-    process: BaseProcess
-    pipe: Connection
-    environment: Mapping[str, str]
-    job: Job | None = None
+    Args:
+        environment: variables that the process starts with; None stands for one that it shall not have.
+        warm: modules to import before the first job.
+    """
+
+    def __init__(self, environment: Mapping[str, str | None], warm: Sequence[str] = ()) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.job: Job | None = None
+        self._is_killed = False
+        self.pipe, theirs = context.Pipe()
+        with child_environment({**WORKER_ENVIRONMENT, **environment}):
+            self.process: BaseProcess = context.Process(target=_work, args=(theirs, tuple(warm)), daemon=True)
+            self.process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.is_alive()
+
+    def give(self, job: Job) -> None:
+        """Let it carry out a job; it has none now."""
+        self.job = job
+        with suppress(OSError):  # it died just now, which `receive` tells
+            self.pipe.send(job)
+
+    def receive(self) -> Said | Ended | Lost:
+        """What its job says next; waits for it. A worker that turns out to be dead is cleared away."""
+        job = self.job
+        assert job is not None
+        try:
+            kind, item = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join(timeout=1.0)  # the pipe closes a moment before the process has its exit status
+            self.kill()
+            return Lost(job, _how_it_died(self.process))
+        if kind == "said":
+            return Said(job, item)
+        self.job = None
+        return Ended(job) if kind == "ended" else Lost(job, item)
+
+    def kill(self) -> None:
+        """End the process at once, with what its job started, and wait for it."""
+        self.job = None
+        if self._is_killed:  # its number may be another's by now
+            return
+        self._is_killed = True
+        assert self.process.pid is not None
+        with suppress(ProcessLookupError):  # the group is gone, or the process has not made it yet
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
 class Pool:
@@ -83,14 +132,13 @@ class Pool:
     """
 
     def __init__(self, environments: Sequence[Mapping[str, str]], warm: Sequence[str] = ()) -> None:
-        self._context = multiprocessing.get_context("spawn")
         self._environments = environments
-        self._warm = tuple(warm)
+        self._warm = warm
         self._queue: deque[Job] = deque()
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Pool:
-        self._workers = [self._start(environment) for environment in self._environments]
+        self._workers = [Worker(environment, self._warm) for environment in self._environments]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,8 +147,7 @@ class Pool:
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
             worker.process.join(timeout=max(deadline - time.monotonic(), 0))
-            worker.process.kill()
-            worker.process.join()
+            worker.kill()
         self._workers = []
 
     def submit(self, job: Job) -> None:
@@ -115,45 +162,16 @@ class Pool:
             if not busy:
                 return
             for pipe in wait(list(busy)):
-                event = self._receive(busy[pipe])  # type: ignore[index]
-                if event is not None:
-                    yield event
-
-    def _start(self, environment: Mapping[str, str]) -> Worker:
-        ours, theirs = self._context.Pipe()
-        with child_environment({**WORKER_ENVIRONMENT, **environment}):
-            process = self._context.Process(target=_work, args=(theirs, self._warm), daemon=True)
-            process.start()
-        theirs.close()
-        return Worker(process, ours, environment)
+                yield busy[pipe].receive()  # type: ignore[index]
 
     def _hand_out(self) -> None:
         for index, worker in enumerate(self._workers):
             if worker.job or not self._queue:
                 continue
-            if not worker.process.is_alive():
-                worker = self._workers[index] = self._replace(worker)
-            worker.job = self._queue.popleft()
-            worker.pipe.send(worker.job)
-
-    def _receive(self, worker: Worker) -> Said | Ended | Lost | None:
-        job = worker.job
-        assert job is not None
-        try:
-            kind, item = worker.pipe.recv()
-        except (EOFError, OSError):
-            self._workers[self._workers.index(worker)] = self._replace(worker)
-            return Lost(job, _how_it_died(worker.process))
-        if kind == "said":
-            return Said(job, item)
-        worker.job = None
-        return Ended(job) if kind == "ended" else Lost(job, item)
-
-    def _replace(self, worker: Worker) -> Worker:
-        worker.process.kill()
-        worker.process.join()
-        worker.pipe.close()
-        return self._start(worker.environment)
+            if not worker.is_alive:
+                worker.kill()
+                worker = self._workers[index] = Worker(self._environments[index], self._warm)
+            worker.give(self._queue.popleft())
 
 
 def _how_it_died(process: BaseProcess) -> str:
@@ -165,20 +183,32 @@ def _how_it_died(process: BaseProcess) -> str:
 
 
 @contextmanager
-def child_environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started inside the block."""
+def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Environment variables for the processes started inside the block; None takes one away."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set_variables(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _work(pipe: Connection, warm: Sequence[str]) -> None:
-    """A worker's life. Ctrl-C is the parent's business; a parent that is gone has closed the pipe, which ends it."""
+    """A worker's life, with a process group of its own. Ctrl-C is the parent's business.
+
+    A parent that wants no more has closed the pipe, which ends the worker when its job next says something.
+    """
+    os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in warm:
         __import__(module)
     try:
@@ -186,6 +216,14 @@ def _work(pipe: Connection, warm: Sequence[str]) -> None:
             _carry_out(pipe.recv(), pipe)
     except (EOFError, OSError):  # of the pipe alone: the parent is gone, or wants no more
         return
+
+
+def _end_with_parent() -> None:
+    """A parent that is gone, however that came, takes the worker with it in the middle of whatever it does."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.killpg(0, signal.SIGKILL)
 
 
 def _carry_out(job: Job, pipe: Connection) -> None:

@@ -20,12 +20,13 @@ from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 from service.context import Context
 from service.results import draw_plot, get_table
+from service.runs import StudyRun
 from service.shapes import LIVE
 from service.store import mirror as rows
 from service.store import outbox, studies
 from service.store.outbox import Entry
 from service.store.studies import Stored
-from service.tracking import Mirror, MirrorError, StudyRun
+from service.tracking import Mirror, MirrorError
 
 log = logging.getLogger(__name__)
 

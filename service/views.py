@@ -16,7 +16,7 @@ def view_study(stored: Stored, overview: Overview, machines: Sequence[Machine]) 
     """A study's view from its row and what was counted."""
     base = f"/api/v1/studies/{stored.id}"
     run = overview.run
-    mlflow = f"/mlflow/#/experiments/{run[1]}/runs/{run[0]}" if run else None
+    mlflow = f"/mlflow/#/experiments/{run[1]}/runs/{run[0]}?workflowType=machine_learning" if run else None
     links = {"self": base, "table": f"{base}/table", "trials": f"{base}/trials", "events": f"{base}/events"}
     return StudyView(
         id=stored.id,

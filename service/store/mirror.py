@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ablate.trial import EpochMetrics
+from service.runs import TrialRun
 from service.store.cells import list_attempts
 from service.store.rows import memberships, studies, trials
 from service.store.sql import cell_state
-from service.tracking import TrialRun
 
 
 def find_trial_run(connection: Connection, study_seq: int, key: str) -> TrialRun | None:

@@ -114,7 +114,9 @@ def serving(home: Path, site: Path, **environment: str) -> Iterator[Running]:
             [sys.executable, "-m", "service.cli", "serve", "--port", "0"], env=variables, stderr=file
         )
     try:
-        yield _ready(process, home, site, log)
+        running = _ready(process, home, site, log)
+        with running.client:
+            yield running
         below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

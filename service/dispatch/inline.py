@@ -1,0 +1,115 @@
+"""The dispatcher without Ray: spawned processes of this machine, from `ablate.pool`.
+
+They end with the service, however that ends, and a stopped trial is a killed process. Used where Ray is too much: a
+laptop, a test.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from typing import cast
+
+from ablate.pool import Ended, Job, Said, Worker
+from ablate.study import Resources
+from ablate.trial import Outcome
+from ablate.workers import visible_gpus
+from service.dispatch.base import Heard, Lost, Machine, Report, Ticket
+from service.dispatch.places import MOST_REPORTS, Place, Places
+from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
+from service.dispatch.this_machine import OomKills, find_machine
+
+HERE = "this machine"
+
+
+class InlineDispatcher:
+    """A `Dispatcher`; see there.
+
+    Args:
+        workers: CPUs (on GPUs: trials) used at once; None: as many as there are.
+    """
+
+    kind = "inline"
+
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
+        self._places: Places[Worker] = Places(workers, start=_start_worker, end=Worker.kill)
+        self._reports: list[Report] = []
+        self._oom_kills = OomKills()
+
+    def start(self) -> None:
+        """See `Dispatcher`."""
+        self._places.machines = {HERE: find_machine(self._workers)}
+        self._places.warm(Resources())
+
+    def machines(self) -> Sequence[Machine]:
+        """See `Dispatcher`."""
+        return list(self._places.machines.values())
+
+    def room(self, resources: Resources) -> int:
+        """See `Dispatcher`."""
+        return self._places.room(resources)
+
+    def submit(self, ticket: Ticket) -> None:
+        """See `Dispatcher`."""
+        refusal = self._places.refusal(ticket.resources)
+        if refusal is not None:
+            self._reports.append(Lost(ticket, "infeasible", refusal))
+            return
+        place = self._places.occupy(ticket)
+        if not place.worker.is_alive:
+            place.worker.kill()
+            place.worker = _start_worker(place)
+        place.worker.give(Job(ticket.trial.key, carry_out, (ticket.trial, ticket.fence, ticket.workdir)))
+
+    def stop(self, ticket: Ticket) -> None:
+        """See `Dispatcher`."""
+        place = self._places.find(ticket)
+        if place is not None:
+            place.worker.kill()
+            self._reports.append(Lost(ticket, "stopped", "it was stopped"))
+            self._places.renew(place)
+
+    def poll(self, timeout_s: float) -> list[Report]:
+        """See `Dispatcher`."""
+        reports, self._reports = self._reports, []
+        while len(reports) < MOST_REPORTS:
+            busy = {place.worker.pipe: place for place in self._places.busy()}
+            ready = wait(list(busy), 0 if reports else timeout_s) if busy else []
+            if not ready:
+                break
+            reports += [self._hear(busy[cast(Connection, pipe)]) for pipe in ready]
+        return reports
+
+    def close(self) -> None:
+        """See `Dispatcher`."""
+        for place in self._places.all():
+            self._places.drop(place)
+
+    def _hear(self, place: Place[Worker]) -> Report:
+        ticket, worker = place.ticket, place.worker
+        assert ticket is not None
+        event = worker.receive()
+        if isinstance(event, Said):
+            message, provenance = event.item
+            if isinstance(message, Outcome):
+                self._free(place, is_over=isinstance(worker.receive(), Ended))
+            return Heard(ticket, message, provenance)
+        reason = "its worker said nothing of how it ended" if isinstance(event, Ended) else event.reason
+        is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
+        self._free(place, is_over=worker.is_alive)
+        return Lost(ticket, "oom" if is_oom else "worker", without_folders(reason))
+
+    def _free(self, place: Place[Worker], *, is_over: bool) -> None:
+        """Take a trial off its place. A worker in which it is not over is replaced."""
+        if is_over:
+            place.ticket = None
+        else:
+            place.worker.kill()
+            self._places.renew(place)
+
+
+def _start_worker(place: Place[Worker]) -> Worker:
+    gpu = None if place.gpu is None else visible_gpus()[place.gpu]
+    return Worker({**hidden_variables(), **worker_variables(place.resources, gpu)}, WARM)

@@ -1,0 +1,179 @@
+"""Places: what the machines offer, who occupies it, and which warm worker a trial gets.
+
+Arithmetic only, and the same for every dispatcher: neither processes nor Ray are known here. A place is a worker with
+what it occupies. It stays warm after a trial, for the next one that asks for as much; where a trial asks for something
+else, warm places give way until there is room. GPUs are counted in ten-thousandths, as Ray counts them, and a fraction
+never spans two.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ablate.study import Resources
+from service.dispatch.base import Machine, Ticket
+
+W = TypeVar("W")
+
+WHOLE_GPU = 10_000
+MOST_REPORTS = 1000
+"""In one answer to `poll`: a trial that talks without end must not keep the scheduler for itself."""
+MOST_WARM = 16
+"""Workers made before anything asks for one. Each is half a gigabyte and seconds of a CPU; more come when needed."""
+
+
+@dataclass(slots=True, eq=False)
+class Place(Generic[W]):
+    """A worker, what it occupies, and the trial that it has.
+
+    Attributes:
+        gpu: number of the GPU on its machine; None: it uses none.
+    """
+
+    machine: str
+    resources: Resources
+    gpu: int | None
+    worker: W = field(init=False)
+    ticket: Ticket | None = None
+
+
+class Places(Generic[W]):
+    """All places, with the functions that start and end the workers on them.
+
+    Attributes:
+        machines: what there is, by name. May change at any time.
+
+    Args:
+        limit: how many CPUs (for trials on GPUs: how many trials) may be busy at once.
+        start: makes the worker of a place.
+        end: ends a worker.
+    """
+
+    def __init__(self, limit: int | None, start: Callable[[Place[W]], W], end: Callable[[W], None]) -> None:
+        self.machines: dict[str, Machine] = {}
+        self._limit = limit
+        self._start_worker = start
+        self._end_worker = end
+        self._places: list[Place[W]] = []
+
+    def all(self) -> list[Place[W]]:
+        """Every place."""
+        return list(self._places)
+
+    def busy(self) -> list[Place[W]]:
+        """Those with a trial."""
+        return [place for place in self._places if place.ticket]
+
+    def find(self, ticket: Ticket) -> Place[W] | None:
+        """The place of a trial, if it has one."""
+        return next((place for place in self.busy() if place.ticket and place.ticket.name == ticket.name), None)
+
+    def refusal(self, resources: Resources) -> str | None:
+        """Why no machine can ever hold a trial of this demand; None where one can."""
+        if resources.gpus > 1:
+            return f"a trial on {resources.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction"
+        if any(self._count(name, resources, ()) for name in self.machines):
+            return None
+        found = Counter(_amount(machine.cpus, machine.gpus) for machine in self.machines.values())
+        there_is = ", ".join(f"{number} x {amount}" for amount, number in found.items()) or "none"
+        asked = _amount(resources.cpus, resources.gpus)
+        return f"no machine holds a trial of {asked}; machines: {there_is}; ask for less under [resources]"
+
+    def room(self, resources: Resources) -> int:
+        """How many trials of this demand would start at once. Warm places give way, so they are no obstacle."""
+        busy = self.busy()
+        count = sum(self._count(name, resources, busy) for name in self.machines)
+        if self._limit is None:
+            return count
+        used = sum(self._weight(place.resources) for place in busy)
+        return max(min(count, (self._limit - used) // self._weight(resources)), 0)
+
+    def warm(self, resources: Resources) -> None:
+        """Make as many places of this demand as there is room for, up to `MOST_WARM`."""
+        for _ in range(min(self.room(resources), MOST_WARM)):
+            self._add(resources)
+
+    def occupy(self, ticket: Ticket) -> Place[W]:
+        """Give a trial a place: a warm one of its demand, else a new one. There must be room."""
+        idle = (place for place in self._places if not place.ticket and place.resources == ticket.resources)
+        place = next(idle, None) or self._add(ticket.resources)
+        place.ticket = ticket
+        return place
+
+    def renew(self, place: Place[W]) -> None:
+        """Replace a worker that is gone; where its machine is gone too, so is the place."""
+        place.ticket = None
+        if place.machine in self.machines:
+            place.worker = self._start_worker(place)
+        else:
+            self._places.remove(place)
+
+    def drop(self, place: Place[W]) -> None:
+        """End a worker and give up its place."""
+        self._places.remove(place)
+        self._end_worker(place.worker)
+
+    def _weight(self, resources: Resources) -> int:
+        """What a trial counts against the limit. One that is larger than the limit runs alone."""
+        assert self._limit is not None
+        return 1 if resources.gpus else min(resources.cpus, self._limit)
+
+    def _add(self, resources: Resources) -> Place[W]:
+        name = self._choose(resources)
+        for idle in self._in_the_way(name, resources):
+            if self._count(name, resources, self._places):
+                break
+            self.drop(idle)
+        place: Place[W] = Place(name, resources, self._choose_gpu(name, resources))
+        place.worker = self._start_worker(place)
+        self._places.append(place)
+        return place
+
+    def _choose(self, resources: Resources) -> str:
+        """The machine with the most room, first counted with the warm places in it, then without."""
+        for among in (self._places, self.busy()):
+            counts = {name: self._count(name, resources, among) for name in self.machines}
+            best = max(counts, key=lambda name: counts[name], default=None)
+            if best is not None and counts[best]:
+                return best
+        raise ValueError(f"no room for a trial of {_amount(resources.cpus, resources.gpus)}; `room` says when there is")
+
+    def _in_the_way(self, name: str, resources: Resources) -> list[Place[W]]:
+        """Warm places on a machine, those first whose end helps most."""
+        idle = [place for place in self._places if place.machine == name and not place.ticket]
+        return sorted(idle, key=lambda place: place.gpu is None) if resources.gpus else idle
+
+    def _choose_gpu(self, name: str, resources: Resources) -> int | None:
+        """The GPU with the least room that is enough."""
+        if not resources.gpus:
+            return None
+        _, gpus = self._free(name, self._places)
+        return min((free, number) for number, free in enumerate(gpus) if free >= _share(resources))[1]
+
+    def _count(self, name: str, resources: Resources, among: Iterable[Place[W]]) -> int:
+        """How many trials a machine has room for beside `among`."""
+        cpus, gpus = self._free(name, among)
+        by_cpus = max(cpus // resources.cpus, 0)
+        return min(by_cpus, sum(free // _share(resources) for free in gpus)) if resources.gpus else by_cpus
+
+    def _free(self, name: str, among: Iterable[Place[W]]) -> tuple[int, list[int]]:
+        """CPUs, and ten-thousandths of each GPU, that are left of a machine beside `among`."""
+        machine = self.machines[name]
+        cpus, gpus = machine.cpus, [WHOLE_GPU] * int(machine.gpus)
+        for place in among:
+            if place.machine == name:
+                cpus -= place.resources.cpus
+                if place.gpu is not None:
+                    gpus[place.gpu] -= _share(place.resources)
+        return cpus, gpus
+
+
+def _share(resources: Resources) -> int:
+    return max(round(resources.gpus * WHOLE_GPU), 1)
+
+
+def _amount(cpus: int, gpus: float) -> str:
+    return f"{cpus} CPU{'s' * (cpus != 1)}" + (f" and {gpus:g} GPU{'s' * (gpus != 1)}" if gpus else "")

@@ -1,0 +1,38 @@
+"""This machine, as a dispatcher that runs trials on it sees it. Reads /proc; imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ablate.workers import visible_gpus
+from service.dispatch.base import Machine
+
+
+def find_machine(workers: int | None) -> Machine:
+    """What it offers to trials.
+
+    Args:
+        workers: CPUs to use, also more than there are. Where there are GPUs it limits trials, not CPUs (`Places`).
+    """
+    gpus, cpus = len(visible_gpus()), len(os.sched_getaffinity(0))
+    return Machine(cpus=max(workers or 0, cpus) if gpus else workers or cpus, gpus=float(gpus))
+
+
+class OomKills:
+    """The processes that the kernel killed for want of memory: who was is not said, but that it happened is."""
+
+    def __init__(self) -> None:
+        self._count = _count_oom_kills()
+
+    def have_grown(self) -> bool:
+        """Whether there was one since this was last asked."""
+        before, self._count = self._count, _count_oom_kills()
+        return self._count > before
+
+
+def _count_oom_kills() -> int:
+    for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0

@@ -1,0 +1,202 @@
+"""A Ray of our own: closed to strangers, given up when it breaks, gone when its service is, however that ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from service.dispatch.base import Dispatcher, DispatcherError
+from service.dispatch.leftovers import FILE, is_alive, sweep
+from service.dispatch.ray import RayDispatcher
+from service.dispatch.ray_home import RayHome
+
+if TYPE_CHECKING:
+    from tests.service.dispatch.conftest import Stage
+
+pytestmark = pytest.mark.ray
+
+STRANGER = """
+import sys
+from ray._raylet import GcsClient
+print(GcsClient(address=sys.argv[1]).internal_kv_keys(b"", None))
+"""
+
+SERVICE = """
+import sys, threading
+from pathlib import Path
+from ablate.study import Resources
+from ablate.trial import Trial
+from service.dispatch.base import Ticket
+from service.dispatch.ray import RayDispatcher
+
+home = Path(sys.argv[1])
+dispatcher = RayDispatcher(home, None, 1)
+def schedule():
+    dispatcher.start()
+    trial = Trial(key="k", task="play", recipe={"ending": "parent"}, seed=0)
+    dispatcher.submit(Ticket(trial, 1, Resources(), home / "trial"))
+    while not (home / "trial" / "child").exists():
+        dispatcher.poll(0.1)
+    print("running", flush=True)
+    while True:
+        dispatcher.poll(1.0)
+scheduler = threading.Thread(target=schedule)
+scheduler.start()
+scheduler.join()
+"""
+
+
+@pytest.fixture(scope="module")
+def stage(
+    tmp_path_factory: pytest.TempPathFactory, play: Path, open_stage: Callable[[Dispatcher, Path], Stage]
+) -> Iterator[Stage]:
+    """A Ray without GPUs, so that its trials run in the processes that it keeps ready."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("http_proxy", "http://proxy.invalid:3128")
+        patch.setenv("ABLATE_API_KEY", "hush")
+        handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        variables = dict(os.environ)
+        stage = open_stage(RayDispatcher(home, None, 2), home)
+        stage.call(stage.dispatcher.start)
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+        assert variables.items() <= os.environ.items()
+        assert "RAY_AUTH_TOKEN_PATH" not in os.environ
+        yield stage
+        stage.close()
+
+
+def test_a_trial_runs_in_a_process_that_ray_kept_ready(stage: Stage) -> None:
+    variables = json.loads(stage.outcome(stage.end_of(stage.submit("tells"))).reason or "")
+    assert variables["OMP_NUM_THREADS"] == "1"
+    assert variables["CUDA_VISIBLE_DEVICES"] == ""
+    assert variables["MALLOC_TOP_PAD_"] == "268435456"
+
+
+def test_ray_listens_on_loopback_only(stage: Stage, children: Callable[[], set[psutil.Process]]) -> None:
+    listening = [
+        connection.laddr.ip
+        for process in {psutil.Process(), *children()}
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 5
+    assert all(_is_loopback(address) for address in listening), listening
+
+
+def _is_loopback(address: str) -> bool:
+    found = ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def test_a_stranger_without_the_token_is_refused(stage: Stage) -> None:
+    import ray
+
+    address = stage.call(lambda: ray.get_runtime_context().gcs_address)
+    tokens = {
+        "": {},
+        "wrong": {"RAY_AUTH_TOKEN": "0" * 64},
+        "right": {"RAY_AUTH_TOKEN_PATH": f"{stage.folder}/ray_token"},
+    }
+    ended = {}
+    for name, variables in tokens.items():
+        command = [sys.executable, "-c", STRANGER, address]
+        environment = os.environ | ({"RAY_AUTH_MODE": "token"} if variables else {}) | variables
+        ended[name] = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "session_name" in ended["right"].stdout
+    for name in ("", "wrong"):
+        assert ended[name].stdout == ""
+        assert "AuthenticationError" in ended[name].stderr
+
+
+def test_what_ray_writes_is_ours_alone_and_its_processes_know_no_secret_and_no_proxy(
+    stage: Stage, children: Callable[[], set[psutil.Process]]
+) -> None:
+    home = stage.folder
+    assert stat.S_IMODE((home / "ray_token").stat().st_mode) == 0o600
+    for process in children():
+        text = "\n".join(f"{name}={value}" for name, value in process.environ().items())
+        assert "hush" not in text
+        assert "proxy.invalid" not in text
+        assert (home / "ray_token").read_text() not in text
+
+
+def test_a_broken_ray_is_said_to_be_broken_and_closes_all_the_same(
+    stage: Stage, children: Callable[[], set[psutil.Process]], open_stage: Callable[[Dispatcher, Path], Stage]
+) -> None:
+    """The last test of this Ray."""
+    ticket = stage.submit("spins")
+    stage.hear_first(ticket)
+    (server,) = (process for process in children() if process.name() == "gcs_server")
+    server.kill()
+    began = time.monotonic()
+    with pytest.raises(DispatcherError, match="gcs_server has ended"):
+        stage.hear(ticket)
+    with pytest.raises(DispatcherError):
+        stage.submit()
+    with pytest.raises(DispatcherError):
+        stage.call(stage.dispatcher.machines)
+    stage.call(stage.dispatcher.close)
+    assert children() == set()
+    assert time.monotonic() - began < 15
+    again = open_stage(RayDispatcher(stage.folder, None, 1), stage.folder)
+    again.call(again.dispatcher.start)
+    assert again.outcome(again.end_of(again.submit())).status == "succeeded"
+    again.call(again.dispatcher.close)
+    again.close()
+    assert children() == set()
+    assert not (stage.folder / "ray_token").exists()
+
+
+def test_nothing_is_left_of_a_killed_service_after_a_sweep(play: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVICE, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "running\n"
+        below = psutil.Process(service.pid).children(recursive=True)
+        service.kill()
+    recorded = json.loads((tmp_path / FILE).read_text())["started_s"]
+    assert len(recorded) >= 8
+    assert any(is_alive(process) for process in below), "Ray outlives a kill -9: this is what sweep is for"
+    assert sweep(tmp_path) > 0
+    assert [process for process in below if is_alive(process)] == []
+
+
+def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    home = tmp_path / ("long" * 20)
+    home.mkdir()
+    folder = RayHome(home, has_gpus=False).folder
+    assert folder.parent == tmp_path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.rmdir()
+    folder.symlink_to(home)
+    with pytest.raises(DispatcherError, match="belongs to somebody else"):
+        RayHome(home, has_gpus=False)
+
+
+def test_a_short_home_holds_ray_and_earlier_sessions_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("service.dispatch.ray_home._MOST_SOCKET_BYTES", 1000)
+    old = tmp_path / "ray" / "session_2020-01-01_00-00-00_000000_1"
+    (old / "logs").mkdir(parents=True)
+    (tmp_path / "ray" / "session_latest").symlink_to(old)
+    own = RayHome(tmp_path, has_gpus=True)
+    assert own.folder == tmp_path / "ray"
+    assert list(own.folder.iterdir()) == []
+    assert "CUDA_VISIBLE_DEVICES" not in own.variables
