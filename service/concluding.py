@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ablate.errors import StudyError
 from service.context import Context
+from service.errors import ConflictError
 from service.results import get_final_table
 from service.shapes import Progress, StudyState
 from service.store import outbox, studies
@@ -26,8 +26,8 @@ def conclude(context: Context, study_seq: int) -> bool:
         progress = read_overview(connection, stored).progress
     try:
         table, trouble = get_final_table(context, stored), None
-    except StudyError as error:
-        table, trouble = None, f"its table cannot be built by this version of ablate: {error}"
+    except ConflictError as error:
+        table, trouble = None, str(error)
     state, reason = _ending(progress)
     with context.store.write() as connection:
         if not studies.is_finished(connection, study_seq):

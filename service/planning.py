@@ -16,6 +16,7 @@ from ablate.trial import Cost, TrialRecord, canonical_json
 from service.context import Context
 from service.costs import datasets_of
 from service.dispatch.base import count_places
+from service.errors import ConflictError
 from service.shapes import Submission
 from service.store.board import find_machines
 from service.store.cells import find_results
@@ -107,9 +108,13 @@ def plan_stored(context: Context, stored: Stored) -> Plan:
     """The plan of a stored study, with the trials that it was stored with.
 
     Raises:
-        StudyError: this version of ablate plans the document no more.
+        ConflictError: this version of ablate plans the document no more.
     """
-    plan = _planned(canonical_json(stored.document), stored.scale, stored.replicate, context.settings.max_trials)
+    try:
+        plan = _planned(canonical_json(stored.document), stored.scale, stored.replicate, context.settings.max_trials)
+    except StudyError as error:
+        text = f"this version of ablate does not plan the study any more, so it has no table: {error}"
+        raise ConflictError(text) from error
     with context.store.read() as connection:
         cells = list_cell_keys(connection, stored.seq)
     memberships = {(cell.row, cell.seed): cell.key for cell in cells}

@@ -22,7 +22,7 @@ def get_table(context: Context, study_id: str) -> Table:
 
     Raises:
         NotFoundError: there is no study with that id.
-        StudyError: this version of ablate plans the study no more.
+        ConflictError: this version of ablate plans the study no more.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -36,7 +36,7 @@ def get_final_table(context: Context, stored: Stored) -> Table:
     """The table of a study whose cells are all over.
 
     Raises:
-        StudyError: this version of ablate plans the study no more.
+        ConflictError: this version of ablate plans the study no more.
     """
     with context.store.read() as connection:
         records, origins = cells.list_records(connection, stored.seq), cells.list_origins(connection, stored.seq)

@@ -64,6 +64,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if role == "scheduler" and settings.is_embedded:
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
+    settings = settings.model_copy(update={"allowed_hosts": [*settings.allowed_hosts, host]})
     with ExitStack() as stack:
         if settings.is_embedded or role != "api":
             stack.enter_context(held(settings.database))
