@@ -143,7 +143,7 @@ class Scheduler:
             keys = [end.flight.ticket.trial.key for end in ends if record_end(connection, end)]
             outbox.announce(connection, keys)
             queue.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
-            self._to_conclude |= set(studies.list_wanting(connection, keys))
+            self._to_conclude |= set(queue.list_wanting(connection, keys))
             if look:
                 claims = self._claim(connection)
             if beat:

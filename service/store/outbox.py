@@ -7,7 +7,7 @@ entry changed while it was at work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +37,24 @@ def announce(connection: Connection, keys: Sequence[str]) -> None:
                 trials.c.key, trials.c.state, trials.c.reason, trials.c.step, trials.c.outcome,
             )
             .join(trials, trials.c.key == memberships.c.trial_key)
-            .join(studies, studies.c.seq == memberships.c.study_seq)
-            .where(memberships.c.trial_key.in_(part), memberships.c.settled.is_(None), studies.c.state.in_(LIVE))
+            .where(memberships.c.trial_key.in_(part), memberships.c.settled.is_(None))
         ).all()  # fmt: skip
-        if rows:
+        live = find_live(connection, {row.study_seq for row in rows}, LIVE)
+        news = [row for row in rows if row.study_seq in live]
+        if news:
             connection.execute(
-                events.insert(), [{"study_seq": row.study_seq, "kind": "trial", "data": _news(row)} for row in rows]
+                events.insert(), [{"study_seq": row.study_seq, "kind": "trial", "data": _news(row)} for row in news]
             )
-            enqueue(connection, [(row.study_seq, row.key) for row in rows])
+            enqueue(connection, [(row.study_seq, row.key) for row in news])
+
+
+def find_live(connection: Connection, study_seqs: Iterable[int], states: Sequence[str]) -> set[int]:
+    """Those of these studies that are in one of the states; asked by number, so that no other study is looked at."""
+    found: set[int] = set()
+    for part in chunks(sorted(study_seqs)):
+        rows = connection.execute(select(studies.c.seq, studies.c.state).where(studies.c.seq.in_(part)))
+        found |= {row.seq for row in rows if row.state in states}
+    return found
 
 
 def _news(row: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from ablate.study import Resources
 from ablate.trial import EpochMetrics, Trial
 from service.decide import Ack, Finish, Requeue, Spent
-from service.store.outbox import announce
+from service.store.outbox import announce, find_live
 from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks, insert
 
@@ -93,7 +93,6 @@ def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 def refresh_demand(connection: Connection, study_seq: int) -> None:
     """Set the priority of a study's waiting trials to the highest among the studies that want them now."""
-    mine = select(memberships.c.trial_key).where(memberships.c.study_seq == study_seq)
     highest = (
         select(func.max(studies.c.priority))
         .join(memberships, memberships.c.study_seq == studies.c.seq)
@@ -104,9 +103,16 @@ def refresh_demand(connection: Connection, study_seq: int) -> None:
         )
         .scalar_subquery()
     )
-    connection.execute(
-        update(trials).where(trials.c.key.in_(mine), trials.c.state == "queued").values(priority=highest)
-    )
+    for part in chunks(_keys_of(connection, study_seq)):
+        connection.execute(
+            update(trials).where(trials.c.key.in_(part), trials.c.state == "queued").values(priority=highest)
+        )
+
+
+def _keys_of(connection: Connection, study_seq: int) -> list[str]:
+    """Keys of a study's trials, for statements: given a subquery, SQLite may go through every queued trial instead."""
+    rows = connection.execute(select(memberships.c.trial_key).where(memberships.c.study_seq == study_seq))
+    return list(dict.fromkeys(rows.scalars()))
 
 
 def peek(connection: Connection) -> Resources | None:
@@ -151,14 +157,22 @@ def _claim_of(row: Any) -> Claim:
     return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
 
 
-def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
+    """Studies, queued or running, with a cell that one of these trials fills."""
+    found: set[int] = set()
     for part in chunks(keys):
         wanting = select(memberships.c.study_seq).where(
             memberships.c.trial_key.in_(part), memberships.c.settled.is_(None)
         )
+        found |= set(connection.execute(wanting.distinct()).scalars())
+    return sorted(find_live(connection, found, ("queued", "running")))
+
+
+def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+    for part in chunks(list_wanting(connection, keys)):
         connection.execute(
             update(studies)
-            .where(studies.c.seq.in_(wanting), studies.c.state == "queued")
+            .where(studies.c.seq.in_(part), studies.c.state == "queued")
             .values(state="running", started_at=func.coalesce(studies.c.started_at, at))
         )
 
@@ -251,7 +265,6 @@ def find_claims(connection: Connection, keys: Sequence[str]) -> list[tuple[Claim
 
 def cancel_unwanted(connection: Connection, study_seq: int, at: datetime) -> list[str]:
     """End what no live study wants any more of a study's trials. Returns the keys; running ones are to be stopped."""
-    mine = select(memberships.c.trial_key).where(memberships.c.study_seq == study_seq)
     wanted = (
         select(memberships.c.trial_key)
         .join(studies, studies.c.seq == memberships.c.study_seq)
@@ -261,18 +274,20 @@ def cancel_unwanted(connection: Connection, study_seq: int, at: datetime) -> lis
             studies.c.state.in_(("queued", "running", "paused")),
         )
     )
-    open_ = trials.c.state.in_(("queued", "running"))
-    statement = (
-        update(trials)
-        .where(trials.c.key.in_(mine), open_, ~wanted.exists())
-        .values(state="cancelled", reason="no live study wants it", ended_at=at, live=None)
-        .returning(trials.c.key)
-    )
-    keys = list(connection.execute(statement).scalars())
-    for part in chunks(keys):
+    cancelled: list[str] = []
+    for part in chunks(_keys_of(connection, study_seq)):
+        open_ = trials.c.key.in_(part), trials.c.state.in_(("queued", "running"))
+        statement = (
+            update(trials)
+            .where(*open_, ~wanted.exists())
+            .values(state="cancelled", reason="no live study wants it", ended_at=at, live=None)
+            .returning(trials.c.key)
+        )
+        keys = list(connection.execute(statement).scalars())
         connection.execute(
             update(attempts)
-            .where(attempts.c.trial_key.in_(part), attempts.c.state == "running")
+            .where(attempts.c.trial_key.in_(keys), attempts.c.state == "running")
             .values(state="cancelled", reason="cancelled", ended_at=at)
         )
-    return keys
+        cancelled += keys
+    return cancelled

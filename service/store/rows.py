@@ -108,9 +108,7 @@ trials = Table(
     Column("recipe", JSON, nullable=False),
     Column("cpus", Integer, nullable=False),
     Column("gpus", Float, nullable=False),
-    Column(
-        "state", String(16), CheckConstraint(_one_of("state", TRIAL_STATES), name="state"), nullable=False, index=True
-    ),
+    Column("state", String(16), CheckConstraint(_one_of("state", TRIAL_STATES), name="state"), nullable=False),
     Column("reason", Text),
     Column("priority", Integer),
     Column("fence", Integer, nullable=False),

@@ -135,19 +135,6 @@ def _cells(study_seq: int) -> Select[Any]:
     )
 
 
-def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
-    """Live studies, not paused, with a cell that one of these trials fills."""
-    found: set[int] = set()
-    for part in chunks(keys):
-        statement = (
-            select(studies.c.seq)
-            .join(memberships, memberships.c.study_seq == studies.c.seq)
-            .where(memberships.c.trial_key.in_(part), studies.c.state.in_(("queued", "running")))
-        )
-        found |= set(connection.execute(statement).scalars())
-    return sorted(found)
-
-
 def list_finished(connection: Connection) -> list[int]:
     """Studies that are queued or running although nothing of them is."""
     cells_of = select(memberships.c.position).join(trials, trials.c.key == memberships.c.trial_key)

@@ -102,7 +102,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
     )
-    op.create_index(op.f("ix_trials_state"), "trials", ["state"], unique=False)
     op.create_table(
         "attempts",
         sa.Column("trial_key", sa.String(length=64), nullable=False),
@@ -182,7 +181,6 @@ def downgrade() -> None:
     op.drop_index("ix_events_study", table_name="events")
     op.drop_table("events")
     op.drop_table("attempts")
-    op.drop_index(op.f("ix_trials_state"), table_name="trials")
     op.drop_index(
         "ix_trials_running",
         table_name="trials",
