@@ -40,7 +40,7 @@ class InlineDispatcher:
 
     def start(self) -> None:
         """See `Dispatcher`."""
-        self._places.machines = {HERE: find_machine(self._workers)}
+        self._places.set_machines({HERE: find_machine(self._workers)})
         self._places.warm(Resources())
 
     def machines(self) -> Sequence[Machine]:

@@ -12,8 +12,8 @@ import os
 import select
 import signal
 import tempfile
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -61,19 +61,20 @@ def end(processes: Iterable[psutil.Process]) -> int:
     # Parents first, so that they cannot answer the end of a child with a new one.
     whole = dict.fromkeys(member for process in processes for member in family(process) if is_alive(member))
     with ExitStack() as stack:
-        # A descriptor stands for one process for ever, where a number may pass on to another before it is used. It also
-        # tells the end of a process that no parent counts out, as in a container without an init.
-        descriptors = []
-        for process in whole:
-            with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(process.pid)
-                stack.callback(os.close, descriptor)
-                if process.is_running():
+        held = [stack.enter_context(_held(process)) for process in whole]
+        for descriptor in held:
+            if descriptor is not None:
+                with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    descriptors.append(descriptor)
-        for descriptor in descriptors:
-            select.select([descriptor], [], [], ENDED_WITHIN_S)
+        for descriptor in held:
+            _wait(descriptor, ENDED_WITHIN_S)
     return len(whole)
+
+
+def wait_for_end(process: psutil.Process, timeout_s: float) -> None:
+    """Wait until a process is gone, but not longer than that."""
+    with _held(process) as descriptor:
+        _wait(descriptor, timeout_s)
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -82,6 +83,29 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@contextmanager
+def _held(process: psutil.Process) -> Iterator[int | None]:
+    """A descriptor of a process; None where it is gone.
+
+    It stands for that process for ever, where a number may pass on to another before it is used. It also tells the end
+    of a process that no parent counts out, as in a container without an init.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        yield descriptor if process.is_running() else None
+    finally:
+        os.close(descriptor)
+
+
+def _wait(descriptor: int | None, timeout_s: float) -> None:
+    if descriptor is not None:
+        select.select([descriptor], [], [], timeout_s)
 
 
 def _recorded(home: Path) -> list[psutil.Process]:

@@ -9,7 +9,7 @@ never spans two.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -44,7 +44,7 @@ class Places(Generic[W]):
     """All places, with the functions that start and end the workers on them.
 
     Attributes:
-        machines: what there is, by name. May change at any time.
+        machines: what there is, by name.
 
     Args:
         limit: how many CPUs (for trials on GPUs: how many trials) may be busy at once.
@@ -58,6 +58,13 @@ class Places(Generic[W]):
         self._start_worker = start
         self._end_worker = end
         self._places: list[Place[W]] = []
+
+    def set_machines(self, machines: Mapping[str, Machine]) -> None:
+        """Say what there is now. Warm places on machines that are gone are forgotten; busy ones are lost in time."""
+        self.machines = dict(machines)
+        for place in self.all():
+            if place.machine not in machines and not place.ticket:
+                self.drop(place)
 
     def all(self) -> list[Place[W]]:
         """Every place."""
@@ -104,12 +111,15 @@ class Places(Generic[W]):
         return place
 
     def renew(self, place: Place[W]) -> None:
-        """Replace a worker that is gone; where its machine is gone too, so is the place."""
+        """Replace a worker that is gone; where its machine is gone too, so is the place.
+
+        The place comes last then: the others are warm already.
+        """
         place.ticket = None
+        self._places.remove(place)
         if place.machine in self.machines:
             place.worker = self._start_worker(place)
-        else:
-            self._places.remove(place)
+            self._places.append(place)
 
     def drop(self, place: Place[W]) -> None:
         """End a worker and give up its place."""

@@ -36,8 +36,6 @@ LOCAL = {
     # Despite its name this decides about Linux too: without it Ray listens on every interface, and takes even
     # `_node_ip_address="127.0.0.1"` for the address of the network card.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # What a trial started dies with its worker.
-    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "1",
     # The two decide over variables that we set ourselves.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

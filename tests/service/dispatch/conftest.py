@@ -50,10 +50,12 @@ class Play:
             yield EpochMetrics(step=step, steps=recipe.steps, epoch=float(step), metrics={"error": 1 / step})
         if recipe.ending == "silent":
             return
-        if recipe.ending == "parent":
+        if recipe.ending in ("parent", "abandons"):
             (workdir / "child").write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+        if recipe.ending == "abandons":
+            os._exit(7)
         if recipe.ending in ("spins", "parent"):
-            yield Heartbeat(step=1, steps=2)
+            (workdir / "spinning").touch()
             while True:
                 pass
         while recipe.gate and not os.path.exists(recipe.gate):
@@ -153,6 +155,12 @@ class Stage:
         while silent:
             assert time.monotonic() < deadline
             silent -= {report.ticket.trial.key for report in self.poll()}
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not is_so():
+            assert time.monotonic() < deadline
+            self.poll()
 
     def close(self) -> None:
         self.call(self.dispatcher.close)

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from ablate.study import Resources
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trial import EpochMetrics, Outcome
 from service.dispatch.base import Dispatcher, Heard, Lost
 from service.dispatch.inline import InlineDispatcher
+from service.dispatch.leftovers import is_alive
 from service.dispatch.ray import RayDispatcher
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def test_a_stopped_trial_is_gone_within_two_seconds(stage: Stage, tmp_path: Path
     ticket = stage.submit(ending, gate=str(tmp_path / "never"))
     stage.hear_first(ticket)
     process = psutil.Process(int((ticket.workdir / "pid").read_text()))
+    if ending == "spins":
+        stage.wait_until((ticket.workdir / "spinning").exists)
     began = time.monotonic()
     stage.stop(ticket)
     stage.stop(ticket)
@@ -155,14 +158,19 @@ def test_a_trial_is_stopped_before_it_began(stage: Stage) -> None:
 
 def test_what_a_stopped_trial_had_started_is_gone_too(stage: Stage) -> None:
     ticket = stage.submit("parent")
-    stage.hear_first(ticket)
-    while not any(isinstance(report, Heard) and isinstance(report.message, Heartbeat) for report in stage.poll()):
-        pass
+    stage.wait_until((ticket.workdir / "spinning").exists)
     child = psutil.Process(int((ticket.workdir / "child").read_text()))
     assert child.is_running()
     stage.stop(ticket)
     stage.end_of(ticket)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not is_alive(child)
+
+
+def test_what_a_dead_worker_had_started_does_not_live_on(stage: Stage) -> None:
+    ticket = stage.submit("abandons")
+    stage.end_of(ticket)
+    pid = int((ticket.workdir / "child").read_text())
+    stage.wait_until(lambda: not psutil.pid_exists(pid) or not is_alive(psutil.Process(pid)))
 
 
 def test_a_ticket_that_is_not_known_is_not_stopped(stage: Stage) -> None:
@@ -183,31 +191,6 @@ def test_a_demand_that_no_machine_holds_is_infeasible(stage: Stage, resources: R
     assert isinstance(end, Lost)
     assert end.kind == "infeasible"
     assert reason in end.reason
-
-
-@pytest.mark.parametrize(
-    ("resources", "threads", "gpus"),
-    [(Resources(), "1", {""}), (Resources(cpus=2), "2", {""}), (Resources(gpus=0.5), "1", {"0", "1"})],
-)
-def test_a_trial_sees_its_threads_and_its_gpu_and_no_secret(
-    stage: Stage, resources: Resources, threads: str, gpus: set[str]
-) -> None:
-    outcome = stage.outcome(stage.end_of(stage.submit("tells", resources)))
-    log = outcome.reason or ""
-    variables = json.loads(log)
-    assert variables["OMP_NUM_THREADS"] == threads
-    assert variables["CUDA_VISIBLE_DEVICES"] in gpus
-    assert variables["MALLOC_TOP_PAD_"] == "268435456"
-    assert "hush" not in log
-
-
-def test_two_trials_share_a_gpu_when_each_asks_for_half(stage: Stage, tmp_path: Path) -> None:
-    assert stage.room(gpus=0.5) == WORKERS
-    half = Resources(gpus=0.5)
-    tickets = [stage.submit("succeeded", half, gate=str(tmp_path / "gate")) for _ in range(WORKERS)]
-    stage.hear_first(*tickets)
-    (tmp_path / "gate").touch()
-    assert {stage.outcome(said[-1]).status for said in stage.hear(*tickets).values()} == {"succeeded"}
 
 
 def test_the_log_tells_what_happened(stage: Stage) -> None:
@@ -233,3 +216,28 @@ def test_another_attempt_goes_on_in_the_same_log(stage: Stage) -> None:
     text = (ticket.workdir / "log.txt").read_text()
     assert text.index("attempt 1") < text.index("attempt 2")
     assert text.count("Traceback") == 2
+
+
+@pytest.mark.parametrize(
+    ("resources", "threads", "gpus"),
+    [(Resources(), "1", {""}), (Resources(cpus=2), "2", {""}), (Resources(gpus=0.5), "1", {"0", "1"})],
+)
+def test_a_trial_sees_its_threads_and_its_gpu_and_no_secret(
+    stage: Stage, resources: Resources, threads: str, gpus: set[str]
+) -> None:
+    outcome = stage.outcome(stage.end_of(stage.submit("tells", resources)))
+    log = outcome.reason or ""
+    variables = json.loads(log)
+    assert variables["OMP_NUM_THREADS"] == threads
+    assert variables["CUDA_VISIBLE_DEVICES"] in gpus
+    assert variables["MALLOC_TOP_PAD_"] == "268435456"
+    assert "hush" not in log
+
+
+def test_two_trials_share_a_gpu_when_each_asks_for_half(stage: Stage, tmp_path: Path) -> None:
+    assert stage.room(gpus=0.5) == WORKERS
+    half = Resources(gpus=0.5)
+    tickets = [stage.submit("succeeded", half, gate=str(tmp_path / "gate")) for _ in range(WORKERS)]
+    stage.hear_first(*tickets)
+    (tmp_path / "gate").touch()
+    assert {stage.outcome(said[-1]).status for said in stage.hear(*tickets).values()} == {"succeeded"}

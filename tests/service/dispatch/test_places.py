@@ -21,7 +21,7 @@ class Workers:
         self.started = 0
         self.ended: list[int] = []
         self.places: Places[int] = Places(limit, start=self._start, end=self.ended.append)
-        self.places.machines = machines
+        self.places.set_machines(machines)
         self._tickets = 0
 
     def _start(self, place: Place[int]) -> int:
@@ -117,8 +117,11 @@ def test_a_worker_that_is_gone_is_replaced_and_a_machine_that_is_gone_takes_its_
     workers.places.renew(place)
     assert place.worker == 2
     assert workers.places.room(ONE) == 1
-    workers.places.machines = {}
-    workers.places.renew(place)
+    warm, busy = place, workers.occupy(Resources(cpus=1))
+    assert warm is busy
+    workers.places.set_machines({})
+    assert workers.places.busy() == [busy], "it is lost when its worker says so"
+    workers.places.renew(busy)
     assert workers.places.all() == []
     assert (
         workers.places.refusal(ONE)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from service.dispatch.base import Dispatcher, DispatcherError
-from service.dispatch.leftovers import FILE, is_alive, sweep
+from service.dispatch.leftovers import FILE, end, is_alive, sweep
 from service.dispatch.ray import RayDispatcher
 from service.dispatch.ray_home import RayHome
 
@@ -55,6 +55,27 @@ def schedule():
 scheduler = threading.Thread(target=schedule)
 scheduler.start()
 scheduler.join()
+"""
+
+GUEST = """
+import sys
+from pathlib import Path
+from ablate.study import Resources
+from ablate.trial import Trial
+from service.dispatch.base import Ticket
+from service.dispatch.ray import RayDispatcher
+
+home = Path(sys.argv[1])
+dispatcher = RayDispatcher(home, sys.argv[2], 1)
+dispatcher.start()
+print(dispatcher.machines())
+trial = Trial(key="k", task="play", recipe={}, seed=0)
+dispatcher.submit(Ticket(trial, 1, Resources(), home / "trial"))
+reports = []
+while not any(report.message.kind == "outcome" for report in reports):
+    reports += dispatcher.poll(1.0)
+print(reports[-1].message.status)
+dispatcher.close()
 """
 
 
@@ -134,6 +155,21 @@ def test_what_ray_writes_is_ours_alone_and_its_processes_know_no_secret_and_no_p
         assert (home / "ray_token").read_text() not in text
 
 
+def test_a_warm_worker_that_died_meanwhile_costs_no_trial_and_another_service_may_use_the_cluster(
+    stage: Stage, children: Callable[[], set[psutil.Process]], tmp_path: Path
+) -> None:
+    import ray
+
+    stage.end_of(stage.submit())
+    end(process for process in children() if process.name().startswith("ray::Worker"))
+    address = stage.call(lambda: ray.get_runtime_context().gcs_address)
+    command = [sys.executable, "-c", GUEST, str(tmp_path), address]
+    guest = {"RAY_AUTH_TOKEN_PATH": f"{stage.folder}/ray_token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    ended = subprocess.run(command, env=os.environ | guest, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-2:] == ["[Machine(cpus=2, gpus=0.0)]", "succeeded"]
+    assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
+
+
 def test_a_broken_ray_is_said_to_be_broken_and_closes_all_the_same(
     stage: Stage, children: Callable[[], set[psutil.Process]], open_stage: Callable[[Dispatcher, Path], Stage]
 ) -> None:
@@ -173,6 +209,7 @@ def test_nothing_is_left_of_a_killed_service_after_a_sweep(play: Path, tmp_path:
     assert any(is_alive(process) for process in below), "Ray outlives a kill -9: this is what sweep is for"
     assert sweep(tmp_path) > 0
     assert [process for process in below if is_alive(process)] == []
+    RayHome(tmp_path, has_gpus=False).clear()
 
 
 def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
