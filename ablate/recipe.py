@@ -278,3 +278,9 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
 
 def _ordered(value: object, dumped: Any) -> Any:
     return sorted(dumped) if isinstance(value, (set, frozenset)) else dumped
+
+
+def architecture_of(recipe: ClassifyRecipe) -> ClassifyRecipe:
+    """The recipe with only what decides its network; two recipes that differ in training alone give the same."""
+    names = (*ActivationFields.model_fields, "dropout")
+    return ClassifyRecipe.model_construct(**{name: getattr(recipe, name) for name in names})

@@ -16,10 +16,10 @@ import json
 from collections.abc import Callable
 
 import torch
-from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 
 from ablate.datasets import describe
 from ablate.training.augment import augment, to_float
+from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 
 IMAGES = 10_000
 

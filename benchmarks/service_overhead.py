@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ablate.datasets import data_root
 from ablate.plan import plan_document
 from ablate.study import read_document
 from benchmarks.pool_overhead import time_trials
@@ -80,9 +81,10 @@ def main() -> None:
     times: dict[str, list[float]] = {"bare": [], "mirror": [], "no_mirror": []}
     with tempfile.TemporaryDirectory() as folder:
         site = install_task(Path(folder) / "site")
+        data = str(data_root())
         with (
-            serving(Path(folder) / "on", site) as on,
-            serving(Path(folder) / "off", site, ABLATE_TRACKING_URI="off") as off,
+            serving(Path(folder) / "on", site, ABLATE_DATA=data) as on,
+            serving(Path(folder) / "off", site, ABLATE_DATA=data, ABLATE_TRACKING_URI="off") as off,
         ):
             for service in (on, off):
                 time_study(service, build_grid([100, 101]))  # warm: torch, data and both architectures

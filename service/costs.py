@@ -17,8 +17,8 @@ from typing import Any
 from ablate.errors import AblateError, DataError, Problem, SiteError, quote
 from ablate.models.client import Probe
 from ablate.plan import Plan, Row
-from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
-from ablate.training.classify import architecture_of, check_data
+from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
+from ablate.training.classify import check_data
 from ablate.trial import Cost, canonical_json
 from service.store.costs import find_costs, keep_costs
 from service.store.session import Store

@@ -25,6 +25,7 @@ from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
 from service.dispatch.leftovers import sweep
+from service.mirror_worker import Where
 from service.mirroring import Mirroring
 from service.mlflow_ui import choose_server
 from service.scheduler import Scheduler
@@ -161,12 +162,11 @@ class _Parts:
         if settings.tracking_uri == "off":
             self.context.parts["mlflow"] = "off"
             return
-        tracking_uri, artifacts = settings.tracking_uri, None
-        if tracking_uri is None:
-            tracking_uri, artifacts = embedded_store(settings.home)
+        given = settings.tracking_uri
+        where = Where(*embedded_store(settings.home)) if given is None else Where(given, None)
         self.ui.start()
         self.context.parts["mlflow"] = "starting"
-        self._start("mirror", Mirroring(self.context, tracking_uri, artifacts).run)
+        self._start("mirror", Mirroring(self.context, where).run)
 
     def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
         stop = threading.Event()

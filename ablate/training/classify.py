@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from ablate.datasets import describe
 from ablate.errors import DataError, quote
-from ablate.recipe import ActivationFields, ClassifyRecipe
+from ablate.recipe import ClassifyRecipe, architecture_of
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
 
 
@@ -21,12 +21,6 @@ def _count(architecture: str) -> Cost:
 
     found = answer({"what": "cost", "recipe": json.loads(architecture)})
     return Cost.model_validate(found["cost"])
-
-
-def architecture_of(recipe: ClassifyRecipe) -> ClassifyRecipe:
-    """The recipe with only what decides its network; two recipes that differ in training alone give the same."""
-    names = (*ActivationFields.model_fields, "dropout")
-    return ClassifyRecipe.model_construct(**{name: getattr(recipe, name) for name in names})
 
 
 def check_data(recipe: ClassifyRecipe) -> None:

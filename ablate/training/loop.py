@@ -21,13 +21,13 @@ from torch.nn.functional import cross_entropy
 from ablate.activations import Funnel
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
-from ablate.recipe import ClassifyRecipe
+from ablate.recipe import ClassifyRecipe, architecture_of
 from ablate.training.augment import augment, to_float
 from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from ablate.training.data import ImageSet, load, subset
 from ablate.training.determinism import Streams, make_deterministic, pick_device
 from ablate.training.optim import autocast, build_optimiser, build_scheduler
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0
 LOOK_EVERY = 50
@@ -78,18 +78,30 @@ def train(recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbea
     make_deterministic()
     setting = prepare(recipe, Streams(seed, pick_device()))
     training = start(setting)
-    cost = count_cost(training.network, setting.resolution_px)
     load_checkpoint(training, workdir)
     yield from training.curve
     try:
         yield from _steps(setting, training, workdir)
         metrics, share = evaluate(setting, training.network)
     except DivergedError as error:
+        cost = cost_of(setting, training.network)
         yield Outcome(status="diverged", reason=str(error), train_s=training.train_s, cost=cost)
         return
     last = training.curve[-1].metrics if training.curve else {}
     metrics = {**metrics, **{name: last[name] for name in ("train_loss",) if name in last}}
+    cost = cost_of(setting, training.network)
     yield Outcome(status="succeeded", metrics=metrics, train_s=training.train_s, cost=cost, funnel_share=share)
+
+
+_costs: dict[str, Cost] = {}
+
+
+def cost_of(setting: Setting, network: nn.Module) -> Cost:
+    """What the network costs; counted once a process for all trials that differ in seed and training alone."""
+    architecture = architecture_of(setting.recipe).model_dump_json()
+    if architecture not in _costs:
+        _costs[architecture] = count_cost(network, setting.resolution_px)
+    return _costs[architecture]
 
 
 def prepare(recipe: ClassifyRecipe, streams: Streams) -> Setting:

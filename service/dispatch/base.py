@@ -77,9 +77,11 @@ class Machine:
 
 
 def count_places(machine: Machine, demand: Resources) -> int:
-    """How many trials of a demand a machine holds at once."""
+    """How many trials of a demand a machine holds at once; fractions never span two GPUs, more than one is refused."""
     by_cpus = machine.cpus // demand.cpus
-    return min(by_cpus, int(machine.gpus / demand.gpus + 1e-9)) if demand.gpus else by_cpus
+    if not demand.gpus:
+        return by_cpus
+    return min(by_cpus, int(machine.gpus) * int(1 / demand.gpus + 1e-9))
 
 
 def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:
@@ -102,7 +104,11 @@ class Dispatcher(Protocol):
         """Make ready: workers warm up in the background; returns as soon as trials may be submitted."""
 
     def machines(self) -> Sequence[Machine]:
-        """What there is, busy or not. A demand that fits no machine is infeasible."""
+        """What there is, busy or not. A demand that fits no machine is infeasible.
+
+        Raises:
+            DispatcherError: see there.
+        """
 
     def room(self, resources: Resources) -> int:
         """How many trials of this demand could be submitted now and start at once."""
