@@ -30,6 +30,7 @@ def main() -> int:
     """Run the demo. Returns the exit status."""
     Path("demo").mkdir(exist_ok=True)
     subprocess.run([*ABLATE, "data", "fetch", "fashion-mnist"], check=True, stdout=subprocess.DEVNULL)
+    status = 130  # where Ctrl-C comes before the study is done
     with service() as (url, process):
         command = [*ABLATE, "submit", "studies/table05.toml", "--scale", "mini", "--seeds", "3", "--wait", "--url", url]
         status = subprocess.run(command).returncode
@@ -46,7 +47,7 @@ def main() -> int:
 
 @contextmanager
 def service() -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
-    """The address of a service that is ready: the one that runs already, else one of our own, ended behind the block."""
+    """The address of a service that is ready: the one that runs already, else one that is ended behind the block."""
     home = read_settings().home
     if url := find_address(home):
         print(f"using the service that runs at {url}", file=sys.stderr)

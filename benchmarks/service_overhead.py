@@ -93,22 +93,22 @@ def main() -> None:
                 times["mirror"].append(time_study(on, grid, fresh=True))
                 times["no_mirror"].append(time_study(off, grid, fresh=True))
             empty = [time_study(on, empty_study(f"empty{index}", EMPTY // 2, 2)) for index in range(rounds)]
-            first_line, one_step = time_starts(on)
+            report(times, empty, *time_starts(on))
+
+
+def report(times: dict[str, list[float]], empty: list[float], first_line: list[float], one_step: list[float]) -> None:
+    """Print the figures."""
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
-    print(
-        json.dumps(
-            {
-                "rounds": rounds,
-                "seconds": times,
-                "grid_overhead": round(medians["mirror"] / medians["bare"], 3),
-                "mirror_cost": round(medians["mirror"] / medians["no_mirror"], 3),
-                "trial_cost_ms": [round(1e3 * seconds / EMPTY, 1) for seconds in empty],
-                "first_line_s": quartiles(first_line),
-                "one_step_s": quartiles(one_step),
-            },
-            indent=1,
-        )
-    )
+    figures = {
+        "rounds": len(empty),
+        "seconds": times,
+        "grid_overhead": round(medians["mirror"] / medians["bare"], 3),
+        "mirror_cost": round(medians["mirror"] / medians["no_mirror"], 3),
+        "trial_cost_ms": [round(1e3 * seconds / EMPTY, 1) for seconds in empty],
+        "first_line_s": quartiles(first_line),
+        "one_step_s": quartiles(one_step),
+    }
+    print(json.dumps(figures, indent=1), flush=True)
 
 
 def quartiles(values: list[float]) -> list[float]:

@@ -110,7 +110,7 @@ def show(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
     with _client(url) as client:
         study_id = client.find_study(study)
         answer = client.get(f"/studies/{study_id}")
-        cells = [] if as_json else client.get(f"/studies/{study_id}/trials", limit=200)["items"]
+        cells = [] if as_json else client.get_all(f"/studies/{study_id}/trials")
     _print(answer, as_json, lambda: showing.show_study(answer, cells))
 
 

@@ -79,6 +79,15 @@ class Client:
         """
         return self._call("GET", path, params=_given(parameters)).json()
 
+    def get_all(self, path: str) -> list[Any]:
+        """The items of every page of a list."""
+        page = self.get(path, limit=200)
+        items: list[Any] = page["items"]
+        while page["next"] is not None:
+            page = self.get(path, limit=200, cursor=page["next"])
+            items += page["items"]
+        return items
+
     def get_text(self, path: str, **parameters: Any) -> str:
         """The answer to a GET as text."""
         return self._call("GET", path, params=_given(parameters)).text

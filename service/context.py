@@ -18,7 +18,7 @@ class Context:
 
     Attributes:
         changed: set when the scheduler should look; it waits for this.
-        touched: ids of studies that may be done, for the scheduler; safe for several threads.
+        touched: ids of studies that may be done, a hint for the scheduler of this process; safe for several threads.
         parts: state of what runs beside the API in this process (`scheduler`, `mlflow`), as health tells it.
     """
 
@@ -26,7 +26,7 @@ class Context:
     store: Store
     costs: Costs
     changed: threading.Event = field(default_factory=threading.Event)
-    touched: deque[str] = field(default_factory=deque)
+    touched: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     parts: dict[str, str] = field(default_factory=dict)
 
     def wake(self, study_id: str) -> None:

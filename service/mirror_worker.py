@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,14 +144,17 @@ def _shower(settings: Settings, where: Where) -> Shower:
     return _open[name]
 
 
-def show(settings: Settings, where: Where, entries: Sequence[Entry]) -> Iterator[Shown]:
+def show(settings: Settings, where: Where, entries: Sequence[Entry], seconds: float) -> Iterator[Shown]:
     """Show these entries, trials first, since a study ends with them; one that MLflow refuses is left out.
+
+    After so many seconds it leaves the rest for another call.
 
     Raises:
         MirrorError: MLflow cannot be written.
     """
     shower = _shower(settings, where)
     shower.runs.clear()
+    deadline = time.monotonic() + seconds
     for entry in sorted(entries, key=lambda entry: entry.trial_key == ""):
         try:
             yield shower.show(entry)
@@ -159,6 +163,8 @@ def show(settings: Settings, where: Where, entries: Sequence[Entry]) -> Iterator
                 raise
             log.error("MLflow refuses an entry, which is left out: %s", error)
             yield Shown(entry, ())
+        if time.monotonic() > deadline:
+            return
 
 
 def reconcile(settings: Settings, where: Where) -> Iterator[int]:

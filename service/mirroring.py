@@ -21,9 +21,11 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 AT_ONCE = 100
+AT_ONCE_S = 3.0
+"""Of the oldest entries at most so many, and those that are shown in about so many seconds: then it looks up."""
 RECONCILE_S = 60.0
 LONGEST_PAUSE_S = 60.0
-LAST_DRAIN_S = 10.0
+LAST_DRAIN_S = 5.0
 """How long a service that stops goes on mirroring; what is left then waits for its next start."""
 
 
@@ -47,7 +49,7 @@ class Mirroring:
         with Pool([{}]) as pool:
             while not stop.is_set():
                 try:
-                    self._catch_up(pool)
+                    self._catch_up(pool, stop)
                     pause_s = LOOK_S
                     self.context.parts["mlflow"] = "ready"
                 except MirrorError as error:
@@ -62,19 +64,20 @@ class Mirroring:
             except MirrorError as error:
                 log.warning("MLflow is not up to date; the next start goes on: %s", error)
 
-    def _catch_up(self, pool: Pool) -> None:
+    def _catch_up(self, pool: Pool, stop: threading.Event) -> None:
         """Mirror everything that waits, and every minute look for runs that MLflow wrongly shows as running."""
         version = self.context.store.version
         if version != self._seen_version or not self.context.store.is_sqlite:
             while self._drain(pool):
-                pass
+                if stop.is_set():
+                    return
             self._seen_version = version
         if time.monotonic() - self._reconciled_s >= RECONCILE_S:
             for _ in _asked(pool, Job("reconcile", reconcile, (self.context.settings, self._where))):
                 self._reconciled_s = time.monotonic()
 
     def _drain(self, pool: Pool) -> int:
-        """Mirror the oldest entries, and write down what was done of them. Returns how many there were.
+        """Mirror some of the oldest entries, and write down what was done. Returns how many that were.
 
         Raises:
             MirrorError: MLflow cannot be written; what was shown before that is written down.
@@ -85,11 +88,11 @@ class Mirroring:
             return 0
         done: list[Shown] = []
         try:
-            for shown in _asked(pool, Job("show", show, (self.context.settings, self._where, entries))):
+            for shown in _asked(pool, Job("show", show, (self.context.settings, self._where, entries, AT_ONCE_S))):
                 done.append(shown)  # one by one: what was shown before an error counts
         finally:
             self._write_down(done)
-        return len(entries)
+        return len(done)
 
     def _write_down(self, done: list[Shown]) -> None:
         if not done:

@@ -73,8 +73,6 @@ class Scheduler:
         """Start the dispatcher, and queue what an earlier scheduler left running."""
         recover(self.context)
         self._start_dispatcher()
-        with self.context.store.read() as connection:
-            self._to_conclude |= set(studies.list_finished(connection))
         self.context.changed.set()
 
     @property
@@ -191,6 +189,10 @@ class Scheduler:
                 self.dispatcher.stop(flight.ticket)
 
     def _conclude(self) -> None:
+        """Conclude what may be done: what this process touched, and now and then whatever another process did."""
+        if self._is_due("conclude", BEAT_S):
+            with self.context.store.read() as connection:
+                self._to_conclude |= set(studies.list_finished(connection))
         while self.context.touched:
             study_id = self.context.touched.popleft()
             with self.context.store.read() as connection:

@@ -26,6 +26,7 @@ def held(url: str) -> Iterator[None]:
     """
     if make_url(url).get_backend_name() != "sqlite":
         with closing(Store(url)) as store, store.read() as connection:  # the lock lives as long as its connection
+            connection.execution_options(isolation_level="AUTOCOMMIT")  # no transaction that stays open for days
             if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": ADVISORY}).scalar_one():
                 raise UnavailableError("another scheduler works on this database; stop it first, or use --role api")
             yield

@@ -61,9 +61,16 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; keep it short."""
-        with self._reader.connect() as connection:
-            yield connection
+        """A consistent view; keep it short.
+
+        Raises:
+            UnavailableError: the database is not reached.
+        """
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise UnavailableError(f"the database cannot be read: {error.orig}") from error
 
     def check(self) -> None:
         """Refuse a damaged file.

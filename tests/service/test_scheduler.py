@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ablate.errors import StudyError
 from ablate.tables.render import render
 from service import results, studies
 from service.errors import ConflictError
@@ -298,6 +299,24 @@ def test_a_demand_that_no_machine_meets_fails_with_its_reason(desk: Any, toy_stu
     desk.tick(4)
     assert desk.study(study).progress.failed == 2
     assert "no machine has so many CPUs" in desk.cells(study)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("resources", "pointer", "text"),
+    [
+        ({"cpus": 3}, "/resources", "asks for 3 CPUs and 0 GPUs, and the largest machine has 2 and 0"),
+        ({"gpus": 0.5}, "/resources", "asks for 1 CPUs and 0.5 GPUs"),
+        ({"gpus": 2}, "/resources/gpus", "a trial on 2 GPUs is not yet supported"),
+    ],
+)
+def test_a_demand_that_no_machine_meets_is_refused_when_it_is_posted(
+    desk: Any, toy_study: Any, resources: dict[str, float], pointer: str, text: str
+) -> None:
+    with pytest.raises(StudyError) as refused:
+        desk.submit(toy_study(resources=resources))
+    (problem,) = refused.value.problems
+    assert problem.pointer == pointer
+    assert text in problem.message
 
 
 def test_progress_is_seen_while_a_trial_runs(desk: Any, toy_study: Any) -> None:

@@ -13,7 +13,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from service.errors import UnavailableError
 from service.store import schema
@@ -91,7 +90,7 @@ def test_a_commit_is_synced_and_readers_cannot_write(file_store: Store) -> None:
     with file_store.write() as connection:
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
-    with file_store.read() as connection, pytest.raises(OperationalError, match="readonly"):
+    with pytest.raises(UnavailableError, match="readonly"), file_store.read() as connection:
         connection.execute(text("DELETE FROM costs"))
 
 
