@@ -15,7 +15,7 @@ from service.dispatch.base import count_parallel
 from service.errors import ConflictError, KeyReusedError, UnavailableError
 from service.planning import Prepared, find_known, plan_stored, prepare, resolve_document
 from service.shapes import LIVE, Extension, Page, StudyState, StudyView, Submission
-from service.store import outbox, queue, studies
+from service.store import demand, outbox, studies
 from service.store.board import find_machines
 from service.store.overview import read_overview, read_overviews
 from service.store.session import Connection
@@ -116,9 +116,9 @@ def _add(
     connection: Connection, study_seq: int, new_cells: Sequence[CellKey], trials: Sequence[Trial], plan: Plan
 ) -> None:
     """Queue what is new of these trials, and give the study its cells."""
-    queued = queue.add_trials(connection, trials, plan.study.resources, plan.study.priority, now())
+    queued = demand.add_trials(connection, trials, plan.study.resources, plan.study.priority, now())
     studies.add_cells(connection, study_seq, new_cells, queued)
-    queue.refresh_demand(connection, study_seq)
+    demand.refresh_demand(connection, study_seq)
     outbox.enqueue_started(connection, study_seq)
 
 
@@ -192,8 +192,8 @@ def cancel(context: Context, study_id: str) -> StudyView:
         if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
             withdrawn = studies.settle(connection, stored.seq, ("queued", "running"), "cancelled")
             studies.settle(connection, stored.seq, ("failed",), "failed")
-            queue.cancel_unwanted(connection, stored.seq, now())
-            queue.refresh_demand(connection, stored.seq)
+            demand.cancel_unwanted(connection, stored.seq, now())
+            demand.refresh_demand(connection, stored.seq)
             outbox.add_event(connection, stored.seq, "table", {"provisional": False})
             outbox.enqueue(connection, [(stored.seq, ""), *((stored.seq, key) for key in withdrawn)])
     context.wake(stored.id)
@@ -206,10 +206,10 @@ def retry(context: Context, study_id: str) -> StudyView:
         stored = studies.get_study(connection, study_id)
         holes = studies.unsettle(connection, stored.seq)
         keys = [cell.key for cell in studies.list_cell_keys(connection, stored.seq)]
-        queued = queue.requeue_holes(connection, list(dict.fromkeys(keys)))
+        queued = demand.requeue_holes(connection, list(dict.fromkeys(keys)))
         if holes or queued:
             _reopen(connection, stored)
-        queue.refresh_demand(connection, stored.seq)
+        demand.refresh_demand(connection, stored.seq)
         outbox.announce(connection, sorted(queued))
     context.wake(stored.id)
     return get_study(context, study_id)
@@ -239,7 +239,7 @@ def _switch(context: Context, study_id: str, verb: str, leaving: tuple[StudyStat
         if to == "queued" and studies.has_started(connection, stored.seq):
             to = "running"
         if studies.move(connection, stored.seq, leaving, to):
-            queue.refresh_demand(connection, stored.seq)
+            demand.refresh_demand(connection, stored.seq)
             outbox.enqueue(connection, [(stored.seq, "")])
     context.wake(stored.id)
     return get_study(context, study_id)
@@ -313,4 +313,4 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         )
         _add(connection, stored.seq, new_cells, trials, prepared.plan)
         _reopen(connection, present)
-        queue.refresh_demand(connection, stored.seq)
+        demand.refresh_demand(connection, stored.seq)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from service.shapes import LIVE
 from service.store.rows import events, memberships, mirrored, outbox, studies, trials
@@ -28,17 +28,21 @@ class Entry:
     version: int
 
 
+_CELLS = (
+    select(
+        memberships.c.study_seq, memberships.c.row, memberships.c.seed,
+        trials.c.key, trials.c.state, trials.c.reason, trials.c.step, trials.c.outcome,
+    )
+    .join(trials, trials.c.key == memberships.c.trial_key)
+    .where(memberships.c.trial_key.in_(bindparam("keys", expanding=True)), memberships.c.settled.is_(None))
+)  # fmt: skip
+_STATES = select(studies.c.seq, studies.c.state).where(studies.c.seq.in_(bindparam("seqs", expanding=True)))
+
+
 def announce(connection: Connection, keys: Sequence[str]) -> None:
     """Tell the live studies of these trials that they changed."""
     for part in chunks(keys):
-        rows = connection.execute(
-            select(
-                memberships.c.study_seq, memberships.c.row, memberships.c.seed,
-                trials.c.key, trials.c.state, trials.c.reason, trials.c.step, trials.c.outcome,
-            )
-            .join(trials, trials.c.key == memberships.c.trial_key)
-            .where(memberships.c.trial_key.in_(part), memberships.c.settled.is_(None))
-        ).all()  # fmt: skip
+        rows = connection.execute(_CELLS, {"keys": part}).all()
         live = find_live(connection, {row.study_seq for row in rows}, LIVE)
         news = [row for row in rows if row.study_seq in live]
         if news:
@@ -52,8 +56,7 @@ def find_live(connection: Connection, study_seqs: Iterable[int], states: Sequenc
     """Those of these studies that are in one of the states; asked by number, so that no other study is looked at."""
     found: set[int] = set()
     for part in chunks(sorted(study_seqs)):
-        rows = connection.execute(select(studies.c.seq, studies.c.state).where(studies.c.seq.in_(part)))
-        found |= {row.seq for row in rows if row.state in states}
+        found |= {row.seq for row in connection.execute(_STATES, {"seqs": part}) if row.state in states}
     return found
 
 
