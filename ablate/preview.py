@@ -32,7 +32,7 @@ def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
         return {}
     answers = ask(plan, "inspect", inspect_rows, pool)
     problems = [
-        Problem(_place_of(plan, index), "not_buildable", f"row {quote(plan.rows[index].label)}: {answer}")
+        Problem(place_of(plan, index), "not_buildable", f"row {quote(plan.rows[index].label)}: {answer}")
         for index, answer in answers
         if isinstance(answer, str)
     ]
@@ -41,7 +41,7 @@ def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
     return {plan.rows[index].label: answer for index, answer in answers}
 
 
-def _place_of(plan: Plan, index: int) -> str:
+def place_of(plan: Plan, index: int) -> str:
     """Explicit rows come first in a plan, in the order of the document."""
     return f"/rows/{index}" if index < len(plan.study.rows) else "/factors"
 

@@ -54,20 +54,25 @@ def _ending(plan: Plan, outcome: Outcome) -> str:
     return f"{plan.metric} {value:.2f}{time}" if value is not None else f"succeeded{time}"
 
 
+def build_bars(console: Console) -> Progress:
+    """Bars with a description, n of m, a note (`fields[note]`) and the time; they vanish at the end."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
 class Board(Lines):
     """Progress on a terminal: a bar for the study, one for each running trial, a line for each that ended."""
 
     def __init__(self, console: Console, plan: Plan, known: Mapping[str, TrialRecord]) -> None:
         super().__init__(console, plan, known)
-        self.bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self.bars = build_bars(console)
         self.all = self.bars.add_task("trials", total=len(plan.trials), completed=self.done, note="")
         self.running: dict[str, TaskID] = {}
         self.fraction: dict[str, float] = {}

@@ -17,6 +17,7 @@ from typing import Any
 from ablate.errors import AblateError, DataError, Problem, SiteError, quote
 from ablate.models.client import Probe
 from ablate.plan import Plan, Row
+from ablate.preview import place_of
 from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
 from ablate.training.classify import check_data
 from ablate.trial import Cost, canonical_json
@@ -121,17 +122,12 @@ def _architecture_id(recipe: ClassifyRecipe) -> str:
 def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
     for index, row in enumerate(plan.rows):
         if row.label in errors:
-            yield Problem(_place(plan, index), "not_buildable", f"row {quote(row.label)}: {errors[row.label]}")
+            yield Problem(place_of(plan, index), "not_buildable", f"row {quote(row.label)}: {errors[row.label]}")
         elif isinstance(row.recipe, ClassifyRecipe):
             try:
                 check_data(row.recipe)
             except DataError as error:
-                yield Problem(_place(plan, index), "invalid", f"row {quote(row.label)}: {error}")
-
-
-def _place(plan: Plan, index: int) -> str:
-    """Explicit rows come first in a plan, in the order of the document."""
-    return f"/rows/{index}" if index < len(plan.study.rows) else "/factors"
+                yield Problem(place_of(plan, index), "invalid", f"row {quote(row.label)}: {error}")
 
 
 def datasets_of(rows: tuple[Row, ...]) -> list[str]:

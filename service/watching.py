@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
 
-from ablate.progress import duration_text
+from ablate.progress import build_bars, duration_text
 from service.client import Client
 from service.shapes import FINAL
 
@@ -89,15 +89,7 @@ class Bars(Lines):
 
     def __init__(self, console: Console, study: Mapping[str, Any], metric: str) -> None:
         super().__init__(console, study, metric)
-        self.bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self.bars = build_bars(console)
         self.all = self.bars.add_task("trials", total=self.counts["trials"], note="")
         self.running: dict[tuple[str, int], TaskID] = {}
 
