@@ -7,10 +7,14 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ablate.tasks import get_task
 from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
+MOST_CHARACTERS = 300
+"""Of an exception's text in a reason, which stands in tables; the traceback has all of it."""
 
 
 def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
@@ -29,12 +33,15 @@ def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics 
         named = get_task(trial.task)
         recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
         for message in named.task.run(recipe, effective_seed(trial), workdir):
+            if not isinstance(message, (Heartbeat, EpochMetrics, Outcome)):
+                kind = type(message).__name__
+                raise TypeError(f"the task yielded a {kind}; allowed: Heartbeat, EpochMetrics, Outcome")
             yield message
             if isinstance(message, Outcome):
                 return
-    except Exception as error:  # a task is foreign code: whatever it raises is this trial's failure, and only its
-        (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
-        yield Outcome(status="failed", reason=_reason(error))
+    except (Exception, SystemExit) as error:  # a task is foreign code: what it raises is this trial's end, and only its
+        (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
+        yield _ending(error)
         return
     yield Outcome(status="failed", reason=f"task '{trial.task}' ended without an outcome")
 
@@ -44,6 +51,14 @@ def effective_seed(trial: Trial) -> int:
     return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or "no message"
-    return f"{type(error).__name__}: {text[:500]} (traceback in {TRACEBACK} of the trial's folder)"
+def _ending(error: Exception | SystemExit) -> Outcome:
+    """The outcome that an exception stands for: a metric that is NaN or infinite has diverged, all else has failed."""
+    if isinstance(error, ValidationError) and error.title in ("EpochMetrics", "Outcome", "Heartbeat"):
+        bad = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "finite_number"]
+        if bad:
+            return Outcome(status="diverged", reason=f"metric '{bad[0]}' is not finite")
+    text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split()) or "no message"
+    return Outcome(
+        status="failed",
+        reason=f"{type(error).__name__}: {text[:MOST_CHARACTERS]} (traceback in the trial's {TRACEBACK} and log)",
+    )

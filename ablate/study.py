@@ -20,6 +20,8 @@ from ablate.trial import Document
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MAX_DEPTH = 32
+MAX_KEYS = 1_000
+"""In one object of a JSON text. No honest study comes near, and each unknown name costs a search for the nearest."""
 MAX_SEED = 2**63 - 1
 NOT_YET = {
     "": ("audit", "search", "canary", "pivot"),
@@ -192,6 +194,8 @@ def _json_reason(error: ValueError) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_KEYS:
+        raise ValueError(f"an object has {len(pairs):,} keys; at most {MAX_KEYS:,} are read")
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
         raise ValueError("a key is given twice in one object")

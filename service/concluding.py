@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from service.context import Context
 from service.errors import ConflictError
 from service.results import get_final_table
-from service.shapes import Progress, StudyState
+from service.shapes import LIVE, Progress, StudyState
 from service.store import outbox, studies
 from service.store.overview import read_overview
 from service.store.sql import now
@@ -21,7 +21,7 @@ def conclude(context: Context, study_seq: int) -> bool:
     """
     with context.store.read() as connection:
         stored = studies.get_by_seq(connection, study_seq)
-        if stored.state not in ("queued", "running") or not studies.is_finished(connection, study_seq):
+        if stored.state not in LIVE or not studies.is_finished(connection, study_seq):
             return False
         progress = read_overview(connection, stored).progress
     try:
@@ -30,10 +30,11 @@ def conclude(context: Context, study_seq: int) -> bool:
         table, trouble = None, str(error)
     state, reason = _ending(progress)
     with context.store.write() as connection:
-        if not studies.is_finished(connection, study_seq):
+        present = read_overview(connection, studies.get_by_seq(connection, study_seq)).progress
+        if present != progress:  # it was extended, or a trial was queued again: its next end concludes it
             return False
         values = {"reason": reason or trouble, "ended_at": now(), "result": table and table.model_dump(mode="json")}
-        if not studies.move(connection, study_seq, ("queued", "running"), state, **values):
+        if not studies.move(connection, study_seq, LIVE, state, **values):
             return False
         studies.settle(connection, study_seq, ("failed",), "failed")
         outbox.add_event(connection, study_seq, "table", {"provisional": False})

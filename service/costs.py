@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -114,9 +115,13 @@ class Costs:
 
 def _architecture_id(recipe: ClassifyRecipe) -> str:
     """What decides a network and how it is counted, as a digest."""
-    versions = {name: version(name) for name in BUILDERS if find_spec(name)}
-    content = {"versions": versions, "network": identity_of(architecture_of(recipe))}
+    content = {"versions": _versions(), "network": identity_of(architecture_of(recipe))}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in BUILDERS if find_spec(name)}
 
 
 def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:

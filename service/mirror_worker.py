@@ -21,7 +21,7 @@ from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 from service.context import Context
 from service.costs import Costs
-from service.results import draw_plot, get_table
+from service.results import MOST_PLOTTED, draw_plot, get_table
 from service.runs import StudyRun
 from service.settings import Settings
 from service.shapes import LIVE
@@ -111,7 +111,8 @@ class Shower:
                 table = get_table(self.context, stored.id)
                 means = _means(table)
                 files |= {f"table.{name}": render(table, name) for name in FORMATS}
-                files |= {f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in PLOTS}
+                if len(table.rows) <= MOST_PLOTTED:
+                    files |= {f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in PLOTS}
             except AblateError as error:
                 log.error("the table of study %s is not shown in MLflow: %s", stored.id, error)
         return StudyRun(

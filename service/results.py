@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ablate.errors import TableError
 from ablate.plan import Plan
 from ablate.tables.build import build_table
 from ablate.tables.published import PublishedTable, load_published
@@ -15,6 +16,9 @@ from service.shapes import LIVE
 from service.store import cells, studies
 from service.store.cells import Origin
 from service.store.studies import Stored
+
+MOST_PLOTTED = 300
+"""Rows of a plot: more cannot be read, and would take minutes to draw."""
 
 
 def get_table(context: Context, study_id: str) -> Table:
@@ -54,6 +58,8 @@ def make_table(
     """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
     provisional = stored.state in LIVE and not is_final
     table = build_table(plan, records, published=_published(plan), provisional=provisional)
+    if stored.state == "cancelled":
+        table = _told_as_cancelled(table)
     rows = [_with_cost(row, stored) for row in table.rows]
     return table.model_copy(update={"rows": rows, "provenance": [*table.provenance, *_reused(origins)]})
 
@@ -61,6 +67,16 @@ def make_table(
 def _published(plan: Plan) -> PublishedTable | None:
     name = plan.study.table.published
     return load_published().column(name) if name else None
+
+
+def _told_as_cancelled(table: Table) -> Table:
+    """What a cancelled study lacks will not come by itself."""
+
+    def told(notes: list[str]) -> list[str]:
+        return [note.replace(": no result yet", ": cancelled with the study; retry queues them") for note in notes]
+
+    rows = [row.model_copy(update={"notes": told(row.notes)}) for row in table.rows]
+    return table.model_copy(update={"rows": rows, "notes": told(table.notes)})
 
 
 def _with_cost(row: TableRow, stored: Stored) -> TableRow:
@@ -86,6 +102,8 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
     from ablate.tables.plots import plot  # matplotlib is loaded when the first plot is drawn
 
     table = get_table(context, study_id)
+    if len(table.rows) > MOST_PLOTTED:
+        raise TableError(f"the study has {len(table.rows):,} rows, and plots are drawn of at most {MOST_PLOTTED}")
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
@@ -293,11 +295,32 @@ def _kept_baseline(document: dict[str, Any], plan: Plan) -> dict[str, Any]:
     baselines = {row.group: row.label for row in plan.rows if row.is_baseline}
     if "baseline" not in table and list(baselines) == [None]:
         table["baseline"] = baselines[None]
+    elif "baseline" not in table and None not in baselines:
+        table["baseline"] = baselines
     return table
 
 
+@contextmanager
+def _pointers_of_the_request(rows_before: int) -> Iterator[None]:
+    """An added row is counted as the request counts it, not behind those that the study has."""
+    try:
+        yield
+    except StudyError as error:
+        raise StudyError(
+            [replace(one, pointer=_counted(one.pointer, rows_before)) for one in error.problems]
+        ) from error
+
+
+def _counted(pointer: str, rows_before: int) -> str:
+    parts = pointer.split("/")
+    if len(parts) > 2 and parts[1] == "rows" and parts[2].isdecimal() and int(parts[2]) >= rows_before:
+        parts[2] = str(int(parts[2]) - rows_before)
+    return "/".join(parts)
+
+
 def _store_extension(context: Context, stored: Stored, document: dict[str, Any]) -> None:
-    prepared = prepare(context, document, scale=stored.scale, replicate=stored.replicate)
+    with _pointers_of_the_request(len(stored.document.get("rows", []))):
+        prepared = prepare(context, document, scale=stored.scale, replicate=stored.replicate)
     with context.store.write() as connection:
         present = studies.get_study(connection, stored.id)
         _refuse_cancelled(present, "be extended")

@@ -49,6 +49,14 @@ class Toy:
         if recipe.ending == "dies":
             import os
             os._exit(7)
+        if recipe.ending == "junk":
+            yield "garbage"
+        if recipe.ending == "exits":
+            raise SystemExit(5)
+        if recipe.ending == "surrogate":
+            raise RuntimeError("b\\udc80d")
+        if recipe.ending == "nan":
+            yield EpochMetrics(step=1, steps=1, epoch=1.0, metrics={"error": float("nan")})
         yield EpochMetrics(step=1, steps=1, epoch=1.0, metrics={"error": 9.0})
         if recipe.ending == "silent":
             return

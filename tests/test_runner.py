@@ -64,6 +64,10 @@ def test_an_unknown_task_is_refused_with_the_known_ones(toy: str) -> None:
         ("succeeded", "succeeded", None),
         ("diverged", "diverged", "as told"),
         ("raises", "failed", "RuntimeError: the toy broke"),
+        ("junk", "failed", "TypeError: the task yielded a str; allowed: Heartbeat, EpochMetrics, Outcome"),
+        ("exits", "failed", "SystemExit: 5"),
+        ("surrogate", "failed", "RuntimeError: b\\udc80d"),
+        ("nan", "diverged", "metric 'error' is not finite"),
         ("silent", "failed", "ended without an outcome"),
     ],
 )
@@ -75,7 +79,7 @@ def test_a_trial_ends_in_exactly_one_outcome(
     assert [isinstance(message, Outcome) for message in messages] == [False] * (len(messages) - 1) + [True]
     assert messages[-1].status == status
     assert reason is None or reason in str(messages[-1].reason)
-    assert (tmp_path / "work" / "traceback.txt").exists() == (ending == "raises")
+    assert (tmp_path / "work" / "traceback.txt").exists() == (ending in ("raises", "junk", "exits", "surrogate", "nan"))
 
 
 def test_a_replicate_is_trained_with_other_random_numbers_than_any_seed(toy: str) -> None:

@@ -61,7 +61,8 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
     notes = [f"trials finished from {finished[0]} to {finished[-1]} UTC"] if finished else []
-    notes += _differing([dict(_flat(record.provenance)) for record in records.values()])
+    results_alone = [record for record in records.values() if record.is_result]  # a dead worker recorded nothing
+    notes += _differing([dict(_flat(record.provenance)) for record in results_alone])
     return notes + _inference(rows)
 
 

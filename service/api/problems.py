@@ -136,7 +136,7 @@ def invalid(findings: Sequence[Problem]) -> Response:
         for item in findings[:MOST_ERRORS]
     ]
     more: dict[str, Any] = {"more": len(findings) - len(shown)} if len(findings) > len(shown) else {}
-    first = publishable(str(findings[0])) if findings else ""
+    first = str(replace(findings[0], message=publishable(findings[0].message))) if findings else ""
     detail = first if len(findings) == 1 else f"{len(findings)} problems; `errors` lists them"
     return problem(INVALID, detail, errors=shown, **more)
 

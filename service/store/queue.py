@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 from ablate.study import Resources
 from ablate.trial import EpochMetrics, Trial
 from service.decide import Ack, Finish, Requeue, Spent
+from service.shapes import LIVE
 from service.store.outbox import announce, find_live
 from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks
@@ -111,11 +112,11 @@ _START = (
 
 
 def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
-    """Studies, queued or running, with a cell that one of these trials fills."""
+    """Live studies with a cell that one of these trials fills."""
     found: set[int] = set()
     for part in chunks(keys):
         found |= set(connection.execute(_WANTING, {"keys": part}).scalars())
-    return sorted(find_live(connection, found, ("queued", "running")))
+    return sorted(find_live(connection, found, LIVE))
 
 
 def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) -> None:

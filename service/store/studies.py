@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 
 from ablate.tables.table import Table
 from service.errors import NotFoundError
-from service.shapes import StudyState
+from service.shapes import LIVE, StudyState
 from service.store.rows import events, idempotency, memberships, studies, trials
 from service.store.sql import cell_state, chunks
 
@@ -136,14 +136,14 @@ def _cells(study_seq: int) -> Select[Any]:
 
 
 def list_finished(connection: Connection) -> list[int]:
-    """Studies that are queued or running although nothing of them is."""
+    """Live studies of which nothing is queued or running any more."""
     cells_of = select(memberships.c.position).join(trials, trials.c.key == memberships.c.trial_key)
     open_ = cells_of.where(
         memberships.c.study_seq == studies.c.seq,
         memberships.c.settled.is_(None),
         trials.c.state.in_(("queued", "running")),
     ).order_by(memberships.c.position.desc())
-    statement = select(studies.c.seq).where(studies.c.state.in_(("queued", "running")), ~open_.limit(1).exists())
+    statement = select(studies.c.seq).where(studies.c.state.in_(LIVE), ~open_.limit(1).exists())
     return list(connection.execute(statement).scalars())
 
 

@@ -216,6 +216,32 @@ def test_pause_stops_the_claims_of_what_only_paused_studies_want(desk: Any, toy_
     assert desk.finish(one).state == "succeeded"
 
 
+def test_a_paused_study_is_done_when_its_last_trial_is(desk: Any, toy_study: Any) -> None:
+    study = desk.submit(toy_study(seeds=1))
+    desk.tick()
+    studies.pause(desk.context, study.id)
+    for ticket in desk.dispatcher.started:
+        desk.dispatcher.end(ticket)
+    desk.tick(2)
+    assert desk.study(study).state == "succeeded"
+
+
+def test_a_cancelled_study_says_what_it_lacks_and_why(desk: Any, toy_study: Any) -> None:
+    study = desk.submit(toy_study(seeds=1))
+    studies.cancel(desk.context, study.id)
+    text = render(results.get_table(desk.context, study.id), "md")
+    assert "cancelled with the study" in text
+    assert "no result yet" not in text
+
+
+def test_a_wrong_added_row_is_counted_as_the_request_counts_it(desk: Any, toy_study: Any) -> None:
+    study = desk.submit(toy_study())
+    more = {"rows": [{"label": "n", "set": {"offse": 1}}]}
+    with pytest.raises(StudyError) as refused:
+        studies.extend(desk.context, study.id, Extension.model_validate(more))
+    assert [problem.pointer for problem in refused.value.problems] == ["/rows/0/set/offse"]
+
+
 def test_extend_adds_seeds_and_rows_and_keeps_what_is_there(desk: Any, toy_study: Any) -> None:
     study = desk.submit(toy_study(seeds=1))
     desk.finish(study)
