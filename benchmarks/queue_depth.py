@@ -4,8 +4,8 @@ Every submit is planned, stored and synced to the disk (SQLite, `synchronous=FUL
 HTTP. Claims are committed, and given back between measurements. Figures are medians with quartiles; "flat" is read
 from the last column, depth 10^5 over depth 10^3.
 
-Measured on two cores of a shared AMD EPYC, n = 40, others at work: submit 10.4, 13.9 and 20.4 ms, claim of 64 10.5, 10.4
-and 16.8 ms, page of 20 studies 13.8, 11.5 and 16.0 ms, page of 50 trials 1.8, 1.7 and 1.7 ms.
+Measured on two cores of a shared AMD EPYC, n = 40, others at work: submit 10.4, 13.9 and 20.4 ms, claim of 64 10.5,
+10.4 and 16.8 ms, page of 20 studies 13.8, 11.5 and 16.0 ms, page of 50 trials 1.8, 1.7 and 1.7 ms.
 
     python -m benchmarks.queue_depth
 """

@@ -7,9 +7,9 @@
 * start: POST to the first line of an empty trial, and POST to the end of a real trial of one training step on digits
   (network, data, step, evaluation of 355 images), with the architecture known. Goal 0.1 s; above 1 s is not done.
 
-Measured on two cores of a shared AMD EPYC, one round (n = 1 a grid arm): grid 1.022 (bare 62.5 s, service 63.9 s), mirror
-1.048 (without it 60.9 s), 15.3 ms an empty trial (n = 300; before the queue's statements were built once), first line
-0.034 s (quartiles 0.029-0.039, n = 20), one-step trial 0.46 s (0.45-0.66, n = 20), of which 0.27 s is the network itself.
+Measured on two cores of a shared AMD EPYC, one round (n = 1 a grid arm): grid 1.022 (bare 62.5 s, service 63.9 s),
+mirror 1.048 (without it 60.9 s), 15.3 ms an empty trial (n = 300; before the queue's statements were built once), first
+line 0.034 s (quartiles 0.029-0.039, n = 20), one-step trial 0.46 s (0.45-0.66, n = 20), of which 0.27 s is the network.
 
 Arms take turns, A B A B, in one run; the services with and without the mirror are warm, and the idle one waits. Run it
 from the root of the checkout; it takes about 6 minutes on two cores.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,4 +56,7 @@ def test_every_service_builds_a_target_that_the_dockerfile_has(
 def test_the_command_of_the_container_is_one_of_ours(services: dict[str, Any]) -> None:
     command = services["ablate"]["command"]
     command = json.loads(json.dumps(command)) if isinstance(command, list) else command.split()
-    assert subprocess.run(["python", "-m", "service.cli", *command[1:], "--help"], capture_output=True).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-m", "service.cli", *command[1:], "--help"], capture_output=True).returncode
+        == 0
+    )
