@@ -16,8 +16,8 @@ from service.store.sql import now
 def conclude(context: Context, study_seq: int) -> bool:
     """Conclude a study whose cells are all over. Returns whether it did; a study that is not done, or not live, stays.
 
-    The table is built before the transaction; nothing can change it any more unless a cell is queued again, which the
-    transaction would see.
+    The table is built before the transaction, which stores it only where the counts of cells are still those that it
+    was built from.
     """
     with context.store.read() as connection:
         stored = studies.get_by_seq(connection, study_seq)

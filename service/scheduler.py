@@ -169,10 +169,12 @@ class Scheduler:
         return queue.claim(connection, demand, min(room, MOST_CLAIMS), now()) if room > 0 else []
 
     def _submit(self, claims: list[Claim]) -> None:
+        tickets = []
         for claim in claims:
             workdir = self.context.settings.workdir(claim.trial.key)
-            ticket = Ticket(claim.trial, claim.fence, claim.resources, workdir)
-            self._flights.add(ticket, claim)
+            tickets.append(Ticket(claim.trial, claim.fence, claim.resources, workdir))
+            self._flights.add(tickets[-1], claim)
+        for ticket in tickets:  # all are known before the first is handed over: the dispatcher may break on it
             self.dispatcher.submit(ticket)
         if claims:
             self._restarts = 0
@@ -202,13 +204,19 @@ class Scheduler:
             self._to_conclude.discard(study_seq)
 
     def _replace_dispatcher(self, error: DispatcherError) -> None:
-        self._restarts += 1
-        if self._restarts > RESTARTS:
-            raise error
-        log.error("the dispatcher broke and is replaced (%d of %d): %s", self._restarts, RESTARTS, error)
+        """Queue what it ran and start another, which may take several attempts."""
         self._flights.lose_all("the dispatcher broke while it ran")
-        self.dispatcher.close()
-        self._start_dispatcher()
+        while self._restarts < RESTARTS:
+            self._restarts += 1
+            log.error("the dispatcher broke and is replaced (%d of %d): %s", self._restarts, RESTARTS, error)
+            self.dispatcher.close()
+            try:
+                self._start_dispatcher()
+            except DispatcherError as again:
+                error = again
+            else:
+                return
+        raise error
 
     def close(self) -> None:
         """End what runs, queue it again at no cost to it, and close the dispatcher. Its checkpoints stay."""

@@ -49,6 +49,8 @@ class ScriptedDispatcher:
         return (self.places - sum(ticket.resources.cpus for ticket in self.running.values())) // resources.cpus
 
     def submit(self, ticket: Ticket) -> None:
+        if self.is_broken:
+            raise DispatcherError("the cluster is gone")
         if ticket.resources.cpus > self.places:
             self.reports.append(Lost(ticket, "infeasible", "no machine has so many CPUs"))
             return

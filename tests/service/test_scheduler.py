@@ -309,6 +309,15 @@ def test_a_broken_dispatcher_is_replaced_and_its_trials_are_not_blamed(desk: Any
     assert [attempt.state for attempt in desk.cells(study)[0].attempts] == ["stopped", "succeeded"]
 
 
+def test_a_dispatcher_that_breaks_on_the_first_of_several_claims_loses_none(desk: Any, toy_study: Any) -> None:
+    study = desk.submit(toy_study(seeds=1))
+    desk.dispatcher.is_broken = True
+    desk.tick()
+    desk.dispatcher.is_broken = False
+    assert desk.finish(study).state == "succeeded"
+    assert len(desk.dispatcher.started) == 2
+
+
 def test_a_stopped_service_queues_what_ran(desk: Any, toy_study: Any) -> None:
     study = desk.submit(toy_study())
     desk.tick()
