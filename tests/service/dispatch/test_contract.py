@@ -57,7 +57,7 @@ def _emptied(stage: Stage) -> Iterator[None]:
         ("succeeded", "succeeded", ""),
         ("diverged", "diverged", "as told"),
         ("silent", "failed", "ended without an outcome"),
-        ("raises", "failed", "FileNotFoundError: no file .../data.bin here (traceback in traceback.txt"),
+        ("raises", "failed", "FileNotFoundError: no file .../data.bin here (traceback in the trial's traceback.txt and log)"),
     ],
 )
 def test_the_last_word_of_a_trial_is_its_outcome(stage: Stage, ending: str, status: str, reason: str) -> None:
