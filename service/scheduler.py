@@ -222,10 +222,10 @@ class Scheduler:
         """End what runs, queue it again at no cost to it, and close the dispatcher. Its checkpoints stay."""
         if self._dispatcher is None:
             return
-        for flight in self._flights:
-            self._dispatcher.stop(flight.ticket)
         deadline = time.monotonic() + DRAIN_S
         try:
+            for flight in self._flights:
+                self._dispatcher.stop(flight.ticket)
             while self._flights and time.monotonic() < deadline:
                 for report in self._dispatcher.poll(0.1):
                     self._flights.hear(report)

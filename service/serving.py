@@ -1,8 +1,8 @@
 """`ablate serve`: one process with everything, or a part of it. Started in order, stopped in the reverse one.
 
-The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler (with its dispatcher) and the mirror have a
-thread each, and MLflow's UI and the probe are processes below this one. Whatever way it ends, what runs is queued again
-with its checkpoints, and no process is left.
+The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler and the mirror have a thread each. Ray, MLflow,
+MLflow's UI and the probe live in processes below this one, so that none of them can end it. Whatever way it ends, what
+runs is queued again with its checkpoints, and no process is left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import uvicorn
 
@@ -127,12 +128,7 @@ class _Parts:
         self.broken = False
         self.ended = threading.Event()
         self.ui = choose_server(context.settings.home, context.settings.tracking_uri)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_scheduler, self._stop_mirror = threading.Event(), threading.Event()
         self._threads: list[tuple[threading.Thread, threading.Event]] = []
-        self._take_signals()
-
-    def _take_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.ended.set())
 
@@ -143,8 +139,6 @@ class _Parts:
 
     def _scheduler_is_ready(self) -> None:
         self.context.parts["scheduler"] = "running"
-        if self._loop is not None:  # Ray has put its own handler in place of ours, one that aborts after 3 s
-            self._loop.call_soon_threadsafe(self._take_signals)
 
     def _build_dispatcher(self) -> Dispatcher:
         settings = self.context.settings
@@ -152,9 +146,11 @@ class _Parts:
             from service.dispatch.inline import InlineDispatcher
 
             return InlineDispatcher(settings.workers)
+        from service.dispatch.apart import Apart
         from service.dispatch.ray import RayDispatcher
 
-        return RayDispatcher(settings.home, settings.ray_address, settings.workers)
+        build = partial(RayDispatcher, settings.home, settings.ray_address, settings.workers)
+        return Apart(RayDispatcher.kind, build, settings.home)
 
     def start_mirror(self) -> None:
         """The mirror's thread, and MLflow's UI where MLflow is embedded."""
@@ -186,8 +182,6 @@ class _Parts:
 
     async def until_ended(self) -> None:
         """Until SIGTERM or SIGINT, or until a part broke. It runs in the main thread, where signals are handled."""
-        self._loop = asyncio.get_running_loop()
-        self._take_signals()
         while not self.ended.is_set():
             await asyncio.sleep(LOOK_S)
 

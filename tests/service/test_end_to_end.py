@@ -159,6 +159,21 @@ def test_after_kill_9_it_goes_on_trains_nothing_twice_and_mlflow_tells_the_truth
         assert len(runs_of(second, posted)) == 4
 
 
+def test_a_ray_that_is_killed_under_running_trials_takes_neither_service_nor_results_along(tmp_path: Path) -> None:
+    site = install_task(tmp_path / "site")
+    with serving(tmp_path / "home", site) as running:
+        posted = running.client.post("/studies", {"study": gated("shaken", 0.0, 1.0, gate="open", seeds=1)})
+        for number, victim in enumerate(["raylet", "gcs_server", "raylet"], 1):
+            until(lambda: len(running.runs()) >= 2 * number, f"both run, attempt {number}", running.log)  # noqa: B023
+            below = psutil.Process(running.process.pid).children(recursive=True)
+            next(process for process in below if process.name() == victim).kill()
+        until(lambda: len(running.runs()) >= 8, "both run again", running.log)
+        running.open_gate("open")
+        done = running.wait_for(posted, "succeeded")
+        assert done["progress"]["succeeded"] == 2
+        until(lambda: {run["info"]["status"] for run in runs_of(running, posted)} == {"FINISHED"}, "final", running.log)
+
+
 def test_a_second_service_on_the_same_state_says_who_has_it(running: Running) -> None:
     refused = running.ablate("serve", "--port", "0")
     assert refused.returncode == 2

@@ -14,7 +14,7 @@ import pytest
 
 from ablate.study import Resources
 from ablate.trial import Outcome, Trial, trial_key
-from service.dispatch.base import Dispatcher, Heard, Lost, Report, Ticket
+from service.dispatch.base import Heard, Lost, Report, Ticket
 
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""
@@ -89,7 +89,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Stage:
     """A dispatcher behind a thread, and the tickets given to it."""
 
-    def __init__(self, dispatcher: Dispatcher, folder: Path) -> None:
+    def __init__(self, dispatcher: Any, folder: Path) -> None:
         self.dispatcher = dispatcher
         self.folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scheduler")
@@ -178,7 +178,7 @@ def is_last(report: Report) -> bool:
 
 
 @pytest.fixture(scope="session")
-def open_stage() -> Callable[[Dispatcher, Path], Stage]:
+def open_stage() -> Callable[[Any, Path], Stage]:
     """Makes a stage, with a dispatcher that was not started."""
     return Stage
 

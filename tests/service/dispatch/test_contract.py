@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 
 from ablate.study import Resources
 from ablate.trial import EpochMetrics, Outcome
+from service.dispatch.apart import Apart
 from service.dispatch.base import Dispatcher, Heard, Lost
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.leftovers import is_alive
@@ -38,7 +40,9 @@ def stage(
         patch.setenv("ABLATE_DATABASE_URL", "postgresql://ablate:hush@db/ablate")
         patch.setenv("SOME_API_TOKEN", "hush")
         home = tmp_path_factory.mktemp("home")
-        dispatcher = InlineDispatcher(WORKERS) if request.param == "inline" else RayDispatcher(home, None, WORKERS)
+        dispatcher: Dispatcher = InlineDispatcher(WORKERS)
+        if request.param == "ray":
+            dispatcher = Apart("ray", partial(RayDispatcher, home, None, WORKERS), home)
         stage = open_stage(dispatcher, folder)
         stage.call(dispatcher.start)
         yield stage
@@ -57,7 +61,11 @@ def _emptied(stage: Stage) -> Iterator[None]:
         ("succeeded", "succeeded", ""),
         ("diverged", "diverged", "as told"),
         ("silent", "failed", "ended without an outcome"),
-        ("raises", "failed", "FileNotFoundError: no file .../data.bin here (traceback in the trial's traceback.txt and log)"),
+        (
+            "raises",
+            "failed",
+            "FileNotFoundError: no file .../data.bin here (traceback in the trial's traceback.txt and log)",
+        ),
     ],
 )
 def test_the_last_word_of_a_trial_is_its_outcome(stage: Stage, ending: str, status: str, reason: str) -> None:
@@ -79,7 +87,7 @@ def test_messages_come_in_their_order_and_only_the_outcome_says_where_it_comes_f
     assert [message.step for message in messages if isinstance(message, EpochMetrics)] == list(range(1, 501))
     assert isinstance(messages[-1], Outcome)
     assert not any(report.provenance for report in reports[:-1] if isinstance(report, Heard))
-    assert all(report.ticket is ticket for report in reports)
+    assert all(report.ticket == ticket for report in reports)
 
 
 def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Path) -> None:
