@@ -169,6 +169,7 @@ class RayCluster:
             _temp_dir=str(self._own.folder),
             _node_ip_address="127.0.0.1",
         )
+        self._own.folder.chmod(0o700)  # Ray opens it to everybody
         self._own.note_processes()
 
     def _init(self, variables: Mapping[str, str | None], **options: Any) -> None:

@@ -161,6 +161,9 @@ def test_what_ray_writes_is_ours_alone_and_its_processes_know_no_secret_and_no_p
 ) -> None:
     home = stage.folder
     assert stat.S_IMODE((home / "ray_token").stat().st_mode) == 0o600
+    words = {word for process in children() for word in process.cmdline() if word.endswith("/sockets/plasma_store")}
+    (folder,) = {Path(word.split("=", 1)[-1]).parents[2] for word in words}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for process in children():
         text = "\n".join(f"{name}={value}" for name, value in process.environ().items())
         assert "hush" not in text
