@@ -1,0 +1,99 @@
+"""Amounts of variation behind sums of squares, with confidence bounds, and the share of one amount in a sum.
+
+The amount behind an effect is the sum of squares less what noise adds to it, sigma^2 times a noncentrality. Its bounds
+invert the noncentral chi squared of `between / error mean square`; that the error is an estimate is met by taking
+Student's quantile for the normal one, which for one degree of freedom and a clear effect is the t interval. Bounds of a
+share come from those of its parts: parts move together no further than an ellipse through their bounds (MOVER; Zou and
+Donner 2008), a part of 0 stays possible throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablate.statistics.estimate import CONFIDENCE
+
+LARGE = 1e5
+"""A chi squared above it is taken as a squared normal deviate around the root of its noncentrality."""
+
+DIRECTIONS = 91
+"""Directions on the quarter ellipse that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of variation, in squared units of the metric, with its 95 % bounds; none is negative."""
+
+    value: float
+    low: float
+    high: float
+
+
+def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> Amount:
+    """What is behind an effect.
+
+    Args:
+        between: its sum of squares.
+        df: of it, at least 1.
+        error_mean: mean square of what it is tested against, above 0.
+        df_error: of that, at least 1.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    t = float(stdtrit(df_error, (1 + CONFIDENCE) / 2))
+    low, high = (error_mean * noncentrality(between / error_mean, df, float(ndtr(side * t))) for side in (1, -1))
+    return Amount(max(0.0, between - df * error_mean), low, high)
+
+
+def noise_amount(error_mean: float, df_error: int, times: int) -> Amount:
+    """`times` the variance that a mean square with `df_error` degrees of freedom, at least 1, estimates."""
+    from scipy.special import chdtri
+
+    low, high = (times * error_mean * df_error / float(chdtri(df_error, tail)) for tail in _tails())
+    return Amount(times * error_mean, low, high)
+
+
+def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tuple[float, float]:
+    """The 95 % interval of `own / (own + others + noise)`; amounts are taken as independent, noise above 0."""
+    import numpy as np
+
+    rest = noise.value + math.fsum(other.value for other in others)
+    up = math.hypot(noise.high - noise.value, *(max(0.0, other.high - other.value) for other in others))
+    down = math.hypot(noise.value - noise.low, *(max(0.0, other.value - other.low) for other in others))
+    down = min(down, rest - noise.low)  # noise is never less than its own bound
+    angle = np.linspace(0, math.pi / 2, DIRECTIONS)
+    along, across = np.cos(angle), np.sin(angle)
+    least = ((own.value - max(0.0, own.value - own.low) * along) / (rest + up * across)).min()
+    most = ((own.value + max(0.0, own.high - own.value) * along) / (rest - down * across)).max()
+    return float(least / (1 + least)), float(most / (1 + most))
+
+
+def noncentrality(chi_squared: float, df: int, probability: float) -> float:
+    """The noncentrality at which chi squared is at most this with this probability; 0 where even that is less likely.
+
+    Args:
+        chi_squared: at least 0.
+        df: at least 1.
+        probability: in (0, 1).
+    """
+    from scipy.optimize import brentq
+    from scipy.special import chndtr, ndtri
+
+    if chi_squared > LARGE:
+        return float(max(0.0, math.sqrt(chi_squared) - float(ndtri(probability))) ** 2)
+    high = 2 * chi_squared + 10.0
+
+    def excess(center: float) -> float:
+        return float(chndtr(chi_squared, df, center)) - probability
+
+    if excess(0.0) <= 0:
+        return 0.0
+    while excess(high) > 0:
+        high *= 2
+    return float(brentq(excess, 0.0, high, rtol=1e-9))
+
+
+def _tails() -> tuple[float, float]:
+    return (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2

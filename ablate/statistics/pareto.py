@@ -1,0 +1,65 @@
+"""Which rows are worth their cost: those that no other row beats in metric and cost at once.
+
+It compares means as they stand; whether two means differ at all is for the tests to say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Rows by metric and one cost.
+
+    Attributes:
+        on_front: labels that no row dominates, cheapest first, rows of one cost in the given order. A row dominates
+            another if it is no worse in both and better in one, so rows equal in both are on the front together.
+        dominated: label -> the row that dominates it and is best by the metric; the cheaper, then the first, of equals.
+        left_out: label -> what it lacks.
+    """
+
+    on_front: tuple[str, ...]
+    dominated: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
+def pareto_front(
+    metric: Mapping[str, float | None], cost: Mapping[str, float | None], *, lower_is_better: bool
+) -> Front:
+    """The front of one metric against one cost, such as multiply-adds, parameters or time.
+
+    Args:
+        metric: row label -> mean; None, NaN or infinite where it has none.
+        cost: row label -> cost, lower is better; None, NaN, infinite or absent where it is not known.
+        lower_is_better: direction of the metric.
+    """
+    left_out = {label: lack for label in metric if (lack := _lack(metric[label], cost.get(label)))}
+    sign = 1 if lower_is_better else -1
+    points = {
+        label: (sign * value, paid)
+        for label, value in metric.items()
+        if label not in left_out and value is not None and (paid := cost.get(label)) is not None
+    }
+    dominated = {label: by for label in points if (by := _best_dominating(label, points)) is not None}
+    on_front = [label for label in points if label not in dominated]
+    return Front(tuple(sorted(on_front, key=lambda label: points[label][1])), dominated, left_out)
+
+
+def _lack(value: float | None, cost: float | None) -> str:
+    lacks = [
+        name for name, number in (("metric", value), ("cost", cost)) if number is None or not math.isfinite(number)
+    ]
+    return f"no {' and no '.join(lacks)}" if lacks else ""
+
+
+def _best_dominating(label: str, points: Mapping[str, tuple[float, float]]) -> str | None:
+    value, cost = points[label]
+    better = [
+        other
+        for other, (its_value, its_cost) in points.items()
+        if its_value <= value and its_cost <= cost and (its_value, its_cost) != (value, cost)
+    ]
+    return min(better, key=points.__getitem__, default=None)
