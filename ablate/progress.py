@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -108,6 +109,47 @@ class Board(Lines):
             return ""
         left = len(self.plan.trials) - self.began_with - trained
         return f"about {duration_text(elapsed / trained * left)} left"
+
+
+class OneTrial:
+    """Progress of a single trial: a bar on a terminal, else a line now and then."""
+
+    LINE_S = 10.0
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console = console
+        self.bars = build_bars(console)
+        self.bar = self.bars.add_task(name, total=None, note="starts")
+        self.first: tuple[int, float] | None = None
+        self.said_s = time.monotonic()
+
+    def __enter__(self) -> OneTrial:
+        if self.console.is_terminal:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.bars.stop()
+
+    def show(self, message: Heartbeat | EpochMetrics | Outcome) -> None:
+        """Take in a message."""
+        if isinstance(message, Outcome):
+            return
+        now = time.monotonic()
+        left = self._left(message.step, message.steps, now)
+        if self.console.is_terminal:
+            self.bars.update(self.bar, total=message.steps, completed=message.step, note=left)
+        elif now - self.said_s >= self.LINE_S:
+            self.said_s = now
+            text = f"step {message.step} of {message.steps}" + (f", {left}" if left else "")
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self, step: int, steps: int, now: float) -> str:
+        """The time that the steps still to come take, if they take as long as those since the first message."""
+        self.first = self.first or (step, now)
+        done, elapsed = step - self.first[0], now - self.first[1]
+        return f"about {duration_text(elapsed / done * (steps - step))} left" if done and step < steps else ""
 
 
 def _short(metric: str) -> str:

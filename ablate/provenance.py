@@ -10,12 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+CPU = "cpu"
 PACKAGES = ("ablate", "torch", "torchvision", "timm", "numpy")
 
 
 @cache
 def describe_process() -> dict[str, Any]:
-    """Commit, versions, processor and threads of this process. Imports nothing heavy."""
+    """Commit, versions, processor, threads and device of this process. Imports nothing heavy."""
     return {
         "commit": _commit(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
@@ -23,6 +24,7 @@ def describe_process() -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "processor": _processor(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
+        "device": _device(),
     }
 
 
@@ -54,3 +56,17 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _device() -> str:
+    """Model of the GPUs of this machine where the process may use one (`GPU` where that is not told), else `cpu`."""
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-").strip() == ""
+    if is_hidden or not any(Path("/dev").glob("nvidia[0-9]*")):
+        return CPU
+    try:
+        files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    except OSError:  # a container that shows the device alone
+        lines = []
+    models = dict.fromkeys(line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:"))
+    return ", ".join(models) or "GPU"

@@ -1,12 +1,13 @@
 """The console script `ablate`: the library's commands, and those of the service, which speak REST.
 
 Heavy imports stay inside the commands. Exit status: as the library's; 1 where a study that was waited for ended with
-holes or cancelled, 3 where the service cannot be reached.
+holes or cancelled or a trial that was trained again differs, 3 where the service cannot be reached.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -135,6 +136,7 @@ def table(
         typer.Option(help="Folder for the table in every format and the plots, instead.", show_default=False),
     ] = None,
     url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print a study's table; while it runs, what is known so far."""
     options = {"columns": columns, "digits": digits, "measured": "false" if no_measured else None}
@@ -142,8 +144,29 @@ def table(
         study_id = client.find_study(study)
         if out is not None:
             _save(client, study_id, out, options)
+            _print({"folder": str(out.absolute())}, as_json, None)
         else:
-            typer.echo(client.get_text(f"/studies/{study_id}/table", format=format, **options), nl=False)
+            kind = "json" if as_json else format
+            typer.echo(client.get_text(f"/studies/{study_id}/table", format=kind, **options), nl=False)
+
+
+@app.command()
+def compare(
+    study: StudyId,
+    a: Annotated[str, typer.Argument(metavar="A", help="Label of the row to judge.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Label of the row to compare it with.", show_default=False)],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare any two rows of a study, seed by seed: is A really different from B?
+
+    Post hoc, so p is corrected over all pairs of the table's rows.
+    """
+    from service import showing
+
+    with _client(url) as client:
+        answer = client.get(f"/studies/{client.find_study(study)}/compare", a=a, b=b)
+    _print(answer, as_json, lambda: showing.show_pair(answer))
 
 
 @app.command()
@@ -187,15 +210,61 @@ def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
     from service import showing
 
     with _client(url) as client:
-        answer = client.get(f"/trials/{key}")
+        answer = client.get(f"/trials/{client.check_key(key)}")
     _print(answer, as_json, lambda: showing.show_trial(answer))
 
 
 @app.command()
-def logs(key: TrialKey, url: Url = None) -> None:
+def logs(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
     """Print a trial's log."""
     with _client(url) as client:
-        typer.echo(client.get_text(f"/trials/{key}/log"), nl=False)
+        log = client.get_text(f"/trials/{client.check_key(key)}/log")
+    _print({"key": key, "log": log}, as_json, lambda: typer.echo(log, nl=False))
+
+
+@app.command()
+def rerun(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A trial's KEY (its first 8 digits or more), ID:ROW:SEED of a study, or FOLDER:KEY or "
+            "FOLDER:ROW:SEED of a folder that `ablate run` wrote.",
+            show_default=False,
+        ),
+    ],
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=1, help="How far a final metric may be, as a share of the stored one.")
+    ] = 1e-3,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one trial again, here, and compare it with what is stored.
+
+    It runs from its first step, with as many threads as the first time, and nothing that is stored is changed.
+    Exit status: 0 equal or within the tolerance, 1 different.
+
+    \b
+    ablate rerun 3f9a2c71                      a trial of the service
+    ablate rerun table05:"E Max(DW(x), 0)":2   a cell of a study, by id or name
+    ablate rerun ablate-out/first-base:FReLU:0 a cell of a folder
+    """
+    from rich.console import Console
+
+    from ablate.rerun import DIFFERENT
+    from service import rerunning, showing
+
+    if math.isnan(tolerance):
+        raise typer.BadParameter("nan is no number from 0 to 1", param_hint="--tolerance")
+    place, what = rerunning.read_target(target)
+    if isinstance(place, Path):
+        then = rerunning.find_in_folder(place, what)
+    else:
+        with _client(url) as client:
+            then = rerunning.find_in_service(client, place, what)
+    found = rerunning.train_and_compare(then, tolerance, Console(stderr=True))
+    _print(found.to_json(), as_json, lambda: showing.show_comparison(found))
+    raise typer.Exit(HOLES if found.verdict == DIFFERENT else 0)
 
 
 @contextmanager
@@ -218,12 +287,12 @@ def _act(study: str, verb: str, url: str | None, as_json: bool, body: dict[str, 
 
 
 def _print(answer: Any, as_json: bool, otherwise: Any) -> None:
-    """The answer as JSON, or a text, or what a function shows."""
+    """The answer as JSON, or a text, or what a function shows, or nothing."""
     if as_json:
         typer.echo(json.dumps(answer, indent=1, ensure_ascii=False))
     elif callable(otherwise):
         otherwise()
-    else:
+    elif otherwise is not None:
         typer.echo(otherwise)
 
 

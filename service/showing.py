@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablate.progress import duration_text
+from ablate.rerun import Comparison, Pair
 
 STATES = ("succeeded", "diverged", "failed", "cancelled", "running", "queued")
 
@@ -69,6 +70,55 @@ def show_trial(trial: Mapping[str, Any]) -> None:
     for attempt in trial["attempts"]:
         reason = f": {attempt['reason']}" if attempt["reason"] else ""
         typer.echo(f"attempt {attempt['number']} {attempt['state']} from {attempt['started_at'][:19]}{reason}")
+
+
+def show_comparison(found: Comparison) -> None:
+    """The verdict on a trial that was trained again, then everything it rests on."""
+    typer.echo(found.sentence)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    typer.echo("")
+    rows = [(name, _number(pair.then), _number(pair.now), _change(pair)) for name, pair in found.metrics.items()]
+    ends = {"status": found.status, "reason": found.reason}
+    rows += [(name, _word(pair), _word(pair, is_now=True), "") for name, pair in ends.items() if pair.then or pair.now]
+    times = [f"{value:.1f}" if value is not None else "-" for value in (found.train_s.then, found.train_s.now)]
+    _show_table(("", "then", "now", "difference"), [*rows, ("train_s", *times, "")])
+    step = found.first_difference_step
+    typer.echo(f"\nfirst step at which the curves differ: {'none' if step is None else step}")
+    if found.provenance:
+        typer.echo("")
+        where = [(name, _word(pair), _word(pair, is_now=True)) for name, pair in found.provenance.items()]
+        _show_table(("where it ran", "then", "now"), where)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"
+
+
+def _change(pair: Pair) -> str:
+    if pair.then is None or pair.now is None:
+        return "-"
+    share = f" ({100 * (pair.now - pair.then) / abs(pair.then):+.3g} %)" if pair.then and pair.differs else ""
+    return f"{pair.now - pair.then:+.3g}{share}" if pair.differs else "0"
+
+
+def _word(pair: Pair, *, is_now: bool = False) -> str:
+    value = pair.now if is_now else pair.then
+    text = "".join(character if character.isprintable() else " " for character in str(value))
+    return "-" if value is None else " ".join(text.split())
+
+
+def show_pair(found: Mapping[str, Any]) -> None:
+    """Two rows seed by seed, then the sentence."""
+    _show_table(
+        ("seed", found["a"], found["b"], "difference"),
+        [
+            (str(one["seed"]), f"{one['a']:.6g}", f"{one['b']:.6g}", f"{one['difference']:+.4g}")
+            for one in found["seeds"]
+        ],
+    )
+    typer.echo(f"\n{found['metric']}: {found['sentence']}")
+    typer.echo(f"post hoc: p is corrected over all {found['pairs']} pairs of the table's rows")
 
 
 def _show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
