@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ablate.errors import TrialError
+from ablate.registration import Registration, changes
 from ablate.trial import TrialRecord
 
 
@@ -30,6 +31,11 @@ class Folder:
     def trials_file(self) -> Path:
         """Finished trials, one JSON document a line."""
         return self.path / "trials.jsonl"
+
+    @property
+    def registrations_file(self) -> Path:
+        """How the study decides, at its start and after each change; see `ablate.registration`."""
+        return self.path / "registrations.jsonl"
 
     def workdir(self, key: str) -> Path:
         """The folder of a trial's own, for its checkpoint and traceback."""
@@ -103,6 +109,20 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
 
+    def register(self, registration: Registration) -> None:
+        """Write down how the study decides, unless the last registration says the same."""
+        history = self.registrations()
+        if not history or changes(history[-1], registration):
+            with self.registrations_file.open("a", encoding="utf-8") as file:
+                file.write(registration.model_dump_json() + "\n")
+
+    def registrations(self) -> list[Registration]:
+        """What was written down, oldest first."""
+        if not self.registrations_file.exists():
+            return []
+        lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
+        return [Registration.model_validate_json(line) for line in lines]
+
     def set_aside(self) -> Path | None:
         """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""
         if not self.trials_file.exists():
@@ -110,7 +130,7 @@ class Folder:
         taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(r"before-(\d+)", path.name))]
         aside = self.path / f"before-{max(taken, default=0) + 1}"
         aside.mkdir()
-        for path in (self.trials_file, self.path / "trials"):
+        for path in (self.trials_file, self.registrations_file, self.path / "trials"):
             if path.exists():
                 path.rename(aside / path.name)
         return aside

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,6 +37,9 @@ class Row:
         set: what the row changes in the study's base, field by field.
         recipe: the resolved recipe, an instance of its task's `Recipe`.
         is_baseline: whether the rows of its group are compared with it.
+        levels: of a generated row, factor -> label of its level, without factors that do not apply.
+        replicate: added to that of the plan's trials; 1 for the audit copy of a baseline, which has the same recipe
+            and other random numbers.
     """
 
     label: str
@@ -44,6 +47,8 @@ class Row:
     set: Mapping[str, Any]
     recipe: BaseModel
     is_baseline: bool
+    levels: Mapping[str, str] = field(default_factory=dict)
+    replicate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,11 @@ class Plan:
         scale: name of the scale, None for base as it stands.
         seeds: the blocks, in order.
         rows: in the order of the table.
+        audits: copies of the baselines, trained and compared but no rows of the table; none unless the study asks.
         metric: the primary metric; `metrics` the further columns.
         lower_is_better: direction of every metric of the task.
         trials: distinct trials by key, in the order in which they run: the baseline and one seed of every row first.
-        memberships: (row label, seed) -> key. Two rows with the same recipe share their trials.
+        memberships: (row label, seed) -> key, audit copies among them. Two rows with the same recipe share trials.
         excluded: labels of generated cells that `exclude` cut.
         warnings: findings that do not stop the study.
     """
@@ -67,6 +73,7 @@ class Plan:
     scale: str | None
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
+    audits: tuple[Row, ...]
     metric: str
     metrics: tuple[str, ...]
     lower_is_better: Mapping[str, bool]
@@ -98,7 +105,8 @@ def plan(
         max_trials: above this the study is refused.
 
     Raises:
-        StudyError: with every problem found.
+        StudyError: with every problem found. A wrong scale is at `/scale`, which is an option and no part of the
+            document.
     """
     named = _task_of(study)
     problems: list[Problem] = []
@@ -107,6 +115,7 @@ def plan(
     metrics: tuple[str, ...] = ()
     blocks = study.seed_list if seeds is None else tuple(range(seeds))
     rows: tuple[Row, ...] = ()
+    audits: tuple[Row, ...] = ()
     design = Design()
     with collecting(problems):
         chosen = _scale_of(study, scale)
@@ -125,18 +134,21 @@ def plan(
         _refuse_too_many(len(resolved), len(blocks), max_trials)
         baselines = choose_baselines(study, resolved, design.anchor)
         rows = tuple(
-            Row(row.label, row.group, row.set, row.recipe, is_baseline=baselines[row.group] == row.label)
+            Row(row.label, row.group, row.set, row.recipe, baselines[row.group] == row.label, row.levels)
             for row in resolved
         )
         _check_published(study, rows)
+        _check_headline(study, rows)
+        audits = _audits_of(rows) if study.audit else ()
     if problems:
         raise StudyError(problems)
-    trials, memberships = _trials_of(rows, blocks, named, replicate)
+    trials, memberships = _trials_of((*rows, *audits), blocks, named, replicate)
     return Plan(
         study=study,
         scale=chosen,
         seeds=blocks,
         rows=rows,
+        audits=audits,
         metric=metric,
         metrics=metrics,
         lower_is_better=dict(named.task.metrics),
@@ -218,7 +230,7 @@ def _scale_of(study: Study, scale: str | None) -> str | None:
         return "mini" if "mini" in study.scales else None
     if scale not in study.scales:
         known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has none, leave the scale out"
-        raise StudyError([Problem("/scales", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
+        raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
     return scale
 
 
@@ -264,6 +276,31 @@ def _check_published(study: Study, rows: Sequence[Row]) -> None:
         raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
 
 
+def _check_headline(study: Study, rows: Sequence[Row]) -> None:
+    labels = {row.label for row in rows}
+    problems = [
+        Problem(f"/table/headline/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
+        for index, label in enumerate(study.table.headline or ())
+        if label not in labels
+    ]
+    if problems:
+        raise StudyError(problems)
+
+
+def _audits_of(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The baselines once more, as replicates, under labels of their own."""
+    labels = {row.label for row in rows}
+    audits = [
+        replace(row, label=f"(audit copy) {row.label}", is_baseline=False, replicate=1)
+        for row in rows
+        if row.is_baseline
+    ]
+    taken = [audit.label for audit in audits if audit.label in labels]
+    if taken:
+        raise StudyError([Problem("/audit", "duplicate", f"a row is called {quote(taken[0])}, as the audit's own is")])
+    return tuple(audits)
+
+
 def _trials_of(
     rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, replicate: int
 ) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
@@ -273,10 +310,12 @@ def _trials_of(
     for seed in seeds:
         for row in sorted(rows, key=lambda row: not row.is_baseline):
             identity, values = content[row.label]
-            key = trial_key(named.identity, identity, seed, replicate)
+            key = trial_key(named.identity, identity, seed, replicate + row.replicate)
             memberships[row.label, seed] = key
             if key not in trials:
-                trials[key] = Trial(key=key, task=named.name, recipe=values, seed=seed, replicate=replicate)
+                trials[key] = Trial(
+                    key=key, task=named.name, recipe=values, seed=seed, replicate=replicate + row.replicate
+                )
     return trials, memberships
 
 

@@ -7,7 +7,7 @@ it. Order: defaults, base, scale, row or level.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,13 +21,19 @@ from ablate.trial import canonical_json
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A row's label, what it sets and its recipe; `cell` is the label before factors that do not apply were dropped."""
+    """A row's label, what it sets and its recipe.
+
+    Attributes:
+        cell: the label before factors that do not apply were dropped.
+        levels: of a generated row, factor -> label of its level, without the factors that do not apply.
+    """
 
     label: str
     group: str | None
     set: Mapping[str, Any]
     recipe: BaseModel
     cell: str
+    levels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,8 @@ def _row(cell: Cell, recipe: BaseModel, group_by: str | None) -> Resolved:
     merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
     is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
     label = label_of(kept) if is_renamed else cell.label
-    return Resolved(label or "base", group, merged, recipe, cell.label)
+    levels = {level.factor: level.label for level in kept}
+    return Resolved(label or "base", group, merged, recipe, cell.label, levels)
 
 
 def _group(levels: Sequence[Level], recipe: BaseModel, group_by: str | None) -> str | None:

@@ -17,6 +17,7 @@ from ablate.folder import Folder
 from ablate.plan import Plan
 from ablate.progress import Board, Lines, show_warnings, trial_names
 from ablate.recipe import NetworkFields
+from ablate.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.plots import PLOTS, plot
 from ablate.tables.published import PublishedTable, load_published
@@ -54,6 +55,7 @@ def run(
     with folder.locked():
         if fresh and (aside := folder.set_aside()):
             console.print(f"set aside what was known, in {aside}", highlight=False, soft_wrap=True)
+        folder.register(register(plan))
         _say_what_is_known(console, plan, folder)
         fetch_data(plan, lambda line: console.print(line, highlight=False, soft_wrap=True))
         with _end_of(console, plan, folder):
@@ -70,7 +72,13 @@ def run(
 def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
     """Write the table in every format and every plot into the folder. Returns the table."""
     records = folder.read()
-    table = build_table(plan, records, published=_published(plan), measured=local.read_measured(plan, folder))
+    table = build_table(
+        plan,
+        records,
+        published=_published(plan),
+        measured=local.read_measured(plan, folder),
+        registrations=folder.registrations(),
+    )
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
     for name in PLOTS:

@@ -13,20 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.seeds import Seeds
 from ablate.trial import Document
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
 """In one object of a JSON text. No honest study comes near, and each unknown name costs a search for the nearest."""
-MAX_SEED = 2**63 - 1
-NOT_YET = {
-    "": ("audit", "search", "canary", "pivot"),
-    "/table": ("margin", "alpha", "test", "headline"),
-}
+NOT_YET = ("search", "canary", "pivot")
 """Fields of the contract that are not built yet: refused by name, never ignored."""
 
 
@@ -40,7 +37,6 @@ def _is_printable(text: str) -> str:
 
 Label = Annotated[str, Field(max_length=200), AfterValidator(_is_printable)]
 Patch = dict[str, Any]
-Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
 
 
 class StrictDocument(Document):
@@ -80,11 +76,23 @@ class Resources(StrictDocument):
 
 
 class TableSpec(StrictDocument):
-    """How the table reads."""
+    """How the table reads, and how it decides: the last four are fixed before the trials run.
+
+    Attributes:
+        margin: differences up to this, in units of the primary metric, are as good as none; without it no row is ever
+            called equivalent.
+        alpha: chance that a family without any difference shows a decided row.
+        test: `auto` takes the exact sign flip where it can decide at all, else the paired t test.
+        headline: labels of the rows that the agreement with the paper rests on; default: all with a claim.
+    """
 
     baseline: Label | dict[str, Label] | None = None
     published: str | None = Field(None, max_length=64)
     group_by: str | None = Field(None, max_length=64)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    alpha: float = Field(0.05, ge=0.0001, le=0.5)
+    test: Literal["auto", "flip", "t", "pooled"] = "auto"
+    headline: list[Label] | None = Field(None, min_length=1)
 
 
 class Study(StrictDocument):
@@ -93,7 +101,7 @@ class Study(StrictDocument):
     name: str = Field(pattern=NAME)
     title: str = Field("", max_length=300)
     question: str = Field("", max_length=2000)
-    seeds: Annotated[int, Strict(), Field(ge=1, le=10_000)] | list[Seed] = 3
+    seeds: Seeds = 3
     metric: str | None = Field(None, max_length=64)
     metrics: list[str] = Field(default_factory=list, max_length=64)
     priority: int = Field(0, ge=-100, le=100)
@@ -105,15 +113,7 @@ class Study(StrictDocument):
     factors: list[FactorSpec] = Field(default_factory=list)
     exclude: list[Patch] = Field(default_factory=list)
     table: TableSpec = Field(default_factory=TableSpec)
-
-    @model_validator(mode="after")
-    def _seeds_are_distinct(self) -> Study:
-        if isinstance(self.seeds, list):
-            if not self.seeds:
-                raise ValueError("seeds: the list is empty; give a count or at least one seed")
-            if len(set(self.seeds)) < len(self.seeds):
-                raise ValueError("seeds: the list names a seed twice; seeds are blocks, each must be distinct")
-        return self
+    audit: bool = Field(False, description="train a hidden copy of each baseline, which must not come out different")
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -229,10 +229,11 @@ def _depth(value: object) -> int:
 def _fields_to_come(document: object) -> list[Problem]:
     if not isinstance(document, Mapping):
         return []
-    table = document.get("table")
-    found = [("", name) for name in NOT_YET[""] if name in document]
-    found += [("/table", name) for name in NOT_YET["/table"] if isinstance(table, Mapping) and name in table]
-    problems = [Problem(f"{at}/{name}", "not_yet_supported", f"'{name}' is not yet supported") for at, name in found]
+    problems = [
+        Problem(f"/{name}", "not_yet_supported", f"'{name}' is not yet supported")
+        for name in NOT_YET
+        if name in document
+    ]
     if isinstance(document.get("seeds"), Mapping):
         text = "seeds as {min, max, alpha} is not yet supported; give a count or a list"
         problems.append(Problem("/seeds", "not_yet_supported", text))
@@ -254,15 +255,9 @@ def _problems_of(model: type[Document], error: ValidationError, skip: set[str]) 
         elif item["type"] == "missing":
             problems.setdefault(pointer, Problem(pointer, "missing", f"'{location[-1]}' is missing"))
         else:
-            pointer, message = _split_field(pointer, item["msg"].removeprefix("Value error, "))
-            problems.setdefault(pointer, Problem(pointer, "invalid", sentence(message)))
+            message = sentence(item["msg"].removeprefix("Value error, "))
+            problems.setdefault(pointer, Problem(pointer, "invalid", message))
     return list(problems.values())
-
-
-def _split_field(pointer: str, message: str) -> tuple[str, str]:
-    """A whole-model check names its field in front (`seeds: ...`); the field belongs in the pointer."""
-    match = re.match(r"(\w+): (.*)", message, re.DOTALL)
-    return (f"{pointer}/{match[1]}", match[2]) if match and not pointer else (pointer, message)
 
 
 def sentence(message: str) -> str:

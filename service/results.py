@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ablate.errors import TableError
+from ablate.errors import Problem, StudyError, TableError
 from ablate.plan import Plan
+from ablate.registration import Registration
 from ablate.tables.build import build_table
+from ablate.tables.compare import RowComparison, compare_rows
 from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.table import Table, TableRow
 from ablate.trial import TrialRecord
@@ -57,7 +59,8 @@ def make_table(
 ) -> Table:
     """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
     provisional = stored.state in LIVE and not is_final
-    table = build_table(plan, records, published=_published(plan), provisional=provisional)
+    registrations = [Registration.model_validate(one) for one in stored.registrations]
+    table = build_table(plan, records, published=_published(plan), registrations=registrations, provisional=provisional)
     if stored.state == "cancelled":
         table = _told_as_cancelled(table)
     rows = [_with_cost(row, stored) for row in table.rows]
@@ -90,6 +93,26 @@ def _reused(origins: list[Origin]) -> list[str]:
         f"{one.study_name} ({one.study_id}), {one.ended_at:%Y-%m-%d %H:%M} UTC"
         for one in origins
     ]
+
+
+def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
+    """Two rows of a study, seed by seed.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        StudyError: a label is no row's, or both are one.
+        ConflictError: this version of ablate plans the study no more.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        records = cells.list_records(connection, stored.seq)
+    plan = plan_stored(context, stored)
+    labels = {row.label for row in plan.rows}
+    try:
+        return compare_rows(plan, records, a, b)
+    except TableError as error:
+        pointer = "/a" if a not in labels else "/b"
+        raise StudyError([Problem(pointer, "unknown_row", str(error))]) from error
 
 
 def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:

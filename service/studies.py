@@ -11,6 +11,7 @@ from typing import Any
 from ablate.errors import Problem, StudyError, quote
 from ablate.plan import Plan
 from ablate.preview import describe_plan
+from ablate.registration import Registration, changes, register
 from ablate.trial import Trial
 from service.context import Context
 from service.dispatch.base import count_parallel
@@ -104,7 +105,8 @@ def _store(
             {
                 "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
                 "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "replicate": replicate,
-                "document": prepared.document, "warnings": _findings(prepared.warnings),
+                "document": prepared.document, "registrations": [register(plan, at).model_dump()],
+                "warnings": _findings(prepared.warnings),
                 "costs": _costs(prepared), "created_at": at,
             },
         )  # fmt: skip
@@ -126,6 +128,12 @@ def _add(
 
 def _findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in problems]
+
+
+def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:
+    """The study's registrations, with one more where the plan decides otherwise than the last."""
+    last, new = Registration.model_validate(stored.registrations[-1]), register(plan, now())
+    return [*stored.registrations, new.model_dump()] if changes(last, new) else stored.registrations
 
 
 def _costs(prepared: Prepared) -> dict[str, dict[str, int]]:
@@ -330,10 +338,11 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         new_cells = [cell for cell in prepared.cells if (cell.row, cell.seed) not in there]
         keys = {cell.key for cell in new_cells}
         trials = [trial for key, trial in prepared.plan.trials.items() if key in keys]
-        warnings, costs = _findings(prepared.warnings), _costs(prepared)
-        studies.update_plan(
-            connection, stored.seq, {"document": document, "warnings": warnings, "costs": costs, "result": None}
-        )
+        values = {
+            "document": document, "registrations": _registered(present, prepared.plan), "result": None,
+            "warnings": _findings(prepared.warnings), "costs": _costs(prepared),
+        }  # fmt: skip
+        studies.update_plan(connection, stored.seq, values)
         _add(connection, stored.seq, new_cells, trials, prepared.plan)
         _reopen(connection, present)
         demand.refresh_demand(connection, stored.seq)

@@ -217,3 +217,48 @@ def test_a_wrong_item_of_a_list_is_named_once_and_a_bare_level_by_its_own_place(
     assert [problem.pointer for problem in caught.value.problems] == [
         "/factors/1/levels/0", "/factors/0/levels/1/0", "/factors/0/levels/1/1",
     ]  # fmt: skip
+
+
+def test_an_audit_adds_a_copy_of_each_baseline_that_is_no_row_and_shares_no_trial() -> None:
+    rows = [{"label": str(index), "set": {"lr": 0.1 + index}, "group": "a" if index < 2 else "b"} for index in range(4)]
+    document = {"name": "audited", "seeds": 3, "rows": rows}
+    plain, audited = plan_document(document), plan_document(document | {"audit": True})
+    assert [row.label for row in audited.rows] == ["0", "1", "2", "3"]
+    assert [(audit.label, audit.group) for audit in audited.audits] == [
+        ("(audit copy) 0", "a"),
+        ("(audit copy) 2", "b"),
+    ]
+    assert len(audited.trials) == len(plain.trials) + 2 * 3
+    assert plain.memberships.items() <= audited.memberships.items()
+    copies = [audited.trials[audited.memberships["(audit copy) 0", seed]] for seed in range(3)]
+    originals = [audited.trials[audited.memberships["0", seed]] for seed in range(3)]
+    assert [(copy.recipe, copy.seed, copy.replicate) for copy in copies] == [
+        (original.recipe, original.seed, 1) for original in originals
+    ]
+
+
+def test_a_row_that_bears_the_name_of_an_audit_copy_is_refused() -> None:
+    rows = [{"label": "0"}, {"label": "(audit copy) 0", "set": {"lr": 0.3}}]
+    with pytest.raises(StudyError) as refused:
+        plan_document({"name": "audited", "rows": rows, "audit": True})
+    assert [problem.pointer for problem in refused.value.problems] == ["/audit"]
+
+
+def test_a_headline_that_is_no_row_is_refused_at_its_place() -> None:
+    with pytest.raises(StudyError) as refused:
+        plan_document(grid(table={"headline": ["window=1x1, norm=bn", "window=1x1, norm=nb"]}))
+    (problem,) = refused.value.problems
+    assert problem.pointer == "/table/headline/1"
+    assert "did you mean 'window=1x1, norm=" in problem.message
+
+
+def test_generated_rows_know_their_levels_without_those_that_do_not_apply() -> None:
+    document = grid()
+    document["factors"].insert(0, {"name": "activation", "levels": ["relu", "frelu"]})
+    rows = plan_document(document | {"rows": [{"label": "by hand", "set": {"lr": 0.3}}]}).rows
+    assert [dict(row.levels) for row in rows[:3]] == [
+        {}, {"activation": "relu"}, {"activation": "frelu", "window": "1x1", "norm": "bn"},
+    ]  # fmt: skip
+    off = [{"name": "SE", "off": {"se": False}}]
+    without = plan_document({"name": "a", "base": {"se": True}, "design": "leave_one_out", "factors": off}).rows
+    assert [(row.label, dict(row.levels)) for row in without] == [("full", {}), ("- SE", {"SE": "off"})]

@@ -45,15 +45,53 @@ def test_a_document_of_another_shape_is_refused_in_words(broken: object) -> None
     assert all("Input" not in message and "instance of" not in message for message in problems(broken).values())
 
 
-@pytest.mark.parametrize("field", ["audit", "search", "canary", "pivot"])
+@pytest.mark.parametrize("field", ["search", "canary", "pivot"])
 def test_a_field_that_is_not_built_yet_is_refused_by_name(document: dict[str, Any], field: str) -> None:
     assert problems(document | {field: {}}) == {f"/{field}": f"'{field}' is not yet supported"}
 
 
-def test_adaptive_seeds_and_test_options_are_refused_as_not_yet_supported(document: dict[str, Any]) -> None:
-    found = problems(document | {"seeds": {"min": 3, "max": 9}, "table": {"margin": 0.2}})
+def test_adaptive_seeds_are_refused_as_not_yet_supported(document: dict[str, Any]) -> None:
+    found = problems(document | {"seeds": {"min": 3, "max": 9}})
     assert "not yet supported" in found["/seeds"]
-    assert "not yet supported" in found["/table/margin"]
+
+
+@pytest.mark.parametrize(
+    ("table", "pointer"),
+    [
+        ({"margin": 0}, "/table/margin"),
+        ({"margin": float("inf")}, "/table/margin"),
+        ({"margin": "0.2"}, "/table/margin"),
+        ({"alpha": 0.0}, "/table/alpha"),
+        ({"alpha": 1.0}, "/table/alpha"),
+        ({"test": "wilcoxon"}, "/table/test"),
+        ({"headline": []}, "/table/headline"),
+    ],
+)
+def test_how_a_table_decides_is_checked(document: dict[str, Any], table: dict[str, Any], pointer: str) -> None:
+    assert list(problems(document | {"table": table})) == [pointer]
+
+
+def test_how_a_table_decides_has_documented_defaults() -> None:
+    table = Study.parse({"name": "a", "table": {"margin": 1, "headline": ["b"]}}).table
+    assert (table.margin, table.alpha, table.test, table.headline) == (1.0, 0.05, "auto", ["b"])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "place", "text"),
+    [
+        ("x", "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not text"),
+        (1.5, "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not a number with a point"),
+        (True, "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not a boolean"),
+        (None, "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not null"),
+        ([], "/seeds", "the list is empty; give a count or at least one seed"),
+        ({}, "/seeds", "seeds as {min, max, alpha} is not yet supported; give a count or a list"),
+        (0, "/seeds", "should be greater than or equal to 1"),
+        ([0, 0], "/seeds", "the list names a seed twice; seeds are blocks, each must be distinct"),
+        ([0, "a"], "/seeds/1", "should be a whole number"),
+    ],
+)
+def test_wrong_seeds_are_told_in_one_sentence(document: dict[str, Any], seeds: object, place: str, text: str) -> None:
+    assert problems(document | {"seeds": seeds}) == {place: text}
 
 
 def test_numbers_are_not_read_from_text_nor_booleans_from_numbers(document: dict[str, Any]) -> None:

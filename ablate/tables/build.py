@@ -6,13 +6,17 @@ Pure; numbers stay unrounded. Diverged and failed seeds never enter a mean; they
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablate.plan import Plan
+from ablate.recipe import applicable_values
+from ablate.registration import Registration, describe, is_exploratory
 from ablate.statistics.estimate import estimate
 from ablate.statistics.paired import paired_difference
+from ablate.tables.analysis import Finding, Findings, find_out
 from ablate.tables.columns import default_columns
+from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.notes import provenance_notes, row_notes, table_notes
 from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults, collect_results
@@ -35,6 +39,7 @@ def build_table(
     *,
     published: PublishedTable | None = None,
     measured: Mapping[str, Measured] | None = None,
+    registrations: Sequence[Registration] = (),
     provisional: bool = False,
 ) -> Table:
     """The table of a study.
@@ -44,47 +49,73 @@ def build_table(
         records: by trial key; keys without one are holes.
         published: printed numbers, joined by row label; a label that joins none has none.
         measured: times and memory by row label; a row without has none.
+        registrations: what the study fixed and when, oldest first.
         provisional: whether trials are still to come.
     """
-    results = collect_results(plan, records)
+    results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
+    findings = Findings() if provisional else find_out(plan, results, audits, published)
+    known = [record for result in (*results, *audits) for record in result.records.values()]
     baselines = {result.row.group: result for result in results if result.row.is_baseline}
     metrics = (plan.metric, *plan.metrics)
-    rows = [
-        _build_row(result, baselines.get(result.row.group), metrics, published, (measured or {}).get(result.row.label))
-        for result in results
-    ]
-    return Table(
+    rows = []
+    for result in results:
+        baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
+        row = _build_row(result, baseline, plan, published)
+        rows.append(_with_finding(row, plan.metric, finding, _train_s_of(baseline)))
+    rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]
+    table = Table(
         study=plan.study.name,
         title=plan.study.title,
         question=plan.study.question,
         scale=plan.scale,
         seeds=list(plan.seeds),
+        setup=_setup_of(plan),
         metric=plan.metric,
         metrics=list(plan.metrics),
         lower_is_better=plan.lower_is_better[plan.metric],
         directions={metric: plan.lower_is_better[metric] for metric in metrics},
         provisional=provisional,
-        columns=default_columns(plan.metric, plan.metrics, published is not None),
+        alpha=plan.study.table.alpha,
+        margin=plan.study.table.margin,
+        test=plan.study.table.test,
+        exploratory=is_exploratory(registrations, known),
+        factors=find_factors(plan),
+        effects=None if provisional else find_effects(plan, results),
+        fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
+        families=list(findings.families),
+        columns=default_columns(plan.metric, plan.metrics, findings.families, has_published=published is not None),
         rows=rows,
         published=_source_of(published),
-        notes=table_notes(plan, results, rows, published, provisional),
-        provenance=provenance_notes(results, rows),
+        notes=[],
+        provenance=[*describe(registrations, known), *provenance_notes(results, rows)],
     )
+    return table.model_copy(update={"notes": table_notes(plan, results, table, published)})
+
+
+def _setup_of(plan: Plan) -> list[str]:
+    """What all rows share of data, network and length of training."""
+    recipes = [applicable_values(row.recipe) for row in plan.rows]
+    shared = {name: value for name, value in recipes[0].items() if all(other.get(name) == value for other in recipes)}
+    words = {
+        "dataset": "{}",
+        "model": "{}",
+        "steps": "{:,} steps",
+        "epochs": "{:,} epochs",
+        "batch_size": "batches of {:,}",
+    }
+    return [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
 
 
 def _build_row(
-    result: RowResults,
-    baseline: RowResults | None,
-    metrics: tuple[str, ...],
-    published: PublishedTable | None,
-    measured: Measured | None,
+    result: RowResults, baseline: RowResults | None, plan: Plan, published: PublishedTable | None
 ) -> TableRow:
-    row = result.row
+    row, metrics = result.row, (plan.metric, *plan.metrics)
     return TableRow(
         label=row.label,
         group=row.group,
         baseline=row.is_baseline,
         set=dict(row.set),
+        levels=find_levels(plan, row),
         n_planned=len(result.keys),
         n_ok=len(result.succeeded),
         n_diverged=len(result.with_status("diverged")),
@@ -95,7 +126,6 @@ def _build_row(
         **_cost_of(result),
         **_printed_cost_of(row.label, published),
         train_s=_train_s_of(result),
-        **_measured_of(measured),
         funnel_share=_funnel_share_of(result),
     )
 
@@ -113,6 +143,26 @@ def _build_cell(metric: str, result: RowResults, baseline: RowResults | None, pu
         decision="baseline" if is_baseline else None,
         published=_printed_cell(metric, result.row.label, reference.row.label if reference else None, published),
     )
+
+
+def _with_finding(row: TableRow, metric: str, finding: Finding | None, baseline_s: float | None) -> TableRow:
+    """A row with what was established about its primary metric."""
+    if finding is None:
+        return row
+    evidence = finding.analysis.evidence
+    told = {
+        "p": evidence.p,
+        "p_flip": evidence.comparison.p_flip,
+        "p_adj": evidence.p_adj,
+        "decision": finding.analysis.decision,
+        "tested": finding.tested,
+        "agreement": finding.agreement,
+    }
+    cells = row.cells | {metric: row.cells[metric].model_copy(update=told)}
+    more = (finding.tested.seeds_needed or 0) - row.n_planned
+    pair_s = (row.train_s or 0.0) + (baseline_s or 0.0)
+    worker_h = more * pair_s / 3600 if more > 0 and row.train_s else None
+    return row.model_copy(update={"cells": cells, "worker_h": worker_h})
 
 
 def _difference(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference | None:
@@ -152,16 +202,18 @@ def _printed_cost_of(label: str, published: PublishedTable | None) -> dict[str, 
     }
 
 
-def _train_s_of(result: RowResults) -> float | None:
+def _train_s_of(result: RowResults | None) -> float | None:
+    if result is None:
+        return None
     times = [record.outcome.train_s for record in result.succeeded.values()]
     known = [time for time in times if time is not None]
     return statistics.median(known) if known else None
 
 
-def _measured_of(measured: Measured | None) -> dict[str, Any]:
+def _with_measured(row: TableRow, measured: Measured | None) -> TableRow:
     if measured is None:
-        return {}
-    return {
+        return row
+    told = {
         "peak_memory_bytes": measured.peak_memory_bytes,
         "inference_ms_1": measured.inference_ms_1,
         "inference_ms_32": measured.inference_ms_32,
@@ -169,6 +221,7 @@ def _measured_of(measured: Measured | None) -> dict[str, Any]:
         "inference_folded": measured.is_folded,
         "measured_on": measured.device,
     }
+    return row.model_copy(update=told)
 
 
 def _funnel_share_of(result: RowResults) -> FunnelShare | None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ablate.tables.table import TableRow
-from ablate.tables.words import MINUS, MISSING, count, fixed, four_digits
+from ablate.statistics.sentences import format_p
+from ablate.tables.table import Cell, TableRow
+from ablate.tables.verdicts import Bounds, Superiority
+from ablate.tables.words import MINUS, MISSING, count, fixed, four_digits, number, places_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ def _mean_text(row: TableRow, metric: str, decimals: int) -> str:
     if cell.mean is None:
         return _end_text(row)
     seeds = str(len(cell.values)) if len(cell.values) == row.n_planned else f"{len(cell.values)}/{row.n_planned}"
-    spread = "" if cell.sd is None else f" ± {fixed(cell.sd, decimals)}"
-    return f"{fixed(cell.mean, decimals)}{spread} ({seeds})"
+    places = places_of((cell.mean, cell.sd), decimals)
+    spread = "" if cell.sd is None else f" ± {number(cell.sd, places)}"
+    return f"{number(cell.mean, places)}{spread} ({seeds})"
 
 
 def _end_text(row: TableRow) -> str:
@@ -36,14 +39,20 @@ def _end_text(row: TableRow) -> str:
     return "failed" if row.n_failed else "diverged"
 
 
-def _difference_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = row.cells[metric].diff
+def difference_text(cell: Cell, decimals: int) -> str:
+    """The difference from the baseline with its interval."""
+    found = cell.diff
     if found is None:
         return MISSING
-    mean = fixed(found.mean, decimals, signed=True)
+    places = places_of((found.mean, found.low, found.high), decimals, beside=cell.mean or 0.0)
+    mean = number(found.mean, places, signed=True)
     if found.low is None or found.high is None:
         return mean
-    return f"{mean} [{fixed(found.low, decimals)}, {fixed(found.high, decimals)}]"
+    return f"{mean} [{number(found.low, places)}, {number(found.high, places)}]"
+
+
+def _difference_text(row: TableRow, metric: str, decimals: int) -> str:
+    return difference_text(row.cells[metric], decimals)
 
 
 def _printed_text(row: TableRow, metric: str, decimals: int) -> str:
@@ -56,16 +65,86 @@ def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
     return printed.diff_text.replace("-", MINUS) if printed and printed.diff_text else MISSING
 
 
+def _decision_text(row: TableRow, metric: str, decimals: int) -> str:
+    cell = row.cells[metric]
+    if cell.decision in (None, "baseline"):
+        return MISSING
+    return str(cell.decision) if cell.p_adj is None else f"{cell.decision} ({format_p(cell.p_adj)})"
+
+
+def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
+    p = getattr(row.cells[metric], name)
+    return MISSING if p is None else format_p(p)
+
+
+def _simultaneous_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.simultaneous")
+    if not isinstance(found, Bounds):
+        return MISSING
+    places = places_of((found.low, found.high), decimals, beside=row.cells[metric].mean or 0.0)
+    return f"[{number(found.low, places)}, {number(found.high, places)}]"
+
+
+def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.p_better")
+    if not isinstance(found, Superiority):
+        return MISSING
+    return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
+
+
+def _mde_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.mde")
+    return number(found, places_of((found,), decimals)) if isinstance(found, float) else MISSING
+
+
+def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.seeds_needed")
+    return MISSING if found is None else f"{found:,}"
+
+
+def _agreement_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = row.cells[metric].agreement
+    return found.word if found else MISSING
+
+
 METRIC_TEXTS: dict[str, Callable[..., str]] = {
     "": _mean_text,
     "diff": _difference_text,
     "published": _printed_text,
     "published_diff": _printed_difference_text,
+    "decision": _decision_text,
+    "p": partial(_p_text, name="p"),
+    "p_flip": partial(_p_text, name="p_flip"),
+    "p_adj": partial(_p_text, name="p_adj"),
+    "simultaneous": _simultaneous_text,
+    "p_better": _p_better_text,
+    "mde": _mde_text,
+    "seeds_needed": _seeds_needed_text,
+    "agreement": _agreement_text,
 }
+
+METRIC_PATHS: dict[str, dict[str, str]] = {
+    "published": {"published": "published.value"},
+    "published_diff": {"published_diff": "published.diff"},
+    "decision": {"decision": "decision"},
+    "p": {"p": "p", "test": "tested.test"},
+    "p_flip": {"p_flip": "p_flip"},
+    "p_adj": {"p_adj": "p_adj"},
+    "simultaneous": {"simultaneous_low": "tested.simultaneous.low", "simultaneous_high": "tested.simultaneous.high"},
+    "p_better": {
+        "p_better": "tested.p_better.share",
+        "p_better_low": "tested.p_better.low",
+        "p_better_high": "tested.p_better.high",
+    },
+    "mde": {"mde": "tested.mde"},
+    "seeds_needed": {"seeds_needed": "tested.seeds_needed"},
+    "agreement": {"agreement": "agreement.word"},
+}
+"""Headers of a part's plain values, without the metric's name in front, and where in its cell they are."""
 
 
 def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
-    """The plain values of one metric: mean, sd and n for part `""`, else of `diff`, `published` or `published_diff`."""
+    """The plain values of one metric: mean, sd and n for part `""`, else of `diff` or what `METRIC_PATHS` has."""
 
     def of(path: str) -> Callable[[TableRow], object]:
         return lambda row: follow(row.cells[metric], path)
@@ -77,8 +156,7 @@ def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
         ends = {"diff": "diff.mean", "diff_low": "diff.low", "diff_high": "diff.high"}
         fields = [Field(f"{metric}_{header}", of(path), rounds=True) for header, path in ends.items()]
         return (*fields, Field(f"{metric}_diff_n", of("diff.n")))
-    path = "published.value" if part == "published" else "published.diff"
-    return (Field(f"{metric}_{part}", of(path)),)
+    return tuple(Field(f"{metric}_{header}", of(path)) for header, path in METRIC_PATHS[part].items())
 
 
 def follow(value: object, path: str) -> object:
@@ -132,6 +210,7 @@ PLAIN: dict[str, tuple[Callable[[TableRow], str], dict[str, str]]] = {
         {"published_multiply_adds": "published_multiply_adds.value"},
     ),
     "train_s": (_reading("train_s", partial(fixed, decimals=1)), {"train_s": "train_s"}),
+    "worker_h": (_reading("worker_h", partial(fixed, decimals=2)), {"worker_h": "worker_h"}),
     "peak_memory": (
         _reading("peak_memory_bytes", lambda value: fixed(value / 2**20, 0)),
         {"peak_memory_bytes": "peak_memory_bytes"},

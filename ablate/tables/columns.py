@@ -13,18 +13,32 @@ from functools import partial
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.cells import METRIC_TEXTS, PLAIN, Field, follow, metric_fields
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
-from ablate.tables.words import decimals_of, metric_name
+from ablate.tables.verdicts import Family
+from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
 
 MOST_DIGITS = 12
+FACTOR = "factor:"
+"""In front of the name of a column that shows the levels of a factor."""
 PARTS = ("diff", "published", "published_diff")
 """What a metric's cell holds beside its mean."""
+TESTED = ("decision", "p", "p_flip", "p_adj", "simultaneous", "p_better", "mde", "seeds_needed", "agreement")
+"""What only the primary metric has: it alone is tested."""
 
 ABOUT = {
     "label": "the row's label; the baseline is marked",
     "set": "what the row changes in the study's base",
     "diff": "difference from the baseline, paired by seed, with its 95 % t interval",
+    "decision": "better, worse, equivalent or undecided, and in brackets p corrected for all rows of the family",
+    "p": "p of the test that the rows of the family take, uncorrected",
+    "p_flip": "p of the exact sign-flip test, uncorrected",
+    "p_adj": "p corrected for all rows of the family",
+    "simultaneous": "interval of the difference that holds for all rows of the family together",
+    "p_better": "share of seeds in which the row is better, with its 95 % Clopper-Pearson interval",
+    "mde": "smallest difference that these seeds would have decided with 80 % power",
+    "seeds_needed": "of an undecided row: seeds that would decide a difference of the printed size, or of the margin",
     "published": "the printed number",
     "published_diff": "printed number minus the printed number of the baseline row",
+    "agreement": "whether the row agrees with its printed difference, at this scale",
     "n": "seeds that succeeded, of those planned",
     "params": "trainable parameters",
     "params_without_norm": "parameters without those of normalisation",
@@ -32,6 +46,7 @@ ABOUT = {
     "published_params": "printed parameters",
     "published_multiply_adds": "printed multiply-adds",
     "train_s": "seconds of training, median over seeds",
+    "worker_h": "hours of training of one worker that the seeds still needed take, with those of the baseline",
     "peak_memory": "most memory that tensors held during a training step, in MiB",
     "inference_ms_1": "milliseconds for a batch of 1",
     "inference_ms_32": "milliseconds for a batch of 32",
@@ -40,10 +55,13 @@ ABOUT = {
 """Columns by name, in the order of `all`; a study's metrics come behind `set`."""
 
 HEADINGS = {
-    "label": "row", "set": "changes", "diff": "difference (95 % CI)", "published": "printed",
-    "published_diff": "printed diff.", "n": "seeds", "params": "params", "params_without_norm": "params w/o norm",
-    "multiply_adds": "mult-adds", "published_params": "printed params", "published_multiply_adds": "printed mult-adds",
-    "train_s": "training (s)", "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
+    "label": "row", "set": "changes", "diff": "difference (95 % CI)", "decision": "decision (p)", "p": "p",
+    "p_flip": "p (sign flip)", "p_adj": "p (corrected)", "simultaneous": "simultaneous interval",
+    "p_better": "P(better)", "mde": "detectable", "seeds_needed": "seeds needed", "published": "printed",
+    "published_diff": "printed diff.", "agreement": "agreement", "n": "seeds", "params": "params",
+    "params_without_norm": "params w/o norm", "multiply_adds": "mult-adds", "published_params": "printed params",
+    "published_multiply_adds": "printed mult-adds", "train_s": "training (s)", "worker_h": "hours needed",
+    "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
     "inference_ms_32": "inference, batch 32 (ms)", "funnel_share": "funnel share (%)",
 }  # fmt: skip
 
@@ -59,6 +77,7 @@ class Column:
         is_text: text is set to the left, numbers to the right.
         text: a row's cell, plain text.
         fields: the same as plain values.
+        is_strong: whether a row's cell stands out: only where it is decided that the row is better.
     """
 
     name: str
@@ -67,21 +86,27 @@ class Column:
     is_text: bool
     text: Callable[[TableRow], str]
     fields: tuple[Field, ...]
+    is_strong: Callable[[TableRow], bool] = lambda row: False
 
 
-def default_columns(metric: str, metrics: Sequence[str], has_published: bool) -> list[str]:
+def default_columns(
+    metric: str, metrics: Sequence[str], families: Sequence[Family], *, has_published: bool
+) -> list[str]:
     """The few columns that a table shows unless others are asked for."""
+    tested = ["decision"] if families else []
     printed = ["published", "published_diff"] if has_published else []
-    return ["label", metric, "diff", *printed, *metrics]
+    agreement = ["agreement"] if any(family.agreement for family in families) else []
+    return ["label", metric, "diff", *tested, *printed, *agreement, *metrics]
 
 
 def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
     """Every column that `table` offers, with a line about it."""
     about = dict(ABOUT)
     names = {name: about.pop(name) for name in ("label", "set")}
+    names |= {f"{FACTOR}{name}": f"level of the factor {name}, or a check mark" for name in table.factors}
     metrics = [table.metric, *table.metrics]
     names |= {metric: f"{metric_name(metric)}: mean, sample standard deviation, seeds" for metric in metrics}
-    names |= {name: about.pop(name) for name in PARTS}
+    names |= {name: about.pop(name) for name in ABOUT if name in (*PARTS, *TESTED)}
     names |= {f"{metric}:{part}": f"{metric_name(metric)}: {ABOUT[part]}" for metric in table.metrics for part in PARTS}
     return names | {name: text for name, text in about.items() if measured or not is_measured(name)}
 
@@ -93,7 +118,7 @@ def choose_columns(
 
     Args:
         table: decides which metrics there are.
-        names: None takes the table's own choice; `all` stands for every column.
+        names: None takes the table's own choice; `all` stands for every column, `factors` for one of each factor.
         digits: decimals of metrics; None follows their spread.
         measured: False refuses columns of measured times and memory, and leaves them out of `all`.
 
@@ -106,14 +131,21 @@ def choose_columns(
     wanted = list(table.columns if names is None else names)
     chosen = dict.fromkeys(["label"])
     for name in wanted:
-        every = [each for each in known if _has_content(each, table)] if name == "all" else [_known(name, known)]
-        chosen |= dict.fromkeys(every)
+        chosen |= dict.fromkeys(_expanded(name, known, table))
     return [_build_column(name, table, digits) for name in chosen]
 
 
 def metric_decimals(table: Table, metric: str) -> int:
     """Decimals of a metric's columns, the same for all rows."""
     return decimals_of(row.cells[metric].sd for row in table.rows)
+
+
+def _expanded(name: str, known: Mapping[str, str], table: Table) -> list[str]:
+    if name == "all":
+        return [each for each in known if _has_content(each, table)]
+    if name == "factors" and table.factors:
+        return [f"{FACTOR}{factor}" for factor in table.factors]
+    return [_known(name, known)]
 
 
 def _known(name: str, known: Mapping[str, str]) -> str:
@@ -125,8 +157,10 @@ def _known(name: str, known: Mapping[str, str]) -> str:
 
 
 def _has_content(name: str, table: Table) -> bool:
-    """Whether `all` shows the column: one of printed numbers only where the published table has some."""
+    """Whether `all` shows the column: tests only once there are some, printed numbers where there are some."""
     metric, _, part = name.rpartition(":")
+    if part in (*TESTED, "worker_h"):
+        return bool(table.families) and (part != "agreement" or any(family.agreement for family in table.families))
     if not part.startswith("published"):
         return True
     if part in PARTS:
@@ -140,8 +174,10 @@ def is_measured(name: str) -> bool:
 
 
 def _build_column(name: str, table: Table, digits: int | None) -> Column:
+    if name.startswith(FACTOR):
+        return _factor_column(name)
     metric, _, part = name.partition(":")
-    if name in PARTS:
+    if name in (*PARTS, *TESTED):
         metric, part = table.metric, name
     if metric in table.directions:
         decimals = metric_decimals(table, metric) if digits is None else digits
@@ -155,7 +191,25 @@ def _metric_column(name: str, metric: str, part: str, table: Table, decimals: in
         heading = f"{metric_name(metric)}: {heading}"
     text = partial(METRIC_TEXTS[part], metric=metric, decimals=decimals)
     direction = None if part else table.directions[metric]
-    return Column(name, heading, direction, is_text=False, text=text, fields=metric_fields(metric, part))
+    is_text = part in ("decision", "agreement")
+    fields = metric_fields(metric, part)
+    is_strong = partial(_is_better, metric=metric) if not part else lambda row: False
+    return Column(name, heading, direction, is_text=is_text, text=text, fields=fields, is_strong=is_strong)
+
+
+def _is_better(row: TableRow, metric: str) -> bool:
+    return row.cells[metric].decision == "better"
+
+
+def _factor_column(name: str) -> Column:
+    """A factor's levels; in a leave-one-out study check marks, which a component that is off has not."""
+    factor = name.removeprefix(FACTOR)
+
+    def text(row: TableRow) -> str:
+        return {"off": MISSING, "on": CHECK}.get(level, level) if (level := row.levels.get(factor)) else MISSING
+
+    field = Field(f"factor_{factor}", lambda row: row.levels.get(factor))
+    return Column(name, factor, None, is_text=True, text=text, fields=(field,))
 
 
 def _plain_column(name: str) -> Column:

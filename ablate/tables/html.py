@@ -81,7 +81,8 @@ def _row(row: TableRow, columns: Sequence[Column]) -> str:
     cells = [f'<th scope="row">{escape(columns[0].text(row))}</th>']
     for column in columns[1:]:
         kind = ' class="text"' if column.is_text else ""
-        cells.append(f"<td{kind}>{escape(column.text(row))}</td>")
+        text = escape(column.text(row))
+        cells.append(f"<td{kind}>{f'<strong>{text}</strong>' if column.is_strong(row) else text}</td>")
     kind = ' class="baseline"' if row.baseline else ""
     return f"<tr{kind}>{''.join(cells)}</tr>"
 

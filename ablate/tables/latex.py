@@ -8,13 +8,16 @@ Modern metrics, a little on the wide side.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablate.tables.columns import Column, is_measured
-from ablate.tables.headings import heading_of, title_of
+from ablate.tables.headings import caption_of, heading_of
 from ablate.tables.latex_text import escape_latex
+from ablate.tables.notes_verdicts import method_notes, open_notes
 from ablate.tables.table import Table, TableRow
+from ablate.tables.words import SCIENTIFIC
 
 COLUMN_PT, PAGE_PT = 200.0, 410.0
 """Widths of a column and of the text in a two-column article on letter paper, the narrowest of the usual classes."""
@@ -59,21 +62,26 @@ LAYOUTS = (
 def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
     """The float: caption, label, one tabular (or several), notes below."""
     layout = next((layout for layout in LAYOUTS if _fits(layout, table, columns)), LAYOUTS[-1])
-    caption = ". ".join(text.rstrip(".") for text in (title_of(table), table.question) if text.strip())
     lines = [
         f"% study {table.study}, scale {_comment(table.scale or 'base')}; needs \\usepackage{{booktabs}}",
         f"\\begin{{{layout.environment}}}[t]",
         "\\centering",
         f"\\{layout.size}",
         f"\\setlength{{\\tabcolsep}}{{{layout.gap}pt}}",
-        f"\\caption{{{escape_latex(caption)}}}",
+        f"\\caption{{{escape_latex(caption_of(table))}}}",
         f"\\label{{tab:{table.study}}}",
         "\\smallskip",
         *_tabulars(layout, table, columns),
-        *_notes(notes, [] if any(is_measured(column.name) for column in columns) else table.provenance),
+        *_notes(notes, _silent(table, columns)),
         f"\\end{{{layout.environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
+    """Notes that no reader of a paper needs: what the caption says, what more seeds would do, when trials ran."""
+    said = [*method_notes(table), *open_notes(table)]
+    return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
 
 
 def _fits(layout: Layout, table: Table, columns: Sequence[Column]) -> bool:
@@ -109,7 +117,7 @@ def _label_room(layout: Layout, table: Table, columns: Sequence[Column]) -> floa
 
 
 def _column_width(layout: Layout, table: Table, column: Column) -> float:
-    texts = [*_heading_lines(column), *(column.text(row) for row in table.rows)]
+    texts = [*_heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows)]
     return max(_text_width(text, layout.em) for text in texts)
 
 
@@ -164,7 +172,21 @@ def _head(columns: Sequence[Column]) -> list[str]:
 
 def _row(row: TableRow, columns: Sequence[Column], is_broken: bool) -> str:
     label = ("\\raggedright " if is_broken else "") + escape_latex(columns[0].text(row))
-    return " & ".join([label, *(escape_latex(column.text(row)) for column in columns[1:])]) + " \\\\"
+    return " & ".join([label, *(_cell(column, row) for column in columns[1:])]) + " \\\\"
+
+
+def _cell(column: Column, row: TableRow) -> str:
+    """A cell's text; a number with an exponent, its sign included, is a formula."""
+    text = escape_latex(column.text(row))
+    if column.is_text:
+        return text
+    text = re.sub(rf"(?:\$(-)\$|(\+))?{SCIENTIFIC.pattern}", _power, text)
+    return rf"\textbf{{{text}}}" if column.is_strong(row) else text
+
+
+def _power(match: re.Match[str]) -> str:
+    minus, plus, digits, exponent = match.groups()
+    return rf"${minus or plus or ''}{digits} \times 10^{{{int(exponent)}}}$"
 
 
 def _keys(table: Table, row: TableRow) -> list[str]:

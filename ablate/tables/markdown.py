@@ -54,7 +54,8 @@ def _grid(table: Table, columns: Sequence[Column]) -> str:
 
 def _cell(column: Column, row: TableRow) -> str:
     """Words of a user are escaped; numbers are left as they read, whose brackets cannot become a link."""
-    return escape_markdown(column.text(row)) if column.is_text else column.text(row)
+    text = escape_markdown(column.text(row)) if column.is_text else column.text(row)
+    return f"**{text}**" if column.is_strong(row) else text
 
 
 def _rule(column: Column, width: int) -> str:

@@ -6,15 +6,16 @@ a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ablate.plan import Plan
+from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults
-from ablate.tables.table import TableRow
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import listed, named
 
-MOST_NAMES = 6
 MOST_CHARACTERS = 300
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
 """Provenance that differs between any two trials and says nothing about their results."""
@@ -36,19 +37,15 @@ def row_notes(result: RowResults, metrics: Sequence[str]) -> list[str]:
     return notes
 
 
-def table_notes(
-    plan: Plan,
-    results: Sequence[RowResults],
-    rows: Sequence[TableRow],
-    published: PublishedTable | None,
-    provisional: bool,
-) -> list[str]:
-    """The notes that are the same whenever the same study is run."""
+def table_notes(plan: Plan, results: Sequence[RowResults], table: Table, published: PublishedTable | None) -> list[str]:
+    """The notes that are the same whenever the same study is run; `table` is the table without them."""
     return [
-        *_state(results, provisional),
-        *_holes(rows, provisional),
-        *_pairing(rows, plan.metric),
-        *_method(rows),
+        *_state(results, table.provisional),
+        *_holes(table.rows, table.provisional),
+        *_pairing(table.rows, plan.metric),
+        *_method(table),
+        *verdict_notes(table, design=plan.study.design_or_default),
+        *_fresh(plan),
         *_sharing(plan),
         *_excluded(plan),
         *_printed(published),
@@ -90,22 +87,33 @@ def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
             short.setdefault((common, row.n_planned), []).append(row.label)
     for (common, planned), labels in short.items():
         if common:
-            yield f"difference over the {common} of {planned} seeds that the baseline has too: {_names(labels)}"
+            yield f"difference over the {common} of {planned} seeds that the baseline has too: {named(labels)}"
         else:
-            yield f"no seed in common with the baseline, so no difference: {_names(labels)}"
+            yield f"no seed in common with the baseline, so no difference: {named(labels)}"
 
 
-def _method(rows: Sequence[TableRow]) -> Iterator[str]:
-    counts = [row.n_ok for row in rows if row.n_ok]
+def _method(table: Table) -> Iterator[str]:
+    counts = [row.n_ok for row in table.rows if row.n_ok]
     if not counts:
         return
     if max(counts) > 1:
-        yield "mean ± sample standard deviation over seeds (number of seeds); differences are paired by seed"
-        yield "no test is applied; intervals are 95 % t intervals over common seeds, each by itself"
+        yield (
+            "mean ± sample standard deviation over seeds (number of seeds); differences are paired by seed, with 95 % "
+            "t intervals, each by itself"
+        )
     if min(counts) == 1:
-        single = [row.label for row in rows if row.n_ok == 1]
-        which = "" if len(single) == len(counts) else f": {_names(single)}"
+        single = [row.label for row in table.rows if row.n_ok == 1]
+        which = "" if len(single) == len(counts) else f": {named(single)}"
         yield f"one seed has no spread and no interval, and differences are not tested{which}"
+    if not table.families:
+        yield "nothing is decided as long as results are outstanding: a test that is looked at again finds something"
+
+
+def _fresh(plan: Plan) -> Iterator[str]:
+    """Whether the rows, not only some copy of one, are replicates."""
+    keys = (plan.memberships[row.label, seed] for row in plan.rows for seed in plan.seeds)
+    if any(plan.trials[key].replicate for key in keys if key in plan.trials):
+        yield "fresh replicates: each cell was trained for this study alone, with random numbers of its own"
 
 
 def _sharing(plan: Plan) -> Iterator[str]:
@@ -115,13 +123,13 @@ def _sharing(plan: Plan) -> Iterator[str]:
         for (label, seed), key in plan.memberships.items():
             if seed == plan.seeds[0]:
                 rows_of.setdefault(key, []).append(label)
-        shared = "; ".join(_names(labels) for labels in rows_of.values() if len(labels) > 1)
+        shared = "; ".join(named(labels) for labels in rows_of.values() if len(labels) > 1)
         yield f"{cells} cells rest on {distinct} trials, {cells - distinct} are shared by rows of one recipe: {shared}"
 
 
 def _excluded(plan: Plan) -> Iterator[str]:
     if plan.excluded:
-        yield f"excluded by the study: {_names(plan.excluded)}"
+        yield f"excluded by the study: {named(plan.excluded)}"
 
 
 def _printed(published: PublishedTable | None) -> Iterator[str]:
@@ -140,9 +148,7 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
     notes = [f"inference time (median of {rounds} rounds) and memory measured on {device}" for device, rounds in kinds]
     unfolded = [row.label for row in measured if row.inference_folded is False]
     if unfolded:
-        notes.append(
-            f"inference times with a normalisation that does not fold into its convolution: {_names(unfolded)}"
-        )
+        notes.append(f"inference times with a normalisation that does not fold into its convolution: {named(unfolded)}")
     return notes
 
 
@@ -163,7 +169,7 @@ def _differing(provenances: Sequence[Mapping[str, str]]) -> list[str]:
             counts[value] = counts.get(value, 0) + 1
         if len(counts) > 1:
             shown = [f"{value} ({count})" for value, count in sorted(counts.items(), key=lambda item: -item[1])]
-            notes.append(f"trials differ in {name}: {_listed(shown)}")
+            notes.append(f"trials differ in {name}: {listed(shown)}")
     return notes
 
 
@@ -184,13 +190,4 @@ def one_line(text: str) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {_listed([str(seed) for seed in seeds])}"
-
-
-def _names(labels: Iterable[str]) -> str:
-    return _listed([f"'{label}'" for label in labels])
-
-
-def _listed(words: Sequence[str]) -> str:
-    rest = len(words) - MOST_NAMES
-    return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MOST_NAMES])} and {rest} more"
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed([str(seed) for seed in seeds])}"

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.tables import canvas
+from ablate.tables.cells import difference_text
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import fixed, metric_name
+from ablate.tables.words import metric_name
 
 
 def draw_forest(table: Table, decimals: int) -> Figure:
@@ -42,7 +43,7 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
         if low is not None and high is not None:
             axes.plot([low, high], [place, place], color=canvas.BLUE, linewidth=1.8, solid_capstyle="butt")
         axes.plot([cell.diff.mean], [place], marker="o", markersize=5.5, color=canvas.BLUE)
-        _write(axes, place, _words(cell.diff.mean, low, high, decimals))
+        _write(axes, place, difference_text(cell, decimals))
     if cell.published and cell.published.diff is not None:
         axes.plot([cell.published.diff], [place], **PRINTED)
 
@@ -51,11 +52,6 @@ PRINTED: dict[str, Any] = {
     "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
     "markeredgewidth": 1.4, "linestyle": "none", "zorder": 4,
 }  # fmt: skip
-
-
-def _words(mean: float, low: float | None, high: float | None, decimals: int) -> str:
-    text = fixed(mean, decimals, signed=True)
-    return text if low is None or high is None else f"{text} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
 
 
 def _write(axes: Axes, place: int, text: str) -> None:

@@ -14,6 +14,7 @@ PLOTS = {
     "forest": "differences from the baseline with their intervals, and the printed ones",
     "seeds": "every seed's value",
     "curves": "learning curves, mean and range over seeds",
+    "effects": "means per pair of levels of a grid, with the shares of what matters",
 }
 PLOT_FORMATS = ("svg", "png")
 
@@ -37,12 +38,15 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
         raise TableError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
     from ablate.tables import canvas
     from ablate.tables.plot_curves import draw_curves
+    from ablate.tables.plot_effects import draw_effects
     from ablate.tables.plot_forest import draw_forest
     from ablate.tables.plot_seeds import draw_seeds
 
     with canvas.drawing():
-        if name == "curves":
-            figure = draw_curves(table, records)
-        else:
-            figure = draw_seeds(table) if name == "seeds" else draw_forest(table, metric_decimals(table, table.metric))
+        figure = {
+            "forest": lambda: draw_forest(table, metric_decimals(table, table.metric)),
+            "seeds": lambda: draw_seeds(table),
+            "curves": lambda: draw_curves(table, records),
+            "effects": lambda: draw_effects(table),
+        }[name]()
         return canvas.to_bytes(figure, format)

@@ -32,7 +32,7 @@ def render(
         columns: names from `list_columns`, or `all`. None takes the table's own choice; for CSV, which is for
             machines, all. JSON always carries every cell.
         digits: decimals of metrics. None follows their spread (two digits of the median sd); CSV and JSON are then
-            unrounded.
+            unrounded. Text shows what is too large or too small for them in four digits with an exponent.
         measured: False leaves out measured times, memory and provenance notes: the form whose bytes do not change
             when the study is run again.
 

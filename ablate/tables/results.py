@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,9 +44,9 @@ class RowResults:
         return {seed: value for seed, value in found.items() if value is not None}
 
 
-def collect_results(plan: Plan, records: Mapping[str, TrialRecord]) -> list[RowResults]:
-    """The rows of a plan with the records found for their keys."""
-    return [_results_of(row, plan, records) for row in plan.rows]
+def collect_results(rows: Sequence[Row], plan: Plan, records: Mapping[str, TrialRecord]) -> list[RowResults]:
+    """Rows of a plan, or its audit copies, with the records found for their keys."""
+    return [_results_of(row, plan, records) for row in rows]
 
 
 def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> RowResults:

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import Field
 
+from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested
 from ablate.trial import Document
 
 MEASURED_FIELDS = (
-    "train_s", "peak_memory_bytes", "inference_ms_1", "inference_ms_32", "inference_rounds", "inference_folded",
-    "measured_on",
+    "train_s", "worker_h", "peak_memory_bytes", "inference_ms_1", "inference_ms_32", "inference_rounds",
+    "inference_folded", "measured_on",
 )  # fmt: skip
 """Fields of a row that another run of the same study would measure anew; `?measured=false` leaves them out."""
 
@@ -61,9 +62,12 @@ class Cell(Document):
         sd: sample standard deviation over seeds; null below n = 2.
         values: by seed.
         diff: null for the baseline and where no seed is common with it.
-        p, p_flip, p_adj: null as long as no test is applied.
-        decision: `baseline` for the baseline row, else null as long as no test is applied.
+        p: of the test that the family takes, `p_flip` of the sign flip, `p_adj` of the family's test corrected for all
+            its rows; only the primary metric is tested, and only once no planned seed is outstanding.
+        decision: `baseline`; `better`, `worse`, `equivalent` or `undecided`; null where nothing is tested.
+        tested: what goes with the decision.
         published: the printed number, where the study joins a published table.
+        agreement: with the printed difference.
     """
 
     mean: float | None
@@ -74,7 +78,9 @@ class Cell(Document):
     p_flip: float | None = None
     p_adj: float | None = None
     decision: str | None = None
+    tested: Tested | None = None
     published: PrintedCell | None = None
+    agreement: RowAgreement | None = None
 
 
 class FunnelShare(Document):
@@ -93,6 +99,7 @@ class TableRow(Document):
         n_planned, n_ok, n_diverged, n_failed: seeds; the rest has no result yet.
         cells: by metric, the primary one first.
         train_s: median over the seeds that succeeded.
+        worker_h: hours of training that the further seeds of `Tested.seeds_needed` take, with those of the baseline.
         peak_memory_bytes, inference_ms_1, inference_ms_32: see `ablate.trial.Measured`, whose `rounds`, `is_folded`
             and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
         funnel_share: null where the network has no funnel site.
@@ -104,6 +111,7 @@ class TableRow(Document):
     group: str | None
     baseline: bool
     set: dict[str, Any]
+    levels: dict[str, str] = Field(default_factory=dict)
     n_planned: int
     n_ok: int
     n_diverged: int
@@ -115,6 +123,7 @@ class TableRow(Document):
     published_params: PrintedCount | None = None
     published_multiply_adds: PrintedCount | None = None
     train_s: float | None = None
+    worker_h: float | None = None
     peak_memory_bytes: int | None = None
     inference_ms_1: float | None = None
     inference_ms_32: float | None = None
@@ -143,9 +152,16 @@ class Table(Document):
         study: its name; `title` and `question` in its own words.
         scale: None for the study's base as it stands.
         seeds: planned.
+        setup: what all rows share, in words: data, network, length of training.
         metric: the primary one; `metrics` the further ones.
         lower_is_better: of the primary metric; `directions` of every metric in the table.
         provisional: whether trials are still to come.
+        alpha, margin, test: what the study fixed about its tests; see `ablate.study.TableSpec`.
+        exploratory: whether seeds, rows, metric or tests were changed once results were known.
+        factors: name -> labels of its levels; empty where rows are written by hand.
+        effects: what matters in a grid; null where the study is none, and as long as seeds are outstanding.
+        fronts: rows that are worth their cost, by cost.
+        families: rows that are tested together; none as long as planned seeds are outstanding.
         columns: the columns shown unless others are asked for.
         rows: in the order of the plan.
         notes: sentences to be read with the table; the same when the study is run again.
@@ -157,11 +173,20 @@ class Table(Document):
     question: str = ""
     scale: str | None
     seeds: list[int]
+    setup: list[str] = Field(default_factory=list)
     metric: str
     metrics: list[str]
     lower_is_better: bool
     directions: dict[str, bool]
     provisional: bool
+    alpha: float = 0.05
+    margin: float | None = None
+    test: str = "auto"
+    exploratory: bool = False
+    factors: dict[str, list[str]] = Field(default_factory=dict)
+    effects: Effects | None = None
+    fronts: list[Front] = Field(default_factory=list)
+    families: list[Family] = Field(default_factory=list)
     columns: list[str]
     rows: list[TableRow]
     published: PublishedColumn | None = None
@@ -178,7 +203,8 @@ class Table(Document):
         if measured:
             return self.model_dump(mode="json")
         row = dict.fromkeys(MEASURED_FIELDS, True)
-        return self.model_dump(mode="json", exclude={"provenance": True, "rows": {"__all__": row}})
+        document = self.model_dump(mode="json", exclude={"provenance": True, "rows": {"__all__": row}})
+        return document | {"fronts": [front for front in document["fronts"] if front["cost"] not in MEASURED_FIELDS]}
 
     @classmethod
     def from_json(cls, document: object) -> Table:

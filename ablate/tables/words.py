@@ -7,11 +7,13 @@ that cannot print one replaces it.
 from __future__ import annotations
 
 import math
+import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MINUS = "\u2212"
-MISSING = "\u2013"
+MISSING, CHECK = "\u2013", "\u2713"
+MOST_NAMES = 6
 ARROWS = {True: "\u2193", False: "\u2191"}
 """Lower is better -> arrow."""
 
@@ -27,6 +29,10 @@ METRIC_NAMES = {
     "train_loss": "training loss",
 }
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+LARGE, SMALL = 1e7, 1e-4
+"""From the one on, and below the other where decimals show zeros only, a number is written with an exponent."""
+SCIENTIFIC = re.compile(r"(\d\.\d{3})e([+-]\d+)")
+"""How `number` writes one: digits and exponent."""
 
 
 def metric_name(metric: str) -> str:
@@ -52,6 +58,28 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+") + text
 
 
+def places_of(values: Iterable[float | None], decimals: int, *, beside: float = 0.0) -> int | None:
+    """Decimals for numbers that stand together, None where they are better written with an exponent.
+
+    Args:
+        values: as they stand in one cell.
+        decimals: of the column.
+        beside: what they are differences of; beside a number of ordinary size a tiny one is nothing.
+    """
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    shown = float(f"{largest:.{decimals}f}")
+    is_tiny = shown == 0 < largest and max(largest, abs(beside)) < SMALL
+    return None if shown >= LARGE or is_tiny else decimals
+
+
+def number(value: float, places: int | None, *, signed: bool = False) -> str:
+    """A number with so many decimals; None: in four digits with an exponent, `1.234e+09`."""
+    if places is not None or value == 0:
+        return fixed(value, places or 0, signed=signed)
+    sign = MINUS if value < 0 else "+" if signed else ""
+    return f"{sign}{abs(value):.3e}"
+
+
 def count(value: float) -> str:
     """A count in four digits with a unit, as papers print it: 25.52M, 3.858G."""
     for size, unit in UNITS:
@@ -64,3 +92,14 @@ def four_digits(value: float) -> str:
     """A positive number in four digits, without an exponent."""
     decimals = 3 - math.floor(math.log10(value)) if value > 0 else 0
     return f"{value:.{min(3, max(0, decimals))}f}"
+
+
+def named(labels: Iterable[str]) -> str:
+    """Labels in quotes, the first few of many."""
+    return listed([f"'{label}'" for label in labels])
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas between them, the first few of many."""
+    rest = len(words) - MOST_NAMES
+    return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MOST_NAMES])} and {rest} more"

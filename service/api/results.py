@@ -13,6 +13,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from ablate.errors import Problem, StudyError, TableError, nearest, quote
 from ablate.tables.columns import MOST_DIGITS
+from ablate.tables.compare import RowComparison
 from ablate.tables.html import STYLE
 from ablate.tables.plots import PLOT_FORMATS, PLOTS
 from ablate.tables.render import render
@@ -22,7 +23,6 @@ from service.api.parameters import InContext, StudyId
 from service.api.problems import (
     INVALID,
     NOT_ACCEPTABLE,
-    NOT_BUILT,
     NOT_FOUND,
     Refusal,
     documented,
@@ -39,7 +39,6 @@ MEDIA: Mapping[Format, str] = {
 """Media type by format; the first one serves whoever accepts everything."""
 
 PLOT_MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
-PLOTS_TO_COME = ("effects",)
 
 ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; style-src "
 TABLE_STYLE = base64.b64encode(hashlib.sha256(f"\n{STYLE}".encode()).digest()).decode()
@@ -94,9 +93,25 @@ def get_table(
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))
 
 
+@router.get("/compare", responses=documented(NOT_FOUND, INVALID), summary="Two rows, seed by seed")
+def compare(
+    context: InContext,
+    study_id: StudyId,
+    a: Annotated[str, Query(max_length=200, description="label of the row to judge")],
+    b: Annotated[str, Query(max_length=200, description="label of the row that it is compared with")],
+) -> RowComparison:
+    """Is row a really different from row b?
+
+    On the primary metric, over the seeds that both have: difference with interval, p raw and corrected over all pairs
+    of the table's rows, seeds needed, and one sentence for a reader. Post hoc: the two were chosen after the table
+    could be seen.
+    """
+    return results.compare(context, study_id, a, b)
+
+
 @router.get(
     "/plots/{name}.{format}",
-    responses=PLOT | documented(NOT_FOUND, NOT_BUILT),
+    responses=PLOT | documented(NOT_FOUND),
     response_class=Response,
     summary="A plot",
 )
@@ -107,11 +122,10 @@ def draw_plot(
     format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
 ) -> Response:
     """`forest`: differences from the baseline with intervals. `seeds`: every seed's value. `curves`: learning curves.
+    `effects`: means per pair of levels of a grid.
 
     The same results give the same bytes.
     """
-    if name in PLOTS_TO_COME:
-        raise Refusal(NOT_BUILT, f"the plot '{name}' is not built yet")
     if name not in PLOTS:
         raise NotFoundError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
     if format not in PLOT_FORMATS:

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from service.api.problems import NOT_BUILT, Refusal, documented
 
 ROUTES = (
-    ("GET", "/api/v1/studies/{study_id}/compare", "the comparison of two rows"),
     ("POST", "/api/v1/paper", "submitting the tables of the paper at once"),
     ("GET", "/api/v1/schedules", "the list of schedules"),
     ("POST", "/api/v1/schedules", "adding a schedule"),

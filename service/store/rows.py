@@ -87,6 +87,7 @@ studies = Table(
     Column("priority", Integer, nullable=False),
     Column("replicate", Integer, nullable=False),
     Column("document", JSON, nullable=False),
+    Column("registrations", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
     Column("costs", JSON, nullable=False),
     Column("result", JSON),

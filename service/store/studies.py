@@ -25,6 +25,7 @@ class Stored:
     Attributes:
         seq: counts up; the order of creation.
         document: the study document as it was planned last, with seeds, scale and resources resolved.
+        registrations: how it decides, as submitted and after each change; see `ablate.registration`.
         costs: row label -> counted cost as JSON values.
     """
 
@@ -38,6 +39,7 @@ class Stored:
     priority: int
     replicate: int
     document: dict[str, Any]
+    registrations: list[dict[str, Any]]
     warnings: list[dict[str, str]]
     costs: dict[str, dict[str, int]]
     created_at: datetime
@@ -80,7 +82,7 @@ def add_cells(connection: Connection, study_seq: int, cells: Sequence[CellKey], 
 
 
 def update_plan(connection: Connection, study_seq: int, values: dict[str, Any]) -> None:
-    """Replace what an extension changes: document, warnings, costs."""
+    """Replace what an extension changes: document, registrations, warnings, costs."""
     connection.execute(update(studies).where(studies.c.seq == study_seq).values(**values))
 
 

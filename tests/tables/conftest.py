@@ -44,6 +44,7 @@ def _make_plan(
         scale="mini",
         seeds=tuple(seeds),
         rows=tuple(made),
+        audits=(),
         metric=metric,
         metrics=tuple(metrics),
         lower_is_better=DIRECTIONS,

@@ -42,10 +42,7 @@ def table(window_plan, make_records):
 
 @pytest.fixture
 def hostile(make_plan, make_records):
-    rows = [
-        {"label": label, "group": label, "set": {"lr": 0.1 + index}, "baseline": False}
-        for index, label in enumerate(HOSTILE)
-    ]
+    rows = [{"label": label, "group": label, "set": {"lr": 0.1 + index}} for index, label in enumerate(HOSTILE)]
     plan = make_plan(rows, title="Title & \\input{y} 中 $", question="50 % #1 of _all_?")
     return build_table(plan, make_records(plan))
 
@@ -61,6 +58,18 @@ def test_tables_compile_bare_and_fit_their_width(tmp_path, table, make_plan, mak
         render(build_table(many, make_records(many)), "tex"),
     )
     assert not re.findall(r"Overfull \\hbox.*|Float too large.*", log)
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e-8])
+def test_numbers_with_exponents_compile_and_fit(tmp_path, window_plan, make_records, scale):
+    def scaled(record):
+        metrics = {name: value * scale for name, value in record.outcome.metrics.items()}
+        return record.model_copy(update={"outcome": record.outcome.model_copy(update={"metrics": metrics})})
+
+    records = {key: scaled(record) for key, record in make_records(window_plan).items()}
+    text = render(build_table(window_plan, records), "tex")
+    assert "\\times 10^{" in text
+    assert not re.findall(r"Overfull \\hbox.*", compile_latex(tmp_path, text))
 
 
 def test_hostile_labels_compile(tmp_path, hostile):

@@ -16,6 +16,7 @@ from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
 from ablate.tables.published import load_published
 from ablate.tables.render import FORMATS, render
+from ablate.tables.words import number, places_of
 from ablate.trial import Measured, Outcome
 
 METRIC = "top1_error_pct"
@@ -70,7 +71,8 @@ def latex_lines(text: str) -> list[str]:
 
 def numbers(text: str) -> list[str]:
     plain = text.replace("$-$", "-").replace("\u2212", "-").replace("$\\pm$", " ")
-    return [number.lstrip("+") for number in re.findall(r"[-+]?\d+\.\d+", plain)]
+    plain = re.sub(r"\$([-+]?[\d.]+) \\times 10\^{(-?\d+)}\$", lambda m: f"{m[1]}e{int(m[2]):+03d}", plain)
+    return [number.lstrip("+") for number in re.findall(r"[-+]?\d+\.\d+(?:e[-+]\d\d)?", plain)]
 
 
 @pytest.fixture
@@ -103,6 +105,60 @@ def test_the_formats_carry_the_same_numbers(table):
     for row, *texts in zip(rows, markdown, html, latex, strict=True):
         shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), texts[2].split(" & ", 1)[1]]
         assert [numbers(text) for text in shown] == [expected_numbers(row)] * 3
+
+
+@pytest.mark.parametrize("scale", [1e18, 1e9, 1e7, 1e-6, 1e-10])
+def test_numbers_out_of_all_proportion_have_exponents_and_the_formats_still_agree(make_plan, make_records, scale):
+    table = scaled_table(make_plan, make_records, {"a": scale, "b": 1.1 * scale})
+    rows = json.loads(render(table, "json"))["rows"]
+    shown = [markdown_cells(render(table, "md"))[1:], Cells(render(table, "html")).rows[1:]]
+    shown.append([line.split(" & ") for line in latex_lines(render(table, "tex"))])
+    for row, line, *texts in zip(rows, csv_rows(render(table, "csv")), *shown, strict=True):
+        cell = row["cells"][METRIC]
+        parts = [cell["diff"]["mean"], cell["diff"]["low"], cell["diff"]["high"]] if cell["diff"] else []
+        expected = [f"{part:.3e}" for part in (cell["mean"], cell["sd"], *parts)]
+        assert [numbers(" ".join(text[1:])) for text in texts] == [expected] * 3
+        assert float(line[f"{METRIC}_mean"]) == cell["mean"]
+    assert max(len(text) for text in render(table, "md").splitlines() if text.startswith("|")) < 120
+
+
+def test_one_number_out_of_proportion_leaves_the_others_as_they_are(make_plan, make_records):
+    table = scaled_table(make_plan, make_records, {"a": 1.0, "b": 1.0, "huge": 1e12, "tiny": 1e-7})
+    cells = {row[0]: row[1:] for row in markdown_cells(render(table, "md"))[1:]}
+    assert re.fullmatch(r"\d\d\.\d\d ± \d\.\d\d \(3\)", cells["b"][0])
+    assert re.fullmatch(r"\d\.\d{3}e\+13 ± \d\.\d{3}e\+1\d \(3\)", cells["huge"][0])
+    assert re.fullmatch(r"\d\.\d{3}e-06 ± \d\.\d{3}e-0\d \(3\)", cells["tiny"][0])
+    assert numbers(cells["tiny"][1])[0].startswith("-2"), "the difference is of the baseline's size"
+    assert cells["b"][1] == "0.00 [0.00, 0.00]", "beside ordinary numbers a tiny difference is none"
+
+
+def scaled_table(make_plan, make_records, scales):
+    """Rows of one set of values, each times its scale; the second one a rounding error beside the first."""
+    plan = make_plan([{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(scales)])
+    records = make_records(plan)
+    for index, (label, scale) in enumerate(scales.items()):
+        for seed in plan.seeds:
+            record = records[plan.memberships[label, seed]]
+            metrics = {METRIC: (20 + 0.3 * seed + 1e-13 * index * seed) * scale}
+            outcome = record.outcome.model_copy(update={"metrics": metrics})
+            records[record.trial.key] = record.model_copy(update={"outcome": outcome})
+    return build_table(plan, records)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (9_999_999.94, 1, "9999999.9"),
+        (9_999_999.96, 1, "1.000e+07"),
+        (-1.2345e9, 2, "−1.234e+09"),
+        (0.0, 4, "0.0000"),
+        (0.00004, 4, "4.000e-05"),
+        (0.00004, 5, "0.00004"),
+        (0.0002, 3, "0.000"),
+    ],
+)
+def test_an_exponent_comes_with_the_eighth_digit_and_instead_of_zeros(value, decimals, text):
+    assert number(value, places_of((value,), decimals)) == text
 
 
 def test_csv_holds_the_numbers_of_the_json_unrounded(table):
@@ -153,7 +209,7 @@ def test_a_hole_is_named_and_a_row_without_numbers_says_why(window_plan, make_re
         records[key] = make_record(records[key].trial, Outcome(status="diverged", reason=f"loss is nan at step {seed}"))
     text = render(build_table(window_plan, records), "md")
     (line,) = [cells for cells in markdown_cells(text) if cells[0] == "D 7x7"]
-    assert line[1:] == ["diverged", "–"]
+    assert line[1:] == ["diverged", "–", "undecided"]
     assert "row 'D 7x7', seed 2: diverged: loss is nan at step 2" in text
 
 
@@ -174,8 +230,8 @@ def test_groups_have_a_heading_across_the_table(make_plan, make_records):
     assert [cells[0] for cells in markdown_cells(render(table, "md"))[1:]] == [
         "G|1", "G|10 (baseline)", "G|11", "H_2", "H_20 (baseline)", "H_21",
     ]  # fmt: skip
-    assert '<th scope="rowgroup" colspan="3">H_2</th>' in render(table, "html")
-    assert "\\multicolumn{3}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex")
+    assert '<th scope="rowgroup" colspan="4">H_2</th>' in render(table, "html")
+    assert "\\multicolumn{4}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex")
     assert [line["group"] for line in csv_rows(render(table, "csv"))] == ["G|1", "H_2", "G|1", "H_2"]
 
 
@@ -260,7 +316,7 @@ def test_further_metrics_follow_and_have_differences_of_their_own(make_plan, mak
     plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["map_pct"])
     table = build_table(plan, make_records(plan))
     heading = markdown_cells(render(table, "md"))[0]
-    assert heading == ["row", "top-1 error (%) ↓", "difference (95 % CI)", "mAP (%) ↑"]
+    assert heading == ["row", "top-1 error (%) ↓", "difference (95 % CI)", "decision (p)", "mAP (%) ↑"]
     assert "mAP (%): difference" in render(table, "md", columns=["map_pct:diff"])
 
 
@@ -281,7 +337,7 @@ def test_the_spread_decides_the_digits(make_plan, make_records):
     plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["train_loss"])
     cells = markdown_cells(render(build_table(plan, make_records(plan, [20, 21])), "md"))
     assert re.match(r"\d\d\.\d\d ± 0\.\d\d ", cells[1][1])
-    assert re.match(r"0\.\d{4} ± 0\.00\d\d ", cells[1][3])
+    assert re.match(r"0\.\d{4} ± 0\.00\d\d ", cells[1][4])
     fixed = markdown_cells(render(build_table(plan, make_records(plan, [20, 21])), "md", digits=1))
     assert re.match(r"\d\d\.\d ± 0\.\d ", fixed[1][1])
 

@@ -91,10 +91,14 @@ def test_a_prefix_stands_before_every_pointer() -> None:
     assert [problem.pointer for problem in caught.value.problems] == ["/study", "/study/base/lr"]
 
 
+def test_what_is_beside_the_study_keeps_its_pointer() -> None:
+    with pytest.raises(StudyError) as caught, below("/study", beside=("/scale",)):
+        raise StudyError([Problem("/scale", "a", "b"), Problem("/scales", "a", "b")])
+    assert [problem.pointer for problem in caught.value.problems] == ["/scale", "/study/scales"]
+
+
 BUILT_LATER = [
     ("GET", "/"),
-    ("GET", "/api/v1/studies/x/compare?a=1&b=2"),
-    ("GET", "/api/v1/studies/x/plots/effects.svg"),
     ("POST", "/api/v1/paper"),
     ("GET", "/api/v1/schedules"),
     ("POST", "/api/v1/schedules"),

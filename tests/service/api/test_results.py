@@ -137,3 +137,37 @@ def test_plots_are_drawn(
 @pytest.mark.parametrize("file", ["forrest.svg", "seeds.pdf", "seeds.", ".svg", "seeds.svg.svg", "seeds"])
 def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> None:
     assert client.get(f"{post()['links']['self']}/plots/{file}").status_code == 404
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_table_says_that_its_cells_are_fresh_replicates_only_where_they_are(
+    client: TestClient, post: Post, finish: Callable[[str], None], fresh: bool
+) -> None:
+    ended = post()
+    finish(ended["id"])
+    study = post(fresh=fresh)
+    provisional = client.get(study["links"]["table"]).json()["notes"]
+    finish(study["id"])
+    for notes in (provisional, client.get(study["links"]["table"]).json()["notes"]):
+        assert any(note.startswith("fresh replicates: ") for note in notes) == fresh
+
+
+def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None:
+    url = f"{done['links']['self']}/compare"
+    found = client.get(url, params={"a": "shifted", "b": "plain"}).json()
+    assert found["diff"]["mean"] == pytest.approx(1.0)
+    assert [one["seed"] for one in found["seeds"]] == list(range(len(found["seeds"])))
+    assert (found["pairs"], found["is_post_hoc"], found["provisional"]) == (1, True, False)
+    assert found["sentence"].startswith("shifted is ")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pointer"), [("shiftd", "plain", "/a"), ("plain", "x", "/b"), ("plain", "plain", "/b")]
+)
+def test_rows_that_cannot_be_compared_are_refused_at_their_place(
+    client: TestClient, done: dict[str, Any], a: str, b: str, pointer: str
+) -> None:
+    answer = client.get(f"{done['links']['self']}/compare", params={"a": a, "b": b})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert client.get(f"{done['links']['self']}/compare", params={"a": a}).status_code == 422

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("replicate", sa.Integer(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("registrations", sa.JSON(), nullable=False),
         sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("costs", sa.JSON(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),

@@ -1,0 +1,223 @@
+"""From rows to what is established about them: each family tested against its baseline and held against the paper.
+
+The statistics are `ablate.statistics`; here rows become their input, and their answers the documents of a table. As
+long as a planned seed is outstanding nothing is decided: a test that is looked at again and again finds something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ablate.plan import Plan
+from ablate.statistics import agreement as agreements
+from ablate.statistics import comparison as statistics
+from ablate.statistics.agreement import Agreement, PrintedRow, agreement
+from ablate.statistics.comparison import Runs, compare_runs
+from ablate.statistics.evidence import Design
+from ablate.statistics.family import FamilyAnalysis, RowAnalysis, analyse_family, seeds_to_decide
+from ablate.statistics.order import order_of_pairs
+from ablate.statistics.rank import rank_agreement
+from ablate.statistics.sentences import describe_decision, describe_spread, describe_test
+from ablate.tables.published import PublishedTable
+from ablate.tables.results import RowResults
+from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
+
+PAPER_SCALE = "paper"
+"""The scale whose words about a paper are `reproduced` and `contradicted`, where the data set is the paper's too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one row.
+
+    Attributes:
+        analysis: the numbers, `tested` the document of them.
+        agreement: None where nothing was printed.
+    """
+
+    analysis: RowAnalysis
+    tested: Tested
+    agreement: RowAgreement | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a table is told; nothing as long as seeds are outstanding.
+
+    Attributes:
+        families: in the order of the groups.
+        rows: by label, without the baselines.
+    """
+
+    families: tuple[Family, ...] = ()
+    rows: Mapping[str, Finding] = field(default_factory=dict)
+
+
+def design_of(plan: Plan) -> Design:
+    """What the study fixed about its tests."""
+    table = plan.study.table
+    return Design(plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test)
+
+
+def runs_of(result: RowResults, metric: str) -> Runs:
+    """A row's metric as the statistics take it; a trial that did not report it has failed to."""
+    values = result.values(metric)
+    failed = [*result.with_status("failed"), *(seed for seed in result.succeeded if seed not in values)]
+    return Runs(result.row.label, values, list(result.keys), list(result.with_status("diverged")), failed)
+
+
+def find_out(
+    plan: Plan, results: Sequence[RowResults], audits: Sequence[RowResults], published: PublishedTable | None
+) -> Findings:
+    """Test every family of a plan.
+
+    Args:
+        plan: its design.
+        results: of every row.
+        audits: of the hidden copies of baselines.
+        published: printed numbers, joined by row label.
+    """
+    if any(result.missing for result in (*results, *audits)):
+        return Findings()
+    families: list[Family] = []
+    rows: dict[str, Finding] = {}
+    for group in dict.fromkeys(result.row.group for result in results):
+        members = [result for result in results if result.row.group == group]
+        copies = [audit for audit in audits if audit.row.group == group]
+        family, found = _find_out_family(plan, members, copies, published)
+        families.append(family)
+        rows |= found
+    return Findings(tuple(families), rows)
+
+
+def _find_out_family(
+    plan: Plan, members: Sequence[RowResults], copies: Sequence[RowResults], published: PublishedTable | None
+) -> tuple[Family, dict[str, Finding]]:
+    baseline = next(result for result in members if result.row.is_baseline)
+    rows = [result for result in members if result is not baseline]
+    printed = _printed_differences(plan.metric, baseline, rows, published)
+    found = analyse_family(
+        [runs_of(result, plan.metric) for result in rows], runs_of(baseline, plan.metric), design_of(plan)
+    )
+    held = _hold_against_paper(plan, found, printed, published)
+    verdicts = {row.label: _row_agreement(row) for row in held.rows} if held else {}
+    family = Family(
+        group=baseline.row.group,
+        baseline=baseline.row.label,
+        comparisons=found.evidence.comparisons,
+        n=found.evidence.n,
+        test=found.evidence.test,
+        method=describe_test(found),
+        spread=describe_spread(found.evidence.pooled) if found.evidence.pooled else None,
+        agreement=_agreement_of(plan, held, members, published) if held else None,
+        audit=_audit(plan, baseline, copies[0]) if copies else None,
+    )
+    return family, {
+        row.label: Finding(row, _tested(row, found, printed.get(row.label)), verdicts.get(row.label))
+        for row in found.rows
+    }
+
+
+def _printed_differences(
+    metric: str, baseline: RowResults, rows: Iterable[RowResults], published: PublishedTable | None
+) -> dict[str, float]:
+    """Printed number minus the baseline's, of the rows that have both."""
+    cells = published.cells if published else {}
+    against = cells.get(baseline.row.label, {}).get(metric)
+    found = {result.row.label: cells.get(result.row.label, {}).get(metric) for result in rows}
+    return {label: one.minus(against).value for label, one in found.items() if one and against}
+
+
+def _hold_against_paper(
+    plan: Plan, found: FamilyAnalysis, printed: Mapping[str, float], published: PublishedTable | None
+) -> Agreement | None:
+    if not printed:
+        return None
+    rows = [PrintedRow(row.label, printed.get(row.label), row.evidence.comparison.differences) for row in found.rows]
+    asked = plan.study.table.headline or ()
+    return agreement(
+        rows,
+        at_paper_scale=_is_papers_own(plan, published),
+        alpha=found.design.alpha,
+        headline=[row.label for row in rows if row.label in asked],
+    )
+
+
+def _is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
+    """Whether scale and data set are the paper's, so that its noise is ours."""
+    if published is None or plan.scale != PAPER_SCALE:
+        return False
+    names = {str(getattr(row.recipe, "dataset", "")) for row in plan.rows}
+    return all(name and name in published.dataset.lower() for name in names)
+
+
+def _agreement_of(
+    plan: Plan, held: Agreement, members: Sequence[RowResults], published: PublishedTable | None
+) -> FamilyAgreement:
+    cells = published.cells if published else {}
+    printed = {label: found.value for label, cell in cells.items() if (found := cell.get(plan.metric))}
+    values = {result.row.label: result.values(plan.metric) for result in members}
+    rank = rank_agreement(printed, values, alpha=plan.study.table.alpha)
+    return FamilyAgreement(
+        word=held.word,
+        text=held.text,
+        counts=dict(held.counts),
+        headline=list(held.headline),
+        tau=rank.tau,
+        rank=rank.text,
+        pairs=order_of_pairs(printed, values, alpha=plan.study.table.alpha).text,
+    )
+
+
+def _row_agreement(row: agreements.RowAgreement) -> RowAgreement:
+    size = row.magnitude
+    return RowAgreement(
+        word=row.word,
+        text=row.text,
+        direction=row.direction,
+        ratio=size.ratio if size else None,
+        standardised=size.standardised if size else None,
+        is_inside=size.is_inside if size else None,
+    )
+
+
+def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None) -> Tested:
+    evidence, lost, pairing = analysis.evidence, analysis.evidence.failures, analysis.pairing
+    target = abs(printed) if printed else family.design.margin
+    is_open = analysis.decision == "undecided"
+    return Tested(
+        test=evidence.test,
+        p_t=evidence.comparison.p_t,
+        comparisons=evidence.comparisons,
+        simultaneous=bounds_of(evidence.interval),
+        p_better=superiority_of(analysis.better),
+        text=describe_decision(analysis, family.design),
+        mde=analysis.mde,
+        mde_sd=analysis.mde_sd,
+        target=target,
+        seeds_needed=seeds_to_decide(analysis, target, family.design) if is_open and target else None,
+        rho=pairing.rho if pairing else None,
+        pairing_gain=pairing.gain if pairing else None,
+        p_lost=lost.p if lost.row_only or lost.reference_only else None,
+        p_worst=lost.p_worst,
+    )
+
+
+def bounds_of(interval: tuple[float, float] | None) -> Bounds | None:
+    """An interval as a document."""
+    return Bounds(low=interval[0], high=interval[1]) if interval else None
+
+
+def superiority_of(found: statistics.Superiority | None) -> Superiority | None:
+    """P(better) as a document."""
+    if found is None:
+        return None
+    return Superiority(share=found.share, wins=found.wins, ties=found.ties, n=found.n, low=found.low, high=found.high)
+
+
+def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
+    """By the paired t test: sign flip could never raise an alarm on five seeds."""
+    found = compare_runs(runs_of(copy, plan.metric), runs_of(baseline, plan.metric))
+    is_alarm = found.p_t is not None and found.p_t <= plan.study.table.alpha
+    return Audit(n=found.n, diff=found.mean, low=found.low, high=found.high, p=found.p_t, is_alarm=is_alarm)

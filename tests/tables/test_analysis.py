@@ -1,0 +1,286 @@
+"""What a table says is established: by recomputing it, and on the cases in which nothing can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from scipy import stats
+
+from ablate.plan import Plan, plan_document
+from ablate.registration import register
+from ablate.tables.build import build_table
+from ablate.tables.compare import compare_rows
+from ablate.tables.published import load_published
+from ablate.tables.render import render
+from ablate.trial import Outcome
+
+METRIC = "top1_error_pct"
+LEVELS = [13.6, 13.0, 13.02, 13.1, 11.4]
+
+
+@pytest.fixture
+def planned(make_plan, window_plan):
+    """The window study with so many seeds and such a [table]."""
+
+    def make(seeds: int, **table: object) -> Plan:
+        rows = [{"label": row.label, "set": dict(row.set), "baseline": row.is_baseline} for row in window_plan.rows]
+        return make_plan(rows, seeds=range(seeds), table=table)
+
+    return make
+
+
+def values_of(table, label):
+    return list(table.row(label).cells[METRIC].values.values())
+
+
+def test_few_seeds_are_tested_by_the_paired_t_test_with_holm(planned, make_records):
+    plan = planned(4)
+    table = build_table(plan, make_records(plan, LEVELS))
+    others = [row.label for row in table.rows if not row.baseline]
+    p = [stats.ttest_rel(values_of(table, label), values_of(table, "B 3x3")).pvalue for label in others]
+    steps = sorted(range(4), key=lambda index: p[index])
+    adjusted, highest = dict.fromkeys(others, 0.0), 0.0
+    for rank, index in enumerate(steps):
+        highest = max(highest, min(1.0, (4 - rank) * p[index]))
+        adjusted[others[index]] = highest
+    for label, raw in zip(others, p, strict=True):
+        cell = table.row(label).cells[METRIC]
+        assert (cell.p, cell.tested.p_t) == (pytest.approx(raw), pytest.approx(raw))
+        assert cell.p_adj == pytest.approx(adjusted[label])
+        assert cell.tested.test == "t"
+    assert table.families[0].test == "t"
+    assert "it assumes normal differences over seeds" in table.families[0].method
+
+
+def test_enough_seeds_are_tested_by_sign_flip_and_both_p_are_given(planned, make_records):
+    plan = planned(8)
+    table = build_table(plan, make_records(plan, LEVELS))
+    cell = table.row("E Sum(1x3, 3x1)").cells[METRIC]
+    assert (cell.tested.test, cell.p, cell.p_flip) == ("flip", 2 / 2**8, 2 / 2**8)
+    assert cell.p_adj == pytest.approx(4 * 2 / 2**8)
+    assert cell.tested.p_t < 1e-4
+    assert cell.decision == "better"
+
+
+def test_only_what_is_decided_to_be_better_is_bold_in_every_format(planned, make_records):
+    plan = planned(8)
+    table = build_table(plan, make_records(plan, LEVELS))
+    decided = {row.label for row in table.rows if row.cells[METRIC].decision == "better"}
+    assert decided == {"E Sum(1x3, 3x1)"}
+    assert [line.split("|")[1].strip() for line in render(table, "md").splitlines() if "**" in line] == [*decided]
+    assert render(table, "html").count("<strong>") == 1
+    (line,) = (line for line in render(table, "tex").splitlines() if "\\textbf" in line)
+    assert line.startswith("E Sum(1x3, 3x1) & ")
+
+
+def test_the_best_mean_is_not_bold_where_it_is_not_decided(planned, make_records):
+    plan = planned(2)
+    text = render(build_table(plan, make_records(plan, [13.6, 13.0, 12.9, 13.1, 13.2])), "md")
+    assert "**" not in text
+
+
+def test_the_test_of_the_study_is_taken_and_named(planned, make_records):
+    pooled, flip = planned(3, test="pooled"), planned(3, test="flip")
+    table = build_table(pooled, make_records(pooled, LEVELS))
+    assert table.families[0].test == "pooled"
+    assert "Levene" in table.families[0].spread
+    assert table.row("E Sum(1x3, 3x1)").cells[METRIC].decision == "better"
+    table = build_table(flip, make_records(flip, LEVELS))
+    assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", "undecided"}
+    assert "the exact test cannot decide" in table.row("A 1x1").cells[METRIC].tested.text
+
+
+def test_a_margin_makes_rows_equivalent_and_nothing_else_does(planned, make_records):
+    close = [13.0, 13.0, 13.0, 13.0, 13.0]
+    without, with_margin = planned(8), planned(8, margin=1.0)
+    decisions = [
+        {row.cells[METRIC].decision for row in build_table(plan, make_records(plan, close)).rows if not row.baseline}
+        for plan in (without, with_margin)
+    ]
+    assert decisions == [{"undecided"}, {"equivalent"}]
+
+
+def test_a_lower_level_decides_less(planned, make_records):
+    strict, loose = planned(4, alpha=0.001), planned(4, alpha=0.2)
+    counts = []
+    for plan in (strict, loose):
+        table = build_table(plan, make_records(plan, LEVELS))
+        counts.append(sum(row.cells[METRIC].decision in ("better", "worse") for row in table.rows))
+        assert f"decided at {100 * table.alpha:g} %" in " ".join(table.notes)
+    assert counts[0] < counts[1]
+
+
+def test_nothing_is_decided_as_long_as_a_seed_is_outstanding(planned, make_records):
+    plan = planned(8)
+    records = make_records(plan, LEVELS)
+    records.pop(plan.memberships["A 1x1", 7])
+    for provisional in (True, False):
+        table = build_table(plan, records, provisional=provisional)
+        assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", None}
+        assert table.families == []
+        assert any(note.startswith("nothing is decided as long as") for note in table.notes)
+        assert "decision (p)" not in render(table, "md")
+
+
+def test_only_the_primary_metric_is_tested(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["map_pct"])
+    cells = build_table(plan, make_records(plan, [20, 22])).row("b").cells
+    assert (cells[METRIC].decision, cells["map_pct"].decision) == ("worse", None)
+    assert cells["map_pct"].diff.low is not None
+
+
+def test_groups_are_families_of_their_own(make_plan, make_records):
+    rows = [
+        {"label": f"{group}{n}", "group": group, "set": {"lr": (10 * ord(group) + n) / 1000}}
+        for group in "ab"
+        for n in (0, 1)
+    ]
+    plan = make_plan(rows, seeds=range(6))
+    table = build_table(plan, make_records(plan, [20, 23, 20, 23]))
+    assert [(family.group, family.baseline, family.comparisons) for family in table.families] == [
+        ("a", "a0", 1), ("b", "b0", 1),
+    ]  # fmt: skip
+    assert table.row("b1").cells[METRIC].p_adj == table.row("b1").cells[METRIC].p == 2 / 2**6
+
+
+def test_a_row_that_lost_runs_is_not_called_better_for_it(planned, make_records, make_record):
+    plan = planned(8)
+    records = make_records(plan, LEVELS)
+    for seed in (1, 4):
+        key = plan.memberships["E Sum(1x3, 3x1)", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="diverged", reason="loss is nan"))
+    table = build_table(plan, records)
+    cell = table.row("E Sum(1x3, 3x1)").cells[METRIC]
+    assert (cell.decision, cell.tested.text) == ("undecided", "undecided (failures)")
+    assert any("did not lose the same seeds" in note and "McNemar" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_a_row_that_failed_altogether_and_a_row_without_spread_get_a_word(planned, make_records, make_record, seeds):
+    plan = planned(seeds)
+    records = make_records(plan, [13.0] * 5, noise=0)
+    for seed in plan.seeds:
+        key = plan.memberships["A 1x1", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="failed", reason="out of memory"))
+    table = build_table(plan, records)
+    assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", "undecided"}
+    for row in table.rows:
+        p = [row.cells[METRIC].p, row.cells[METRIC].p_adj, row.cells[METRIC].p_flip]
+        assert all(value is None or 0 < value <= 1 for value in p)
+    for format in ("md", "tex", "csv", "html", "json"):
+        assert render(table, format, columns=["all"])
+
+
+def test_an_undecided_row_says_what_it_could_have_seen_and_what_would_decide_it(planned, make_records):
+    plan = planned(3)
+    table = build_table(
+        plan, make_records(plan, [13.6, 13.0, 13.02, 13.1, 13.0]), published=load_published().column("T7")
+    )
+    row = table.row("C 5x5")
+    tested = row.cells[METRIC].tested
+    assert tested.target == pytest.approx(0.5)
+    assert tested.seeds_needed > 3
+    hours = (tested.seeds_needed - 3) * (row.train_s + table.row("B 3x3").train_s) / 3600
+    assert row.worker_h == pytest.approx(hours)
+    (note,) = (note for note in table.notes if note.startswith("row 'C 5x5'"))
+    assert "could only have seen effects >" in note
+    assert f"{tested.seeds_needed:,} seeds would decide a difference of 0.5" in note
+    assert "worker_h" not in table.to_json(measured=False)["rows"][2]
+
+
+def test_agreement_has_the_words_that_the_scale_allows(planned, make_records):
+    plan = planned(8)
+    printed = load_published().column("T7")
+    records = make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1])
+    table = build_table(plan, records, published=printed)
+    words = {row.label: row.cells[METRIC].agreement.word for row in table.rows if not row.baseline}
+    assert words["A 1x1"] == "agrees"
+    assert set(words.values()) <= {"agrees", "disagrees", "undecided", "no claim"}
+    assert table.families[0].agreement.tau == pytest.approx(
+        stats.kendalltau(
+            [row.cells[METRIC].published.value for row in table.rows], [row.cells[METRIC].mean for row in table.rows]
+        ).statistic
+    )
+    own = [replace(row, recipe=row.recipe.model_copy(update={"dataset": "imagenet"})) for row in plan.rows]
+    at_paper = replace(plan, scale="paper", rows=tuple(own))
+    table = build_table(at_paper, records, published=printed)
+    assert table.row("A 1x1").cells[METRIC].agreement.word == "reproduced"
+    assert "at scale paper" in " ".join(table.notes)
+    only_called_so = build_table(replace(plan, scale="paper"), records, published=printed)
+    assert only_called_so.row("A 1x1").cells[METRIC].agreement.word == "agrees"
+
+
+def test_the_headline_decides_the_word_of_the_table(planned, make_records):
+    printed = load_published().column("T7")
+    plan = planned(8, headline=["A 1x1"])
+    table = build_table(plan, make_records(plan, [15.6, 13.0, 13.0, 13.1, 13.1]), published=printed)
+    assert table.families[0].agreement.headline == ["A 1x1"]
+    assert table.families[0].agreement.word == "agrees"
+
+
+@pytest.mark.parametrize(("shift", "is_alarm"), [(0.0, False), (3.0, True)])
+def test_an_audit_is_told_below_the_table_and_is_no_row_of_it(make_record, shift, is_alarm):
+    rows = [{"label": "base"}, {"label": "other", "set": {"lr": 0.3}}]
+    plan = plan_document({"name": "audited", "seeds": 8, "audit": True, "base": {"dataset": "digits"}, "rows": rows})
+    records = {}
+    for (label, seed), key in plan.memberships.items():
+        error = 20 + [0.1, -0.2, 0.3, 0.0, -0.1, 0.2, -0.3, 0.15][seed] * (-1 if "audit" in label else 1)
+        error += shift if "audit" in label else 0.0
+        records[key] = make_record(plan.trials[key], Outcome(status="succeeded", metrics={METRIC: error}))
+    table = build_table(plan, records)
+    assert [row.label for row in table.rows] == ["base", "other"]
+    audit = table.families[0].audit
+    assert (audit.n, audit.is_alarm) == (8, is_alarm)
+    (note,) = (note for note in table.notes if note.startswith("audit: "))
+    assert ("DIFFERENT" in note) == is_alarm
+    assert table.families[0].comparisons == 1
+
+
+def test_a_design_that_was_changed_over_known_results_is_called_exploratory(planned, make_records):
+    plan = planned(4)
+    before, after = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 6))
+    history = [register(planned(3), before), register(plan, after)]
+    table = build_table(plan, make_records(plan, LEVELS), registrations=history)
+    assert table.exploratory
+    assert any(note.startswith("exploratory: ") for note in table.notes)
+    assert any("its seeds changed on 2026-05-06" in note for note in table.provenance)
+    assert not build_table(plan, make_records(plan, LEVELS), registrations=history[1:]).exploratory
+
+
+def test_the_caption_of_latex_says_data_length_seeds_and_test(planned, make_records):
+    plan = planned(3)
+    (caption,) = (
+        line
+        for line in render(build_table(plan, make_records(plan, LEVELS)), "tex").splitlines()
+        if "\\caption" in line
+    )
+    for part in ("Digits, resnet50, 120 epochs", "3 seeds (0-2)", "paired t test, corrected for 4 comparisons (Holm)"):
+        assert part in caption
+
+
+def test_two_rows_are_compared_seed_by_seed_over_all_pairs(planned, make_records):
+    plan = planned(8)
+    records = make_records(plan, LEVELS)
+    found = compare_rows(plan, records, "E Sum(1x3, 3x1)", "D 7x7")
+    table = build_table(plan, records)
+    ours, theirs = (table.row(label).cells[METRIC].values for label in (found.a, found.b))
+    assert [(one.seed, one.a, one.b) for one in found.seeds] == [(seed, ours[seed], theirs[seed]) for seed in ours]
+    assert found.diff.mean == pytest.approx(sum(ours.values()) / 8 - sum(theirs.values()) / 8)
+    assert (found.pairs, found.p_flip) == (10, 2 / 2**8)
+    assert found.p_t == pytest.approx(stats.ttest_rel(list(ours.values()), list(theirs.values())).pvalue)
+    assert found.p_adj >= found.p
+    assert found.sentence.startswith("E Sum(1x3, 3x1) is 1.")
+    back = compare_rows(plan, records, "D 7x7", "E Sum(1x3, 3x1)")
+    assert (back.diff.mean, back.p_adj) == (pytest.approx(-found.diff.mean), pytest.approx(found.p_adj))
+    assert {back.decision, found.decision} in ({"better", "worse"}, {"undecided"})
+
+
+def test_rows_with_outstanding_seeds_are_compared_provisionally(planned, make_records):
+    plan = planned(4)
+    records = make_records(plan, LEVELS)
+    records.pop(plan.memberships["A 1x1", 3])
+    found = compare_rows(plan, records, "A 1x1", "B 3x3")
+    assert (found.provisional, found.diff.n) == (True, 3)
+    assert found.sentence.endswith("provisional, as results are outstanding")
