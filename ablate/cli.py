@@ -56,8 +56,12 @@ def run(
     fresh: Annotated[bool, typer.Option(help="Set known results aside (nothing is deleted) and train anew.")] = False,
     columns: Annotated[
         str | None,
-        typer.Option(help="Columns of the table, by comma; 'all' for every one.", show_default=False),
+        typer.Option(
+            help="Columns of the table, by comma; 'factors' for one of each factor, 'all' for every one.",
+            show_default=False,
+        ),
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")] = False,
     digits: Annotated[
         int | None, typer.Option(min=0, max=10, help="Decimals; default: they follow the spread.", show_default=False)
     ] = None,
@@ -77,7 +81,7 @@ def run(
     status = screen.run(
         plan,
         _out(plan, out),
-        screen.Form(columns.split(",") if columns else None, digits, measured=not no_measured),
+        screen.Form(["all"] if full else columns.split(",") if columns else None, digits, measured=not no_measured),
         workers=workers,
         fresh=fresh,
         as_json=as_json,

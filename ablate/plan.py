@@ -7,6 +7,7 @@ inputs of `plan`; nothing else decides what runs.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ from ablate.designs import Design, build_design
 from ablate.errors import Problem, StudyError, TableError, TrialError, collecting, nearest, quote
 from ablate.recipe import EXCLUSIVE, applicable_values, identity_of, inapplicable_fields
 from ablate.resolve import check_base, resolve_rows
+from ablate.statistics.power import describe_power
 from ablate.study import Study, problems_of_shape
 from ablate.tables.published import PublishedTable, load_published
 from ablate.tasks import NamedTask, get_task
@@ -155,7 +157,12 @@ def plan(
         trials=trials,
         memberships=memberships,
         excluded=tuple(design.excluded),
-        warnings=(*design.warnings, *_idle_fields(study, chosen, rows), *_warnings(rows, blocks, memberships)),
+        warnings=(
+            *design.warnings,
+            *_idle_fields(study, chosen, rows),
+            *_warnings(rows, blocks, memberships),
+            *_power_warnings(study, rows, blocks),
+        ),
     )
 
 
@@ -328,6 +335,16 @@ def _idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterat
         for name in patch:
             if name not in exclusive and all(name in fields for fields in gone):
                 yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {gone[0][name]}")
+
+
+def _power_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[Problem]:
+    """What the tests of the study cannot decide, by the size of its families; one seed has a warning of its own."""
+    if len(seeds) == 1:
+        return
+    families = Counter(row.group for row in rows)
+    for size in sorted({count - 1 for count in families.values()}):
+        for sentence in describe_power(len(seeds), size, study.table.alpha, study.table.test):
+            yield Problem("/seeds", "power", sentence)
 
 
 def _warnings(

@@ -19,7 +19,7 @@ from ablate.progress import Board, Lines, show_warnings, trial_names
 from ablate.recipe import NetworkFields
 from ablate.registration import register
 from ablate.tables.build import build_table
-from ablate.tables.plots import PLOTS, plot
+from ablate.tables.plots import PLOT_FORMATS, plot, plots_of
 from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
@@ -81,8 +81,8 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
     )
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
-    for name in PLOTS:
-        for kind in ("svg", "png"):
+    for name in plots_of(table):
+        for kind in PLOT_FORMATS:
             (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
     return table
 

@@ -127,8 +127,12 @@ def table(
     study: StudyId,
     format: Annotated[str, typer.Option(help="md, tex, csv, html or json.")] = "md",
     columns: Annotated[
-        str | None, typer.Option(help="Columns, by comma; 'all' for every one.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Columns, by comma; 'factors' for one of each factor, 'all' for every one.", show_default=False
+        ),
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")] = False,
     digits: Annotated[int | None, typer.Option(min=0, max=10, help="Decimals.", show_default=False)] = None,
     no_measured: Annotated[bool, typer.Option("--no-measured", help="Leave out what every run measures anew.")] = False,
     out: Annotated[
@@ -139,7 +143,7 @@ def table(
     as_json: AsJson = False,
 ) -> None:
     """Print a study's table; while it runs, what is known so far."""
-    options = {"columns": columns, "digits": digits, "measured": "false" if no_measured else None}
+    options = {"columns": "all" if full else columns, "digits": digits, "measured": "false" if no_measured else None}
     with _client(url) as client:
         study_id = client.find_study(study)
         if out is not None:
@@ -317,14 +321,16 @@ def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
 
 def _save(client: Client, study_id: str, folder: Path, options: dict[str, Any]) -> None:
     """The table in every format, and every plot, into a folder."""
-    from ablate.tables.plots import PLOT_FORMATS, PLOTS
+    from ablate.tables.plots import PLOT_FORMATS, plots_of
     from ablate.tables.render import FORMATS
+    from ablate.tables.table import Table
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in FORMATS:
         text = client.get_text(f"/studies/{study_id}/table", format=name, **options)
         (folder / f"table.{name}").write_text(text, encoding="utf-8", newline="")
-    for name in PLOTS:
+    shown = Table.from_json(client.get(f"/studies/{study_id}/table", measured="false"))
+    for name in plots_of(shown):
         for kind in PLOT_FORMATS:
             (folder / f"{name}.{kind}").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/{name}.{kind}"))
     typer.echo(f"tables and plots are in {folder}", err=True)

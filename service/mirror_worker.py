@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from ablate.errors import AblateError
-from ablate.tables.plots import PLOTS
+from ablate.tables.plots import plots_of
 from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 from service.context import Context
@@ -112,7 +112,9 @@ class Shower:
                 means = _means(table)
                 files |= {f"table.{name}": render(table, name) for name in FORMATS}
                 if len(table.rows) <= MOST_PLOTTED:
-                    files |= {f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in PLOTS}
+                    files |= {
+                        f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in plots_of(table)
+                    }
             except AblateError as error:
                 log.error("the table of study %s is not shown in MLflow: %s", stored.id, error)
         return StudyRun(

@@ -57,7 +57,7 @@ def test_a_factor_that_does_not_apply_is_dropped_and_cells_that_coincide_become_
     assert labels(plan)[0] == "activation=relu"
     assert plan.rows[0].set == {"activation": "relu"}
     assert len(plan.rows) == 7
-    assert [warning.code for warning in plan.warnings] == ["coincide"]
+    assert [warning.code for warning in plan.warnings if warning.code != "power"] == ["coincide"]
 
 
 def test_an_explicit_row_that_sets_what_does_not_apply_is_refused(document: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def test_one_at_a_time_has_base_and_a_row_for_each_level_that_differs_from_it() 
     factors = [{"name": "window", "levels": ["1x1", "3x3", "5x5"]}, {"name": "se", "levels": [False, True]}]
     plan = plan_document({"name": "a", "design": "one_at_a_time", "factors": factors})
     assert labels(plan) == ["base", "window=1x1", "window=5x5", "se=true"]
-    assert plan.warnings == ()
+    assert {warning.code for warning in plan.warnings} == {"power"}
 
 
 @pytest.mark.parametrize(
@@ -262,3 +262,23 @@ def test_generated_rows_know_their_levels_without_those_that_do_not_apply() -> N
     off = [{"name": "SE", "off": {"se": False}}]
     without = plan_document({"name": "a", "base": {"se": True}, "design": "leave_one_out", "factors": off}).rows
     assert [(row.label, dict(row.levels)) for row in without] == [("full", {}), ("- SE", {"SE": "off"})]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "test", "parts"),
+    [
+        (
+            5,
+            "auto",
+            ["5 seeds, 5 comparisons: the exact test cannot decide", "8 seeds can", "the paired t test is used"],
+        ),
+        (5, "flip", ["the exact test cannot decide"]),
+        (8, "auto", []),
+        (3, "pooled", []),
+    ],
+)
+def test_a_design_that_cannot_decide_is_warned_of_before_it_runs(seeds: int, test: str, parts: list[str]) -> None:
+    plan = plan_document(grid(seeds=seeds, table={"test": test}))
+    said = " ".join(warning.message for warning in plan.warnings if warning.code == "power")
+    assert all(part in said for part in parts)
+    assert bool(said) == bool(parts)

@@ -6,6 +6,7 @@ a sentence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,9 +59,7 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
     notes = [f"trials finished from {finished[0]} to {finished[-1]} UTC"] if finished else []
-    results_alone = [record for record in records.values() if record.is_result]  # a dead worker recorded nothing
-    notes += _differing([dict(_flat(record.provenance)) for record in results_alone])
-    return notes + _inference(rows)
+    return [*notes, *_differing(results), *_inference(rows)]
 
 
 def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
@@ -159,18 +158,38 @@ def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
     return seeds
 
 
-def _differing(provenances: Sequence[Mapping[str, str]]) -> list[str]:
-    """One note for each kind of provenance in which the trials differ."""
+def _differing(results: Sequence[RowResults]) -> list[str]:
+    """One note for each kind of provenance in which trials differ, with the rows that differ from their baseline."""
+    told = {result.row.label: _provenance_of(result) for result in results}
+    baselines = {result.row.group: told[result.row.label] for result in results if result.row.is_baseline}
+    everything = {key: flat for result in results for key, flat in _by_key(result, told[result.row.label])}
     notes = []
-    for name in sorted({name for provenance in provenances for name in provenance}):
-        counts: dict[str, int] = {}
-        for provenance in provenances:
-            value = provenance.get(name, "not recorded")
-            counts[value] = counts.get(value, 0) + 1
+    for name in sorted({name for flat in everything.values() for name in flat}):
+        counts = Counter(flat.get(name, "not recorded") for flat in everything.values())
         if len(counts) > 1:
-            shown = [f"{value} ({count})" for value, count in sorted(counts.items(), key=lambda item: -item[1])]
-            notes.append(f"trials differ in {name}: {listed(shown)}")
+            shown = [f"{value} ({count})" for value, count in counts.most_common()]
+            apart = [
+                result.row.label
+                for result in results
+                if _is_apart(told[result.row.label], baselines.get(result.row.group, {}), name)
+            ]
+            unlike = f"; not as in their baseline: {named(apart)}" if apart else ""
+            notes.append(f"trials differ in {name}: {listed(shown)}{unlike}")
     return notes
+
+
+def _provenance_of(result: RowResults) -> dict[int, dict[str, str]]:
+    """By seed, of the trials that have a result: a dead worker recorded nothing."""
+    return {seed: dict(_flat(record.provenance)) for seed, record in result.records.items() if record.is_result}
+
+
+def _by_key(result: RowResults, told: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """A trial that several rows share counts once."""
+    return ((result.keys[seed], flat) for seed, flat in told.items())
+
+
+def _is_apart(row: Mapping[int, Mapping[str, str]], baseline: Mapping[int, Mapping[str, str]], name: str) -> bool:
+    return any(row[seed].get(name) != baseline[seed].get(name) for seed in row.keys() & baseline.keys())
 
 
 def _flat(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

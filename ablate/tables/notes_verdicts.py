@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablate.statistics.contributions import NOT_IMPORTANCE
+from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.sentences import format_p
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Effect, Effects, Family
-from ablate.tables.words import count, fixed, listed, named
+from ablate.tables.words import MINUS, count, fixed, listed, named
 
 MOST_OPEN = 12
 """Undecided rows of which each has a sentence of its own."""
@@ -25,7 +25,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         *_audits(table.families),
         *_agreements(table.families, table.scale),
         *_effects(table.effects),
-        *([NOT_IMPORTANCE] if design == "leave_one_out" else []),
+        *(_contributions(table) if design == "leave_one_out" else []),
         *_fronts(table),
     ]
 
@@ -122,6 +122,31 @@ def _effect(effect: Effect) -> str:
     tested = [f"p {_equals(effect.p_adj)} corrected"] if effect.p_adj is not None else []
     facts = "; ".join([*inside, *tested])
     return f"{' x '.join(effect.factors)} {fixed(100 * effect.share, 1)} %" + (f" ({facts})" if facts else "")
+
+
+def _contributions(table: Table) -> Iterator[str]:
+    """What each component adds to the full method of a leave-one-out study."""
+    values = {row.label: row.cells[table.metric].values for row in table.rows if row.levels}
+    full = next((row.label for row in table.rows if row.levels and "off" not in row.levels.values()), None)
+    if full is None:
+        return
+    without = {label: found for label, found in values.items() if label != full}
+    found = contributions(values[full], without, lower_is_better=table.lower_is_better)
+    shown = [_contribution(one) for one in found if one.difference is not None]
+    if shown:
+        yield f"better by each component (95 % t interval): {', '.join(shown)}"
+        yield NOT_IMPORTANCE
+
+
+def _contribution(one: Contribution) -> str:
+    found, name = one.difference, one.label.removeprefix("- ")
+    if found is None or one.gain is None:
+        return f"{name} unknown"
+    text = f"{name} {one.gain:+.3g}".replace("-", MINUS)
+    if found.low is None or found.high is None:
+        return text
+    low, high = sorted(end * (1 if one.gain == found.mean else -1) for end in (found.low, found.high))
+    return f"{text} [{f'{low:.3g}, {high:.3g}'.replace('-', MINUS)}]"
 
 
 def _fronts(table: Table) -> Iterator[str]:

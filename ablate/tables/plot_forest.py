@@ -40,14 +40,20 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
         _write(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no difference")
     else:
         low, high = cell.diff.low, cell.diff.high
+        if cell.tested and cell.tested.simultaneous:
+            ends = [cell.tested.simultaneous.low, cell.tested.simultaneous.high]
+            axes.plot(ends, [place, place], color=canvas.BLUE, linewidth=0.8)
         if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=canvas.BLUE, linewidth=1.8, solid_capstyle="butt")
-        axes.plot([cell.diff.mean], [place], marker="o", markersize=5.5, color=canvas.BLUE)
-        _write(axes, place, difference_text(cell, decimals))
+            axes.plot([low, high], [place, place], color=canvas.BLUE, linewidth=2.4, solid_capstyle="butt")
+        axes.plot([cell.diff.mean], [place], **(DECIDED if cell.decision in ("better", "worse") else OPEN))
+        decided = f" {cell.decision}" if cell.decision and cell.decision != "undecided" else ""
+        _write(axes, place, difference_text(cell, decimals) + decided)
     if cell.published and cell.published.diff is not None:
         axes.plot([cell.published.diff], [place], **PRINTED)
 
 
+DECIDED: dict[str, Any] = {"marker": "o", "markersize": 6, "color": canvas.BLUE, "zorder": 3}
+OPEN: dict[str, Any] = DECIDED | {"markerfacecolor": "white", "markeredgewidth": 1.4}
 PRINTED: dict[str, Any] = {
     "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
     "markeredgewidth": 1.4, "linestyle": "none", "zorder": 4,
@@ -69,10 +75,14 @@ def _keep_zero_inside(axes: Axes) -> None:
 
 
 def _legend(axes: Axes, table: Table) -> None:
-    look: dict[str, Any] = {"color": canvas.BLUE, "marker": "o", "markersize": 5.5, "linewidth": 1.8}
     cells = [row.cells[table.metric] for row in table.rows]
     has_interval = any(cell.diff is not None and cell.diff.low is not None for cell in cells)
-    handles = axes.plot([], [], label="ours, 95 % t interval" if has_interval else "ours", **look)
+    label = "ours, 95 % t interval" if has_interval else "ours"
+    handles = axes.plot([], [], label=label, **OPEN, linewidth=2.4)
+    if any(cell.decision in ("better", "worse") for cell in cells):
+        handles += axes.plot([], [], label="decided", **DECIDED, linestyle="none")
+    if any(cell.tested and cell.tested.simultaneous for cell in cells):
+        handles += axes.plot([], [], label="simultaneous", color=canvas.BLUE, linewidth=0.8)
     if any(cell.published for cell in cells):
         handles += axes.plot([], [], **PRINTED, label="printed")
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=8)
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=8)

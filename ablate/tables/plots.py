@@ -19,6 +19,11 @@ PLOTS = {
 PLOT_FORMATS = ("svg", "png")
 
 
+def plots_of(table: Table) -> list[str]:
+    """The plots that say something about a table; effects are those of a grid."""
+    return [name for name in PLOTS if name != "effects" or table.effects is not None]
+
+
 def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str, format: str = "svg") -> bytes:
     """A plot of a study's results; the same table and records give the same bytes.
 
