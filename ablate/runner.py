@@ -26,7 +26,8 @@ def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics 
 
     Yields:
         The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
-        status `failed`; its traceback is written to `workdir/traceback.txt`.
+        status `failed`; its traceback is written to `workdir/traceback.txt`. Workers get no SIGINT, and Ray cancels by
+        GeneratorExit, so KeyboardInterrupt is the task's own.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     try:
@@ -39,7 +40,9 @@ def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics 
             yield message
             if isinstance(message, Outcome):
                 return
-    except (Exception, SystemExit) as error:  # a task is foreign code: what it raises is this trial's end, and only its
+    except GeneratorExit:  # the one thing that is not the task's: whoever listens has stopped the trial
+        raise
+    except BaseException as error:  # a task is foreign code: whatever it raises is this trial's end, and only its
         (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
         yield _ending(error)
         return
@@ -51,7 +54,7 @@ def effective_seed(trial: Trial) -> int:
     return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
 
 
-def _ending(error: Exception | SystemExit) -> Outcome:
+def _ending(error: BaseException) -> Outcome:
     """The outcome that an exception stands for: a metric that is NaN or infinite has diverged, all else has failed."""
     if isinstance(error, ValidationError) and error.title in ("EpochMetrics", "Outcome", "Heartbeat"):
         bad = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "finite_number"]

@@ -6,10 +6,11 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -19,6 +20,8 @@ TIMEOUT_S = 120.0
 """Of an answer; the first study of a service waits for the import of torch."""
 RECONNECT_S = 60.0
 """How long a lost stream of events is tried for again."""
+RETRY_S = 1.0
+KEY = re.compile(r"[0-9a-f]{8,64}")
 
 
 class UnreachableError(AblateError):
@@ -46,15 +49,50 @@ class Event:
     data: dict[str, Any]
 
 
+@dataclass(slots=True)
+class Absence:
+    """How long a service has not answered.
+
+    Attributes:
+        url: of the service.
+        tell: hears in a sentence when it begins and when it ends.
+        since_s: monotonic time at which it began.
+    """
+
+    url: str
+    tell: Callable[[str], None]
+    since_s: float | None = None
+
+    def wait(self, error: UnreachableError) -> None:
+        """Wait a moment before the next attempt; raise UnreachableError where there were enough."""
+        if self.since_s is None:
+            self.since_s = time.monotonic()
+            self.tell(f"{error}; reconnecting, for at most {RECONNECT_S:g} s")
+        if time.monotonic() - self.since_s > RECONNECT_S:
+            text = f"no answer from {self.url} for {RECONNECT_S:g} s ({error}); what the service has is kept"
+            raise UnreachableError(f"{text}: start it with `ablate serve`, and watch again") from error
+        time.sleep(RETRY_S)
+
+    def end(self) -> None:
+        """The service answers."""
+        if self.since_s is not None:
+            self.since_s = None
+            self.tell("connected again")
+
+
 class Client:
     """A connection to the service; a context manager.
 
     Args:
         url: address of the service, without a path.
         api_key: sent as bearer token where there is one.
+
+    Raises:
+        RefusedError: the address is none.
     """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
+        _check_address(url)
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
@@ -115,29 +153,44 @@ class Client:
             raise RefusedError(f"no study has the id or the name '{text}'; `ablate list` names them")
         return str(found[0]["id"])
 
-    def events(self, study_id: str) -> Iterator[Event]:
-        """A study's events until it is done; a connection that breaks is taken up where it broke."""
-        last_id, lost_s = "", 0.0
+    def check_key(self, text: str) -> str:
+        """A text that can be a trial's key, or the beginning of one; RefusedError where it cannot."""
+        if not KEY.fullmatch(text):
+            has = "a key has 64 digits, 0-9 and a-f, of which the first 8 are enough"
+            raise RefusedError(f"{text!r} is no key of a trial; {has}; `ablate show ID` lists those of a study")
+        return text
+
+    def events(self, study_id: str, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[Event]:
+        """A study's events until it is done; a connection that breaks is taken up where it broke.
+
+        Args:
+            study_id: of the study.
+            tell: hears when the connection is lost, and when it is there again.
+
+        Raises:
+            UnreachableError: it was lost for more than `RECONNECT_S`.
+        """
+        last_id, absence = "", Absence(self.url, tell)
         while True:
             try:
-                for event in self._stream(study_id, last_id):
-                    last_id, lost_s = event.id or last_id, 0.0
+                for event in self._stream(study_id, last_id, absence.end):
+                    last_id = event.id or last_id
                     yield event
                     if event.kind == "done":
                         return
-            except UnreachableError:
-                lost_s = lost_s or time.monotonic()
-                if time.monotonic() - lost_s > RECONNECT_S:
-                    raise
-                time.sleep(1)
+                raise UnreachableError("the service closed the stream of events")
+            except UnreachableError as error:
+                absence.wait(error)
 
-    def _stream(self, study_id: str, last_id: str) -> Iterator[Event]:
+    def _stream(self, study_id: str, last_id: str, begin: Callable[[], None]) -> Iterator[Event]:
+        """A study's events behind an id; `begin` is called once the service answers."""
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         try:
             with self._http.stream("GET", f"/api/v1/studies/{study_id}/events", headers=headers) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     _raise(answer)
+                begin()
                 for event in httpx2.EventSource(answer):
                     if event.data:  # else it only says how long to wait before the next attempt
                         yield Event(event.id, event.event, json.loads(event.data))
@@ -159,8 +212,20 @@ def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
+def _check_address(url: str) -> None:
+    try:
+        address = urlsplit(url)
+        is_one = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):  # a port or an IPv6 address that is none, a name that cannot be one
+        is_one = False
+    if not is_one or re.search(r"\s", url):
+        text = f"--url or ABLATE_URL is {url!r}, which is no http:// or https:// address"
+        raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080, or none: then this machine's is found")
+
+
 def _raise(answer: httpx2.Response) -> None:
-    """The problem in an answer as an error."""
+    """The problem in an answer as an error; its title only says what kind it is."""
     try:
         problem = answer.json()
     except ValueError:
@@ -168,7 +233,7 @@ def _raise(answer: httpx2.Response) -> None:
     if problem.get("errors"):
         places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
         raise StudyError(places)
-    text = ": ".join(filter(None, (problem.get("title"), problem.get("detail"))))
+    text = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)
     raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)

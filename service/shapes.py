@@ -6,11 +6,12 @@ Field names are part of the contract with users' scripts. Answers have no defaul
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from ablate.study import Label, RowSpec, Seed, StrictDocument
+from ablate.seeds import MOST_SEEDS, Seeds
+from ablate.study import Label, RowSpec, StrictDocument
 from ablate.trial import Document
 
 StudyState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -27,25 +28,15 @@ class Submission(StrictDocument):
 
     study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
     scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
-    seeds: int | None = Field(None, ge=1, le=10_000, description="a count that overrides the study's")
+    seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count that overrides the study's")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
     fresh: bool = Field(False, description="train known trials again, as new replicates")
-
-
-def _distinct(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError("names a seed twice")
-    return seeds
 
 
 class Extension(StrictDocument):
     """Body of `POST /studies/{id}/extend`: more seeds, more rows, or both."""
 
-    seeds: (
-        Annotated[int, Field(ge=1, le=10_000)]
-        | Annotated[list[Seed], Field(min_length=1, max_length=10_000), AfterValidator(_distinct)]
-        | None
-    ) = Field(None, description="a new total, seeds 0 .. n-1; or a list of seeds to add")
+    seeds: Seeds | None = Field(None, description="a new total, seeds 0 .. n-1; or a list of seeds to add")
     rows: list[RowSpec] = Field(default_factory=list, description="rows to add")
 
 

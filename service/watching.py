@@ -31,6 +31,9 @@ class Screen(Protocol):
     def show(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take in an event."""
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+
 
 def watch(client: Client, study_id: str, console: Console) -> str:
     """Show a study's progress until it is done. Returns the state in which it ended."""
@@ -39,7 +42,7 @@ def watch(client: Client, study_id: str, console: Console) -> str:
     screen: Screen = (Bars if console.is_terminal else Lines)(console, study, metric)
     state = str(study["state"])
     with screen:
-        for event in client.events(study_id):
+        for event in client.events(study_id, screen.say):
             screen.show(event.kind, event.data)
             state = str(event.data.get("state", state)) if event.kind == "done" else state
     return state
@@ -56,7 +59,7 @@ class Lines:
     def __enter__(self) -> Self:
         done = sum(self.counts[state] for state in FINAL)
         if done:
-            self._say(f"{done} of {self.counts['trials']} cells are known")
+            self.say(f"{done} of {self.counts['trials']} cells are known")
         return self
 
     def __exit__(
@@ -70,11 +73,12 @@ class Lines:
             self.counts = data
         elif kind == "trial" and data["state"] in FINAL:
             self.ended.add((data["row"], data["seed"]))
-            self._say(f"[{len(self.ended)}] {data['row']}, seed {data['seed']}: {self._ending(data)}")
+            self.say(f"[{len(self.ended)}] {data['row']}, seed {data['seed']}: {self._ending(data)}")
         elif kind == "trial" and data["state"] == "queued" and data["reason"]:
-            self._say(f"{data['row']}, seed {data['seed']} is tried again: {data['reason']}")
+            self.say(f"{data['row']}, seed {data['seed']} is tried again: {data['reason']}")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _ending(self, data: Mapping[str, Any]) -> str:

@@ -53,6 +53,11 @@ class Toy:
             yield "garbage"
         if recipe.ending == "exits":
             raise SystemExit(5)
+        if recipe.ending == "interrupts":
+            raise KeyboardInterrupt
+        if recipe.ending == "cancels":
+            import asyncio
+            raise asyncio.CancelledError("by itself")
         if recipe.ending == "surrogate":
             raise RuntimeError("b\\udc80d")
         if recipe.ending == "nan":

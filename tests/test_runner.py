@@ -66,6 +66,8 @@ def test_an_unknown_task_is_refused_with_the_known_ones(toy: str) -> None:
         ("raises", "failed", "RuntimeError: the toy broke"),
         ("junk", "failed", "TypeError: the task yielded a str; allowed: Heartbeat, EpochMetrics, Outcome"),
         ("exits", "failed", "SystemExit: 5"),
+        ("interrupts", "failed", "KeyboardInterrupt: no message"),
+        ("cancels", "failed", "CancelledError: by itself"),
         ("surrogate", "failed", "RuntimeError: b\\udc80d"),
         ("nan", "diverged", "metric 'error' is not finite"),
         ("silent", "failed", "ended without an outcome"),
@@ -79,7 +81,25 @@ def test_a_trial_ends_in_exactly_one_outcome(
     assert [isinstance(message, Outcome) for message in messages] == [False] * (len(messages) - 1) + [True]
     assert messages[-1].status == status
     assert reason is None or reason in str(messages[-1].reason)
-    assert (tmp_path / "work" / "traceback.txt").exists() == (ending in ("raises", "junk", "exits", "surrogate", "nan"))
+    has_traceback = ending not in ("succeeded", "diverged", "silent")
+    assert (tmp_path / "work" / "traceback.txt").exists() == has_traceback
+
+
+def test_a_trial_that_is_stopped_at_a_message_has_no_outcome(toy: str, tmp_path: Path) -> None:
+    messages = run_trial(next(iter(toy_plan("succeeded").trials.values())), tmp_path / "work")
+    next(messages)
+    messages.close()  # type: ignore[attr-defined]
+    assert not (tmp_path / "work" / "traceback.txt").exists()
+
+
+def test_a_task_that_interrupts_itself_costs_no_worker_and_is_tried_once(toy: str, tmp_path: Path) -> None:
+    plan, folder = toy_plan("interrupts", "succeeded", seeds=1), Folder(tmp_path / "out")
+    with folder.locked():
+        events = list(run_study(plan, folder, workers=1))
+    assert not [event for event in events if isinstance(event, Note) and "started again" in event.text]
+    assert outcomes(plan, folder) == {"interrupts": ["failed"], "succeeded": ["succeeded"]}
+    reason = folder.read()[plan.memberships["interrupts", 0]].outcome.reason
+    assert reason == "KeyboardInterrupt: no message (traceback in the trial's traceback.txt and log)"
 
 
 def test_a_replicate_is_trained_with_other_random_numbers_than_any_seed(toy: str) -> None:

@@ -9,6 +9,7 @@ import codecs
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends
@@ -71,14 +72,24 @@ def read_submission(value: Json, context: InContext) -> Submission:
     with collecting(problems):
         return _validated(Submission, value)
     if isinstance(value.get("study"), dict):
-        with collecting(problems), below("/study"):
-            plan_document(value["study"], max_trials=context.settings.max_trials)
+        scale = None if any(problem.pointer == "/scale" for problem in problems) else value.get("scale")
+        with collecting(problems), in_study():
+            plan_document(value["study"], scale=scale, max_trials=context.settings.max_trials)
     raise StudyError(problems)
 
 
+def in_study() -> AbstractContextManager[None]:
+    """Inside, what is wrong is wrong in the body's study, but for the scale, which stands beside it."""
+    return below("/study", beside=("/scale",))
+
+
 def read_extension(value: Json) -> Extension:
-    """The body of `POST /studies/{id}/extend`."""
-    return _validated(Extension, value)
+    """The body of `POST /studies/{id}/extend`, which has to name something."""
+    extension = _validated(Extension, value)
+    if extension.seeds is None and not extension.rows:
+        text = "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"
+        raise StudyError([Problem("/seeds", "missing", text)])
+    return extension
 
 
 def digest_of(value: Json) -> str:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,6 +46,12 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+DRAIN_BYTES, DRAIN_S = 16 << 20, 3.0
+"""How much of a body that is too large is read behind the answer, and for how long, before the connection may end.
+
+One that is closed under a client that still sends is reset, and the client may never see why.
+"""
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,25 +67,53 @@ class Frame:
             await self.app(scope, receive, send)
             return
         request_id.set(secrets.token_hex(8))
-        has_started = False
+        body, status = _Body(receive), 0
 
         async def send_framed(message: Message) -> None:
-            nonlocal has_started
+            nonlocal status
             if message["type"] == "http.response.start":
-                has_started = True
+                status = message["status"]
                 _set_headers(MutableHeaders(scope=message), scope["path"])
+            elif status == TOO_LARGE.status and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await body.drain()
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
-            await self.app(scope, receive, send_framed)
+            await self.app(scope, body.receive, send_framed)
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception:  # the one broad except of the web side: a user gets an id, the log gets everything
             logger.exception("request %s failed: %s %r", request_id.get(), scope["method"], scope["path"])
-            if has_started:
+            if status:
                 raise  # the server cuts the connection, so that half an answer cannot pass for a whole one
             detail = "the service failed; its log says more under the id of this request"
             await problem(INTERNAL, detail)(scope, receive, send_framed)
+
+
+@dataclass(slots=True)
+class _Body:
+    """The body of a request as it comes.
+
+    Attributes:
+        is_over: whether all of it was received, or its client is gone.
+    """
+
+    source: Receive
+    is_over: bool = False
+
+    async def receive(self) -> Message:
+        message = await self.source()
+        self.is_over = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Throw away what has not been read, within bounds."""
+        size = 0
+        with anyio.move_on_after(DRAIN_S):
+            while not self.is_over and size < DRAIN_BYTES:
+                size += len((await self.receive()).get("body", b""))
 
 
 def _set_headers(headers: MutableHeaders, path: str) -> None:
@@ -144,5 +179,5 @@ def check_length(headers: Headers, max_body_bytes: int) -> None:
     """Refuse (413) a body that announces more than `max_body_bytes`."""
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:20]) > max_body_bytes:  # Python reads no number of 5,000 digits
-        # the body is not read: the connection cannot serve another request
+        # the body may not be read to its end: the connection cannot serve another request
         raise Refusal(TOO_LARGE, f"the body may have at most {max_body_bytes:,} bytes", {"Connection": "close"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -147,12 +147,15 @@ def publishable(text: str) -> str:
 
 
 @contextmanager
-def below(prefix: str) -> Iterator[None]:
-    """Put a prefix before the pointers of a StudyError: the study is a part of the body."""
+def below(prefix: str, *, beside: Collection[str] = ()) -> Iterator[None]:
+    """Put a prefix before the pointers of a StudyError: the study is a part of the body. What is beside it stays."""
     try:
         yield
     except StudyError as error:
-        raise StudyError([replace(item, pointer=prefix + item.pointer) for item in error.problems]) from error
+        moved = [
+            item if item.pointer in beside else replace(item, pointer=prefix + item.pointer) for item in error.problems
+        ]
+        raise StudyError(moved) from error
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:

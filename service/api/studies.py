@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from service import studies
-from service.api.body import digest_of, read_extension, read_submission
+from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
 from service.api.parameters import Cursor, IdempotencyKey, InContext, InStudyState, Limit, StudyId, StudyName
@@ -19,7 +19,6 @@ from service.api.problems import (
     TOO_LARGE,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
-    below,
     documented,
 )
 from service.shapes import Extension, Page, StudyView, Submission
@@ -54,7 +53,7 @@ def submit_study(
     them. With an `Idempotency-Key` the call can be repeated safely: the same key and body give the same study (200),
     the same key with another body is refused (422).
     """
-    with below("/study"):
+    with in_study():
         study, is_new = studies.submit(context, submission, key=key, digest=digest)
     if is_new:
         response.headers["Location"] = study.links.self_
@@ -70,7 +69,7 @@ def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
     The answer is that of `ablate check --json`. A study that could not run here (its data set is missing, a trial asks
     for more than any machine has) is planned all the same, with a warning.
     """
-    with below("/study"):
+    with in_study():
         return studies.plan_only(context, submission)
 
 

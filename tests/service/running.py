@@ -31,6 +31,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
     offset: float = 0.0
     gate: str = ""
+    fails: bool = False
 
 class Gated:
     Recipe = Recipe
@@ -41,6 +42,8 @@ class Gated:
         (here / "runs.txt").open("a").write(f"{recipe.offset:g} {seed} {os.getpid()} {time.time()}\\n")
         print("the task says hello")
         yield Heartbeat(step=0, steps=2)
+        if recipe.fails:
+            raise RuntimeError("as told")
         while recipe.gate and not (here / recipe.gate).exists():
             threading.Event().wait(0.02)
             yield Heartbeat(step=1, steps=2)
@@ -104,14 +107,14 @@ def until(condition: Callable[[], bool], what: str, log: Path | None = None, tim
 
 
 @contextmanager
-def serving(home: Path, site: Path, **environment: str) -> Iterator[Running]:
+def serving(home: Path, site: Path, port: int = 0, **environment: str) -> Iterator[Running]:
     """A service on a state directory; at the end it gets SIGTERM, ends with status 0, and leaves no process."""
     home.mkdir(exist_ok=True, parents=True)
     log = home / "service.log"
     variables = os.environ | {"ABLATE_HOME": str(home), "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", **environment}
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", "0"], env=variables, stderr=file
+            [sys.executable, "-m", "service.cli", "serve", "--port", str(port)], env=variables, stderr=file
         )
     try:
         running = _ready(process, home, site, log)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from ablate.errors import StudyError
+from service.api import guard
 from service.api.body import digest_of, read_json
 from service.api.problems import Refusal
 from service.settings import Settings
@@ -111,6 +115,49 @@ def test_a_body_has_a_limit(
     assert empty.post("/api/v1/studies", content=send(content), headers=JSON).status_code == status
 
 
+def answer_to(url: str, head: Sequence[str], content: bytes) -> bytes:
+    """What a client gets that sends everything before it reads anything, and then reads to the end."""
+    address = urlsplit(url)
+    lines = ("POST /api/v1/studies HTTP/1.1", "Host: localhost", "Content-Type: application/json", *head, "", "")
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        connection.sendall(content)
+        parts = []
+        while part := connection.recv(65_536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("above", [1, 8 << 20])
+def test_a_client_that_reads_only_when_it_has_sent_too_much_hears_why(
+    served: Any, settings: Settings, above: int
+) -> None:
+    content = b"{}".ljust(settings.max_body_bytes + above)
+    answer = answer_to(served.url, [f"Content-Length: {len(content)}"], content)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "urn:ablate:problem:body-too-large"
+
+
+def test_a_client_of_unknown_length_hears_it_too(served: Any, settings: Settings) -> None:
+    content = b"{}".ljust(settings.max_body_bytes + (8 << 20))
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in in_chunks(content)) + b"0\r\n\r\n"
+    answer = answer_to(served.url, ["Transfer-Encoding: chunked", "Connection: close"], chunks)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_without_end_is_not_read_for_ever(
+    served: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "DRAIN_S", 0.2)
+    with served.client() as client:
+        client.get("/healthz")  # so that it is up
+    began = time.monotonic()
+    answer = answer_to(served.url, [f"Content-Length: {settings.max_body_bytes * 4}"], b"{")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert time.monotonic() - began < 2
+
+
 def test_every_error_of_body_and_study_is_told_at_once(empty: TestClient) -> None:
     study = {"name": "x", "bse": {}, "base": {"windw": "3x3"}, "rows": [{"label": "a"}, {"label": "a"}]}
     answer = empty.post("/api/v1/studies", json={"study": study, "prioritty": 3, "seeds": "3"})
@@ -118,6 +165,27 @@ def test_every_error_of_body_and_study_is_told_at_once(empty: TestClient) -> Non
     assert {"/prioritty", "/seeds", "/study/bse", "/study/base/windw"} <= set(errors)
     assert errors["/prioritty"]["code"] == "unknown_field"
     assert "did you mean 'priority'?" in errors["/prioritty"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/studies", "/api/v1/studies/plan"])
+@pytest.mark.parametrize(
+    ("members", "places"),
+    [
+        ({"scale": "huge"}, ["/scale"]),
+        ({"scale": 3}, ["/scale"]),
+        ({"seeds": 0}, ["/seeds"]),
+        ({"seeds": [0, 1]}, ["/seeds"]),
+        ({"priority": 101}, ["/priority"]),
+        ({"priority": "high"}, ["/priority"]),
+        ({"scale": "huge", "seeds": "x", "priority": 1.5}, ["/priority", "/scale", "/seeds"]),
+    ],
+)
+def test_what_is_wrong_beside_the_study_is_placed_beside_it(
+    empty: TestClient, document: dict[str, Any], path: str, members: dict[str, Any], places: list[str]
+) -> None:
+    answer = empty.post(path, json={"study": document, **members})
+    assert answer.status_code == 422
+    assert sorted(error["pointer"] for error in answer.json()["errors"]) == places
 
 
 def test_a_deceptive_name_is_not_echoed(empty: TestClient) -> None:
@@ -140,7 +208,11 @@ def test_at_most_a_hundred_errors_are_listed(empty: TestClient) -> None:
     ("extension", "places"),
     [
         ({"seeds": [1, 1]}, {"/seeds": "names a seed twice"}),
-        ({"seeds": "8"}, {"/seeds": "should be a whole number or a list"}),
+        ({"seeds": "8"}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not text"}),
+        ({"seeds": {}}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not a table"}),
+        ({"seeds": []}, {"/seeds": "the list is empty; give a count or at least one seed"}),
+        ({}, {"/seeds": "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"}),
+        ({"seeds": None, "rows": []}, {"/seeds": "'seeds' is missing"}),
         ({"seeds": [0, "1", -1]}, {"/seeds/1": "a whole number", "/seeds/2": "greater than or equal to 0"}),
         (
             {"rows": [{"label": "x", "sett": {}}, {}]},

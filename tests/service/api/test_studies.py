@@ -133,7 +133,12 @@ def test_a_cancelled_study_is_in_conflict_with_some_calls(
 
 @pytest.mark.parametrize(
     ("extension", "trials"),
-    [({"seeds": 4}, 8), ({"seeds": [7]}, 6), ({"rows": [{"label": "more", "set": {"offset": 2.0}}]}, 6), ({}, 4)],
+    [
+        ({"seeds": 4}, 8),
+        ({"seeds": [7]}, 6),
+        ({"rows": [{"label": "more", "set": {"offset": 2.0}}]}, 6),
+        ({"seeds": 2}, 4),
+    ],
 )
 def test_a_study_is_extended(client: TestClient, post: Post, extension: dict[str, Any], trials: int) -> None:
     answer = client.post(f"{post()['links']['self']}/extend", json=extension)
@@ -151,7 +156,7 @@ def test_every_example_works_as_it_stands(client: TestClient) -> None:
         assert client.post(f"{STUDIES}/plan", json=example["value"]).status_code == 200
         answer = client.post(STUDIES, json=example["value"])
         assert answer.status_code == 201, answer.text
-        assert answer.json()["warnings"] == []
+            assert {warning["code"] for warning in answer.json()["warnings"]} <= {"power"}
     first = client.post(STUDIES, json=SUBMISSIONS["rows"]["value"]).json()
     for example in EXTENSIONS.values():
         answer = client.post(f"{first['links']['self']}/extend", json=example["value"])

@@ -1,0 +1,39 @@
+"""The seeds of a study as a document gives them: a count or a list, and one sentence for what is neither."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
+
+MAX_SEED = 2**63 - 1
+Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
+MOST_SEEDS = 10_000
+KINDS = {bool: "a boolean", float: "a number with a point", str: "text", dict: "a table", type(None): "null"}
+"""What a document can hold in the place of a count or a list, in words; the value itself is not repeated."""
+
+
+def _count_or_list(seeds: object) -> object:
+    """Refuses in one sentence what is neither, where pydantic would speak of each branch of the union."""
+    if isinstance(seeds, list) and not seeds:
+        raise ValueError("the list is empty; give a count or at least one seed")
+    if isinstance(seeds, bool) or not isinstance(seeds, (int, list)):
+        kind = KINDS.get(type(seeds), "what was given")
+        raise ValueError(f"should be a count (1 to {MOST_SEEDS:,}) or a list of distinct seeds, not {kind}")
+    return seeds
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("the list names a seed twice; seeds are blocks, each must be distinct")
+    return seeds
+
+
+SeedCount = Annotated[int, Strict(), Field(ge=1, le=MOST_SEEDS)]
+SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
+Seeds = Annotated[
+    Annotated[SeedCount, Tag("int")] | Annotated[SeedList, Tag("list[int]")],
+    Discriminator(lambda seeds: "list[int]" if isinstance(seeds, list) else "int"),
+    BeforeValidator(_count_or_list),
+]
+"""A count n, which stands for 0 .. n-1, or a list. The tags are words that pointers leave out."""
