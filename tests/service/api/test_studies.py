@@ -156,7 +156,7 @@ def test_every_example_works_as_it_stands(client: TestClient) -> None:
         assert client.post(f"{STUDIES}/plan", json=example["value"]).status_code == 200
         answer = client.post(STUDIES, json=example["value"])
         assert answer.status_code == 201, answer.text
-            assert {warning["code"] for warning in answer.json()["warnings"]} <= {"power"}
+        assert {warning["code"] for warning in answer.json()["warnings"]} <= {"power"}
     first = client.post(STUDIES, json=SUBMISSIONS["rows"]["value"]).json()
     for example in EXTENSIONS.values():
         answer = client.post(f"{first['links']['self']}/extend", json=example["value"])
