@@ -115,14 +115,19 @@ class _Tested:
     p_dunnett: float | None = None
 
 
-def gather_evidence(pairs: Sequence[tuple[Runs, Runs]], design: Design, *, shared: Runs | None = None) -> JointEvidence:
+def gather_evidence(
+    pairs: Sequence[tuple[Runs, Runs]], design: Design, *, shared: Runs | None = None, comparisons: int | None = None
+) -> JointEvidence:
     """Test each row against its reference and correct for all of them.
 
     Args:
         pairs: (row, reference), all the comparisons that were planned.
         design: alpha, test, direction.
         shared: the reference of all pairs; without it there is no pooled test.
+        comparisons: all that were planned, where the pairs are only some of them: the correction is Bonferroni then,
+            which is never easier than Holm.
     """
+    planned = comparisons or len(pairs)
     compared = [compare_runs(row, reference) for row, reference in pairs]
     failures = [compare_failures(*pair, lower_is_better=design.lower_is_better) for pair in pairs]
     testable = [index for index, comparison in enumerate(compared) if comparison.n > 1]
@@ -130,19 +135,19 @@ def gather_evidence(pairs: Sequence[tuple[Runs, Runs]], design: Design, *, share
     if design.test == "pooled" and shared is not None:
         fit = fit_blocks([pairs[index][0].usable for index in testable], shared.usable)
     n = len(fit.seeds) if fit else min((compared[index].n for index in testable), default=0)
-    test: Applied = "pooled" if fit else _choose(design, n, len(pairs))
+    test: Applied = "pooled" if fit else _choose(design, n, planned)
     if fit:
         tested = [_untested(comparison) for comparison in compared]
         for place, index in enumerate(testable):
-            tested[index] = _pooled(fit, place, len(pairs), design)
+            tested[index] = _pooled(fit, place, planned, design)
     else:
-        tested = [_paired(comparison, test, len(pairs), design) for comparison in compared]
+        tested = [_paired(comparison, test, planned, design) for comparison in compared]
     return JointEvidence(
         test=test if testable else None,
         n=n,
-        comparisons=len(pairs),
+        comparisons=planned,
         pooled=fit,
-        found=_corrected(compared, failures, tested),
+        found=_corrected(compared, failures, tested, planned),
     )
 
 
@@ -153,11 +158,14 @@ def _choose(design: Design, n: int, comparisons: int) -> Applied:
 
 
 def _corrected(
-    compared: Sequence[Comparison], failures: Sequence[Failures], tested: Sequence[_Tested]
+    compared: Sequence[Comparison], failures: Sequence[Failures], tested: Sequence[_Tested], comparisons: int
 ) -> tuple[Evidence, ...]:
     raw = [1.0 if one.p is None else one.p for one in tested]
     worst = [p if lost.p_worst is None else lost.p_worst for lost, p in zip(failures, raw, strict=True)]
-    together = zip(compared, failures, tested, holm(raw), holm(worst), strict=True)
+    adjusted, worst_adjusted = (
+        holm(p) if comparisons == len(p) else [min(1.0, comparisons * one) for one in p] for p in (raw, worst)
+    )
+    together = zip(compared, failures, tested, adjusted, worst_adjusted, strict=True)
     return tuple(
         Evidence(
             comparison=comparison,
@@ -171,7 +179,7 @@ def _corrected(
             sd=one.sd,
             df=one.df,
             interval=one.interval,
-            comparisons=len(tested),
+            comparisons=comparisons,
         )
         for comparison, lost, one, p_adj, p_worst_adj in together
     )

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 from ablate.statistics.comparison import Runs
 from ablate.statistics.evidence import Design, gather_evidence
 from ablate.statistics.family import RowAnalysis, conclude, seeds_to_decide
 from ablate.statistics.sentences import describe_pair
+
+MOST_ROWS = 40
+"""Rows up to which all pairs are tested, as Holm needs them; beyond, the one pair is corrected by Bonferroni."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,9 @@ def analyse_pair(rows: Sequence[Runs], a: str, b: str, *, design: Design) -> Pai
     if a == b:
         raise ValueError(f"row {a!r} is compared with itself; name two rows")
     wanted = (by_label[a], by_label[b])
-    others = [pair for pair in combinations(by_label.values(), 2) if {pair[0].label, pair[1].label} != {a, b}]
-    joint = gather_evidence([wanted, *others], design)
+    others = combinations(by_label.values(), 2) if len(rows) <= MOST_ROWS else ()
+    unlike = [pair for pair in others if {pair[0].label, pair[1].label} != {a, b}]
+    joint = gather_evidence([wanted, *unlike], design, comparisons=comb(len(rows), 2))
     analysis = conclude(*wanted, evidence=joint.found[0], design=design)
     mean = analysis.evidence.comparison.mean
     seeds_needed = seeds_to_decide(analysis, mean, design) if mean else None

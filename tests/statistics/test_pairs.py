@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from itertools import combinations
 
@@ -147,3 +148,13 @@ def test_the_order_of_the_rows_does_not_matter(table, random):
 )  # fmt: skip
 def test_p_values_are_written_in_two_digits_without_the_zero(p, text):
     assert format_p(p) == text
+
+
+def test_beyond_many_rows_the_pair_is_corrected_by_bonferroni_over_all_pairs() -> None:
+    draws = random.Random(5)
+    rows = [Runs(f"row {k}", {seed: k * 5.0 + draws.gauss(0, 0.1) for seed in range(4)}) for k in range(50)]
+    found = analyse_pair(rows, "row 1", "row 0", design=Design(lower_is_better=True))
+    evidence = found.analysis.evidence
+    assert found.pairs == evidence.comparisons == 1225
+    assert evidence.p is not None
+    assert evidence.p_adj == pytest.approx(min(1.0, 1225 * evidence.p))

@@ -1,0 +1,205 @@
+"""The commands about studies, over REST. Importing this module adds them to the console script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablate.cli import HOLES, AsJson, Scale, Seeds, StudyFile, app
+from service.connect import StudyId, Url, connected, show
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+
+@app.command()
+def submit(
+    study: StudyFile,
+    scale: Scale = None,
+    seeds: Seeds = None,
+    priority: Annotated[
+        int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
+    ] = None,
+    fresh: Annotated[bool, typer.Option(help="Train known trials again, as new replicates.")] = False,
+    wait: Annotated[bool, typer.Option(help="Show progress until it is done, then the table.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post a study to the service. Prints its id."""
+    from ablate.study import read_document
+
+    body = {"study": read_document(study), "scale": scale, "seeds": seeds, "priority": priority, "fresh": fresh}
+    with connected(url) as client:
+        answer = client.post("/studies", body, is_repeatable=True)
+        for warning in answer["warnings"]:
+            typer.echo(f"warning: {warning['message']}", err=True)
+        if wait:
+            raise typer.Exit(_wait(client, answer["id"], as_json=as_json))
+        show(answer, as_json, answer["id"])
+
+
+@app.command("list")
+def list_studies(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of this name.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the studies of the service, newest first."""
+    from service import showing
+
+    with connected(url) as client:
+        answer = client.get("/studies", state=state, name=name, limit=limit)
+    show(answer, as_json, lambda: showing.show_studies(answer["items"]))
+
+
+@app.command("show")
+def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a study: its state, progress and cells."""
+    from service import showing
+
+    with connected(url) as client:
+        study_id = client.find_study(study)
+        answer = client.get(f"/studies/{study_id}")
+        cells = [] if as_json else client.get_all(f"/studies/{study_id}/trials")
+    show(answer, as_json, lambda: showing.show_study(answer, cells))
+
+
+@app.command()
+def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a study's progress until it is done, then its table."""
+    with connected(url) as client:
+        raise typer.Exit(_wait(client, client.find_study(study), as_json=as_json))
+
+
+@app.command()
+def table(
+    study: StudyId,
+    format: Annotated[str, typer.Option(help="md, tex, csv, html or json.")] = "md",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns, by comma; 'factors' for one of each factor, 'all' for every one.", show_default=False
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")] = False,
+    digits: Annotated[int | None, typer.Option(min=0, max=10, help="Decimals.", show_default=False)] = None,
+    no_measured: Annotated[bool, typer.Option("--no-measured", help="Leave out what every run measures anew.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the table in every format and the plots, instead.", show_default=False),
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a study's table; while it runs, what is known so far."""
+    options = {"columns": "all" if full else columns, "digits": digits, "measured": "false" if no_measured else None}
+    with connected(url) as client:
+        study_id = client.find_study(study)
+        if out is not None:
+            _save(client, study_id, out, options)
+            show({"folder": str(out.absolute())}, as_json, None)
+        else:
+            kind = "json" if as_json else format
+            typer.echo(client.get_text(f"/studies/{study_id}/table", format=kind, **options), nl=False)
+
+
+@app.command()
+def compare(
+    study: StudyId,
+    a: Annotated[str, typer.Argument(metavar="A", help="Label of the row to judge.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Label of the row to compare it with.", show_default=False)],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare any two rows of a study, seed by seed: is A really different from B?
+
+    Post hoc, so p is corrected over all pairs of the table's rows.
+    """
+    from service import showing
+
+    with connected(url) as client:
+        answer = client.get(f"/studies/{client.find_study(study)}/compare", a=a, b=b)
+    show(answer, as_json, lambda: showing.show_pair(answer))
+
+
+@app.command()
+def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Cancel a study; trials that another study wants go on."""
+    _act(study, "cancel", url, as_json)
+
+
+@app.command()
+def retry(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Queue a study's failed and cancelled trials again."""
+    _act(study, "retry", url, as_json)
+
+
+@app.command()
+def pause(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Start no more trials that only paused studies want; what runs goes on."""
+    _act(study, "pause", url, as_json)
+
+
+@app.command()
+def resume(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+    """Go on with a paused study."""
+    _act(study, "resume", url, as_json)
+
+
+@app.command()
+def extend(
+    study: StudyId,
+    seeds: Annotated[int, typer.Option(min=1, help="New number of seeds; what is known stays.", show_default=False)],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add seeds to a study."""
+    _act(study, "extend", url, as_json, {"seeds": seeds})
+
+
+def _act(study: str, verb: str, url: str | None, as_json: bool, body: dict[str, Any] | None = None) -> None:
+    from service import showing
+
+    with connected(url) as client:
+        answer = client.post(f"/studies/{client.find_study(study)}/{verb}", body)
+    show(answer, as_json, lambda: showing.show_studies([answer]))
+
+
+def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
+    """Watch a study to its end, print its table and name its holes. Returns the exit status."""
+    from rich.console import Console
+
+    from service.watching import watch
+
+    console = Console(stderr=True)
+    try:
+        state = watch(client, study_id, console)
+    except KeyboardInterrupt:
+        console.print(f"the study goes on; `ablate watch {study_id}` shows it again", highlight=False, soft_wrap=True)
+        raise
+    typer.echo(client.get_text(f"/studies/{study_id}/table", format="json" if as_json else "md"), nl=False)
+    study = client.get(f"/studies/{study_id}")
+    if study["reason"]:
+        typer.echo(f"{state}: {study['reason']}", err=True)
+    return 0 if state == "succeeded" else HOLES
+
+
+def _save(client: Client, study_id: str, folder: Path, options: dict[str, Any]) -> None:
+    """The table in every format, and every plot, into a folder."""
+    from ablate.tables.plots import PLOT_FORMATS, plots_of
+    from ablate.tables.render import FORMATS
+    from ablate.tables.table import Table
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FORMATS:
+        text = client.get_text(f"/studies/{study_id}/table", format=name, **options)
+        (folder / f"table.{name}").write_text(text, encoding="utf-8", newline="")
+    shown = Table.from_json(client.get(f"/studies/{study_id}/table", measured="false"))
+    for name in plots_of(shown):
+        for kind in PLOT_FORMATS:
+            (folder / f"{name}.{kind}").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/{name}.{kind}"))
+    typer.echo(f"tables and plots are in {folder}", err=True)
