@@ -111,7 +111,7 @@ def train_in_worker(trial: Trial, workdir: Path) -> Iterator[tuple[Heartbeat | E
 
 
 def _record(trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]) -> TrialRecord:
-    finished_at = datetime.now(UTC).isoformat(timespec="seconds")
+    finished_at = datetime.now(UTC).isoformat(timespec="microseconds")
     return TrialRecord(trial=trial, outcome=outcome, curve=curve, provenance=provenance, finished_at=finished_at)
 
 

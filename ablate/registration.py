@@ -25,7 +25,7 @@ class Registration(Document):
     """What was fixed, and when.
 
     Attributes:
-        at: ISO 8601 with offset, to the second.
+        at: ISO 8601 with offset, to the microsecond.
         seeds: planned.
         rows: digest of the row labels and of which of them are baselines.
         metric: the one that is tested.
@@ -47,7 +47,7 @@ def register(plan: Plan, at: datetime | None = None) -> Registration:
     rows = canonical_json([[row.label, row.group, row.is_baseline] for row in plan.rows])
     table = plan.study.table
     return Registration(
-        at=(at or datetime.now(UTC)).isoformat(timespec="seconds"),
+        at=(at or datetime.now(UTC)).isoformat(timespec="microseconds"),
         seeds=list(plan.seeds),
         rows=hashlib.sha256(rows.encode()).hexdigest()[:16],
         metric=plan.metric,

@@ -164,7 +164,7 @@ class Scheduler:
             log.error("the disk is nearly full, so nothing new is started")
             return []
         room = self.dispatcher.room(demand)
-        if not any(count_places(machine, demand) for machine in self.dispatcher.machines()):
+        if room <= 0 and not any(count_places(machine, demand) for machine in self.dispatcher.machines()):
             room = 1  # no machine will ever hold it: the dispatcher says so, and it fails with that reason
         return queue.claim(connection, demand, min(room, MOST_CLAIMS), now()) if room > 0 else []
 

@@ -30,7 +30,7 @@ def test_a_design_that_was_fixed_before_its_results_is_not_exploratory(document:
 
 
 def test_a_design_that_was_written_over_known_results_says_how_many(document: dict[str, Any]) -> None:
-    (sentence,) = describe([register(plan_document(document), NOON)], [record(-5), record(0), record(1)])
+    (sentence,) = describe([register(plan_document(document), NOON)], [record(-5), record(-0.1), record(1)])
     assert sentence.endswith("when 2 of the results were known")
 
 
@@ -64,7 +64,10 @@ def test_a_folder_keeps_each_change_once_and_sets_them_aside_with_the_results(
     folder.register(register(plan, NOON))
     folder.register(register(plan, NOON + timedelta(hours=1)))
     folder.register(register(plan_document(document | {"seeds": 4}), NOON + timedelta(hours=2)))
-    assert [one.at for one in folder.registrations()] == ["2026-05-01T12:00:00+00:00", "2026-05-01T14:00:00+00:00"]
+    assert [one.at for one in folder.registrations()] == [
+        "2026-05-01T12:00:00.000000+00:00",
+        "2026-05-01T14:00:00.000000+00:00",
+    ]
     folder.append(record(0))
     assert folder.set_aside() is not None
     assert folder.registrations() == []

@@ -169,8 +169,6 @@ def pairing(comparison: Comparison, row: Runs, reference: Runs) -> Pairing | Non
 
 def superiority(comparison: Comparison, *, lower_is_better: bool) -> Superiority | None:
     """P(better) over the seeds of a comparison; None where there is none."""
-    from scipy.stats import binomtest
-
     n = comparison.n
     if not n:
         return None
@@ -178,9 +176,18 @@ def superiority(comparison: Comparison, *, lower_is_better: bool) -> Superiority
         1 for difference in comparison.differences.values() if difference and (difference < 0) == lower_is_better
     )
     ties = sum(1 for difference in comparison.differences.values() if not difference)
-    low = float(binomtest(wins, n).proportion_ci(CONFIDENCE, method="exact").low)
-    high = float(binomtest(wins + ties, n).proportion_ci(CONFIDENCE, method="exact").high)
+    low, high = clopper_pearson(wins, n)[0], clopper_pearson(wins + ties, n)[1]
     return Superiority(wins, ties, n, (wins + ties / 2) / n, low, high)
+
+
+def clopper_pearson(count: int, n: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share, `count` of `n` (Clopper, Pearson 1934): quantiles of beta distributions."""
+    from scipy.special import betaincinv
+
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
+    return low, high
 
 
 def _is_usable(value: float) -> bool:

@@ -17,7 +17,10 @@ from ablate.statistics.family import RowAnalysis, conclude, seeds_to_decide
 from ablate.statistics.sentences import describe_pair
 
 MOST_ROWS = 40
-"""Rows up to which all pairs are tested, as Holm needs them; beyond, the one pair is corrected by Bonferroni."""
+"""Rows up to which all pairs are tested, as Holm needs them.
+
+Beyond, the one pair is corrected by Bonferroni, and `auto` looks at its own seeds, not at the fewest of all pairs.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A block is a seed that every row has. The pooled variance has (n - 1) m degrees of freedom for n blocks and m rows
 beside the reference, which lets 3 seeds decide effects that the paired tests cannot; the price is the assumption of
-normal errors of equal spread: with a reference of twice the spread the family-wise error is .13 to .15 instead of .05,
+normal errors of equal spread: with a reference of twice the spread the family-wise error is .12 to .15 instead of .05,
 with spreads of rows from .5 to 2 it is .08 [measured, 3 to 8 blocks]. `p_spread` is the check, and sees little in few
 blocks. m is the number of planned rows; rows left out of the model still count.
 """

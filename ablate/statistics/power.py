@@ -52,12 +52,18 @@ def t_power(effect_sd: float, n: int, level: float, df: int | None = None) -> fl
 
 
 def _noncentral_power(effect_sd: float, n: int, critical: float, df: int) -> float:
-    from scipy.stats import nct
-
     shift = abs(effect_sd) * math.sqrt(n)
-    upper = float(nct.sf(critical, df, shift))
-    # the wrong direction is less likely than a normal deviate beyond the shift, and scipy's series gets lost out there
-    return upper if shift > 8 else upper + float(nct.sf(critical, df, -shift))
+    upper = _noncentral_sf(critical, df, shift)
+    # the wrong direction is less likely than a normal deviate beyond the shift, and the series gets lost out there
+    return upper if shift > 8 else upper + _noncentral_sf(critical, df, -shift)
+
+
+def _noncentral_sf(value: float, df: int, shift: float) -> float:
+    """P(T > value) of a noncentral t; where the series gets lost, far from `value`, what it tends to."""
+    from scipy.special import nctdtr
+
+    below = float(nctdtr(df, shift, value))
+    return float(shift > value) if math.isnan(below) else 1 - below
 
 
 def detectable_effect(

@@ -174,7 +174,7 @@ def _record_of(row: Any) -> TrialRecord:
         outcome=Outcome.model_validate(row.outcome),
         curve=[EpochMetrics.model_validate(point) for point in row.curve or []],
         provenance=row.provenance or {},
-        finished_at=row.ended_at.isoformat(timespec="seconds"),
+        finished_at=row.ended_at.isoformat(timespec="microseconds"),
     )
 
 

@@ -41,7 +41,7 @@ def decisions(table: Any) -> dict[str, Any]:
 def test_a_study_is_decided_once_it_is_done_and_not_before(desk: Any) -> None:
     study = desk.submit(toy_study(rows=(0.0, 1.0, 2.0), seeds=8, table={"margin": 2.0}))
     desk.tick()
-    desk.dispatcher.end(next(iter(desk.dispatcher.running.values())), error=1.0)
+    desk.dispatcher.end(next(iter(desk.dispatcher.running.values())), error=20.0)
     desk.tick()
     assert set(decisions(results.get_table(desk.context, study.id)).values()) == {"baseline", None}
     assert finish(desk, study).state == "succeeded"

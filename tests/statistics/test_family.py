@@ -133,6 +133,12 @@ def test_rows_that_cannot_be_tested_do_not_choose_the_test_but_are_counted():
     assert family.rows[0].evidence.p_adj == 3 * 2 / 256
 
 
+def test_the_choice_of_the_test_counts_rows_without_results():
+    rows = [shifted("B", -0.5, n=7), shifted("C", 0.4, n=7), shifted("D", 0.1, n=7), runs("E", []), runs("F", [])]
+    assert analyse_family(rows[:3], REFERENCE, LOWER).evidence.test == "flip"
+    assert analyse_family(rows, REFERENCE, LOWER).evidence.test == "t"
+
+
 def test_a_row_that_failed_altogether_does_not_make_the_others_easier():
     three = [shifted("B", -0.5), shifted("C", 0.0001), shifted("D", 0.3)]
     gone = [three[0], three[1], runs("D", [], failed=range(8))]
@@ -166,6 +172,14 @@ def test_equivalence_is_claimed_with_a_margin_only():
     assert describe_decision(within, replace(LOWER, margin=0.1)) == "equivalent (within \u00b10.1)"
 
 
+def test_equivalence_is_corrected_for_the_rows_too():
+    row = runs("B", [value + 0.06 * (-1) ** k for k, value in enumerate(BASE)])
+    design = replace(LOWER, margin=0.06)
+    (alone,) = analyse_family([row], REFERENCE, design).rows
+    among = analyse_family([row, *(shifted(label, 0.5) for label in "CDEF")], REFERENCE, design).rows[0]
+    assert (alone.decision, among.decision) == ("equivalent", "undecided")
+
+
 def test_a_clear_difference_inside_the_margin_is_still_a_difference():
     (b,) = analyse_family([shifted("B", -0.01)], REFERENCE, replace(LOWER, margin=0.1)).rows
     assert (b.decision, b.equivalence.is_shown) == ("better", True)
@@ -183,6 +197,12 @@ def test_pooled_is_dunnetts_test_with_its_own_interval():
     assert b.mde_sd == detectable_effect(8, comparisons=2, test="pooled")
     assert "Levene" in describe_spread(family.evidence.pooled)
     assert "Dunnett" in describe_test(family)
+
+
+def test_the_spread_of_a_pooled_difference_is_that_of_two_runs():
+    rows = [shifted("B", -0.5), runs("C", [value + 0.1 * math.sin(k) for k, value in enumerate(BASE)])]
+    family = analyse_family(rows, REFERENCE, replace(LOWER, test="pooled"))
+    assert {row.evidence.sd for row in family.rows} == {math.sqrt(2) * family.evidence.pooled.sd}
 
 
 def test_where_pooling_is_impossible_auto_decides_and_says_so():
@@ -220,6 +240,26 @@ def test_a_better_row_stays_better_where_even_the_worst_case_says_so():
 def test_lost_runs_of_a_row_that_is_worse_do_not_save_it():
     (b,) = analyse_family([without(shifted("B", 0.5), {3})], REFERENCE, LOWER).rows
     assert (b.decision, b.evidence.failures.row_only) == ("worse", 1)
+
+
+def test_lost_runs_that_speak_for_the_decision_need_no_worst_case():
+    row = without(shifted("B", 0.5, n=5), {3})  # four seeds left: t decides, a rank test never could
+    (b,) = analyse_family([row], REFERENCE, LOWER).rows
+    assert (b.evidence.test, b.decision) == ("t", "worse")
+    assert b.evidence.failures.p_worst > 0.05
+
+
+def test_the_worst_case_is_corrected_for_the_rows_too():
+    base = [13 + 0.1 * math.sin(k) for k in range(10)]
+    lost = without(runs("B", [value - 1 - 0.01 * k for k, value in enumerate(base)]), {3})
+    nulls = [
+        runs(label, [value + 0.1 * math.cos(5 * k + j) for k, value in enumerate(base)])
+        for j, label in enumerate("CDEF")
+    ]
+    (alone,) = analyse_family([lost], runs("A", base), replace(LOWER, alpha=0.1)).rows
+    among = analyse_family([lost, *nulls], runs("A", base), replace(LOWER, alpha=0.1)).rows[0]
+    assert alone.evidence.failures.p_worst == among.evidence.failures.p_worst <= 0.1
+    assert (alone.decision, among.decision, among.reason) == ("better", "undecided", "failures")
 
 
 def test_a_row_is_not_worse_for_what_its_reference_lost():
@@ -298,13 +338,21 @@ def test_there_is_always_a_word(case, test):
 @pytest.mark.parametrize("test", ["auto", "t", "flip", "pooled"])
 @pytest.mark.parametrize(("n", "decision"), [(2, "undecided"), (5, "undecided"), (8, "better")])
 def test_equal_differences_are_decided_by_their_number_alone(n, decision, test):
-    row = runs("B", [value - 0.1 for value in BASE[:n]])  # equal but for rounding: t would be in the millions
-    (b,) = analyse_family([row], REFERENCE, replace(LOWER, test=test)).rows
+    values = [0.3, 64.7, 3.1, 7.9, 13.2, 16.4, 33.1, 1.7][:n]
+    row = runs("B", [value - 0.1 for value in values])  # equal but for rounding: t would be in the millions
+    assert len({ours - theirs for ours, theirs in zip(row.values.values(), values, strict=True)}) > 1
+    (b,) = analyse_family([row], runs("A", values), replace(LOWER, test=test)).rows
     found = b.evidence.comparison
     assert (found.sd, found.p_t, b.evidence.test, b.evidence.p) == (0.0, None, "flip", 2 / 2**n)
     assert found.low == found.high == found.mean
     assert b.decision == decision
     assert b.reason == (None if decision == "better" else "too few seeds")
+
+
+def test_seeds_that_tie_leave_fewer_to_decide_with():
+    row = runs("B", [value - 0.1 * (k + 1) * (k < 5) for k, value in enumerate(BASE)])
+    (b,) = analyse_family([row], REFERENCE, LOWER).rows
+    assert (b.evidence.comparison.n, b.evidence.p, b.reason) == (8, 2 / 32, "too few seeds")
 
 
 def test_rounding_noise_is_a_tie():
