@@ -21,9 +21,9 @@ LOG = Path("demo/service.log")
 START_S = 180.0
 NEXT = """
 The table is in demo/table.md, .html and .tex, the plot in demo/forest.png. Next, while `ablate serve` runs:
-  .venv/bin/ablate extend table05 --seeds 8      # five more seeds a row; nothing that is known is trained again
-  .venv/bin/ablate submit studies/table07.toml --scale mini --seeds 3 --wait
-  .venv/bin/ablate table table05 --columns all   # every column, or --format tex, csv, html, json"""
+  .venv/bin/ablate compare table05 "C Max(x, AvgPool(x))" "E Max(DW(x), 0)"   # any two rows, seed by seed
+  .venv/bin/ablate submit studies/table05.toml --scale mini --seeds 8 --wait  # what is known is not trained again
+  .venv/bin/ablate table table05 --full         # every column; --format tex, csv, html, json"""
 
 
 def main() -> int:

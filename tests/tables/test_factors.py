@@ -1,0 +1,149 @@
+"""Tables of generated designs: what matters, what a component adds, a column for each factor."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from ablate.plan import Plan, plan_document
+from ablate.tables.build import build_table
+from ablate.tables.plots import plot, plots_of
+from ablate.tables.render import render
+from ablate.trial import Cost, Outcome, TrialRecord
+
+METRIC = "top1_error_pct"
+GRID: dict[str, Any] = {
+    "name": "grid",
+    "seeds": 6,
+    "base": {"dataset": "digits"},
+    "factors": [
+        {"name": "window", "levels": ["1x1", "3x3", "5x5"]},
+        {"name": "norm", "levels": ["bn", "none"]},
+    ],
+}
+WITHOUT: dict[str, Any] = {
+    "name": "parts",
+    "seeds": 6,
+    "design": "leave_one_out",
+    "base": {"dataset": "digits", "nesterov": True, "label_smoothing": 0.1},
+    "factors": [
+        {"name": "nesterov", "off": {"nesterov": False}},
+        {"name": "smoothing", "off": {"label_smoothing": 0.0}},
+    ],
+}
+
+
+def results(plan: Plan, level: Any, provenance: Any = lambda row, seed: {}) -> dict[str, TrialRecord]:
+    """A record for every trial: its row's level, a shift of its seed, a little noise."""
+    records = {}
+    for number, row in enumerate(plan.rows):
+        for seed in plan.seeds:
+            trial = plan.trials[plan.memberships[row.label, seed]]
+            noise = random.Random(f"{row.label} {seed}").gauss(0, 0.1) + random.Random(seed).gauss(0, 0.5)
+            cost = Cost(params=1000 + number, params_without_norm=1000, multiply_adds=10**6)
+            outcome = Outcome(status="succeeded", metrics={METRIC: level(row) + noise}, train_s=10.0, cost=cost)
+            records[trial.key] = TrialRecord(
+                trial=trial,
+                outcome=outcome,
+                provenance=provenance(row, seed),
+                finished_at="2026-05-04T10:00:00+00:00",
+            )
+    return records
+
+
+def interacting(row: Any) -> float:
+    """The window counts; the norm only at 5x5."""
+    return {"1x1": 14.0, "3x3": 13.0, "5x5": 13.0}[row.levels["window"]] + (
+        1.0 if row.levels == {"window": "5x5", "norm": "none"} else 0.0
+    )
+
+
+def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
+    plan = plan_document(GRID)
+    table = build_table(plan, results(plan, interacting))
+    effects = table.effects
+    assert effects is not None
+    assert effects.method == "anova"
+    shares = {tuple(effect.factors): effect.share for effect in effects.effects}
+    assert list(shares) == [("window",), ("norm",), ("window", "norm")]
+    assert sum(shares.values()) + effects.higher + effects.residual == pytest.approx(1, abs=1e-12)
+    assert shares["window", "norm"] > 0.1
+    assert any(note.startswith("what matters in the grid (eta squared): window ") for note in table.notes)
+    assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
+
+
+def test_a_grid_with_holes_goes_to_fanova_and_rows_by_hand_are_no_cells_of_it() -> None:
+    rows = [{"label": "plain", "set": {"activation": "relu"}}]
+    plan = plan_document(GRID | {"rows": rows, "exclude": [{"window": "1x1", "norm": "none"}]})
+    table = build_table(plan, results(plan, lambda row: interacting(row) if row.levels else 15.0))
+    effects = table.effects
+    assert effects is not None
+    assert effects.method == "fanova"
+    assert max(effects.effects, key=lambda effect: effect.share).factors == ["window"]
+    assert any("no cells of the grid: plain" in note for note in table.notes)
+    assert render(table, "md", columns=["factors"]).splitlines()[4].split("|")[2:4] == [" –      ", " –    "]
+
+
+def test_what_a_component_adds_is_told_and_that_it_is_not_importance() -> None:
+    plan = plan_document(WITHOUT)
+    table = build_table(plan, results(plan, lambda row: 14.0 if row.levels else 13.0))
+    (note,) = (note for note in table.notes if note.startswith("better by each component"))
+    assert "nesterov +0.9" in note or "nesterov +1" in note
+    assert any("not the component's importance" in note for note in table.notes)
+    assert table.effects is None
+    assert plots_of(table) == ["forest", "seeds", "curves"]
+
+
+def test_factors_have_columns_of_check_marks_or_levels() -> None:
+    plan = plan_document(WITHOUT)
+    table = build_table(plan, results(plan, lambda row: 13.0))
+    lines = render(table, "md", columns=["factors"]).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    assert cells[0] == ["row", "nesterov", "smoothing"]
+    assert cells[2:] == [["full (baseline)", "✓", "✓"], ["- nesterov", "–", "✓"], ["- smoothing", "✓", "–"]]
+    assert "$\\surd$" in render(table, "tex", columns=["factors"])
+    grid = plan_document(GRID)
+    heading, first, *_ = render(build_table(grid, results(grid, interacting)), "csv", columns=["factors"]).splitlines()
+    assert ",factor_window,factor_norm," in heading
+    assert ",1x1,bn," in first
+
+
+def test_rows_that_ran_elsewhere_than_their_baseline_are_named() -> None:
+    plan = plan_document(GRID)
+
+    def where(row: Any, seed: int) -> dict[str, str]:
+        return {"commit": "new" if row.levels["window"] == "5x5" and seed > 3 else "old", "host": str(seed)}
+
+    (note,) = (
+        note
+        for note in build_table(plan, results(plan, interacting, where)).provenance
+        if note.startswith("trials differ")
+    )
+    assert note == (
+        "trials differ in commit: old (32), new (4); not as in their baseline: 'window=5x5, norm=bn', "
+        "'window=5x5, norm=none'"
+    )
+
+
+def test_rows_worth_their_cost_are_named_and_times_are_left_out_of_the_stable_form() -> None:
+    plan = plan_document(GRID)
+    table = build_table(plan, results(plan, interacting))
+    (front,) = table.fronts
+    assert front.cost == "params"
+    assert front.rows[0] == "window=1x1, norm=bn"
+    assert any(note.startswith("not beaten in mean and params at once: ") for note in table.notes)
+
+
+@pytest.mark.parametrize("document", [GRID, GRID | {"factors": GRID["factors"][:1]}, WITHOUT])
+@pytest.mark.parametrize("known", [True, False])
+def test_effects_are_drawn_where_there_are_some_and_say_so_where_there_are_none(
+    document: dict[str, Any], known: bool
+) -> None:
+    plan = plan_document(document)
+    records = results(plan, lambda row: 13.0) if known else {}
+    table = build_table(plan, records)
+    picture = plot(table, records, plan, "effects")
+    assert picture.startswith(b"<?xml")
+    assert plot(table, records, plan, "effects") == picture
