@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def describe_process() -> dict[str, Any]:
     """Commit, versions, processor, threads and device of this process. Imports nothing heavy."""
     return {
         "commit": _commit(),
+        "lock": _lock(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -33,6 +35,12 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _lock() -> str:
+    """A digest of everything that is installed, name and version: equal where the same lock file was installed."""
+    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
 def _commit() -> str | None:

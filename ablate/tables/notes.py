@@ -59,7 +59,7 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
     notes = [f"trials finished from {finished[0]} to {finished[-1]} UTC"] if finished else []
-    return [*notes, *_differing(results), *_inference(rows)]
+    return [*notes, *_hours(rows), *_differing(results), *_inference(rows)]
 
 
 def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
@@ -156,6 +156,14 @@ def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
     for seed, record in result.with_status(status).items():
         seeds.setdefault(one_line(record.outcome.reason or "no reason was recorded"), []).append(seed)
     return seeds
+
+
+def _hours(rows: Sequence[TableRow]) -> list[str]:
+    """What it would take to decide what is undecided."""
+    open_rows = [f"'{row.label}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
+    if not open_rows:
+        return []
+    return [f"hours of one worker, baseline included, for the seeds that undecided rows need: {listed(open_rows)}"]
 
 
 def _differing(results: Sequence[RowResults]) -> list[str]:
