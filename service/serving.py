@@ -76,11 +76,11 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
         parts = _Parts(context)
         stack.enter_context(parts.stopped_at_the_end())
-        if role == "api":
-            context.parts["scheduler"] = "none"
-        else:
+        if role != "api":
             parts.start_scheduler()
             parts.start_mirror()
+        elif settings.is_embedded:  # nobody else can be at this database; of another one its beat tells
+            context.parts["scheduler"] = "none"
         if listener is None:
             asyncio.run(parts.until_ended())
         else:

@@ -8,9 +8,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from service.errors import UnavailableError
 from service.store.session import Store
+
+UPGRADING = 7235197404
+"""Number of the advisory lock under which PostgreSQL's schema is changed."""
 
 
 def upgrade(store: Store) -> None:
@@ -22,6 +26,8 @@ def upgrade(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with store.write() as connection:
+        if connection.dialect.name == "postgresql":  # processes that start together do it one after the other
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": UPGRADING})
         found = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if found is not None and found not in known:

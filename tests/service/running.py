@@ -107,15 +107,14 @@ def until(condition: Callable[[], bool], what: str, log: Path | None = None, tim
 
 
 @contextmanager
-def serving(home: Path, site: Path, port: int = 0, **environment: str) -> Iterator[Running]:
+def serving(home: Path, site: Path, port: int = 0, role: str = "all", **environment: str) -> Iterator[Running]:
     """A service on a state directory; at the end it gets SIGTERM, ends with status 0, and leaves no process."""
     home.mkdir(exist_ok=True, parents=True)
     log = home / "service.log"
     variables = os.environ | {"ABLATE_HOME": str(home), "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", **environment}
     with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", str(port)], env=variables, stderr=file
-        )
+        command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--role", role]
+        process = subprocess.Popen(command, env=variables, stderr=file)
     try:
         running = _ready(process, home, site, log)
         with running.client:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -102,3 +104,18 @@ def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
     assert "another" in second.stderr
     third = subprocess.run([sys.executable, "-c", script, database_url], capture_output=True, text=True)
     assert third.stdout == "held\n", third.stderr
+
+
+def test_processes_that_start_together_make_one_schema(postgres_url: str) -> None:
+    barrier = threading.Barrier(4)
+
+    def start() -> None:
+        with closing(Store(postgres_url)) as store:
+            barrier.wait()
+            schema.upgrade(store)
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(start) for _ in range(4)]:
+            started.result(timeout=60)
+    with closing(Store(postgres_url)) as store, store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1

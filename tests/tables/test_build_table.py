@@ -192,4 +192,5 @@ def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
     key = window_plan.memberships["A 1x1", 0]
     records[key] = records[key].model_copy(update={"provenance": {"commit": "def456", "versions": {"torch": "2.9.0"}}})
     table = build_table(window_plan, records)
-    assert "trials differ in commit: abc123 (14), def456 (1)" in table.provenance
+    note = "trials differ in commit: abc123 (14), def456 (1); not as in their baseline: 'A 1x1'"
+    assert note in table.provenance
