@@ -63,7 +63,8 @@ def fanova(grid: Grid) -> tuple[Importance, ...]:
 
 def cell_effects(grid: Grid) -> dict[Levels, float]:
     """For each cell its least-squares effect in the model cell + seed, so that a cell is not judged by which seeds it
-    lost; up to a constant. Empty where all are equal.
+    lost; up to a constant, in units of their range: the forest takes tiny variances for none. Empty where all
+    are equal.
     """
     import numpy as np
 
@@ -79,9 +80,10 @@ def cell_effects(grid: Grid) -> dict[Levels, float]:
     design[rows, [cell for cell, _ in present]] = 1
     design[rows, [len(cells) + seed for _, seed in present]] = 1
     effects = np.linalg.lstsq(design, values - values.mean())[0][: len(cells)]
-    if np.ptp(effects) <= ROUNDING * np.abs(values).max():
+    spread = float(np.ptp(effects))
+    if spread <= ROUNDING * np.abs(values).max():
         return {}
-    return dict(zip(cells, effects.tolist(), strict=True))
+    return dict(zip(cells, (effects / spread).tolist(), strict=True))
 
 
 def _study_of(grid: Grid, effects: Mapping[Levels, float]) -> Study:

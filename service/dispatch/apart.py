@@ -8,6 +8,7 @@ here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,8 @@ _inside: list[Dispatcher] = []
 
 
 def _start(build: Callable[[], Dispatcher]) -> Iterator[Any]:
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # Ray prints what any of its processes complains of; we say it ourselves
     _inside.append(build())
     yield from _call("start")
 
