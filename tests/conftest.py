@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ablate import tasks
+
+# A machine that is busy, or new (Hypothesis first writes tables of Unicode), says nothing about what is tested.
+settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ablate")
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in a job in the background; the processes of tests inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
