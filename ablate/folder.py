@@ -130,7 +130,7 @@ class Folder:
         taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(r"before-(\d+)", path.name))]
         aside = self.path / f"before-{max(taken, default=0) + 1}"
         aside.mkdir()
-        for path in (self.trials_file, self.registrations_file, self.path / "trials"):
+        for path in (self.trials_file, self.path / "trials"):
             if path.exists():
                 path.rename(aside / path.name)
         return aside

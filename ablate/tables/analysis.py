@@ -185,7 +185,7 @@ def _row_agreement(row: agreements.RowAgreement) -> RowAgreement:
 def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None) -> Tested:
     evidence, lost, pairing = analysis.evidence, analysis.evidence.failures, analysis.pairing
     target = abs(printed) if printed else family.design.margin
-    is_open = analysis.decision == "undecided"
+    is_open = analysis.decision == "undecided" and analysis.reason != "failures"  # more seeds do not mend lost ones
     return Tested(
         test=evidence.test,
         p_t=evidence.comparison.p_t,

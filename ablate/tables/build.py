@@ -80,7 +80,7 @@ def build_table(
         test=plan.study.table.test,
         exploratory=is_exploratory(registrations, known),
         factors=find_factors(plan),
-        effects=None if provisional else find_effects(plan, results),
+        effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
         families=list(findings.families),
         columns=default_columns(plan.metric, plan.metrics, findings.families, has_published=published is not None),
