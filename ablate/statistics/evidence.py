@@ -30,7 +30,8 @@ class Design:
         lower_is_better: of the metric.
         alpha: family-wise error, in (0, 1).
         margin: differences within +-margin are equivalent, in metric units; None claims no equivalence.
-        test: `pooled` falls back to `auto` where there are fewer than 2 complete blocks, or no spread at all.
+        test: `pooled` falls back to `auto` where there are fewer than 2 blocks, or no spread at all, or where a row has
+            a seed that another one lacks.
     """
 
     lower_is_better: bool
@@ -134,6 +135,8 @@ def gather_evidence(
     fit = None
     if design.test == "pooled" and shared is not None:
         fit = fit_blocks([pairs[index][0].usable for index in testable], shared.usable)
+        if fit and any(compared[index].n > len(fit.seeds) for index in testable):
+            fit = None  # a row must not be judged by the seeds that another one happens to have
     n = len(fit.seeds) if fit else min((compared[index].n for index in testable), default=0)
     test: Applied = "pooled" if fit else _choose(design, n, planned)
     if fit:

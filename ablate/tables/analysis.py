@@ -219,5 +219,6 @@ def superiority_of(found: statistics.Superiority | None) -> Superiority | None:
 def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
     """By the paired t test: sign flip could never raise an alarm on five seeds."""
     found = compare_runs(runs_of(copy, plan.metric), runs_of(baseline, plan.metric))
-    is_alarm = found.p_t is not None and found.p_t <= plan.study.table.alpha
+    is_constant = found.n > 1 and found.p_t is None and bool(found.mean)  # no spread, and not equal either
+    is_alarm = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
     return Audit(n=found.n, diff=found.mean, low=found.low, high=found.high, p=found.p_t, is_alarm=is_alarm)

@@ -37,7 +37,7 @@ class RowComparison(Document):
         mde: smallest difference that these seeds would have decided with 80 % power; null where it is not known.
         seeds_needed: that would decide a difference as large as the one seen; null where no number would.
         is_post_hoc: always: the two were chosen after the table could be seen.
-        provisional: whether results are outstanding, so that all of this may change.
+        provisional: whether results of any row are outstanding; nothing is decided then.
         sentence: the result for a reader, generated.
     """
 
@@ -85,8 +85,15 @@ def compare_rows(plan: Plan, records: Mapping[str, TrialRecord], a: str, b: str)
         raise TableError(f"row {quote(a)} is compared with itself; name two rows")
     results = collect_results(plan.rows, plan, records)
     found = analyse_pair([runs_of(result, plan.metric) for result in results], a, b, design=design_of(plan))
-    provisional = any(result.missing for result in results if result.row.label in (a, b))
+    provisional = any(result.missing for result in results)  # all rows are in the correction
     return _document(plan, found, provisional=provisional)
+
+
+def _outstanding(found: PairAnalysis) -> str:
+    """Nothing is decided by looking again and again."""
+    seen = found.analysis.evidence.comparison
+    size = "" if seen.mean is None else f"; so far the difference is {seen.mean:.4g} over n = {seen.n}"
+    return f"nothing is decided as long as results are outstanding{size}"
 
 
 def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowComparison:
@@ -109,9 +116,9 @@ def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowCompa
         pairs=found.pairs,
         simultaneous=bounds_of(evidence.interval),
         p_better=superiority_of(analysis.better),
-        decision=analysis.decision,
+        decision="undecided" if provisional else analysis.decision,
         mde=analysis.mde,
         seeds_needed=found.seeds_needed,
         provisional=provisional,
-        sentence=found.sentence + ("; provisional, as results are outstanding" if provisional else ""),
+        sentence=_outstanding(found) if provisional else found.sentence,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ablate.tables.columns import Column
+from ablate.tables.notes_verdicts import method_notes
 from ablate.tables.table import Table
 from ablate.tables.words import ARROWS, listed
 
@@ -16,7 +17,7 @@ def title_of(table: Table) -> str:
 
 def caption_of(table: Table) -> str:
     """What a table in a paper has to say of itself: title, question, setting, seeds, test and what it assumes."""
-    methods = dict.fromkeys(family.method for family in table.families if family.comparisons)
+    methods = method_notes(table)
     numbers = [f"mean ± standard deviation over {_seeds_of(table)}"] if len(table.seeds) > 1 else [_seeds_of(table)]
     setting = "; ".join([", ".join(table.setup), *numbers, *methods])
     texts = (title_of(table), table.question, setting[:1].upper() + setting[1:])

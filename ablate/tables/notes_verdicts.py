@@ -85,7 +85,9 @@ def _audits(families: Sequence[Family]) -> Iterator[str]:
         if found is None:
             continue
         text = f"audit: a hidden copy of '{family.baseline}' with random numbers of its own"
-        if found.p is None:
+        if found.p is None and found.is_alarm:
+            yield f"{text} comes out DIFFERENT by {found.diff:.3g} on every seed: something beside the rows decides"
+        elif found.p is None:
             yield f"{text} cannot be compared ({found.n} common seeds, or no spread)"
         elif found.is_alarm:
             yield f"{text} comes out DIFFERENT (p {_equals(found.p)}, n = {found.n}): something beside the rows decides"

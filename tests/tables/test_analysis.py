@@ -283,4 +283,36 @@ def test_rows_with_outstanding_seeds_are_compared_provisionally(planned, make_re
     records.pop(plan.memberships["A 1x1", 3])
     found = compare_rows(plan, records, "A 1x1", "B 3x3")
     assert (found.provisional, found.diff.n) == (True, 3)
-    assert found.sentence.endswith("provisional, as results are outstanding")
+    assert found.decision == "undecided"
+    assert found.sentence.startswith("nothing is decided as long as results are outstanding; so far")
+
+
+def test_a_row_is_not_judged_by_the_seeds_that_another_row_happens_to_have(planned, make_records, make_record):
+    plan = planned(8, test="pooled")
+    records = make_records(plan, LEVELS)
+    for seed in range(3, 8):
+        key = plan.memberships["A 1x1", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="failed", reason="gone"))
+    table = build_table(plan, records)
+    assert table.families[0].test != "pooled"
+    assert "the pooled test was not possible" in table.families[0].method
+
+
+def test_an_audit_that_differs_by_the_same_on_every_seed_is_an_alarm(make_record):
+    rows = [{"label": "base"}, {"label": "other", "set": {"lr": 0.3}}]
+    plan = plan_document({"name": "audited", "seeds": 4, "audit": True, "base": {"dataset": "digits"}, "rows": rows})
+    records = {
+        key: make_record(
+            plan.trials[key], Outcome(status="succeeded", metrics={METRIC: 20.0 + seed + 5.0 * ("audit" in label)})
+        )
+        for (label, seed), key in plan.memberships.items()
+    }
+    table = build_table(plan, records)
+    assert table.families[0].audit.is_alarm
+    assert any("comes out DIFFERENT by 5 on every seed" in note for note in table.notes)
+
+
+def test_the_caption_has_the_check_of_equal_spread(planned, make_records):
+    plan = planned(4, test="pooled")
+    text = render(build_table(plan, make_records(plan, LEVELS)), "tex")
+    assert "Levene" in next(line for line in text.splitlines() if "\\caption" in line)
