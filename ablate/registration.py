@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from ablate.plan import Plan
+from ablate.recipe import identity_of
 from ablate.trial import Document, TrialRecord, canonical_json
 
 WORDS = {
@@ -27,7 +28,7 @@ class Registration(Document):
     Attributes:
         at: ISO 8601 with offset, to the microsecond.
         seeds: planned.
-        rows: digest of the row labels and of which of them are baselines.
+        rows: digest of the rows' labels and recipes, and of which of them are baselines.
         metric: the one that is tested.
         alpha, margin, test, headline: see `ablate.study.TableSpec`.
     """
@@ -44,7 +45,7 @@ class Registration(Document):
 
 def register(plan: Plan, at: datetime | None = None) -> Registration:
     """The registration of a plan at a time, now unless told."""
-    rows = canonical_json([[row.label, row.group, row.is_baseline] for row in plan.rows])
+    rows = canonical_json([[row.label, row.group, row.is_baseline, identity_of(row.recipe)] for row in plan.rows])
     table = plan.study.table
     return Registration(
         at=(at or datetime.now(UTC)).isoformat(timespec="microseconds"),

@@ -55,6 +55,8 @@ def test_scale_and_words_of_a_study_may_change_but_rows_baseline_and_metric_are_
         "its rows or baselines"
     ]
     assert changes(first, register(plan_document(document | {"metric": "train_loss"}), NOON)) == ["its metric"]
+    base = document["base"] | {"lr": 0.3}
+    assert changes(first, register(plan_document(document | {"base": base}), NOON)) == ["its rows or baselines"]
 
 
 def test_a_folder_keeps_each_change_once_also_when_its_results_are_set_aside(
