@@ -111,17 +111,18 @@ class Folder:
 
     def register(self, registration: Registration) -> None:
         """Write down how the study decides, unless the last registration says the same."""
-        history = self.registrations()
+        history = self.registrations(registration.study)
         if not history or changes(history[-1], registration):
             with self.registrations_file.open("a", encoding="utf-8") as file:
                 file.write(registration.model_dump_json() + "\n")
 
-    def registrations(self) -> list[Registration]:
-        """What was written down, oldest first."""
+    def registrations(self, study: str) -> list[Registration]:
+        """What was written down of the study of that name, oldest first."""
         if not self.registrations_file.exists():
             return []
         lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
-        return [Registration.model_validate_json(line) for line in lines]
+        found = [Registration.model_validate_json(line) for line in lines]
+        return [one for one in found if one.study in ("", study)]
 
     def set_aside(self) -> Path | None:
         """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""

@@ -77,7 +77,7 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
         records,
         published=_published(plan),
         measured=local.read_measured(plan, folder),
-        registrations=folder.registrations(),
+        registrations=folder.registrations(plan.study.name),
     )
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
@@ -91,7 +92,6 @@ def _store(
     context: Context, prepared: Prepared, replicate: int, key: str | None, digest: str, owner: str
 ) -> tuple[str | None, bool]:
     """Store a prepared study. Returns its id and whether it is new; no id where its replicate was taken meanwhile."""
-    plan, at = prepared.plan, now()
     with context.store.write() as connection:
         if key is not None and (found := studies.find_submission(connection, owner, key)):
             if found[0] != digest:
@@ -99,21 +99,28 @@ def _store(
             return found[1], False
         if replicate and studies.highest_replicate(connection) >= replicate:
             return None, False
-        study_id = new_id()
-        seq = studies.add_study(
-            connection,
-            {
-                "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
-                "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "replicate": replicate,
-                "document": prepared.document, "registrations": [register(plan, at).model_dump()],
-                "warnings": _findings(prepared.warnings),
-                "costs": _costs(prepared), "created_at": at,
-            },
-        )  # fmt: skip
-        _add(connection, seq, prepared.cells, list(plan.trials.values()), plan)
+        seq, study_id = add_prepared(connection, prepared, replicate=replicate, owner=owner)
         if key is not None:
             studies.record_submission(connection, owner, key, digest, seq)
     return study_id, True
+
+
+def add_prepared(connection: Connection, prepared: Prepared, *, replicate: int = 0, owner: str = "") -> tuple[int, str]:
+    """Store one prepared study in a transaction, and queue what is new of it. Returns its number and its id."""
+    plan, at = prepared.plan, now()
+    study_id = new_id()
+    seq = studies.add_study(
+        connection,
+        {
+            "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
+            "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "replicate": replicate,
+            "document": prepared.document, "registrations": _first_registrations(connection, plan, at),
+            "warnings": _findings(prepared.warnings),
+            "costs": _costs(prepared), "created_at": at,
+        },
+    )  # fmt: skip
+    _add(connection, seq, prepared.cells, list(plan.trials.values()), plan)
+    return seq, study_id
 
 
 def _add(
@@ -128,6 +135,15 @@ def _add(
 
 def _findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in problems]
+
+
+def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> list[dict[str, Any]]:
+    """Those of the oldest study that decides the same on the same trials, since that is when it was fixed."""
+    new = register(plan, at)
+    for history in studies.list_registrations(connection, next(iter(plan.trials))):
+        if not changes(Registration.model_validate(history[-1]), new):
+            return history
+    return [new.model_dump()]
 
 
 def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:

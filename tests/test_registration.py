@@ -7,43 +7,78 @@ from pathlib import Path
 from typing import Any
 
 from ablate.folder import Folder
-from ablate.plan import plan_document
+from ablate.plan import Plan, plan_document
 from ablate.registration import changes, describe, is_exploratory, register
-from ablate.trial import Outcome, Trial, TrialRecord
+from ablate.trial import Outcome, TrialRecord
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def record(minutes: float) -> TrialRecord:
-    at = (NOON + timedelta(minutes=minutes)).isoformat(timespec="seconds")
-    trial = Trial(key="k", task="toy", recipe={}, seed=0)
-    return TrialRecord(trial=trial, outcome=Outcome(status="succeeded"), finished_at=at)
+def plan_of(document: dict[str, Any], **changed: Any) -> Plan:
+    return plan_document(document | {"seeds": 2} | changed)
+
+
+def records_of(plan: Plan, minutes: dict[tuple[str, int], float]) -> dict[str, TrialRecord]:
+    """Records by key, each finished so many minutes after noon."""
+    found = {}
+    for place, after in minutes.items():
+        trial = plan.trials[plan.memberships[place]]
+        at = (NOON + timedelta(minutes=after)).isoformat(timespec="microseconds")
+        found[trial.key] = TrialRecord(trial=trial, outcome=Outcome(status="succeeded"), finished_at=at)
+    return found
 
 
 def test_a_design_that_was_fixed_before_its_results_is_not_exploratory(document: dict[str, Any]) -> None:
-    history = [register(plan_document(document), NOON)]
-    records = [record(1), record(2)]
-    assert not is_exploratory(history, records)
-    assert describe(history, records) == [
-        "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, before any result was known"
+    plan = plan_of(document)
+    history = [register(plan, NOON)]
+    records = records_of(plan, {("ReLU", 0): 1, ("FReLU", 0): 2})
+    assert not is_exploratory(plan, history, records)
+    assert describe(plan, history, records) == [
+        "rows, seeds and test were fixed on 2026-05-01 12:00 UTC, before any result was known"
     ]
 
 
-def test_a_design_that_was_written_over_known_results_says_how_many(document: dict[str, Any]) -> None:
-    (sentence,) = describe([register(plan_document(document), NOON)], [record(-5), record(-0.1), record(1)])
-    assert sentence.endswith("when 2 of the results were known")
+def test_a_baseline_that_is_known_from_elsewhere_decides_nothing(document: dict[str, Any]) -> None:
+    plan = plan_of(document, table={"margin": 0.5})
+    history = [register(plan, NOON)]
+    records = records_of(plan, {("ReLU", 0): -5, ("FReLU", 1): -5, ("FReLU", 0): 1, ("ReLU", 1): 1})
+    assert not is_exploratory(plan, history, records)
+    assert describe(plan, history, records) == [
+        "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known, none of them a "
+        "difference that is tested here"
+    ]
+
+
+def test_a_study_that_is_written_again_after_a_look_is_exploratory(document: dict[str, Any]) -> None:
+    plan = plan_of(document, name="another-name", seeds=8)
+    history = [register(plan, NOON)]
+    records = records_of(plan, {("ReLU", 0): -5, ("FReLU", 0): -5, ("FReLU", 1): 3})
+    assert is_exploratory(plan, history, records)
+    (sentence,) = describe(plan, history, records)
+    assert sentence.endswith(
+        "when 2 results were known, 1 of the 16 differences tested here among them, so the tests are exploratory"
+    )
 
 
 def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str, Any]) -> None:
-    before = register(plan_document(document), NOON)
-    after = register(plan_document(document | {"seeds": 4, "table": {"margin": 0.5}}), NOON + timedelta(minutes=10))
+    plan = plan_of(document)
+    before = register(plan, NOON)
+    after = register(plan_of(document, seeds=4, table={"margin": 0.5}), NOON + timedelta(minutes=10))
     assert changes(before, after) == ["its seeds", "its margin"]
-    assert is_exploratory([before, after], [record(5)])
-    assert not is_exploratory([before, after], [record(15)])
+    assert not is_exploratory(plan, [before, after], records_of(plan, {("ReLU", 0): 15}))
+    records = records_of(plan, {("ReLU", 0): 5, ("FReLU", 0): 15})
+    assert is_exploratory(plan, [before, after], records)
     assert (
-        "its seeds and its margin changed on 2026-05-01 12:10 UTC, when 1 of the results were known: "
-        in (describe([before, after], [record(5), record(15)])[1])
+        "its seeds and its margin changed on 2026-05-01 12:10 UTC, when 1 result was known: "
+        in (describe(plan, [before, after], records)[1])
     )
+
+
+def test_results_of_rows_that_were_thrown_out_were_seen_all_the_same(document: dict[str, Any]) -> None:
+    old = plan_of(document)
+    new = plan_of(document, base=document["base"] | {"lr": 0.3})
+    history = [register(old, NOON), register(new, NOON + timedelta(minutes=10))]
+    assert is_exploratory(new, history, records_of(old, {("ReLU", 0): 5}))
 
 
 def test_scale_and_words_of_a_study_may_change_but_rows_baseline_and_metric_are_its_design(
@@ -66,10 +101,14 @@ def test_a_folder_keeps_each_change_once_also_when_its_results_are_set_aside(
     folder.register(register(plan, NOON))
     folder.register(register(plan, NOON + timedelta(hours=1)))
     folder.register(register(plan_document(document | {"seeds": 4}), NOON + timedelta(hours=2)))
-    assert [one.at for one in folder.registrations()] == [
+    assert [one.at for one in folder.registrations(plan.study.name)] == [
         "2026-05-01T12:00:00.000000+00:00",
         "2026-05-01T14:00:00.000000+00:00",
     ]
-    folder.append(record(0))
+    (known,) = records_of(plan, {("ReLU", 0): 0}).values()
+    folder.append(known)
     assert folder.set_aside() is not None
-    assert len(folder.registrations()) == 2, "what was seen before stays seen: the same keys give the same numbers"
+    folder.register(register(plan_document(document | {"name": "another"}), NOON))
+    assert len(folder.registrations(plan.study.name)) == 2, (
+        "what was seen before stays seen: the same keys give the same numbers"
+    )

@@ -120,6 +120,7 @@ class Agreement:
         counts: word -> number of rows, over all rows with a claim.
         headline: labels of the rows that decide.
         without_claim: labels of headline rows that were asked for and make no claim.
+        has_headline: whether any of these rows was to decide.
         is_provisional: whether a headline row has fewer than 8 seeds.
         rows: in the given order.
     """
@@ -128,6 +129,7 @@ class Agreement:
     counts: Mapping[str, int]
     headline: tuple[str, ...]
     without_claim: tuple[str, ...]
+    has_headline: bool
     is_provisional: bool
     rows: tuple[RowAgreement, ...]
 
@@ -137,6 +139,8 @@ class Agreement:
         total = sum(self.counts.values())
         counts = ", ".join(f"{word} {count}" for word, count in self.counts.items())
         said = f"{self.word}; {total} claim{'s' * (total != 1)}: {counts}" if total else self.word
+        if not self.has_headline:
+            said += "; the study's headline has no row of this group"
         if self.without_claim:
             said += f"; no claim in headline {', '.join(self.without_claim)}"
         return said + f"; provisional, {VERDICT_FROM} seeds make a verdict" * self.is_provisional
@@ -148,7 +152,7 @@ def agreement(
     at_paper_scale: bool,
     alpha: float = 0.05,
     scale_factor: float = 1.0,
-    headline: Sequence[str] = (),
+    headline: Sequence[str] | None = None,
 ) -> Agreement:
     """The verdict on every row and on the table.
 
@@ -157,13 +161,14 @@ def agreement(
         at_paper_scale: data set, network and recipe are the paper's.
         alpha: one-sided, of each of the three families, in (0, 0.5).
         scale_factor: the paper's sd of a paired difference over ours, above 0; used for `paper within noise` only.
-        headline: labels of the rows that decide the table, named before the runs; () takes every row with a claim.
+        headline: labels of the rows that decide the table, named before the runs, () where all that were named stand
+            elsewhere; None takes every row with a claim.
 
     Raises:
         ValueError: a headline label is no row's.
     """
     labels = [row.label for row in rows]
-    if unknown := [label for label in headline if label not in labels]:
+    if unknown := [label for label in headline or () if label not in labels]:
         raise ValueError(f"headline {unknown[0]!r} is no row; the rows are {', '.join(labels)}")
     samples = [_sample(row, scale_factor) for row in rows]
     bounds = _bounds_of([sample for sample in samples if sample.no_claim is None], at_paper_scale, alpha)
@@ -273,16 +278,17 @@ def _magnitude(sample: _Sample, at_paper_scale: bool) -> Magnitude | None:
     return magnitude(found.mean, found.sd, found.n, printed, at_paper_scale=at_paper_scale)
 
 
-def _of_table(rows: Sequence[RowAgreement], at_paper_scale: bool, headline: Sequence[str]) -> Agreement:
+def _of_table(rows: Sequence[RowAgreement], at_paper_scale: bool, headline: Sequence[str] | None) -> Agreement:
     words = PAPER_WORDS if at_paper_scale else OTHER_WORDS
     claims = [row for row in rows if row.is_claim]
-    heads = [row for row in claims if not headline or row.label in headline]
+    heads = [row for row in claims if headline is None or row.label in headline]
     counts = {word: sum(row.word == word for row in claims) for word in words}
     return Agreement(
         word=_table_word(heads, claims, words),
         counts={word: count for word, count in counts.items() if count},
         headline=tuple(row.label for row in heads),
-        without_claim=tuple(row.label for row in rows if row.label in headline and not row.is_claim),
+        without_claim=tuple(row.label for row in rows if row.label in (headline or ()) and not row.is_claim),
+        has_headline=headline is None or bool(headline),
         is_provisional=any(row.n < VERDICT_FROM for row in heads),
         rows=tuple(rows),
     )

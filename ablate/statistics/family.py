@@ -19,7 +19,7 @@ from typing import Literal
 from ablate.statistics.comparison import Pairing, Runs, Superiority, pairing, superiority
 from ablate.statistics.equivalence import Equivalence, two_one_sided
 from ablate.statistics.evidence import Design, Evidence, JointEvidence, gather_evidence
-from ablate.statistics.power import detectable_effect, seeds_for_effect, upper_sd
+from ablate.statistics.power import detectable_effect, seeds_for_effect, tost_seeds, upper_sd
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal[
@@ -138,6 +138,21 @@ def seeds_to_decide(row: RowAnalysis, effect: float, design: Design) -> int | No
     test = "auto" if design.test == "pooled" and evidence.test != "pooled" else design.test
     effect_sd = effect / upper_sd(evidence.sd, evidence.df)
     return seeds_for_effect(effect_sd, comparisons=evidence.comparisons, alpha=design.alpha, test=test)
+
+
+def seeds_to_equivalence(row: RowAnalysis, design: Design) -> int | None:
+    """The seeds with which the row would be shown equivalent with 80 % power if it did not differ at all.
+
+    Planned with the upper 80 % limit of the standard deviation of the paired differences.
+
+    Returns:
+        None without a margin or a spread, or where it takes more than `power.MOST_SEEDS`.
+    """
+    found = row.evidence.comparison
+    if design.margin is None or not found.sd:
+        return None
+    margin_sd = design.margin / upper_sd(found.sd, found.n - 1)
+    return tost_seeds(margin_sd, comparisons=row.evidence.comparisons, alpha=design.alpha)
 
 
 def _equivalence(evidence: Evidence, design: Design) -> Equivalence | None:

@@ -1,6 +1,6 @@
 """Do our rows stand in the order that a paper printed? Kendall's tau_b, what it is worth, and the noise in it.
 
-All p are one-sided: the printed order was there before we measured, and only agreement with it is asked for. Rows are
+All p are one-sided: the printed order was there before we measured, and agreement with it is what is asked for. Rows are
 compared over the seeds that all of them have, so that a row that lost seeds is not compared over other blocks. Few rows
 cannot show much, which `critical_tau` puts in a number; `ablate.statistics.order` looks at single pairs instead.
 """
@@ -46,7 +46,7 @@ class RankAgreement:
     """The printed order against ours.
 
     Attributes:
-        word: `agrees` (p <= alpha), `undecided`, `too few rows` (no order of so few could reach alpha), `no order` (all
+        word: `agrees` (p <= alpha), `reversed` (the opposite order would agree), `undecided`, `too few rows` (no order of so few could reach alpha), `no order` (all
             printed numbers, or all our means, are equal) or `no common seed`.
         rows: labels of the rows compared.
         left_out: label -> why it is not.
@@ -97,10 +97,11 @@ def rank_agreement(
     blocks = _blocks(told, [values[label] for label in rows])
     means = [estimate(dict(enumerate(of_row))).mean or 0.0 for of_row in zip(*blocks, strict=True)]
     tau, p, method = _kendall(told, means) if means else (None, None, None)
+    against = _kendall([-number for number in told], means)[1] if means else None
     critical = critical_tau(len(rows), alpha)
     low, high = _noise_interval(told, blocks) if tau is not None and len(blocks) > 1 else (None, None)
     return RankAgreement(
-        word=_word(len(rows), len(blocks), p, critical, alpha),
+        word=_word(len(rows), len(blocks), p, against, critical, alpha),
         rows=tuple(label for label in values if label not in left_out),
         left_out=left_out,
         n=len(blocks),
@@ -127,17 +128,6 @@ def critical_tau(rows: int, alpha: float = 0.05) -> float | None:
         share = np.convolve(share, np.full(k, 1 / k))
     reached = np.flatnonzero(np.cumsum(share) <= alpha * (1 + 1e-9))
     return float(1 - 4 * reached[-1] / (rows * (rows - 1))) if len(reached) else None
-
-
-def fieller_interval(tau: float, rows: int) -> tuple[float, float] | None:
-    """The 95 % interval of tau were the rows a sample: `tanh(atanh tau -+ 1.96 sqrt(.437 / (rows - 4)))`.
-
-    After Fieller, Hartley and Pearson 1957. None for 4 rows and fewer and for |tau| = 1, where it does not exist.
-    """
-    if rows <= 4 or abs(tau) >= 1:
-        return None
-    half = 1.96 * math.sqrt(0.437 / (rows - 4))
-    return math.tanh(math.atanh(tau) - half), math.tanh(math.atanh(tau) + half)
 
 
 def _left_out(printed: Mapping[str, float | None], values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
@@ -222,13 +212,14 @@ def _noise_interval(told: Sequence[float], blocks: Sequence[Sequence[float]]) ->
     return float(low), float(high)
 
 
-def _word(rows: int, seeds: int, p: float | None, critical: float | None, alpha: float) -> str:
+def _word(rows: int, seeds: int, p: float | None, against: float | None, critical: float | None, alpha: float) -> str:
+    """`p` is that of so much agreement, `against` that of so much disagreement."""
     if rows < 2:
         return "too few rows"
     if not seeds:
         return "no common seed"
-    if p is None:
+    if p is None or against is None:
         return "no order"
     if critical is None:
         return "too few rows"
-    return "agrees" if p <= alpha else "undecided"
+    return "agrees" if p <= alpha else "reversed" if against <= alpha else "undecided"

@@ -22,6 +22,12 @@ def format_p(p: float) -> str:
     return text.removeprefix("0") if text.startswith("0") else "1"
 
 
+def equals_p(p: float) -> str:
+    """What follows the letter p: `= .031`, `< .0001`."""
+    text = format_p(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def describe_decision(row: RowAnalysis, design: Design) -> str:
     """The decision with its reason: `undecided (n = 3, could only have seen effects > 3.3 sd)`."""
     if row.decision == "equivalent":
@@ -33,11 +39,19 @@ def describe_decision(row: RowAnalysis, design: Design) -> str:
         "no common seed": "no common seed",
         "one seed": "n = 1",
         "all seeds tie": f"n = {n}, all seeds tie",
-        "too few seeds": f"n = {n}, with {_comparisons(row.evidence.comparisons)} the exact test cannot decide",
+        "too few seeds": f"n = {n}, {_too_few(row)} the exact test cannot decide",
         "failures": "failures",
     }
     seen = f"n = {n}, could only have seen effects > {row.mde_sd:.2g} sd" if row.mde_sd else f"n = {n}"
     return f"undecided ({words.get(row.reason or '', seen)})"
+
+
+def _too_few(row: RowAnalysis) -> str:
+    """What stands against the exact test: the number of comparisons, and seeds that tie."""
+    differences = row.evidence.comparison.differences.values()
+    ties = sum(1 for difference in differences if not difference)
+    tied = f"of which {ties} tie: " if ties else ""
+    return f"{tied}with {_comparisons(row.evidence.comparisons)}"
 
 
 def describe_test(family: FamilyAnalysis) -> str:
@@ -54,18 +68,25 @@ def describe_test(family: FamilyAnalysis) -> str:
         text = f"p by sign flip, corrected for {comparisons} (Holm): exact where differences are symmetric about 0"
     else:
         text = f"p by the paired t test, corrected for {comparisons} (Holm): it assumes normal differences over seeds"
+    constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
+    if constant:
+        text += (
+            f"; by sign flip where all differences are equal, which leaves t without a spread: {', '.join(constant)}"
+        )
     return text + ("; the pooled test was not possible" if family.design.test == "pooled" else "")
 
 
 def describe_spread(fit: PooledFit) -> str:
     """The check of the pooled test's assumption."""
     if fit.p_spread is None:
-        return f"{len(fit.seeds)} complete seeds: equal spread of the rows is assumed and cannot be checked"
-    ratio = f", largest / smallest {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
+        rows = len(fit.differences)
+        few = f"{len(fit.seeds)} complete seeds" if rows > 1 else "one row and its reference"
+        return f"{few}: equal spread of the rows is assumed and cannot be checked"
+    ratio = f", largest sd / smallest {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
     verdict = "unequal, so the pooled p may be too small" if fit.p_spread < 0.05 else "no sign against equal spread"
     return (
         f"spread of the rows over {len(fit.seeds)} complete seeds: {verdict} "
-        f"(Levene p {_equals(fit.p_spread)}{ratio}); with few seeds this check sees little"
+        f"(Levene p {equals_p(fit.p_spread)}{ratio}); with few seeds this check sees little"
     )
 
 
@@ -86,18 +107,13 @@ def describe_pair(row: RowAnalysis, design: Design, *, seeds_needed: int | None)
         return f"{text} (no interval, no test): {word}"
     low, high = sorted((sign * found.low, sign * found.high))
     inside = f"95 % t interval {_number(low, half)} to {_number(high, half)}"
-    tested = f"p {_equals(evidence.p)} raw, {format_p(evidence.p_adj)} corrected over {pairs} pair" + "s" * (pairs > 1)
+    tested = f"p {equals_p(evidence.p)} raw, {format_p(evidence.p_adj)} corrected over {pairs} pair" + "s" * (pairs > 1)
     needed = f"; about {seeds_needed} seeds would decide an effect of this size with 80 % power" if seeds_needed else ""
     return f"{text} ({inside}; {tested}): {word}{needed if row.decision == 'undecided' else ''}"
 
 
 def _comparisons(count: int) -> str:
     return f"{count} comparison" + "s" * (count != 1)
-
-
-def _equals(p: float) -> str:
-    text = format_p(p)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def _number(value: float, half: float) -> str:

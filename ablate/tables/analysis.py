@@ -15,12 +15,12 @@ from ablate.statistics import comparison as statistics
 from ablate.statistics.agreement import Agreement, PrintedRow, agreement
 from ablate.statistics.comparison import Runs, compare_runs
 from ablate.statistics.evidence import Design
-from ablate.statistics.family import FamilyAnalysis, RowAnalysis, analyse_family, seeds_to_decide
+from ablate.statistics.family import FamilyAnalysis, RowAnalysis, analyse_family, seeds_to_decide, seeds_to_equivalence
 from ablate.statistics.order import order_of_pairs
 from ablate.statistics.rank import rank_agreement
 from ablate.statistics.sentences import describe_decision, describe_spread, describe_test
 from ablate.tables.published import PublishedTable
-from ablate.tables.results import RowResults
+from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
 
 PAPER_SCALE = "paper"
@@ -135,12 +135,12 @@ def _hold_against_paper(
     if not printed:
         return None
     rows = [PrintedRow(row.label, printed.get(row.label), row.evidence.comparison.differences) for row in found.rows]
-    asked = plan.study.table.headline or ()
+    asked = plan.study.table.headline
     return agreement(
         rows,
         at_paper_scale=_is_papers_own(plan, published),
         alpha=found.design.alpha,
-        headline=[row.label for row in rows if row.label in asked],
+        headline=None if asked is None else [row.label for row in rows if row.label in asked],
     )
 
 
@@ -197,6 +197,7 @@ def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None
         mde_sd=analysis.mde_sd,
         target=target,
         seeds_needed=seeds_to_decide(analysis, target, family.design) if is_open and target else None,
+        seeds_equivalent=seeds_to_equivalence(analysis, family.design) if is_open else None,
         rho=pairing.rho if pairing else None,
         pairing_gain=pairing.gain if pairing else None,
         p_lost=lost.p if lost.row_only or lost.reference_only else None,
@@ -218,7 +219,17 @@ def superiority_of(found: statistics.Superiority | None) -> Superiority | None:
 
 def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
     """By the paired t test: sign flip could never raise an alarm on five seeds."""
-    found = compare_runs(runs_of(copy, plan.metric), runs_of(baseline, plan.metric))
+    ours, theirs = runs_of(copy, plan.metric), runs_of(baseline, plan.metric)
+    found = compare_runs(ours, theirs)
     is_constant = found.n > 1 and found.p_t is None and bool(found.mean)  # no spread, and not equal either
-    is_alarm = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
-    return Audit(n=found.n, diff=found.mean, low=found.low, high=found.high, p=found.p_t, is_alarm=is_alarm)
+    is_apart = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
+    return Audit(
+        n=found.n,
+        diff=found.mean,
+        low=found.low,
+        high=found.high,
+        p=found.p_t,
+        lost=row_notes(copy, (plan.metric,)),
+        baseline_lost=len(theirs.lost),
+        is_alarm=is_apart or (not ours.usable and bool(theirs.usable)),
+    )

@@ -17,9 +17,9 @@ from ablate.statistics.paired import paired_difference
 from ablate.tables.analysis import Finding, Findings, find_out
 from ablate.tables.columns import default_columns
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
-from ablate.tables.notes import provenance_notes, row_notes, table_notes
+from ablate.tables.notes import provenance_notes, table_notes
 from ablate.tables.published import PublishedTable
-from ablate.tables.results import RowResults, collect_results
+from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
     Cell,
     Difference,
@@ -46,7 +46,7 @@ def build_table(
 
     Args:
         plan: its rows, seeds and trial keys.
-        records: by trial key; keys without one are holes.
+        records: by trial key, of the study and of what else is kept with it; keys without one are holes.
         published: printed numbers, joined by row label; a label that joins none has none.
         measured: times and memory by row label; a row without has none.
         registrations: what the study fixed and when, oldest first.
@@ -54,7 +54,6 @@ def build_table(
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     findings = Findings() if provisional else find_out(plan, results, audits, published)
-    known = [record for result in (*results, *audits) for record in result.records.values()]
     baselines = {result.row.group: result for result in results if result.row.is_baseline}
     metrics = (plan.metric, *plan.metrics)
     rows = []
@@ -78,7 +77,7 @@ def build_table(
         alpha=plan.study.table.alpha,
         margin=plan.study.table.margin,
         test=plan.study.table.test,
-        exploratory=is_exploratory(registrations, known),
+        exploratory=is_exploratory(plan, registrations, records),
         factors=find_factors(plan),
         effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
@@ -87,7 +86,7 @@ def build_table(
         rows=rows,
         published=_source_of(published),
         notes=[],
-        provenance=[*describe(registrations, known), *provenance_notes(results, rows)],
+        provenance=[*describe(plan, registrations, records), *provenance_notes(results, rows)],
     )
     return table.model_copy(update={"notes": table_notes(plan, results, table, published)})
 

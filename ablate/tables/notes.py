@@ -13,29 +13,12 @@ from typing import Any
 from ablate.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.published import PublishedTable
-from ablate.tables.results import RowResults
+from ablate.tables.results import RowResults, one_line
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
 
-MOST_CHARACTERS = 300
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
 """Provenance that differs between any two trials and says nothing about their results."""
-
-
-def row_notes(result: RowResults, metrics: Sequence[str]) -> list[str]:
-    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report."""
-    notes = [
-        f"{_seeds(seeds)}: {status}: {reason}"
-        for status in ("diverged", "failed")
-        for reason, seeds in _by_reason(result, status).items()
-    ]
-    if result.missing:
-        notes.append(f"{_seeds(result.missing)}: no result yet")
-    for metric in metrics:
-        without = [seed for seed in result.succeeded if seed not in result.values(metric)]
-        if without:
-            notes.append(f"{_seeds(without)}: {metric} was not reported")
-    return notes
 
 
 def table_notes(plan: Plan, results: Sequence[RowResults], table: Table, published: PublishedTable | None) -> list[str]:
@@ -151,13 +134,6 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
     return notes
 
 
-def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
-    seeds: dict[str, list[int]] = {}
-    for seed, record in result.with_status(status).items():
-        seeds.setdefault(one_line(record.outcome.reason or "no reason was recorded"), []).append(seed)
-    return seeds
-
-
 def _hours(rows: Sequence[TableRow]) -> list[str]:
     """What it would take to decide what is undecided."""
     open_rows = [f"'{row.label}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
@@ -208,13 +184,3 @@ def _flat(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, one_line(str(value))
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks and controls, shortened where it is long."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 3] + "..."
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed([str(seed) for seed in seeds])}"

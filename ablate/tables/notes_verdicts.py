@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.sentences import format_p
+from ablate.statistics.sentences import equals_p
 from ablate.tables.table import Table, TableRow
-from ablate.tables.verdicts import Effect, Effects, Family
+from ablate.tables.verdicts import Audit, Effect, Family
 from ablate.tables.words import MINUS, count, fixed, listed, named
 
 MOST_OPEN = 12
@@ -24,7 +24,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         *_lost(table.rows, table.metric),
         *_audits(table.families),
         *_agreements(table.families, table.scale),
-        *_effects(table.effects),
+        *_effects(table),
         *(_contributions(table) if design == "leave_one_out" else []),
         *_fronts(table),
     ]
@@ -32,10 +32,12 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
 
 def _tests(table: Table) -> list[str]:
     methods = method_notes(table)
+    if not any(family.test for family in table.families):
+        return methods
     margin = f"equivalent is within ±{table.margin:g}" if table.margin else "without a margin no row is equivalent"
-    level = [f"decided at {100 * table.alpha:g} % for each family of rows; {margin}"] if methods else []
-    changed = ["exploratory: the study was changed once results were known, so no p keeps its level"]
-    return [*methods, *level, *(changed if methods and table.exploratory else [])]
+    level = f"decided at {100 * table.alpha:g} % for each family of rows; {margin}"
+    known = ["exploratory: results were known when the study was fixed or changed, so no p keeps its level"]
+    return [*methods, level, *(known if table.exploratory else [])]
 
 
 def method_notes(table: Table) -> list[str]:
@@ -65,6 +67,8 @@ def open_notes(table: Table) -> Iterator[str]:
             text = f"row '{row.label}': {found.text}{seen}"
             if found.seeds_needed:
                 text += f"; {found.seeds_needed:,} seeds would decide a difference of {found.target:g}"
+            if found.seeds_equivalent:
+                text += f"; {found.seeds_equivalent:,} seeds would show it equivalent if there is no difference"
             yield text
 
 
@@ -74,25 +78,31 @@ def _lost(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
         found = row.cells[metric].tested
         if found is not None and found.p_lost is not None and found.p_worst is not None:
             yield (
-                f"row '{row.label}' and its baseline did not lose the same seeds: p {_equals(found.p_lost)} (exact "
-                f"McNemar); with lost runs as the worst values p {_equals(found.p_worst)} (sign flip on ranks)"
+                f"row '{row.label}' and its baseline did not lose the same seeds: p {equals_p(found.p_lost)} (exact "
+                f"McNemar); with lost runs as the worst values p {equals_p(found.p_worst)} (sign flip on ranks)"
             )
 
 
 def _audits(families: Sequence[Family]) -> Iterator[str]:
     for family in families:
         found = family.audit
-        if found is None:
-            continue
-        text = f"audit: a hidden copy of '{family.baseline}' with random numbers of its own"
-        if found.p is None and found.is_alarm:
-            yield f"{text} comes out DIFFERENT by {found.diff:.3g} on every seed: something beside the rows decides"
-        elif found.p is None:
-            yield f"{text} cannot be compared ({found.n} common seeds, or no spread)"
-        elif found.is_alarm:
-            yield f"{text} comes out DIFFERENT (p {_equals(found.p)}, n = {found.n}): something beside the rows decides"
-        else:
-            yield f"{text} is not set apart, as it must be (p {_equals(found.p)}, n = {found.n})"
+        if found is not None:
+            text = f"audit: a hidden copy of '{family.baseline}' with random numbers of its own"
+            yield f"{text} {_audit_word(found)}"
+            yield from (f"audit copy of '{family.baseline}', {note}" for note in found.lost)
+
+
+def _audit_word(found: Audit) -> str:
+    suspect = ": something beside the rows decides"
+    if found.is_alarm and not found.n:
+        return f"was LOST altogether, and the baseline was not{suspect}"
+    if found.p is None and found.is_alarm:
+        return f"comes out DIFFERENT by {found.diff:.3g} on every seed{suspect}"
+    if found.p is None:
+        return f"cannot be compared ({found.n} common seed{'s' * (found.n != 1)}, or no spread)"
+    if found.is_alarm:
+        return f"comes out DIFFERENT (p {equals_p(found.p)}, n = {found.n}){suspect}"
+    return f"is not set apart, as it must be (p {equals_p(found.p)}, n = {found.n})"
 
 
 def _agreements(families: Sequence[Family], scale: str | None) -> Iterator[str]:
@@ -104,26 +114,33 @@ def _agreements(families: Sequence[Family], scale: str | None) -> Iterator[str]:
         yield f"order of the rows{group}: {family.agreement.rank}; {family.agreement.pairs}"
 
 
-def _effects(effects: Effects | None) -> Iterator[str]:
+def _effects(table: Table) -> Iterator[str]:
+    effects = table.effects
     if effects is None:
         return
     if effects.effects:
         found = sorted(effects.effects, key=lambda effect: -effect.share)
-        what = "eta squared" if effects.method == "anova" else "importance by fANOVA"
-        noise = "" if effects.residual is None else f"; noise {fixed(100 * effects.residual, 1)} %"
-        yield f"what matters in the grid ({what}): {', '.join(_effect(one) for one in found)}{noise}"
+        is_exact = effects.method == "anova"
+        kind = "eta squared" if is_exact else "importance by fANOVA, with the range over its forests: no interval"
+        if is_exact and len(table.seeds) == 1:
+            kind += " of one seed, noise included"
+        noise = f"; noise {_percent(effects.residual)}" if effects.residual is not None and len(table.seeds) > 1 else ""
+        yield f"what matters in the grid ({kind}): {', '.join(_effect(one, is_exact) for one in found)}{noise}"
     yield from (f"on the grid: {note}" for note in effects.notes)
 
 
-def _effect(effect: Effect) -> str:
-    inside = (
-        [f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"]
-        if (effect.low is not None and effect.high is not None)
-        else []
-    )
-    tested = [f"p {_equals(effect.p_adj)} corrected"] if effect.p_adj is not None else []
-    facts = "; ".join([*inside, *tested])
-    return f"{' x '.join(effect.factors)} {fixed(100 * effect.share, 1)} %" + (f" ({facts})" if facts else "")
+def _effect(effect: Effect, is_exact: bool) -> str:
+    facts = []
+    if effect.low is not None and effect.high is not None:
+        ends = f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"
+        facts.append(f"95 % interval {ends}" if is_exact else f"forests {ends}")
+    if effect.p_adj is not None:
+        facts.append(f"p {equals_p(effect.p_adj)} corrected")
+    return f"{' x '.join(effect.factors)} {_percent(effect.share)}" + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def _percent(share: float) -> str:
+    return f"{fixed(100 * share, 1)} %"
 
 
 def _contributions(table: Table) -> Iterator[str]:
@@ -158,8 +175,3 @@ def _fronts(table: Table) -> Iterator[str]:
             paid = {row.label: getattr(row, front.cost) for row in table.rows}
             shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
             yield f"not beaten in mean and {front.cost.replace('_', '-')} at once: {shown}"
-
-
-def _equals(p: float) -> str:
-    text = format_p(p)
-    return text if text.startswith("<") else f"= {text}"

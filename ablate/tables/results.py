@@ -1,4 +1,4 @@
-"""What is known of one row: its trials seed by seed, sorted by how they ended. Input of `build` and `notes`."""
+"""What is known of one row: its trials seed by seed, sorted by how they ended, and in words what it lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablate.plan import Plan, Row
+from ablate.statistics.comparison import LARGEST
+from ablate.tables.words import listed
 from ablate.trial import TrialRecord
+
+MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class RowResults:
         return [seed for seed in self.keys if seed not in self.records]
 
     def values(self, metric: str) -> dict[int, float]:
-        """The metric of each seed that succeeded and reports it."""
+        """The metric of each seed that succeeded and reports it; one too large to be squared is no value."""
         found = {seed: record.outcome.metrics.get(metric) for seed, record in self.succeeded.items()}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return {seed: value for seed, value in found.items() if value is not None and abs(value) < LARGEST}
 
 
 def collect_results(rows: Sequence[Row], plan: Plan, records: Mapping[str, TrialRecord]) -> list[RowResults]:
@@ -52,3 +56,38 @@ def collect_results(rows: Sequence[Row], plan: Plan, records: Mapping[str, Trial
 def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> RowResults:
     keys = {seed: plan.memberships[row.label, seed] for seed in plan.seeds}
     return RowResults(row, keys, {seed: records[key] for seed, key in keys.items() if key in records})
+
+
+def row_notes(result: RowResults, metrics: Sequence[str]) -> list[str]:
+    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report."""
+    notes = [
+        f"{_seeds(seeds)}: {status}: {reason}"
+        for status in ("diverged", "failed")
+        for reason, seeds in _by_reason(result, status).items()
+    ]
+    if result.missing:
+        notes.append(f"{_seeds(result.missing)}: no result yet")
+    for metric in metrics:
+        reported = [seed for seed, record in result.succeeded.items() if metric in record.outcome.metrics]
+        if without := [seed for seed in result.succeeded if seed not in reported]:
+            notes.append(f"{_seeds(without)}: {metric} was not reported")
+        if huge := [seed for seed in reported if seed not in result.values(metric)]:
+            notes.append(f"{_seeds(huge)}: {metric} is too large to count with (above {LARGEST:g})")
+    return notes
+
+
+def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
+    seeds: dict[str, list[int]] = {}
+    for seed, record in result.with_status(status).items():
+        seeds.setdefault(one_line(record.outcome.reason or "no reason was recorded"), []).append(seed)
+    return seeds
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and controls, shortened where it is long."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 3] + "..."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed([str(seed) for seed in seeds])}"

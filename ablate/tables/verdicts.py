@@ -5,6 +5,8 @@ Texts are generated from the numbers by `ablate.statistics` and are plain; each 
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from ablate.trial import Document
 
 
@@ -38,6 +40,8 @@ class Tested(Document):
             standard deviations of a paired difference.
         target: the difference that `seeds_needed` is about: the printed one, else the margin; null without either.
         seeds_needed: with which a difference of `target` would be decided with 80 % power, of an undecided row.
+        seeds_equivalent: with which equivalence within the margin would be shown with 80 % power were there no
+            difference, of an undecided row; null without a margin.
         rho: correlation with the baseline over seeds; `pairing_gain` the share of variance that pairing saved.
         p_lost: exact McNemar test of how often this row and the baseline lost a run; null where none did.
         p_worst: with lost runs counted as the worst, by ranks; null where none was lost.
@@ -53,6 +57,7 @@ class Tested(Document):
     mde_sd: float | None
     target: float | None
     seeds_needed: int | None
+    seeds_equivalent: int | None = None
     rho: float | None
     pairing_gain: float | None
     p_lost: float | None
@@ -97,7 +102,8 @@ class Audit(Document):
     Attributes:
         n: common seeds; `diff` over them, null without any, with `low` and `high` of its 95 % t interval.
         p: of the paired t test, by itself; null below 2 seeds.
-        is_alarm: whether it did come out different, at the study's alpha.
+        lost: what the copy lacks and why, seed by seed; `baseline_lost` the number of seeds that the baseline lacks.
+        is_alarm: whether it did come out different, at the study's alpha, or was lost altogether, unlike the baseline.
     """
 
     n: int
@@ -105,6 +111,8 @@ class Audit(Document):
     low: float | None
     high: float | None
     p: float | None
+    lost: list[str] = Field(default_factory=list)
+    baseline_lost: int = 0
     is_alarm: bool
 
 
@@ -134,10 +142,10 @@ class Effect(Document):
     """A main effect (one factor) or a two-way interaction (two) of a grid.
 
     Attributes:
-        share: exact eta squared of a balanced grid, its share of the variance between cells and of the noise; else the
-            importance by fANOVA.
-        low, high: 95 % interval of the share that infinitely many seeds would show; of fANOVA, the spread over its
-            forests; null where there is none.
+        share: exact eta squared of a balanced grid, its share of the variance between cells and of the noise (with one
+            seed the noise is in it); else the importance by fANOVA.
+        low, high: 95 % interval of the share that infinitely many seeds would show; of fANOVA the smallest and largest
+            of its forests, which is no interval; null where there is none.
         p, p_adj: of the F test against the seeds' own variation, and corrected over all effects of the grid; null where
             nothing is tested.
     """

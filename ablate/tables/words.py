@@ -11,7 +11,8 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 
-MINUS = "\u2212"
+from ablate.statistics.sentences import MINUS
+
 MISSING, CHECK = "\u2013", "\u2713"
 MOST_NAMES = 6
 ARROWS = {True: "\u2193", False: "\u2191"}

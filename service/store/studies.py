@@ -194,6 +194,13 @@ def list_cell_keys(connection: Connection, study_seq: int) -> list[CellKey]:
     return [CellKey(row.row, row.seed, row.trial_key) for row in rows]
 
 
+def list_registrations(connection: Connection, key: str) -> list[list[dict[str, Any]]]:
+    """Of every study that has a trial, oldest first."""
+    holders = select(memberships.c.study_seq).where(memberships.c.trial_key == key)
+    statement = select(studies.c.registrations).where(studies.c.seq.in_(holders)).order_by(studies.c.seq)
+    return list(connection.execute(statement).scalars())
+
+
 def find_table(connection: Connection, study_seq: int) -> Table | None:
     """The final table, where there is one."""
     document = connection.execute(select(studies.c.result).where(studies.c.seq == study_seq)).scalar()

@@ -70,12 +70,36 @@ def test_seeds_that_were_added_after_a_look_make_a_study_exploratory(desk: Any) 
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     assert table.exploratory
-    assert any("its seeds changed on" in note and "6 of the results were known" in note for note in table.provenance)
-    again = desk.submit(toy_study(rows=(0.0, 2.0), seeds=8))
+    assert any("its seeds changed on" in note and "6 results were known" in note for note in table.provenance)
+
+
+def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: Any) -> None:
+    finish(desk, desk.submit(toy_study(rows=(0.0, 1.0, 2.0), seeds=3)))
+    again = desk.submit(toy_study("anew", rows=(0.0, 2.0), seeds=8))
     finish(desk, again)
-    planned = results.get_table(desk.context, again.id)
-    assert not planned.exploratory
-    assert any("when 16 of the results were known" in note for note in planned.provenance)
+    table = results.get_table(desk.context, again.id)
+    assert table.exploratory
+    assert any("3 of the 8 differences tested here among them" in note for note in table.provenance)
+
+
+def test_the_same_study_once_more_was_fixed_when_the_first_was(desk: Any) -> None:
+    first = desk.submit(toy_study(rows=(0.0, 2.0), seeds=8))
+    finish(desk, first)
+    again = desk.submit(toy_study("again", rows=(0.0, 2.0), seeds=8))
+    finish(desk, again)
+    one, other = (results.get_table(desk.context, view.id) for view in (first, again))
+    assert not other.exploratory
+    assert other.provenance[0] == one.provenance[0]
+    assert "before any result was known" in other.provenance[0]
+
+
+def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any) -> None:
+    finish(desk, desk.submit(toy_study(rows=(0.0, 1.0), seeds=8)))
+    other = desk.submit(toy_study("other", rows=(0.0, 2.0), seeds=8))
+    finish(desk, other)
+    table = results.get_table(desk.context, other.id)
+    assert not table.exploratory
+    assert any("8 results were known, none of them a difference" in note for note in table.provenance)
 
 
 def test_a_design_that_cannot_decide_is_warned_of_at_submission(desk: Any) -> None:

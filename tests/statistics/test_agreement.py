@@ -236,7 +236,7 @@ def test_eight_null_rows_with_a_shared_reference_seldom_give_a_false_agreement()
 REPRODUCED, OPPOSITE, ABSENT, OPEN, NONE = 3.0, -3.0, 0.0, 0.6, None
 
 
-def table(kinds: dict[str, float | None], *, headline=(), at_paper_scale=True):
+def table(kinds: dict[str, float | None], *, headline=None, at_paper_scale=True):
     rows = [
         row(label, None if mean is None else FAR, spread(mean or 0, 1, 9 if mean == OPEN else 12))
         for label, mean in kinds.items()
@@ -247,20 +247,20 @@ def table(kinds: dict[str, float | None], *, headline=(), at_paper_scale=True):
 @pytest.mark.parametrize(
     ("kinds", "headline", "word"),
     [
-        ({"a": REPRODUCED, "b": REPRODUCED}, (), "reproduced"),
-        ({"a": REPRODUCED, "b": OPEN}, (), "inconclusive"),
+        ({"a": REPRODUCED, "b": REPRODUCED}, None, "reproduced"),
+        ({"a": REPRODUCED, "b": OPEN}, None, "inconclusive"),
         ({"a": REPRODUCED, "b": OPEN}, ("a",), "reproduced"),
-        ({"a": REPRODUCED, "b": OPPOSITE}, (), "contradicted"),
-        ({"a": REPRODUCED, "b": ABSENT}, (), "contradicted"),
+        ({"a": REPRODUCED, "b": OPPOSITE}, None, "contradicted"),
+        ({"a": REPRODUCED, "b": ABSENT}, None, "contradicted"),
         ({"a": REPRODUCED, "b": OPPOSITE}, ("a",), "partly"),
         ({"a": REPRODUCED, "b": ABSENT}, ("a",), "partly"),
         ({"a": OPEN, "b": REPRODUCED, "c": ABSENT}, ("a",), "partly"),
         ({"a": OPEN, "b": OPPOSITE}, ("a",), "inconclusive"),
         ({"a": OPPOSITE, "b": REPRODUCED, "c": REPRODUCED}, ("a", "b"), "contradicted"),
-        ({"a": REPRODUCED, "b": NONE}, (), "reproduced"),
+        ({"a": REPRODUCED, "b": NONE}, None, "reproduced"),
         ({"a": NONE, "b": REPRODUCED}, ("a",), "no claim"),
         ({"a": NONE, "b": REPRODUCED}, ("a", "b"), "reproduced"),
-        ({}, (), "no claim"),
+        ({}, None, "no claim"),
     ],
 )
 def test_the_table_has_the_word_of_its_headline_rows(kinds, headline, word):
@@ -278,6 +278,13 @@ def test_the_text_of_a_table_has_its_counts_and_names_headlines_without_a_claim(
     found = table({"a": REPRODUCED, "b": ABSENT, "c": NONE}, headline=("a", "c"))
     assert found.headline == ("a",)
     assert found.text == "partly; 2 claims: reproduced 1, contradicted (absent) 1; no claim in headline c"
+
+
+def test_a_headline_of_other_groups_leaves_this_one_without_a_word():
+    found = table({"a": REPRODUCED, "b": OPPOSITE}, headline=())
+    assert found.word == "no claim"
+    assert found.text.endswith("; the study's headline has no row of this group")
+    assert not found.is_provisional
 
 
 def test_a_headline_that_is_no_row_is_refused_by_name():

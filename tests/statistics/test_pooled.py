@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.statistics.comparison import Runs, compare_runs
-from ablate.statistics.pooled import compare_pooled, dunnett_critical, dunnett_p, fit_blocks
+from ablate.statistics.pooled import compare_pooled, dunnett_critical, dunnett_p, fit_blocks, row_variances
 from ablate.statistics.signflip import smallest_p
 
 
@@ -165,7 +165,21 @@ def test_unequal_spread_is_seen_where_it_is_large_and_seeds_are_many():
     equal = [fit_blocks(rows, reference) for rows, reference in tables(200, 8)]
     assert np.mean([fit.p_spread < 0.05 for fit in unequal]) > 0.6
     assert np.mean([fit.p_spread < 0.05 for fit in equal]) < 0.12
-    assert np.median([fit.spread_ratio for fit in unequal]) > np.median([fit.spread_ratio for fit in equal])
+
+
+def test_the_spread_of_a_row_is_estimated_without_that_of_the_others():
+    sds = np.array([1.0, 1.0, 1.0, 4.0])
+    values = np.random.default_rng(15).normal(size=(3_000, 4, 6)) * sds[:, None]
+    left = values - values.mean(axis=2, keepdims=True) - values.mean(axis=1, keepdims=True)
+    left += values.mean(axis=(1, 2), keepdims=True)
+    found = np.mean([row_variances(of_table) for of_table in left], axis=0)
+    assert found == pytest.approx(sds**2, rel=0.08)
+    assert np.mean((left**2).sum(axis=2) / 5, axis=0)[0] > 1.4, "the residuals themselves have some of the others'"
+
+
+def test_one_row_mirrors_its_reference_so_that_its_spread_cannot_be_checked():
+    fit = fit_blocks(*table(np.random.default_rng(14).normal(size=(2, 20)) * [[1.0], [9.0]]))
+    assert (fit.p_spread, fit.spread_ratio) == (None, None)
 
 
 def test_two_blocks_say_nothing_about_spread():

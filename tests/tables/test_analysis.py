@@ -12,7 +12,7 @@ from ablate.plan import Plan, plan_document
 from ablate.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
-from ablate.tables.published import load_published
+from ablate.tables.published import Printed, load_published
 from ablate.tables.render import render
 from ablate.trial import Outcome
 
@@ -220,6 +220,24 @@ def test_the_headline_decides_the_word_of_the_table(planned, make_records):
     assert table.families[0].agreement.word == "agrees"
 
 
+def test_a_group_without_a_headline_row_has_no_word_of_its_own(make_plan, make_records):
+    labels = ("ReLU", "FReLU")
+    rows = [
+        {"label": f"{net} {label}", "group": net, "set": {"activation": label.lower(), "width": width}}
+        for net, width in (("small", 0.5), ("large", 1.0))
+        for label in labels
+    ]
+    plan = make_plan(rows, seeds=range(8), table={"headline": ["small FReLU"]})
+    cells = {
+        row["label"]: {METRIC: Printed("24.0", 24.0) if "FReLU" not in row["label"] else Printed("22.4", 22.4)}
+        for row in rows
+    }
+    printed = replace(load_published().column("T7"), cells=cells, sources=dict.fromkeys(cells, ("Q",)))
+    small, large = build_table(plan, make_records(plan, [15.0, 13.0, 15.0, 13.0]), published=printed).families
+    assert (small.agreement.word, large.agreement.word) == ("agrees", "no claim")
+    assert "the study's headline has no row of this group" in large.agreement.text
+
+
 @pytest.mark.parametrize(("shift", "is_alarm"), [(0.0, False), (3.0, True)])
 def test_an_audit_is_told_below_the_table_and_is_no_row_of_it(make_record, shift, is_alarm):
     rows = [{"label": "base"}, {"label": "other", "set": {"lr": 0.3}}]
@@ -246,7 +264,9 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     assert table.exploratory
     assert any(note.startswith("exploratory: ") for note in table.notes)
     assert any("its seeds changed on 2026-05-06" in note for note in table.provenance)
-    assert not build_table(plan, make_records(plan, LEVELS), registrations=history[1:]).exploratory
+    rewritten = build_table(plan, make_records(plan, LEVELS), registrations=history[1:])
+    assert rewritten.exploratory, "the results were there when it was first fixed"
+    assert not build_table(planned(3), make_records(planned(3), LEVELS), registrations=history[:1]).exploratory
 
 
 def test_the_caption_of_latex_says_data_length_seeds_and_test(planned, make_records):
@@ -316,3 +336,72 @@ def test_the_caption_has_the_check_of_equal_spread(planned, make_records):
     plan = planned(4, test="pooled")
     text = render(build_table(plan, make_records(plan, LEVELS)), "tex")
     assert "Levene" in next(line for line in text.splitlines() if "\\caption" in line)
+
+
+@pytest.mark.parametrize(("lost", "is_alarm"), [(range(4), True), (range(1), False)])
+def test_an_audit_says_what_it_lost_and_a_copy_that_is_lost_altogether_is_an_alarm(make_record, lost, is_alarm):
+    rows = [{"label": "base"}, {"label": "other", "set": {"lr": 0.3}}]
+    plan = plan_document({"name": "audited", "seeds": 4, "audit": True, "base": {"dataset": "digits"}, "rows": rows})
+    records = {}
+    for (label, seed), key in plan.memberships.items():
+        outcome = Outcome(status="succeeded", metrics={METRIC: 20.0 + (seed * 7 + len(label)) % 5})
+        if "audit" in label and seed in lost:
+            outcome = Outcome(status="diverged", reason="the training loss is nan")
+        records[key] = make_record(plan.trials[key], outcome)
+    table = build_table(plan, records)
+    assert table.families[0].audit.is_alarm == is_alarm
+    assert any("was LOST altogether" in note for note in table.notes) == is_alarm
+    (note,) = (note for note in table.notes if note.startswith("audit copy of 'base', seed"))
+    assert note.endswith(": diverged: the training loss is nan")
+
+
+def test_a_value_too_large_to_count_with_is_left_out_and_told(planned, make_records, make_record):
+    plan = planned(3)
+    records = make_records(plan, LEVELS)
+    key = plan.memberships["A 1x1", 1]
+    records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: 1e200}))
+    table = build_table(plan, records)
+    cell = table.row("A 1x1").cells[METRIC]
+    assert sorted(cell.values) == sorted([0, 2])
+    assert cell.mean == pytest.approx((cell.values[0] + cell.values[2]) / 2)
+    assert f"row 'A 1x1', seed 1: {METRIC} is too large to count with (above 1e+150)" in table.notes
+
+
+def test_an_open_row_says_how_many_seeds_would_show_it_equivalent(planned, make_records):
+    plan = planned(3, margin=0.5)
+    table = build_table(plan, make_records(plan, [13.0, 13.0, 13.1, 13.05, 13.0]))
+    cell = table.row("C 5x5").cells[METRIC]
+    assert cell.decision == "undecided"
+    assert cell.tested.seeds_equivalent > 3
+    text = f"; {cell.tested.seeds_equivalent} seeds would show it equivalent if there is no difference"
+    assert any(note.startswith("row 'C 5x5': ") and note.endswith(text) for note in table.notes)
+
+
+def test_seeds_that_tie_are_named_where_the_exact_test_cannot_decide(planned, make_records, make_record):
+    plan = planned(8, test="flip")
+    records = make_records(plan, LEVELS)
+    for seed in range(3):
+        theirs = records[plan.memberships["B 3x3", seed]].outcome
+        key = plan.memberships["A 1x1", seed]
+        records[key] = make_record(records[key].trial, theirs)
+    text = build_table(plan, records).row("A 1x1").cells[METRIC].tested.text
+    assert text == "undecided (n = 8, of which 3 tie: with 4 comparisons the exact test cannot decide)"
+
+
+def test_the_method_says_which_rows_have_no_spread_for_t(planned, make_records, make_record):
+    plan = planned(3, test="t")
+    records = make_records(plan, LEVELS)
+    for seed in plan.seeds:
+        theirs = records[plan.memberships["B 3x3", seed]].outcome.metrics[METRIC]
+        key = plan.memberships["A 1x1", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: theirs + 0.5}))
+    (family,) = build_table(plan, records).families
+    assert family.test == "t"
+    assert "by sign flip where all differences are equal, which leaves t without a spread: 'A 1x1'" in family.method
+
+
+def test_where_nothing_is_tested_no_level_is_told(planned, make_records):
+    plan = planned(1)
+    notes = build_table(plan, make_records(plan, LEVELS)).notes
+    assert any(note.startswith("nothing is tested: ") for note in notes)
+    assert not any("decided at" in note for note in notes)
