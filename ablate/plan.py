@@ -7,22 +7,21 @@ inputs of `plan`; nothing else decides what runs.
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
+from ablate import checks
 from ablate.baselines import check_labels, choose_baselines
-from ablate.designs import Design, build_design
-from ablate.errors import Problem, StudyError, TableError, TrialError, collecting, nearest, quote
-from ablate.recipe import EXCLUSIVE, applicable_values, identity_of, inapplicable_fields
+from ablate.designs import build_design
+from ablate.errors import Problem, StudyError, collecting, quote
+from ablate.recipe import applicable_values, identity_of
 from ablate.resolve import check_base, resolve_rows
-from ablate.statistics.power import describe_power
 from ablate.study import Study, problems_of_shape
-from ablate.tables.published import PublishedTable, load_published
-from ablate.tasks import NamedTask, get_task
+from ablate.tasks import NamedTask
 from ablate.trial import Trial, trial_key
 
 MAX_TRIALS = 10_000
@@ -110,60 +109,77 @@ def plan(
         StudyError: with every problem found. A wrong scale is at `/scale`, which is an option and no part of the
             document.
     """
-    named = _task_of(study)
+    named = checks.get_named_task(study)
+    blocks = study.seed_list if seeds is None else tuple(range(seeds))
     problems: list[Problem] = []
     chosen: str | None = None
-    metric: str = ""
     metrics: tuple[str, ...] = ()
-    blocks = study.seed_list if seeds is None else tuple(range(seeds))
-    rows: tuple[Row, ...] = ()
-    audits: tuple[Row, ...] = ()
-    design = Design()
+    laid_out = _Layout()
     with collecting(problems):
-        chosen = _scale_of(study, scale)
+        chosen = checks.pick_scale(study, scale)
     with collecting(problems):
-        metric, metrics = _metrics_of(study, named)
+        metrics = checks.pick_metrics(study, named)
+    for check in (partial(check_base, recipe_class=named.task.Recipe), checks.check_printed_table, check_labels):
+        with collecting(problems):
+            check(study)
     with collecting(problems):
-        check_base(study, named.task.Recipe)
-    with collecting(problems):
-        _printed_table(study)
-    with collecting(problems):
-        check_labels(study)
-    with collecting(problems):
-        design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
-        problems += design.problems
-        resolved = resolve_rows(study, chosen, design, named.task.Recipe)
-        _refuse_too_many(len(resolved), len(blocks), max_trials)
-        baselines = choose_baselines(study, resolved, design.anchor)
-        rows = tuple(
-            Row(row.label, row.group, row.set, row.recipe, baselines[row.group] == row.label, row.levels)
-            for row in resolved
-        )
-        _check_published(study, rows)
-        _check_headline(study, rows)
-        audits = _audits_of(rows) if study.audit else ()
+        laid_out = _lay_out(study, chosen, len(blocks), named, max_trials, problems)
     if problems:
         raise StudyError(problems)
-    trials, memberships = _trials_of((*rows, *audits), blocks, named, replicate)
+    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, replicate)
     return Plan(
         study=study,
         scale=chosen,
         seeds=blocks,
-        rows=rows,
-        audits=audits,
-        metric=metric,
-        metrics=metrics,
+        rows=laid_out.rows,
+        audits=laid_out.audits,
+        metric=metrics[0],
+        metrics=metrics[1:],
         lower_is_better=dict(named.task.metrics),
         trials=trials,
         memberships=memberships,
-        excluded=tuple(design.excluded),
+        excluded=laid_out.excluded,
         warnings=(
-            *design.warnings,
-            *_idle_fields(study, chosen, rows),
-            *_warnings(rows, blocks, memberships),
-            *_power_warnings(study, rows, blocks),
+            *laid_out.warnings,
+            *checks.idle_fields(study, chosen, laid_out.rows),
+            *checks.row_warnings(laid_out.rows, blocks, memberships),
+            *checks.table_warnings(study, laid_out.rows, blocks),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The rows of a study at a scale; see `Plan`."""
+
+    rows: tuple[Row, ...] = ()
+    audits: tuple[Row, ...] = ()
+    excluded: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def _lay_out(
+    study: Study, scale: str | None, seeds: int, named: NamedTask, max_trials: int, problems: list[Problem]
+) -> _Layout:
+    """Expand the design, resolve every row's recipe and choose baselines.
+
+    Raises:
+        StudyError: with every problem of rows; those of the design that leave rows to look at go into `problems`.
+    """
+    design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
+    problems += design.problems
+    resolved = resolve_rows(study, scale, design, named.task.Recipe)
+    checks.refuse_too_many(len(resolved), 0, seeds, max_trials)
+    baselines = choose_baselines(study, resolved, design.anchor)
+    rows = tuple(
+        Row(row.label, row.group, row.set, row.recipe, baselines[row.group] == row.label, row.levels)
+        for row in resolved
+    )
+    checks.check_published(study, rows)
+    checks.check_headline(study, rows)
+    audits = _audits_of(rows) if study.audit else ()
+    checks.refuse_too_many(len(rows), len(audits), seeds, max_trials)
+    return _Layout(rows, audits, tuple(design.excluded), tuple(design.warnings))
 
 
 def plan_document(document: object, **options: Any) -> Plan:
@@ -222,78 +238,6 @@ def _without(document: object, pointers: Sequence[str]) -> object:
     return rest
 
 
-def _task_of(study: Study) -> NamedTask:
-    name = study.base.get("task", "classify")
-    if not isinstance(name, str):
-        raise StudyError([Problem("/base/task", "invalid", "task: should be the name of a task")])
-    try:
-        return get_task(name)
-    except TrialError as error:
-        raise StudyError([Problem("/base/task", "unknown_task", str(error))]) from error
-
-
-def _scale_of(study: Study, scale: str | None) -> str | None:
-    if scale is None:
-        return "mini" if "mini" in study.scales else None
-    if scale not in study.scales:
-        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has none, leave the scale out"
-        raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
-    return scale
-
-
-def _metrics_of(study: Study, named: NamedTask) -> tuple[str, tuple[str, ...]]:
-    known = named.task.metrics
-    asked = {"/metric": study.metric} if study.metric is not None else {}
-    asked |= {f"/metrics/{index}": name for index, name in enumerate(study.metrics)}
-    problems = [
-        Problem(pointer, "unknown_metric", f"task '{named.name}' has no metric {quote(name)}{nearest(name, known)}")
-        for pointer, name in asked.items()
-        if name not in known
-    ]
-    if problems:
-        raise StudyError(problems)
-    metric = study.metric or named.primary_metric
-    return metric, tuple(dict.fromkeys(name for name in study.metrics if name != metric))
-
-
-def _refuse_too_many(rows: int, seeds: int, limit: int) -> None:
-    if rows * seeds > limit:
-        text = (
-            f"the study expands to {rows * seeds:,} trials ({rows:,} rows x {seeds:,} seeds), above the limit of "
-            f"{limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
-        )
-        raise StudyError([Problem("", "too_many", text)])
-
-
-def _printed_table(study: Study) -> PublishedTable | None:
-    if study.table.published is None:
-        return None
-    try:
-        return load_published().column(study.table.published)
-    except TableError as error:
-        raise StudyError([Problem("/table/published", "unknown_table", str(error))]) from error
-
-
-def _check_published(study: Study, rows: Sequence[Row]) -> None:
-    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
-    printed = _printed_table(study)
-    unmatched = printed.unmatched(row.label for row in rows) if printed else []
-    if printed and unmatched:
-        texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
-        raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
-
-
-def _check_headline(study: Study, rows: Sequence[Row]) -> None:
-    labels = {row.label for row in rows}
-    problems = [
-        Problem(f"/table/headline/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
-        for index, label in enumerate(study.table.headline or ())
-        if label not in labels
-    ]
-    if problems:
-        raise StudyError(problems)
-
-
 def _audits_of(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The baselines once more, as replicates, under labels of their own."""
     labels = {row.label for row in rows}
@@ -324,38 +268,3 @@ def _trials_of(
                     key=key, task=named.name, recipe=values, seed=seed, replicate=replicate + row.replicate
                 )
     return trials, memberships
-
-
-def _idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
-    """What base or the scale sets, and no row has a use for; one of epochs and steps may always idle."""
-    patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
-    gone = [inapplicable_fields(row.recipe) for row in rows]
-    exclusive = {name for pair in EXCLUSIVE for name in pair}
-    for place, patch in patches.items():
-        for name in patch:
-            if name not in exclusive and all(name in fields for fields in gone):
-                yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {gone[0][name]}")
-
-
-def _power_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[Problem]:
-    """What the tests of the study cannot decide, by the size of its families; one seed has a warning of its own."""
-    if len(seeds) == 1:
-        return
-    families = Counter(row.group for row in rows)
-    for size in sorted({count - 1 for count in families.values()}):
-        for sentence in describe_power(len(seeds), size, study.table.alpha, study.table.test):
-            yield Problem("/seeds", "power", sentence)
-
-
-def _warnings(
-    rows: Sequence[Row], seeds: Sequence[int], memberships: Mapping[tuple[str, int], str]
-) -> Iterator[Problem]:
-    if len(seeds) == 1:
-        yield Problem("/seeds", "one_seed", "1 seed: the table will have no spread and no interval")
-    first: dict[str, str] = {}
-    for row in rows:
-        key = memberships[row.label, seeds[0]]
-        if key in first:
-            text = f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
-            yield Problem("/rows", "coincide", text)
-        first.setdefault(key, row.label)

@@ -122,6 +122,18 @@ def test_trials_above_the_limit_are_refused_with_the_product(document: dict[str,
         plan_document(document, max_trials=5)
 
 
+def test_audit_copies_are_trials_too_and_count_against_the_limit(document: dict[str, Any]) -> None:
+    plan_document(document, max_trials=6)
+    with pytest.raises(StudyError, match=r"8 trials \(3 rows and 1 audit copy x 2 seeds\), above the limit of 6"):
+        plan_document(document | {"audit": True}, max_trials=6)
+
+
+def test_a_headline_without_printed_numbers_is_warned_of(document: dict[str, Any]) -> None:
+    plan = plan_document(document | {"table": {"headline": ["FReLU"]}})
+    (warning,) = (warning for warning in plan.warnings if warning.code == "idle")
+    assert (warning.pointer, "'published' names none" in warning.message) == ("/table/headline", True)
+
+
 def test_rows_that_are_the_same_configuration_share_their_trials(document: dict[str, Any]) -> None:
     document["rows"].append({"label": "again", "set": {"window": "3x3"}})
     plan = plan_document(document)

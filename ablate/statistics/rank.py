@@ -1,8 +1,8 @@
 """Do our rows stand in the order that a paper printed? Kendall's tau_b, what it is worth, and the noise in it.
 
-All p are one-sided: the printed order was there before we measured, and agreement with it is what is asked for. Rows are
-compared over the seeds that all of them have, so that a row that lost seeds is not compared over other blocks. Few rows
-cannot show much, which `critical_tau` puts in a number; `ablate.statistics.order` looks at single pairs instead.
+All p are one-sided: the printed order was there before we measured, and agreement with it is what is asked for. Rows
+are compared over the seeds that all of them have, so that a row that lost seeds is not compared over other blocks. Few
+rows cannot show much, which `critical_tau` puts in a number; `ablate.statistics.order` looks at single pairs instead.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class RankAgreement:
     """The printed order against ours.
 
     Attributes:
-        word: `agrees` (p <= alpha), `reversed` (the opposite order would agree), `undecided`, `too few rows` (no order of so few could reach alpha), `no order` (all
-            printed numbers, or all our means, are equal) or `no common seed`.
+        word: `agrees` (p <= alpha), `reversed` (the opposite order would agree), `undecided`, `too few rows` (no order
+            of so few could reach alpha), `no order` (all printed numbers, or all our means, are equal) or `no common
+            seed`.
         rows: labels of the rows compared.
         left_out: label -> why it is not.
         n: seeds that all compared rows have.

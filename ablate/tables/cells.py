@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ablate.statistics.sentences import format_p
+from ablate.statistics.sentences import MINUS, format_p
 from ablate.tables.table import Cell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
-from ablate.tables.words import MINUS, MISSING, count, fixed, four_digits, number, places_of
+from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of
 
 
 @dataclass(frozen=True, slots=True)

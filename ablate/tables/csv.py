@@ -10,9 +10,10 @@ import csv
 import io
 from collections.abc import Sequence
 
+from ablate.statistics.sentences import MINUS
 from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import MINUS, fixed
+from ablate.tables.words import fixed
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.sentences import equals_p
+from ablate.statistics.sentences import MINUS, equals_p
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Audit, Effect, Family
-from ablate.tables.words import MINUS, count, fixed, listed, named
+from ablate.tables.words import count, fixed, listed, named
 
 MOST_OPEN = 12
 """Undecided rows of which each has a sentence of its own."""
