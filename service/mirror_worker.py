@@ -21,6 +21,7 @@ from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 from service.context import Context
 from service.costs import Costs
+from service.mlflow_store import MirrorError
 from service.results import MOST_PLOTTED, draw_plot, get_table
 from service.runs import StudyRun
 from service.settings import Settings
@@ -30,7 +31,7 @@ from service.store import outbox, studies
 from service.store.outbox import Entry
 from service.store.session import Store
 from service.store.studies import Stored
-from service.tracking import Mirror, MirrorError
+from service.tracking import Mirror
 
 log = logging.getLogger(__name__)
 

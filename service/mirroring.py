@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from ablate.pool import Job, Lost, Pool, Said
 from service.context import Context
 from service.mirror_worker import Shown, Where, reconcile, show
+from service.mlflow_store import MirrorError
 from service.store import outbox
-from service.tracking import MirrorError
 
 log = logging.getLogger(__name__)
 

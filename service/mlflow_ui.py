@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
 
-from service.tracking import QUIET, create_store, embedded_store
+from service.mlflow_store import QUIET, create_store, embedded_store
 
 State = Literal["starting", "ready", "failed", "stopped"]
 PREFIX = "/mlflow"
@@ -46,7 +46,7 @@ class MlflowServer:
 
     Args:
         home: state directory; the output goes to `logs/mlflow-ui.log` there.
-        tracking_uri: of the embedded store (`service.tracking.embedded_store`).
+        tracking_uri: of the embedded store (`service.mlflow_store.embedded_store`).
         artifact_location: where a run without a place of its own would keep its files.
     """
 

@@ -60,9 +60,14 @@ def make_table(
     """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
     provisional = stored.state in LIVE and not is_final
     registrations = [Registration.model_validate(one) for one in stored.registrations]
-    table = build_table(plan, records, published=_published(plan), registrations=registrations, provisional=provisional)
-    if stored.state == "cancelled":
-        table = _told_as_cancelled(table)
+    table = build_table(
+        plan,
+        records,
+        published=_published(plan),
+        registrations=registrations,
+        provisional=provisional,
+        missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
+    )
     rows = [_with_cost(row, stored) for row in table.rows]
     return table.model_copy(update={"rows": rows, "provenance": [*table.provenance, *_reused(origins)]})
 
@@ -70,16 +75,6 @@ def make_table(
 def _published(plan: Plan) -> PublishedTable | None:
     name = plan.study.table.published
     return load_published().column(name) if name else None
-
-
-def _told_as_cancelled(table: Table) -> Table:
-    """What a cancelled study lacks will not come by itself."""
-
-    def told(notes: list[str]) -> list[str]:
-        return [note.replace(": no result yet", ": cancelled with the study; retry queues them") for note in notes]
-
-    rows = [row.model_copy(update={"notes": told(row.notes)}) for row in table.rows]
-    return table.model_copy(update={"rows": rows, "notes": told(table.notes)})
 
 
 def _with_cost(row: TableRow, stored: Stored) -> TableRow:

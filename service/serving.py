@@ -28,11 +28,11 @@ from service.dispatch.base import Dispatcher
 from service.dispatch.leftovers import sweep
 from service.mirror_worker import Where
 from service.mirroring import Mirroring
+from service.mlflow_store import embedded_store
 from service.mlflow_ui import choose_server
 from service.scheduler import Scheduler
 from service.settings import Role, Settings
 from service.store.lock import held
-from service.tracking import embedded_store
 
 log = logging.getLogger(__name__)
 

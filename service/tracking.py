@@ -8,53 +8,29 @@ API keeps a stack of active runs and mixes them.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import posixpath
 import re
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.errors import ServiceError
+from service.mlflow_store import QUIET, MirrorError, check_file, create_store
 from service.runs import FINAL_STATUS, Content, StudyRun, TrialRun, content_of_study, content_of_trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_AGENT_HINT": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-"""Environment of every process of ours that imports mlflow: no telemetry, no hints, no banner, no call of git."""
 _MENDABLE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers where a run or an experiment was deleted behind our back, or a param has another value."""
 _PAGE = 1000
 _STUDIES_REMEMBERED = 32
-
-
-class MirrorError(ServiceError):
-    """MLflow could not be reached, or it refused what was sent. The entry should stay in the outbox.
-
-    Attributes:
-        is_refused: MLflow answered, and a repetition would be refused as well: somebody has to look.
-    """
-
-    def __init__(self, message: str, *, is_refused: bool = False) -> None:
-        super().__init__(message)
-        self.is_refused = is_refused
 
 
 class Mirror:
@@ -219,49 +195,6 @@ class Mirror:
         ]
 
 
-def embedded_store(home: Path) -> tuple[str, str]:
-    """Tracking URI and artifact location of the embedded MLflow below the state directory."""
-    return f"sqlite:///{home.absolute() / 'mlflow.db'}", (home.absolute() / "mlartifacts").as_uri()
-
-
-def create_store(tracking_uri: str) -> None:
-    """Create the file of a SQLite store, whole or not at all, unless it is there; any other store is left alone.
-
-    MLflow cannot open a file whose creation was cut off, nor one that two processes create at once.
-
-    Raises:
-        MirrorError: MLflow could not create it.
-    """
-    path = _file_of(tracking_uri)
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            for cut_off in path.parent.glob(f"{path.name}.new-*"):
-                cut_off.unlink()
-            new = path.with_name(f"{path.name}.new-{os.getpid()}")
-            _run_mlflow("db", "upgrade", f"sqlite:///{new}")
-            new.replace(path)
-
-
-def _run_mlflow(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "mlflow", *arguments],  # -P: whatever lies in the working directory
-        env={**os.environ, **QUIET},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise MirrorError(f"`mlflow {arguments[0]}` ended with status {done.returncode}: {done.stderr[-500:].strip()}")
-
-
-def _file_of(tracking_uri: str) -> Path | None:
-    return Path(tracking_uri.removeprefix("sqlite:///")) if tracking_uri.startswith("sqlite:///") else None
-
-
 def _open_client(tracking_uri: str) -> MlflowClient:
     # MLflow would repeat a request that creates a run although the first one did, and for minutes: our outbox repeats.
     os.environ |= {**QUIET, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
@@ -270,16 +203,8 @@ def _open_client(tracking_uri: str) -> MlflowClient:
         from mlflow import MlflowClient
 
         create_store(tracking_uri)
-        _check_file(tracking_uri)
+        check_file(tracking_uri)
         return MlflowClient(tracking_uri)
-
-
-def _check_file(tracking_uri: str) -> None:
-    """MLflow tries a damaged file again for minutes before it says so."""
-    path = _file_of(tracking_uri)
-    if path is not None:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA schema_version")
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def build_table(
     measured: Mapping[str, Measured] | None = None,
     registrations: Sequence[Registration] = (),
     provisional: bool = False,
+    missing: str = "no result yet",
 ) -> Table:
     """The table of a study.
 
@@ -51,6 +52,7 @@ def build_table(
         measured: times and memory by row label; a row without has none.
         registrations: what the study fixed and when, oldest first.
         provisional: whether trials are still to come.
+        missing: what is said of seeds without a result.
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     findings = Findings() if provisional else find_out(plan, results, audits, published)
@@ -59,7 +61,7 @@ def build_table(
     rows = []
     for result in results:
         baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
-        row = _build_row(result, baseline, plan, published)
+        row = _build_row(result, baseline, plan, published, missing)
         rows.append(_with_finding(row, plan.metric, finding, _train_s_of(baseline)))
     rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]
     table = Table(
@@ -88,7 +90,7 @@ def build_table(
         notes=[],
         provenance=[*describe(plan, registrations, records), *provenance_notes(results, rows)],
     )
-    return table.model_copy(update={"notes": table_notes(plan, results, table, published)})
+    return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=missing)})
 
 
 def _setup_of(plan: Plan) -> list[str]:
@@ -106,7 +108,7 @@ def _setup_of(plan: Plan) -> list[str]:
 
 
 def _build_row(
-    result: RowResults, baseline: RowResults | None, plan: Plan, published: PublishedTable | None
+    result: RowResults, baseline: RowResults | None, plan: Plan, published: PublishedTable | None, missing: str
 ) -> TableRow:
     row, metrics = result.row, (plan.metric, *plan.metrics)
     return TableRow(
@@ -121,7 +123,7 @@ def _build_row(
         n_failed=len(result.with_status("failed")),
         cells={metric: _build_cell(metric, result, baseline, published) for metric in metrics},
         trials=list(result.keys.values()),
-        notes=row_notes(result, metrics),
+        notes=row_notes(result, metrics, missing),
         **_cost_of(result),
         **_printed_cost_of(row.label, published),
         train_s=_train_s_of(result),

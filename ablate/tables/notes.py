@@ -13,7 +13,7 @@ from typing import Any
 from ablate.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.published import PublishedTable
-from ablate.tables.results import RowResults, one_line
+from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
 
@@ -21,11 +21,21 @@ PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname",
 """Provenance that differs between any two trials and says nothing about their results."""
 
 
-def table_notes(plan: Plan, results: Sequence[RowResults], table: Table, published: PublishedTable | None) -> list[str]:
-    """The notes that are the same whenever the same study is run; `table` is the table without them."""
+def table_notes(
+    plan: Plan, results: Sequence[RowResults], table: Table, published: PublishedTable | None, *, missing: str
+) -> list[str]:
+    """The notes that are the same whenever the same study is run.
+
+    Args:
+        plan: of the study.
+        results: of its rows.
+        table: without these notes.
+        published: printed numbers.
+        missing: what is said of seeds without a result.
+    """
     return [
         *_state(results, table.provisional),
-        *_holes(table.rows, table.provisional),
+        *_holes(results, table, missing),
         *_pairing(table.rows, plan.metric),
         *_method(table),
         *verdict_notes(table, design=plan.study.design_or_default),
@@ -52,11 +62,11 @@ def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
         yield f"provisional: {len(done)} of {len(keys)} trials have ended, the numbers will change"
 
 
-def _holes(rows: Sequence[TableRow], provisional: bool) -> Iterator[str]:
-    for row in rows:
-        for note in row.notes:
-            if not (provisional and note.endswith(": no result yet")):
-                yield f"row '{row.label}', {note}"
+def _holes(results: Sequence[RowResults], table: Table, missing: str) -> Iterator[str]:
+    """As long as a table is provisional, what is to come is no hole."""
+    for result in results:
+        notes = row_notes(result, (table.metric, *table.metrics), None if table.provisional else missing)
+        yield from (f"row '{result.row.label}', {note}" for note in notes)
 
 
 def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:

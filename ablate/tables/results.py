@@ -58,15 +58,21 @@ def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> Row
     return RowResults(row, keys, {seed: records[key] for seed, key in keys.items() if key in records})
 
 
-def row_notes(result: RowResults, metrics: Sequence[str]) -> list[str]:
-    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report."""
+def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = "no result yet") -> list[str]:
+    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report.
+
+    Args:
+        result: of the row.
+        metrics: in the table.
+        missing: what is said of seeds without a result; None says nothing.
+    """
     notes = [
         f"{_seeds(seeds)}: {status}: {reason}"
         for status in ("diverged", "failed")
         for reason, seeds in _by_reason(result, status).items()
     ]
-    if result.missing:
-        notes.append(f"{_seeds(result.missing)}: no result yet")
+    if result.missing and missing:
+        notes.append(f"{_seeds(result.missing)}: {missing}")
     for metric in metrics:
         reported = [seed for seed, record in result.succeeded.items() if metric in record.outcome.metrics]
         if without := [seed for seed in result.succeeded if seed not in reported]:

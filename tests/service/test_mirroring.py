@@ -15,8 +15,8 @@ from service import studies
 from service.context import Context
 from service.mirror_worker import Where
 from service.mirroring import Mirroring
+from service.mlflow_store import embedded_store
 from service.store import outbox
-from service.tracking import embedded_store
 from tests.service.running import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]

@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ablate.trial import EpochMetrics
 from service.api.mlflow_proxy import mlflow_routes
+from service.mlflow_store import MirrorError, embedded_store
 from service.mlflow_ui import MlflowServer, NoServer, choose_server
 from service.runs import StudyRun, TrialRun
-from service.tracking import Mirror, MirrorError, embedded_store
+from service.tracking import Mirror
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 STUDY = StudyRun(

@@ -20,8 +20,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ablate.trial import EpochMetrics
+from service.mlflow_store import MirrorError, create_store, embedded_store
 from service.runs import StudyRun, TrialRun, metric_name
-from service.tracking import Mirror, MirrorError, create_store, embedded_store
+from service.tracking import Mirror
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 START_MS = 1_795_503_600_000

@@ -1,0 +1,87 @@
+"""The file of the embedded MLflow: where it lies, and its creation. This module runs mlflow and never imports it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from service.errors import ServiceError
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Environment of every process of ours that imports mlflow: no telemetry, no hints, no banner, no call of git."""
+
+
+class MirrorError(ServiceError):
+    """MLflow could not be reached, or it refused what was sent. The entry should stay in the outbox.
+
+    Attributes:
+        is_refused: MLflow answered, and a repetition would be refused as well: somebody has to look.
+    """
+
+    def __init__(self, message: str, *, is_refused: bool = False) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
+
+
+def embedded_store(home: Path) -> tuple[str, str]:
+    """Tracking URI and artifact location of the embedded MLflow below the state directory."""
+    return f"sqlite:///{home.absolute() / 'mlflow.db'}", (home.absolute() / "mlartifacts").as_uri()
+
+
+def create_store(tracking_uri: str) -> None:
+    """Create the file of a SQLite store, whole or not at all, unless it is there; any other store is left alone.
+
+    MLflow cannot open a file whose creation was cut off, nor one that two processes create at once.
+
+    Raises:
+        MirrorError: MLflow could not create it.
+    """
+    path = find_file(tracking_uri)
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            for cut_off in path.parent.glob(f"{path.name}.new-*"):
+                cut_off.unlink()
+            new = path.with_name(f"{path.name}.new-{os.getpid()}")
+            _run_mlflow("db", "upgrade", f"sqlite:///{new}")
+            new.replace(path)
+
+
+def _run_mlflow(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "mlflow", *arguments],  # -P: whatever lies in the working directory
+        env={**os.environ, **QUIET},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise MirrorError(f"`mlflow {arguments[0]}` ended with status {done.returncode}: {done.stderr[-500:].strip()}")
+
+
+def find_file(tracking_uri: str) -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    return Path(tracking_uri.removeprefix("sqlite:///")) if tracking_uri.startswith("sqlite:///") else None
+
+
+def check_file(tracking_uri: str) -> None:
+    """MLflow tries a damaged file again for minutes before it says so."""
+    path = find_file(tracking_uri)
+    if path is not None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
