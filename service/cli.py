@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from ablate.cli import main
-from service import cli_serve, cli_studies, cli_trials  # noqa: F401 - each adds its commands
+from service import cli_paper, cli_serve, cli_studies, cli_trials  # noqa: F401 - each adds its commands
 
 __all__ = ["main"]
 

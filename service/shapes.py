@@ -6,7 +6,7 @@ Field names are part of the contract with users' scripts. Answers have no defaul
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -38,6 +38,18 @@ class Extension(StrictDocument):
 
     seeds: Seeds | None = Field(None, description="a new total, seeds 0 .. n-1; or a list of seeds to add")
     rows: list[RowSpec] = Field(default_factory=list, description="rows to add")
+
+
+class PaperSubmission(StrictDocument):
+    """Body of `POST /paper` and `POST /paper/plan`."""
+
+    tables: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list, max_length=64, description="such as T5; none: every table that has a study file"
+    )
+    scale: str | None = Field(None, max_length=64, description="null: `mini`")
+    seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count; null: each study's own")
+    priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: each study's own")
+    confirm: bool = Field(False, description="train it however long it takes; see `limit_gpu_hours` of the plan")
 
 
 class Links(Document):
@@ -95,6 +107,49 @@ class StudyView(Document):
     reason: str | None
     warnings: list[Finding]
     links: Links
+
+
+class PaperCounts(Document):
+    """Of several tables: a trial that two of them need is one of `distinct`, and `known` of these have a result."""
+
+    rows: int
+    trials: int
+    distinct: int
+    known: int
+
+
+class PaperView(PaperCounts):
+    """The studies of the tables that were submitted, in their order."""
+
+    items: list[StudyView]
+
+
+class PaperTablePlan(PaperCounts):
+    """What one table would be. `gpu_hours`: of what is not known of it; null where it cannot be estimated."""
+
+    id: str
+    study: str
+    title: str
+    question: str
+    scale: str | None
+    datasets: list[str]
+    gpu_hours: float | None
+    warnings: list[Finding]
+
+
+class PaperPlan(PaperCounts):
+    """What a submission of tables would be; `basis` says how the hours come about.
+
+    Attributes:
+        gpu_hours: of all tables together, trials that they share once.
+        needs_confirmation: whether it takes more than `limit_gpu_hours`, or may: `POST /paper` then wants `confirm`.
+    """
+
+    items: list[PaperTablePlan]
+    gpu_hours: float | None
+    limit_gpu_hours: float
+    needs_confirmation: bool
+    basis: str
 
 
 class Place(Document):

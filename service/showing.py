@@ -72,6 +72,44 @@ def show_trial(trial: Mapping[str, Any]) -> None:
         typer.echo(f"attempt {attempt['number']} {attempt['state']} from {attempt['started_at'][:19]}{reason}")
 
 
+def show_tables(plan: Mapping[str, Any]) -> None:
+    """Tables of the paper as they would be trained, and the hours with how they come about; on stderr."""
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+    rows = [
+        (
+            table["id"], table["study"], table["scale"] or "-", str(table["rows"]), str(table["trials"]),
+            str(table["known"]), hours_text(table["gpu_hours"]),
+        )
+        for table in plan["items"]
+    ]  # fmt: skip
+    total = ("all", "", "", *(str(plan[name]) for name in ("rows", "trials", "known")), hours_text(plan["gpu_hours"]))
+    _show_table(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], console)
+    console.print(f"GPU-hours are {plan['basis']}.", highlight=False, soft_wrap=True)
+
+
+def show_paper(answer: Mapping[str, Any], plan: Mapping[str, Any], url: str) -> None:
+    """One line a table of the paper that was submitted, then all of them together."""
+    _show_table(
+        ("table", "id", "rows", "trials", "known", "link"),
+        [
+            (
+                table["id"], study["id"], str(table["rows"]), str(table["trials"]), str(table["known"]),
+                url + study["links"]["table"],
+            )
+            for table, study in zip(plan["items"], answer["items"], strict=True)
+        ],
+    )  # fmt: skip
+    counts = ", ".join(f"{answer[name]:,} {name}" for name in ("rows", "trials", "distinct", "known"))
+    typer.echo(counts)
+
+
+def hours_text(hours: float | None) -> str:
+    """Estimated GPU-hours for people."""
+    if hours is None:
+        return "unknown"
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.05 else "0" if hours == 0 else "under 0.1"
+
+
 def show_comparison(found: Comparison) -> None:
     """The verdict on a trial that was trained again, then everything it rests on."""
     typer.echo(found.sentence)
@@ -121,13 +159,13 @@ def show_pair(found: Mapping[str, Any]) -> None:
     typer.echo(f"post hoc: p is corrected over all {found['pairs']} pairs of the table's rows")
 
 
-def _show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False)
+    (console or Console(width=None if sys.stdout.isatty() else 200)).print(table, highlight=False)
 
 
 def _counts(progress: Mapping[str, Any]) -> str:

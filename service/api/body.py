@@ -23,7 +23,7 @@ from ablate.trial import canonical_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
-from service.shapes import Extension, Submission
+from service.shapes import Extension, PaperSubmission, Submission
 
 MOST_DIGITS = 308
 """Of a whole number: as many as the largest double has."""
@@ -90,6 +90,11 @@ def read_extension(value: Json) -> Extension:
         text = "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"
         raise StudyError([Problem("/seeds", "missing", text)])
     return extension
+
+
+def read_paper(value: Json) -> PaperSubmission:
+    """The body of `POST /paper`."""
+    return _validated(PaperSubmission, value)
 
 
 def digest_of(value: Json) -> str:

@@ -68,3 +68,8 @@ EXTENSIONS: Mapping[str, Any] = {
         "value": {"rows": [{"label": "FReLU 5x5", "set": {"activation": "frelu", "window": "5x5"}}]},
     },
 }
+
+PAPERS: Mapping[str, Any] = {
+    "one": {"summary": "One table, three seeds", "value": {"tables": ["T5"], "scale": "mini", "seeds": 3}},
+    "all": {"summary": "Every table that has a study file, at scale mini", "value": {}},
+}

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ablate.catalog import study_schema
 from ablate.recipe import ClassifyRecipe
 from service.api.problems import ProblemDocument
-from service.shapes import Extension, Submission
+from service.shapes import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"
 
@@ -64,7 +64,8 @@ def _schemas() -> dict[str, Any]:
     submission = _lift(Submission.model_json_schema())
     study = _lift(study_schema(ClassifyRecipe))
     submission["Submission"]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
-    return submission | study | _lift(Extension.model_json_schema()) | {"Problem": _schema_of(ProblemDocument)}
+    others = _lift(Extension.model_json_schema()) | _lift(PaperSubmission.model_json_schema())
+    return submission | study | others | {"Problem": _schema_of(ProblemDocument)}
 
 
 def _renamed(document: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from service.api.problems import NOT_BUILT, Refusal, documented
 
 ROUTES = (
-    ("POST", "/api/v1/paper", "submitting the tables of the paper at once"),
     ("GET", "/api/v1/schedules", "the list of schedules"),
     ("POST", "/api/v1/schedules", "adding a schedule"),
     ("GET", "/api/v1/schedules/{name}", "showing a schedule"),

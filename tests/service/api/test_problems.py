@@ -99,7 +99,6 @@ def test_what_is_beside_the_study_keeps_its_pointer() -> None:
 
 BUILT_LATER = [
     ("GET", "/"),
-    ("POST", "/api/v1/paper"),
     ("GET", "/api/v1/schedules"),
     ("POST", "/api/v1/schedules"),
     ("GET", "/api/v1/schedules/x"),

@@ -1,0 +1,64 @@
+"""What training would take on a GPU, by arithmetic: nothing here was measured by ablate.
+
+A trial's work is the multiply-adds of one image x 3 (forward, backward to the maps, backward to the weights) x the
+images it sees. It is divided by the rate at which one GPU did such work in a published training of ResNet-50 v1.5:
+NVIDIA's own on one A100 80GB, 938 images/s in TF32 and 2,470 in mixed precision (DeepLearningExamples, ResNet50 v1.5
+for PyTorch, container 21.03), that is 23 and 61 TFLOP/s. Depthwise convolutions, the funnels among them, small networks
+and slow disks fall short of it, so read the hours as the least to expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ablate.datasets import describe
+from ablate.plan import Plan
+from ablate.recipe import ClassifyRecipe
+from ablate.trial import Cost
+
+PASSES = 3
+IMAGES_PER_S: Mapping[str, float] = {"fp32": 938.0, "bf16": 2470.0}
+"""Of one A100 80GB that trains ResNet-50 v1.5, by precision; PyTorch runs the convolutions of fp32 in TF32 there."""
+RATE: Mapping[str, float] = {name: images * PASSES * 4.089e9 for name, images in IMAGES_PER_S.items()}
+"""Multiply-adds a second, by precision."""
+
+BASIS = (
+    "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
+    "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
+    "61 TFLOP/s). Funnels, small networks and slow disks take longer"
+)
+
+
+def count_images(recipe: ClassifyRecipe) -> int:
+    """Training images that a trial sees, each as often as it comes."""
+    available = recipe.train_images or describe(recipe.dataset).train_images
+    steps = recipe.steps or recipe.epochs * max(available // recipe.batch_size, 1)
+    return steps * recipe.batch_size
+
+
+def trial_gpu_hours(recipe: ClassifyRecipe, cost: Cost) -> float:
+    """Hours of one A100 for the training steps of one trial, without evaluation."""
+    return cost.multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
+
+
+def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collection[str]) -> dict[str, float | None]:
+    """GPU-hours of every distinct trial that is still to be trained, by key.
+
+    Args:
+        plan: whose trials.
+        costs: counted, by row label.
+        known: keys of the trials that have a result.
+
+    Returns:
+        None for a trial whose network was not counted, or whose task is not `classify`.
+    """
+    counted = {
+        row.recipe: trial_gpu_hours(row.recipe, costs[row.label])
+        for row in plan.rows
+        if isinstance(row.recipe, ClassifyRecipe) and row.label in costs
+    }
+    hours: dict[str, float | None] = {}
+    for row in (*plan.rows, *plan.audits):  # an audit copy has its baseline's recipe
+        each = counted.get(row.recipe) if isinstance(row.recipe, ClassifyRecipe) else None
+        hours |= {key: each for seed in plan.seeds if (key := plan.memberships[row.label, seed]) not in known}
+    return hours

@@ -1,0 +1,165 @@
+"""The command about the tables of the paper. Importing this module adds it to the console script."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablate.cli import HOLES, AsJson, Seeds, app
+from ablate.errors import AblateError
+from service.connect import Url, connected, show
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+NOT_RUNNABLE = ("no_data", "not_yet_supported")
+"""Codes of warnings that a submission turns into errors."""
+
+
+@app.command()
+def paper(
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TABLE", help="Such as T5 T7; default: every table that has a study file."),
+    ] = None,
+    scale: Annotated[str, typer.Option(help="Scale of the studies; --list names those of each.")] = "mini",
+    seeds: Seeds = None,
+    priority: Annotated[
+        int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Start it, however many GPU-hours it is estimated to take.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Show progress until all are done, then the tables.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Only list the tables: what each asks, its rows.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit tables of the paper to the service, one study a table.
+
+    All of them are queued, or none where anything is wrong with one. Rows that tables share are trained once, and what
+    is known is not trained again. What would take more than a day of one GPU is shown with an estimate (arithmetic, not
+    a measurement) and asks first; without a terminal it wants --yes.
+
+    \b
+    ablate paper                          every table in miniature, each with its own seeds
+    ablate paper T5 T7 --seeds 3          two of them, with three seeds
+    ablate paper T5 --scale paper --yes   ImageNet, ResNet-50, 120 epochs: weeks of GPU time
+    """
+    names = [name.upper() for name in tables or ()]
+    if list_:
+        _list_tables(names, as_json=as_json)
+        return
+    body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority}
+    with connected(url) as client:
+        plan = client.post("/paper/plan", body)
+        _tell_warnings(plan)
+        if plan["needs_confirmation"]:
+            _confirm(plan, is_confirmed=yes)
+        answer = client.post("/paper", body | {"confirm": bool(plan["needs_confirmation"])}, is_repeatable=True)
+        if wait:
+            raise typer.Exit(_wait(client, [study["id"] for study in answer["items"]], as_json=as_json))
+        _show(answer, plan, client.url, as_json=as_json)
+
+
+def _list_tables(names: Sequence[str], *, as_json: bool) -> None:
+    from ablate.paper import choose_tables, list_tables
+
+    items = [
+        {
+            "id": table.id, "study": table.name, "question": table.question, "rows": table.rows,
+            "scales": list(table.scales),
+        }
+        for table in choose_tables(names, list_tables())
+    ]  # fmt: skip
+    show({"items": items}, as_json, "\n".join(map(_line, items)))
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    return f"{item['id']:<4} {item['rows']:>2} rows  {item['question']}  ({', '.join(item['scales'])})"
+
+
+def _tell_warnings(plan: Mapping[str, Any]) -> None:
+    """Each warning once, with the tables that it is about."""
+    tables: dict[str, list[str]] = {}
+    for table in plan["items"]:
+        for warning in table["warnings"]:
+            tables.setdefault(warning["message"], []).append(table["id"])
+    for message, ids in tables.items():
+        typer.echo(f"warning: {', '.join(dict.fromkeys(ids))}: {message}", err=True)
+    for text in _missing_data(plan):
+        typer.echo(f"on this machine: {text}", err=True)
+
+
+def _missing_data(plan: Mapping[str, Any]) -> list[str]:
+    """Of each data set that the service misses, what this machine says of it; the service tells no paths."""
+    from ablate.datasets import get_path
+    from ablate.errors import DataError
+
+    texts = []
+    for name in dict.fromkeys(
+        name
+        for table in plan["items"]
+        if any(warning["code"] in NOT_RUNNABLE for warning in table["warnings"])
+        for name in table["datasets"]
+    ):
+        try:
+            get_path(name)
+        except DataError as error:
+            texts.append(str(error))
+    return texts
+
+
+def _confirm(plan: Mapping[str, Any], *, is_confirmed: bool) -> None:
+    """Show what it would take, and go on only where the user says so.
+
+    Raises:
+        AblateError: nobody says so, or there is nobody to ask.
+    """
+    from service.showing import hours_text, show_tables
+
+    show_tables(plan)
+    if is_confirmed:
+        return
+    hours = hours_text(plan["gpu_hours"])
+    if not sys.stdin.isatty():
+        text = f"about {hours} GPU-hours, more than {plan['limit_gpu_hours']:g}, or not known"
+        raise AblateError(f"{text}: give --yes to start it; nothing was submitted")
+    if not typer.confirm(f"train this, for about {hours} GPU-hours?", err=True):
+        raise AblateError("nothing was submitted")
+
+
+def _show(answer: Mapping[str, Any], plan: Mapping[str, Any], url: str, *, as_json: bool) -> None:
+    from service.showing import show_paper
+
+    show(answer, as_json, lambda: show_paper(answer, plan, url))
+    first = answer["items"][0]["id"]
+    typer.echo(f"watch one with `ablate watch {first}`, see its table with `ablate table {first}`", err=True)
+
+
+def _wait(client: Client, ids: Sequence[str], *, as_json: bool) -> int:
+    """Watch studies to their ends, one after the other, and print each table. Returns the exit status."""
+    from rich.console import Console
+
+    from service.watching import watch
+
+    console = Console(stderr=True)
+    states = []
+    found = []
+    for study_id in ids:
+        try:
+            states.append(watch(client, study_id, console))
+        except KeyboardInterrupt:
+            console.print(f"the studies go on: {', '.join(ids)}", highlight=False, soft_wrap=True)
+            raise
+        if as_json:
+            found.append(client.get(f"/studies/{study_id}/table"))
+        else:
+            typer.echo(client.get_text(f"/studies/{study_id}/table", format="md"))
+        if reason := client.get(f"/studies/{study_id}")["reason"]:
+            typer.echo(f"{study_id} {states[-1]}: {reason}", err=True)
+    show({"items": found}, as_json, None)
+    return 0 if all(state == "succeeded" for state in states) else HOLES

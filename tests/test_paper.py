@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.errors import StudyError, TableError
+from ablate.gpu_hours import count_images, outstanding_gpu_hours, trial_gpu_hours
+from ablate.paper import choose_tables, list_tables
+from ablate.plan import plan_document
+from ablate.recipe import ClassifyRecipe
+from ablate.tables.published import load_published
+from ablate.trial import Cost
+
+
+def test_the_tables_come_in_the_order_of_the_paper_and_can_be_trained_in_miniature() -> None:
+    tables = list_tables()
+    numbers = [int(table.id[1:]) for table in tables]
+    assert numbers == sorted(set(numbers))
+    assert {5, 7} <= set(numbers)
+    for table in tables:
+        assert {"mini", "paper"} <= set(table.scales)
+        assert table.rows == len(plan_document(dict(table.document), scale="mini").rows)
+        assert table.rows <= len(load_published().column(table.id).cells)
+        assert table.question
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f'name = "{Path(name).stem}"\n{text}')
+
+
+def test_a_study_file_belongs_to_a_table_by_what_it_says(tmp_path: Path) -> None:
+    write(tmp_path, "ten.toml", '[table]\npublished = "T10"')
+    write(tmp_path, "two.toml", '[table]\npublished = "T2"')
+    write(tmp_path, "figure.toml", '[table]\npublished = "F1"')
+    write(tmp_path, "alone.toml", "")
+    (tmp_path / "notes.md").write_text("no study")
+    assert [(table.id, table.name) for table in list_tables(tmp_path)] == [("T2", "two"), ("T10", "ten")]
+
+
+def test_two_files_for_one_table_and_a_file_that_is_no_toml_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "b.toml", '[table]\npublished = "T2"')
+    write(tmp_path, "a.toml", '[table]\npublished = "T2"')
+    with pytest.raises(TableError, match=r"two study files print T2: a\.toml and b\.toml"):
+        list_tables(tmp_path)
+    (tmp_path / "a.toml").write_text("name =")
+    with pytest.raises(TableError, match=r"'a\.toml' is not TOML"):
+        list_tables(tmp_path)
+
+
+def test_tables_are_chosen_by_name_in_the_order_given() -> None:
+    tables = list_tables()
+    assert [table.id for table in choose_tables(["T7", "T5"], tables)] == ["T7", "T5"]
+    assert choose_tables([], tables) == list(tables)
+    with pytest.raises(StudyError) as caught:
+        choose_tables(["T5", "T3", "T50", "T5"], tables)
+    codes = [(problem.pointer, problem.code) for problem in caught.value.problems]
+    assert codes == [
+        ("/tables/1", "not_yet_supported"), ("/tables/2", "unknown_table"), ("/tables/3", "duplicate"),
+    ]  # fmt: skip
+
+
+RESNET50 = Cost(params=25_557_032, params_without_norm=25_503_912, multiply_adds=4_089_000_000)
+
+
+def test_the_hours_of_resnet50_are_those_that_its_throughput_gives() -> None:
+    recipe = ClassifyRecipe(epochs=90, batch_size=256)
+    assert count_images(recipe) == 90 * 5004 * 256
+    assert trial_gpu_hours(recipe, RESNET50) == pytest.approx(count_images(recipe) / 938 / 3600)
+    mixed = recipe.model_copy(update={"precision": "bf16"})
+    assert trial_gpu_hours(mixed, RESNET50) == pytest.approx(count_images(recipe) / 2470 / 3600)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 4096), st.integers(1, 10**10))
+def test_hours_follow_images_and_multiply_adds(steps: int, batch_size: int, multiply_adds: int) -> None:
+    cost = Cost(params=1, params_without_norm=1, multiply_adds=multiply_adds)
+    recipe = ClassifyRecipe(steps=steps, batch_size=batch_size)
+    assert count_images(recipe) == steps * batch_size
+    once = trial_gpu_hours(recipe, cost)
+    assert trial_gpu_hours(recipe.model_copy(update={"steps": 2 * steps}), cost) == pytest.approx(2 * once)
+    twice = cost.model_copy(update={"multiply_adds": 2 * multiply_adds})
+    assert trial_gpu_hours(recipe, twice) == pytest.approx(2 * once)
+
+
+def test_only_what_is_outstanding_is_counted_audit_copies_too() -> None:
+    [table] = choose_tables(["T5"], list_tables())
+    document = dict(table.document) | {"audit": True}
+    plan = plan_document(document, scale="paper", seeds=2)
+    costs = {row.label: RESNET50 for row in plan.rows[:-1]}
+    hours = outstanding_gpu_hours(plan, costs, known=())
+    assert hours.keys() == plan.trials.keys()
+    uncounted = {plan.memberships[plan.rows[-1].label, seed] for seed in plan.seeds}
+    assert {key for key, each in hours.items() if each is None} == uncounted
+    [audit] = plan.audits
+    assert hours[plan.memberships[audit.label, 0]] == hours[plan.memberships[plan.rows[0].label, 0]]
+    known = next(iter(plan.trials))
+    assert outstanding_gpu_hours(plan, costs, {known}).keys() == plan.trials.keys() - {known}
