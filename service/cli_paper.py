@@ -124,11 +124,12 @@ def _confirm(plan: Mapping[str, Any], *, is_confirmed: bool) -> None:
     show_tables(plan)
     if is_confirmed:
         return
-    hours = hours_text(plan["gpu_hours"])
+    hours = plan["gpu_hours"]
+    size = "an unknown number of" if hours is None else f"about {hours_text(hours)}"
     if not sys.stdin.isatty():
-        text = f"about {hours} GPU-hours, more than {plan['limit_gpu_hours']:g}, or not known"
-        raise AblateError(f"{text}: give --yes to start it; nothing was submitted")
-    if not typer.confirm(f"train this, for about {hours} GPU-hours?", err=True):
+        limit = f"more than {plan['limit_gpu_hours']:g} have to be confirmed"
+        raise AblateError(f"it would train for {size} GPU-hours, and {limit}: give --yes; nothing was submitted")
+    if not typer.confirm(f"train for {size} GPU-hours?", err=True):
         raise AblateError("nothing was submitted")
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from ablate.cli import status_of
 from ablate.paper import list_tables
+from service import cli
 from service.api.examples import PAPERS
 from service.context import Context, open_context
 from service.paper import LIMIT_GPU_HOURS
 from service.settings import Settings
-from tests.service.api.conftest import calling
+from tests.service.api.conftest import calling, serving
 
 PAPER = "/api/v1/paper"
 ELSEWHERE = "ray://elsewhere:10001"
@@ -33,6 +41,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
 def api(desk: Context) -> Iterator[TestClient]:
     with calling(desk) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def url(desk: Context) -> Iterator[str]:
+    assert cli.main
+    with serving(desk) as served:
+        yield served.url
 
 
 def studies_of(client: TestClient) -> list[dict[str, Any]]:
@@ -146,15 +161,72 @@ def test_every_example_works_as_it_stands(api: TestClient) -> None:
     assert [study["name"] for study in answer.json()["items"]] == [table.name for table in list_tables()]
 
 
-@pytest.mark.slow
-def test_without_the_data_nothing_is_queued(client: TestClient, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_data_nothing_is_queued(desk: Context, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path))
-    errors = post(client, tables=["T5", "T7"], seeds=1).json()["errors"]
-    assert [(error["pointer"], error["code"]) for error in errors] == [
-        ("/tables/0", "no_data"),
-        ("/tables/1", "no_data"),
-    ]
+    here = replace(desk, settings=desk.settings.model_copy(update={"ray_address": None}))
+    with calling(here) as client:
+        before = len(studies_of(client))
+        errors = post(client, tables=["T5", "T7"], seeds=1).json()["errors"]
+        plan = post(client, f"{PAPER}/plan", tables=["T5"], seeds=1).json()
+        assert len(studies_of(client)) == before
+    found = [(error["pointer"], error["code"]) for error in errors]
+    assert found == [("/tables/0", "no_data"), ("/tables/1", "no_data")]
     assert errors[1]["message"].startswith("T7 (base.dataset): data set 'fashion-mnist' is not on this machine")
-    assert studies_of(client) == []
-    plan = post(client, f"{PAPER}/plan", tables=["T5"], seeds=1).json()
     assert "no_data" in [warning["code"] for warning in plan["items"][0]["warnings"]]
+
+
+def test_the_command_prints_a_line_a_table_and_what_all_are(
+    api: TestClient, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(["paper", "t7", "T5", "--seeds", "2", "--url", url]) == 0
+    said = capsys.readouterr()
+    newest = [study["id"] for study in studies_of(api)[:2]][::-1]
+    head, *lines, total = said.out.splitlines()
+    assert head.split() == ["table", "id", "rows", "trials", "known", "link"]
+    links = [f"{url}/api/v1/studies/{study_id}/table" for study_id in newest]
+    assert [line.split() for line in lines] == [
+        ["T7", newest[0], "6", "12", "0", links[0]], ["T5", newest[1], "5", "10", "0", links[1]],
+    ]  # fmt: skip
+    assert total == "11 rows, 22 trials, 20 distinct, 0 known"
+    assert f"ablate watch {newest[0]}" in said.err
+    assert "warning: T7: 2 seeds" in said.err
+
+
+def test_the_command_gives_the_answer_as_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["paper", "T5", "T7", "--seeds", "1", "--json", "--url", url]) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    assert (answer["rows"], [study["name"] for study in answer["items"]]) == (11, ["table05", "table07"])
+    assert "warning: T5, T7: 1 seed: " in said.err
+
+
+def test_the_command_lists_the_tables_without_a_service(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["paper", "--list", "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert [item["id"] for item in items] == [table.id for table in list_tables()]
+    assert status_of(["paper", "T7", "--list"]) == 0
+    assert capsys.readouterr().out.startswith("T7    6 rows  Does a larger window help")
+
+
+def test_without_a_terminal_the_command_wants_yes(
+    api: TestClient, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(studies_of(api))
+    assert status_of(["paper", "T5", "--scale", "paper", "--url", url]) == 2
+    said = capsys.readouterr().err
+    assert "arithmetic, not a measurement" in said
+    assert "give --yes; nothing was submitted" in said
+    assert len(studies_of(api)) == before
+
+
+def test_on_a_terminal_the_command_asks(api: TestClient, url: str) -> None:
+    before = len(studies_of(api))
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "service.cli", "paper", "T5", "--scale", "paper", "--url", url]
+    os.write(terminal, b"n\n")
+    done = subprocess.run(command, stdin=inside, capture_output=True, text=True)
+    os.close(terminal), os.close(inside)
+    assert done.returncode == 2
+    assert "GPU-hours? [y/N]" in done.stderr
+    assert done.stderr.endswith("error: nothing was submitted\n")
+    assert len(studies_of(api)) == before
