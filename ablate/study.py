@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator
 
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.seeds import Seeds
@@ -72,7 +72,14 @@ class Resources(StrictDocument):
     """What one trial occupies. No part of a trial's identity."""
 
     cpus: int = Field(1, ge=1, le=1024, description="threads of a trial")
-    gpus: float = Field(0, ge=0, le=64, description="GPUs of a trial; fractions share one")
+    gpus: float = Field(0, ge=0, le=64, description="GPUs of a trial; fractions share one, above 1 whole numbers")
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"{gpus:g} GPUs are no whole number; a fraction is of one GPU")
+        return gpus
 
 
 class TableSpec(StrictDocument):

@@ -15,7 +15,7 @@ from ablate.tasks import get_task
 
 
 def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
-    """Environments of the workers, one a worker: threads, and which GPU it sees.
+    """Environments of the workers, one a worker: threads, and which GPUs it sees.
 
     Args:
         resources: of one trial.
@@ -28,13 +28,13 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
     if resources.gpus == 0:
         count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
         return [{**threads, "CUDA_VISIBLE_DEVICES": ""} for _ in range(count)]
-    if resources.gpus > 1:
-        raise TrialError(f"a trial on {resources.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction")
-    gpus = visible_gpus()
-    places = [gpu for _ in range(int(1 / resources.gpus)) for gpu in gpus]
+    gpus, each = visible_gpus(), max(int(resources.gpus), 1)
+    groups = [",".join(gpus[first : first + each]) for first in range(0, len(gpus) - each + 1, each)]
+    places = groups * int(1 / min(resources.gpus, 1) + 1e-9)
     if not places:
         raise TrialError(
-            f"the study asks for {resources.gpus:g} GPU a trial, and this machine shows none; set gpus = 0"
+            f"the study asks for {resources.gpus:g} GPUs a trial, and this machine shows {len(gpus)}; set gpus under "
+            "[resources] to what it has, 0 for none"
         )
     return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
 

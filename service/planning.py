@@ -89,10 +89,6 @@ def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
 
 
 def _missing_resources(context: Context, demand: Resources) -> Iterator[Problem]:
-    if demand.gpus > 1:
-        text = f"a trial on {demand.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction"
-        yield Problem("/resources/gpus", "not_yet_supported", text)
-        return
     with context.store.read() as connection:
         machines = find_machines(connection)
     if machines and not any(count_places(machine, demand) for machine in machines):

@@ -220,11 +220,12 @@ def test_workers_are_placed_on_the_gpus_that_are_shown(monkeypatch: pytest.Monke
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=0.5), None)] == ["0", "3", "0", "3"]
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(), 2)] == ["", ""]
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=2.0), None)] == ["0,3"]
+    with pytest.raises(TrialError, match="asks for 4 GPUs a trial, and this machine shows 2"):
+        slots(Resources(gpus=4.0), None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(TrialError, match="this machine shows none"):
+    with pytest.raises(TrialError, match="this machine shows 0"):
         slots(Resources(gpus=1.0), None)
-    with pytest.raises(TrialError, match="not yet supported"):
-        slots(Resources(gpus=2.0), None)
 
 
 def test_the_records_are_plain_json_lines_with_the_whole_trial(toy: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ closes it. What it says of a trial carries the trial's ticket, whose fence tells
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,12 +77,18 @@ class Machine:
     gpus: float
 
 
+def count_gpus(demand: Resources) -> int:
+    """How many GPUs a trial of a demand sees; a fraction is of one."""
+    return math.ceil(demand.gpus)
+
+
 def count_places(machine: Machine, demand: Resources) -> int:
-    """How many trials of a demand a machine holds at once; fractions never span two GPUs, more than one is refused."""
+    """How many trials of a demand a machine holds at once; fractions never span two GPUs, nor a trial two machines."""
     by_cpus = machine.cpus // demand.cpus
     if not demand.gpus:
         return by_cpus
-    return min(by_cpus, int(machine.gpus) * int(1 / demand.gpus + 1e-9))
+    by_gpu = int(1 / min(demand.gpus, 1) + 1e-9)
+    return min(by_cpus, int(machine.gpus) * by_gpu // count_gpus(demand))
 
 
 def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:

@@ -111,5 +111,5 @@ class InlineDispatcher:
 
 
 def _start_worker(place: Place[Worker]) -> Worker:
-    gpu = None if place.gpu is None else visible_gpus()[place.gpu]
-    return Worker({**hidden_variables(), **worker_variables(place.resources, gpu)}, WARM)
+    gpus = ",".join(visible_gpus()[number] for number in place.gpus)
+    return Worker({**hidden_variables(), **worker_variables(place.resources, gpus or None)}, WARM)

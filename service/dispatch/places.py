@@ -2,8 +2,8 @@
 
 Arithmetic only, and the same for every dispatcher: neither processes nor Ray are known here. A place is a worker with
 what it occupies. It stays warm after a trial, for the next one that asks for as much; where a trial asks for something
-else, warm places give way until there is room. GPUs are counted in ten-thousandths, as Ray counts them, and a fraction
-never spans two.
+else, warm places give way until there is room. GPUs are counted in ten-thousandths, as Ray counts them; a fraction
+never spans two, and a trial on several has them whole and on one machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ablate.study import Resources
-from service.dispatch.base import Machine, Ticket
+from service.dispatch.base import Machine, Ticket, count_gpus
 
 W = TypeVar("W")
 
@@ -30,12 +30,12 @@ class Place(Generic[W]):
     """A worker, what it occupies, and the trial that it has.
 
     Attributes:
-        gpu: number of the GPU on its machine; None: it uses none.
+        gpus: numbers of its GPUs on its machine; empty: it uses none.
     """
 
     machine: str
     resources: Resources
-    gpu: int | None
+    gpus: tuple[int, ...]
     worker: W = field(init=False)
     ticket: Ticket | None = None
 
@@ -80,8 +80,6 @@ class Places(Generic[W]):
 
     def refusal(self, resources: Resources) -> str | None:
         """Why no machine can ever hold a trial of this demand; None where one can."""
-        if resources.gpus > 1:
-            return f"a trial on {resources.gpus:g} GPUs is not yet supported; set gpus to 1 or a fraction"
         if any(self._count(name, resources, ()) for name in self.machines):
             return None
         found = Counter(_amount(machine.cpus, machine.gpus) for machine in self.machines.values())
@@ -137,7 +135,7 @@ class Places(Generic[W]):
             if self._count(name, resources, self._places):
                 break
             self.drop(idle)
-        place: Place[W] = Place(name, resources, self._choose_gpu(name, resources))
+        place: Place[W] = Place(name, resources, self._choose_gpus(name, resources))
         place.worker = self._start_worker(place)
         self._places.append(place)
         return place
@@ -154,20 +152,21 @@ class Places(Generic[W]):
     def _in_the_way(self, name: str, resources: Resources) -> list[Place[W]]:
         """Warm places on a machine, those first whose end helps most."""
         idle = [place for place in self._places if place.machine == name and not place.ticket]
-        return sorted(idle, key=lambda place: place.gpu is None) if resources.gpus else idle
+        return sorted(idle, key=lambda place: not place.gpus) if resources.gpus else idle
 
-    def _choose_gpu(self, name: str, resources: Resources) -> int | None:
-        """The GPU with the least room that is enough."""
-        if not resources.gpus:
-            return None
+    def _choose_gpus(self, name: str, resources: Resources) -> tuple[int, ...]:
+        """The GPUs with the least room that is enough."""
         _, gpus = self._free(name, self._places)
-        return min((free, number) for number, free in enumerate(gpus) if free >= _share(resources))[1]
+        enough = sorted((free, number) for number, free in enumerate(gpus) if free >= _share(resources))
+        return tuple(number for _, number in enough[: count_gpus(resources)])
 
     def _count(self, name: str, resources: Resources, among: Iterable[Place[W]]) -> int:
         """How many trials a machine has room for beside `among`."""
         cpus, gpus = self._free(name, among)
         by_cpus = max(cpus // resources.cpus, 0)
-        return min(by_cpus, sum(free // _share(resources) for free in gpus)) if resources.gpus else by_cpus
+        if not resources.gpus:
+            return by_cpus
+        return min(by_cpus, sum(free // _share(resources) for free in gpus) // count_gpus(resources))
 
     def _free(self, name: str, among: Iterable[Place[W]]) -> tuple[int, list[int]]:
         """CPUs, and ten-thousandths of each GPU, that are left of a machine beside `among`."""
@@ -176,13 +175,14 @@ class Places(Generic[W]):
         for place in among:
             if place.machine == name:
                 cpus -= place.resources.cpus
-                if place.gpu is not None:
-                    gpus[place.gpu] -= _share(place.resources)
+                for number in place.gpus:
+                    gpus[number] -= _share(place.resources)
         return cpus, gpus
 
 
 def _share(resources: Resources) -> int:
-    return max(round(resources.gpus * WHOLE_GPU), 1)
+    """Of each of its GPUs."""
+    return max(round(min(resources.gpus, 1) * WHOLE_GPU), 1)
 
 
 def _amount(cpus: int, gpus: float) -> str:

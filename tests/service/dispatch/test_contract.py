@@ -190,7 +190,7 @@ def test_a_ticket_that_is_not_known_is_not_stopped(stage: Stage) -> None:
     ("resources", "reason"),
     [
         (Resources(cpus=1024), "no machine holds a trial of 1024 CPUs; machines: 1 x "),
-        (Resources(gpus=2.0), "a trial on 2 GPUs is not yet supported; set gpus to 1 or a fraction"),
+        (Resources(gpus=4.0), "no machine holds a trial of 1 CPU and 4 GPUs; machines: 1 x "),
     ],
 )
 def test_a_demand_that_no_machine_holds_is_infeasible(stage: Stage, resources: Resources, reason: str) -> None:
@@ -228,7 +228,12 @@ def test_another_attempt_goes_on_in_the_same_log(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("resources", "threads", "gpus"),
-    [(Resources(), "1", {""}), (Resources(cpus=2), "2", {""}), (Resources(gpus=0.5), "1", {"0", "1"})],
+    [
+        (Resources(), "1", {""}),
+        (Resources(cpus=2), "2", {""}),
+        (Resources(gpus=0.5), "1", {"0", "1"}),
+        (Resources(gpus=2), "1", {"0,1", "1,0"}),
+    ],
 )
 def test_a_trial_sees_its_threads_and_its_gpu_and_no_secret(
     stage: Stage, resources: Resources, threads: str, gpus: set[str]

@@ -8,7 +8,7 @@ import pytest
 
 from ablate.study import Resources
 from ablate.trial import Trial
-from service.dispatch.base import Machine, Ticket
+from service.dispatch.base import Machine, Ticket, count_places
 from service.dispatch.places import MOST_WARM, Place, Places
 
 ONE, TWO, HALF, THIRD = Resources(), Resources(cpus=2), Resources(gpus=0.5), Resources(gpus=0.3)
@@ -67,9 +67,25 @@ def test_no_more_give_way_than_must() -> None:
 def test_a_fraction_of_a_gpu_never_spans_two() -> None:
     workers = Workers(here=Machine(16, 2))
     assert workers.places.room(Resources(gpus=0.6)) == 2
-    assert [workers.occupy(THIRD).gpu for _ in range(4)] == [0, 0, 0, 1]
+    assert [workers.occupy(THIRD).gpus for _ in range(4)] == [(0,), (0,), (0,), (1,)]
     assert workers.places.room(THIRD) == 2
     assert workers.places.room(Resources(gpus=1)) == 0
+
+
+def test_a_trial_on_several_gpus_has_them_whole_and_on_one_machine() -> None:
+    workers = Workers(a=Machine(16, 3), b=Machine(16, 2))
+    two = Resources(gpus=2)
+    assert workers.places.room(two) == 2
+    workers.occupy(HALF)
+    assert workers.places.room(two) == 2, "one of the three is shared, two are left"
+    held = [workers.occupy(two) for _ in range(2)]
+    assert {(place.machine, place.gpus) for place in held} == {("a", (1, 2)), ("b", (0, 1))}
+    assert workers.places.room(two) == 0
+    assert workers.places.refusal(Resources(gpus=4)) == (
+        "no machine holds a trial of 1 CPU and 4 GPUs; machines: 1 x 16 CPUs and 3 GPUs, 1 x 16 CPUs and 2 GPUs; "
+        "ask for less under [resources]"
+    )
+    assert [count_places(machine, two) for machine in (Machine(16, 3), Machine(16, 4), Machine(1, 4))] == [1, 2, 1]
 
 
 def test_tenths_of_a_gpu_add_up_to_a_whole_one() -> None:
