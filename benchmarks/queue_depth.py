@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.study import Resources
-from service import studies, trials
+from service import studies, submitting, trials
 from service.context import Context, open_context
 from service.decide import Requeue
 from service.settings import Settings
@@ -62,7 +62,7 @@ class Bench:
     def submit(self, seeds: int) -> None:
         """Submit one more study."""
         self.submitted += 1
-        self.ids.append(studies.submit(self.context, build_submission(self.submitted, seeds))[0].id)
+        self.ids.append(submitting.submit(self.context, build_submission(self.submitted, seeds))[0].id)
         self.depth += seeds
 
     def fill(self, depth: int) -> None:

@@ -13,7 +13,7 @@ from service.store.board import Beat, find_beat
 from service.store.health import count_states, server_version
 from service.store.outbox import count_entries
 from service.store.sql import now
-from service.studies import FREE_BYTES
+from service.submitting import FREE_BYTES
 
 ALIVE = timedelta(seconds=20)
 """A scheduler whose last sign of life is older is gone."""

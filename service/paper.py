@@ -19,7 +19,8 @@ from service.planning import Prepared, find_known, plan_stored, prepare, resolve
 from service.shapes import Finding, PaperPlan, PaperSubmission, PaperTablePlan, PaperView, Submission
 from service.store import studies
 from service.store.session import Connection
-from service.studies import add_prepared, get_study, refuse_without_space
+from service.studies import get_study
+from service.submitting import add_prepared, refuse_without_space
 
 LIMIT_GPU_HOURS = 24.0
 """Above so much, or where it cannot be estimated, a submission has to be confirmed: a slip must not cost a month."""
@@ -68,7 +69,7 @@ def submit(
         submission: the request.
         key: idempotency key; the same key and digest again give the same studies.
         digest: of the request's body.
-        owner: see `service.studies.submit`.
+        owner: see `service.submitting.submit`.
 
     Returns:
         The studies with their counts, and whether they are new.

@@ -24,7 +24,7 @@ from service.store import board, outbox, queue, studies
 from service.store.queue import Claim
 from service.store.session import Connection
 from service.store.sql import now
-from service.studies import FREE_BYTES
+from service.submitting import FREE_BYTES
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from service import studies
+from service import extending, studies, submitting
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
@@ -54,7 +54,7 @@ def submit_study(
     the same key with another body is refused (422).
     """
     with in_study():
-        study, is_new = studies.submit(context, submission, key=key, digest=digest)
+        study, is_new = submitting.submit(context, submission, key=key, digest=digest)
     if is_new:
         response.headers["Location"] = study.links.self_
     else:
@@ -70,7 +70,7 @@ def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
     for more than any machine has) is planned all the same, with a warning.
     """
     with in_study():
-        return studies.plan_only(context, submission)
+        return submitting.plan_only(context, submission)
 
 
 @router.get("", responses=documented(INVALID), summary="List studies")
@@ -123,4 +123,4 @@ def resume_study(context: InContext, study_id: StudyId) -> StudyView:
 )
 def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> StudyView:
     """Add seeds, rows, or both; what the study has stays. A number of seeds is the new total, a list is added."""
-    return studies.extend(context, study_id, extension)
+    return extending.extend(context, study_id, extension)

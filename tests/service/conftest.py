@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from ablate.study import Resources
 from ablate.trial import EpochMetrics, Outcome
-from service import studies, trials
+from service import studies, submitting, trials
 from service.context import Context, open_context
 from service.dispatch.base import DispatcherError, Heard, Lost, Machine, Report, Ticket
 from service.scheduler import Scheduler
@@ -100,7 +100,7 @@ class Desk:
             self.scheduler.tick()
 
     def submit(self, document: dict[str, Any], **options: Any) -> StudyView:
-        return studies.submit(self.context, Submission(study=document, **options))[0]
+        return submitting.submit(self.context, Submission(study=document, **options))[0]
 
     def study(self, view: StudyView) -> StudyView:
         return studies.get_study(self.context, view.id)

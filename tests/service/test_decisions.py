@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from service import results, studies
+from service import extending, results
 from service.context import open_context
 from service.scheduler import Scheduler
 from service.settings import Settings
@@ -66,7 +66,7 @@ def test_an_audited_study_trains_a_copy_of_its_baseline_and_shows_it_below_the_t
 def test_seeds_that_were_added_after_a_look_make_a_study_exploratory(desk: Any) -> None:
     study = desk.submit(toy_study(rows=(0.0, 2.0), seeds=3))
     finish(desk, study)
-    studies.extend(desk.context, study.id, Extension(seeds=8))
+    extending.extend(desk.context, study.id, Extension(seeds=8))
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     assert table.exploratory

@@ -8,7 +8,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.tables.render import render
-from service import results, studies
+from service import extending, results, studies
 from service.errors import ConflictError
 from service.events import Seen, read_changes
 from service.shapes import Extension
@@ -238,7 +238,7 @@ def test_a_wrong_added_row_is_counted_as_the_request_counts_it(desk: Any, toy_st
     study = desk.submit(toy_study())
     more = {"rows": [{"label": "n", "set": {"offse": 1}}]}
     with pytest.raises(StudyError) as refused:
-        studies.extend(desk.context, study.id, Extension.model_validate(more))
+        extending.extend(desk.context, study.id, Extension.model_validate(more))
     assert [problem.pointer for problem in refused.value.problems] == ["/rows/0/set/offse"]
 
 
@@ -246,7 +246,7 @@ def test_extend_adds_seeds_and_rows_and_keeps_what_is_there(desk: Any, toy_study
     study = desk.submit(toy_study(seeds=1))
     desk.finish(study)
     more = {"seeds": 2, "rows": [{"label": "offset 5", "set": {"offset": 5.0}}]}
-    extended = studies.extend(desk.context, study.id, Extension.model_validate(more))
+    extended = extending.extend(desk.context, study.id, Extension.model_validate(more))
     assert (extended.state, extended.progress.trials, extended.progress.queued) == ("queued", 6, 4)
     done = desk.finish(study)
     assert done.state == "succeeded"
@@ -254,14 +254,14 @@ def test_extend_adds_seeds_and_rows_and_keeps_what_is_there(desk: Any, toy_study
     assert [(row.label, row.n_ok, row.baseline) for row in table.rows] == [
         ("offset 0", 2, True), ("offset 1", 2, False), ("offset 5", 2, False),
     ]  # fmt: skip
-    assert studies.extend(desk.context, study.id, Extension(seeds=2)) == done
+    assert extending.extend(desk.context, study.id, Extension(seeds=2)) == done
 
 
 def test_a_row_that_is_added_to_a_grid_does_not_become_its_baseline(desk: Any) -> None:
     grid = {"name": "grid", "seeds": 1, "base": {"task": "toy"}, "factors": [{"name": "offset", "levels": [0.0, 1.0]}]}
     study = desk.submit(grid)
     more = {"rows": [{"label": "far", "set": {"offset": 9.0}}]}
-    studies.extend(desk.context, study.id, Extension.model_validate(more))
+    extending.extend(desk.context, study.id, Extension.model_validate(more))
     desk.finish(study)
     table = results.get_table(desk.context, study.id)
     assert [(row.label, row.baseline) for row in table.rows] == [
@@ -269,7 +269,9 @@ def test_a_row_that_is_added_to_a_grid_does_not_become_its_baseline(desk: Any) -
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("act", [studies.pause, studies.resume, lambda c, i: studies.extend(c, i, Extension(seeds=9))])
+@pytest.mark.parametrize(
+    "act", [studies.pause, studies.resume, lambda c, i: extending.extend(c, i, Extension(seeds=9))]
+)
 def test_a_cancelled_study_is_not_paused_resumed_or_extended(desk: Any, toy_study: Any, act: Any) -> None:
     study = desk.submit(toy_study())
     studies.cancel(desk.context, study.id)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import select
 
-from service import studies
+from service import extending, studies
 from service.context import open_context
 from service.scheduler import Scheduler
 from service.settings import Settings
@@ -78,7 +78,7 @@ def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..
             if verb in ("pause", "resume", "extend") and self.state(study_id) == "cancelled":
                 return
             if verb == "extend":
-                studies.extend(self.desk.context, study_id, Extension(seeds=3))
+                extending.extend(self.desk.context, study_id, Extension(seeds=3))
             else:
                 getattr(studies, verb)(self.desk.context, study_id)
 
