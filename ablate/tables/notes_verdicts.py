@@ -22,7 +22,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         *_tests(table),
         *open_notes(table),
         *_lost(table.rows, table.metric),
-        *_audits(table.families),
+        *_audits(table),
         *_agreements(table.families, table.scale),
         *_effects(table),
         *(_contributions(table) if design == "leave_one_out" else []),
@@ -83,16 +83,16 @@ def _lost(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
             )
 
 
-def _audits(families: Sequence[Family]) -> Iterator[str]:
-    for family in families:
+def _audits(table: Table) -> Iterator[str]:
+    for family in table.families:
         found = family.audit
         if found is not None:
             text = f"audit: a hidden copy of '{family.baseline}' with random numbers of its own"
-            yield f"{text} {_audit_word(found)}"
+            yield f"{text} {_audit_word(found, table.alpha)}"
             yield from (f"audit copy of '{family.baseline}', {note}" for note in found.lost)
 
 
-def _audit_word(found: Audit) -> str:
+def _audit_word(found: Audit, alpha: float) -> str:
     suspect = ": something beside the rows decides"
     if found.is_alarm and not found.n:
         return f"was LOST altogether, and the baseline was not{suspect}"
@@ -101,7 +101,8 @@ def _audit_word(found: Audit) -> str:
     if found.p is None:
         return f"cannot be compared ({found.n} common seed{'s' * (found.n != 1)}, or no spread)"
     if found.is_alarm:
-        return f"comes out DIFFERENT (p {equals_p(found.p)}, n = {found.n}){suspect}"
+        chance = f"by chance {100 * alpha:g} of 100 studies show this, else something beside the rows decides"
+        return f"comes out DIFFERENT (p {equals_p(found.p)}, n = {found.n}): {chance}"
     return f"is not set apart, as it must be (p {equals_p(found.p)}, n = {found.n})"
 
 
