@@ -41,6 +41,14 @@ Out = Annotated[
     Path | None, typer.Option(help="Folder for results; default: ablate-out/NAME-SCALE.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of the table, by comma; 'factors' for one of each factor, 'all' for every one.",
+        show_default=False,
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")]
 
 
 @app.command()
@@ -54,14 +62,8 @@ def run(
     ] = None,
     out: Out = None,
     fresh: Annotated[bool, typer.Option(help="Set known results aside (nothing is deleted) and train anew.")] = False,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Columns of the table, by comma; 'factors' for one of each factor, 'all' for every one.",
-            show_default=False,
-        ),
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")] = False,
+    columns: Columns = None,
+    full: Full = False,
     digits: Annotated[
         int | None, typer.Option(min=0, max=10, help="Decimals; default: they follow the spread.", show_default=False)
     ] = None,
@@ -77,11 +79,12 @@ def run(
     """
     from ablate import screen
 
+    chosen = chosen_columns(columns, full=full)
     plan = _plan(study, scale, seeds)
     status = screen.run(
         plan,
         _out(plan, out),
-        screen.Form(["all"] if full else columns.split(",") if columns else None, digits, measured=not no_measured),
+        screen.Form(chosen, digits, measured=not no_measured),
         workers=workers,
         fresh=fresh,
         as_json=as_json,
@@ -149,6 +152,14 @@ def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name 
 
     path = fetching.fetch(name, lambda line: typer.echo(line, err=True))
     typer.echo(path)
+
+
+def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
+    """The columns that `--columns` and `--full` ask for; None for the table's own choice."""
+    if full and columns is not None:
+        text = "--full is every column and --columns names some; give one of the two"
+        raise typer.BadParameter(text)
+    return ["all"] if full else columns.split(",") if columns else None
 
 
 def _plan(path: Path, scale: str | None, seeds: int | None) -> Any:

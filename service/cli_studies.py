@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli import HOLES, AsJson, Scale, Seeds, StudyFile, app
+from ablate.cli import HOLES, AsJson, Columns, Full, Scale, Seeds, StudyFile, app, chosen_columns
 from service.connect import StudyId, Url, connected, show
 
 if TYPE_CHECKING:
@@ -79,13 +79,8 @@ def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
 def table(
     study: StudyId,
     format: Annotated[str, typer.Option(help="md, tex, csv, html or json.")] = "md",
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Columns, by comma; 'factors' for one of each factor, 'all' for every one.", show_default=False
-        ),
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Every column, as --columns all.")] = False,
+    columns: Columns = None,
+    full: Full = False,
     digits: Annotated[int | None, typer.Option(min=0, max=10, help="Decimals.", show_default=False)] = None,
     no_measured: Annotated[bool, typer.Option("--no-measured", help="Leave out what every run measures anew.")] = False,
     out: Annotated[
@@ -96,7 +91,12 @@ def table(
     as_json: AsJson = False,
 ) -> None:
     """Print a study's table; while it runs, what is known so far."""
-    options = {"columns": "all" if full else columns, "digits": digits, "measured": "false" if no_measured else None}
+    chosen = chosen_columns(columns, full=full)
+    options = {
+        "columns": ",".join(chosen) if chosen else None,
+        "digits": digits,
+        "measured": "false" if no_measured else None,
+    }
     with connected(url) as client:
         study_id = client.find_study(study)
         if out is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -62,8 +61,6 @@ def rerun(
     from ablate.rerun import DIFFERENT
     from service import rerunning, showing
 
-    if math.isnan(tolerance):
-        raise typer.BadParameter("nan is no number from 0 to 1", param_hint="--tolerance")
     place, what = rerunning.read_target(target)
     if isinstance(place, Path):
         then = rerunning.find_in_folder(place, what)

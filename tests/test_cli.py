@@ -100,6 +100,8 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["frobnicate"], "No such command"),
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"], "--full is every column and --columns"),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, paper"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "'imagenet' cannot be trained on yet"),

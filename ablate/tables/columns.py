@@ -143,9 +143,19 @@ def metric_decimals(table: Table, metric: str) -> int:
 def _expanded(name: str, known: Mapping[str, str], table: Table) -> list[str]:
     if name == "all":
         return [each for each in known if _has_content(each, table)]
-    if name == "factors" and table.factors:
-        return [f"{FACTOR}{factor}" for factor in table.factors]
+    if name == "factors":
+        return _factor_columns(known, table)
     return [_known(name, known)]
+
+
+def _factor_columns(known: Mapping[str, str], table: Table) -> list[str]:
+    if not table.factors:
+        allowed = ", ".join(["all", *known])
+        raise TableError(
+            f"'factors' stands for a column of each factor, and study {quote(table.study)} has no factors; "
+            f"give it [[factors]], or ask for other columns; allowed: {allowed}"
+        )
+    return [f"{FACTOR}{factor}" for factor in table.factors]
 
 
 def _known(name: str, known: Mapping[str, str]) -> str:
@@ -153,7 +163,7 @@ def _known(name: str, known: Mapping[str, str]) -> str:
         return name
     if is_measured(name):
         raise TableError(f"column {quote(name)} is measured, and the table is asked for without measured values")
-    raise TableError(f"no column {quote(name)}{nearest(name, [*known, 'all'])}")
+    raise TableError(f"no column {quote(name)}{nearest(name, [*known, 'all', 'factors'])}")
 
 
 def _has_content(name: str, table: Table) -> bool:

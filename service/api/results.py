@@ -70,7 +70,9 @@ def get_table(
     columns: Annotated[
         str | None,
         Query(
-            max_length=4096, description="names with commas between them, or `all`; JSON has every cell all the same"
+            max_length=4096,
+            description="names with commas between them; `all` for every column, `factors` for one of each factor of "
+            "the study; JSON has every cell all the same",
         ),
     ] = None,
     digits: Annotated[int | None, Query(ge=0, le=MOST_DIGITS, description="decimals of metrics")] = None,

@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +53,11 @@ def test_without_a_service_a_command_ends_with_3_and_says_how_to_start_one(capsy
 def test_without_keys_the_service_listens_on_loopback_only(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["serve", "--host", host]) == 2
     assert "loopback only" in capsys.readouterr().err
+
+
+def test_every_column_and_some_columns_are_not_both_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["table", "some", "--full", "--columns", "params", "--url", "http://127.0.0.1:1"]) == 2
+    assert "--full is every column and --columns names some; give one of the two" in capsys.readouterr().err
 
 
 def test_separate_roles_need_postgresql(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,19 +109,40 @@ def test_what_is_no_key_is_refused_in_one_line(command: str, key: str, capsys: p
     assert line.startswith(f"error: '{key}' is no key of a trial; a key has 64 digits")
 
 
+class Clock:
+    """Stands for the module `time` in the client: to sleep is to be later."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(client, "time", made)
+    return made
+
+
 @contextmanager
-def streams(*answers: tuple[float, str]) -> Iterator[str]:
-    """The address of a server of event streams; each connection gets the next text, and ends so many seconds later."""
+def streams(*answers: str, end: threading.Event | None = None) -> Iterator[str]:
+    """The address of a server of event streams; each connection gets the next text, and a quiet one waits for `end`."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            for open_s, text in answers:
+            for text in answers:
                 connection, _ = listener.accept()
                 with connection:
                     connection.recv(65_536)
                     connection.sendall((head + text).encode())
-                    time.sleep(open_s)
+                    if end is not None and text == QUIET:
+                        end.wait(END_S)
             listener.close()
 
         thread = threading.Thread(target=answer)
@@ -129,26 +154,31 @@ def streams(*answers: tuple[float, str]) -> Iterator[str]:
 PROGRESS, QUIET, DONE = "event: progress\ndata: {}\nid: 3\n\n", ": nothing new\n\n", "event: done\ndata: {}\n\n"
 
 
-def test_a_service_that_stays_away_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "RECONNECT_S", 0.3)
-    monkeypatch.setattr(client, "RETRY_S", 0.05)
+@pytest.mark.usefixtures("clock")
+def test_a_service_that_stays_away_is_given_up_after_a_while() -> None:
     told: list[str] = []
     kinds = []
-    with streams((0, PROGRESS)) as url, Client(url) as ours, pytest.raises(UnreachableError) as lost:
+    with streams(PROGRESS) as url, Client(url) as ours, pytest.raises(UnreachableError) as lost:
         kinds += [event.kind for event in ours.events("some", told.append)]
     assert kinds == []
     assert lost.value.exit_status == 3
-    assert "for 0.3 s" in str(lost.value)
+    assert f"for {client.RECONNECT_S:g} s" in str(lost.value)
     assert "ablate serve" in str(lost.value)
-    assert told == ["the service closed the stream of events; reconnecting, for at most 0.3 s"]
+    assert told == [f"the service closed the stream of events; reconnecting, for at most {client.RECONNECT_S:g} s"]
 
 
-def test_the_time_without_a_service_is_counted_anew_after_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "RECONNECT_S", 0.3)
-    monkeypatch.setattr(client, "RETRY_S", 0.05)
+def test_the_time_without_a_service_is_counted_anew_after_each_connection(clock: Clock) -> None:
     told: list[str] = []
-    with streams((0, PROGRESS), (0.6, QUIET), (0, DONE)) as url, Client(url) as ours:
-        assert [event.kind for event in ours.events("some", told.append)] == ["progress", "done"]
+    end = threading.Event()
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        if sentence == "connected again":
+            clock.now_s += 2 * client.RECONNECT_S
+            end.set()
+
+    with streams(PROGRESS, QUIET, DONE, end=end) as url, Client(url) as ours:
+        assert [event.kind for event in ours.events("some", tell)] == ["progress", "done"]
     assert [text.split()[0] for text in told] == ["the", "connected", "the", "connected"]
 
 
