@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,13 @@ def paper(
         bool, typer.Option("--yes", help="Start it, however many GPU-hours it is estimated to take.")
     ] = False,
     wait: Annotated[bool, typer.Option(help="Show progress until all are done, then the tables.")] = False,
+    gains: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the paper's Figure 1 from what is trained, into this .svg or .png file; submit nothing.",
+            show_default=False,
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only list the tables: what each asks, its rows.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -48,10 +56,14 @@ def paper(
     ablate paper                          every table in miniature, each with its own seeds
     ablate paper T5 T7 --seeds 3          two of them, with three seeds
     ablate paper T5 --scale paper --yes   ImageNet, ResNet-50, 120 epochs: weeks of GPU time
+    ablate paper --gains figure1.svg      gains over ReLU: ours with intervals beside the printed
     """
     names = [name.upper() for name in tables or ()]
     if list_:
         _list_tables(names, as_json=as_json)
+        return
+    if gains is not None:
+        _draw_gains(gains, scale, url, as_json=as_json)
         return
     body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority}
     with connected(url) as client:
@@ -63,6 +75,18 @@ def paper(
         if wait:
             raise typer.Exit(_wait(client, [study["id"] for study in answer["items"]], as_json=as_json))
         _show(answer, plan, client.url, as_json=as_json)
+
+
+def _draw_gains(file: Path, scale: str, url: str | None, *, as_json: bool) -> None:
+    from urllib.parse import quote
+
+    kind = file.suffix.removeprefix(".").lower()
+    if kind not in ("svg", "png"):
+        raise typer.BadParameter(f"{file.name!r} should end in .svg or .png", param_hint="--gains")
+    with connected(url) as client:
+        content = client.get_bytes(f"/paper/gains.{kind}?scale={quote(scale, safe='')}")
+    file.write_bytes(content)
+    show({"file": str(file.absolute())}, as_json, str(file))
 
 
 def _list_tables(names: Sequence[str], *, as_json: bool) -> None:

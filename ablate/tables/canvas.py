@@ -62,8 +62,13 @@ def drawing() -> Iterator[None]:
 
 def new_figure(table: Table, height_in: float) -> Figure:
     """A figure of the common width that holds the table's title and nothing else."""
+    return titled_figure(title_of(table), height_in)
+
+
+def titled_figure(title: str, height_in: float) -> Figure:
+    """A figure of the common width that holds a title and nothing else."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
-    figure.suptitle(printable(shortened(title_of(table))), x=0.01, ha="left", fontsize=10)
+    figure.suptitle(printable(shortened(title)), x=0.01, ha="left", fontsize=10)
     return figure
 
 

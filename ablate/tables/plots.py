@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ablate.errors import TableError, nearest, quote
 from ablate.plan import Plan
 from ablate.tables.columns import metric_decimals
+from ablate.tables.gains import TaskGains
 from ablate.tables.table import Table
 from ablate.trial import TrialRecord
 
@@ -39,8 +40,7 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
     """
     if name not in PLOTS:
         raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
-    if format not in PLOT_FORMATS:
-        raise TableError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    _check_format(format)
     from ablate.tables import canvas
     from ablate.tables.plot_curves import draw_curves
     from ablate.tables.plot_effects import draw_effects
@@ -55,3 +55,27 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
             "effects": lambda: draw_effects(table),
         }[name]()
         return canvas.to_bytes(figure, format)
+
+
+def plot_gains(gains: Sequence[TaskGains], scale: str, format: str = "svg") -> bytes:
+    """The paper's Figure 1, ours beside the printed; the same gains give the same bytes.
+
+    Args:
+        gains: of `ablate.tables.gains`, a task each.
+        scale: name of the scale at which ours were trained.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown format.
+    """
+    _check_format(format)
+    from ablate.tables import canvas
+    from ablate.tables.plot_gains import draw_gains
+
+    with canvas.drawing():
+        return canvas.to_bytes(draw_gains(gains, scale), format)
+
+
+def _check_format(format: str) -> None:
+    if format not in PLOT_FORMATS:
+        raise TableError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")

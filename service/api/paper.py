@@ -1,17 +1,29 @@
-"""Routes of the paper: its tables submitted at once, or only planned."""
+"""Routes of the paper: its tables submitted at once, or only planned, and its Figure 1 from what was trained."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from service import paper
+from ablate.errors import nearest, quote
+from ablate.tables.plots import PLOT_FORMATS
+from service import gains, paper
 from service.api.body import digest_of, read_paper
 from service.api.examples import PAPERS
 from service.api.openapi import takes
 from service.api.parameters import IdempotencyKey, InContext
-from service.api.problems import INVALID, NOT_JSON, TOO_LARGE, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, documented
+from service.api.problems import (
+    INVALID,
+    NOT_FOUND,
+    NOT_JSON,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE,
+    documented,
+)
+from service.api.results import PLOT, picture
+from service.errors import NotFoundError
 from service.shapes import PaperPlan, PaperSubmission, PaperView
 
 router = APIRouter(prefix="/paper", tags=["paper"])
@@ -57,3 +69,21 @@ def plan_paper(context: InContext, submission: Submitted) -> PaperPlan:
     A table that could not run here (its data set is missing) is planned all the same, with a warning.
     """
     return paper.plan_only(context, submission)
+
+
+@router.get(
+    "/gains.{format}", responses=PLOT | documented(NOT_FOUND, INVALID), response_class=Response, summary="Figure 1"
+)
+def draw_gains(
+    context: InContext,
+    format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    scale: Annotated[str, Query(max_length=64, description="at which ours were trained")] = "mini",
+) -> Response:
+    """The paper's Figure 1: gains over ReLU in classification, detection and segmentation, ours beside the printed.
+
+    Ours are those of the newest study of each table (T1, T3, T4) that has succeeded at this scale; a table without one
+    is marked as not trained.
+    """
+    if format not in PLOT_FORMATS:
+        raise NotFoundError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    return picture(gains.draw_gains(context, scale, format), format)

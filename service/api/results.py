@@ -132,8 +132,13 @@ def draw_plot(
         raise NotFoundError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
     if format not in PLOT_FORMATS:
         raise NotFoundError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    return picture(results.draw_plot(context, study_id, name, format), format)
+
+
+def picture(content: bytes, format: str) -> Response:
+    """A plot as an answer."""
     headers = {"Content-Security-Policy": SVG_POLICY} if format == "svg" else {}
-    return Response(results.draw_plot(context, study_id, name, format), media_type=PLOT_MEDIA[format], headers=headers)
+    return Response(content, media_type=PLOT_MEDIA[format], headers=headers)
 
 
 def negotiate(accept: str) -> Format:

@@ -46,7 +46,7 @@ def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
         f"POST {v1}/studies/{{study_id}}/cancel", f"POST {v1}/studies/{{study_id}}/retry",
         f"POST {v1}/studies/{{study_id}}/pause", f"POST {v1}/studies/{{study_id}}/resume",
         f"POST {v1}/studies/{{study_id}}/extend", f"POST {v1}/paper", f"POST {v1}/paper/plan",
-        f"GET {v1}/schedules", f"POST {v1}/schedules",
+        f"GET {v1}/paper/gains.{{format}}", f"GET {v1}/schedules", f"POST {v1}/schedules",
         f"GET {v1}/schedules/{{name}}", f"PATCH {v1}/schedules/{{name}}", f"DELETE {v1}/schedules/{{name}}",
         f"GET {v1}/schedules/{{name}}/history", f"POST {v1}/schedules/{{name}}/trigger",
         f"POST {v1}/schedules/{{name}}/ack", f"GET {v1}/catalog", f"GET {v1}/sites",

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +18,15 @@ from starlette.testclient import TestClient
 
 from ablate.cli import status_of
 from ablate.paper import list_tables
+from ablate.trial import Outcome
 from service import cli
 from service.api.examples import PAPERS
 from service.context import Context, open_context
+from service.dispatch.base import Heard, Ticket
 from service.paper import LIMIT_GPU_HOURS
+from service.scheduler import Scheduler
 from service.settings import Settings
-from tests.service.api.conftest import calling, serving
+from tests.service.api.conftest import Here, calling, serving
 
 PAPER = "/api/v1/paper"
 ELSEWHERE = "ray://elsewhere:10001"
@@ -230,3 +234,55 @@ def test_on_a_terminal_the_command_asks(api: TestClient, url: str) -> None:
     assert "GPU-hours? [y/N]" in done.stderr
     assert done.stderr.endswith("error: nothing was submitted\n")
     assert len(studies_of(api)) == before
+
+
+GAINS = f"{PAPER}/gains"
+
+
+class Told(Here):
+    """Trains nothing: a trial of Table 1 ends with a number that depends on its activation and seed."""
+
+    def submit(self, ticket: Ticket) -> None:
+        level = {"relu": 24.0, "prelu": 23.7, "swish": 23.5}.get(ticket.trial.recipe["activation"], 22.4)
+        metrics = {"top1_error_pct": level + 0.1 * ticket.trial.seed}
+        self.reports.append(Heard(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"}))
+
+
+@pytest.fixture
+def table1(document: dict[str, Any]) -> dict[str, Any]:
+    """Rows of Table 1 at scale mini, on digits."""
+    names = {"ReLU": "relu", "PReLU": "prelu", "Swish": "swish", "FReLU": "frelu"}
+    rows = [{"label": f"resnet50 / {name}", "set": {"activation": value}} for name, value in names.items()]
+    return document | {"rows": rows, "table": {"published": "T1"}, "scales": {"mini": {"batch_size": 128}}}
+
+
+@pytest.mark.slow
+def test_the_figure_has_what_is_trained(client: TestClient, context: Context, table1: dict[str, Any]) -> None:
+    before = client.get(f"{GAINS}.svg")
+    assert before.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in before.headers["content-security-policy"]
+    study = client.post("/api/v1/studies", json={"study": table1}).json()
+    assert client.get(f"{GAINS}.svg").content == before.content
+    scheduler = Scheduler(context, Told)
+    scheduler.start()
+    while client.get(study["links"]["self"]).json()["state"] != "succeeded":
+        scheduler.tick()
+    scheduler.close()
+    assert client.get(f"{GAINS}.svg").content != before.content
+    assert client.get(f"{GAINS}.png").content.startswith(b"\x89PNG")
+    assert client.get(f"{GAINS}.svg", params={"scale": "paper"}).status_code == 200
+
+
+def test_the_figure_of_an_unknown_scale_or_format_names_the_nearest(api: TestClient) -> None:
+    [error] = api.get(f"{GAINS}.svg", params={"scale": "minni"}).json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/scale", "unknown_scale")
+    assert "did you mean 'mini'?" in error["message"]
+    assert api.get(f"{GAINS}.gif").status_code == 404
+
+
+def test_the_command_draws_the_figure(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "figure1.png"
+    assert status_of(["paper", "--gains", str(file), "--url", url]) == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert status_of(["paper", "--gains", str(tmp_path / "figure1.pdf"), "--url", url]) == 2
+    assert "should end in .svg or .png" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""Gains over ReLU on three tasks, ours beside those that the paper's Figure 1 prints, from the tables of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ablate.tables.published import Published
+from ablate.tables.table import Cell, Table
+
+FIGURE = "F1"
+ACTIVATIONS = ("PReLU", "Swish", "FReLU")
+TASKS: Mapping[str, tuple[str, str]] = {
+    "classification": ("T1", "resnet50 / "),
+    "detection": ("T3", "resnet50 / "),
+    "segmentation": ("T4", ""),
+}
+"""Task of the figure -> its table, and what stands before the activation in the labels of its ResNet-50 rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much better than ReLU, in units of the primary metric: mean over n seeds, ends of the 95 % t interval.
+
+    `low` and `high` are None below n = 2; `is_decided` says that the table decides for better or worse.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGains:
+    """One task of the figure.
+
+    Attributes:
+        table_id: of the printed table.
+        setup: what our rows share, in words; empty where nothing of the table is trained.
+        ours: activation -> gain, without those that have none.
+        printed: activation -> printed gain.
+    """
+
+    task: str
+    table_id: str
+    setup: tuple[str, ...]
+    ours: Mapping[str, Gain]
+    printed: Mapping[str, float]
+
+
+def collect_gains(tables: Mapping[str, Table], published: Published) -> list[TaskGains]:
+    """Every task of the figure, in its order.
+
+    Args:
+        tables: id of a printed table -> ours; those that are not trained are absent. Only differences from a baseline
+            that is the ReLU row are gains; of others there are none.
+        published: the printed tables.
+
+    Raises:
+        TableError: the figure's numbers are not among the printed ones.
+    """
+    figure = published.column(FIGURE)
+    gains = []
+    for task, (table_id, prefix) in TASKS.items():
+        table = tables.get(table_id)
+        ours = _gains_of(table, prefix) if table else {}
+        printed = {name: figure.cells[name][task].value for name in ACTIVATIONS}
+        gains.append(TaskGains(task, table_id, tuple(table.setup) if table and ours else (), ours, printed))
+    return gains
+
+
+def _gains_of(table: Table, prefix: str) -> dict[str, Gain]:
+    rows = {row.label: row for row in table.rows}
+    baseline = rows.get(f"{prefix}ReLU")
+    if baseline is None or not baseline.baseline:
+        return {}
+    labels = {name: f"{prefix}{name}" for name in ACTIVATIONS if f"{prefix}{name}" in rows}
+    found = {name: _gain(rows[label].cells[table.metric], table.lower_is_better) for name, label in labels.items()}
+    return {name: gain for name, gain in found.items() if gain is not None}
+
+
+def _gain(cell: Cell, lower_is_better: bool) -> Gain | None:
+    """A difference from the baseline, with the sign that makes more of it better."""
+    if cell.diff is None:
+        return None
+    ends = [cell.diff.low, cell.diff.high]
+    if lower_is_better:
+        ends = [None if end is None else -end for end in reversed(ends)]
+    mean = -cell.diff.mean if lower_is_better else cell.diff.mean
+    return Gain(mean, ends[0], ends[1], cell.diff.n, cell.decision in ("better", "worse"))

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from ablate.errors import TableError
+from ablate.tables.build import build_table
+from ablate.tables.gains import ACTIVATIONS, TASKS, collect_gains
+from ablate.tables.plots import plot_gains
+from ablate.tables.published import load_published
+
+NAMES = {"ReLU": "relu", "PReLU": "prelu", "Swish": "swish", "FReLU": "frelu"}
+
+
+@pytest.fixture
+def tables(make_plan, make_records):
+    """Table 1's rows of ResNet-50 with their errors, and a detection table whose metric is better when higher."""
+
+    def build(metric, prefix, levels, *, baseline="ReLU", seeds=range(8)):
+        rows = [
+            {"label": f"{prefix}{name}", "set": {"activation": activation}, "baseline": name == baseline}
+            for name, activation in NAMES.items()
+        ]
+        plan = make_plan(rows, metric=metric, seeds=seeds)
+        return build_table(plan, make_records(plan, levels, noise=0.05))
+
+    return build
+
+
+def test_a_gain_is_what_is_better_than_relu_whichever_way_the_metric_goes(tables):
+    levels = (24.0, 23.7, 24.5, 22.4)
+    error, precision = tables("top1_error_pct", "resnet50 / ", levels), tables("map_pct", "resnet50 / ", levels)
+    classification, detection, segmentation = collect_gains({"T1": error, "T3": precision}, load_published())
+    assert [task.task for task in (classification, detection, segmentation)] == list(TASKS)
+    for task in (classification, detection):  # the precision is 100 less the error, so both gain the same
+        assert list(task.ours) == list(ACTIVATIONS)
+        assert task.ours["FReLU"].mean == pytest.approx(1.6, abs=0.15)
+        assert task.ours["Swish"].mean == pytest.approx(-0.5, abs=0.15)
+        for gain in task.ours.values():
+            assert gain.low < gain.mean < gain.high
+            assert gain.n == 8
+    row = error.row("resnet50 / FReLU").cells["top1_error_pct"].diff
+    gain = classification.ours["FReLU"]
+    assert (gain.mean, gain.low, gain.high) == (-row.mean, -row.high, -row.low)
+    assert segmentation.ours == {}
+
+
+def test_the_printed_gains_are_those_of_the_figure():
+    printed = {task.task: task.printed for task in collect_gains({}, load_published())}
+    assert printed == {
+        "classification": {"PReLU": 0.3, "Swish": 0.5, "FReLU": 1.6},
+        "detection": {"PReLU": 0.1, "Swish": 0.6, "FReLU": 1.4},
+        "segmentation": {"PReLU": 0.0, "Swish": 0.3, "FReLU": 1.7},
+    }
+
+
+def test_a_table_that_compares_with_something_else_than_relu_has_no_gains(tables):
+    table = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4), baseline="FReLU")
+    assert collect_gains({"T1": table}, load_published())[0].ours == {}
+
+
+@pytest.mark.parametrize("seeds", [range(8), range(1)])
+def test_the_same_gains_give_the_same_picture_with_and_without_tables(tables, seeds):
+    table = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4), seeds=seeds)
+    for gains in (collect_gains({"T1": table}, load_published()), collect_gains({}, load_published())):
+        picture = plot_gains(gains, "mini")
+        assert picture == plot_gains(gains, "mini")
+        ElementTree.fromstring(picture)
+        assert plot_gains(gains, "mini", "png").startswith(b"\x89PNG")
+    with pytest.raises(TableError, match="no plot format 'gif'; allowed: svg, png"):
+        plot_gains([], "mini", "gif")
