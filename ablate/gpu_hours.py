@@ -19,13 +19,15 @@ from ablate.trial import Cost
 PASSES = 3
 IMAGES_PER_S: Mapping[str, float] = {"fp32": 938.0, "bf16": 2470.0}
 """Of one A100 80GB that trains ResNet-50 v1.5, by precision; PyTorch runs the convolutions of fp32 in TF32 there."""
-RATE: Mapping[str, float] = {name: images * PASSES * 4.089e9 for name, images in IMAGES_PER_S.items()}
+RESNET50 = 4_089_000_000
+"""Multiply-adds of an image of 224 px, v1.5."""
+RATE: Mapping[str, float] = {name: images * PASSES * RESNET50 for name, images in IMAGES_PER_S.items()}
 """Multiply-adds a second, by precision."""
 
 BASIS = (
     "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
     "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
-    "61 TFLOP/s). Funnels, small networks and slow disks take longer"
+    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as ResNet-50"
 )
 
 
@@ -36,9 +38,10 @@ def count_images(recipe: ClassifyRecipe) -> int:
     return steps * recipe.batch_size
 
 
-def trial_gpu_hours(recipe: ClassifyRecipe, cost: Cost) -> float:
-    """Hours of one A100 for the training steps of one trial, without evaluation."""
-    return cost.multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
+def trial_gpu_hours(recipe: ClassifyRecipe, cost: Cost | None) -> float:
+    """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50."""
+    multiply_adds = cost.multiply_adds if cost else RESNET50
+    return multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
 
 
 def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collection[str]) -> dict[str, float | None]:
@@ -50,15 +53,11 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
         known: keys of the trials that have a result.
 
     Returns:
-        None for a trial whose network was not counted, or whose task is not `classify`.
+        None for a trial whose task is not `classify`.
     """
-    counted = {
-        row.recipe: trial_gpu_hours(row.recipe, costs[row.label])
-        for row in plan.rows
-        if isinstance(row.recipe, ClassifyRecipe) and row.label in costs
-    }
+    counted = {row.recipe: costs.get(row.label) for row in plan.rows if isinstance(row.recipe, ClassifyRecipe)}
     hours: dict[str, float | None] = {}
     for row in (*plan.rows, *plan.audits):  # an audit copy has its baseline's recipe
-        each = counted.get(row.recipe) if isinstance(row.recipe, ClassifyRecipe) else None
+        each = trial_gpu_hours(row.recipe, counted[row.recipe]) if isinstance(row.recipe, ClassifyRecipe) else None
         hours |= {key: each for seed in plan.seeds if (key := plan.memberships[row.label, seed]) not in known}
     return hours

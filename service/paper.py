@@ -32,7 +32,7 @@ class Ready:
 
     Attributes:
         known: keys of its trials that have a result.
-        hours: GPU-hours of the others; None where nothing was counted.
+        hours: GPU-hours of the others; None where they cannot be estimated.
     """
 
     table: PaperTable

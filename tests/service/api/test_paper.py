@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ def test_what_takes_weeks_has_to_be_confirmed(api: TestClient) -> None:
     assert error["pointer"] == "/confirm"
     assert f"about {plan['gpu_hours']:,.0f} GPU-hours" in error["message"]
     assert len(studies_of(api)) == before
+    assert "needs_confirmation" not in post(api, tables=["T5"], scale="paper", seeds=1, confirm=True).text
 
 
 def test_tables_are_submitted_together_and_a_key_gives_them_again(api: TestClient) -> None:
@@ -236,9 +238,6 @@ def test_on_a_terminal_the_command_asks(api: TestClient, url: str) -> None:
     assert len(studies_of(api)) == before
 
 
-GAINS = f"{PAPER}/gains"
-
-
 class Told(Here):
     """Trains nothing: a trial of Table 1 ends with a number that depends on its activation and seed."""
 
@@ -246,6 +245,41 @@ class Told(Here):
         level = {"relu": 24.0, "prelu": 23.7, "swish": 23.5}.get(ticket.trial.recipe["activation"], 22.4)
         metrics = {"top1_error_pct": level + 0.1 * ticket.trial.seed}
         self.reports.append(Heard(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"}))
+
+
+@contextmanager
+def ticking(context: Context) -> Iterator[None]:
+    """The scheduler runs beside it, and every trial ends at once."""
+    scheduler, end = Scheduler(context, Told), threading.Event()
+
+    def run() -> None:
+        scheduler.start()
+        while not end.is_set():
+            scheduler.tick()
+        scheduler.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    end.set()
+    context.changed.set()
+    thread.join()
+
+
+def test_the_command_waits_for_every_table(desk: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = replace(open_context(desk.settings.model_copy(update={"home": tmp_path})), costs=desk.costs)
+    with ticking(context), serving(context) as served:
+        assert status_of(["paper", "T5", "T7", "--seeds", "1", "--wait", "--url", served.url]) == 0
+        text = capsys.readouterr().out
+        assert status_of(["paper", "T5", "T7", "--seeds", "1", "--wait", "--json", "--url", served.url]) == 0
+        tables = json.loads(capsys.readouterr().out)["items"]
+    context.store.close()
+    assert text.index("A Max(x, ParamPool(x)) (baseline)") < text.index("B 3x3 (baseline)")
+    assert [table["study"] for table in tables] == ["table05", "table07"]
+    assert [len(table["rows"]) for table in tables] == [5, 6]
+
+
+GAINS = f"{PAPER}/gains"
 
 
 @pytest.fixture
