@@ -65,11 +65,20 @@ def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
     return printed.diff_text.replace("-", MINUS) if printed and printed.diff_text else MISSING
 
 
+UNDONE = "undecided (failures"
+"""How `ablate.statistics.sentences` begins where the worst case of lost runs undid what p had decided."""
+
+
 def _decision_text(row: TableRow, metric: str, decimals: int) -> str:
+    """The decision, with p where it rests on p: `equivalent` rests on an interval, and lost runs overrule p."""
     cell = row.cells[metric]
-    if cell.decision in (None, "baseline"):
+    if cell.decision is None or cell.decision == "baseline":
         return MISSING
-    return str(cell.decision) if cell.p_adj is None else f"{cell.decision} ({format_p(cell.p_adj)})"
+    if cell.tested is not None and cell.tested.text.startswith(UNDONE):
+        return f"{UNDONE})"
+    if cell.decision == "equivalent" or cell.p_adj is None:
+        return cell.decision
+    return f"{cell.decision} ({format_p(cell.p_adj)})"
 
 
 def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
@@ -102,9 +111,19 @@ def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
     return MISSING if found is None else f"{found:,}"
 
 
-def _agreement_text(row: TableRow, metric: str, decimals: int) -> str:
+def _rho_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.rho")
+    return fixed(found, 2) if isinstance(found, float) else MISSING
+
+
+def _pairing_gain_text(row: TableRow, metric: str, decimals: int) -> str:
+    found = follow(row.cells[metric], "tested.pairing_gain")
+    return fixed(100 * found, 0) if isinstance(found, float) else MISSING
+
+
+def _agreement_text(row: TableRow, metric: str, decimals: int, name: str = "word") -> str:
     found = row.cells[metric].agreement
-    return found.word if found else MISSING
+    return getattr(found, name) if found else MISSING
 
 
 METRIC_TEXTS: dict[str, Callable[..., str]] = {
@@ -120,7 +139,10 @@ METRIC_TEXTS: dict[str, Callable[..., str]] = {
     "p_better": _p_better_text,
     "mde": _mde_text,
     "seeds_needed": _seeds_needed_text,
+    "rho": _rho_text,
+    "pairing_gain": _pairing_gain_text,
     "agreement": _agreement_text,
+    "agreement_text": partial(_agreement_text, name="text"),
 }
 
 METRIC_PATHS: dict[str, dict[str, str]] = {
@@ -138,7 +160,10 @@ METRIC_PATHS: dict[str, dict[str, str]] = {
     },
     "mde": {"mde": "tested.mde"},
     "seeds_needed": {"seeds_needed": "tested.seeds_needed"},
+    "rho": {"rho": "tested.rho"},
+    "pairing_gain": {"pairing_gain": "tested.pairing_gain"},
     "agreement": {"agreement": "agreement.word"},
+    "agreement_text": {"agreement_text": "agreement.text"},
 }
 """Headers of a part's plain values, without the metric's name in front, and where in its cell they are."""
 

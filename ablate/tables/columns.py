@@ -21,14 +21,18 @@ FACTOR = "factor:"
 """In front of the name of a column that shows the levels of a factor."""
 PARTS = ("diff", "published", "published_diff")
 """What a metric's cell holds beside its mean."""
-TESTED = ("decision", "p", "p_flip", "p_adj", "simultaneous", "p_better", "mde", "seeds_needed", "agreement")
+TESTED = (
+    "decision", "p", "p_flip", "p_adj", "simultaneous", "p_better", "mde", "seeds_needed", "rho", "pairing_gain",
+    "agreement", "agreement_text",
+)  # fmt: skip
 """What only the primary metric has: it alone is tested."""
 
 ABOUT = {
     "label": "the row's label; the baseline is marked",
     "set": "what the row changes in the study's base",
     "diff": "difference from the baseline, paired by seed, with its 95 % t interval",
-    "decision": "better, worse, equivalent or undecided, and in brackets p corrected for all rows of the family",
+    "decision": "better, worse, equivalent or undecided; in brackets p corrected for all rows of the family, where the "
+    "decision rests on it",
     "p": "p of the test that the rows of the family take, uncorrected",
     "p_flip": "p of the exact sign-flip test, uncorrected",
     "p_adj": "p corrected for all rows of the family",
@@ -36,9 +40,12 @@ ABOUT = {
     "p_better": "share of seeds in which the row is better, with its 95 % Clopper-Pearson interval",
     "mde": "smallest difference that these seeds would have decided with 80 % power",
     "seeds_needed": "of an undecided row: seeds that would decide a difference of the printed size, or of the margin",
+    "rho": "correlation with the baseline over seeds, from 3 common seeds on; the higher, the more pairing helps",
+    "pairing_gain": "share of variance that pairing by seed saved, in percent; below 0 where it cost",
     "published": "the printed number",
     "published_diff": "printed number minus the printed number of the baseline row",
     "agreement": "whether the row agrees with its printed difference, at this scale",
+    "agreement_text": "the same with what is to be read with it: direction, seeds, why it is no claim",
     "n": "seeds that succeeded, of those planned",
     "params": "trainable parameters",
     "params_without_norm": "parameters without those of normalisation",
@@ -58,7 +65,9 @@ HEADINGS = {
     "label": "row", "set": "changes", "diff": "difference (95 % CI)", "decision": "decision (p)", "p": "p",
     "p_flip": "p (sign flip)", "p_adj": "p (corrected)", "simultaneous": "simultaneous interval",
     "p_better": "P(better)", "mde": "detectable", "seeds_needed": "seeds needed", "published": "printed",
-    "published_diff": "printed diff.", "agreement": "agreement", "n": "seeds", "params": "params",
+    "published_diff": "printed diff.", "agreement": "agreement",
+    "agreement_text": "agreement in words", "rho": "correlation", "pairing_gain": "saved by pairing (%)",
+    "n": "seeds", "params": "params",
     "params_without_norm": "params w/o norm", "multiply_adds": "mult-adds", "published_params": "printed params",
     "published_multiply_adds": "printed mult-adds", "train_s": "training (s)", "worker_h": "hours needed",
     "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
@@ -78,6 +87,7 @@ class Column:
         text: a row's cell, plain text.
         fields: the same as plain values.
         is_strong: whether a row's cell stands out: only where it is decided that the row is better.
+        more: what a format that can fold text away has behind a row's cell.
     """
 
     name: str
@@ -87,6 +97,7 @@ class Column:
     text: Callable[[TableRow], str]
     fields: tuple[Field, ...]
     is_strong: Callable[[TableRow], bool] = lambda row: False
+    more: Callable[[TableRow], str] = lambda row: ""
 
 
 def default_columns(
@@ -170,7 +181,8 @@ def _has_content(name: str, table: Table) -> bool:
     """Whether `all` shows the column: tests only once there are some, printed numbers where there are some."""
     metric, _, part = name.rpartition(":")
     if part in (*TESTED, "worker_h"):
-        return bool(table.families) and (part != "agreement" or any(family.agreement for family in table.families))
+        is_there = not part.startswith("agreement") or any(family.agreement for family in table.families)
+        return bool(table.families) and is_there
     if not part.startswith("published"):
         return True
     if part in PARTS:
@@ -185,7 +197,7 @@ def is_measured(name: str) -> bool:
 
 def _build_column(name: str, table: Table, digits: int | None) -> Column:
     if name.startswith(FACTOR):
-        return _factor_column(name)
+        return _factor_column(name, table)
     metric, _, part = name.partition(":")
     if name in (*PARTS, *TESTED):
         metric, part = table.metric, name
@@ -201,22 +213,36 @@ def _metric_column(name: str, metric: str, part: str, table: Table, decimals: in
         heading = f"{metric_name(metric)}: {heading}"
     text = partial(METRIC_TEXTS[part], metric=metric, decimals=decimals)
     direction = None if part else table.directions[metric]
-    is_text = part in ("decision", "agreement")
-    fields = metric_fields(metric, part)
-    is_strong = partial(_is_better, metric=metric) if not part else lambda row: False
-    return Column(name, heading, direction, is_text=is_text, text=text, fields=fields, is_strong=is_strong)
+    return Column(
+        name,
+        heading,
+        direction,
+        is_text=part in ("decision", "agreement", "agreement_text"),
+        text=text,
+        fields=metric_fields(metric, part),
+        is_strong=partial(_is_better, metric=metric) if not part else lambda row: False,
+        more=partial(_agreement_in_words, metric=metric) if part == "agreement" else lambda row: "",
+    )
 
 
 def _is_better(row: TableRow, metric: str) -> bool:
     return row.cells[metric].decision == "better"
 
 
-def _factor_column(name: str) -> Column:
-    """A factor's levels; in a leave-one-out study check marks, which a component that is off has not."""
+def _agreement_in_words(row: TableRow, metric: str) -> str:
+    found = row.cells[metric].agreement
+    return found.text if found else ""
+
+
+def _factor_column(name: str, table: Table) -> Column:
+    """A factor's levels; in a leave-one-out study, whose rows are `- NAME`, check marks, which what is off has not."""
     factor = name.removeprefix(FACTOR)
+    is_leave_one_out = any(row.levels and row.label.startswith("- ") for row in table.rows)
+    marks = {"off": MISSING, "on": CHECK} if is_leave_one_out else {}
 
     def text(row: TableRow) -> str:
-        return {"off": MISSING, "on": CHECK}.get(level, level) if (level := row.levels.get(factor)) else MISSING
+        level = row.levels.get(factor, MISSING)
+        return marks.get(level, level)
 
     field = Field(f"factor_{factor}", lambda row: row.levels.get(factor))
     return Column(name, factor, None, is_text=True, text=text, fields=(field,))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ablate.designs import text_of
 from ablate.plan import Plan, Row
+from ablate.recipe import applicable_values
 from ablate.statistics.effects import effects_of
 from ablate.statistics.pareto import pareto_front
+from ablate.study import FactorSpec
 from ablate.tables.results import RowResults
 from ablate.tables.table import TableRow
 from ablate.tables.verdicts import Effect, Effects, Front, LevelMean
@@ -25,11 +28,34 @@ def find_factors(plan: Plan) -> dict[str, list[str]]:
 
 
 def find_levels(plan: Plan, row: Row) -> dict[str, str]:
-    """The levels of a row; of a leave-one-out study `on` or `off` for every component, in rows of its design."""
-    is_generated = row.levels or row.label == "full"
-    if plan.study.design_or_default != "leave_one_out" or not is_generated:
-        return dict(row.levels)
-    return {factor.name: row.levels.get(factor.name, "on") for factor in plan.study.factors}
+    """The levels of a row; those that its design leaves as in the base too, without factors that do not apply.
+
+    Of a leave-one-out study they are `on` and `off`, ours; of a one-at-a-time study those of the document, and for what
+    has no name there `base`. A row by hand has none.
+    """
+    design = plan.study.design_or_default
+    if not row.levels and row.label != {"leave_one_out": "full", "one_at_a_time": "base"}.get(design):
+        return {}
+    if design == "leave_one_out":
+        return {factor.name: row.levels.get(factor.name, "on") for factor in plan.study.factors}
+    if design == "one_at_a_time":
+        found = {factor.name: row.levels.get(factor.name) or _find_level(factor, row) for factor in plan.study.factors}
+        return {name: level for name, level in found.items() if level is not None}
+    return dict(row.levels)
+
+
+def _find_level(factor: FactorSpec, row: Row) -> str | None:
+    """The level of a factor that a row's recipe has; None where the factor does not apply."""
+    values = {name: text_of(value) for name, value in applicable_values(row.recipe).items()}
+    patches = {
+        level["label"] if isinstance(level, Mapping) else text_of(level): (
+            level["set"] if isinstance(level, Mapping) else {factor.name: level}
+        )
+        for level in factor.levels or ()
+    }
+    same = (label for label, patch in patches.items() if all(values.get(k) == text_of(v) for k, v in patch.items()))
+    has_names = any(isinstance(level, Mapping) for level in factor.levels or ())
+    return next(same, "base" if has_names else values.get(factor.name))
 
 
 def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:

@@ -13,6 +13,9 @@ from ablate.tables.columns import Column
 from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
+LONG_TEXT = 32
+"""Characters of a cell from which on a column of text is broken into lines."""
+
 STYLE = """\
 :root { color-scheme: light dark; }
 body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; color: CanvasText; }
@@ -24,6 +27,9 @@ body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; 
 .ablate-table tbody th, .ablate-table .text { text-align: left; font-weight: 400; }
 .ablate-table tbody th[scope=row] { white-space: normal; min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
 .ablate-table tbody th[scope=rowgroup] { font-weight: 600; padding-top: .7rem; }
+.ablate-table .long { white-space: normal; min-width: 16rem; overflow-wrap: anywhere; }
+.ablate-table summary { cursor: pointer; }
+.ablate-table details[open] { white-space: normal; min-width: 16rem; }
 .ablate-table thead th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; }
 .ablate-table table { border-top: 2px solid; border-bottom: 2px solid; }
 .ablate-table .baseline > * { background: color-mix(in srgb, currentColor 8%, transparent); }
@@ -42,16 +48,17 @@ def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -
 
 
 def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """The figure: caption, question, table and notes."""
+    """The figure: caption, question, table and notes. What a cell has more to say unfolds, by mouse, key or touch."""
+    kinds = [_kind(column, table) for column in columns]
     lines = [
         '<figure class="ablate-table">',
         f'<div class="ablate-scroll" role="region" aria-label="{escape(title_of(table))}" tabindex="0">',
         "<table>",
         f"<caption>{escape(title_of(table))}</caption>",
         "<thead>",
-        f"<tr>{''.join(_heading(column) for column in columns)}</tr>",
+        f"<tr>{''.join(map(_heading, columns, kinds))}</tr>",
         "</thead>",
-        *_bodies(table, columns),
+        *_bodies(table, columns, kinds),
         "</table>",
         "</div>",
         *_below(table, notes),
@@ -60,31 +67,42 @@ def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str])
     return "\n".join(lines) + "\n"
 
 
-def _heading(column: Column) -> str:
-    kind = ' class="text"' if column.is_text else ""
+def _kind(column: Column, table: Table) -> str:
+    """The class of a column's cells, as an attribute."""
+    if not column.is_text:
+        return ""
+    is_long = any(len(column.text(row)) > LONG_TEXT for row in table.rows)
+    return f' class="text{" long" if is_long else ""}"'
+
+
+def _heading(column: Column, kind: str) -> str:
     return f'<th scope="col"{kind}>{escape(heading_of(column))}</th>'
 
 
-def _bodies(table: Table, columns: Sequence[Column]) -> list[str]:
+def _bodies(table: Table, columns: Sequence[Column], kinds: Sequence[str]) -> list[str]:
     """A tbody for each group, headed by a spanning line where groups have names."""
     lines = []
     for group, rows in table.grouped():
         lines.append("<tbody>")
         if group is not None:
             lines.append(f'<tr><th scope="rowgroup" colspan="{len(columns)}">{escape(group)}</th></tr>')
-        lines += [_row(row, columns) for row in rows]
+        lines += [_row(row, columns, kinds) for row in rows]
         lines.append("</tbody>")
     return lines or ["<tbody></tbody>"]
 
 
-def _row(row: TableRow, columns: Sequence[Column]) -> str:
+def _row(row: TableRow, columns: Sequence[Column], kinds: Sequence[str]) -> str:
     cells = [f'<th scope="row">{escape(columns[0].text(row))}</th>']
-    for column in columns[1:]:
-        kind = ' class="text"' if column.is_text else ""
-        text = escape(column.text(row))
-        cells.append(f"<td{kind}>{f'<strong>{text}</strong>' if column.is_strong(row) else text}</td>")
-    kind = ' class="baseline"' if row.baseline else ""
-    return f"<tr{kind}>{''.join(cells)}</tr>"
+    cells += [f"<td{kind}>{_cell(column, row)}</td>" for column, kind in zip(columns[1:], kinds[1:], strict=True)]
+    mark = ' class="baseline"' if row.baseline else ""
+    return f"<tr{mark}>{''.join(cells)}</tr>"
+
+
+def _cell(column: Column, row: TableRow) -> str:
+    text, more = escape(column.text(row)), escape(column.more(row))
+    if more:
+        return f"<details><summary>{text}</summary>{more}</details>"
+    return f"<strong>{text}</strong>" if column.is_strong(row) else text
 
 
 def _below(table: Table, notes: Sequence[str]) -> list[str]:

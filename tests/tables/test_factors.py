@@ -110,6 +110,51 @@ def test_factors_have_columns_of_check_marks_or_levels() -> None:
     assert ",1x1,bn," in first
 
 
+def column_texts(plan: Plan, level: Any) -> list[list[str]]:
+    lines = render(build_table(plan, results(plan, level)), "md", columns=["factors"]).splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")][2:]
+
+
+def test_levels_that_a_study_calls_on_and_off_are_shown_in_its_own_words() -> None:
+    levels = [{"label": word, "set": {"nesterov": word == "on"}} for word in ("on", "off")]
+    plan = plan_document(GRID | {"factors": [GRID["factors"][1], {"name": "nesterov", "levels": levels}]})
+    assert [cells[1:] for cells in column_texts(plan, lambda row: 13.0)] == [
+        ["bn", "on"], ["bn", "off"], ["none", "on"], ["none", "off"],
+    ]  # fmt: skip
+
+
+def test_one_at_a_time_shows_the_levels_of_the_base_wherever_a_row_leaves_them() -> None:
+    momentum = {"name": "momentum", "levels": [{"label": "low", "set": {"momentum": 0.5}}]}
+    plan = plan_document(GRID | {"design": "one_at_a_time", "factors": [*GRID["factors"], momentum]})
+    assert column_texts(plan, lambda row: 13.0) == [
+        ["base (baseline)", "3x3", "bn", "base"],
+        ["window=1x1", "1x1", "bn", "base"],
+        ["window=5x5", "5x5", "bn", "base"],
+        ["norm=none", "3x3", "none", "base"],
+        ["momentum=low", "3x3", "bn", "low"],
+    ]
+    assert build_table(plan, {}).factors["window"] == ["3x3", "1x1", "5x5"]
+
+
+def test_a_level_that_the_base_has_is_called_as_the_study_calls_it_and_what_does_not_apply_is_a_dash() -> None:
+    wide = {"label": "funnel 5x5", "set": {"activation": "frelu", "window": "5x5"}}
+    nesterov = [{"label": word, "set": {"nesterov": word == "on"}} for word in ("off", "on")]
+    document = GRID | {
+        "design": "one_at_a_time",
+        "base": {"dataset": "digits", "activation": "relu"},
+        "factors": [
+            {"name": "activation", "levels": ["relu", wide]},
+            {"name": "nesterov", "levels": nesterov},
+            {"name": "norm", "levels": ["bn", "none"]},
+        ],
+    }
+    assert column_texts(plan_document(document), lambda row: 13.0) == [
+        ["base (baseline)", "relu", "off", "–"],
+        ["activation=funnel 5x5", "funnel 5x5", "off", "bn"],
+        ["nesterov=on", "relu", "on", "–"],
+    ]
+
+
 def test_rows_that_ran_elsewhere_than_their_baseline_are_named() -> None:
     plan = plan_document(GRID)
 

@@ -20,12 +20,11 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def compile_latex(folder: Path, *tables: str) -> str:
-    """The log of a bare two-column article that holds the tables; pdflatex must end well."""
-    body = "\n".join(tables)
-    source = (
-        f"\\documentclass[twocolumn]{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{body}\nx\\end{{document}}"
-    )
+def compile_latex(folder: Path, *tables: str, columns: str = "twocolumn") -> str:
+    """The log of a bare article that holds the tables; pdflatex must end well."""
+    packages = "".join(f"\\usepackage{{{name}}}" for name in ("booktabs", "longtable"))
+    body = "\n\n".join(tables)
+    source = f"\\documentclass[{columns}]{{article}}{packages}\\begin{{document}}\n{body}\nx\\end{{document}}"
     (folder / "page.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "page.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
@@ -86,7 +85,50 @@ def test_a_table_without_rows_that_ended_compiles(tmp_path, window_plan):
 
 def test_a_few_columns_stay_in_one_column_and_many_take_both(table):
     assert "\\begin{table}[t]" in render(table, "tex", columns=["top1_error_pct"])
-    assert "\\begin{table*}[t]" in render(table, "tex", columns=["all"])
+    assert "\\begin{table*}[t]" in render(table, "tex", columns=["top1_error_pct", "diff", "decision", "published"])
+
+
+def text_of(folder: Path) -> list[str]:
+    """What a reader of the page sees, page by page, words with one space between them."""
+    done = subprocess.run(["pdftotext", "-layout", "page.pdf", "-"], cwd=folder, capture_output=True, check=True)
+    return [" ".join(page.split()) for page in done.stdout.decode().split("\f") if page.strip()]
+
+
+def test_why_rows_are_undecided_is_printed(tmp_path, table):
+    compile_latex(tmp_path, render(table, "tex"))
+    page = " ".join(text_of(tmp_path)).replace("- ", "")
+    assert any(row.cells[table.metric].decision == "undecided" for row in table.rows)
+    for row in table.rows:
+        if row.cells[table.metric].decision == "undecided":
+            assert re.search(rf"row .{re.escape(row.label)}.: undecided \(n = 3, could only have seen effects", page)
+
+
+@pytest.mark.parametrize("columns", ["twocolumn", "onecolumn"])
+@pytest.mark.parametrize("is_full", [False, True])
+def test_many_rows_go_on_over_pages_with_caption_and_headings(tmp_path, make_plan, make_records, columns, is_full):
+    rows = [
+        {"label": f"row number {n}", "group": f"group {n // 20}", "set": {"lr": 0.1 + n}, "baseline": n % 20 == 0}
+        for n in range(80)
+    ]
+    plan = make_plan(rows)
+    text = render(build_table(plan, make_records(plan)), "tex", columns=["all"] if is_full else None)
+    log = compile_latex(tmp_path, text, columns=columns)
+    log = compile_latex(tmp_path, text, columns=columns)  # the second time longtable knows its widths
+    assert not re.findall(r"Overfull \\hbox.*", log)
+    pages = text_of(tmp_path)
+    for page in (page for page in pages if "row number" in page):
+        assert "Table 1: " in page
+        assert page.index("row ") < page.index("row number")
+    assert all(any(f"row number {n} " in page for page in pages) for n in range(80))
+    assert "Table 2" not in " ".join(pages)
+
+
+def test_labels_that_are_hostile_go_on_over_pages_too(tmp_path, make_plan, make_records):
+    rows = [{"label": f"{label} {n}", "group": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(HOSTILE * 4)]
+    plan = make_plan(rows, title="Title & \\input{y} 中 $")
+    text = render(build_table(plan, make_records(plan)), "tex", columns=["decision", "set"])
+    assert "\\begin{longtable}" in text
+    compile_latex(tmp_path, text)
 
 
 def test_each_row_names_its_trials_in_comments(table):

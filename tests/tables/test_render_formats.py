@@ -268,6 +268,49 @@ def test_hostile_labels_survive_json(hostile):
     assert [row["label"] for row in json.loads(render(hostile, "json"))["rows"]] == list(HOSTILE)
 
 
+@pytest.fixture
+def lost(make_plan, make_records, make_record):
+    """Row b is better and lost seeds, c is as good as the baseline, d is worse; the margin makes c equivalent."""
+    rows = [{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate("abcd")]
+    plan = make_plan(rows, seeds=range(8), table={"margin": 1.0})
+    records = make_records(plan, [20, 19, 20, 21.5], noise=0.05)
+    for seed in (0, 1):
+        key = plan.memberships["b", seed]
+        records[key] = make_record(records[key].trial, Outcome(status="diverged", reason="loss is nan"))
+    return build_table(plan, records)
+
+
+def test_p_stands_beside_a_decision_only_where_it_decided(lost):
+    cells = {row[0]: row[1] for row in markdown_cells(render(lost, "md", columns=["decision"]))[1:]}
+    assert lost.row("b").cells[METRIC].p_adj < 0.05, "p alone would have decided"
+    assert cells["b"] == "undecided (failures)"
+    assert cells["c"] == "equivalent"
+    assert cells["d"] == "worse (< .0001)"
+    shown = {row[0]: row[1] for row in markdown_cells(render(lost, "md", columns=["p_adj"]))[1:]}
+    assert all(shown[label].startswith((".", "<", "1")) for label in "bcd")
+
+
+def test_what_pairing_saved_is_shown_and_is_the_same_in_csv(lost):
+    (line,) = [line for line in csv_rows(render(lost, "csv")) if line["label"] == "c"]
+    tested = lost.row("c").cells[METRIC].tested
+    assert float(line[f"{METRIC}_rho"]) == tested.rho
+    assert float(line[f"{METRIC}_pairing_gain"]) == tested.pairing_gain
+    heading, *rows = markdown_cells(render(lost, "md", columns=["all"]))
+    shown = dict(zip(heading, rows[2], strict=True))
+    assert shown["correlation"] == f"{tested.rho:.2f}"
+    assert shown["saved by pairing (%)"] == f"{100 * tested.pairing_gain:.0f}"
+
+
+def test_why_a_row_agrees_is_a_column_and_unfolds_in_html(table):
+    found = table.row("A 1x1").cells[METRIC].agreement
+    assert found.text.startswith(f"{found.word}")
+    assert found.text != found.word
+    assert f"<details><summary>{found.word}</summary>{found.text}</details>" in render(table, "html")
+    for format in ("md", "csv", "html"):
+        assert found.text in render(table, format, columns=["agreement_text"])
+    assert "agreement" not in render(table.model_copy(update={"families": []}), "csv").splitlines()[0]
+
+
 def test_html_loads_nothing_and_tells_readers_what_is_a_heading(table):
     text = render(table, "html")
     assert not re.search(r"https?://|src=|href=|<script", text)

@@ -1,0 +1,158 @@
+"""How a table is set in LaTeX: in one column or across both, in which type, in how many blocks, on how many pages.
+
+Widths and heights are estimated from the Computer Modern metrics, a little on the large side, in points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablate.tables.columns import Column
+from ablate.tables.headings import heading_of
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import SCIENTIFIC
+
+COLUMN_PT, PAGE_PT, HEIGHT_PT = 200.0, 410.0, 500.0
+"""Widths of a column and of the text, and its height, in a two-column article on letter paper, the smallest of the
+usual classes."""
+LONG_PT = 345.0
+"""Width of the text in an article of one column, which a table over several pages may stand in."""
+TEXT_SHARE = 0.36
+"""Share of the width that a column of text takes before it is broken into lines, where others need the rest."""
+MOST_LINES = 24
+"""Lines of a table in one column beyond which broken labels are a reason to take both."""
+NOTE_EM, NOTE_LINE, CAPTION_EM, CAPTION_LINE = 3.99, 8.0, 5.0, 12.0
+
+WIDTHS = {" .,:;'|!ijl[]": 0.62, "()frt-": 0.8, "mwMW%@+=\u2212±→↓↑": 1.57, "ABCDEFGHKLNOPQRSTUVXYZ": 1.3}
+"""Characters by their width in digits, in Computer Modern at small sizes; any other is taken for 1."""
+WIDTH_OF = {character: width for characters, width in WIDTHS.items() for character in characters}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table is set.
+
+    Attributes:
+        environment: `table`, `table*`, or `longtable`, which goes on over pages.
+        size: the type size's command.
+        em: width of a digit in points at that size.
+        line: points from one line to the next.
+        gap: points on either side of a column.
+        width: points there are.
+    """
+
+    environment: str
+    size: str
+    em: float
+    line: float
+    gap: float
+    width: float
+
+
+LAYOUTS = (
+    Layout("table", "footnotesize", 4.25, 9.5, 3.0, COLUMN_PT),
+    Layout("table", "scriptsize", 3.99, 8.0, 2.0, COLUMN_PT),
+    Layout("table*", "footnotesize", 4.25, 9.5, 4.0, PAGE_PT),
+    Layout("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
+)
+"""In the order of preference."""
+LONG = (
+    Layout("longtable", "footnotesize", 4.25, 9.5, 3.0, LONG_PT),
+    Layout("longtable", "scriptsize", 3.99, 8.0, 2.0, LONG_PT),
+)
+"""For what is higher than a page."""
+
+
+def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> Layout:
+    """The first layout in which everything fits, in blocks below each other if need be, else one over several pages."""
+    for layout in LAYOUTS:
+        if _fits(layout, table, columns) and _height(layout, table, columns, caption, notes) <= HEIGHT_PT:
+            return layout
+    if _height(LAYOUTS[-1], table, columns, caption, notes) <= HEIGHT_PT:
+        return LAYOUTS[-1]
+    return next((layout for layout in LONG if len(blocks_of(layout, table, columns)) == 1), LONG[-1])
+
+
+def blocks_of(layout: Layout, table: Table, columns: Sequence[Column]) -> list[list[Column]]:
+    """The columns in as few blocks as the width allows, each with the label in front."""
+    label, *rest = columns
+    room = layout.width - min(_natural_width(layout, table, label), TEXT_SHARE * layout.width)
+    blocks: list[list[Column]] = [[label]]
+    used = 0.0
+    for column in rest:
+        width = _width(layout, table, column) + 2 * layout.gap
+        if used + width > room and len(blocks[-1]) > 1:
+            blocks.append([label])
+            used = 0.0
+        blocks[-1].append(column)
+        used += width
+        if used > room and layout.environment == "table":
+            return [*blocks, []]
+    return blocks
+
+
+def rooms_of(layout: Layout, table: Table, columns: Sequence[Column]) -> list[float | None]:
+    """For each column of a block the points in which its text is broken into lines, None where it is not."""
+    others = sum(_width(layout, table, column) + 2 * layout.gap for column in columns[1:])
+    rooms = [max(TEXT_SHARE * layout.width, layout.width - others)]
+    rooms += [TEXT_SHARE * layout.width for _ in columns[1:]]
+    return [
+        room if (column.name == "label" or column.is_text) and _natural_width(layout, table, column) > room else None
+        for column, room in zip(columns, rooms, strict=True)
+    ]
+
+
+def heading_lines(column: Column) -> list[str]:
+    """A heading in one line, or in two where it is long."""
+    words = heading_of(column).split()
+    lines = [" ".join(words[:cut]) for cut in range(1, len(words))]
+    if not lines or len(heading_of(column)) <= 12:
+        return [heading_of(column)]
+    cuts = [(max(len(line), len(heading_of(column)) - len(line) - 1), line) for line in lines]
+    first = min(cuts)[1]
+    return [first, heading_of(column)[len(first) + 1 :]]
+
+
+def _fits(layout: Layout, table: Table, columns: Sequence[Column]) -> bool:
+    """Whether there is one block, and in one column no page of broken labels."""
+    if len(blocks_of(layout, table, columns)) > 1:
+        return False
+    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MOST_LINES, len(table.rows))
+
+
+def _lines(layout: Layout, table: Table, columns: Sequence[Column]) -> int:
+    """Lines that the rows of a block take."""
+    rooms = rooms_of(layout, table, columns)
+    return sum(max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.rows)
+
+
+def _lines_of(layout: Layout, row: TableRow, column: Column, room: float | None) -> int:
+    return 1 if room is None else math.ceil(1.1 * _text_width(column.text(row), layout.em) / room)
+
+
+def _height(layout: Layout, table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> float:
+    """Points from the caption to the last note; lines of text are rarely full."""
+    blocks = blocks_of(layout, table, columns)
+    groups = [group for group, _ in table.grouped() if group is not None]
+    lines = sum(_lines(layout, table, block) + 1.5 * len(groups) + 3.5 for block in blocks)
+    below = sum(math.ceil(1.05 * _text_width(note, NOTE_EM) / layout.width) for note in notes)
+    above = math.ceil(1.05 * _text_width(caption, CAPTION_EM) / layout.width)
+    return lines * layout.line + below * NOTE_LINE + (above + 1) * CAPTION_LINE
+
+
+def _width(layout: Layout, table: Table, column: Column) -> float:
+    """What a column takes, text being broken."""
+    width = _natural_width(layout, table, column)
+    return min(width, TEXT_SHARE * layout.width) if column.is_text else width
+
+
+def _natural_width(layout: Layout, table: Table, column: Column) -> float:
+    texts = [*heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows)]
+    return max(_text_width(text, layout.em) for text in texts)
+
+
+def _text_width(text: str, em: float) -> float:
+    """Estimate of a text's width in points, `em` being that of a digit."""
+    return em * sum(WIDTH_OF.get(character, 1.0) for character in text)
