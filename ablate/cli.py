@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,13 @@ Seeds = Annotated[
 Out = Annotated[
     Path | None, typer.Option(help="Folder for results; default: ablate-out/NAME-SCALE.", show_default=False)
 ]
+Cpus = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPUs of a trial; default: the study's.", show_default=False)
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(min=0, max=64, help="GPUs of a trial, fractions share one; default: the study's.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
 Columns = Annotated[
     str | None,
@@ -60,6 +68,8 @@ def run(
         int | None,
         typer.Option(min=1, envvar="ABLATE_WORKERS", help="Trials at once; default: what fits.", show_default=False),
     ] = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     out: Out = None,
     fresh: Annotated[bool, typer.Option(help="Set known results aside (nothing is deleted) and train anew.")] = False,
     columns: Columns = None,
@@ -80,7 +90,7 @@ def run(
     from ablate import screen
 
     chosen = chosen_columns(columns, full=full)
-    plan = _plan(study, scale, seeds)
+    plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
     status = screen.run(
         plan,
         _out(plan, out),
@@ -162,14 +172,20 @@ def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
     return ["all"] if full else columns.split(",") if columns else None
 
 
-def _plan(path: Path, scale: str | None, seeds: int | None) -> Any:
+def asked_resources(cpus: int | None, gpus: float | None) -> dict[str, float]:
+    """What of a study's `[resources]` is asked for otherwise; no part of a trial's identity."""
+    return {name: value for name, value in (("cpus", cpus), ("gpus", gpus)) if value is not None}
+
+
+def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
     from ablate.plan import MAX_TRIALS, plan_document
-    from ablate.study import read_document
+    from ablate.study import read_document, with_resources
 
     limit = os.environ.get("ABLATE_MAX_TRIALS", str(MAX_TRIALS))
     if not limit.isdecimal() or int(limit) == 0:
         raise AblateError(f"ABLATE_MAX_TRIALS is '{limit}'; it must be a whole number above 0")
-    return plan_document(read_document(path), scale=scale, seeds=seeds, max_trials=int(limit))
+    document = with_resources(read_document(path), resources or {})
+    return plan_document(document, scale=scale, seeds=seeds, max_trials=int(limit))
 
 
 def _out(plan: Any, out: Path | None) -> Path:

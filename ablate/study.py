@@ -155,6 +155,14 @@ def problems_of_shape(document: object) -> list[Problem]:
     return problems
 
 
+def with_resources(document: Any, asked: Mapping[str, float]) -> Any:
+    """A document that asks for other resources: they belong to the machine at hand, and change no result's identity."""
+    if not asked or not isinstance(document, Mapping):
+        return document
+    written = document.get("resources", {})
+    return {**document, "resources": {**(written if isinstance(written, Mapping) else {}), **asked}}
+
+
 def read_document(path: Path) -> Any:
     """The document in a `.toml` or `.json` file, not yet validated.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli import HOLES, AsJson, Seeds, app
+from ablate.cli import HOLES, AsJson, Cpus, Gpus, Seeds, app, asked_resources
 from ablate.errors import AblateError
 from service.connect import Url, connected, show
 
@@ -31,6 +31,8 @@ def paper(
     priority: Annotated[
         int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
     ] = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Start it, however many GPU-hours it is estimated to take.")
     ] = False,
@@ -65,7 +67,8 @@ def paper(
     if gains is not None:
         _draw_gains(gains, scale, url, as_json=as_json)
         return
-    body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority}
+    resources = asked_resources(cpus, gpus) or None
+    body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority, "resources": resources}
     with connected(url) as client:
         plan = client.post("/paper/plan", body)
         _tell_warnings(plan)

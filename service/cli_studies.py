@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli import HOLES, AsJson, Columns, Full, Scale, Seeds, StudyFile, app, chosen_columns
+from ablate.cli import (
+    HOLES,
+    AsJson,
+    Columns,
+    Cpus,
+    Full,
+    Gpus,
+    Scale,
+    Seeds,
+    StudyFile,
+    app,
+    asked_resources,
+    chosen_columns,
+)
 from service.connect import StudyId, Url, connected, show
 
 if TYPE_CHECKING:
@@ -22,6 +35,8 @@ def submit(
     priority: Annotated[
         int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
     ] = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     fresh: Annotated[bool, typer.Option(help="Train known trials again, as new replicates.")] = False,
     wait: Annotated[bool, typer.Option(help="Show progress until it is done, then the table.")] = False,
     url: Url = None,
@@ -30,7 +45,11 @@ def submit(
     """Post a study to the service. Prints its id."""
     from ablate.study import read_document
 
-    body = {"study": read_document(study), "scale": scale, "seeds": seeds, "priority": priority, "fresh": fresh}
+    resources = asked_resources(cpus, gpus) or None
+    body = {
+        "study": read_document(study), "scale": scale, "seeds": seeds, "priority": priority, "resources": resources,
+        "fresh": fresh,
+    }  # fmt: skip
     with connected(url) as client:
         answer = client.post("/studies", body, is_repeatable=True)
         for warning in answer["warnings"]:

@@ -120,7 +120,7 @@ def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> 
 
 
 def _prepare_table(context: Context, table: PaperTable, submission: PaperSubmission, *, strict: bool) -> Ready:
-    options = submission.model_dump(include={"scale", "seeds", "priority"})
+    options = submission.model_dump(include={"scale", "seeds", "priority", "resources"}, exclude_unset=True)
     document = resolve_document(Submission(study=dict(table.document), **options))
     prepared = prepare(context, document, scale=submission.scale, strict=strict)
     known = frozenset(find_known(context, prepared.plan))

@@ -11,7 +11,7 @@ from typing import Any
 from ablate import datasets
 from ablate.errors import Problem, StudyError, quote
 from ablate.plan import Plan, plan_document
-from ablate.study import Resources
+from ablate.study import Resources, with_resources
 from ablate.trial import Cost, TrialRecord, canonical_json
 from service.context import Context
 from service.costs import datasets_of
@@ -48,7 +48,9 @@ class Prepared:
 def resolve_document(submission: Submission) -> dict[str, Any]:
     """The study document with the submission's options written into it."""
     options = {"seeds": submission.seeds, "priority": submission.priority}
-    return submission.study | {name: value for name, value in options.items() if value is not None}
+    document = submission.study | {name: value for name, value in options.items() if value is not None}
+    asked = submission.resources.model_dump(exclude_unset=True) if submission.resources else {}
+    return dict(with_resources(document, asked))
 
 
 def prepare(
@@ -79,11 +81,7 @@ def prepare(
 def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
     """Data sets that training would miss. A cluster's machines may have them elsewhere."""
     for name in datasets_of(plan.rows):
-        info = datasets.describe(name)
-        if not info.is_built:
-            text = f"data set {quote(name)} cannot be trained on yet; POST /api/v1/studies/plan works on it"
-            yield Problem("/base/dataset", "not_yet_supported", text)
-        elif context.settings.ray_address is None and datasets.find(name) is None:
+        if context.settings.ray_address is None and datasets.find(name) is None:
             text = f"data set {quote(name)} is not on this machine; fetch it with: ablate data fetch {name}"
             yield Problem("/base/dataset", "no_data", text)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from ablate.seeds import MOST_SEEDS, Seeds
-from ablate.study import Label, RowSpec, StrictDocument
+from ablate.study import Label, Resources, RowSpec, StrictDocument
 from ablate.trial import Document
 
 StudyState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -30,6 +30,7 @@ class Submission(StrictDocument):
     scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
     seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count that overrides the study's")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
+    resources: Resources | None = Field(None, description="of one trial, the fields that are given; null: the study's")
     fresh: bool = Field(False, description="train known trials again, as new replicates")
 
 
@@ -49,6 +50,7 @@ class PaperSubmission(StrictDocument):
     scale: str | None = Field(None, max_length=64, description="null: `mini`")
     seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count; null: each study's own")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: each study's own")
+    resources: Resources | None = Field(None, description="of one trial; null: each study's own")
     confirm: bool = Field(False, description="train it however long it takes; see `limit_gpu_hours` of the plan")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.plan import plan_document
-from ablate.study import Study, parse_json, parse_toml, read_document
+from ablate.study import Study, parse_json, parse_toml, read_document, with_resources
 
 STUDIES = sorted((Path(__file__).parent.parent / "studies").glob("*.toml"))
 
@@ -19,6 +19,13 @@ def problems(document: object) -> dict[str, str]:
     with pytest.raises(StudyError) as caught:
         plan_document(document)
     return {problem.pointer: problem.message for problem in caught.value.problems}
+
+
+def test_resources_asked_for_replace_those_written_field_by_field() -> None:
+    document = {"name": "a", "resources": {"cpus": 4, "gpus": 1}}
+    assert with_resources(document, {"gpus": 8})["resources"] == {"cpus": 4, "gpus": 8}
+    assert with_resources(document, {}) is document
+    assert with_resources([1], {"gpus": 8}) == [1], "the reader of the document says what is wrong with it"
 
 
 def test_every_error_of_a_wrong_study_is_reported_at_once_with_its_place(document: dict[str, Any]) -> None:

@@ -73,6 +73,16 @@ def test_twelve_equal_posts_at_once_give_one_study(served: Any, study: dict[str,
         assert len(client.get(STUDIES).json()["items"]) == 1
 
 
+def test_other_resources_change_no_trial_and_are_checked(client: TestClient, study: dict[str, Any]) -> None:
+    plain = client.post(STUDIES, json={"study": study}).json()
+    other = client.post(STUDIES, json={"study": study | {"resources": {"cpus": 7}}, "resources": {"cpus": 2}}).json()
+    assert other["progress"]["shared"] == plain["progress"]["trials"]
+    refused = client.post(STUDIES, json={"study": study, "resources": {"gpus": 1.5}})
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], "no whole number" in error["message"]) == ("/resources/gpus", True)
+
+
 def test_errors_of_the_study_point_into_the_body(client: TestClient, study: dict[str, Any]) -> None:
     study["rows"][1]["set"] = {"offset": "much"}
     for path in (STUDIES, f"{STUDIES}/plan"):
