@@ -2,10 +2,8 @@
 
 A task brings its own `Recipe` class; the one of the built-in vision tasks is put together here from groups of fields
 (network, activation, funnel, training). Every field has a type, a range, a default and a text; the catalog, `--help`
-and the JSON Schema are made from them. This module never imports torch.
-
-A field *applies* or not (`window` means nothing to ReLU). Fields that do not apply, and fields at their default, are
-no part of a trial's identity.
+and the JSON Schema are made from them. What applies and what is identity: `ablate.identity`. This module never
+imports torch.
 """
 
 from __future__ import annotations
@@ -13,9 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from ablate.errors import nearest, quote
+from ablate.identity import Recipe, applicable_values, identity_of, inapplicable_fields
+
+__all__ = [
+    "ACTIVATIONS", "EXCLUSIVE", "OWN_NETWORKS", "ActivationFields", "ClassifyRecipe", "NetworkFields", "Recipe",
+    "TrainingFields", "applicable_values", "architecture_of", "identity_of", "inapplicable_fields",
+]  # fmt: skip
 
 Activation = Literal[
     "relu", "leaky_relu", "prelu", "elu", "sigmoid", "tanh", "swish", "mish", "maxout", "frelu"
@@ -23,26 +27,13 @@ Activation = Literal[
 Window = Literal["1x1", "3x3", "5x5", "7x7", "1x3+3x1"]
 Norm = Literal["none", "bn", "ln", "in", "gn"]
 Layer = Literal["1x1", "3x3", "add", "stem"]
+SePosition = Literal["residual", "pre", "post", "identity"]
 
 OWN_NETWORKS = ("resnet50", "resnet101", "mobilenet_v1_x0.75", "shufflenet_v2_x0.5", "shufflenet_v2_x1.5")
 STAGES_OF_OWN = {"resnet": 4, "mobilenet": 5, "shufflenet": 3}
 """How many numbers `depth` takes, by family."""
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
-
-
-class Recipe(BaseModel):
-    """Base of recipes: frozen, strict, no unknown field, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    def inapplicable(self) -> dict[str, str]:
-        """Fields that mean nothing in this recipe, each with the reason; they are no part of its identity."""
-        return {}
-
-    def conditional_defaults(self) -> dict[str, Any]:
-        """Defaults that depend on other fields, where they differ from the declared one."""
-        return {}
 
 
 class NetworkFields(Recipe):
@@ -57,7 +48,7 @@ class NetworkFields(Recipe):
     dataset: str = Field(
         "imagenet",
         max_length=64,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9a-f]{16})?$",
         description="the data set; `ablate data list` names them",
     )
     resolution_px: int = Field(
@@ -76,6 +67,18 @@ class NetworkFields(Recipe):
     )
     se: bool = Field(False, description="squeeze-and-excitation in each block of our own networks")
     se_ratio: int = Field(16, ge=1, le=256, description="reduction of squeeze-and-excitation, C -> C/ratio -> C")
+    se_position: SePosition = Field(
+        "residual",
+        description="where squeeze-and-excitation stands in a ResNet's block: at the end of the residual branch, at "
+        "its beginning (pre), behind the block's last activation (post), or on the shortcut (identity)",
+    )
+    stride_in: Literal["1x1", "3x3"] = Field(
+        "1x1",
+        description="where a stage of our ResNets has its stride: in the first 1x1 convolution (v1) or the 3x3 (v1.5)",
+    )
+    conv_bias: bool = Field(
+        False, description="a bias in every convolution of our own networks, before its normalisation"
+    )
 
     @field_validator("model")
     @classmethod
@@ -94,7 +97,7 @@ class NetworkFields(Recipe):
 
     @property
     def is_own(self) -> bool:
-        """Whether the network is one of ours (native activation ReLU, with width, depth, stem and se)."""
+        """Whether the network is one of ours (native activation ReLU, with the fields of `FIELDS_OF_OWN`)."""
         return "/" not in self.model
 
     def inapplicable(self) -> dict[str, str]:
@@ -102,10 +105,17 @@ class NetworkFields(Recipe):
         gone = super().inapplicable()
         if not self.is_own:
             reason = f"it is for our own networks ({', '.join(OWN_NETWORKS)}), not for {self.model}"
-            gone |= dict.fromkeys(("width", "depth", "stem", "se", "se_ratio"), reason)
-        elif not self.se:
-            gone["se_ratio"] = "se is false"
+            return gone | dict.fromkeys(FIELDS_OF_OWN, reason)
+        if not self.model.startswith("resnet"):
+            gone["stride_in"] = f"it is for our ResNets, not for {self.model}"
+            gone["se_position"] = f"a block of {self.model} has one place for it only"
+        if not self.se:
+            gone |= dict.fromkeys(("se_ratio", "se_position"), "se is false")
         return gone
+
+
+FIELDS_OF_OWN = ("width", "depth", "stem", "se", "se_ratio", "se_position", "stride_in", "conv_bias")
+"""Fields that only our own networks have."""
 
 
 class ActivationFields(NetworkFields):
@@ -135,6 +145,11 @@ class ActivationFields(NetworkFields):
     )
     norm_groups: int = Field(
         8, ge=1, le=512, description="groups of gn; lowered to the largest divisor of the channels"
+    )
+    funnel_init: Literal["normal", "kaiming"] = Field(
+        "normal",
+        description="the condition's Gaussian weights: of deviation init_std, or sqrt(2 / (C k)) (kaiming), with C "
+        "channels and k weights in the window",
     )
     init_std: float = Field(0.01, ge=0, le=10, description="standard deviation of the condition's Gaussian init")
     gamma_init: float = Field(1.0, ge=-10, le=10, description="initial gain of the condition's normalisation")
@@ -188,7 +203,9 @@ class ActivationFields(NetworkFields):
             gone["branch_combine"] = f"window {self.window} has one branch"
         if self.condition != "parametric":
             reason = f"condition {self.condition} has no weights"
-            gone |= {"init_std": reason, "funnel_bias": reason}
+            gone |= dict.fromkeys(("funnel_init", "init_std", "funnel_bias"), reason)
+        elif self.funnel_init != "normal":
+            gone["init_std"] = f"funnel_init is {self.funnel_init}"
         if self.norm == "none":
             gone["gamma_init"] = "norm is none"
         if self.norm != "gn":
@@ -198,7 +215,7 @@ class ActivationFields(NetworkFields):
 
 FUNNEL_FIELDS = (
     "condition", "window", "window_dilation", "branch_combine", "combine",
-    "norm", "norm_groups", "init_std", "gamma_init", "funnel_bias",
+    "norm", "norm_groups", "funnel_init", "init_std", "gamma_init", "funnel_bias",
 )  # fmt: skip
 
 
@@ -225,6 +242,16 @@ class TrainingFields(Recipe):
         description="mirrored, shifted by up to 1/8 of the side, both; or ImageNet's random resized crop, flip and "
         "colour jitter of 0.4",
     )
+    input_norm: Literal["dataset", "none"] = Field(
+        "dataset", description="pixels by the data set's mean and deviation, or as they are, 0 to 255"
+    )
+    norm_batch: int = Field(
+        0,
+        ge=0,
+        le=65_536,
+        description="images over which batch normalisation takes its statistics, a divisor of batch_size; 0: the "
+        "whole step's batch",
+    )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed precision by autocast")
     channels_last: bool = Field(True, description="memory format; faster for depthwise convolutions")
 
@@ -232,6 +259,8 @@ class TrainingFields(Recipe):
     def _consistent(self) -> TrainingFields:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov: needs momentum above 0")
+        if self.norm_batch and self.batch_size % self.norm_batch:
+            raise ValueError(f"norm_batch: {self.norm_batch} does not divide batch_size {self.batch_size}")
         return self
 
     def inapplicable(self) -> dict[str, str]:
@@ -250,34 +279,6 @@ class ClassifyRecipe(TrainingFields, ActivationFields):
 
 EXCLUSIVE = (("epochs", "steps"),)
 """Fields of which a later layer's choice replaces an earlier layer's choice of the other."""
-
-
-def inapplicable_fields(recipe: BaseModel) -> dict[str, str]:
-    """Fields of any task's recipe that do not apply, with reasons; a recipe that is not ours has none."""
-    return recipe.inapplicable() if isinstance(recipe, Recipe) else {}
-
-
-def applicable_values(recipe: BaseModel) -> dict[str, Any]:
-    """The resolved recipe as JSON values, without the fields that do not apply. Sets are sorted."""
-    gone = inapplicable_fields(recipe)
-    values = recipe.model_dump(mode="json", exclude=set(gone))
-    return {name: _ordered(getattr(recipe, name), value) for name, value in values.items()}
-
-
-def identity_of(recipe: BaseModel) -> dict[str, Any]:
-    """What of a recipe enters a trial's key: the fields that apply and differ from their default."""
-    defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
-    fields = type(recipe).model_fields
-    declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    return {
-        name: value
-        for name, value in applicable_values(recipe).items()
-        if getattr(recipe, name) != {**declared, **defaults}[name]
-    }
-
-
-def _ordered(value: object, dumped: Any) -> Any:
-    return sorted(dumped) if isinstance(value, (set, frozenset)) else dumped
 
 
 def architecture_of(recipe: ClassifyRecipe) -> ClassifyRecipe:

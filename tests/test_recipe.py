@@ -127,6 +127,34 @@ def test_on_our_own_networks_relu_has_no_placement_and_elsewhere_means_nothing()
 
 
 @pytest.mark.parametrize(
+    ("values", "gone"),
+    [
+        ({}, {"se_ratio", "se_position"}),
+        ({"se": True}, set()),
+        ({"se": True, "model": "mobilenet_v1_x0.75"}, {"se_position", "stride_in"}),
+        ({"se": True, "model": "shufflenet_v2_x0.5"}, {"se_position", "stride_in"}),
+        ({"model": "torchvision/resnet50"}, {"se_ratio", "se_position", "stride_in", "conv_bias"}),
+        ({"se": True, "funnel_init": "kaiming"}, {"init_std"}),
+        ({"se": True, "condition": "avg_pool"}, {"init_std", "funnel_init", "funnel_bias"}),
+        ({"se": True, "activation": "relu"}, {"init_std", "funnel_init", "funnel_bias"}),
+    ],
+)
+def test_fields_of_the_released_code_apply_only_where_they_mean_something(
+    values: dict[str, Any], gone: set[str]
+) -> None:
+    asked = {"se_ratio", "se_position", "stride_in", "conv_bias", "funnel_init", "init_std", "funnel_bias"}
+    assert inapplicable_fields(ClassifyRecipe(**values)).keys() & asked == gone
+
+
+def test_every_field_of_the_released_code_enters_the_identity() -> None:
+    values = {
+        "se": True, "se_position": "post", "stride_in": "3x3", "conv_bias": True, "funnel_init": "kaiming",
+        "input_norm": "none", "norm_batch": 32,
+    }  # fmt: skip
+    assert identity_of(ClassifyRecipe(**values)) == values
+
+
+@pytest.mark.parametrize(
     ("values", "text"),
     [
         ({"model": "resnet5"}, "did you mean 'resnet50'"),
@@ -136,6 +164,8 @@ def test_on_our_own_networks_relu_has_no_placement_and_elsewhere_means_nothing()
         ({"layers": ["3x3", "3x3"]}, "names one twice"),
         ({"nesterov": True, "momentum": 0}, "momentum above 0"),
         ({"lr": float("nan")}, "greater than 0|finite"),
+        ({"norm_batch": 48}, "48 does not divide batch_size 256"),
+        ({"se_position": "after"}, "'residual', 'pre', 'post' or 'identity'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_reason(values: dict[str, Any], text: str) -> None:

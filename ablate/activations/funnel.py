@@ -97,12 +97,14 @@ def build_funnel(recipe: ActivationFields, channels: int, generator: torch.Gener
     Args:
         recipe: its funnel fields are read.
         channels: C.
-        generator: source of the condition's weights, Gaussian with `init_std`, and of its bias, uniform within
-            1/sqrt(taps) as in torch's own convolution and the released code.
+        generator: source of the condition's weights and bias.
 
     Returns:
         Module with one branch, or two for the window 1x3+3x1, each with a normalisation of its own (as the authors'
-        `frelu_light.py` has it).
+        `frelu_light.py` has it). Weights are Gaussian with `init_std`, or Kaiming normal by fan-out for ReLU: torch
+        and MegEngine both count the fan-out of a depthwise convolution as C times the taps, so the deviation is
+        sqrt(2 / (9 C)) for 3x3, as the loop over all convolutions in the authors' `resnet.py` has it. The bias is
+        uniform within 1/sqrt(taps), as in that loop (1/3 for 3x3) and in torch's own convolution.
     """
     branches = [_build_branch(recipe, channels, size, generator) for size in WINDOWS[recipe.window]]
     return Funnel(branches, branch_combine=recipe.branch_combine, combine=recipe.combine)
@@ -136,7 +138,10 @@ def _build_conv(recipe: ActivationFields, channels: int, size: Size, generator: 
         bias=recipe.funnel_bias,
         device="meta",  # torch's own initialisation would draw from the global generator
     ).to_empty(device="cpu")
-    nn.init.normal_(conv.weight, 0.0, recipe.init_std, generator=generator)  # (C, 1, kh, kw)
+    if recipe.funnel_init == "kaiming":
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    else:
+        nn.init.normal_(conv.weight, 0.0, recipe.init_std, generator=generator)  # (C, 1, kh, kw)
     if conv.bias is not None:
         bound = 1 / math.sqrt(size[0] * size[1])
         nn.init.uniform_(conv.bias, -bound, bound, generator=generator)

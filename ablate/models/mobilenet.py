@@ -25,10 +25,10 @@ class Separable(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, options: Options) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, inputs, 3, stride=stride, padding=1, groups=inputs, bias=False)
+        self.conv1 = nn.Conv2d(inputs, inputs, 3, stride=stride, padding=1, groups=inputs, bias=options.conv_bias)
         self.bn1 = nn.BatchNorm2d(inputs)
         self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=options.conv_bias)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.relu2 = nn.ReLU()
         self.se = options.excitation(outputs)
@@ -46,8 +46,7 @@ class MobileNet(OwnNetwork):
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
         stem = options.channels(round(32 * WIDTH))
-        published = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
-        self.conv1 = build_stem_conv(stem, options.stem, published)
+        self.conv1 = build_stem_conv(stem, options, 3)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
         outputs = [options.channels(round(count * WIDTH)) for count in CHANNELS]

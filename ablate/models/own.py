@@ -27,6 +27,9 @@ class Options:
         depth: blocks in each stage; None for the published ones.
         stem: `imagenet` as published; `small` and `small_s2`: a 3x3 convolution of stride 1 or 2 without pooling.
         se_ratio: reduction of squeeze-and-excitation in each block; None for none.
+        se_position: where it stands in a ResNet's block; see `resnet`.
+        stride_in: convolution of a ResNet's block that has the stride, `1x1` or `3x3`.
+        conv_bias: whether convolutions have biases (those of squeeze-and-excitation never do).
         dropout: probability before the head.
     """
 
@@ -35,6 +38,9 @@ class Options:
     depth: tuple[int, ...] | None = None
     stem: str = "imagenet"
     se_ratio: int | None = None
+    se_position: str = "residual"
+    stride_in: str = "1x1"
+    conv_bias: bool = False
     dropout: float = 0.0
 
     def channels(self, published: int) -> int:
@@ -85,20 +91,26 @@ class SqueezeExcitation(nn.Module):
         return x * gate
 
 
-def build_stem_conv(channels: int, stem: str, published: nn.Conv2d) -> nn.Conv2d:
-    """The first convolution, 3 -> channels: the published one, or a 3x3 of stride 1 (`small`) or 2 (`small_s2`)."""
-    if stem == "imagenet":
-        return published
-    return nn.Conv2d(3, channels, 3, stride=2 if stem == "small_s2" else 1, padding=1, bias=False)
+def build_stem_conv(channels: int, options: Options, published: int) -> nn.Conv2d:
+    """The first convolution, 3 -> channels, at half the image's resolution but for the stem `small`.
+
+    Args:
+        channels: outputs.
+        options: `stem` and `conv_bias` are read.
+        published: side of the published kernel; the small stems have 3x3.
+    """
+    size = published if options.stem == "imagenet" else 3
+    stride = 1 if options.stem == "small" else 2
+    return nn.Conv2d(3, channels, size, stride=stride, padding=size // 2, bias=options.conv_bias)
 
 
 def initialise(network: nn.Module, stream: Stream) -> None:
     """Fill every parameter and buffer, in place, each module from the stream `init/PATH`.
 
     A module's weights depend on the seed behind `stream` and its own path alone, so networks of one seed that share a
-    module share its weights, whatever else one of them has. Convolutions: Kaiming normal by fan-out for ReLU.
-    Normalisation: gain 1, shift 0. Linear layers: uniform within 1/sqrt(inputs), torch's default, as torchvision's
-    ResNet and ShuffleNet have it.
+    module share its weights, whatever else one of them has. Convolutions: Kaiming normal by fan-out for ReLU, their
+    biases uniform within 1/sqrt(fan-in), as in the authors' `resnet.py`. Normalisation: gain 1, shift 0. Linear
+    layers: uniform within 1/sqrt(inputs), torch's default, as torchvision's ResNet and ShuffleNet have it.
 
     Raises:
         TypeError: a module has parameters or buffers and is of no kind that is known here.
@@ -109,9 +121,11 @@ def initialise(network: nn.Module, stream: Stream) -> None:
             continue
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
-        elif isinstance(module, nn.Conv2d) and module.bias is None:
-            generator = stream(f"init/{path}")
+        elif isinstance(module, nn.Conv2d):
+            generator, bound = stream(f"init/{path}"), module.weight[0].numel() ** -0.5
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
         elif isinstance(module, nn.Linear):
             generator, bound = stream(f"init/{path}"), module.in_features**-0.5
             for parameter in module.parameters(recurse=False):

@@ -1,8 +1,14 @@
 """ResNet-50 and ResNet-101, version 1: the stride of a stage lies in its first 1x1 convolution.
 
 He et al. 2015 (arXiv 1512.03385). Names of parameters are torchvision's, whose own networks have the stride in the
-3x3 (v1.5; 4.089 G multiply-adds against 3.858 G here). Squeeze-and-excitation, if any, stands on the residual branch
-after the last normalisation and before the addition. Shapes: B images, C channels, maps of H x W.
+3x3 (v1.5, here `stride_in = "3x3"`; 4.089 G multiply-adds against 3.858 G). Stages: the stem is 1, `layer1` to `layer4`
+are 2 to 5 (conv2_x to conv5_x). Kinds of activation: `stem`; in a block `1x1` behind `conv1`, `3x3` behind `conv2`, and
+`add` behind the addition.
+
+Squeeze-and-excitation, if any, stands where Hu et al. tried it (arXiv 1709.01507, section 6.5): on the residual branch
+after the last normalisation and before the addition (`residual`), before the branch's first convolution (`pre`), behind
+the block's last activation (`post`), or on the shortcut behind its projection (`identity`). Shapes: B images, C
+channels, maps of H x W.
 """
 
 from __future__ import annotations
@@ -23,27 +29,33 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, planes: int, stride: int, options: Options) -> None:
         super().__init__()
         outputs = planes * EXPANSION
-        self.conv1 = nn.Conv2d(inputs, planes, 1, stride=stride, bias=False)
+        bias, strides = options.conv_bias, (stride, 1) if options.stride_in == "1x1" else (1, stride)
+        self.conv1 = nn.Conv2d(inputs, planes, 1, stride=strides[0], bias=bias)
         self.bn1 = nn.BatchNorm2d(planes)
         self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride=strides[1], padding=1, bias=bias)
         self.bn2 = nn.BatchNorm2d(planes)
         self.relu2 = nn.ReLU()
-        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
+        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=bias)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.se = options.excitation(outputs)
+        self.se_position = options.se_position
+        self.se = options.excitation(inputs if self.se_position == "pre" else outputs)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            projection = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            projection = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=bias)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
         self.relu3 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, 4 planes, H / stride, W / stride)."""
-        y = self.relu1(self.bn1(self.conv1(x)))  # (B, planes, H / stride, W / stride)
+        y = self.relu1(self.bn1(self.conv1(self._excite(x, "pre"))))  # (B, planes, H / stride, W / stride) in v1
         y = self.relu2(self.bn2(self.conv2(y)))
-        y = self.se(self.bn3(self.conv3(y)))  # (B, 4 planes, H / stride, W / stride)
-        out: Tensor = self.relu3(y + self.downsample(x))
+        y = self._excite(self.bn3(self.conv3(y)), "residual")  # (B, 4 planes, H / stride, W / stride)
+        out = self.relu3(y + self._excite(self.downsample(x), "identity"))
+        return self._excite(out, "post")
+
+    def _excite(self, x: Tensor, position: str) -> Tensor:
+        out: Tensor = self.se(x) if position == self.se_position else x
         return out
 
 
@@ -53,8 +65,7 @@ class ResNet(OwnNetwork):
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
         stem = options.channels(64)
-        published = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
-        self.conv1 = build_stem_conv(stem, options.stem, published)
+        self.conv1 = build_stem_conv(stem, options, 7)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()

@@ -32,19 +32,19 @@ class ShuffleBlock(nn.Module):
         inputs: channels of the input; with stride 1 equal to `outputs`.
         outputs: even.
         stride: 1 or 2.
-        options: for squeeze-and-excitation.
+        options: for squeeze-and-excitation and biases.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, options: Options) -> None:
         super().__init__()
-        half = outputs // 2
+        half, bias = outputs // 2, options.conv_bias
         self.splits = stride == 1
         kept = half if self.splits else min(inputs, half)
         self.branch1 = nn.Sequential()
         if not self.splits:
-            self.branch1 = nn.Sequential(*_depthwise(inputs, stride), *_pointwise(inputs, kept))
-        first = _pointwise(half if self.splits else inputs, half)
-        self.branch2 = nn.Sequential(*first, *_depthwise(half, stride), *_pointwise(half, outputs - kept))
+            self.branch1 = nn.Sequential(*_depthwise(inputs, stride, bias), *_pointwise(inputs, kept, bias))
+        first = _pointwise(half if self.splits else inputs, half, bias)
+        self.branch2 = nn.Sequential(*first, *_depthwise(half, stride, bias), *_pointwise(half, outputs - kept, bias))
         self.se = options.excitation(outputs - kept)
         self.shuffle = nn.ChannelShuffle(2)
 
@@ -61,14 +61,12 @@ class ShuffleNetV2(OwnNetwork):
     def __init__(self, channels: tuple[int, ...], blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
         stem, *stages, last = (options.channels(count) for count in channels)
-        published = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
-        conv = build_stem_conv(stem, options.stem, published)
-        self.conv1 = nn.Sequential(conv, nn.BatchNorm2d(stem), nn.ReLU())
+        self.conv1 = nn.Sequential(build_stem_conv(stem, options, 3), nn.BatchNorm2d(stem), nn.ReLU())
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()
         self.stage2 = _build_stage(stem, stages[0], blocks[0], options)
         self.stage3 = _build_stage(stages[0], stages[1], blocks[1], options)
         self.stage4 = _build_stage(stages[1], stages[2], blocks[2], options)
-        self.conv5 = nn.Sequential(*_pointwise(stages[2], last))
+        self.conv5 = nn.Sequential(*_pointwise(stages[2], last, options.conv_bias))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = options.dropout_module()
         self.fc = nn.Linear(last, options.num_classes, bias=False)
@@ -92,12 +90,12 @@ def build_shufflenet(name: str, options: Options) -> ShuffleNetV2:
     return ShuffleNetV2(CHANNELS[name], options.blocks(BLOCKS), options)
 
 
-def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+def _pointwise(inputs: int, outputs: int, bias: bool) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 1, bias=bias), nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def _depthwise(channels: int, stride: int) -> list[nn.Module]:
-    conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=False)
+def _depthwise(channels: int, stride: int, bias: bool) -> list[nn.Module]:
+    conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=bias)
     return [conv, nn.BatchNorm2d(channels)]
 
 

@@ -33,9 +33,9 @@ def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn
     """The network that a recipe names, on the CPU, in training mode, with fresh weights.
 
     Args:
-        recipe: `model` and, for our own networks, `width`, `depth`, `stem`, `se`, `se_ratio`; `dropout` where the
-            recipe has it. On a foreign network `dropout = 0` keeps what the network has itself, another value
-            replaces the dropout directly before the head or puts one there.
+        recipe: `model` and, for our own networks, the fields of `FIELDS_OF_OWN`; `dropout` where the recipe has it. On
+            a foreign network `dropout = 0` keeps what the network has itself, another value replaces the dropout
+            directly before the head or puts one there.
         num_classes: outputs of the head.
         stream: gives the generator for `init/PATH` (our own) or `init/MODEL` (foreign).
 
@@ -82,6 +82,9 @@ def _build_own(recipe: NetworkFields, num_classes: int, dropout: float, stream: 
         depth=recipe.depth,
         stem=recipe.stem,
         se_ratio=recipe.se_ratio if recipe.se else None,
+        se_position=recipe.se_position,
+        stride_in=recipe.stride_in,
+        conv_bias=recipe.conv_bias,
         dropout=dropout,
     )
     network: OwnNetwork

@@ -145,6 +145,12 @@ def test_weights_are_gaussian_with_the_given_deviation_and_biases_within_their_b
     assert 0.32 < float(conv.bias.detach().abs().max()) <= 1 / 3
 
 
+def test_kaiming_weights_have_the_deviation_of_the_released_code() -> None:
+    module = build(4096, funnel_init="kaiming", init_std=7.0)
+    conv = module.branches[0].conv
+    assert float(conv.weight.detach().std()) == pytest.approx((2 / (9 * 4096)) ** 0.5, rel=0.02)
+
+
 def test_without_a_norm_and_with_tiny_weights_it_starts_as_relu() -> None:
     difference = build(norm="none", init_std=0.001)(draw()) - F.relu(draw())
     assert float(difference.detach().abs().max()) < 0.02

@@ -35,12 +35,49 @@ def test_the_stride_of_a_stage_lies_in_its_first_1x1_convolution():
     assert strides == [(2, 2), (1, 1), (1, 1)]
 
 
-def test_resnet_takes_the_weights_of_torchvision():
-    ours = build_network(ClassifyRecipe(model="resnet50"), 1000, stream)
+def test_resnet_with_the_stride_in_the_3x3_computes_what_torchvision_computes_with_the_same_weights():
+    ours = build_network(ClassifyRecipe(model="resnet50", stride_in="3x3"), 7, stream).eval()
     with torch.device("meta"):
-        theirs = torchvision.models.resnet50(weights=None)
+        theirs = torchvision.models.resnet50(weights=None, num_classes=7).eval()
     assert list(ours.state_dict()) == list(theirs.state_dict())
-    assert [value.shape for value in ours.state_dict().values()] == [v.shape for v in theirs.state_dict().values()]
+    theirs.load_state_dict(ours.state_dict(), assign=True)
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(ours(images), theirs(images))
+
+
+@pytest.mark.parametrize("position", ["residual", "pre", "post", "identity"])
+@torch.no_grad()
+def test_squeeze_and_excitation_stands_where_it_is_asked_for(position: str):
+    recipe = ClassifyRecipe(depth=(1, 1, 1, 1), se=True, se_position=position)
+    network = build_network(recipe, 10, stream).eval()
+    block, x = network.get_submodule("layer1.0"), torch.randn(2, 64, 8, 8)
+
+    def branch(x: torch.Tensor) -> torch.Tensor:
+        return block.bn3(block.conv3(block.relu2(block.bn2(block.conv2(block.relu1(block.bn1(block.conv1(x))))))))
+
+    expected = {
+        "residual": lambda: torch.relu(block.se(branch(x)) + block.downsample(x)),
+        "pre": lambda: torch.relu(branch(block.se(x)) + block.downsample(x)),
+        "post": lambda: block.se(torch.relu(branch(x) + block.downsample(x))),
+        "identity": lambda: torch.relu(branch(x) + block.se(block.downsample(x))),
+    }
+    assert torch.equal(block(x), expected[position]())
+    kinds = {site.name: site.kind for site in find_sites(network, 64)}
+    assert [kinds[f"layer2.0.relu{number}"] for number in (1, 2, 3)] == ["1x1", "3x3", "add"]
+
+
+@pytest.mark.parametrize("model", ["resnet50", "mobilenet_v1_x0.75", "shufflenet_v2_x0.5"])
+def test_biases_are_in_every_convolution_and_change_no_weight(model: str):
+    plain, biased = (
+        build_network(ClassifyRecipe(model=model, width=0.25, conv_bias=asked), 10, stream) for asked in (False, True)
+    )
+    convolutions = [path for path, part in biased.named_modules() if isinstance(part, nn.Conv2d)]
+    added = {f"{path}.bias" for path in convolutions}
+    assert biased.state_dict().keys() - plain.state_dict().keys() == added
+    for path in convolutions:
+        ours = biased.get_submodule(path)
+        assert torch.equal(ours.weight, plain.get_submodule(path).weight)
+        assert 0 < ours.bias.abs().max().item() <= ours.weight[0].numel() ** -0.5
 
 
 def test_shufflenet_computes_what_torchvision_computes_at_half_width():

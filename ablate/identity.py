@@ -1,0 +1,53 @@
+"""Recipes of any task: which of their fields apply, and what of them is a trial's identity.
+
+A field *applies* or not (`window` means nothing to ReLU). Fields that do not apply, and fields at their default, are
+no part of a trial's identity. This module never imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Recipe(BaseModel):
+    """Base of recipes: frozen, strict, no unknown field, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def inapplicable(self) -> dict[str, str]:
+        """Fields that mean nothing in this recipe, each with the reason; they are no part of its identity."""
+        return {}
+
+    def conditional_defaults(self) -> dict[str, Any]:
+        """Defaults that depend on other fields, where they differ from the declared one."""
+        return {}
+
+
+def inapplicable_fields(recipe: BaseModel) -> dict[str, str]:
+    """Fields of any task's recipe that do not apply, with reasons; a recipe that is not ours has none."""
+    return recipe.inapplicable() if isinstance(recipe, Recipe) else {}
+
+
+def applicable_values(recipe: BaseModel) -> dict[str, Any]:
+    """The resolved recipe as JSON values, without the fields that do not apply. Sets are sorted."""
+    gone = inapplicable_fields(recipe)
+    values = recipe.model_dump(mode="json", exclude=set(gone))
+    return {name: _ordered(getattr(recipe, name), value) for name, value in values.items()}
+
+
+def identity_of(recipe: BaseModel) -> dict[str, Any]:
+    """What of a recipe enters a trial's key: the fields that apply and differ from their default."""
+    defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
+    fields = type(recipe).model_fields
+    declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    return {
+        name: value
+        for name, value in applicable_values(recipe).items()
+        if getattr(recipe, name) != {**declared, **defaults}[name]
+    }
+
+
+def _ordered(value: object, dumped: Any) -> Any:
+    return sorted(dumped) if isinstance(value, (set, frozenset)) else dumped
