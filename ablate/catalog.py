@@ -44,12 +44,14 @@ def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def study_schema(recipe_class: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema of the study document, with the recipe's fields in `base` and in each scale."""
+    """JSON Schema of the study document, with the recipe's fields in `base`, in each scale and in each group."""
     schema = Study.model_json_schema()
     recipe = recipe_class.model_json_schema()
     schema.setdefault("$defs", {}).update(recipe.pop("$defs", {}))
     patch = {"type": "object", "properties": recipe["properties"], "additionalProperties": False}
     task = {"type": "string", "default": "classify", "description": "what a trial does"}
     schema["properties"]["base"] = {**patch, "properties": {"task": task, **patch["properties"]}}
-    schema["properties"]["scales"] = {"type": "object", "additionalProperties": patch}
+    scales = {"type": "object", "additionalProperties": patch}
+    schema["properties"]["scales"] = scales
+    schema["$defs"]["GroupSpec"]["properties"] |= {"set": patch, "scales": scales}
     return schema

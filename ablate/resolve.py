@@ -1,7 +1,7 @@
 """From cells to rows: patches are merged over a study's base and scale and become recipes.
 
 Each value remembers where in the document it was set, so that an error points there, once, however many cells inherit
-it. Order: defaults, base, scale, row or level.
+it. Order: defaults, base, scale, group, the group's scale, row or level.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Resolver:
         self.below = [Layer("/base", base)]
         if scale is not None:
             self.below.append(Layer(f"/scales/{scale}", study.scales[scale]))
+        self.of_group = {name: _layers_of_group(study, name, scale) for name in study.groups}
 
     def resolve(self, layers: Sequence[Layer]) -> BaseModel | None:
         """The recipe of base, scale and these layers; None where a problem was found."""
@@ -128,11 +129,12 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     Raises:
         StudyError: with every problem of base, the scale, rows and levels.
     """
-    problems = list(_wrong_group(study, recipe_class))
+    problems = [*_wrong_group(study, recipe_class), *_wrong_groups(study)]
     resolver = Resolver(recipe_class, study, scale)
     rows: list[Resolved] = []
     for cell in design.cells:
-        recipe = resolver.resolve([_layer_of(level) for level in cell.levels])
+        of_group = resolver.of_group.get(cell.group or "", [])
+        recipe = resolver.resolve([*of_group, *(_layer_of(level) for level in cell.levels)])
         if recipe is None:
             continue
         if cell.is_explicit:
@@ -156,6 +158,26 @@ def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
     ]
 
 
+def _layers_of_group(study: Study, name: str, scale: str | None) -> list[Layer]:
+    spec, pointer = study.groups[name], pointer_of(("groups", name))
+    layers = [Layer(f"{pointer}/set", spec.set)]
+    if scale in spec.scales:
+        layers.append(Layer(f"{pointer}/scales/{scale}", spec.scales[scale]))
+    return layers
+
+
+def _wrong_groups(study: Study) -> Iterator[Problem]:
+    known = {row.group for row in study.rows if row.group is not None}
+    for name, spec in study.groups.items():
+        pointer = pointer_of(("groups", name))
+        if name not in known:
+            text = f"no row stands in group {quote(name)}{nearest(name, known)}"
+            yield Problem(pointer, "unknown_group", text)
+        for scale in spec.scales.keys() - study.scales.keys():
+            text = f"the study has no scale {quote(scale)}{nearest(scale, study.scales)}"
+            yield Problem(pointer + pointer_of(("scales", scale)), "unknown_scale", text)
+
+
 def _layer_of(level: Level) -> Layer:
     return Layer(level.pointer, level.set, is_bare=level.pointer.endswith(tuple("0123456789")))
 
@@ -169,7 +191,7 @@ def _wrong_group(study: Study, recipe_class: type[BaseModel]) -> Iterator[Proble
 
 
 def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
-    """Base as it stands and under every scale, whichever is asked for.
+    """Base as it stands and under every scale, whichever is asked for, by itself and in every group.
 
     Raises:
         StudyError: with every problem found.
@@ -177,7 +199,8 @@ def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
     found: dict[Problem, None] = {}
     for name in (None, *study.scales):
         resolver = Resolver(recipe_class, study, name)
-        resolver.resolve(())
+        for layers in ((), *resolver.of_group.values()):
+            resolver.resolve(layers)
         found |= dict.fromkeys(resolver.problems.values())
     if found:
         raise StudyError(list(found))

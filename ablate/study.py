@@ -53,6 +53,13 @@ class RowSpec(StrictDocument):
     group: Label | None = None
 
 
+class GroupSpec(StrictDocument):
+    """What the named rows of a group share, such as their network: set over base, and at a scale over the scale."""
+
+    set: Patch = Field(default_factory=dict)
+    scales: dict[str, Patch] = Field(default_factory=dict)
+
+
 class LevelSpec(StrictDocument):
     """A level with a name of its own."""
 
@@ -116,6 +123,7 @@ class Study(StrictDocument):
     base: Patch = Field(default_factory=dict)
     resources: Resources = Field(default_factory=Resources)
     scales: dict[str, Patch] = Field(default_factory=dict)
+    groups: dict[Label, GroupSpec] = Field(default_factory=dict)
     rows: list[RowSpec] = Field(default_factory=list)
     factors: list[FactorSpec] = Field(default_factory=list)
     exclude: list[Patch] = Field(default_factory=list)
@@ -294,7 +302,7 @@ def _without_union_branches(location: tuple[int | str, ...]) -> tuple[int | str,
 
 def _fields_at(model: type[Document], location: tuple[int | str, ...]) -> list[str]:
     kinds: dict[str, type[Document]] = {
-        "rows": RowSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
+        "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
     }  # fmt: skip
     return list((kinds.get(str(location[0]), model) if location else model).model_fields)
 

@@ -175,6 +175,45 @@ def test_groups_have_baselines_of_their_own(document: dict[str, Any]) -> None:
         plan_document(document)
 
 
+def grouped() -> dict[str, Any]:
+    rows = [
+        {"label": f"{group} {activation}", "group": group, "set": {"activation": activation}}
+        for group in ("large", "light")
+        for activation in ("relu", "frelu")
+    ]
+    light = {"set": {"model": "mobilenet_v1_x0.75", "stages": "all"}, "scales": {"mini": {"depth": [1, 1, 1, 2, 1]}}}
+    return {
+        "name": "a", "base": {"epochs": 9}, "scales": {"mini": {"steps": 3, "depth": [1, 1, 1, 1]}, "lab": {}},
+        "groups": {"light": light}, "rows": rows,
+    }  # fmt: skip
+
+
+def test_what_a_group_shares_patches_its_rows_alone_at_each_scale() -> None:
+    mini, lab = (plan_document(grouped(), scale=scale).rows for scale in ("mini", "lab"))
+    assert [row.recipe.model for row in mini] == ["resnet50"] * 2 + ["mobilenet_v1_x0.75"] * 2
+    assert [row.recipe.depth for row in mini] == [(1, 1, 1, 1)] * 2 + [(1, 1, 1, 2, 1)] * 2
+    assert {row.recipe.depth for row in lab} == {None}
+    assert (mini[3].recipe.stages, mini[3].recipe.steps, mini[3].set) == ("all", 3, {"activation": "frelu"})
+    document = grouped()
+    document["rows"][3]["set"]["stages"] = [2]
+    assert plan_document(document).rows[3].recipe.stages == (2,)
+
+
+def test_a_group_without_rows_and_its_wrong_fields_and_scales_are_told_at_their_places() -> None:
+    document = grouped()
+    document["groups"]["ligth"] = {"scales": {"minni": {}}}
+    document["groups"]["light"]["set"] |= {"windo": "3x3"}
+    document["groups"]["light"]["scales"]["lab"] = {"depth": [1]}
+    with pytest.raises(StudyError) as caught:
+        plan_document(document)
+    found = {problem.pointer: problem.message for problem in caught.value.problems}
+    assert found.keys() == {
+        "/groups/ligth", "/groups/ligth/scales/minni", "/groups/light/set/windo", "/groups/light/scales/lab/depth",
+    }  # fmt: skip
+    assert "did you mean 'light'" in found["/groups/ligth"]
+    assert "did you mean 'mini'" in found["/groups/ligth/scales/minni"]
+
+
 def test_generated_cells_are_grouped_by_a_field() -> None:
     factors = [{"name": "model", "levels": ["resnet50", "resnet101"]}, {"name": "se", "levels": [True, False]}]
     plan = plan_document({"name": "a", "factors": factors, "table": {"group_by": "model"}})
