@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.plan import Plan
+from ablate.presets import preset_of
 from ablate.statistics import agreement as agreements
 from ablate.statistics import comparison as statistics
 from ablate.statistics.agreement import Agreement, PrintedRow, agreement
@@ -22,9 +23,6 @@ from ablate.statistics.sentences import describe_decision, describe_spread, desc
 from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
-
-PAPER_SCALE = "paper"
-"""The scale whose words about a paper are `reproduced` and `contradicted`, where the data set is the paper's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +143,12 @@ def _hold_against_paper(
 
 
 def _is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether scale and data set are the paper's, so that its noise is ours."""
-    if published is None or plan.scale != PAPER_SCALE:
+    """Whether every row trains by one recipe of the paper on its data set, so that its noise is ours."""
+    if published is None:
         return False
+    presets = {preset_of(row.recipe) for row in plan.rows}
     names = {str(getattr(row.recipe, "dataset", "")) for row in plan.rows}
-    return all(name and name in published.dataset.lower() for name in names)
+    return len(presets) == 1 and None not in presets and all(name in published.dataset.lower() for name in names)
 
 
 def _agreement_of(

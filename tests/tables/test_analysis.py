@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from scipy import stats
 
-from ablate.plan import Plan, plan_document
+from ablate.plan import Plan, Row, plan_document
+from ablate.presets import preset_fields
+from ablate.recipe import ClassifyRecipe
 from ablate.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
@@ -29,6 +33,11 @@ def planned(make_plan, window_plan):
         return make_plan(rows, seeds=range(seeds), table=table)
 
     return make
+
+
+def preset_row(row: Row, name: str, change: Mapping[str, Any]) -> Row:
+    fields = {**preset_fields(name, "resnet50"), "window": row.recipe.window, **change}
+    return replace(row, recipe=ClassifyRecipe(**fields))
 
 
 def values_of(table, label):
@@ -203,13 +212,40 @@ def test_agreement_has_the_words_that_the_scale_allows(planned, make_records):
             [row.cells[METRIC].published.value for row in table.rows], [row.cells[METRIC].mean for row in table.rows]
         ).statistic
     )
-    own = [replace(row, recipe=row.recipe.model_copy(update={"dataset": "imagenet"})) for row in plan.rows]
-    at_paper = replace(plan, scale="paper", rows=tuple(own))
-    table = build_table(at_paper, records, published=printed)
-    assert table.row("A 1x1").cells[METRIC].agreement.word == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "reproduced"),
+        ({"steps": 5_000}, "agrees"),
+        ({"width": 0.5}, "agrees"),
+        ({"dataset": "fashion-mnist"}, "agrees"),
+        (None, "agrees"),  # called scale paper, and nothing of it is
+    ],
+)
+def test_only_a_recipe_of_the_paper_reproduces_or_contradicts_it(planned, make_records, change, word):
+    plan = planned(8)
+    rows = list(plan.rows)
+    if change is not None:
+        rows = [preset_row(row, "paper-text", change) for row in plan.rows]
+    records = make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1])
+    own = replace(plan, scale="paper", rows=tuple(rows))
+    table = build_table(own, records, published=load_published().column("T7"))
+    assert table.row("A 1x1").cells[METRIC].agreement.word == word
     assert "at scale paper" in " ".join(table.notes)
-    only_called_so = build_table(replace(plan, scale="paper"), records, published=printed)
-    assert only_called_so.row("A 1x1").cells[METRIC].agreement.word == "agrees"
+
+
+def test_two_recipes_of_the_paper_in_one_table_are_not_its_own(planned, make_records):
+    plan = planned(8)
+    names = ["paper-text"] * 4 + ["released-code"]
+    rows = tuple(preset_row(row, name, {}) for row, name in zip(plan.rows, names, strict=True))
+    table = build_table(
+        replace(plan, scale="paper", rows=rows),
+        make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1]),
+        published=load_published().column("T7"),
+    )
+    assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
 
 
 def test_the_headline_decides_the_word_of_the_table(planned, make_records):
