@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ablate.errors import Problem, StudyError, TableError
+from ablate.errors import StudyError, TableError
 from ablate.plan import Plan
 from ablate.registration import Registration
 from ablate.tables.build import build_table
-from ablate.tables.compare import RowComparison, compare_rows
+from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
 from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.table import Table, TableRow
 from ablate.trial import TrialRecord
@@ -102,12 +102,10 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
     plan = plan_stored(context, stored)
-    labels = {row.label for row in plan.rows}
-    try:
-        return compare_rows(plan, records, a, b)
-    except TableError as error:
-        pointer = "/a" if a not in labels else "/b"
-        raise StudyError([Problem(pointer, "unknown_row", str(error))]) from error
+    problems = find_label_problems(plan, a, b)
+    if problems:
+        raise StudyError(problems)
+    return compare_rows(plan, records, a, b)
 
 
 def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -156,7 +156,18 @@ def show_pair(found: Mapping[str, Any]) -> None:
         ],
     )
     typer.echo(f"\n{found['metric']}: {found['sentence']}")
+    for line in _pairing(found):
+        typer.echo(line)
     typer.echo(f"post hoc: p is corrected over all {found['pairs']} pairs of the table's rows")
+
+
+def _pairing(found: Mapping[str, Any]) -> Iterator[str]:
+    """What comparing seed by seed was worth, where there are seeds enough to say."""
+    rho, gain = found["rho"], found["pairing_gain"]
+    if gain is not None:
+        related = "one of the rows is constant" if rho is None else f"correlation over seeds {rho:.2f}"
+        did = "saved" if gain >= 0 else "cost"
+        yield f"{related}; pairing by seed {did} {100 * abs(gain):.0f} % of the variance of the difference"
 
 
 def _show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import json
+from collections.abc import Mapping, Sequence
 
-from ablate.errors import TableError, nearest, quote
+from ablate.errors import QUOTABLE, Problem, TableError, quote
 from ablate.plan import Plan
 from ablate.statistics.pairs import PairAnalysis, analyse_pair
 from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
@@ -12,6 +14,9 @@ from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.trial import Document, TrialRecord
+
+MOST_LABELS = 24
+"""Labels that the answer to an unknown one lists."""
 
 
 class PairedSeed(Document):
@@ -33,6 +38,8 @@ class RowComparison(Document):
         test: that `p` is of, `flip` or `t`; null below 2 common seeds.
         p, p_flip, p_t: uncorrected; p_adj corrected over `pairs`, all pairs of the table's rows.
         simultaneous: interval that holds for all pairs together.
+        rho: correlation over seeds; `pairing_gain` the share of variance that pairing saved, below 0 where it
+            cost; null below 3 common seeds.
         decision: `better`, `worse` (a against b), `equivalent` or `undecided`.
         mde: smallest difference that these seeds would have decided with 80 % power; null where it is not known.
         seeds_needed: that would decide a difference as large as the one seen; null where no number would.
@@ -57,6 +64,8 @@ class RowComparison(Document):
     pairs: int
     simultaneous: Bounds | None
     p_better: Superiority | None
+    rho: float | None
+    pairing_gain: float | None
     decision: str
     mde: float | None
     seeds_needed: int | None
@@ -77,16 +86,38 @@ def compare_rows(plan: Plan, records: Mapping[str, TrialRecord], a: str, b: str)
     Raises:
         TableError: a label is no row's, or both are one.
     """
-    labels = [row.label for row in plan.rows]
-    for label in (a, b):
-        if label not in labels:
-            raise TableError(f"no row {quote(label)}{nearest(label, labels)}")
-    if a == b:
-        raise TableError(f"row {quote(a)} is compared with itself; name two rows")
+    problems = find_label_problems(plan, a, b)
+    if problems:
+        raise TableError("; ".join(problem.message for problem in problems))
     results = collect_results(plan.rows, plan, records)
     found = analyse_pair([runs_of(result, plan.metric) for result in results], a, b, design=design_of(plan))
     provisional = any(result.missing for result in results)  # all rows are in the correction
     return _document(plan, found, provisional=provisional)
+
+
+def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
+    """What keeps two labels from being compared, all of it; the pointers are `/a` and `/b`."""
+    labels = [row.label for row in plan.rows]
+    wrong = [(pointer, label) for pointer, label in (("/a", a), ("/b", b)) if label not in labels]
+    if wrong:
+        return [Problem(pointer, "unknown_row", _unknown_row(label, labels)) for pointer, label in wrong]
+    if a == b:
+        return [Problem("/b", "same_row", f"row {_in_quotes(a)} is compared with itself; name two rows")]
+    return []
+
+
+def _unknown_row(label: str, labels: Sequence[str]) -> str:
+    """A label that was sent is repeated only as far as `quote` has it; those of the study are printable."""
+    what = f"no row {quote(label)}" if QUOTABLE.fullmatch(label) else "no row has the label that is given"
+    close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
+    if close:
+        return f"{what}; did you mean {_in_quotes(close[0])}?"
+    rest = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return f"{what}; the rows are {', '.join(map(_in_quotes, labels[:MOST_LABELS]))}{rest}"
+
+
+def _in_quotes(label: str) -> str:
+    return json.dumps(label, ensure_ascii=False) if "'" in label else f"'{label}'"
 
 
 def _outstanding(found: PairAnalysis) -> str:
@@ -98,7 +129,7 @@ def _outstanding(found: PairAnalysis) -> str:
 
 def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowComparison:
     analysis, evidence = found.analysis, found.analysis.evidence
-    seen = evidence.comparison
+    seen, pairing = evidence.comparison, analysis.pairing
     return RowComparison(
         study=plan.study.name,
         scale=plan.scale,
@@ -116,6 +147,8 @@ def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowCompa
         pairs=found.pairs,
         simultaneous=bounds_of(evidence.interval),
         p_better=superiority_of(analysis.better),
+        rho=pairing.rho if pairing else None,
+        pairing_gain=pairing.gain if pairing else None,
         decision="undecided" if provisional else analysis.decision,
         mde=analysis.mde,
         seeds_needed=found.seeds_needed,

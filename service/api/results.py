@@ -99,14 +99,14 @@ def get_table(
 def compare(
     context: InContext,
     study_id: StudyId,
-    a: Annotated[str, Query(max_length=200, description="label of the row to judge")],
-    b: Annotated[str, Query(max_length=200, description="label of the row that it is compared with")],
+    a: Annotated[str, Query(max_length=4096, description="label of the row to judge")],
+    b: Annotated[str, Query(max_length=4096, description="label of the row that it is compared with")],
 ) -> RowComparison:
     """Is row a really different from row b?
 
     On the primary metric, over the seeds that both have: difference with interval, p raw and corrected over all pairs
-    of the table's rows, seeds needed, and one sentence for a reader. Post hoc: the two were chosen after the table
-    could be seen.
+    of the table's rows, correlation, seeds needed, and one sentence for a reader. Post hoc: the two were chosen after
+    the table could be seen. Labels that are no row's are all told (`unknown_row`); one row twice is `same_row`.
     """
     return results.compare(context, study_id, a, b)
 

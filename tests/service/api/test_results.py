@@ -162,12 +162,25 @@ def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "pointer"), [("shiftd", "plain", "/a"), ("plain", "x", "/b"), ("plain", "plain", "/b")]
+    ("a", "b", "errors"),
+    [
+        ("shiftd", "plain", [("/a", "unknown_row", "no row 'shiftd'; did you mean 'shifted'?")]),
+        ("plain", "x", [("/b", "unknown_row", "no row 'x'; the rows are 'plain', 'shifted'")]),
+        ("plain", "plain", [("/b", "same_row", "row 'plain' is compared with itself; name two rows")]),
+        (
+            'a: "b"',
+            "plan",
+            [
+                ("/a", "unknown_row", "no row has the label that is given; the rows are 'plain', 'shifted'"),
+                ("/b", "unknown_row", "no row 'plan'; did you mean 'plain'?"),
+            ],
+        ),
+    ],
 )
 def test_rows_that_cannot_be_compared_are_refused_at_their_place(
-    client: TestClient, done: dict[str, Any], a: str, b: str, pointer: str
+    client: TestClient, done: dict[str, Any], a: str, b: str, errors: list[tuple[str, str, str]]
 ) -> None:
     answer = client.get(f"{done['links']['self']}/compare", params={"a": a, "b": b})
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert [tuple(error.values()) for error in answer.json()["errors"]] == errors
     assert client.get(f"{done['links']['self']}/compare", params={"a": a}).status_code == 422
