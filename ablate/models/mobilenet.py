@@ -1,9 +1,10 @@
 """MobileNet, version 1, at three quarters of its width.
 
 Howard et al. 2017 (arXiv 1704.04861): a stem and 13 depthwise separable blocks. Stages go by resolution, as in the
-paper's ResNet: at 224 px, stage 1 is the stem and the blocks on 112 px, stage 5 those on 7 px. Version 1 has no
-residual branch, so squeeze-and-excitation, if any, rescales a block's output, behind its last activation (which
-therefore still follows its 1x1 convolution). The stem has no pooling: `imagenet` and `small_s2` are the same here.
+paper's ResNet: at 224 px, stage 1 is the stem and the blocks on 112 px, stage 5 those on 7 px. Kinds of activation:
+`stem`; in a block `3x3` behind the depthwise convolution and `1x1` behind the pointwise one. Version 1 has no residual
+branch, so squeeze-and-excitation, if any, rescales a block's output, behind its last activation (which therefore still
+follows its 1x1 convolution). The stem has no pooling: `imagenet` and `small_s2` are the same here.
 """
 
 from __future__ import annotations

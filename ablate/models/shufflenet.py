@@ -4,8 +4,9 @@ Ma et al. 2018 (arXiv 1807.11164), as its authors released it: in a block of str
 of its inputs and the other branch makes the rest (torchvision gives each one half, which differs at x1.5: 295.8 M
 multiply-adds against 299.0 M), and the head has no bias. Names of parameters are torchvision's; its block is not used
 since, besides, its shuffle gives up the memory format. Squeeze-and-excitation, if any, stands at the end of the
-residual branch, behind its last activation (which therefore still follows its 1x1 convolution). No activation follows
-a depthwise convolution. Shapes: B images, C channels, maps of H x W.
+residual branch, behind its last activation (which therefore still follows its 1x1 convolution). Stages: `conv1` is 1,
+`stage2` to `stage4` keep their published numbers, `conv5` is 5. Kinds of activation: `stem`, and `1x1` everywhere else,
+since none follows a depthwise convolution. Shapes: B images, C channels, maps of H x W.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counted cost against the numbers recounted from the paper."""
+"""Counted cost against the numbers recounted from the paper; the printed ones are in `test_published_cost`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ ALL = {"stages": "all", "layers": "all"}
 LIGHT = {**ALL, "window": "1x3+3x1"}
 COUNTED = [
     ("resnet50", {"activation": "relu"}, 25.504, 3858.0),
+    ("resnet50", {"activation": "relu", "stride_in": "3x3"}, 25.504, 4089.0),
     ("resnet50", {"layers": ("3x3",)}, 25.524, 3870.0),
     ("resnet50", {"layers": ("1x1", "3x3")}, 25.544, 3881.5),
     ("resnet50", {"layers": ("1x1", "3x3"), "window": "1x3+3x1"}, 25.531, 3874.0),
@@ -53,13 +54,6 @@ def test_the_count_is_the_papers(
 def test_normalisation_of_the_funnels_counts_as_normalisation():
     assert counted("resnet50", {}).params == 25_704_872
     assert counted("shufflenet_v2_x1.5", ALL).params / 1e6 == pytest.approx(3.595, abs=0.0005)
-
-
-def test_squeeze_and_excitation_costs_what_was_predicted():
-    with_se, without = (
-        counted("resnet50", {"activation": "relu", **fields}) for fields in ({"se": True, "se_ratio": 16}, {})
-    )
-    assert with_se.params - without.params == 2_514_944
 
 
 def test_counting_leaves_the_network_as_it_is():

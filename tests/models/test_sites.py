@@ -35,14 +35,19 @@ def test_the_calls_of_one_shared_module_are_told_apart():
     assert names[:4] == ["relu", "layer1.0.relu", "layer1.0.relu#2", "layer1.0.relu#3"]
 
 
-def test_our_stages_are_those_of_the_paper_at_any_resolution():
+def test_our_stages_and_kinds_are_those_of_the_paper_at_any_resolution():
     for px in (224, 28):
         sites = find_sites(build_net("resnet50", stem="small_s2"), px)
         assert all(site.stage == int(site.name[5]) + 1 for site in sites if site.name.startswith("layer"))
     mobile = find_sites(build_net("mobilenet_v1_x0.75"), 224)
     assert {(site.stage, site.height) for site in mobile} == {(1, 112), (2, 56), (3, 28), (4, 14), (5, 7)}
+    assert Counter(site.kind for site in mobile) == {"stem": 1, "3x3": 13, "1x1": 13}
     shuffle = find_sites(build_net("shufflenet_v2_x0.5"), 224)
     assert [site.stage for site in shuffle if site.name.startswith("conv")] == [1, 5]
+    # Three in each block of stride 2, two in each of the 13 others: none behind a depthwise convolution.
+    assert Counter((site.kind, site.stage) for site in shuffle) == {
+        ("stem", 1): 1, ("1x1", 2): 9, ("1x1", 3): 17, ("1x1", 4): 9, ("1x1", 5): 1,
+    }  # fmt: skip
 
 
 def test_foreign_stages_count_halvings_since_the_stem():
