@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies: a study file in, a result table fit for a paper out.",
 )
-data = typer.Typer(no_args_is_help=True, help="Data sets: where they are found, and fetching them.")
+data = typer.Typer(no_args_is_help=True, help="Data sets: where they are found, fetching them, folders of your own.")
 app.add_typer(data, name="data")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
@@ -175,6 +175,30 @@ def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
 def asked_resources(cpus: int | None, gpus: float | None) -> dict[str, float]:
     """What of a study's `[resources]` is asked for otherwise; no part of a trial's identity."""
     return {name: value for name, value in (("cpus", cpus), ("gpus", gpus)) if value is not None}
+
+
+@data.command("add")
+def data_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What a recipe's dataset shall call it.")],
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help="The folder; it stays where it is.")],
+    kind: Annotated[Literal["image-folder"], typer.Option(help="What it is.")] = "image-folder",
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave damaged files out instead of refusing the folder.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let the name stand for this content where it stood for another.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register a folder of images as a data set.
+
+    It holds a folder for each class, or train and test (or val) that do; jpg, jpeg, png, webp and bmp count as images.
+    Every image is opened once. Without a split of its own, a fifth is for testing, chosen by the content of each file.
+    """
+    from ablate import listing
+
+    del kind  # there is one so far
+    listing.add_data(name, folder, skip_damaged=skip_damaged, replace=replace, as_json=as_json)
 
 
 def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:

@@ -1,8 +1,8 @@
 """How a data set gets onto this machine.
 
 Fashion-MNIST is fetched from the first of three sources that works; every file is checked against a digest, pinned in
-`ablate.datasets`, before it gets its name. This module imports no torch (but for torchvision's list of mirrors, when a
-download from there begins).
+`ablate.datasets`, before it gets its name. CIFAR is torchvision's to download. This module imports no torch (but for
+torchvision, when a download of its own begins).
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from ablate.datasets import FASHION_MNIST, find_fault, get_path, raw_folder, require_built
+from ablate.datasets import FASHION_MNIST, PLACES, data_root, describe, find_fault, get_path, place_of
 from ablate.errors import DataError
 
 Progress = Callable[[str], None]
@@ -30,6 +32,8 @@ PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
 NETWORK_TIMEOUT_S = 20
 STEP_TIMEOUT_S = 300
 LOCK_TIMEOUT_S = 900
+CIFAR = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+"""Names of torchvision's readers."""
 
 
 def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Route] | None = None) -> Path:
@@ -44,21 +48,50 @@ def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Ro
         The folder or file where it lies.
 
     Raises:
-        DataError: unknown or not supported, or every way failed; each is listed with its reason.
+        DataError: unknown, or every way failed, each listed with its reason; or it cannot be fetched at all.
     """
-    require_built(name)
+    describe(name)
+    if name in CIFAR and _has_fault(name):
+        _fetch_cifar(name, progress)
     if name != "fashion-mnist":
         return get_path(name)
-    raw = raw_folder()
+    raw, _ = place_of(name)
     try:
         raw.mkdir(parents=True, exist_ok=True)
-        with _locked(raw / ".lock", progress):
-            if any(find_fault(raw / member.name, member) for member in FASHION_MNIST):
+        with locked(raw / ".lock", progress):
+            if _has_fault(name):
                 _try_routes(raw, progress, ROUTES if routes is None else routes)
     except OSError as error:
         raise DataError(f"data set {name!r}: cannot write to {raw}: {error}; set ABLATE_DATA elsewhere") from error
     progress(f"{name}: 4 files verified in {raw}")
     return raw
+
+
+def _has_fault(name: str) -> bool:
+    folder, members = place_of(name)
+    return any(find_fault(folder / member.name, member) for member in members)
+
+
+def _fetch_cifar(name: str, progress: Progress) -> None:
+    """Let torchvision download the archive and unpack it, or unpack one that is there already."""
+    from torchvision import datasets
+
+    reader = getattr(datasets, CIFAR[name])
+    root, patience_s = data_root(), socket.getdefaulttimeout()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root / f".{name}.lock", progress), redirect_stdout(sys.stderr):
+            progress(f"{name}: {reader.filename}, 170 MB, by torchvision's download")
+            socket.setdefaulttimeout(NETWORK_TIMEOUT_S)  # torchvision waits for ever otherwise
+            reader(root, download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"data set {name!r} could not be fetched: torchvision's download says: {error}\n  by hand: put "
+            f"{reader.filename} (MD5 {reader.tgz_md5}) into {root} and run this command again, or unpack it there, so "
+            f"that {root / PLACES[name][0]} has {', '.join(member.name for member in PLACES[name][1])}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience_s)
 
 
 def _try_routes(raw: Path, progress: Progress, routes: Sequence[Route]) -> None:
@@ -83,6 +116,7 @@ def _install(folder: Path, raw: Path) -> None:
         source, temporary = folder / f"{member.name}.gz", raw / f".{member.name}.part"
         try:
             with gzip.open(source) as packed, temporary.open("wb") as out:
+                assert member.size_bytes is not None
                 out.write(packed.read(member.size_bytes + 1))  # one byte more tells that a file is too long
                 out.flush()
                 os.fsync(out.fileno())
@@ -178,7 +212,7 @@ def _call(command: list[str], folder: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
+def locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold an exclusive lock on a file; it falls with the process, however that ends."""
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     with path.open("a") as handle:

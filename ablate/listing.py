@@ -1,10 +1,10 @@
-"""What `ablate check`, `ablate sites` and `ablate data list` show: lists, for a terminal or as JSON."""
+"""What `ablate check`, `ablate sites` and `ablate data` show: lists, for a terminal or as JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ablate.plan import Plan, plan_document
 from ablate.pool import Pool
 from ablate.progress import duration_text, show_warnings
 from ablate.recipe import ClassifyRecipe
+from ablate.registering import Registration, register
 from ablate.workers import slots
 
 
@@ -132,13 +133,49 @@ def list_data(*, as_json: bool) -> None:
         items.append(
             {
                 "name": info.name, "title": info.title, "classes": info.classes, "train_images": info.train_images,
-                "test_images": info.test_images, "found": str(found) if found else None, "trainable": info.is_built,
+                "test_images": info.test_images, "resolution_px": info.resolution_px, "folder": info.is_folder,
+                "found": str(found) if found else None, "registered": not datasets.is_in_catalog(info.name),
             }
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({"items": items, "root": str(datasets.data_root())}, indent=1))
         return
+    width = max(15, *(len(str(item["name"])) for item in items))
     for item in items:
-        missing = f"fetch with: ablate data fetch {item['name']}" if item["trainable"] else "not yet supported"
+        missing = "its folder is gone" if item["registered"] else f"fetch with: ablate data fetch {item['name']}"
         sizes = f"{item['classes']} classes, {item['train_images']:,} + {item['test_images']:,} images"
-        typer.echo(f"{item['name']:<15} {sizes:<42} {item['found'] or missing}")
+        typer.echo(f"{item['name']:<{width}} {sizes:<42} {item['found'] or missing}")
+
+
+def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:
+    """`ablate data add`."""
+    done = register(
+        name, folder, skip_damaged=skip_damaged, replace=replace, progress=lambda line: typer.echo(line, err=True)
+    )
+    found = done.registered
+    if as_json:
+        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, "others": done.others}
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    for line in _sentences(done):
+        typer.echo(line)
+
+
+def _sentences(done: Registration) -> Iterator[str]:
+    found = done.registered
+    same = "unchanged: the same content had this name already" if done.status == "unchanged" else done.status
+    split = "by content" if found.test_folder is None else f"folder {found.test_folder}"
+    yield f"{found.pinned}: {same}"
+    yield f"  {found.folder}"
+    yield (
+        f"  {len(found.classes):,} classes, {found.train_images:,} images for training, {found.test_images:,} for "
+        f"testing ({split}), {found.resolution_px} px"
+    )
+    numbers = (" ".join(f"{value:.4f}" for value in values) for values in (found.mean, found.std))
+    yield "  mean {}, deviation {} (red, green, blue, on 0..1)".format(*numbers)
+    if found.duplicates:
+        yield f"  {found.duplicates:,} test images are also training images, byte for byte: errors will look too low"
+    if found.skipped:
+        yield f"  {len(found.skipped):,} damaged files are left out, the first: {found.skipped[0].reason}"
+    if done.others:
+        yield f"  {len(done.others):,} files that are no images are left out, the first: {done.others[0]}"

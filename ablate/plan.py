@@ -1,7 +1,7 @@
 """The plan of a study: which rows it has, which trials they need, and in which order they run.
 
-Pure: documents in, values out. It imports neither torch nor a store. Sequential seeds and search will be further
-inputs of `plan`; nothing else decides what runs.
+Pure: documents in, values out, but for the name of what a registered folder of images holds at this moment. It imports
+neither torch nor a store. Sequential seeds and search will be further inputs of `plan`; nothing else decides what runs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pydantic import BaseModel
 
 from ablate import checks
 from ablate.baselines import check_labels, choose_baselines
+from ablate.datasets import pin
 from ablate.designs import build_design
-from ablate.errors import Problem, StudyError, collecting, quote
-from ablate.recipe import applicable_values, identity_of
+from ablate.errors import DataError, Problem, StudyError, collecting, quote
+from ablate.recipe import NetworkFields, applicable_values, identity_of
 from ablate.resolve import check_base, resolve_rows
 from ablate.study import Study, problems_of_shape
 from ablate.tasks import NamedTask
@@ -172,7 +173,7 @@ def _lay_out(
     checks.refuse_too_many(len(resolved), 0, seeds, max_trials)
     baselines = choose_baselines(study, resolved, design.anchor)
     rows = tuple(
-        Row(row.label, row.group, row.set, row.recipe, baselines[row.group] == row.label, row.levels)
+        Row(row.label, row.group, row.set, _pinned(row.recipe), baselines[row.group] == row.label, row.levels)
         for row in resolved
     )
     checks.check_published(study, rows)
@@ -180,6 +181,20 @@ def _lay_out(
     audits = _audits_of(rows) if study.audit else ()
     checks.refuse_too_many(len(rows), len(audits), seeds, max_trials)
     return _Layout(rows, audits, tuple(design.excluded), tuple(design.warnings))
+
+
+def _pinned(recipe: BaseModel) -> BaseModel:
+    """The recipe with its data set by the name of what it holds now: a registered folder may hold something else soon.
+
+    Raises:
+        StudyError: what is known of the folder cannot be read.
+    """
+    if not isinstance(recipe, NetworkFields):
+        return recipe
+    try:
+        return recipe.model_copy(update={"dataset": pin(recipe.dataset)})
+    except DataError as error:
+        raise StudyError([Problem("/base/dataset", "no_data", str(error))]) from error
 
 
 def plan_document(document: object, **options: Any) -> Plan:

@@ -207,6 +207,8 @@ def _work(pipe: Connection, warm: Sequence[str]) -> None:
     A parent that wants no more has closed the pipe, which ends the worker when its job next says something.
     """
     os.setsid()
+    # A daemon may have no children, lest they outlive it; those of a worker, which decode images, go with its group.
+    multiprocessing.current_process().daemon = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in warm:

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from ablate import datasets, fetching, local
-from ablate.errors import DataError, quote
 from ablate.folder import Folder
 from ablate.plan import Plan
 from ablate.progress import Board, Lines, show_warnings, trial_names
@@ -95,13 +94,6 @@ def _published(plan: Plan) -> PublishedTable | None:
 def fetch_data(plan: Plan, report: Any) -> None:
     """Make sure that the data sets of our own tasks are there before anything starts; the small ones are fetched."""
     for name in dict.fromkeys(row.recipe.dataset for row in plan.rows if isinstance(row.recipe, NetworkFields)):
-        info = datasets.describe(name)
-        if not info.is_built:
-            raise DataError(
-                f"data set {quote(name)} cannot be trained on yet (this version reads "
-                f"{', '.join(other.name for other in datasets.list_datasets() if other.is_built)}); "
-                "`ablate check` works on it"
-            )
         if datasets.find(name) is None:
             fetching.fetch(name, report)
 

@@ -104,7 +104,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"], "--full is every column and --columns"),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, paper"),
-        (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "'imagenet' cannot be trained on yet"),
+        (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "imagenet/train cannot be listed"),
     ],
 )
 def test_wrong_input_ends_with_2_and_a_sentence(

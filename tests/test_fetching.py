@@ -36,12 +36,16 @@ def test_digits_need_no_fetching() -> None:
     assert get_path("digits").name == "digits.csv.gz"
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "imagenet"])
-def test_what_is_not_supported_yet_is_described_but_neither_found_nor_fetched(name: str) -> None:
-    assert find(name) is None
+def test_imagenet_cannot_be_fetched_and_says_where_it_is_looked_for_and_what_is_expected(root: Path) -> None:
+    assert find("imagenet") is None
     for call in (fetch, get_path):
-        with pytest.raises(DataError, match="not supported for training yet; these are: fashion-mnist, digits"):
-            call(name)
+        with pytest.raises(DataError) as caught:
+            call("imagenet")
+        text = str(caught.value)
+        assert f"{root / 'imagenet' / 'train'} cannot be listed: No such file or directory" in text
+        assert "1,000 folders" in text
+        assert "1,281,167 images" in text
+        assert "50,000 images" in text
 
 
 @needs_package

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,17 +22,15 @@ from ablate.activations import Funnel
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipe import ClassifyRecipe, architecture_of
-from ablate.training.augment import augment, to_float
 from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoint
-from ablate.training.data import ImageSet, load, subset
 from ablate.training.determinism import Streams, make_deterministic, pick_device
 from ablate.training.optim import autocast, build_optimiser, build_scheduler
+from ablate.training.sources import Source, open_source
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0
 LOOK_EVERY = 50
 """On a GPU the loss is fetched once in so many steps; on a CPU fetching it is free."""
-TEST_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +39,14 @@ class Setting:
 
     recipe: ClassifyRecipe
     streams: Streams
-    images: ImageSet
+    source: Source
     steps: int
     steps_per_epoch: int
     resolution_px: int
 
-    def inputs(self, images: torch.Tensor) -> torch.Tensor:
-        """A network's input (N, 3, H, W) from stored images (N, C, H, W) of uint8."""
-        return to_float(images, self.images.info, self.recipe.resolution_px, self.recipe.channels_last)
-
     def autocast(self) -> torch.autocast:
         """The precision of forward passes."""
-        return autocast(self.images.images.device, self.recipe)
+        return autocast(self.streams.device, self.recipe)
 
 
 class DivergedError(ArithmeticError):
@@ -77,6 +71,11 @@ def train(recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbea
     """
     make_deterministic()
     setting = prepare(recipe, Streams(seed, pick_device()))
+    with closing(setting.source):
+        yield from _train(setting, workdir)
+
+
+def _train(setting: Setting, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     training = start(setting)
     load_checkpoint(training, workdir)
     yield from training.curve
@@ -105,21 +104,18 @@ def cost_of(setting: Setting, network: nn.Module) -> Cost:
 
 
 def prepare(recipe: ClassifyRecipe, streams: Streams) -> Setting:
-    """The training images of this seed, and the length of the training."""
-    images = load(recipe.dataset, train=True, device=streams.device)
-    if recipe.train_images:
-        images = subset(images, recipe.train_images, streams.on_cpu("subset"))
-    per_epoch = max(len(images.labels) // recipe.batch_size, 1)
+    """The images of this seed, and the length of the training. Close its source when the trial is over."""
+    source = open_source(recipe, streams)
+    per_epoch = source.order.steps_per_epoch
     steps = recipe.steps or recipe.epochs * per_epoch
-    resolution = recipe.resolution_px or images.info.resolution_px
-    return Setting(recipe, streams, images, steps, per_epoch, resolution)
+    return Setting(recipe, streams, source, steps, per_epoch, recipe.resolution_px or source.info.resolution_px)
 
 
 def start(setting: Setting) -> Training:
     """A network as the recipe builds it, its optimiser and its learning rate, before the first step."""
     recipe = setting.recipe
     network: nn.Module = build(
-        recipe, setting.images.info.classes, setting.resolution_px, setting.streams.on_cpu
+        recipe, setting.source.info.classes, setting.resolution_px, setting.streams.on_cpu
     ).network
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     network = network.to(setting.streams.device, memory_format=layout)  # type: ignore[call-overload]
@@ -155,12 +151,10 @@ def _steps(setting: Setting, training: Training, workdir: Path) -> Iterator[Hear
 def one_step(setting: Setting, training: Training) -> tuple[torch.Tensor, torch.Tensor]:
     """One optimiser step. Returns the batch's loss, () of float, and its number of errors, () of int."""
     recipe, streams, step = setting.recipe, setting.streams, training.step
-    index = batch_at(setting, step)
-    images = augment(setting.images.images[index], recipe.augment, streams.on_device("augment", step))
-    labels = setting.images.labels[index]
+    inputs, labels = setting.source.batch(step)
     torch.manual_seed(streams.number("dropout", step))
     with setting.autocast():
-        logits = training.network(setting.inputs(images))  # (N, classes)
+        logits = training.network(inputs)  # (N, classes)
     loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -170,27 +164,12 @@ def one_step(setting: Setting, training: Training) -> tuple[torch.Tensor, torch.
     return loss.detach(), (logits.detach().argmax(1) != labels).sum()
 
 
-def batch_at(setting: Setting, step: int) -> torch.Tensor:
-    """Indices of the images of a step, (N,): a slice of its epoch's permutation; a last incomplete batch is dropped."""
-    epoch, place = divmod(step, setting.steps_per_epoch)
-    count = len(setting.images.labels)
-    order = _permutation(count, setting.streams.number("order", epoch), setting.streams.device)
-    size = setting.recipe.batch_size
-    return order[place * size : (place + 1) * size]
-
-
-@lru_cache(maxsize=1)
-def _permutation(count: int, number: int, device: torch.device) -> torch.Tensor:
-    """A permutation of range(count), (count,); the last one is kept, since a whole epoch asks for it."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(number)).to(device)
-
-
 class Progress:
     """Loss and errors since the epoch began, summed on the device so that nothing waits for it."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.batch = min(setting.recipe.batch_size, len(setting.images.labels))
+        self.batch = setting.source.order.size
         self.loss: torch.Tensor | float = 0.0
         self.errors: torch.Tensor | float = 0.0
         self.count = 0
@@ -232,31 +211,22 @@ def evaluate(setting: Setting, network: nn.Module) -> tuple[dict[str, float], di
     Raises:
         DivergedError: an output is not finite.
     """
-    test = load_test(setting)
     network.eval()
     sums = {"top1": 0.0, "top5": 0.0, "loss": 0.0}
     share: dict[str, float] = {}
-    for first in range(0, len(test.labels), TEST_BATCH):
-        images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
-        with setting.autocast(), observed_funnels(network, share if first == 0 else None):
-            logits = network(setting.inputs(images)).float()  # (N, classes)
+    count = 0
+    for inputs, labels in setting.source.test_batches():
+        with setting.autocast(), observed_funnels(network, None if count else share):
+            logits = network(inputs).float()  # (N, classes)
+        count += len(labels)
         if not logits.isfinite().all():
             raise DivergedError("the trained network's output is not finite on the test images")
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         sums["top1"] += float((~best[:, 0]).sum())
         sums["top5"] += float((~best.any(1)).sum())
         sums["loss"] += float(cross_entropy(logits, labels, reduction="sum"))
-    count = len(test.labels)
     errors = {f"{name}_error_pct": 100 * sums[name] / count for name in ("top1", "top5")}
     return {**errors, "test_loss": sums["loss"] / count}, share
-
-
-def load_test(setting: Setting) -> ImageSet:
-    """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
-    images = load(setting.recipe.dataset, train=False, device=setting.streams.device)
-    if not setting.recipe.test_images:
-        return images
-    return subset(images, setting.recipe.test_images, torch.Generator().manual_seed(0))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import torch
 from torch import nn
@@ -36,7 +37,10 @@ def measure(recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
     """
     make_deterministic()
     settings = [prepare(recipe, Streams(0, pick_device())) for recipe in recipes]
-    peaks = [peak_memory_bytes(setting) for setting in settings]
+    peaks = []
+    for setting in settings:
+        with closing(setting.source):
+            peaks.append(peak_memory_bytes(setting))
     networks = [_ready(setting) for setting in settings]
     times = {
         batch: _in_turn([_call(*pair, batch) for pair in zip(settings, networks, strict=True)]) for batch in BATCHES
@@ -59,13 +63,14 @@ def time_steps(recipe: ClassifyRecipe, count: int) -> float:
     setting = prepare(recipe, Streams(0, pick_device()))
     training = start(setting)
     training.network.train()
-    for _ in range(3):
-        one_step(setting, training)
-    began = time.perf_counter()
-    for _ in range(count):
-        loss, _ = one_step(setting, training)
-    float(loss)  # waits for the device
-    return (time.perf_counter() - began) / count * setting.steps
+    with closing(setting.source):
+        for _ in range(3):
+            one_step(setting, training)
+        began = time.perf_counter()
+        for _ in range(count):
+            loss, _ = one_step(setting, training)
+        float(loss)  # waits for the device
+        return (time.perf_counter() - began) / count * setting.steps
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -121,8 +126,10 @@ def _ready(setting: Setting) -> nn.Module:
 
 def _call(setting: Setting, network: nn.Module, batch: int) -> Callable[[], None]:
     """A function that runs one batch of that size and waits for it."""
-    images = setting.images.images[:1].expand(batch, -1, -1, -1)
-    inputs = setting.inputs(images)
+    layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
+    inputs, _ = setting.source.batch(0, slice(1))
+    inputs = inputs.expand(batch, -1, -1, -1).contiguous(memory_format=layout)
+    setting.source.close()
 
     @torch.inference_mode()
     def call() -> None:

@@ -32,7 +32,7 @@ class FieldEntry(BaseModel):
 
 
 class DatasetEntry(BaseModel):
-    """A data set; `is_here`: on the service's machine; `is_trainable`: whether training can read it yet."""
+    """A data set; `is_here`: on the service's machine."""
 
     name: str
     title: str
@@ -44,7 +44,6 @@ class DatasetEntry(BaseModel):
     train_images: int
     test_images: int
     is_here: bool
-    is_trainable: bool
 
 
 class TaskEntry(BaseModel):
@@ -167,7 +166,6 @@ def _dataset(info: datasets.DatasetInfo) -> DatasetEntry:
         train_images=info.train_images,
         test_images=info.test_images,
         is_here=datasets.find(info.name) is not None,
-        is_trainable=info.is_built,
     )
 
 

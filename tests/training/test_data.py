@@ -72,12 +72,6 @@ def test_a_subset_larger_than_the_set_is_refused_with_both_numbers() -> None:
         subset(SMALL, 41, torch.Generator())
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "imagenet"])
-def test_what_training_cannot_read_yet_says_so(name: str) -> None:
-    with pytest.raises(DataError, match=f"'{name}' is not supported for training yet.*`ablate check` works"):
-        load(name, train=True)
-
-
 @pytest.fixture(scope="module")
 def fashion_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Fashion-MNIST, or a skip where this machine can neither copy nor download it."""

@@ -13,7 +13,7 @@ from ablate.errors import DataError
 from ablate.recipe import ClassifyRecipe
 from ablate.training.checkpoint import FILE
 from ablate.training.determinism import Streams
-from ablate.training.loop import batch_at, one_step, prepare, start, train
+from ablate.training.loop import one_step, prepare, start, train
 from ablate.training.measure import fold, measure, peak_memory_bytes
 from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.trial import EpochMetrics, Outcome
@@ -85,8 +85,8 @@ def test_a_loss_that_is_not_finite_is_a_result_that_says_when(tmp_path: Path) ->
 
 def test_rows_of_a_seed_share_weights_order_subset_and_augmentation() -> None:
     one, two = (prepare(tiny(**changes), Streams(5)) for changes in ({}, {"se": True, "window": "5x5", "dropout": 0.5}))
-    assert torch.equal(one.images.images, two.images.images)
-    assert all(torch.equal(batch_at(one, step), batch_at(two, step)) for step in range(12))
+    for step in range(12):
+        assert all(torch.equal(*pair) for pair in zip(one.source.batch(step), two.source.batch(step), strict=True))
     weights = [start(setting).network.state_dict() for setting in (one, two)]
     shared = [name for name in weights[0] if name in weights[1] and "sites." not in name and name.endswith("weight")]
     assert len(shared) > 20
@@ -95,7 +95,7 @@ def test_rows_of_a_seed_share_weights_order_subset_and_augmentation() -> None:
 
 def test_an_epoch_sees_every_image_once_and_the_next_one_in_another_order() -> None:
     setting = prepare(tiny(), Streams(0))
-    epochs = [torch.cat([batch_at(setting, 5 * epoch + place) for place in range(5)]) for epoch in range(2)]
+    epochs = [torch.cat([setting.source.order.at(5 * epoch + place) for place in range(5)]) for epoch in range(2)]
     assert all(torch.equal(epoch.sort().values, torch.arange(160)) for epoch in epochs)
     assert not torch.equal(*epochs)
 
@@ -161,7 +161,7 @@ def test_folding_keeps_what_a_trained_network_answers() -> None:
     for _ in range(3):
         one_step(setting, training)
     network = training.network.eval()
-    inputs = setting.inputs(setting.images.images[:20])
+    inputs, _ = setting.source.batch(3, slice(20))
     with torch.inference_mode():
         before = network(inputs)
         after = fold(network)(inputs)

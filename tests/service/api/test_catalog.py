@@ -26,7 +26,6 @@ def test_the_catalog_has_what_a_study_can_name(client: TestClient, toy: str) -> 
     assert "resnet50" in catalog["networks"]
     digits = next(entry for entry in catalog["datasets"] if entry["name"] == "digits")
     assert digits["is_here"]
-    assert digits["is_trainable"]
     assert {entry["name"] for entry in catalog["scales"]} == {"mini", "paper"}
     assert "T7" in {entry["id"] for entry in catalog["published"]}
     assert catalog["study_schema"]["properties"]["base"]["properties"]["window"]["default"] == "3x3"

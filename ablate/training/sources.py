@@ -1,0 +1,190 @@
+"""Where a trial's batches come from: images that lie in the device's memory, or files decoded on the way.
+
+Both answer the same questions, so the loop knows no difference: the batch of a step, whole or the part of it that a
+rank trains on, and the batches of the test set. A batch is inputs (B, 3, S, S) of float, normalised, on the device, and
+labels (B,) of int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ablate.datasets import DatasetInfo, describe, pin
+from ablate.recipe import ClassifyRecipe
+from ablate.training.augment import augment, to_float
+from ablate.training.classify import STREAMED, check_data
+from ablate.training.data import ImageSet, choose_files, load_images
+from ablate.training.determinism import Streams
+from ablate.training.streamed import EVAL_SCALE, Images, centre_crop, decode, random_crop, steps_from
+
+Batch = tuple[Tensor, Tensor]
+WHOLE = slice(None)
+TEST_BATCH = 500
+TEST_BATCH_STREAMED = 100
+
+
+class Source(Protocol):
+    """See the module's text. Close it when the trial is over."""
+
+    info: DatasetInfo
+    order: Order
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """The training images of a step, augmented.
+
+        Args:
+            step: from 0; steps may be asked for in any order, one after the other is fastest.
+            part: those at these places of the batch; what becomes of an image does not depend on it.
+
+        Raises:
+            DataError: a file is missing or damaged; it is named.
+        """
+
+    def test_batches(self) -> Iterator[Batch]:
+        """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
+
+    def close(self) -> None:
+        """End whatever works for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which images a step takes: a slice of its epoch's permutation; a last incomplete batch is dropped.
+
+    Attributes:
+        streams: of the trial.
+        count: training images.
+        batch_size: as in the recipe.
+    """
+
+    streams: Streams
+    count: int
+    batch_size: int
+
+    @property
+    def size(self) -> int:
+        """Images in a step."""
+        return min(self.batch_size, self.count)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every image was seen, but for those of the last incomplete batch."""
+        return max(self.count // self.batch_size, 1)
+
+    def at(self, step: int) -> Tensor:
+        """Indices of the images of a step, (B,), on the streams' device."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = _permutation(self.count, self.streams.number("order", epoch), self.streams.device)
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+@lru_cache(maxsize=1)
+def _permutation(count: int, number: int, device: torch.device) -> Tensor:
+    """A permutation of range(count), (count,); the last one is kept, since a whole epoch asks for it."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(number)).to(device)
+
+
+def open_source(recipe: ClassifyRecipe, streams: Streams) -> Source:
+    """The source of a recipe's batches. It starts nothing until it is asked for a batch.
+
+    Raises:
+        DataError: the data set is unknown, missing or damaged, smaller than the recipe asks for, or cannot be used as
+            it asks.
+    """
+    check_data(recipe)
+    return (Streamed if recipe.augment == STREAMED else InMemory)(recipe, streams)
+
+
+class InMemory:
+    """Images that lie on the device as bytes."""
+
+    def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
+        self.info = describe(recipe.dataset)
+        self.images = load_images(recipe, train=True, streams=streams)
+        self.order = Order(streams, len(self.images.labels), recipe.batch_size)
+        self._recipe, self._streams = recipe, streams
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """See `Source`. All of the batch is augmented: what one image draws depends on those before it."""
+        index = self.order.at(step)
+        generator = self._streams.on_device("augment", step)
+        images = augment(self.images.images[index], self._recipe.augment, generator)
+        return self._inputs(images[part]), self.images.labels[index][part]
+
+    def test_batches(self) -> Iterator[Batch]:
+        """See `Source`."""
+        test: ImageSet = load_images(self._recipe, train=False, streams=self._streams)
+        for first in range(0, len(test.labels), TEST_BATCH):
+            images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
+            yield self._inputs(images), labels
+
+    def close(self) -> None:
+        """Nothing works for it."""
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        recipe = self._recipe
+        return to_float(images, self.info, recipe.resolution_px, recipe.channels_last, recipe.input_norm)
+
+
+class Streamed:
+    """Files that are decoded by processes, each into a crop of its own; as many as the trial has threads."""
+
+    def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
+        self.info = describe(recipe.dataset)
+        self._recipe, self._streams = recipe, streams
+        on_cpu = Streams(streams.seed)
+        side = recipe.resolution_px or self.info.resolution_px
+        files = choose_files(pin(recipe.dataset), True, recipe.train_images, on_cpu.number("subset"))
+        self.order = Order(on_cpu, len(files), recipe.batch_size)
+        self._train = Images(files, random_crop(side), on_cpu)
+        self._side = side
+        self._next: tuple[int, slice] | None = None
+        self._batches: Generator[Batch, None, None] | None = None
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """See `Source`. The steps behind it are decoded ahead, on the guess that they will be asked for."""
+        batches = self._batches
+        if batches is None or self._next != (step, part):
+            self.close()
+            size = self.order.size
+            requests = steps_from(step, lambda one: self.order.at(one).tolist(), size, part)
+            share = len(range(*part.indices(size))) / size
+            self._batches = batches = decode(self._train, requests, self._processes(share), pin=self._on_gpu)
+        images, labels = next(batches)
+        self._next = step + 1, part
+        return self._inputs(images, labels)
+
+    def test_batches(self) -> Iterator[Batch]:
+        """See `Source`."""
+        self.close()
+        files = choose_files(pin(self._recipe.dataset), False, self._recipe.test_images, 0)
+        images = Images(files, centre_crop(self._side, EVAL_SCALE), self.order.streams)
+        places = range(0, len(files), TEST_BATCH_STREAMED)
+        requests = [(list(range(first, min(first + TEST_BATCH_STREAMED, len(files)))), None) for first in places]
+        for batch in decode(images, requests, self._processes(), pin=self._on_gpu):
+            yield self._inputs(*batch)
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._batches is not None:
+            self._batches.close()
+        self._batches = None
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._streams.device.type == "cuda"
+
+    def _processes(self, share: float = 1.0) -> int:
+        """A rank that trains on a share of each batch has that share of the trial's threads."""
+        return max(int(torch.get_num_threads() * share), 1)
+
+    def _inputs(self, images: Tensor, labels: Tensor) -> Batch:
+        device, recipe = self._streams.device, self._recipe
+        images, labels = (part.to(device, non_blocking=True) for part in (images, labels))
+        return to_float(images, self.info, 0, recipe.channels_last, recipe.input_norm), labels
