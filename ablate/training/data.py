@@ -1,14 +1,14 @@
 """Image sets that lie whole in a device's memory: loading them, and taking subsets.
 
 A set is read once a process, however many trials it trains: images stay bytes until a batch of them is augmented and
-normalised (`ablate.training.augment`). Those of a folder are decoded to one size when they are read. Shapes: N images,
-C stored channels (1 or 3), side H = W in pixels.
+normalised (`ablate.training.augment`). Those of a folder are `ablate.training.decoded`'s. Shapes: N images, C stored
+channels (1 or 3), side H = W in pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -17,16 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablate.datasets import DatasetInfo, data_root, describe, get_path, list_files, pin
+from ablate.datasets import DatasetInfo, data_root, describe, get_path
 from ablate.errors import DataError
 from ablate.fetching import CIFAR
-from ablate.folders import Files
-from ablate.recipe import ClassifyRecipe
-from ablate.training.augment import NETWORK_CHANNELS
-from ablate.training.determinism import Streams
-from ablate.training.streamed import Images, centre_crop, decode
 
-DECODED_AT_ONCE = 64
 DIGITS_TEST_EVERY = 5
 """Of each class of `digits`, in the order of the file, every fifth image is for testing: writers follow one another."""
 
@@ -44,22 +38,6 @@ class ImageSet:
     images: Tensor
     labels: Tensor
     info: DatasetInfo
-
-
-def load_images(recipe: ClassifyRecipe, *, train: bool, streams: Streams) -> ImageSet:
-    """The training or test images that a recipe asks for; a training subset is the seed's, a test subset everyone's.
-
-    Raises:
-        DataError: see `load`, `subset` and `choose_files`.
-    """
-    count = recipe.train_images if train else recipe.test_images
-    number = streams.number("subset") if train else 0
-    info = describe(recipe.dataset)
-    if info.is_folder:
-        side = recipe.resolution_px or info.resolution_px
-        return _decoded(pin(recipe.dataset), train, side, streams.device, data_root(), count, number if count else 0)
-    images = load(recipe.dataset, train, streams.device)
-    return subset(images, count, torch.Generator().manual_seed(number)) if count else images
 
 
 def load(name: str, train: bool, device: torch.device | str = "cpu") -> ImageSet:
@@ -87,32 +65,16 @@ def subset(image_set: ImageSet, count: int, generator: torch.Generator) -> Image
     Raises:
         DataError: fewer than `count` are there.
     """
-    chosen = _choose(image_set.info.name, len(image_set.labels), count, generator).to(image_set.labels.device)
+    available = len(image_set.labels)
+    if not 0 <= count <= available:
+        raise DataError(f"{image_set.info.name}: a subset of {count} images was asked for, {available} are available")
+    chosen = choose(available, count, generator).to(image_set.labels.device)
     return ImageSet(image_set.images[chosen], image_set.labels[chosen], image_set.info)
 
 
-def _choose(name: str, available: int, count: int, generator: torch.Generator) -> Tensor:
-    if not 0 <= count <= available:
-        raise DataError(f"{name}: a subset of {count} images was asked for, {available} are available")
-    return torch.randperm(available, generator=generator)[:count]  # (count,)
-
-
-def choose_files(name: str, train: bool, count: int, number: int) -> Files:
-    """Files of a data set that is a folder, all of them or a subset, as `subset` draws it.
-
-    Args:
-        name: as in a recipe's `dataset`.
-        train: training set or test set.
-        count: how many; 0 takes all.
-        number: of the generator that draws them.
-
-    Raises:
-        DataError: missing, changed, or fewer than `count`.
-    """
-    files = list_files(name, train)
-    if not count:
-        return files
-    return files.take(_choose(name, len(files), count, torch.Generator().manual_seed(number)).numpy())
+def choose(available: int, count: int, generator: torch.Generator) -> Tensor:
+    """Indices of `count` images out of so many, (count,), in the order in which they are drawn."""
+    return torch.randperm(available, generator=generator)[:count]
 
 
 @cache
@@ -125,19 +87,6 @@ def _load(name: str, train: bool, device: torch.device, root: Path) -> ImageSet:
     else:
         images, labels = _read_fashion_mnist(train, root, path)
     return ImageSet(images.to(device), labels.to(device), describe(name))
-
-
-@lru_cache(maxsize=2)
-def _decoded(name: str, train: bool, side: int, device: torch.device, root: Path, count: int, number: int) -> ImageSet:
-    """Images of a folder, the short side resized to `side` and the centre cut out; the last two sets are kept."""
-    files = choose_files(name, train, count, number)
-    everything = Images(files, centre_crop(side), Streams(0))
-    places = range(0, len(files), DECODED_AT_ONCE)
-    requests = [(list(range(first, min(first + DECODED_AT_ONCE, len(files)))), None) for first in places]
-    images = torch.empty((len(files), NETWORK_CHANNELS, side, side), dtype=torch.uint8)
-    for first, (part, _) in zip(places, decode(everything, requests, torch.get_num_threads(), pin=False), strict=True):
-        images[first : first + len(part)] = part
-    return ImageSet(images.to(device), torch.from_numpy(files.labels).to(device), describe(name))
 
 
 def read_cifar(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -79,9 +79,10 @@ def _train(setting: Setting, workdir: Path) -> Iterator[Heartbeat | EpochMetrics
     training = start(setting)
     load_checkpoint(training, workdir)
     yield from training.curve
+    yield from _alive(setting, training.step, setting.source.ready(train=True))
     try:
         yield from _steps(setting, training, workdir)
-        metrics, share = evaluate(setting, training.network)
+        metrics, share = yield from evaluate(setting, training.network)
     except DivergedError as error:
         cost = cost_of(setting, training.network)
         yield Outcome(status="diverged", reason=str(error), train_s=training.train_s, cost=cost)
@@ -200,9 +201,22 @@ class Progress:
         return point
 
 
-@torch.inference_mode()
-def evaluate(setting: Setting, network: nn.Module) -> tuple[dict[str, float], dict[str, float]]:
+def _alive(setting: Setting, step: int, work: Iterable[object]) -> Iterator[Heartbeat]:
+    """Do something else than training, and give signs of life between its pieces."""
+    beat = time.perf_counter()
+    for _ in work:
+        if time.perf_counter() - beat >= HEARTBEAT_S:
+            yield Heartbeat(step=step, steps=setting.steps)
+            beat = time.perf_counter()
+
+
+def evaluate(
+    setting: Setting, network: nn.Module
+) -> Generator[Heartbeat, None, tuple[dict[str, float], dict[str, float]]]:
     """Metrics on the test images, and the funnels' share.
+
+    Yields:
+        Signs of life.
 
     Returns:
         Metrics (`top1_error_pct`, `top5_error_pct`, `test_loss`), and for each funnel site with the max the share of
@@ -212,21 +226,28 @@ def evaluate(setting: Setting, network: nn.Module) -> tuple[dict[str, float], di
         DivergedError: an output is not finite.
     """
     network.eval()
-    sums = {"top1": 0.0, "top5": 0.0, "loss": 0.0}
+    sums = dict.fromkeys(("count", "top1", "top5", "loss"), 0.0)
     share: dict[str, float] = {}
-    count = 0
+    yield from _alive(setting, setting.steps, setting.source.ready(train=False))
+    yield from _alive(setting, setting.steps, _test(setting, network, sums, share))
+    errors = {f"{name}_error_pct": 100 * sums[name] / sums["count"] for name in ("top1", "top5")}
+    return {**errors, "test_loss": sums["loss"] / sums["count"]}, share
+
+
+@torch.inference_mode()
+def _test(setting: Setting, network: nn.Module, sums: dict[str, float], share: dict[str, float]) -> Iterator[None]:
+    """Add up over the test images, batch by batch."""
     for inputs, labels in setting.source.test_batches():
-        with setting.autocast(), observed_funnels(network, None if count else share):
+        with setting.autocast(), observed_funnels(network, None if sums["count"] else share):
             logits = network(inputs).float()  # (N, classes)
-        count += len(labels)
         if not logits.isfinite().all():
             raise DivergedError("the trained network's output is not finite on the test images")
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        sums["count"] += len(labels)
         sums["top1"] += float((~best[:, 0]).sum())
         sums["top5"] += float((~best.any(1)).sum())
         sums["loss"] += float(cross_entropy(logits, labels, reduction="sum"))
-    errors = {f"{name}_error_pct": 100 * sums[name] / count for name in ("top1", "top5")}
-    return {**errors, "test_loss": sums["loss"] / count}, share
+        yield
 
 
 @contextmanager

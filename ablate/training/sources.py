@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import torch
@@ -19,7 +19,8 @@ from ablate.datasets import DatasetInfo, describe, pin
 from ablate.recipe import ClassifyRecipe
 from ablate.training.augment import augment, to_float
 from ablate.training.classify import STREAMED, check_data
-from ablate.training.data import ImageSet, choose_files, load_images
+from ablate.training.data import ImageSet, load, subset
+from ablate.training.decoded import choose_files, find_decoded, in_pieces
 from ablate.training.determinism import Streams
 from ablate.training.streamed import EVAL_SCALE, Images, centre_crop, decode, random_crop, steps_from
 
@@ -48,6 +49,9 @@ class Source(Protocol):
 
     def test_batches(self) -> Iterator[Batch]:
         """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
+
+    def ready(self, train: bool) -> Iterator[None]:
+        """Do beforehand what takes long about the training or test images, if anything does; yields now and then."""
 
     def close(self) -> None:
         """End whatever works for it."""
@@ -106,26 +110,43 @@ class InMemory:
 
     def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
         self.info = describe(recipe.dataset)
-        self.images = load_images(recipe, train=True, streams=streams)
-        self.order = Order(streams, len(self.images.labels), recipe.batch_size)
+        self.order = Order(streams, recipe.train_images or self.info.train_images, recipe.batch_size)
         self._recipe, self._streams = recipe, streams
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
         """See `Source`. All of the batch is augmented: what one image draws depends on those before it."""
         index = self.order.at(step)
         generator = self._streams.on_device("augment", step)
-        images = augment(self.images.images[index], self._recipe.augment, generator)
-        return self._inputs(images[part]), self.images.labels[index][part]
+        images = augment(self._train.images[index], self._recipe.augment, generator)
+        return self._inputs(images[part]), self._train.labels[index][part]
 
     def test_batches(self) -> Iterator[Batch]:
         """See `Source`."""
-        test: ImageSet = load_images(self._recipe, train=False, streams=self._streams)
+        test = self._load(train=False)
         for first in range(0, len(test.labels), TEST_BATCH):
             images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
             yield self._inputs(images), labels
 
+    def ready(self, train: bool) -> Iterator[None]:
+        """See `Source`."""
+        if self.info.is_folder:
+            yield from find_decoded(self._recipe, train, self._streams).pieces()
+
     def close(self) -> None:
         """Nothing works for it."""
+
+    @cached_property
+    def _train(self) -> ImageSet:
+        return self._load(train=True)
+
+    def _load(self, *, train: bool) -> ImageSet:
+        """A training subset is the seed's, a test subset everyone's."""
+        recipe, streams = self._recipe, self._streams
+        if self.info.is_folder:
+            return find_decoded(recipe, train, streams).image_set()
+        images = load(recipe.dataset, train, streams.device)
+        count, number = (recipe.train_images, streams.number("subset")) if train else (recipe.test_images, 0)
+        return subset(images, count, torch.Generator().manual_seed(number)) if count else images
 
     def _inputs(self, images: Tensor) -> Tensor:
         recipe = self._recipe
@@ -165,10 +186,14 @@ class Streamed:
         self.close()
         files = choose_files(pin(self._recipe.dataset), False, self._recipe.test_images, 0)
         images = Images(files, centre_crop(self._side, EVAL_SCALE), self.order.streams)
-        places = range(0, len(files), TEST_BATCH_STREAMED)
-        requests = [(list(range(first, min(first + TEST_BATCH_STREAMED, len(files)))), None) for first in places]
+        requests = in_pieces(0, len(files), TEST_BATCH_STREAMED)
         for batch in decode(images, requests, self._processes(), pin=self._on_gpu):
             yield self._inputs(*batch)
+
+    def ready(self, train: bool) -> Iterator[None]:
+        """Nothing is done beforehand."""
+        del train
+        return iter(())
 
     def close(self) -> None:
         """End the processes."""
