@@ -27,6 +27,8 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
+MEASURED_PT = 100
+"""Size at which characters are measured."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
 
 STYLE: dict[str, Any] = {
@@ -128,6 +130,25 @@ def shortened(text: str, room: int = TITLE_CHARACTERS) -> str:
     """A text of at most so many characters, the middle left out where it is longer."""
     half = (room - 1) // 2
     return text if len(text) <= room else f"{text[:half]}\u2026{text[-half:]}"
+
+
+def fitted(text: str, room_in: float, size_pt: float) -> str:
+    """A text that is no wider than so many inches, the middle left out where it is."""
+    rooms = range(len(text), 4, -1)
+    return next((short for room in rooms if width_in(short := shortened(text, room), size_pt) <= room_in), text[:4])
+
+
+def width_in(text: str, size_pt: float) -> float:
+    """Width of a line of text in inches, without kerning."""
+    return size_pt / 72 * sum(_advance(character) for character in printable(text))
+
+
+@cache
+def _advance(character: str) -> float:
+    """Width of a character in ems."""
+    font = get_font(findfont("DejaVu Sans"))
+    font.set_size(MEASURED_PT, 72)
+    return float(font.load_char(ord(character)).linearHoriAdvance) / 2**16 / MEASURED_PT
 
 
 def better(lower_is_better: bool) -> str:

@@ -128,6 +128,8 @@ def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figu
         axes.grid(color=canvas.FAINT, linewidth=0.5)
     for axes in grid[len(rows) :]:
         axes.set_axis_off()
+    for axes in grid[max(0, len(rows) - PANELS_ACROSS) : len(rows)]:
+        axes.tick_params(axis="x", labelbottom=True)  # the lowest of its column
     figure.supxlabel(f"step   ({BAND}; dashed grey: the baseline)", y=0.08 / height, fontsize=9)
     figure.supylabel(metric_name(metric), x=0.01, fontsize=9)
     return figure

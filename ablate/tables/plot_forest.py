@@ -1,11 +1,16 @@
-"""The forest plot: each row's difference from the baseline with its interval, printed ones as hollow diamonds."""
+"""The forest plot: each row's difference from the baseline with its interval, printed ones as hollow diamonds.
+
+What is decided has a mark of its own shape, so that no colour is needed to tell it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ablate.tables import canvas
 from ablate.tables.cells import difference_text
@@ -18,6 +23,8 @@ def draw_forest(table: Table, decimals: int) -> Figure:
     lines = canvas.grouped_rows(table)
     figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)
+    if table.margin:
+        axes.axvspan(-table.margin, table.margin, **MARGIN)
     axes.axvline(0, color=canvas.GREY, linewidth=1, linestyle="--")
     for place, line in enumerate(lines):
         if not isinstance(line, str):
@@ -42,10 +49,10 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
         low, high = cell.diff.low, cell.diff.high
         if cell.tested and cell.tested.simultaneous:
             ends = [cell.tested.simultaneous.low, cell.tested.simultaneous.high]
-            axes.plot(ends, [place, place], color=canvas.BLUE, linewidth=0.8)
+            axes.plot(ends, [place, place], **SIMULTANEOUS)
         if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=canvas.BLUE, linewidth=2.4, solid_capstyle="butt")
-        axes.plot([cell.diff.mean], [place], **(DECIDED if cell.decision in ("better", "worse") else OPEN))
+            axes.plot([low, high], [place, place], **INTERVAL)
+        axes.plot([cell.diff.mean], [place], **MARKS.get(cell.decision or "", OPEN))
         decided = f" {cell.decision}" if cell.decision and cell.decision != "undecided" else ""
         _write(axes, place, difference_text(cell, decimals) + decided)
     if cell.published and cell.published.diff is not None:
@@ -54,6 +61,12 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
 
 DECIDED: dict[str, Any] = {"marker": "o", "markersize": 6, "color": canvas.BLUE, "zorder": 3}
 OPEN: dict[str, Any] = DECIDED | {"markerfacecolor": "white", "markeredgewidth": 1.4}
+EQUIVALENT: dict[str, Any] = DECIDED | {"marker": "s"}
+MARKS = {"better": DECIDED, "worse": DECIDED, "equivalent": EQUIVALENT}
+"""By decision; what is undecided, or not tested, is open."""
+INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 2.4, "solid_capstyle": "butt"}
+SIMULTANEOUS: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 0.8}
+MARGIN: dict[str, Any] = {"color": canvas.FAINT, "alpha": 0.45, "linewidth": 0, "zorder": 0}
 PRINTED: dict[str, Any] = {
     "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
     "markeredgewidth": 1.4, "linestyle": "none", "zorder": 4,
@@ -75,14 +88,24 @@ def _keep_zero_inside(axes: Axes) -> None:
 
 
 def _legend(axes: Axes, table: Table) -> None:
+    """What there is in this plot, and nothing else; the marks only with each other."""
     cells = [row.cells[table.metric] for row in table.rows]
-    has_interval = any(cell.diff is not None and cell.diff.low is not None for cell in cells)
-    label = "ours, 95 % t interval" if has_interval else "ours"
-    handles = axes.plot([], [], label=label, **OPEN, linewidth=2.4)
-    if any(cell.decision in ("better", "worse") for cell in cells):
-        handles += axes.plot([], [], label="decided", **DECIDED, linestyle="none")
+    decisions = {cell.decision for cell in cells}
+    marks: dict[str, tuple[set[str | None], dict[str, Any]]] = {
+        "better or worse": ({"better", "worse"}, DECIDED),
+        "equivalent": ({"equivalent"}, EQUIVALENT),
+        "undecided" if decisions & {*MARKS, "undecided"} else "not tested": ({"undecided", None}, OPEN),
+    }
+    handles: list[Artist] = []
+    for label, (meant, mark) in marks.items():
+        if decisions & meant:
+            handles += axes.plot([], [], **mark, linestyle="none", label=label)
+    if any(cell.diff is not None and cell.diff.low is not None for cell in cells):
+        handles += axes.plot([], [], **INTERVAL, label="95 % t interval")
     if any(cell.tested and cell.tested.simultaneous for cell in cells):
-        handles += axes.plot([], [], label="simultaneous", color=canvas.BLUE, linewidth=0.8)
-    if any(cell.published for cell in cells):
+        handles += axes.plot([], [], **SIMULTANEOUS, label="interval for all rows together")
+    if table.margin:
+        handles.append(Patch(**MARGIN, label=f"margin ±{table.margin:g}"))
+    if any(cell.published and cell.published.diff is not None for cell in cells):
         handles += axes.plot([], [], **PRINTED, label="printed")
     axes.figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=8)
