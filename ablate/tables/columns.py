@@ -230,8 +230,9 @@ def _is_better(row: TableRow, metric: str) -> bool:
 
 
 def _agreement_in_words(row: TableRow, metric: str) -> str:
+    """The text without the word, which stands in front of it."""
     found = row.cells[metric].agreement
-    return found.text if found else ""
+    return found.text.removeprefix(found.word).lstrip(",: ") if found else ""
 
 
 def _factor_column(name: str, table: Table) -> Column:

@@ -24,15 +24,19 @@ body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; 
 .ablate-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .ablate-table caption { text-align: left; padding-bottom: .6rem; font-weight: 600; }
 .ablate-table th, .ablate-table td { padding: .3rem .7rem; text-align: right; white-space: nowrap; }
-.ablate-table tbody th, .ablate-table .text { text-align: left; font-weight: 400; }
+.ablate-table th, .ablate-table td { vertical-align: top; background: var(--row, Canvas); }
+.ablate-table tbody th, .ablate-table .text { text-align: left; }
 .ablate-table tbody th[scope=row] { white-space: normal; min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
+.ablate-table tbody th[scope=row] { font-weight: 400; }
+.ablate-table th:first-child:not([colspan]) { position: sticky; left: 0; }
+@media (max-width: 40rem) { .ablate-table tbody th[scope=row] { min-width: 8rem; max-width: 10rem; } }
 .ablate-table tbody th[scope=rowgroup] { font-weight: 600; padding-top: .7rem; }
 .ablate-table .long { white-space: normal; min-width: 16rem; overflow-wrap: anywhere; }
 .ablate-table summary { cursor: pointer; }
-.ablate-table details[open] { white-space: normal; min-width: 16rem; }
-.ablate-table thead th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; }
+.ablate-table details[open] { white-space: normal; min-width: 14rem; max-width: 20rem; }
+.ablate-table thead th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; text-wrap: balance; }
 .ablate-table table { border-top: 2px solid; border-bottom: 2px solid; }
-.ablate-table .baseline > * { background: color-mix(in srgb, currentColor 8%, transparent); }
+.ablate-table .baseline { --row: color-mix(in srgb, CanvasText 8%, Canvas); }
 .ablate-table figcaption { font-size: .85rem; max-width: 60rem; overflow-wrap: anywhere; }
 """
 
@@ -68,10 +72,10 @@ def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str])
 
 
 def _kind(column: Column, table: Table) -> str:
-    """The class of a column's cells, as an attribute."""
+    """The class of a column's cells, as an attribute; labels have a width of their own."""
     if not column.is_text:
         return ""
-    is_long = any(len(column.text(row)) > LONG_TEXT for row in table.rows)
+    is_long = column.name != "label" and any(len(column.text(row)) > LONG_TEXT for row in table.rows)
     return f' class="text{" long" if is_long else ""}"'
 
 
