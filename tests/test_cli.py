@@ -103,7 +103,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
         (["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"], "--full is every column and --columns"),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
-        (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, paper"),
+        (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, lab, paper, "),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "imagenet/train cannot be listed"),
     ],
 )
