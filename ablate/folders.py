@@ -58,7 +58,7 @@ def list_classes(folder: Path) -> list[str]:
     Raises:
         DataError: it cannot be listed, or holds none.
     """
-    names = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
+    names = sorted(entry.name for entry in _scan(folder) if _is_folder(entry))
     if not names:
         raise DataError(f"{folder} holds no folders; expected is one for each class, with the images of that class")
     return names
@@ -72,7 +72,7 @@ def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[
     """
     entries = sorted(_scan(folder), key=lambda entry: entry.name)
     for entry in entries:
-        if entry.is_dir():
+        if _is_folder(entry):
             raise DataError(f"{entry.path} is a folder; expected are images there: folders of classes are not nested")
     images = [entry for entry in entries if entry.name.lower().endswith(EXTENSIONS)]
     if not images:
@@ -112,6 +112,13 @@ def list_split(
     except DataError as error:
         raise DataError(f"data set '{name}': {error}. {advice}") from error
     return build_files(folder, listed)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle: whoever opens it says so
+        return False
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

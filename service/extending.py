@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -95,7 +95,8 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         refuse_cancelled(present, "be extended")
         if present.document != stored.document:
             raise ConflictError("the study was extended by another call at the same time; look at it and try again")
-        there = {(cell.row, cell.seed) for cell in studies.list_cell_keys(connection, stored.seq)}
+        there = {(cell.row, cell.seed): cell.key for cell in studies.list_cell_keys(connection, stored.seq)}
+        _refuse_other_keys(there, prepared.plan)
         new_cells = [cell for cell in prepared.cells if (cell.row, cell.seed) not in there]
         keys = {cell.key for cell in new_cells}
         trials = [trial for key, trial in prepared.plan.trials.items() if key in keys]
@@ -107,6 +108,18 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         queue_cells(connection, stored.seq, new_cells, trials, prepared.plan)
         reopen(connection, present)
         demand.refresh_demand(connection, stored.seq)
+
+
+def _refuse_other_keys(there: Mapping[tuple[str, int], str], plan: Plan) -> None:
+    """Its cells must be what they were when it was submitted, or the new ones would be compared with something else."""
+    moved = [place for place, key in plan.memberships.items() if there.get(place, key) != key]
+    if moved:
+        row, seed = moved[0]
+        raise ConflictError(
+            f"the study cannot be extended: row {quote(row)}, seed {seed} is another trial now ({len(moved)} such "
+            "cells), since a registered folder holds other images, or ablate is another version, than when it was "
+            "submitted. Submit it anew"
+        )
 
 
 def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:

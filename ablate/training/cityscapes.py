@@ -21,6 +21,7 @@ from ablate.images import DAMAGES, read_image
 from ablate.training.segmentation_metrics import IGNORED
 
 SPLITS = {True: "train", False: "val"}
+IMAGE_END = "_leftImg8bit.png"
 UNKNOWN = 254
 """Stands in the table for label ids that Cityscapes does not have."""
 
@@ -60,7 +61,7 @@ def list_pairs(root: Path, train: bool) -> tuple[Pair, ...]:
         missing = next((folder for folder in folders if not folder.is_dir()), folders[0])
         raise DataError(f"{missing} cannot be listed: {error}") from error
     files = zip(listed.images, listed.targets, strict=True)
-    pairs = sorted((Path(image), Path(labels)) for image, (labels,) in files)
+    pairs = sorted((Path(image), Path(labels)) for image, (labels,) in files if image.endswith(IMAGE_END))
     if not pairs:
         raise DataError(f"{folders[0]} holds no images; expected: CITY/CITY_000000_000019_leftImg8bit.png")
     for image, labels in pairs:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,29 +84,29 @@ def _load(name: str, train: bool, device: torch.device, root: Path) -> ImageSet:
     if name == "digits":
         images, labels = _read_digits(train)
     elif name in CIFAR:
-        images, labels = read_cifar(CIFAR[name], root, train)
+        from torchvision import datasets
+
+        images, labels = read_cifar(getattr(datasets, CIFAR[name]), root, train)
     else:
         images, labels = _read_fashion_mnist(train, root, path)
     return ImageSet(images.to(device), labels.to(device), describe(name))
 
 
-def read_cifar(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+def read_cifar(reader: Any, root: Path, train: bool) -> tuple[Tensor, Tensor]:
     """Images and labels of CIFAR by torchvision's reader, which checks every file again.
 
     Args:
-        name: of torchvision's reader.
+        reader: torchvision's class, or one derived from it.
         root: below which the folder of the data set lies.
         train: training set or test set.
 
     Raises:
         DataError: a file is missing or damaged.
     """
-    from torchvision import datasets
-
     try:
-        data = getattr(datasets, name)(root, train=train, download=False)
+        data = reader(root, train=train, download=False)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
-        raise DataError(f"data set {name} in {root} cannot be read: {error}") from error
+        raise DataError(f"{reader.__name__} in {root / reader.base_folder} cannot be read: {error}") from error
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()  # (N, 3, 32, 32)
     return images, torch.tensor(data.targets, dtype=torch.int64)
 

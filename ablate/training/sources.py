@@ -207,7 +207,7 @@ class Streamed:
 
     def _processes(self, share: float = 1.0) -> int:
         """A rank that trains on a share of each batch has that share of the trial's threads."""
-        return max(int(torch.get_num_threads() * share), 1)
+        return int(torch.get_num_threads() * share)
 
     def _inputs(self, images: Tensor, labels: Tensor) -> Batch:
         device, recipe = self._streams.device, self._recipe

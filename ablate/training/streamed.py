@@ -2,11 +2,12 @@
 
 What becomes of an image follows from the trial's seed and the image's place in the order of the whole training alone:
 not from the number of processes, from the step at which they were started, or from which images of the batch are asked
-for. Shapes: B images of a batch, side S in pixels.
+for. Shapes: B images of a batch, side S in pixels. torchvision is imported where it is used: it takes as long as torch.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import Any
@@ -15,7 +16,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
 from ablate.errors import DataError
 from ablate.folders import Files
@@ -35,6 +35,8 @@ Request = tuple[list[int], int | None]
 
 def random_crop(side: int) -> Transform:
     """ImageNet's augmentation: random resized crop, mirroring, and jitter of brightness, contrast and saturation."""
+    from torchvision.transforms import v2
+
     jitter = v2.ColorJitter(JITTER, JITTER, JITTER)
     crop: Transform = v2.Compose([v2.RandomResizedCrop(side), v2.RandomHorizontalFlip(), jitter, v2.PILToTensor()])
     return crop
@@ -42,6 +44,8 @@ def random_crop(side: int) -> Transform:
 
 def centre_crop(side: int, scale: float = 1.0) -> Transform:
     """The short side is resized to side x scale, and the centre is cut out."""
+    from torchvision.transforms import v2
+
     crop: Transform = v2.Compose([v2.Resize(round(side * scale)), v2.CenterCrop(side), v2.PILToTensor()])
     return crop
 
@@ -82,7 +86,7 @@ def decode(
     Args:
         images: what to read.
         requests: may be without end.
-        processes: how many decode.
+        processes: how many decode; never more than there are CPUs.
         pin: whether the batches shall lie in memory from which a GPU copies by itself.
 
     Raises:
@@ -93,7 +97,7 @@ def decode(
             images,
             batch_size=None,
             sampler=requests,
-            num_workers=processes,
+            num_workers=max(min(processes, len(os.sched_getaffinity(0))), 1),
             prefetch_factor=AHEAD,
             pin_memory=pin,
             multiprocessing_context="fork",

@@ -1,0 +1,73 @@
+"""The layout of ImageNet: a thousand folders, and what is said where something is missing."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablate.datasets import describe, get_path, list_imagenet
+from ablate.errors import DataError
+from ablate.images import read_image
+from tests.image_folders import write_image
+
+INFO = replace(describe("imagenet"), train_images=1000, test_images=1000)
+CLASSES = [f"n{10_000_000 + 7 * index:08d}" for index in range(1000)]
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,000 folders with one image each, for training and for testing."""
+    root = tmp_path_factory.mktemp("data") / "imagenet"
+    write_image(root.parent / "one.jpg", 0, (16, 16))
+    for part in ("train", "val"):
+        for name in CLASSES:
+            (root / part / name).mkdir(parents=True)
+            shutil.copy(root.parent / "one.jpg", root / part / name / f"{name}_1.JPEG")
+    return root
+
+
+@pytest.fixture
+def broken(thousand: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break; the images are links."""
+    return Path(shutil.copytree(thousand, tmp_path / "imagenet", copy_function=lambda a, b: Path(b).symlink_to(a)))
+
+
+def test_labels_are_the_order_of_the_folders(thousand: Path) -> None:
+    for train, part in ((True, "train"), (False, "val")):
+        files = list_imagenet(thousand, INFO, train)
+        assert files.labels.tolist() == list(range(1000))
+        assert files.path(999) == str(thousand / part / CLASSES[999] / f"{CLASSES[999]}_1.JPEG")
+    assert read_image(files.path(0))[0].size == (16, 16)
+
+
+def test_a_class_too_few_is_refused_with_what_is_expected(broken: Path) -> None:
+    shutil.rmtree(broken / "train" / CLASSES[3])
+    with pytest.raises(DataError) as caught:
+        list_imagenet(broken, INFO, True)
+    text = str(caught.value)
+    assert text.startswith(f"data set 'imagenet': {broken / 'train'} holds 999 folders, not 1,000. Expected: ")
+    assert "register" in text
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[3]} is a class that the training images do not"):
+        list_imagenet(broken, INFO, False)
+
+
+def test_an_empty_class_is_named(broken: Path) -> None:
+    (broken / "val" / CLASSES[5] / f"{CLASSES[5]}_1.JPEG").unlink()
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[5]} holds no image"):
+        list_imagenet(broken, INFO, False)
+
+
+def test_test_images_that_are_not_sorted_into_folders_are_refused(broken: Path) -> None:
+    shutil.rmtree(broken / "val")
+    write_image(broken / "val" / "ILSVRC2012_val_00000001.jpg", 0)
+    with pytest.raises(DataError, match=rf"{broken / 'val'} holds no folders; expected is one for each class"):
+        list_imagenet(broken, INFO, False)
+
+
+def test_a_part_of_imagenet_is_not_taken_for_imagenet(thousand: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(thousand.parent))
+    with pytest.raises(DataError, match=r"train holds 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
+        get_path("imagenet")

@@ -1,0 +1,274 @@
+"""Folders of one's own as data sets: what is written down of them, what is refused, and what enters a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ablate.cli import status_of
+from ablate.datasets import describe, find, get_path, list_datasets, list_files, pin
+from ablate.errors import DataError, StudyError
+from ablate.images import read_image
+from ablate.plan import plan_document
+from ablate.recipe import ClassifyRecipe
+from ablate.registering import register
+from tests.image_folders import write_folder, write_image
+
+COUNTS = {"cat": 12, "dog": 14}
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "pets", COUNTS)
+
+
+def names(name: str, train: bool) -> set[str]:
+    files = list_files(name, train)
+    return {os.path.relpath(files.path(index), files.folder) for index in range(len(files))}
+
+
+def test_a_registered_folder_is_a_data_set_like_any_other(folder: Path) -> None:
+    done = register("pets", folder)
+    info = describe("pets")
+    assert done.status == "registered"
+    assert (info.classes, info.channels, info.kind, info.is_folder) == (2, 3, "classify", True)
+    assert info.train_images + info.test_images == 26
+    assert info.test_images > 0
+    assert find("pets") == get_path("pets") == folder
+    assert [one.name for one in list_datasets()][-1] == "pets"
+    train, test = (list_files("pets", part) for part in (True, False))
+    assert (len(train), len(test)) == (info.train_images, info.test_images)
+    assert not names("pets", True) & names("pets", False)
+    for files in (train, test):
+        for index in range(len(files)):
+            assert Path(files.path(index)).parent.name == ["cat", "dog"][files.labels[index]]
+
+
+def test_mean_deviation_and_resolution_are_those_of_the_pixels(folder: Path) -> None:
+    info = describe(register("pets", folder).registered.name)
+    train = list_files("pets", True)
+    pixels = [np.asarray(read_image(train.path(index))[0]).reshape(-1, 3) / 255 for index in range(len(train))]
+    mean = np.mean([one.mean(axis=0) for one in pixels], axis=0)
+    deviation = np.sqrt(np.mean([(one**2).mean(axis=0) for one in pixels], axis=0) - mean**2)
+    assert info.mean == pytest.approx(mean, abs=1e-5)
+    assert info.std == pytest.approx(deviation, abs=1e-5)
+    sides = sorted(min(read_image(str(path))[0].size) for path in folder.rglob("*.jpg"))
+    assert info.resolution_px == sides[(len(sides) - 1) // 2]
+
+
+def test_the_content_of_an_image_alone_decides_its_side_and_equal_files_are_on_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    register("pets", folder)
+    before = names("pets", False)
+    for index in range(6):
+        shutil.copy(folder / "cat" / f"{index}.jpg", folder / "cat" / f"copy{index}.jpg")
+    register("more", folder)
+    after = names("more", False)
+    assert after - {f"cat/copy{index}.jpg" for index in range(6)} == before
+    assert all((f"cat/{index}.jpg" in after) == (f"cat/copy{index}.jpg" in after) for index in range(6))
+
+
+def test_the_fingerprint_is_of_the_content_not_of_place_or_time(folder: Path, tmp_path: Path) -> None:
+    first = register("pets", folder).registered
+    moved = shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    done = register("pets", moved)
+    assert done.status == "unchanged"
+    assert done.registered.fingerprint == first.fingerprint
+    assert find("pets") == moved
+    shutil.rmtree(folder)
+    assert get_path("pets") == moved
+
+
+def test_other_content_under_a_name_is_refused_with_advice_until_it_may_replace(folder: Path) -> None:
+    first = register("pets", folder).registered
+    write_image(folder / "cat" / "new.png", 77)
+    with pytest.raises(DataError, match=r"'pets' is registered with other content: .* --replace"):
+        register("pets", folder)
+    assert pin("pets") == first.pinned
+    assert register("pets", folder, replace=True).status == "replaced"
+    assert pin("pets") != first.pinned
+    with pytest.raises(DataError, match=r"data set 'pets' has other content now .*Plan the study anew"):
+        describe(first.pinned)
+
+
+@pytest.mark.parametrize("name", ["imagenet", "digits", "a/b", "", "-x", "x" * 41, "a@b"])
+def test_names_that_are_taken_or_cannot_be_names_are_refused(folder: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"of ablate's own|cannot name a data set"):
+        register(name, folder)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def dangle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "nothing.jpg")
+
+
+def circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (cut, "is damaged: image file is truncated"),
+        (lambda path: path.write_text("a photograph of a cat"), "is no image, or of an unknown format"),
+        (lambda path: path.write_bytes(b""), "is no image"),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)), "is no image|is damaged"),
+        (dangle, "cannot be read: No such file"),
+        (circle, "cannot be read: Too many levels"),
+    ],
+    ids=["truncated", "text", "empty", "broken png", "dangling link", "circle"],
+)
+def test_a_damaged_file_is_named_and_left_out_only_if_asked(folder: Path, damage: Any, reason: str) -> None:
+    victim = folder / "dog" / "3.jpg"
+    damage(victim)
+    with pytest.raises(
+        DataError, match=rf"1 file in {folder} cannot be used; .*--skip-damaged:\n  {victim} (?:{reason})"
+    ):
+        register("pets", folder)
+    assert all(info.name != "pets" for info in list_datasets())
+    found = register("pets", folder, skip_damaged=True).registered
+    assert [one.path for one in found.skipped] == ["dog/3.jpg"]
+    assert found.train_images + found.test_images == 25
+    assert get_path("pets") == folder
+
+
+def test_links_to_images_are_followed(folder: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jpg"
+    (folder / "cat" / "0.jpg").rename(kept)
+    (folder / "cat" / "0.jpg").symlink_to(kept)
+    assert register("pets", folder).registered.train_images
+
+
+def test_a_split_of_its_own_is_kept_and_duplicates_across_it_are_counted(tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    write_folder(split / "train", COUNTS)
+    write_folder(split / "val", {"cat": 3, "dog": 2}, seed=1)
+    shutil.copy(split / "train" / "cat" / "0.jpg", split / "val" / "cat" / "again.jpg")
+    (split / "train" / "cat" / "notes.txt").write_text("no image")
+    done = register("split", split)
+    found = done.registered
+    assert (found.train_images, found.test_images, found.test_folder, found.duplicates) == (26, 6, "val", 1)
+    assert done.others == (str(split / "train" / "cat" / "notes.txt"),)
+    assert all(name.startswith("val/") for name in names("split", False))
+
+
+def test_folders_of_another_layout_are_refused_by_the_place_that_is_wrong(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere cannot be listed: No such file"):
+        register("x", tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"cat holds no folders; expected is one for each class"):
+        register("x", folder / "cat")
+    (folder / "empty").mkdir()
+    with pytest.raises(DataError, match=rf"{folder / 'empty'} holds no image; allowed: .jpg"):
+        register("x", folder)
+    write_image(folder / "empty" / "deeper" / "1.jpg", 1)
+    with pytest.raises(DataError, match=rf"{folder / 'empty' / 'deeper'} is a folder; .* not nested"):
+        register("x", folder)
+    split = tmp_path / "split"
+    write_folder(split / "train", COUNTS)
+    write_folder(split / "test", {"cat": 2})
+    with pytest.raises(DataError, match=rf"{split / 'test' / 'dog'} is missing"):
+        register("x", split)
+
+
+def test_a_class_without_an_image_to_train_on_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "few", {"cat": 30})
+    register("cats", folder)
+    only_test = sorted(names("cats", False))[0]
+    (folder / "lone").mkdir()
+    shutil.copy(folder / only_test, folder / "lone")
+    with pytest.raises(DataError, match=r"class 'lone' in .* has no image to train on \(1 such classes\)"):
+        register("few", folder)
+
+
+def touch(folder: Path) -> Path:
+    os.utime(folder / "cat" / "1.jpg", (1, 1))
+    return folder / "cat" / "1.jpg"
+
+
+def remove(folder: Path) -> Path:
+    (folder / "cat" / "1.jpg").unlink()
+    return folder / "cat" / "1.jpg"
+
+
+def add(folder: Path) -> Path:
+    write_image(folder / "cat" / "00.jpg", 9)
+    return folder / "cat" / "00.jpg"
+
+
+def add_class(folder: Path) -> Path:
+    write_image(folder / "ant" / "1.jpg", 9)
+    return folder / "ant" / "1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [(touch, "was changed"), (remove, "is missing"), (add, "is new"), (add_class, "is new")]
+)
+def test_a_folder_that_changed_since_is_not_used_and_the_file_is_named(folder: Path, change: Any, what: str) -> None:
+    register("pets", folder)
+    changed = change(folder)
+    with pytest.raises(DataError, match=rf"{changed} {what} since the folder was registered; .*ablate data add pets"):
+        get_path("pets")
+
+
+def study(dataset: str, **base: Any) -> dict[str, Any]:
+    return {
+        "name": "s", "seeds": 1, "base": {"dataset": dataset, "steps": 3, **base},
+        "rows": [{"label": "A"}, {"label": "B", "set": {"activation": "relu"}}],
+    }  # fmt: skip
+
+
+def test_the_content_enters_the_keys_of_registered_folders_and_of_nothing_else(folder: Path) -> None:
+    digits = list(plan_document(study("digits")).trials)
+    first = register("pets", folder).registered
+    before = plan_document(study("pets"))
+    assert all(trial.recipe["dataset"] == first.pinned for trial in before.trials.values())
+    recipe = before.rows[0].recipe
+    assert ClassifyRecipe.model_validate_json(json.dumps(recipe.model_dump(mode="json"))) == recipe
+    write_image(folder / "cat" / "new.png", 77)
+    register("pets", folder, replace=True)
+    assert not set(plan_document(study("pets")).trials) & set(before.trials)
+    assert list(plan_document(study(first.pinned)).trials) == list(before.trials)
+    assert list(plan_document(study("digits")).trials) == digits
+
+
+def test_what_cannot_be_read_of_a_registration_is_an_error_of_the_study(folder: Path, root: Path) -> None:
+    register("pets", folder)
+    (root / "registered" / "pets.jsonl").write_text("{")
+    with pytest.raises(StudyError, match=r"pets.jsonl cannot be read; register the folder again"):
+        plan_document(study("pets"))
+
+
+def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["data", "add", "pets", str(folder), "--kind", "image-folder"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{pin('pets')}: registered\n  {folder}\n  2 classes, ")
+    assert status_of(["data", "add", "pets", str(folder), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["status"], answer["pinned"], answer["classes"]) == ("unchanged", pin("pets"), ["cat", "dog"])
+    assert status_of(["data", "list", "--json"]) == 0
+    item = json.loads(capsys.readouterr().out)["items"][-1]
+    assert (item["name"], item["found"], item["registered"]) == ("pets", str(folder), True)
+    cut(folder / "cat" / "2.jpg")
+    assert status_of(["data", "add", "pets", str(folder)]) == 2
+    assert f"{folder / 'cat' / '2.jpg'} is damaged" in capsys.readouterr().err
+    shutil.rmtree(folder)
+    assert status_of(["data", "list"]) == 0
+    assert "its folder is gone" in capsys.readouterr().out
