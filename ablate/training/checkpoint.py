@@ -26,12 +26,14 @@ class Training:
 
     Attributes:
         network, optimiser, scheduler: in place.
+        parallel: what the forward pass calls: the network itself, or what `Ranks.wrap` made of it.
         step: optimiser steps done.
         train_s: wall seconds of training so far, over all sittings.
         curve: points of the learning curve so far.
     """
 
     network: nn.Module
+    parallel: nn.Module
     optimiser: SGD
     scheduler: LRScheduler
     step: int

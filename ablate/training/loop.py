@@ -9,23 +9,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ablate.activations import Funnel
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipe import ClassifyRecipe, architecture_of
 from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from ablate.training.determinism import Streams, make_deterministic, pick_device
+from ablate.training.observe import observed_funnels
 from ablate.training.optim import autocast, build_optimiser, build_scheduler
+from ablate.training.ranks import ALONE, Ranks
 from ablate.training.sources import Source, open_source
+from ablate.training.together import train_together
+from ablate.training.whole_batch import WholeBatch
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0
@@ -43,23 +45,34 @@ class Setting:
     steps: int
     steps_per_epoch: int
     resolution_px: int
+    ranks: Ranks = ALONE
 
     def autocast(self) -> torch.autocast:
         """The precision of forward passes."""
         return autocast(self.streams.device, self.recipe)
+
+    def whole_batch(self) -> AbstractContextManager[object]:
+        """Whose images batch norm and dropout in training see as one batch."""
+        size = self.source.order.size
+        group = self.recipe.norm_batch or size
+        return nullcontext() if self.ranks.count == 1 and group == size else WholeBatch(self.ranks, size, group)
 
 
 class DivergedError(ArithmeticError):
     """The loss or an output is NaN or infinite: a result, not a fault."""
 
 
-def train(recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+def train(
+    recipe: ClassifyRecipe, seed: int, workdir: Path, ranks: int | None = None
+) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     """Train and evaluate one network.
 
     Args:
         recipe: what to train; `steps` or `epochs` are carried out in full.
         seed: of all random streams.
         workdir: gets the checkpoint; if it holds one of this trial, training goes on from there.
+        ranks: processes that train it together; None: one for each GPU that this process may see. The numbers do not
+            depend on it, but for rounding.
 
     Yields:
         A heartbeat at least every few seconds, a point of the curve at the end of each epoch and of training, and last
@@ -68,20 +81,38 @@ def train(recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbea
     Raises:
         DataError: the data set is missing or damaged.
         SiteError: the network cannot be built as the recipe asks.
+        TrialError: the batch cannot be divided among so many ranks.
+        RankError: the process of a rank died.
     """
+    count = ranks or max(torch.cuda.device_count(), 1)
+    if count > 1:
+        yield from train_together(recipe, seed, workdir, count)
+    else:
+        yield from train_as(ALONE, recipe, seed, workdir)
+
+
+def train_as(
+    ranks: Ranks, recipe: ClassifyRecipe, seed: int, workdir: Path
+) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """`train` as one of the ranks, all of which run through it at once; rank 0 alone evaluates and has an outcome."""
     make_deterministic()
-    setting = prepare(recipe, Streams(seed, pick_device()))
+    setting = prepare(recipe, Streams(seed, pick_device()), ranks)
     with closing(setting.source):
         yield from _train(setting, workdir)
 
 
 def _train(setting: Setting, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    ranks = setting.ranks
     training = start(setting)
-    load_checkpoint(training, workdir)
+    with ranks.first_alone():  # it sets a damaged checkpoint aside
+        load_checkpoint(training, workdir)
+    training.parallel = ranks.wrap(training.network)
     yield from training.curve
     yield from _alive(setting, training.step, setting.source.ready(train=True))
     try:
         yield from _steps(setting, training, workdir)
+        if ranks.rank:
+            return
         metrics, share = yield from evaluate(setting, training.network)
     except DivergedError as error:
         cost = cost_of(setting, training.network)
@@ -104,12 +135,15 @@ def cost_of(setting: Setting, network: nn.Module) -> Cost:
     return _costs[architecture]
 
 
-def prepare(recipe: ClassifyRecipe, streams: Streams) -> Setting:
+def prepare(recipe: ClassifyRecipe, streams: Streams, ranks: Ranks = ALONE) -> Setting:
     """The images of this seed, and the length of the training. Close its source when the trial is over."""
     source = open_source(recipe, streams)
     per_epoch = source.order.steps_per_epoch
     steps = recipe.steps or recipe.epochs * per_epoch
-    return Setting(recipe, streams, source, steps, per_epoch, recipe.resolution_px or source.info.resolution_px)
+    resolution_px = recipe.resolution_px or source.info.resolution_px
+    setting = Setting(recipe, streams, source, steps, per_epoch, resolution_px, ranks)
+    setting.whole_batch()  # refuses what cannot be divided
+    return setting
 
 
 def start(setting: Setting) -> Training:
@@ -122,7 +156,7 @@ def start(setting: Setting) -> Training:
     network = network.to(setting.streams.device, memory_format=layout)  # type: ignore[call-overload]
     optimiser = build_optimiser(network, recipe)
     scheduler = build_scheduler(optimiser, recipe, setting.steps, setting.steps_per_epoch)
-    return Training(network, optimiser, scheduler, step=0, train_s=0.0, curve=[])
+    return Training(network, network, optimiser, scheduler, step=0, train_s=0.0, curve=[])
 
 
 def _steps(setting: Setting, training: Training, workdir: Path) -> Iterator[Heartbeat | EpochMetrics]:
@@ -142,7 +176,9 @@ def _steps(setting: Setting, training: Training, workdir: Path) -> Iterator[Hear
         training.train_s += now - began
         if is_end:
             training.curve.append(progress.point(training))
-            save_checkpoint(training, workdir)
+            setting.ranks.average_statistics(training.network)
+            if setting.ranks.rank == 0:
+                save_checkpoint(training, workdir)
             yield training.curve[-1]
         else:
             yield Heartbeat(step=training.step, steps=setting.steps, metrics=progress.metrics())
@@ -150,19 +186,20 @@ def _steps(setting: Setting, training: Training, workdir: Path) -> Iterator[Hear
 
 
 def one_step(setting: Setting, training: Training) -> tuple[torch.Tensor, torch.Tensor]:
-    """One optimiser step. Returns the batch's loss, () of float, and its number of errors, () of int."""
+    """One optimiser step. Returns the whole batch's loss, () of float, and its number of errors, () of int."""
     recipe, streams, step = setting.recipe, setting.streams, training.step
-    inputs, labels = setting.source.batch(step)
+    inputs, labels = setting.source.batch(step, setting.ranks.part(setting.source.order.size))
     torch.manual_seed(streams.number("dropout", step))
-    with setting.autocast():
-        logits = training.network(inputs)  # (N, classes)
+    with setting.autocast(), setting.whole_batch():
+        logits = training.parallel(inputs)  # (N, classes)
     loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     training.optimiser.step()
     training.scheduler.step()
     training.step += 1
-    return loss.detach(), (logits.detach().argmax(1) != labels).sum()
+    errors = (logits.detach().argmax(1) != labels).sum()
+    return setting.ranks.mean(loss.detach()), setting.ranks.sum(errors)
 
 
 class Progress:
@@ -248,22 +285,3 @@ def _test(setting: Setting, network: nn.Module, sums: dict[str, float], share: d
         sums["top5"] += float((~best.any(1)).sum())
         sums["loss"] += float(cross_entropy(logits, labels, reduction="sum"))
         yield
-
-
-@contextmanager
-def observed_funnels(network: nn.Module, share: dict[str, float] | None) -> Iterator[None]:
-    """While the block runs, note in `share` for each funnel with the max the share of pixels at which T(x) > x."""
-
-    def note(share: dict[str, float], name: str, funnel: Funnel, inputs: tuple[torch.Tensor]) -> None:
-        share[name] = float((funnel.condition(inputs[0]) > inputs[0]).float().mean())
-
-    hooks = [
-        part.register_forward_pre_hook(partial(note, share, name))
-        for name, part in network.named_modules()
-        if share is not None and isinstance(part, Funnel) and part.combine == "max"
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -154,7 +154,7 @@ class InMemory:
 
 
 class Streamed:
-    """Files that are decoded by processes, each into a crop of its own; as many as the trial has threads."""
+    """Files that are decoded by processes, each into a crop of its own."""
 
     def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
         self.info = describe(recipe.dataset)
@@ -173,10 +173,8 @@ class Streamed:
         batches = self._batches
         if batches is None or self._next != (step, part):
             self.close()
-            size = self.order.size
-            requests = steps_from(step, lambda one: self.order.at(one).tolist(), size, part)
-            share = len(range(*part.indices(size))) / size
-            self._batches = batches = decode(self._train, requests, self._processes(share), pin=self._on_gpu)
+            requests = steps_from(step, lambda one: self.order.at(one).tolist(), self.order.size, part)
+            self._batches = batches = decode(self._train, requests, self._processes, pin=self._on_gpu)
         images, labels = next(batches)
         self._next = step + 1, part
         return self._inputs(images, labels)
@@ -187,7 +185,7 @@ class Streamed:
         files = choose_files(pin(self._recipe.dataset), False, self._recipe.test_images, 0)
         images = Images(files, centre_crop(self._side, EVAL_SCALE), self.order.streams)
         requests = in_pieces(0, len(files), TEST_BATCH_STREAMED)
-        for batch in decode(images, requests, self._processes(), pin=self._on_gpu):
+        for batch in decode(images, requests, self._processes, pin=self._on_gpu):
             yield self._inputs(*batch)
 
     def ready(self, train: bool) -> Iterator[None]:
@@ -205,9 +203,10 @@ class Streamed:
     def _on_gpu(self) -> bool:
         return self._streams.device.type == "cuda"
 
-    def _processes(self, share: float = 1.0) -> int:
-        """A rank that trains on a share of each batch has that share of the trial's threads."""
-        return int(torch.get_num_threads() * share)
+    @property
+    def _processes(self) -> int:
+        """As many as this process has threads; the ranks of a trial divide its threads among them."""
+        return torch.get_num_threads()
 
     def _inputs(self, images: Tensor, labels: Tensor) -> Batch:
         device, recipe = self._streams.device, self._recipe

@@ -84,7 +84,8 @@ def get_table(
     """The table of a study; while trials are to come, as far as it is known.
 
     In JSON it has every cell, unrounded, with each seed's value. CSV is for machines (all columns unless told) and
-    comes as a file to save; Markdown, LaTeX (booktabs) and HTML show the columns that the study asks for.
+    comes as a file to save; Markdown, LaTeX (booktabs, longtable where it is higher than a page) and HTML show the
+    columns that the study asks for.
     """
     chosen = format or negotiate(accept)
     table = results.get_table(context, study_id)

@@ -1,0 +1,80 @@
+"""The process of one rank: `python -m ablate.training.member PIPE`, started by `ablate.training.together` alone."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from datetime import timedelta
+from multiprocessing.connection import Connection
+
+import torch
+from torch import distributed
+
+from ablate.training.loop import train_as
+from ablate.training.together import Failed, Share
+
+PATIENCE = timedelta(minutes=10)
+"""How long a rank waits for another; rank 0 writes checkpoints meanwhile, and each reads its own images."""
+
+
+def main() -> None:
+    """Carry out the share that comes through the pipe, whose number is the argument; ends by being ended.
+
+    A rank that is done stays, since NCCL takes the going of one for a failure of all.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe = Connection(int(sys.argv[1]))
+    share: Share = pipe.recv()
+    watch = threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True)
+    watch.start()
+    try:
+        _join(share)
+        for message in train_as(share.ranks, share.recipe, share.seed, share.workdir):
+            if share.ranks.rank == 0:
+                pipe.send(message)
+    except Exception as error:  # reported to the trial's process, which raises it
+        pipe.send(Failed(_portable(error, share), time.monotonic()))
+    watch.join()
+
+
+def _join(share: Share) -> None:
+    """Meet the other ranks; on GPUs, take the one with the rank's number."""
+    ranks, device = share.ranks, None
+    if torch.cuda.is_available():
+        device = torch.device("cuda", ranks.rank)
+        torch.cuda.set_device(device)
+    distributed.init_process_group(
+        "nccl" if device else "gloo",
+        init_method=f"file://{share.store}",
+        rank=ranks.rank,
+        world_size=ranks.count,
+        timeout=PATIENCE,
+        device_id=device,
+    )
+
+
+def _end_with_parent(pipe: Connection) -> None:
+    """The trial's process says nothing more: what comes is its end, however that came."""
+    try:
+        pipe.recv()
+    except (EOFError, OSError):
+        os.killpg(0, signal.SIGKILL)
+
+
+def _portable(error: Exception, share: Share) -> Exception:
+    """The error with its traceback as a note, or, where it cannot be pickled, its text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # a foreign class can do anything here
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(f"on rank {share.ranks.rank} of {share.ranks.count}:\n{traceback.format_exc()}")
+    return error
+
+
+if __name__ == "__main__":
+    main()
