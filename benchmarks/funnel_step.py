@@ -154,7 +154,7 @@ def in_worker_environment() -> None:
     """Start this script again with one thread and the workers' settings of malloc, which must precede the process."""
     wanted = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": "1"}
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, **wanted})
 
 
 def show(title: str, table: Mapping[str, Figures]) -> None:
