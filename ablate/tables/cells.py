@@ -10,7 +10,7 @@ from typing import Any
 from ablate.statistics.sentences import MINUS, format_p
 from ablate.tables.table import Cell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
-from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of
+from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of, places_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,27 @@ def _end_text(row: TableRow) -> str:
     return "failed" if row.n_failed else "diverged"
 
 
-def difference_text(cell: Cell, decimals: int) -> str:
-    """The difference from the baseline with its interval."""
+def difference_text(cell: Cell, decimals: int, *, is_asked: bool = False) -> str:
+    """The difference from the baseline with its interval, in more decimals than these where it needs them.
+
+    Args:
+        cell: of the row.
+        decimals: of the metric's columns.
+        is_asked: whether a reader asked for so many; then there are no more.
+    """
     found = cell.diff
     if found is None:
         return MISSING
-    places = places_of((found.mean, found.low, found.high), decimals, beside=cell.mean or 0.0)
-    mean = number(found.mean, places, signed=True)
+    beside = cell.mean or 0.0
     if found.low is None or found.high is None:
-        return mean
+        return number(found.mean, places_of((found.mean,), decimals, beside=beside), signed=True)
+    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
+    mean = number(found.mean, places, signed=True)
     return f"{mean} [{number(found.low, places)}, {number(found.high, places)}]"
 
 
-def _difference_text(row: TableRow, metric: str, decimals: int) -> str:
-    return difference_text(row.cells[metric], decimals)
+def _difference_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
+    return difference_text(row.cells[metric], decimals, is_asked=is_asked)
 
 
 def _printed_text(row: TableRow, metric: str, decimals: int) -> str:
@@ -86,11 +93,11 @@ def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
     return MISSING if p is None else format_p(p)
 
 
-def _simultaneous_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.simultaneous")
+def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
+    found, beside = follow(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
     if not isinstance(found, Bounds):
         return MISSING
-    places = places_of((found.low, found.high), decimals, beside=row.cells[metric].mean or 0.0)
+    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
     return f"[{number(found.low, places)}, {number(found.high, places)}]"
 
 
@@ -101,9 +108,11 @@ def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
     return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
 
 
-def _mde_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.mde")
-    return number(found, places_of((found,), decimals)) if isinstance(found, float) else MISSING
+def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
+    found, beside = follow(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
+    if not isinstance(found, float):
+        return MISSING
+    return number(found, places_within(-found, found, decimals, beside=beside, is_asked=is_asked))
 
 
 def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
@@ -125,6 +134,9 @@ def _agreement_text(row: TableRow, metric: str, decimals: int, name: str = "word
     found = row.cells[metric].agreement
     return getattr(found, name) if found else MISSING
 
+
+SPREADING = ("diff", "simultaneous", "mde")
+"""Parts that have decimals of their own unless a reader asks for some: their texts take `is_asked`."""
 
 METRIC_TEXTS: dict[str, Callable[..., str]] = {
     "": _mean_text,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate.errors import TableError, nearest, quote
-from ablate.tables.cells import METRIC_TEXTS, PLAIN, Field, follow, metric_fields
+from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, follow, metric_fields
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
@@ -202,16 +202,18 @@ def _build_column(name: str, table: Table, digits: int | None) -> Column:
     if name in (*PARTS, *TESTED):
         metric, part = table.metric, name
     if metric in table.directions:
-        decimals = metric_decimals(table, metric) if digits is None else digits
-        return _metric_column(name, metric, part, table, decimals)
+        return _metric_column(name, metric, part, table, digits)
     return _plain_column(name)
 
 
-def _metric_column(name: str, metric: str, part: str, table: Table, decimals: int) -> Column:
+def _metric_column(name: str, metric: str, part: str, table: Table, digits: int | None) -> Column:
     heading = HEADINGS[part] if part else metric_name(metric)
     if part and metric != table.metric:
         heading = f"{metric_name(metric)}: {heading}"
+    decimals = metric_decimals(table, metric) if digits is None else digits
     text = partial(METRIC_TEXTS[part], metric=metric, decimals=decimals)
+    if part in SPREADING:
+        text = partial(text, is_asked=digits is not None)
     direction = None if part else table.directions[metric]
     return Column(
         name,

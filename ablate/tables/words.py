@@ -32,6 +32,8 @@ METRIC_NAMES = {
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 LARGE, SMALL = 1e7, 1e-4
 """From the one on, and below the other where decimals show zeros only, a number is written with an exponent."""
+ROUNDING = 1e-9
+"""Share of a number below which a difference of two such numbers is their rounding error."""
 SCIENTIFIC = re.compile(r"(\d\.\d{3})e([+-]\d+)")
 """How `number` writes one: digits and exponent."""
 
@@ -71,6 +73,30 @@ def places_of(values: Iterable[float | None], decimals: int, *, beside: float = 
     shown = float(f"{largest:.{decimals}f}")
     is_tiny = shown == 0 < largest and max(largest, abs(beside)) < SMALL
     return None if shown >= LARGE or is_tiny else decimals
+
+
+def places_within(low: float, high: float, decimals: int, *, beside: float, is_asked: bool = False) -> int | None:
+    """As `places_of`, for an interval and what lies in it: decimals in which it reads as one, and its ends as not 0.
+
+    Those of the column mostly. An interval that they squeeze to a point gets two digits of its half width (where all
+    differences are the same, of the difference), and one more if an end would still read as zero.
+
+    Args:
+        low, high: ends of the interval.
+        decimals: of the column.
+        beside: what they are differences of; a rounding error of it is nothing.
+        is_asked: whether a reader asked for these decimals; then they stay.
+    """
+    places, error = places_of((low, high), decimals, beside=beside), ROUNDING * abs(beside)
+    size = next((size for size in ((high - low) / 2, abs(high + low) / 2) if size > error), None)
+    if places is None or size is None or is_asked:
+        return places
+
+    def shows(places: int) -> bool:
+        return size >= 10**-places and all(float(f"{end:.{places}f}") for end in (low, high) if abs(end) > error)
+
+    two_digits = max(decimals, 1 - math.floor(math.log10(size)))
+    return next((each for each in (decimals, two_digits, two_digits + 1) if shows(each)), two_digits)
 
 
 def number(value: float, places: int | None, *, signed: bool = False) -> str:

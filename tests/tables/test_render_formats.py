@@ -16,7 +16,7 @@ from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
 from ablate.tables.published import load_published
 from ablate.tables.render import FORMATS, render
-from ablate.tables.words import number, places_of
+from ablate.tables.words import number, places_of, places_within
 from ablate.trial import Measured, Outcome
 
 METRIC = "top1_error_pct"
@@ -130,6 +130,49 @@ def test_one_number_out_of_proportion_leaves_the_others_as_they_are(make_plan, m
     assert re.fullmatch(r"\d\.\d{3}e-06 ± \d\.\d{3}e-0\d \(3\)", cells["tiny"][0])
     assert numbers(cells["tiny"][1])[0].startswith("-2"), "the difference is of the baseline's size"
     assert cells["b"][1] == "0.00 [0.00, 0.00]", "beside ordinary numbers a tiny difference is none"
+
+
+@pytest.fixture
+def paired(make_plan, make_records):
+    """Rows that share what their seeds do: b is .003 better on all of them, c all but so, d is a plain row."""
+    plan = make_plan([{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate("abcd")], seeds=range(8))
+    records = make_records(plan, [20, 20, 20, 21], noise=0.6)
+    first = {seed: records[plan.memberships["a", seed]].outcome.metrics[METRIC] for seed in plan.seeds}
+    for label, spread in (("b", 0.0), ("c", 0.0005)):
+        for seed, value in first.items():
+            record = records[plan.memberships[label, seed]]
+            metrics = {METRIC: value - 0.003 + spread * (-1) ** seed}
+            outcome = record.outcome.model_copy(update={"metrics": metrics})
+            records[record.trial.key] = record.model_copy(update={"outcome": outcome})
+    return build_table(plan, records)
+
+
+def test_a_decided_row_never_stands_beside_an_interval_of_zeros(paired):
+    cells = {row[0]: row[1:] for row in markdown_cells(render(paired, "md"))[1:]}
+    assert [paired.row(label).cells[METRIC].decision for label in "bc"] == ["better", "better"]
+    assert cells["b"][1] == "−0.0030 [−0.0030, −0.0030]"
+    assert cells["c"][1] == "−0.00300 [−0.00345, −0.00255]"
+    assert re.fullmatch(r"\+\d\.\d\d \[0\.\d\d, \d\.\d\d\]", cells["d"][1]), "others keep the column's decimals"
+    full = markdown_cells(render(paired, "md", columns=["simultaneous", "mde"]))
+    assert all(float(value) for value in numbers(" ".join(full[3][1:])))
+    asked = markdown_cells(render(paired, "md", digits=1))
+    assert asked[3][2] == "0.0 [0.0, 0.0]", "a reader who asks for decimals gets them"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decimals"),
+    [
+        (-0.3, 0.4, 2),
+        (0.001, 0.4, 3),  # the end that makes it better shows
+        (2.9995, 3.0005, 5),
+        (-1e-12, 1e-12, 2),  # a rounding error
+        (0.0, 0.0, 2),
+        (0.0, 0.3, 2),
+        (1e20, 3e20, None),
+    ],
+)
+def test_an_interval_has_decimals_that_show_it(low, high, decimals):
+    assert places_within(low, high, 2, beside=20.0) == decimals
 
 
 def scaled_table(make_plan, make_records, scales):
