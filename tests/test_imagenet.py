@@ -11,6 +11,10 @@ import pytest
 from ablate.datasets import describe, get_path, list_imagenet
 from ablate.errors import DataError
 from ablate.images import read_image
+from ablate.recipe import ClassifyRecipe
+from ablate.registering import register
+from ablate.training.loop import train
+from ablate.trial import Outcome
 from tests.image_folders import write_image
 
 INFO = replace(describe("imagenet"), train_images=1000, test_images=1000)
@@ -71,3 +75,19 @@ def test_a_part_of_imagenet_is_not_taken_for_imagenet(thousand: Path, monkeypatc
     monkeypatch.setenv("ABLATE_DATA", str(thousand.parent))
     with pytest.raises(DataError, match=r"train holds 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
         get_path("imagenet")
+
+
+def test_a_part_of_it_is_registered_as_it_lies_and_trained_on(
+    thousand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    found = register("part", thousand).registered
+    assert (len(found.classes), found.train_images, found.test_folder, found.duplicates) == (1000, 1000, "val", 1000)
+    recipe = ClassifyRecipe(
+        dataset="part", model="shufflenet_v2_x0.5", width=0.25, resolution_px=32, augment="resized_crop_flip_jitter",
+        steps=2, batch_size=8, test_images=50,
+    )  # fmt: skip
+    *_, outcome = train(recipe, 0, tmp_path / "trial")
+    assert isinstance(outcome, Outcome)
+    assert outcome.status == "succeeded"
+    assert outcome.metrics["top1_error_pct"] > 50

@@ -175,6 +175,18 @@ def test_a_trial_gives_the_same_numbers_twice_and_after_an_interruption(
     assert (went_on, same.metrics) == (curve, outcome.metrics)
 
 
+@pytest.mark.slow
+def test_two_ranks_decode_their_own_images_and_give_the_numbers_of_one(tmp_path: Path) -> None:
+    recipe = small(steps=4)
+    curve, outcome = finish(recipe, tmp_path / "one")
+    *points, last = train(recipe, 0, tmp_path / "two", ranks=2)
+    assert isinstance(last, Outcome)
+    assert last.metrics["test_loss"] == pytest.approx(outcome.metrics["test_loss"], rel=1e-3)
+    together = [point.metrics["train_loss"] for point in points if isinstance(point, EpochMetrics)]
+    assert together == pytest.approx([point.metrics["train_loss"] for point in curve], rel=1e-3)
+    assert not psutil.Process().children()
+
+
 def damage_unseen(path: Path) -> None:
     """Cut the file's content short, but neither its size nor its time."""
     status, content = path.stat(), path.read_bytes()
