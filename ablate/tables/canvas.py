@@ -29,6 +29,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
 MEASURED_PT = 100
 """Size at which characters are measured."""
+EXPLORATORY = "results were known when the study was fixed or changed"
+"""Below a title that says `Exploratory: `."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
 
 STYLE: dict[str, Any] = {
@@ -63,14 +65,15 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(table: Table, height_in: float) -> Figure:
-    """A figure of the common width that holds the table's title and nothing else."""
-    return titled_figure(title_of(table), height_in)
+    """A figure of the common width that holds the table's title, with a line on why it is exploratory, if it is."""
+    return titled_figure(title_of(table), height_in, EXPLORATORY if table.exploratory else "")
 
 
-def titled_figure(title: str, height_in: float) -> Figure:
-    """A figure of the common width that holds a title and nothing else."""
+def titled_figure(title: str, height_in: float, below: str = "") -> Figure:
+    """A figure of the common width that holds a title, with a line below it, and nothing else."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
-    figure.suptitle(printable(shortened(title)), x=0.01, ha="left", fontsize=10)
+    lines = [printable(shortened(title)), *([below] if below else [])]
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
     return figure
 
 

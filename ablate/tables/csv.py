@@ -24,15 +24,15 @@ def guard_formula(text: str) -> str:
 
 
 def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:
-    """The columns' plain fields, behind the study, the scale, the state, the group, the label and the baseline mark."""
+    """The columns' plain fields, behind what the table is (study, scale, its states) and the row (group, label)."""
     fields = [field for column in columns if column.name != "label" for field in column.fields]
-    first = ["study", "scale", "provisional", "group", "label", "baseline"]
+    first = ["study", "scale", "provisional", "exploratory", "group", "label", "baseline"]
     last = ["published_source", "notes"] if table.published else ["notes"]
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow([guard_formula(name) for name in (*first, *(field.header for field in fields), *last)])
     for row in table.rows:
-        lead = [table.study, table.scale, table.provisional, row.group, row.label, row.baseline]
+        lead = [table.study, table.scale, table.provisional, table.exploratory, row.group, row.label, row.baseline]
         values = [_cell(field.value(row), digits if field.rounds else None) for field in fields]
         source = [_source(table, row)] if table.published else []
         writer.writerow([*(_cell(value) for value in lead), *values, *source, guard_formula("; ".join(row.notes))])

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ablate.tables.columns import Column, is_measured
-from ablate.tables.headings import caption_of
+from ablate.tables.headings import caption_of, reading_notes
 from ablate.tables.latex_layout import Layout, blocks_of, choose_layout, heading_lines, rooms_of
 from ablate.tables.latex_text import escape_latex
 from ablate.tables.notes_verdicts import method_notes, open_notes
@@ -30,7 +30,7 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) 
     """Caption, label, one tabular (or several), notes below."""
     silent = _silent(table, columns)
     printed = [note for note in notes if note not in silent]
-    layout = choose_layout(table, columns, caption_of(table), printed)
+    layout = choose_layout(table, columns, caption_of(table, columns), printed)
     packages = "booktabs,longtable" if layout.environment == "longtable" else "booktabs"
     head = f"% study {table.study}, scale {_comment(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
     hidden = [f"% {_comment(note)}" for note in notes if note in silent]
@@ -40,12 +40,18 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) 
 
 def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
     """Notes that no reader of a paper needs: what the caption says, when trials ran."""
-    said = method_notes(table)
+    said = [*method_notes(table), *reading_notes(table, columns)]
     return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
 
 
 def _float(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
-    yield from (f"\\begin{{{layout.environment}}}[t]", "\\centering", *_type(layout), *_caption(table), "\\smallskip")
+    yield from (
+        f"\\begin{{{layout.environment}}}[t]",
+        "\\centering",
+        *_type(layout),
+        *_caption(table, columns),
+        "\\smallskip",
+    )
     for index, block in enumerate(blocks_of(layout, table, columns)):
         rooms = rooms_of(layout, table, block)
         yield from ["\\par\\medskip"] if index else []
@@ -63,7 +69,7 @@ def _long(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[s
         head = ["\\toprule", *_head(block), "\\midrule"]
         yield from ["\\addtocounter{table}{-1}"] if index else []
         yield f"\\begin{{longtable}}{{{_spec(block, rooms)}}}"
-        yield from (*(again if index else [*_caption(table), "\\\\"]), *head, "\\endfirsthead")
+        yield from (*(again if index else [*_caption(table, columns), "\\\\"]), *head, "\\endfirsthead")
         yield from (*again, *head, "\\endhead")
         yield from ("\\midrule", CONTINUED.format(count=len(block)), "\\endfoot", "\\bottomrule", "\\endlastfoot")
         yield from (*_body(table, block, rooms, with_keys=index == 0), "\\end{longtable}")
@@ -79,8 +85,8 @@ def _type(layout: Layout) -> list[str]:
     return [f"\\{layout.size}", f"\\setlength{{\\tabcolsep}}{{{layout.gap}pt}}"]
 
 
-def _caption(table: Table) -> list[str]:
-    return [f"\\caption{{{escape_latex(caption_of(table))}}}", f"\\label{{tab:{table.study}}}"]
+def _caption(table: Table, columns: Sequence[Column]) -> list[str]:
+    return [f"\\caption{{{escape_latex(caption_of(table, columns))}}}", f"\\label{{tab:{table.study}}}"]
 
 
 def _spec(columns: Sequence[Column], rooms: Sequence[float | None]) -> str:

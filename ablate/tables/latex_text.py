@@ -28,6 +28,9 @@ SYMBOLS = {
     "⊗": r"$\otimes$", "–": "--", "—": "---", "…": r"\ldots{}", "‘": r"\textquoteleft{}", "’": r"\textquoteright{}",
     "“": "``", "”": "''", "•": r"$\bullet$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "©": r"\copyright{}",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}",
+    "¡": r"\textexclamdown{}", "¿": r"\textquestiondown{}", "£": r"\pounds{}", "¥": r"Y\llap{=}", "¢": r"c\llap{/}",
+    "€": "EUR", "®": r"\textregistered{}", "¶": r"\P{}", "¬": r"$\neg$", "«": r"$\ll$", "»": r"$\gg$",
+    "¦": r"\textbar{}", "´": r"\textquoteright{}", "\u00ad": r"\-", "\u2044": "/",
     "ł": r"\l{}", "Ł": r"\L{}", "å": r"\aa{}", "Å": r"\AA{}", "ı": r"\i{}",
 }  # fmt: skip
 
@@ -47,6 +50,8 @@ ACCENTS = {
     "\u0306": "u ", "\u030a": "r ", "\u030b": "H ", "\u030c": "v ", "\u0327": "c ", "\u0323": "d ",
 }  # fmt: skip
 """Combining mark -> accent command."""
+
+RAISED = {"<super>": r"\textsuperscript", "<sub>": r"\textsubscript"}
 
 
 def escape_latex(text: str) -> str:
@@ -87,8 +92,9 @@ def _accented(character: str) -> str | None:
 
 
 def _compatible(character: str) -> str:
-    """The ASCII that a character is a form of (a ligature, a superscript), else its code point."""
-    plain = unicodedata.normalize("NFKD", character)
-    if plain.isascii() and plain.isprintable():
-        return _characters(plain)
-    return f"U+{ord(character):04X}" + r"\allowbreak{}"
+    """What a character is a form of (a ligature, a fraction, a superscript), else its code point."""
+    form, plain = unicodedata.decomposition(character), unicodedata.normalize("NFKD", character)
+    if plain == character or not all(each in SYMBOLS or (each.isascii() and each.isprintable()) for each in plain):
+        return f"U+{ord(character):04X}" + r"\allowbreak{}"
+    raised = next((command for mark, command in RAISED.items() if form.startswith(mark)), None)
+    return f"{raised}{{{_characters(plain)}}}" if raised else _characters(plain)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.csv import render_csv
+from ablate.tables.headings import reading_notes
 from ablate.tables.html import render_html
 from ablate.tables.latex import render_latex
 from ablate.tables.markdown import render_markdown
@@ -33,21 +34,23 @@ def render(
             machines, all. JSON always carries every cell.
         digits: decimals of metrics. None follows their spread (two digits of the median sd); CSV and JSON are then
             unrounded. Text shows what is too large or too small for them in four digits with an exponent.
-        measured: False leaves out measured times, memory and provenance notes: the form whose bytes do not change
-            when the study is run again.
+        measured: False leaves out measured times, memory, provenance notes and commits: the form whose bytes do not
+            change when the study is run again.
 
     Raises:
         TableError: an unknown format or column, or digits out of range.
     """
     if format not in FORMATS:
         raise TableError(f"no table format {quote(format)}{nearest(format, FORMATS)}")
+    if not measured:
+        table = table.model_copy(update={"provenance": [], "commits": []})
     names = ["all"] if format == "csv" and columns is None else columns
     chosen = choose_columns(table, names, digits=digits, measured=measured)
     if format == "json":
         return _render_json(table, chosen, measured)
     if format == "csv":
         return render_csv(table, chosen, digits=digits)
-    notes = [*table.notes, *(table.provenance if measured else [])]
+    notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
     renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
     return renderer(table, chosen, notes)
 

@@ -142,6 +142,14 @@ def test_when_trials_ran_is_a_comment_and_no_text(table):
     assert re.search(r"^% trials finished from", render(table, "tex"), re.MULTILINE)
 
 
+def test_the_symbols_of_western_keyboards_are_printed_as_such(tmp_path, make_plan, make_records):
+    symbols = "¡¢£¥¦§©ª«¬®°±²³´µ¶·¹º»¼½¾¿×÷€"
+    plan = make_plan([{"label": "a"}, {"label": f"b {symbols}", "set": {"window": "5x5"}}])
+    text = render(build_table(plan, make_records(plan)), "tex")
+    assert "U+" not in "".join(line for line in text.splitlines() if not line.startswith("%"))
+    compile_latex(tmp_path, text)
+
+
 @given(st.text(max_size=40))
 def test_escaped_text_is_plain_ascii_with_balanced_braces(text):
     escaped = escape_latex(text)
@@ -160,6 +168,7 @@ def test_escaped_text_is_plain_ascii_with_balanced_braces(text):
         ("Müller, Dvořák", "M\\\"{u}ller, Dvo\\v {r}\\'{a}k"),
         ("--x", "-{}-x"),
         ("[a]", "{}[a]"),
+        ("5 µs, ½ of 10²", "5 $\\mu$s, 1/2 of 10\\textsuperscript{2}"),
         ("漢", "U+6F22\\allowbreak{}"),
     ],
 )

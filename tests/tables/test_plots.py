@@ -66,6 +66,26 @@ def test_plots_of_no_record_at_all_are_drawn(window_plan, name):
     assert plot(build_table(window_plan, {}), {}, window_plan, name)
 
 
+@pytest.mark.parametrize("count", [2, 8])
+def test_a_plot_of_an_exploratory_table_says_so_and_why(make_plan, make_records, count):
+    plan = make_plan(
+        [{"label": f"row {n}", "set": {"lr": 0.1 + n}} for n in range(count)], seeds=range(4), title="t" * 200
+    )
+    records = make_records(plan)
+    table = build_table(plan, records)
+    marked = table.model_copy(update={"exploratory": True})
+    grid = grid_table(3, 2, "level {}").model_copy(update={"exploratory": True})
+    with canvas.drawing():
+        for figure in (draw_forest(marked, 2), draw_seeds(marked), draw_curves(marked, records), draw_effects(grid)):
+            check_texts(figure)
+            title, below = figure.get_suptitle().split("\n")
+            assert title.startswith("Exploratory: ")
+            assert below == "results were known when the study was fixed or changed"
+            bottom = figure.texts[0].get_window_extent().y0
+            assert all(axes.get_tightbbox().y1 <= bottom for axes in figure.axes if axes.get_visible())
+        assert "xploratory" not in draw_forest(table, 2).get_suptitle()
+
+
 def test_many_rows_make_a_plot_higher(make_plan, make_records):
     heights = []
     for count in (2, 20):

@@ -239,6 +239,50 @@ def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan,
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_an_exploratory_table_says_so_in_its_head_and_with_its_numbers(table, format):
+    marked = table.model_copy(update={"exploratory": True})
+    text = render(marked, format)
+    if format == "csv":
+        assert {line["exploratory"] for line in csv_rows(text)} == {"true"}
+        assert {line["exploratory"] for line in csv_rows(render(table, format))} == {"false"}
+        return
+    assert {"json": '"exploratory": true', "html": "<caption>Exploratory: ", "tex": "\\caption{Exploratory: "}.get(
+        format, "### Exploratory: "
+    ) in text
+    both = render(marked.model_copy(update={"provisional": True}), format)
+    assert format == "json" or "Provisional, exploratory: " in both
+
+
+def caption_of(text: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith("\\caption"))
+
+
+def test_bold_is_explained_where_something_is_bold(paired, lost):
+    for format in ("md", "html", "tex"):
+        assert "bold: decided better" in render(paired, format)
+        assert "bold: decided better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
+        assert "bold: decided better" not in render(lost, format), "nothing is better"
+    assert "bold: decided better" in caption_of(render(paired, "tex"))
+
+
+def test_the_commit_is_in_the_caption_and_below_other_tables(table):
+    assert table.commits == ["abc123"]
+    assert "trained with commit abc123." in caption_of(render(table, "tex"))
+    for format in ("md", "html"):
+        assert "trained with commit abc123" in render(table, format)
+    several = table.model_copy(update={"commits": ["abc123", "def456+"]})
+    text = caption_of(render(several, "tex"))
+    assert "trained with commits abc123, def456+ (+: with changes on top)" in text
+    assert "abc123" not in render(table, "tex", measured=False)
+
+
+def test_a_caption_begins_with_what_there_is(table):
+    text = caption_of(render(table.model_copy(update={"setup": []}), "tex"))
+    assert "Mean $\\pm$ standard deviation over 3 seeds" in text
+    assert ". ;" not in text
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_without_records_the_table_is_empty_in_every_format(window_plan, format):
     text = render(build_table(window_plan, {}, provisional=True), format)
     assert "B 3x3" in text
