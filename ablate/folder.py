@@ -20,6 +20,9 @@ from ablate.errors import TrialError
 from ablate.registration import Registration, changes
 from ablate.trial import TrialRecord
 
+ASIDE = "before-"
+"""What the names of folders begin with that hold what was set aside."""
+
 
 class Folder:
     """The state of one study at one scale on disk."""
@@ -76,18 +79,16 @@ class Folder:
         Raises:
             TrialError: a line cannot be read.
         """
-        if not self.trials_file.exists():
-            return {}
-        whole = self.trials_file.read_bytes().rpartition(b"\n")[0]
-        records = {}
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                record = TrialRecord.model_validate_json(line)
-            except ValidationError as error:
-                text = f"line {number} of {self.trials_file} is no trial record; remove it to train its trial again"
-                raise TrialError(text) from error
-            records[record.trial.key] = record
-        return records
+        return {record.trial.key: record for record in _read(self.trials_file)}
+
+    def read_set_aside(self) -> list[TrialRecord]:
+        """The records that `set_aside` took away, which somebody may have looked at.
+
+        Raises:
+            TrialError: a line cannot be read.
+        """
+        files = sorted(self.path.glob(f"{ASIDE}*/{self.trials_file.name}"))
+        return [record for file in files for record in _read(file)]
 
     def _cut_off_a_torn_line(self) -> None:
         """Move what a crash left of a last line into `trials.torn`. Only the holder of the lock may do so."""
@@ -128,10 +129,21 @@ class Folder:
         """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""
         if not self.trials_file.exists():
             return None
-        taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(r"before-(\d+)", path.name))]
-        aside = self.path / f"before-{max(taken, default=0) + 1}"
+        taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(ASIDE + r"(\d+)", path.name))]
+        aside = self.path / f"{ASIDE}{max(taken, default=0) + 1}"
         aside.mkdir()
         for path in (self.trials_file, self.path / "trials"):
             if path.exists():
                 path.rename(aside / path.name)
         return aside
+
+
+def _read(file: Path) -> Iterator[TrialRecord]:
+    """The records of a file, in order; a last line without its end is not looked at."""
+    whole = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            yield TrialRecord.model_validate_json(line)
+        except ValidationError as error:
+            text = f"line {number} of {file} is no trial record; remove it to train its trial again"
+            raise TrialError(text) from error

@@ -4,15 +4,17 @@ A test assumes that seeds, rows, metric, margin and level were chosen before the
 study's results keeps its registrations beside them, one for the start and one for each change; from them and the
 results' times follows what a table has to say about it.
 
-Results are shared between studies, so some may be known before a study is written. A baseline's alone decide nothing
-that is tested. A row's beside its baseline's, of one seed, are a difference that was there to be looked at: whoever
-then chose this row, or more seeds for it, may have looked.
+Results are shared between studies, so some may be known before a study is written. Those of a row that is tested may be
+why it is tested, or why it gets more seeds: the tests are exploratory then. Those of a baseline alone are harmless as
+long as seeds are 0 to n - 1; from a list, the seeds on which it did badly could have been picked.
+
+What cannot be seen from here: results in another folder or service.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -33,7 +35,7 @@ class Registration(Document):
         at: ISO 8601 with offset, to the microsecond.
         study: its name, since a folder may hold several studies; empty where none was written down.
         seeds: planned.
-        rows: digest of the rows' labels and recipes, and of which of them are baselines.
+        rows: digest of the rows' recipes, each with its baseline's; labels and order are no part of what is tested.
         metric: the one that is tested.
         alpha, margin, test, headline: see `ablate.study.TableSpec`.
     """
@@ -51,7 +53,8 @@ class Registration(Document):
 
 def register(plan: Plan, at: datetime | None = None) -> Registration:
     """The registration of a plan at a time, now unless told."""
-    rows = canonical_json([[row.label, row.group, row.is_baseline, identity_of(row.recipe)] for row in plan.rows])
+    baselines = {row.group: identity_of(row.recipe) for row in plan.rows if row.is_baseline}
+    rows = canonical_json(sorted(canonical_json([identity_of(row.recipe), baselines[row.group]]) for row in plan.rows))
     table = plan.study.table
     return Registration(
         at=(at or datetime.now(UTC)).isoformat(timespec="microseconds"),
@@ -71,28 +74,28 @@ def changes(before: Registration, after: Registration) -> list[str]:
     return [words for name, words in WORDS.items() if getattr(before, name) != getattr(after, name)]
 
 
-def is_exploratory(plan: Plan, history: Sequence[Registration], records: Mapping[str, TrialRecord]) -> bool:
-    """Whether a difference was known when the study was fixed, or any result when it was changed.
+def is_exploratory(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRecord]) -> bool:
+    """Whether results that could have shaped the study were known when it was fixed, or any when it was changed.
 
     Args:
         plan: of the study as it is now.
         history: its registrations, oldest first.
-        records: by trial key, of everything that is kept beside the registrations.
+        seen: every result that is or was kept beside the registrations, also what was set aside.
     """
-    finished = [record.finished_at for record in records.values()]
-    return any(_differences_known(plan, records, one.at) for one in history[:1]) or any(
+    finished = [record.finished_at for record in seen]
+    return any(_shaping(plan, seen, one.at) for one in history[:1]) or any(
         _count_before(later.at, finished) for later in history[1:]
     )
 
 
-def describe(plan: Plan, history: Sequence[Registration], records: Mapping[str, TrialRecord]) -> list[str]:
+def describe(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRecord]) -> list[str]:
     """Sentences for the table: when the design was fixed, and what was changed with how many results known."""
     if not history:
         return []
-    first, finished = history[0], [record.finished_at for record in records.values()]
+    first, finished = history[0], [record.finished_at for record in seen]
     parts = ["rows", "seeds", *(["margin"] if first.margin else []), "test"]
     fixed = f"{', '.join(parts[:-1])} and {parts[-1]} were fixed on {_day(first.at)}, {_known(first.at, finished)}"
-    sentences = [fixed + _differences_told(plan, records, first.at)]
+    sentences = [fixed + _known_of_its_own(plan, seen, first.at)]
     for before, after in pairwise(history):
         known = _count_before(after.at, finished)
         text = f"{' and '.join(changes(before, after))} changed on {_day(after.at)}, {_known(after.at, finished)}"
@@ -100,28 +103,40 @@ def describe(plan: Plan, history: Sequence[Registration], records: Mapping[str, 
     return sentences
 
 
-def _differences_told(plan: Plan, records: Mapping[str, TrialRecord], at: str) -> str:
-    if not _count_before(at, (records[key].finished_at for key in plan.trials if key in records)):
-        return ""
-    known, tested = len(_differences_known(plan, records, at)), len(list(_differences(plan)))
+def describe_others(own: Registration, others: Iterable[Registration]) -> list[str]:
+    """A sentence on studies that test the same rows in another way: whoever has several can choose among them."""
+    apart = [words for other in others if other.rows == own.rows and (words := changes(own, other))]
+    if not apart:
+        return []
+    what = dict.fromkeys(word.removeprefix("its ") for words in apart for word in words)
+    studies = "1 other study tests" if len(apart) == 1 else f"{len(apart)} other studies test"
+    return [
+        f"{studies} these rows with another choice of {' or '.join(what)}: which one counts is to be said beforehand"
+    ]
+
+
+def _known_of_its_own(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
+    known = {record.trial.key for record in seen if _is_before(record, at)} & plan.trials.keys()
     if not known:
-        return ", none of them a difference that is tested here"
-    return f", {known} of the {tested} differences tested here among them, so the tests are exploratory"
+        return ""
+    shaping = _shaping(plan, seen, at)
+    return f", {shaping}, so the tests are exploratory" if shaping else ", here of baselines alone"
 
 
-def _differences(plan: Plan) -> Iterator[tuple[str, str]]:
-    """The keys of a row and of its baseline, for each row and seed."""
-    baselines = {row.group: row.label for row in plan.rows if row.is_baseline}
-    for row in plan.rows:
-        if not row.is_baseline:
-            for seed in plan.seeds:
-                yield plan.memberships[row.label, seed], plan.memberships[baselines[row.group], seed]
+def _shaping(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
+    """What was known at a time that could have shaped the study, in words; empty where nothing was."""
+    known = {record.trial.key for record in seen if _is_before(record, at)}
+    of_rows = {row.label: {plan.memberships[row.label, seed] for seed in plan.seeds} for row in plan.rows}
+    baselines = set().union(*(of_rows[row.label] for row in plan.rows if row.is_baseline))
+    tested = set().union(*of_rows.values()) - baselines
+    if count := len(known & tested):
+        return f"{count} of them of rows that are tested here"
+    is_picked = plan.seeds != tuple(range(len(plan.seeds)))
+    return "some of them of a baseline whose seeds are picked" if is_picked and known & baselines else ""
 
 
-def _differences_known(plan: Plan, records: Mapping[str, TrialRecord], at: str) -> list[tuple[str, str]]:
-    limit = datetime.fromisoformat(at)
-    known = {key for key, record in records.items() if datetime.fromisoformat(record.finished_at) <= limit}
-    return [pair for pair in _differences(plan) if known.issuperset(pair)]
+def _is_before(record: TrialRecord, at: str) -> bool:
+    return datetime.fromisoformat(record.finished_at) <= datetime.fromisoformat(at)
 
 
 def _count_before(at: str, finished: Iterable[str]) -> int:

@@ -77,6 +77,7 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
         published=_published(plan),
         measured=local.read_measured(plan, folder),
         registrations=folder.registrations(plan.study.name),
+        seen=[*records.values(), *folder.read_set_aside()],
     )
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ablate.errors import StudyError, TableError
 from ablate.plan import Plan
-from ablate.registration import Registration
+from ablate.registration import Registration, describe_others
 from ablate.tables.build import build_table
 from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
 from ablate.tables.published import PublishedTable, load_published
@@ -17,6 +18,7 @@ from service.planning import plan_stored
 from service.shapes import LIVE
 from service.store import cells, studies
 from service.store.cells import Origin
+from service.store.session import Connection
 from service.store.studies import Stored
 
 MOST_PLOTTED = 300
@@ -33,9 +35,10 @@ def get_table(context: Context, study_id: str) -> Table:
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         kept = studies.find_table(connection, stored.seq)
-        records = {} if kept else cells.list_records(connection, stored.seq)
-        origins = [] if kept else cells.list_origins(connection, stored.seq)
-    return kept or make_table(plan_stored(context, stored), stored, records, origins)
+        if kept:
+            return kept
+        held = _read(connection, stored)
+    return _make_table(plan_stored(context, stored), stored, held, provisional=stored.state in LIVE)
 
 
 def get_final_table(context: Context, stored: Stored) -> Table:
@@ -45,31 +48,54 @@ def get_final_table(context: Context, stored: Stored) -> Table:
         ConflictError: this version of ablate plans the study no more.
     """
     with context.store.read() as connection:
-        records, origins = cells.list_records(connection, stored.seq), cells.list_origins(connection, stored.seq)
-    return make_table(plan_stored(context, stored), stored, records, origins, is_final=True)
+        held = _read(connection, stored)
+    return _make_table(plan_stored(context, stored), stored, held, provisional=False)
 
 
-def make_table(
-    plan: Plan,
-    stored: Stored,
-    records: Mapping[str, TrialRecord],
-    origins: list[Origin],
-    *,
-    is_final: bool = False,
-) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the database has on a study's table.
+
+    Attributes:
+        records: by trial key.
+        origins: of the cells that another study trained.
+        others: how other studies that hold the same trials decide.
+    """
+
+    records: Mapping[str, TrialRecord]
+    origins: list[Origin]
+    others: list[Registration]
+
+
+def _read(connection: Connection, stored: Stored) -> _Held:
+    records = cells.list_records(connection, stored.seq)
+    first = studies.list_cell_keys(connection, stored.seq)[0].key
+    others = [
+        Registration.model_validate(history[-1])
+        for seq, history in studies.list_registrations(connection, first)
+        if seq != stored.seq
+    ]
+    return _Held(records, cells.list_origins(connection, stored.seq), others)
+
+
+def _make_table(plan: Plan, stored: Stored, held: _Held, *, provisional: bool) -> Table:
     """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
-    provisional = stored.state in LIVE and not is_final
-    registrations = [Registration.model_validate(one) for one in stored.registrations]
+    registrations = _registrations(stored)
     table = build_table(
         plan,
-        records,
+        held.records,
         published=_published(plan),
         registrations=registrations,
         provisional=provisional,
         missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
     )
     rows = [_with_cost(row, stored) for row in table.rows]
-    return table.model_copy(update={"rows": rows, "provenance": [*table.provenance, *_reused(origins)]})
+    told = [*table.provenance, *describe_others(registrations[-1], held.others), *_reused(held.origins)]
+    return table.model_copy(update={"rows": rows, "provenance": told})
+
+
+def _registrations(stored: Stored) -> list[Registration]:
+    return [Registration.model_validate(one) for one in stored.registrations]
 
 
 def _published(plan: Plan) -> PublishedTable | None:
@@ -105,7 +131,7 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
     problems = find_label_problems(plan, a, b)
     if problems:
         raise StudyError(problems)
-    return compare_rows(plan, records, a, b)
+    return compare_rows(plan, records, a, b, registrations=_registrations(stored))
 
 
 def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:

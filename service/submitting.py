@@ -136,9 +136,12 @@ def list_findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
 
 
 def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> list[dict[str, Any]]:
-    """Those of the oldest study that decides the same on the same trials, since that is when it was fixed."""
+    """Those of the oldest study that decides the same on the same trials, since that is when it was fixed.
+
+    A cancelled study fixed nothing: else designs could be laid in store, and taken out after a look.
+    """
     new = register(plan, at)
-    for history in studies.list_registrations(connection, next(iter(plan.trials))):
+    for _, history in studies.list_registrations(connection, next(iter(plan.trials))):
         if not changes(Registration.model_validate(history[-1]), new):
             return history
     return [new.model_dump()]

@@ -141,9 +141,10 @@ def test_holes_are_listed_with_their_reason_and_end_with_1(
 def test_fresh_trains_anew_and_keeps_what_was_known(toy: str, tmp_path: Path) -> None:
     path, out = toys(tmp_path, "succeeded"), tmp_path / "out"
     assert status_of(["run", str(path), "--out", str(out)]) == 0
-    assert status_of(["run", str(path), "--out", str(out), "--fresh"]) == 0
+    assert status_of(["run", str(path), "--out", str(out), "--seeds", "3", "--fresh"]) == 0
+    assert json.loads((out / "table.json").read_text())["exploratory"], "what is set aside was seen all the same"
     assert (out / "before-1" / "trials.jsonl").exists()
-    assert len((out / "trials.jsonl").read_text().splitlines()) == 2
+    assert len((out / "trials.jsonl").read_text().splitlines()) == 3
 
 
 def test_json_errors_carry_pointer_code_and_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,9 +138,8 @@ class Agreement:
         """The word with its counts: `partly; 3 claims: reproduced 2, contradicted (absent) 1`."""
         total = sum(self.counts.values())
         counts = ", ".join(f"{word} {count}" for word, count in self.counts.items())
-        said = f"{self.word}; {total} claim{'s' * (total != 1)}: {counts}" if total else self.word
-        if not self.has_headline:
-            said += "; the study's headline has no row of this group"
+        word = self.word if self.has_headline else "no headline row in this group"
+        said = f"{word}; {total} claim{'s' * (total != 1)}: {counts}" if total else word
         if self.without_claim:
             said += f"; no claim in headline {', '.join(self.without_claim)}"
         return said + f"; provisional, {VERDICT_FROM} seeds make a verdict" * self.is_provisional

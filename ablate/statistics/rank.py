@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.statistics.estimate import CONFIDENCE, estimate
+from ablate.statistics.sentences import MINUS, equals_p
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+
+TESTED_FROM = 5
+"""Common seeds below which the order of our means gets no word, as in `agreement`."""
 
 RESAMPLES = 2_000
 """Bootstraps over seeds behind the noise interval."""
@@ -47,8 +51,8 @@ class RankAgreement:
 
     Attributes:
         word: `agrees` (p <= alpha), `reversed` (the opposite order would agree), `undecided`, `too few rows` (no order
-            of so few could reach alpha), `no order` (all printed numbers, or all our means, are equal) or `no common
-            seed`.
+            of so few could reach alpha), `no order` (all printed numbers, or all our means, are equal), `no common
+            seed` or `not tested below 5 seeds`.
         rows: labels of the rows compared.
         left_out: label -> why it is not.
         n: seeds that all compared rows have.
@@ -72,13 +76,21 @@ class RankAgreement:
 
     @property
     def text(self) -> str:
-        """One line: `agrees: tau_b 0.80 over 5 rows (0.80 needed; p 0.042, exact; noise 0.60 to 1.00, 8 seeds)`."""
-        if self.tau is None:
-            return f"{self.word} ({len(self.rows)} rows, {self.n} seeds)"
-        needed = f"{self.critical:.2f} needed" if self.critical is not None else "none would do"
-        noise = f"noise {self.low:.2f} to {self.high:.2f}" if self.low is not None else "noise unknown"
-        facts = f"{needed}; p {self.p:.2g}, {self.method}; {noise}, {self.n} seeds"
-        return f"{self.word}: tau_b {self.tau:.2f} over {len(self.rows)} rows ({facts})"
+        """One line: `agrees: tau_b 0.80 over 5 rows (p .042, exact; noise 0.60 to 1.00, 8 seeds)`."""
+        seeds = f"{self.n} seed{'s' * (self.n != 1)}"
+        if self.tau is None or self.p is None:
+            return f"{self.word} ({len(self.rows)} rows, {seeds})"
+        needed = "none would do" if self.critical is None else f"{self.critical:.2f} needed"
+        facts = [f"p {equals_p(self.p)}, {self.method}", "noise unknown" if self.low is None else ""]
+        if self.low is not None and self.high is not None:
+            facts[1] = f"noise {_signed(self.low)} to {_signed(self.high)}"
+        if self.method == "exact":  # with ties the needed tau is another
+            facts.insert(0, needed)
+        return f"{self.word}: tau_b {_signed(self.tau)} over {len(self.rows)} rows ({'; '.join(facts)}, {seeds})"
+
+
+def _signed(tau: float) -> str:
+    return f"{tau:.2f}".replace("-", MINUS)
 
 
 def rank_agreement(
@@ -223,4 +235,6 @@ def _word(rows: int, seeds: int, p: float | None, against: float | None, critica
         return "no order"
     if critical is None:
         return "too few rows"
+    if seeds < TESTED_FROM:
+        return f"not tested below {TESTED_FROM} seeds"
     return "agrees" if p <= alpha else "reversed" if against <= alpha else "undecided"

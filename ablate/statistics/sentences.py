@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from ablate.statistics.pooled import PooledFit
 
 MINUS = "\u2212"
+TEST_WORDS = {
+    "flip": "sign flip",
+    "t": "the paired t test, which assumes normal differences",
+    "pooled": "Dunnett's test, which assumes normal errors of one spread",
+}
 
 
 def format_p(p: float) -> str:
@@ -90,8 +95,8 @@ def describe_spread(fit: PooledFit) -> str:
     )
 
 
-def describe_pair(row: RowAnalysis, design: Design, *, seeds_needed: int | None) -> str:
-    """Two rows in one sentence: size, interval, p raw and corrected, decision, and the seeds that would decide."""
+def describe_pair(row: RowAnalysis, design: Design, *, seeds_needed: int | None, is_post_hoc: bool) -> str:
+    """Two rows in one sentence: size, interval, test, p raw and corrected, decision, the seeds that would decide."""
     evidence, found, pairs = row.evidence, row.evidence.comparison, row.evidence.comparisons
     word = describe_decision(row, design)
     if found.mean is None:
@@ -107,7 +112,10 @@ def describe_pair(row: RowAnalysis, design: Design, *, seeds_needed: int | None)
         return f"{text} (no interval, no test): {word}"
     low, high = sorted((sign * found.low, sign * found.high))
     inside = f"95 % t interval {_number(low, half)} to {_number(high, half)}"
-    tested = f"p {equals_p(evidence.p)} raw, {format_p(evidence.p_adj)} corrected over {pairs} pair" + "s" * (pairs > 1)
+    of_what = "pair" if is_post_hoc else "planned comparison"
+    over = f"{pairs} {of_what}{'s' * (pairs > 1)}{', post hoc' * is_post_hoc}"
+    test = TEST_WORDS[evidence.test or "t"]
+    tested = f"p {equals_p(evidence.p)} raw by {test}, {format_p(evidence.p_adj)} corrected over {over}"
     needed = f"; about {seeds_needed} seeds would decide an effect of this size with 80 % power" if seeds_needed else ""
     return f"{text} ({inside}; {tested}): {word}{needed if row.decision == 'undecided' else ''}"
 

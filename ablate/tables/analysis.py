@@ -143,12 +143,17 @@ def _hold_against_paper(
 
 
 def _is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether every row trains by one recipe of the paper on its data set, so that its noise is ours."""
+    """Whether every row trains the paper's network by one of its recipes on its data, so that its noise is ours."""
     if published is None:
         return False
     presets = {preset_of(row.recipe) for row in plan.rows}
-    names = {str(getattr(row.recipe, "dataset", "")) for row in plan.rows}
-    return len(presets) == 1 and None not in presets and all(name in published.dataset.lower() for name in names)
+    trained = [(row.label, getattr(row.recipe, "model", ""), getattr(row.recipe, "dataset", "")) for row in plan.rows]
+    return (
+        len(presets) == 1
+        and None not in presets
+        and all(published.networks.get(label) == model for label, model, _ in trained)
+        and all(dataset in published.dataset.lower() for _, _, dataset in trained)
+    )
 
 
 def _agreement_of(
@@ -191,6 +196,7 @@ def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None
         comparisons=evidence.comparisons,
         simultaneous=bounds_of(evidence.interval),
         p_better=superiority_of(analysis.better),
+        reason=analysis.reason,
         text=describe_decision(analysis, family.design),
         mde=analysis.mde,
         mde_sd=analysis.mde_sd,
@@ -201,6 +207,7 @@ def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None
         pairing_gain=pairing.gain if pairing else None,
         p_lost=lost.p if lost.row_only or lost.reference_only else None,
         p_worst=lost.p_worst,
+        p_worst_adj=None if lost.p_worst is None else evidence.p_worst_adj,
     )
 
 

@@ -40,6 +40,7 @@ def build_table(
     published: PublishedTable | None = None,
     measured: Mapping[str, Measured] | None = None,
     registrations: Sequence[Registration] = (),
+    seen: Sequence[TrialRecord] | None = None,
     provisional: bool = False,
     missing: str = "no result yet",
 ) -> Table:
@@ -47,10 +48,11 @@ def build_table(
 
     Args:
         plan: its rows, seeds and trial keys.
-        records: by trial key, of the study and of what else is kept with it; keys without one are holes.
+        records: by trial key; keys without one are holes.
         published: printed numbers, joined by row label; a label that joins none has none.
         measured: times and memory by row label; a row without has none.
         registrations: what the study fixed and when, oldest first.
+        seen: every result that could have been looked at before something was fixed; None: those of `records`.
         provisional: whether trials are still to come.
         missing: what is said of seeds without a result.
     """
@@ -58,6 +60,8 @@ def build_table(
     findings = Findings() if provisional else find_out(plan, results, audits, published)
     baselines = {result.row.group: result for result in results if result.row.is_baseline}
     metrics = (plan.metric, *plan.metrics)
+    results_known = [record for result in results for record in result.records.values()]
+    looked_at = list(records.values()) if seen is None else seen
     rows = []
     for result in results:
         baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
@@ -79,7 +83,8 @@ def build_table(
         alpha=plan.study.table.alpha,
         margin=plan.study.table.margin,
         test=plan.study.table.test,
-        exploratory=is_exploratory(plan, registrations, records),
+        commits=list(dict.fromkeys(commit for record in results_known if (commit := record.provenance.get("commit")))),
+        exploratory=is_exploratory(plan, registrations, looked_at),
         factors=find_factors(plan),
         effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
@@ -88,7 +93,7 @@ def build_table(
         rows=rows,
         published=_source_of(published),
         notes=[],
-        provenance=[*describe(plan, registrations, records), *provenance_notes(results, rows)],
+        provenance=[*describe(plan, registrations, looked_at), *provenance_notes(results, rows)],
     )
     return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=missing)})
 

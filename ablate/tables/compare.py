@@ -1,4 +1,8 @@
-"""Any two rows of a study, seed by seed, as a document. Post hoc: corrected over all pairs of the table's rows."""
+"""Any two rows of a study, seed by seed, as a document.
+
+A row and its baseline are compared as the study planned it, and the answer is that of its table. Any other two were
+chosen after the table could be seen: post hoc, and corrected over all pairs of its rows.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 
+from ablate import registration
 from ablate.errors import QUOTABLE, Problem, TableError, quote
 from ablate.plan import Plan
+from ablate.registration import Registration
 from ablate.statistics.pairs import PairAnalysis, analyse_pair
 from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
 from ablate.tables.results import collect_results
@@ -15,6 +21,7 @@ from ablate.tables.table import Difference
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.trial import Document, TrialRecord
 
+EXPLORATORY = "; exploratory, since results were known when the study was fixed or changed: no p keeps its level"
 MOST_LABELS = 24
 """Labels that the answer to an unknown one lists."""
 
@@ -35,15 +42,17 @@ class RowComparison(Document):
         study, scale, metric, lower_is_better: of the table.
         seeds: the common ones.
         diff: a - b, with its 95 % t interval; null without a common seed.
-        test: that `p` is of, `flip` or `t`; null below 2 common seeds.
-        p, p_flip, p_t: uncorrected; p_adj corrected over `pairs`, all pairs of the table's rows.
-        simultaneous: interval that holds for all pairs together.
+        test: that `p` is of, `flip`, `t` or `pooled`; null below 2 common seeds.
+        p, p_flip, p_t: uncorrected; p_adj corrected over `pairs`: all pairs of the table's rows, or, if not post hoc,
+            the comparisons of the baseline's family.
+        simultaneous: interval that holds for all of them together.
         rho: correlation over seeds; `pairing_gain` the share of variance that pairing saved, below 0 where it
             cost; null below 3 common seeds.
         decision: `better`, `worse` (a against b), `equivalent` or `undecided`.
         mde: smallest difference that these seeds would have decided with 80 % power; null where it is not known.
         seeds_needed: that would decide a difference as large as the one seen; null where no number would.
-        is_post_hoc: always: the two were chosen after the table could be seen.
+        is_post_hoc: whether the two were chosen after the table could be seen; a row and its baseline are planned.
+        exploratory: whether results were known when the study was fixed or changed; no p keeps its level then.
         provisional: whether results of any row are outstanding; nothing is decided then.
         sentence: the result for a reader, generated.
     """
@@ -69,12 +78,20 @@ class RowComparison(Document):
     decision: str
     mde: float | None
     seeds_needed: int | None
-    is_post_hoc: bool = True
+    is_post_hoc: bool
+    exploratory: bool
     provisional: bool
     sentence: str
 
 
-def compare_rows(plan: Plan, records: Mapping[str, TrialRecord], a: str, b: str) -> RowComparison:
+def compare_rows(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    a: str,
+    b: str,
+    *,
+    registrations: Sequence[Registration] = (),
+) -> RowComparison:
     """Compare two rows of a study on its primary metric.
 
     Args:
@@ -82,6 +99,7 @@ def compare_rows(plan: Plan, records: Mapping[str, TrialRecord], a: str, b: str)
         records: by trial key.
         a: label of the row to judge.
         b: label of the row that it is compared with.
+        registrations: what the study fixed and when, oldest first.
 
     Raises:
         TableError: a label is no row's, or both are one.
@@ -90,9 +108,19 @@ def compare_rows(plan: Plan, records: Mapping[str, TrialRecord], a: str, b: str)
     if problems:
         raise TableError("; ".join(problem.message for problem in problems))
     results = collect_results(plan.rows, plan, records)
-    found = analyse_pair([runs_of(result, plan.metric) for result in results], a, b, design=design_of(plan))
+    runs = [runs_of(result, plan.metric) for result in results]
+    found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
     provisional = any(result.missing for result in results)  # all rows are in the correction
-    return _document(plan, found, provisional=provisional)
+    is_exploratory = registration.is_exploratory(plan, registrations, list(records.values()))
+    return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
+
+
+def _family_of(plan: Plan, a: str, b: str) -> list[str]:
+    """Labels of the rows that are tested against the baseline, if one of the two is it; empty for any other two."""
+    rows = {row.label: row for row in plan.rows}
+    if rows[a].group != rows[b].group or not (rows[a].is_baseline or rows[b].is_baseline):
+        return []
+    return [row.label for row in plan.rows if row.group == rows[a].group and not row.is_baseline]
 
 
 def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
@@ -127,9 +155,10 @@ def _outstanding(found: PairAnalysis) -> str:
     return f"nothing is decided as long as results are outstanding{size}"
 
 
-def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowComparison:
+def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_exploratory: bool) -> RowComparison:
     analysis, evidence = found.analysis, found.analysis.evidence
     seen, pairing = evidence.comparison, analysis.pairing
+    sentence = _outstanding(found) if provisional else found.sentence
     return RowComparison(
         study=plan.study.name,
         scale=plan.scale,
@@ -152,6 +181,8 @@ def _document(plan: Plan, found: PairAnalysis, *, provisional: bool) -> RowCompa
         decision="undecided" if provisional else analysis.decision,
         mde=analysis.mde,
         seeds_needed=found.seeds_needed,
+        is_post_hoc=found.is_post_hoc,
+        exploratory=is_exploratory,
         provisional=provisional,
-        sentence=_outstanding(found) if provisional else found.sentence,
+        sentence=sentence + EXPLORATORY * is_exploratory,
     )

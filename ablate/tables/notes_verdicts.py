@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.sentences import MINUS, equals_p
-from ablate.tables.table import Table, TableRow
-from ablate.tables.verdicts import Audit, Effect, Family
+from ablate.statistics.sentences import MINUS, equals_p, format_p
+from ablate.tables.table import Cell, Table, TableRow
+from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, named
 
 MOST_OPEN = 12
@@ -21,9 +21,10 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
     return [
         *_tests(table),
         *open_notes(table),
+        *_against_their_interval(table),
         *_lost(table.rows, table.metric),
         *_audits(table),
-        *_agreements(table.families, table.scale),
+        *_agreements(table),
         *_effects(table),
         *(_contributions(table) if design == "leave_one_out" else []),
         *_fronts(table),
@@ -56,20 +57,45 @@ def open_notes(table: Table) -> Iterator[str]:
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]
     if len(undecided) > MOST_OPEN:
         yield (
-            f"{len(undecided)} rows are undecided; the columns 'mde' and 'seeds_needed' have what their seeds could "
-            "have seen, and what it would take"
+            f"{len(undecided)} rows are undecided; what their seeds could have seen, and what it would take, is in "
+            "the columns of the full table"
         )
         return
-    for row in undecided:
-        found = row.cells[metric].tested
-        if found is not None:
-            seen = f"; here that is {found.mde:.3g}" if found.mde and " sd)" in found.text else ""
-            text = f"row '{row.label}': {found.text}{seen}"
-            if found.seeds_needed:
-                text += f"; {found.seeds_needed:,} seeds would decide a difference of {found.target:g}"
-            if found.seeds_equivalent:
-                text += f"; {found.seeds_equivalent:,} seeds would show it equivalent if there is no difference"
-            yield text
+    found = [(row, tested) for row in undecided if (tested := row.cells[metric].tested) and tested.reason != "failures"]
+    for row, tested in found:
+        yield f"row '{row.label}': {tested.text}{''.join(_what_it_takes(row.cells[metric], tested))}"
+    if any(" sd)" in tested.text for _, tested in found):
+        yield "'could only have seen' is with 80 % power, in sd of a paired difference"
+
+
+def _what_it_takes(cell: Cell, tested: Tested) -> Iterator[str]:
+    if tested.mde and " sd)" in tested.text:
+        yield f", which is {tested.mde:.3g} here"
+    if tested.seeds_needed and tested.target is not None:
+        printed = cell.published.diff if cell.published else None
+        what = ", as it is printed" if printed and abs(printed) == tested.target else ""
+        yield f"; {tested.seeds_needed:,} seeds would decide a difference of {tested.target:g}{what}"
+    if tested.seeds_equivalent:
+        yield f"; {tested.seeds_equivalent:,} seeds would show it equivalent if there is no difference"
+
+
+def _against_their_interval(table: Table) -> Iterator[str]:
+    """Rows that are decided although the interval covers 0: two assumptions, two answers."""
+    rows = []
+    for row in table.rows:
+        cell = row.cells[table.metric]
+        if (
+            cell.decision in ("better", "worse")
+            and cell.diff
+            and cell.diff.low is not None
+            and cell.diff.high is not None
+        ):
+            rows += [row.label] if cell.diff.low <= 0 <= cell.diff.high else []
+    if rows:
+        yield (
+            f"decided although the t interval covers 0: {named(rows)}; p is by the signs of the differences, the "
+            "interval assumes that they are normal"
+        )
 
 
 def _lost(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
@@ -79,7 +105,8 @@ def _lost(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
         if found is not None and found.p_lost is not None and found.p_worst is not None:
             yield (
                 f"row '{row.label}' and its baseline did not lose the same seeds: p {equals_p(found.p_lost)} (exact "
-                f"McNemar); with lost runs as the worst values p {equals_p(found.p_worst)} (sign flip on ranks)"
+                f"McNemar); with lost runs as the worst values p {equals_p(found.p_worst)} (sign flip on ranks), "
+                f"{format_p(found.p_worst_adj if found.p_worst_adj is not None else found.p_worst)} corrected"
             )
 
 
@@ -106,13 +133,23 @@ def _audit_word(found: Audit, alpha: float) -> str:
     return f"is not set apart, as it must be (p {equals_p(found.p)}, n = {found.n})"
 
 
-def _agreements(families: Sequence[Family], scale: str | None) -> Iterator[str]:
-    for family in families:
+def _agreements(table: Table) -> Iterator[str]:
+    for family in table.families:
         if family.agreement is None:
             continue
         group = f" ({family.group})" if family.group else ""
-        yield f"agreement with the printed differences at scale {scale or 'base'}{group}: {family.agreement.text}"
+        said = family.agreement.text
+        yield f"agreement with the printed differences at scale {table.scale or 'base'}{group}: {said}"
         yield f"order of the rows{group}: {family.agreement.rank}; {family.agreement.pairs}"
+    against = [row.label for row in table.rows if _is_decided_against(row.cells[table.metric])]
+    if against:
+        yield f"decided the other way than printed, where the print is within our noise and no claim: {named(against)}"
+
+
+def _is_decided_against(cell: Cell) -> bool:
+    found = cell.agreement
+    is_decided = cell.decision in ("better", "worse")
+    return is_decided and found is not None and found.word == "no claim" and found.direction == "differs"
 
 
 def _effects(table: Table) -> Iterator[str]:

@@ -63,6 +63,7 @@ class PublishedTable:
         paper: who printed it, one line.
         dataset: on which data.
         note: what to know when comparing; may be empty.
+        networks: row label -> the network that the row is of, where that is told.
         cells: row label -> metric -> printed number.
         sources: row label -> keys of the sources in which its numbers were read.
         source_texts: key -> what the source is.
@@ -73,6 +74,7 @@ class PublishedTable:
     paper: str
     dataset: str
     note: str
+    networks: Mapping[str, str]
     cells: Mapping[str, Mapping[str, Printed]]
     sources: Mapping[str, tuple[str, ...]]
     source_texts: Mapping[str, str]
@@ -140,6 +142,7 @@ def _table_of(item: Mapping[str, Any], document: Mapping[str, Any]) -> Published
         paper=_paper_line(document["paper"]),
         dataset=item["dataset"],
         note=item.get("note", ""),
+        networks={row["label"]: model for row in rows if (model := row.get("factors", {}).get("model"))},
         cells={row["label"]: _cells_of(row["values"], item["metric"]["name"]) for row in rows},
         sources=sources,
         source_texts={key: document["sources"][key] for key in keys},

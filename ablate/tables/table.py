@@ -157,7 +157,8 @@ class Table(Document):
         lower_is_better: of the primary metric; `directions` of every metric in the table.
         provisional: whether trials are still to come.
         alpha, margin, test: what the study fixed about its tests; see `ablate.study.TableSpec`.
-        exploratory: whether seeds, rows, metric or tests were changed once results were known.
+        commits: of the code that trained the trials, as far as it is recorded; left out with the measured values.
+        exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed.
         factors: name -> labels of its levels; empty where rows are written by hand.
         effects: what matters in a grid; null where the study is none, and as long as seeds are outstanding.
         fronts: rows that are worth their cost, by cost.
@@ -182,6 +183,7 @@ class Table(Document):
     alpha: float = 0.05
     margin: float | None = None
     test: str = "auto"
+    commits: list[str] = Field(default_factory=list)
     exploratory: bool = False
     factors: dict[str, list[str]] = Field(default_factory=dict)
     effects: Effects | None = None
@@ -203,7 +205,7 @@ class Table(Document):
         if measured:
             return self.model_dump(mode="json")
         row = dict.fromkeys(MEASURED_FIELDS, True)
-        document = self.model_dump(mode="json", exclude={"provenance": True, "rows": {"__all__": row}})
+        document = self.model_dump(mode="json", exclude={"provenance": True, "commits": True, "rows": {"__all__": row}})
         return document | {"fronts": [front for front in document["fronts"] if front["cost"] not in MEASURED_FIELDS]}
 
     @classmethod

@@ -35,6 +35,7 @@ class Tested(Document):
         comparisons: for how many of them p_adj and the simultaneous interval are corrected.
         simultaneous: interval that holds for all rows of the family together; null without a test.
         p_better: null without a common seed.
+        reason: why a row is undecided; see `ablate.statistics.family.Reason`.
         text: the decision with its reason, in words.
         mde: smallest difference that these seeds would have decided with 80 % power, in metric units; `mde_sd` in
             standard deviations of a paired difference.
@@ -44,7 +45,8 @@ class Tested(Document):
             difference, of an undecided row; null without a margin.
         rho: correlation with the baseline over seeds; `pairing_gain` the share of variance that pairing saved.
         p_lost: exact McNemar test of how often this row and the baseline lost a run; null where none did.
-        p_worst: with lost runs counted as the worst, by ranks; null where none was lost.
+        p_worst: with lost runs counted as the worst, by ranks; null where none was lost. p_worst_adj, corrected for
+            all comparisons, is what can undo a decision.
     """
 
     test: str | None
@@ -52,6 +54,7 @@ class Tested(Document):
     comparisons: int
     simultaneous: Bounds | None
     p_better: Superiority | None
+    reason: str | None = None
     text: str
     mde: float | None
     mde_sd: float | None
@@ -62,6 +65,7 @@ class Tested(Document):
     pairing_gain: float | None
     p_lost: float | None
     p_worst: float | None
+    p_worst_adj: float | None = None
 
 
 class RowAgreement(Document):

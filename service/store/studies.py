@@ -194,11 +194,15 @@ def list_cell_keys(connection: Connection, study_seq: int) -> list[CellKey]:
     return [CellKey(row.row, row.seed, row.trial_key) for row in rows]
 
 
-def list_registrations(connection: Connection, key: str) -> list[list[dict[str, Any]]]:
-    """Of every study that has a trial, oldest first."""
+def list_registrations(connection: Connection, key: str) -> list[tuple[int, list[dict[str, Any]]]]:
+    """(number of the study, registrations) of every study that has a trial and was not cancelled, oldest first."""
     holders = select(memberships.c.study_seq).where(memberships.c.trial_key == key)
-    statement = select(studies.c.registrations).where(studies.c.seq.in_(holders)).order_by(studies.c.seq)
-    return list(connection.execute(statement).scalars())
+    statement = (
+        select(studies.c.seq, studies.c.registrations)
+        .where(studies.c.seq.in_(holders), studies.c.state != "cancelled")
+        .order_by(studies.c.seq)
+    )
+    return [(row.seq, row.registrations) for row in connection.execute(statement)]
 
 
 def find_table(connection: Connection, study_seq: int) -> Table | None:

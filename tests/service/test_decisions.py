@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from service import extending, results
+from service import extending, results, studies
 from service.context import open_context
 from service.scheduler import Scheduler
 from service.settings import Settings
@@ -79,7 +79,7 @@ def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: An
     finish(desk, again)
     table = results.get_table(desk.context, again.id)
     assert table.exploratory
-    assert any("3 of the 8 differences tested here among them" in note for note in table.provenance)
+    assert any("3 of them of rows that are tested here" in note for note in table.provenance)
 
 
 def test_the_same_study_once_more_was_fixed_when_the_first_was(desk: Any) -> None:
@@ -93,13 +93,33 @@ def test_the_same_study_once_more_was_fixed_when_the_first_was(desk: Any) -> Non
     assert "before any result was known" in other.provenance[0]
 
 
+def test_a_design_that_was_cancelled_is_not_kept_for_later(desk: Any) -> None:
+    kept = desk.submit(toy_study("kept", rows=(0.0, 2.0), seeds=8))
+    studies.cancel(desk.context, kept.id)
+    finish(desk, desk.submit(toy_study(rows=(0.0, 2.0), seeds=12)))
+    again = desk.submit(toy_study("kept", rows=(0.0, 2.0), seeds=8))
+    finish(desk, again)
+    assert results.get_table(desk.context, again.id).exploratory
+
+
+def test_another_margin_for_the_same_trials_is_told(desk: Any) -> None:
+    for margin in (1.0, 2.0):
+        desk.submit(toy_study(f"margin-{margin:g}", rows=(0.0, 2.0), seeds=3, table={"margin": margin}))
+    study = desk.submit(toy_study(rows=(0.0, 2.0), seeds=3))
+    finish(desk, study)
+    table = results.get_table(desk.context, study.id)
+    assert any(
+        note.startswith("2 other studies test these rows with another choice of margin") for note in table.provenance
+    )
+
+
 def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any) -> None:
     finish(desk, desk.submit(toy_study(rows=(0.0, 1.0), seeds=8)))
     other = desk.submit(toy_study("other", rows=(0.0, 2.0), seeds=8))
     finish(desk, other)
     table = results.get_table(desk.context, other.id)
     assert not table.exploratory
-    assert any("8 results were known, none of them a difference" in note for note in table.provenance)
+    assert any("8 results were known, here of baselines alone" in note for note in table.provenance)
 
 
 def test_a_design_that_cannot_decide_is_warned_of_at_submission(desk: Any) -> None:

@@ -72,9 +72,10 @@ def test_a_missing_row_still_counts_among_the_pairs():
 def test_the_sentence_says_what_the_numbers_say():
     found = analyse_pair(TABLE, "C", "B", design=LOWER)
     assert found.sentence == (
-        "C is 1.00 worse than B on average over 8 common seeds (95 % t interval 0.35 to 1.65; p = .0084 raw, "
-        ".058 corrected over 10 pairs): undecided (n = 8, could only have seen effects > 1.8 sd); about 19 seeds would "
-        "decide an effect of this size with 80 % power"
+        "C is 1.00 worse than B on average over 8 common seeds (95 % t interval 0.35 to 1.65; p = .0084 raw by "
+        "the paired t test, which assumes normal differences, .058 corrected over 10 pairs, post hoc): undecided "
+        "(n = 8, could only have seen effects > 1.8 sd); about 19 seeds would decide an effect of this size with "
+        "80 % power"
     )
 
 
@@ -87,7 +88,27 @@ def test_the_other_way_round_the_sentence_turns_round():
 
 def test_a_decided_pair_asks_for_no_more_seeds():
     sentence = analyse_pair([B, C], "C", "B", design=LOWER).sentence
-    assert sentence.endswith("corrected over 1 pair): worse")
+    assert sentence.endswith("corrected over 1 pair, post hoc): worse")
+
+
+def test_a_row_and_its_baseline_are_told_what_their_table_tells():
+    family = [row for row in TABLE if row is not B]
+    (expected,) = (row for row in analyse_family(family, B, LOWER).rows if row.label == "C")
+    found = analyse_pair(TABLE, "C", "B", design=LOWER, planned=[row.label for row in family])
+    assert found.analysis == expected
+    assert (found.pairs, found.is_post_hoc) == (4, False)
+    assert "corrected over 4 planned comparisons): " in found.sentence
+    back = analyse_pair(TABLE, "B", "C", design=LOWER, planned=[row.label for row in family])
+    assert back.analysis.evidence.p_adj == expected.evidence.p_adj
+    assert OPPOSITE.get(back.analysis.decision, back.analysis.decision) == expected.decision
+
+
+def test_more_seeds_are_not_asked_for_where_lost_runs_are_in_the_way():
+    lost = Runs("C", {seed: 10.0 + seed / 100 for seed in range(9)}, planned=range(12), failed=range(9, 12))
+    found = analyse_pair([Runs("B", {seed: 14.0 + seed / 90 for seed in range(12)}), lost], "C", "B", design=LOWER)
+    assert found.analysis.reason == "failures"
+    assert found.seeds_needed is None
+    assert "would decide" not in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -97,8 +118,8 @@ def test_a_decided_pair_asks_for_no_more_seeds():
         ({0: 13.3}, "F is 0.1 worse than B on average over 1 common seed (no interval, no test): undecided (n = 1)"),
         (
             dict(B.values),
-            "F does not differ from B on average over 8 common seeds (95 % t interval 0 to 0; p = 1 raw, 1 corrected "
-            "over 1 pair): undecided (n = 8, all seeds tie)",
+            "F does not differ from B on average over 8 common seeds (95 % t interval 0 to 0; p = 1 raw by sign "
+            "flip, 1 corrected over 1 pair, post hoc): undecided (n = 8, all seeds tie)",
         ),
     ],
     ids=["no seed", "one seed", "all tie"],

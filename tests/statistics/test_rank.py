@@ -14,8 +14,9 @@ from ablate.statistics.rank import critical_tau, rank_agreement
 CRITICAL = {4: 1.0, 5: 0.8, 6: 0.73, 8: 0.57, 10: 0.47, 12: 0.39}
 
 
-def one_seed(values) -> dict[str, dict[int, float]]:
-    return {f"r{k}": {0: float(value)} for k, value in enumerate(values)}
+def steady(values, seeds: int = 5) -> dict[str, dict[int, float]]:
+    """The same value in every seed of a row."""
+    return {f"r{k}": dict.fromkeys(range(seeds), float(value)) for k, value in enumerate(values)}
 
 
 def told(values) -> dict[str, float]:
@@ -43,7 +44,7 @@ def test_the_exact_p_is_the_share_of_orders_that_agree_as_much(rows):
     rng = np.random.default_rng(rows)
     for _ in range(4):
         ours = rng.permutation(rows).tolist()
-        found = rank_agreement(told(range(rows)), one_seed(ours))
+        found = rank_agreement(told(range(rows)), steady(ours))
         assert found.p == pytest.approx(enumerated_p(range(rows), ours), abs=1e-12)
         assert found.method == "exact"
 
@@ -60,7 +61,7 @@ def test_the_exact_p_is_the_share_of_orders_that_agree_as_much(rows):
     ],
 )
 def test_with_ties_all_orders_are_gone_through(printed, ours):
-    found = rank_agreement(told(printed), one_seed(ours))
+    found = rank_agreement(told(printed), steady(ours))
     if len(set(printed)) == 1:
         assert (found.word, found.tau) == ("no order", None)
         return
@@ -71,12 +72,12 @@ def test_with_ties_all_orders_are_gone_through(printed, ours):
 
 def test_seven_rows_without_ties_agree_with_enumeration():
     ours = [1, 0, 2, 4, 3, 6, 5]
-    assert rank_agreement(told(range(7)), one_seed(ours)).p == pytest.approx(enumerated_p(range(7), ours), abs=1e-12)
+    assert rank_agreement(told(range(7)), steady(ours)).p == pytest.approx(enumerated_p(range(7), ours), abs=1e-12)
 
 
 def test_many_rows_with_ties_have_an_asymptotic_p_and_say_so():
     printed, ours = [*range(9), 8], [*range(10)]
-    found = rank_agreement(told(printed), one_seed(ours))
+    found = rank_agreement(told(printed), steady(ours))
     expected = stats.kendalltau(printed, ours, method="asymptotic", alternative="greater")
     assert (found.method, found.tau) == ("asymptotic", pytest.approx(expected.statistic))
     assert found.p == pytest.approx(expected.pvalue)
@@ -84,17 +85,17 @@ def test_many_rows_with_ties_have_an_asymptotic_p_and_say_so():
 
 def test_a_two_sided_p_would_not_be_the_one_of_the_enumeration():
     ours = [0, 1, 2, 4, 3]
-    found = rank_agreement(told(range(5)), one_seed(ours))
+    found = rank_agreement(told(range(5)), steady(ours))
     assert (found.p, found.word) == (pytest.approx(5 / 120), "agrees")
     assert enumerated_p(range(5), ours, two_sided=True) > 0.05
 
 
 def test_the_opposite_order_is_called_reversed_where_it_is_sure_enough():
-    found = rank_agreement(told(range(6)), one_seed(range(6, 0, -1)))
+    found = rank_agreement(told(range(6)), steady(range(6, 0, -1)))
     assert (found.tau, found.p, found.word) == (-1, 1, "reversed")
-    assert rank_agreement(told(range(6)), one_seed([6, 4, 5, 2, 3, 0])).word == "reversed"
-    assert rank_agreement(told(range(6)), one_seed([4, 2, 3, 0, 1, 5])).word == "undecided"
-    assert rank_agreement(told(range(3)), one_seed([2, 1, 0])).word == "too few rows"
+    assert rank_agreement(told(range(6)), steady([6, 4, 5, 2, 3, 0])).word == "reversed"
+    assert rank_agreement(told(range(6)), steady([4, 2, 3, 0, 1, 5])).word == "undecided"
+    assert rank_agreement(told(range(3)), steady([2, 1, 0])).word == "too few rows"
 
 
 def test_means_that_differ_by_rounding_only_are_tied():
@@ -121,7 +122,7 @@ def test_the_critical_tau_is_the_smallest_that_enumeration_allows(rows):
 @pytest.mark.parametrize("rows", [0, 1, 2, 3])
 def test_three_rows_and_fewer_can_never_show_agreement(rows):
     assert critical_tau(rows) is None
-    assert rank_agreement(told(range(rows)), one_seed(range(rows))).word == "too few rows"
+    assert rank_agreement(told(range(rows)), steady(range(rows))).word == "too few rows"
 
 
 def test_the_critical_tau_goes_on_smoothly_where_it_is_approximated():
@@ -150,7 +151,7 @@ def test_noise_within_seeds_widens_the_interval():
 
 
 def test_one_seed_has_an_order_and_no_noise_interval():
-    found = rank_agreement(told(range(5)), one_seed(range(5)))
+    found = rank_agreement(told(range(5)), steady(range(5), 1))
     assert (found.tau, found.low, found.high) == (1, None, None)
     assert "noise unknown" in found.text
 
@@ -163,8 +164,21 @@ def test_only_seeds_that_all_rows_have_are_compared():
 
 
 def test_the_text_has_the_numbers_and_what_would_be_needed():
-    found = rank_agreement(told(range(5)), {f"r{k}": {0: 1.0 * k, 1: k + 0.1} for k in range(5)})
-    assert found.text == "agrees: tau_b 1.00 over 5 rows (0.80 needed; p 0.0083, exact; noise 1.00 to 1.00, 2 seeds)"
+    found = rank_agreement(told(range(5)), steady(range(5)))
+    assert found.text == "agrees: tau_b 1.00 over 5 rows (0.80 needed; p = .0083, exact; noise 1.00 to 1.00, 5 seeds)"
+    tied = rank_agreement(told([1, 2, 3, 4, 4, 6]), steady([2, 1, 3, 4, 5, 6]))
+    assert "needed" not in tied.text, "that tau is for orders without ties"
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_few_seeds_get_no_word_on_the_order(seeds):
+    found = rank_agreement(told(range(6)), steady(range(6, 0, -1), seeds))
+    assert found.word == "not tested below 5 seeds"
+    noise = "noise unknown" if seeds == 1 else "noise \u22121.00 to \u22121.00"
+    assert found.text == (
+        f"not tested below 5 seeds: tau_b \u22121.00 over 6 rows (0.73 needed; p = 1, exact; {noise}, "
+        f"{seeds} seed{'s' * (seeds > 1)})"
+    )
 
 
 # ---- laws
@@ -213,7 +227,7 @@ def test_the_order_of_the_rows_does_not_matter(table, random):
 
 
 def test_rows_without_a_number_are_left_out_and_named():
-    values = one_seed(range(4)) | {
+    values = steady(range(4)) | {
         "x": {0: 1.0},
         "y": {0: math.nan},
         "z": {0: math.inf, 1: 1.0},
@@ -252,4 +266,4 @@ def test_where_there_is_no_order_there_is_a_word(printed, values, word):
 
 
 def test_a_p_is_never_zero():
-    assert rank_agreement(told(range(300)), one_seed(range(300))).p > 0
+    assert rank_agreement(told(range(300)), steady(range(300))).p > 0

@@ -157,7 +157,7 @@ def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None
     found = client.get(url, params={"a": "shifted", "b": "plain"}).json()
     assert found["diff"]["mean"] == pytest.approx(1.0)
     assert [one["seed"] for one in found["seeds"]] == list(range(len(found["seeds"])))
-    assert (found["pairs"], found["is_post_hoc"], found["provisional"]) == (1, True, False)
+    assert (found["pairs"], found["is_post_hoc"], found["provisional"]) == (1, False, False), "with its baseline"
     assert found["sentence"].startswith("shifted is ")
 
 
