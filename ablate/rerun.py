@@ -16,6 +16,8 @@ from typing import Any, Literal
 from ablate.trial import EpochMetrics, TrialRecord
 
 EQUAL, WITHIN, DIFFERENT = "equal", "within tolerance", "different"
+ALWAYS = ("commit", "lock", "device")
+"""Provenance that is shown whether it differs or not."""
 Verdict = Literal["equal", "within tolerance", "different"]
 
 
@@ -52,7 +54,7 @@ class Comparison:
         points: points of the stored curve.
         first_difference_step: the step of the first point at which the curves part; None where they are the same.
         status: how it ended; `reason` why, in words.
-        provenance: what differs of it, by name (`versions.torch`).
+        provenance: commit, lock and device, and what else differs of it, by name (`versions.torch`).
         train_s: wall seconds of training.
         notes: sentences to be read with the verdict.
     """
@@ -106,7 +108,7 @@ class Comparison:
             "first_difference_step": self.first_difference_step,
             "status": asdict(self.status),
             "reason": asdict(self.reason),
-            "provenance": {name: asdict(pair) for name, pair in self.provenance.items()},
+            "provenance": {name: asdict(pair) | {"differs": pair.differs} for name, pair in self.provenance.items()},
             "train_s": asdict(self.train_s),
             "notes": list(self.notes),
         }
@@ -133,7 +135,7 @@ def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Seq
         first_difference_step=step,
         status=status,
         reason=Pair(then.outcome.reason, now.outcome.reason),
-        provenance=_provenance_that_differs(then.provenance, now.provenance),
+        provenance=_provenance_to_show(then.provenance, now.provenance),
         train_s=Pair(then.outcome.train_s, now.outcome.train_s),
         notes=tuple(notes),
     )
@@ -157,10 +159,10 @@ def _judge(status: Pair, metrics: Mapping[str, Pair], step: int | None, toleranc
     return "within tolerance" if all(pair.relative <= tolerance for pair in metrics.values()) else "different"
 
 
-def _provenance_that_differs(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
+def _provenance_to_show(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
     before, after = dict(_flat(then)), dict(_flat(now))
-    pairs = {name: Pair(before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])}
-    return {name: pair for name, pair in pairs.items() if pair.differs}
+    pairs = {name: Pair(before.get(name), after.get(name)) for name in dict.fromkeys([*ALWAYS, *before, *after])}
+    return {name: pair for name, pair in pairs.items() if name in ALWAYS or pair.differs}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -123,10 +123,20 @@ def show_comparison(found: Comparison) -> None:
     _show_table(("", "then", "now", "difference"), [*rows, ("train_s", *times, "")])
     step = found.first_difference_step
     typer.echo(f"\nfirst step at which the curves differ: {'none' if step is None else step}")
-    if found.provenance:
-        typer.echo("")
-        where = [(name, _word(pair), _word(pair, is_now=True)) for name, pair in found.provenance.items()]
-        _show_table(("where it ran", "then", "now"), where)
+    typer.echo("")
+    where = [
+        (name, _word(pair), _word(pair, is_now=True), _mark(name, pair)) for name, pair in found.provenance.items()
+    ]
+    _show_table(("where it ran", "then", "now", ""), where)
+
+
+def _mark(name: str, pair: Pair) -> str:
+    """Whether it is the same; of a commit with changes on top (`+`) nobody knows which changes."""
+    if None in (pair.then, pair.now):
+        return "not recorded"
+    if name == "commit" and not pair.differs and str(pair.now).endswith("+"):
+        return "same, but for the changes on top"
+    return "differs" if pair.differs else "same"
 
 
 def _number(value: float | None) -> str:

@@ -125,14 +125,16 @@ def test_how_it_ended_is_compared_first(then: str, now: str, verdict: str) -> No
     assert now in found.sentence
 
 
-def test_of_the_provenance_only_what_differs_is_kept() -> None:
+def test_commit_lock_and_device_are_kept_always_and_of_the_rest_what_differs() -> None:
     then = {"commit": "a", "threads": 1, "versions": {"torch": "2.9", "numpy": "2"}}
     now = {"commit": "a", "threads": 2, "versions": {"torch": "2.10", "numpy": "2"}, "device": "cpu"}
     found = judged(record(where=then), record(where=now)).to_json()["provenance"]
     assert found == {
-        "threads": {"then": 1, "now": 2},
-        "versions.torch": {"then": "2.9", "now": "2.10"},
-        "device": {"then": None, "now": "cpu"},
+        "commit": {"then": "a", "now": "a", "differs": False},
+        "lock": {"then": None, "now": None, "differs": False},
+        "device": {"then": None, "now": "cpu", "differs": True},
+        "threads": {"then": 1, "now": 2, "differs": True},
+        "versions.torch": {"then": "2.9", "now": "2.10", "differs": True},
     }
 
 
@@ -171,7 +173,10 @@ def test_a_real_training_is_equal_uses_no_checkpoint_and_touches_nothing(
     answer = json.loads(shown.out)
     assert (answer["verdict"], answer["first_difference_step"]) == ("equal", None)
     assert answer["metrics"]["test_loss"]["then"] == answer["metrics"]["test_loss"]["now"]
-    assert list(answer["provenance"]) == ["platform"]
+    assert list(answer["provenance"]) == ["commit", "lock", "device", "platform"]
+    device = answer["provenance"]["device"]
+    assert (device["then"], device["differs"]) == (device["now"], False)
+    assert answer["provenance"]["platform"]["differs"]
     assert answer["status"] == {"then": "succeeded", "now": "succeeded"}
     assert answer["train_s"]["now"] > 0
     assert "seed 0 again" in shown.err
@@ -227,6 +232,19 @@ def test_curve_and_provenance_that_differ_are_shown(toys: Path, capsys: pytest.C
     assert "0123abcd" in shown
     assert "processor" not in shown
     assert "threads" not in shown, "it had three of them again"
+
+
+def test_an_equal_trial_still_shows_commit_lock_and_device_then_and_now(
+    toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(toys, lambda line: line["provenance"].update(commit="0123abcd", device=None))
+    assert status_of(["rerun", f"{toys}:{key_of(toys)[:8]}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = {words[0]: words[1:] for line in lines[-4:] if (words := line.split())}
+    assert shown["where"] == ["it", "ran", "then", "now"]
+    assert (shown["commit"][0], shown["commit"][-1]) == ("0123abcd", "differs")
+    assert (shown["lock"][0], shown["lock"][-1]) == (shown["lock"][1], "same")
+    assert (shown["device"][0], shown["device"][-2:]) == ("-", ["not", "recorded"])
 
 
 def test_a_trial_that_diverged_or_failed_is_trained_again_too(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,8 @@ def test_a_real_training_of_the_service_is_equal_at_the_desk(running: Running, d
     assert (answer["key"], answer["verdict"], answer["notes"]) == (cell["key"], "equal", [])
     assert {name: pair["now"] for name, pair in answer["metrics"].items()} == stored["outcome"]["metrics"]
     assert answer["first_difference_step"] is None
-    assert set(answer["provenance"]) <= {"commit"}, "someone may commit meanwhile"
+    assert list(answer["provenance"]) == ["commit", "lock", "device"]
+    assert not any(answer["provenance"][name]["differs"] for name in ("lock", "device")), "a commit may come meanwhile"
     assert running.client.get(f"/trials/{cell['key']}") == stored
 
 
