@@ -70,14 +70,19 @@ class Costs:
         """
         return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
 
-    def count(self, plan: Plan) -> Counted:
-        """Costs of the rows whose task is `classify`; other tasks have none."""
+    def count(self, plan: Plan, until_s: float | None = None) -> Counted:
+        """Costs of the rows whose task is `classify`; other tasks have none.
+
+        Args:
+            plan: whose rows.
+            until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
+        """
         rows = {row.label: row.recipe for row in plan.rows if isinstance(row.recipe, ClassifyRecipe)}
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
         open_ = {names[label]: recipe for label, recipe in rows.items() if names[label] not in answers}
-        new, warnings = self._ask(open_)
+        new, warnings = self._ask(open_, time.monotonic() + PATIENCE_S if until_s is None else until_s)
         if new:
             with self._store.write() as connection:
                 keep_costs(connection, new)
@@ -87,14 +92,15 @@ class Costs:
         errors = {label: answer["error"] for label, answer in found.items() if "error" in answer}
         return Counted(costs, tuple(_problems(plan, errors)), tuple(warnings))
 
-    def _ask(self, recipes: Mapping[str, ClassifyRecipe]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    def _ask(
+        self, recipes: Mapping[str, ClassifyRecipe], until_s: float
+    ) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
         if not find_spec("torch"):
             text = "torch is not installed here, so parameters and multiply-adds are not counted"
             return {}, [Problem("", "not_counted", text)] if recipes else []
         answers: dict[str, dict[str, Any]] = {}
-        deadline = time.monotonic() + PATIENCE_S
         for name, recipe in recipes.items():
-            if time.monotonic() > deadline:
+            if time.monotonic() > until_s:
                 left = len(recipes) - len(answers)
                 text = f"{left} of {len(recipes)} networks were not looked at in time; one that cannot be built fails"
                 return answers, [Problem("", "not_counted", text)]

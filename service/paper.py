@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from ablate.gpu_hours import BASIS, outstanding_gpu_hours
 from ablate.paper import PaperTable, choose_tables, list_tables
 from ablate.plan import Plan
 from service.context import Context
-from service.costs import datasets_of
+from service.costs import PATIENCE_S, datasets_of
 from service.errors import KeyReusedError
 from service.planning import Prepared, find_known, plan_stored, prepare, resolve_document
 from service.shapes import Finding, PaperPlan, PaperSubmission, PaperTablePlan, PaperView, Submission
@@ -110,19 +111,22 @@ def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> 
     tables = choose_tables(submission.tables, list_tables())
     problems: list[Problem] = []
     found = []
+    until_s = time.monotonic() + PATIENCE_S  # for all tables together
     for index, table in enumerate(tables):
         place = f"/tables/{index}" if submission.tables else "/tables"
         with collecting(problems), _told_of(table, place):
-            found.append(_prepare_table(context, table, submission, strict=strict))
+            found.append(_prepare_table(context, table, submission, strict=strict, until_s=until_s))
     if problems:
         raise StudyError(problems)
     return found
 
 
-def _prepare_table(context: Context, table: PaperTable, submission: PaperSubmission, *, strict: bool) -> Ready:
+def _prepare_table(
+    context: Context, table: PaperTable, submission: PaperSubmission, *, strict: bool, until_s: float
+) -> Ready:
     options = submission.model_dump(include={"scale", "seeds", "priority", "resources"}, exclude_unset=True)
     document = resolve_document(Submission(study=dict(table.document), **options))
-    prepared = prepare(context, document, scale=submission.scale, strict=strict)
+    prepared = prepare(context, document, scale=submission.scale, strict=strict, until_s=until_s)
     known = frozenset(find_known(context, prepared.plan))
     return Ready(table, prepared, known, outstanding_gpu_hours(prepared.plan, prepared.costs, known))
 

@@ -54,7 +54,13 @@ def resolve_document(submission: Submission) -> dict[str, Any]:
 
 
 def prepare(
-    context: Context, document: dict[str, Any], *, scale: str | None, replicate: int = 0, strict: bool = True
+    context: Context,
+    document: dict[str, Any],
+    *,
+    scale: str | None,
+    replicate: int = 0,
+    strict: bool = True,
+    until_s: float | None = None,
 ) -> Prepared:
     """Plan a document, and look at its rows.
 
@@ -64,12 +70,13 @@ def prepare(
         scale: see `ablate.plan.plan`.
         replicate: of its trials.
         strict: whether what cannot be run here is an error; else it is a warning.
+        until_s: monotonic time up to which networks are counted; None: see `Costs.count`.
 
     Raises:
         StudyError: with every problem found.
     """
     plan = plan_document(document, scale=scale, replicate=replicate, max_trials=context.settings.max_trials)
-    counted = context.costs.count(plan)
+    counted = context.costs.count(plan, until_s)
     obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
     problems = (*counted.problems, *(obstacles if strict else ()))
     if problems:
