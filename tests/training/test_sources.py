@@ -60,6 +60,11 @@ def small(**changes: Any) -> ClassifyRecipe:
     return ClassifyRecipe(**SMALL | changes)
 
 
+def children() -> list[psutil.Process]:
+    """Processes of this one, but for multiprocessing's own, which other tests may have left."""
+    return [one for one in psutil.Process().children() if "resource_tracker" not in " ".join(one.cmdline())]
+
+
 def batches(source: Source, steps: range, part: slice = slice(None)) -> list[tuple[torch.Tensor, torch.Tensor]]:
     found = [source.batch(step, part) for step in steps]
     source.close()
@@ -134,7 +139,7 @@ def test_other_augmentations_decode_once_to_the_resolution_and_hold_the_images_i
     shutil.rmtree(pets)  # nothing is read any more
     index = source.order.at(2)
     assert torch.equal(source.batch(2)[0], to_float(images[index], source.info))
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_pixels_can_be_left_as_they_are() -> None:
@@ -170,7 +175,7 @@ def test_a_trial_gives_the_same_numbers_twice_and_after_an_interruption(
     messages = train(recipe, 0, tmp_path / "parts")
     assert next(message for message in messages if isinstance(message, EpochMetrics)).step == 3
     messages.close()
-    assert not psutil.Process().children()
+    assert not children()
     went_on, same = finish(recipe, tmp_path / "parts")
     assert (went_on, same.metrics) == (curve, outcome.metrics)
 
@@ -184,7 +189,7 @@ def test_two_ranks_decode_their_own_images_and_give_the_numbers_of_one(tmp_path:
     assert last.metrics["test_loss"] == pytest.approx(outcome.metrics["test_loss"], rel=1e-3)
     together = [point.metrics["train_loss"] for point in points if isinstance(point, EpochMetrics)]
     assert together == pytest.approx([point.metrics["train_loss"] for point in curve], rel=1e-3)
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def damage_unseen(path: Path) -> None:
@@ -203,7 +208,7 @@ def test_a_file_that_is_damaged_later_ends_the_trial_with_its_name_and_leaves_no
     damage_unseen(victim)
     with pytest.raises(DataError, match=rf"^{victim} is damaged: "):
         list(train(small(augment=augment), 0, tmp_path / "trial"))
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_a_file_that_goes_while_training_is_named(pets: Path) -> None:
@@ -213,17 +218,17 @@ def test_a_file_that_goes_while_training_is_named(pets: Path) -> None:
     victim.unlink()
     with pytest.raises(DataError, match=rf"{victim} cannot be read: No such file"):
         batches(source, range(1, 30))
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_a_decoding_process_that_is_killed_ends_the_trial_instead_of_hanging_it() -> None:
     source = open_source(small(), Streams(0))
     source.batch(0)
-    for process in psutil.Process().children():
+    for process in children():
         process.kill()
     with pytest.raises(DataError, match="a process that decodes images died"):
         batches(source, range(1, 30))
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def trial_of(recipe: ClassifyRecipe) -> Trial:
@@ -239,7 +244,7 @@ def test_a_worker_of_the_pool_decodes_too_and_takes_its_processes_with_it(tmp_pa
         assert said[-1].status == "succeeded", said[-1]
         pool.submit(Job("b", run_trial, (trial_of(small(steps=100_000)), tmp_path / "b")))
         next(pool.events())
-        (worker,) = (one for one in psutil.Process().children() if "resource_tracker" not in " ".join(one.cmdline()))
+        (worker,) = children()
         family = [worker, *worker.children(recursive=True)]
         assert len(family) >= 2
     _, alive = psutil.wait_procs(family, timeout=10)
