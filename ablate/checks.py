@@ -88,6 +88,21 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
         raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
 
 
+def check_ranks(study: Study, rows: Sequence[Row]) -> None:
+    """On several GPUs each takes an equal part of a batch, and batch norm's groups must fit those parts."""
+    gpus = int(study.resources.gpus)
+    for row in rows if gpus > 1 else ():
+        batch = getattr(row.recipe, "batch_size", 0)
+        if batch % gpus:
+            text = f"row {quote(row.label)}: batch_size {batch} cannot be divided among {gpus} GPUs"
+            raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; choose a divisor of it")])
+        own, group = batch // gpus, getattr(row.recipe, "norm_batch", 0) or batch
+        if batch and own % group and group % own:
+            text = f"row {quote(row.label)}: norm_batch {group} does not go with {own} images on each of {gpus} GPUs"
+            hint = "choose gpus so that one of the two divides the other"
+            raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
+
+
 def check_headline(study: Study, rows: Sequence[Row]) -> None:
     """Every headline must be a row."""
     labels = {row.label for row in rows}

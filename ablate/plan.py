@@ -178,6 +178,7 @@ def _lay_out(
     )
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
+    checks.check_ranks(study, rows)
     audits = _audits_of(rows) if study.audit else ()
     checks.refuse_too_many(len(rows), len(audits), seeds, max_trials)
     return _Layout(rows, audits, tuple(design.excluded), tuple(design.warnings))

@@ -16,10 +16,6 @@ from service.connect import Url, connected, show
 if TYPE_CHECKING:
     from service.client import Client
 
-NOT_RUNNABLE = ("no_data", "not_yet_supported")
-"""Codes of warnings that a submission turns into errors."""
-
-
 @app.command()
 def paper(
     tables: Annotated[
@@ -130,7 +126,7 @@ def _missing_data(plan: Mapping[str, Any]) -> list[str]:
     for name in dict.fromkeys(
         name
         for table in plan["items"]
-        if any(warning["code"] in NOT_RUNNABLE for warning in table["warnings"])
+        if any(warning["code"] == "no_data" for warning in table["warnings"])
         for name in table["datasets"]
     ):
         try:

@@ -128,6 +128,33 @@ def test_audit_copies_are_trials_too_and_count_against_the_limit(document: dict[
         plan_document(document | {"audit": True}, max_trials=6)
 
 
+@pytest.mark.parametrize(
+    ("gpus", "norm_batch", "text"),
+    [
+        (3, 0, "batch_size 64 cannot be divided among 3 GPUs; choose a divisor of it"),
+        (32, 16, None),
+        (4, 32, None),
+        (64, 64, None),
+    ],
+)
+def test_a_batch_has_to_be_divided_among_gpus(
+    document: dict[str, Any], gpus: int, norm_batch: int, text: str | None
+) -> None:
+    base = document["base"] | {"batch_size": 64, "norm_batch": norm_batch}
+    asked = document | {"base": base, "resources": {"gpus": gpus}}
+    if text is None:
+        assert plan_document(asked).study.resources.gpus == gpus
+    else:
+        with pytest.raises(StudyError, match=text):
+            plan_document(asked)
+
+
+def test_groups_of_batch_norm_have_to_fit_the_gpus(document: dict[str, Any]) -> None:
+    base = document["base"] | {"batch_size": 48, "norm_batch": 16}
+    with pytest.raises(StudyError, match="norm_batch 16 does not go with 24 images on each of 2 GPUs"):
+        plan_document(document | {"base": base, "resources": {"gpus": 2}})
+
+
 def test_a_headline_without_printed_numbers_is_warned_of(document: dict[str, Any]) -> None:
     plan = plan_document(document | {"table": {"headline": ["FReLU"]}})
     (warning,) = (warning for warning in plan.warnings if warning.code == "idle")

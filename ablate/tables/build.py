@@ -109,7 +109,8 @@ def _setup_of(plan: Plan) -> list[str]:
         "epochs": "{:,} epochs",
         "batch_size": "batches of {:,}",
     }
-    return [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
+    said = [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
+    return said or [f"task {plan.study.base.get('task', 'classify')}"]
 
 
 def _build_row(

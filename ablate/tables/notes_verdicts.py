@@ -57,8 +57,8 @@ def open_notes(table: Table) -> Iterator[str]:
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]
     if len(undecided) > MOST_OPEN:
         yield (
-            f"{len(undecided)} rows are undecided; what their seeds could have seen, and what it would take, is in "
-            "the columns of the full table"
+            f"{len(undecided)} rows are undecided; of the full table (--full) the columns 'detectable' and 'seeds "
+            "needed' have what their seeds could have seen, and what it would take"
         )
         return
     found = [(row, tested) for row in undecided if (tested := row.cells[metric].tested) and tested.reason != "failures"]
