@@ -10,6 +10,8 @@ from ablate.tables.table import Cell, Table, TableRow
 from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, named
 
+TOLD_ELSEWHERE = ("failures", "one seed")
+"""Reasons of undecided rows that other sentences give for all of them."""
 MOST_OPEN = 12
 """Undecided rows of which each has a sentence of its own."""
 
@@ -61,7 +63,11 @@ def open_notes(table: Table) -> Iterator[str]:
             "needed' have what their seeds could have seen, and what it would take"
         )
         return
-    found = [(row, tested) for row in undecided if (tested := row.cells[metric].tested) and tested.reason != "failures"]
+    found = [
+        (row, tested)
+        for row in undecided
+        if (tested := row.cells[metric].tested) and tested.reason not in TOLD_ELSEWHERE
+    ]
     for row, tested in found:
         yield f"row '{row.label}': {tested.text}{''.join(_what_it_takes(row.cells[metric], tested))}"
     if any(" sd)" in tested.text for _, tested in found):
