@@ -60,7 +60,10 @@ def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def refresh_demand(connection: Connection, study_seq: int) -> None:
-    """Set the priority of a study's waiting trials to the highest among the studies that want them now."""
+    """Set the priority of a study's open trials to the highest among the studies that want them now.
+
+    Of running ones too: one that loses its worker waits again, and must not be claimed for a study that is paused.
+    """
     highest = (
         select(func.max(studies.c.priority))
         .join(memberships, memberships.c.study_seq == studies.c.seq)
@@ -73,7 +76,9 @@ def refresh_demand(connection: Connection, study_seq: int) -> None:
     )
     for part in chunks(_keys_of(connection, study_seq)):
         connection.execute(
-            update(trials).where(trials.c.key.in_(part), trials.c.state == "queued").values(priority=highest)
+            update(trials)
+            .where(trials.c.key.in_(part), trials.c.state.in_(("queued", "running")))
+            .values(priority=highest)
         )
 
 

@@ -357,6 +357,25 @@ def test_a_demand_that_no_machine_meets_is_refused_when_it_is_posted(
     assert text in problem.message
 
 
+@pytest.mark.parametrize("is_crash", [False, True])
+def test_a_trial_that_loses_its_worker_waits_while_its_study_is_paused(
+    desk: Any, toy_study: Any, is_crash: bool
+) -> None:
+    study = desk.submit(toy_study(rows=(0.0,), seeds=1))
+    desk.tick()
+    studies.pause(desk.context, study.id)
+    if is_crash:
+        desk.restart()
+    else:
+        (ticket,) = desk.dispatcher.running.values()
+        desk.dispatcher.lose(ticket, "worker")
+    desk.tick(3)
+    assert (len(desk.dispatcher.started), [cell.state for cell in desk.cells(study)]) == (1, ["queued"])
+    studies.resume(desk.context, study.id)
+    desk.tick()
+    assert len(desk.dispatcher.started) == 2
+
+
 def test_progress_is_seen_while_a_trial_runs(desk: Any, toy_study: Any) -> None:
     study = desk.submit(toy_study(rows=(0.0,), seeds=1))
     desk.tick()
