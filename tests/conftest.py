@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # as in a job in the background; the processes of tests inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+for name in ("URL", "API_KEY", "DATABASE_URL", "RAY_ADDRESS", "TRACKING_URI", "DISPATCHER", "WORKERS"):
+    os.environ.pop(f"ABLATE_{name}", None)  # whoever runs the tests may have a service of their own
 
 
 @pytest.fixture
