@@ -16,6 +16,7 @@ from service.connect import Url, connected, show
 if TYPE_CHECKING:
     from service.client import Client
 
+
 @app.command()
 def paper(
     tables: Annotated[
