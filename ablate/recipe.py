@@ -17,8 +17,8 @@ from ablate.errors import nearest, quote
 from ablate.identity import Recipe, applicable_values, identity_of, inapplicable_fields
 
 __all__ = [
-    "ACTIVATIONS", "EXCLUSIVE", "OWN_NETWORKS", "ActivationFields", "ClassifyRecipe", "NetworkFields", "Recipe",
-    "TrainingFields", "applicable_values", "architecture_of", "identity_of", "inapplicable_fields",
+    "ACTIVATIONS", "DATASET", "EXCLUSIVE", "OWN_NETWORKS", "ActivationFields", "ClassifyRecipe", "NetworkFields",
+    "Recipe", "TrainingFields", "applicable_values", "architecture_of", "identity_of", "inapplicable_fields",
 ]  # fmt: skip
 
 Activation = Literal[
@@ -35,6 +35,9 @@ STAGES_OF_OWN = {"resnet": 4, "mobilenet": 5, "shufflenet": 3}
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
+DATASET = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9a-f]{16})?$"
+"""How data sets are called; a registered folder with the first digits of its fingerprint, once it is planned."""
+
 
 class NetworkFields(Recipe):
     """Which network, on which data, at which size."""
@@ -48,7 +51,7 @@ class NetworkFields(Recipe):
     dataset: str = Field(
         "imagenet",
         max_length=64,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9a-f]{16})?$",
+        pattern=DATASET,
         description="the data set; `ablate data list` names them",
     )
     resolution_px: int = Field(
