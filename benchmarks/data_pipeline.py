@@ -39,7 +39,7 @@ from ablate.recipe import ClassifyRecipe
 from ablate.training.augment import augment, to_float
 from ablate.training.determinism import Streams
 from ablate.training.optim import build_optimiser
-from ablate.training.sources import Order
+from ablate.training.order import Order
 from ablate.training.streamed import Images, decode, random_crop, steps_from
 from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 

@@ -13,7 +13,7 @@ from ablate.errors import DataError
 from ablate.images import read_image
 from ablate.recipe import ClassifyRecipe
 from ablate.registering import register
-from ablate.training.loop import train
+from ablate.training.classifying import train
 from ablate.trial import Outcome
 from tests.image_folders import write_image
 

@@ -69,8 +69,8 @@ class Classify:
     )
 
     def run(self, recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-        """See `ablate.training.loop.train`."""
-        from ablate.training.loop import train
+        """See `ablate.training.loop.carry_out`."""
+        from ablate.training.classifying import train
 
         return train(recipe, seed, workdir)
 

@@ -11,15 +11,17 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from ablate.activations import Funnel
-from ablate.recipe import ClassifyRecipe
+from ablate.training.classifying import PRACTICE
 from ablate.training.determinism import Streams, make_deterministic, pick_device
-from ablate.training.loop import Setting, one_step, prepare, start
+from ablate.training.loop import one_step, prepare, start
+from ablate.training.practice import Practice, Setting
 from ablate.trial import Measured
 
 BATCHES = (1, 32)
@@ -28,7 +30,7 @@ BUDGET_S = 10.0
 """Per batch size, over all rows; bounds the rounds between 5 and 50."""
 
 
-def measure(recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
+def measure(recipes: Sequence[Any], practice: Practice = PRACTICE) -> list[Measured]:
     """Measure one network a recipe on this process's device, with fresh weights: times do not depend on them.
 
     Returns:
@@ -36,7 +38,7 @@ def measure(recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
         rounds, the number of funnels folded and not folded, and the peak memory of a training step.
     """
     make_deterministic()
-    settings = [prepare(recipe, Streams(0, pick_device())) for recipe in recipes]
+    settings = [prepare(practice, recipe, Streams(0, pick_device())) for recipe in recipes]
     peaks = []
     for setting in settings:
         with closing(setting.source):
@@ -58,9 +60,9 @@ def measure(recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
     ]
 
 
-def time_steps(recipe: ClassifyRecipe, count: int) -> float:
+def time_steps(recipe: Any, count: int, practice: Practice = PRACTICE) -> float:
     """Seconds that the steps of a whole trial would take here, from `count` of them after three to warm up."""
-    setting = prepare(recipe, Streams(0, pick_device()))
+    setting = prepare(practice, recipe, Streams(0, pick_device()))
     training = start(setting)
     training.network.train()
     with closing(setting.source):
@@ -82,7 +84,7 @@ def fold(network: nn.Module) -> nn.Module:
     return network
 
 
-def peak_memory_bytes(setting: Setting) -> int:
+def peak_memory_bytes(setting: Setting[Any, Any]) -> int:
     """The most memory that tensors hold at once during a training step, with network, gradients and momentum.
 
     On a GPU the allocator's own figure; on a CPU the running sum of the profiler's allocations, counted from the
@@ -120,11 +122,11 @@ def _funnels(network: nn.Module) -> list[Funnel]:
     return [part for part in network.modules() if isinstance(part, Funnel)]
 
 
-def _ready(setting: Setting) -> nn.Module:
+def _ready(setting: Setting[Any, Any]) -> nn.Module:
     return fold(start(setting).network)
 
 
-def _call(setting: Setting, network: nn.Module, batch: int) -> Callable[[], None]:
+def _call(setting: Setting[Any, Any], network: nn.Module, batch: int) -> Callable[[], None]:
     """A function that runs one batch of that size and waits for it."""
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
     inputs, _ = setting.source.batch(0, slice(1))

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch import distributed
 
-from ablate.training.loop import train_as
+from ablate.training.loop import carry_out_as
 from ablate.training.together import Failed, Share
 
 PATIENCE = timedelta(minutes=10)
@@ -34,7 +34,7 @@ def main() -> None:
     watch.start()
     try:
         _join(share)
-        for message in train_as(share.ranks, share.recipe, share.seed, share.workdir):
+        for message in carry_out_as(share.ranks, share.work):
             if share.ranks.rank == 0:
                 pipe.send(message)
     except Exception as error:  # reported to the trial's process, which raises it

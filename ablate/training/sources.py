@@ -8,8 +8,7 @@ labels (B,) of int64.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -17,11 +16,13 @@ from torch import Tensor
 
 from ablate.datasets import DatasetInfo, describe, pin
 from ablate.recipe import ClassifyRecipe
+from ablate.training import practice
 from ablate.training.augment import augment, to_float
 from ablate.training.classify import STREAMED, check_data
 from ablate.training.data import ImageSet, load, subset
 from ablate.training.decoded import choose_files, find_decoded, in_pieces
 from ablate.training.determinism import Streams
+from ablate.training.order import Order
 from ablate.training.streamed import EVAL_SCALE, Images, centre_crop, decode, random_crop, steps_from
 
 Batch = tuple[Tensor, Tensor]
@@ -30,11 +31,10 @@ TEST_BATCH = 500
 TEST_BATCH_STREAMED = 100
 
 
-class Source(Protocol):
-    """See the module's text. Close it when the trial is over."""
+class Source(practice.Source, Protocol):
+    """See the module's text."""
 
     info: DatasetInfo
-    order: Order
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
         """The training images of a step, augmented.
@@ -49,49 +49,6 @@ class Source(Protocol):
 
     def test_batches(self) -> Iterator[Batch]:
         """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
-
-    def ready(self, train: bool) -> Iterator[None]:
-        """Do beforehand what takes long about the training or test images, if anything does; yields now and then."""
-
-    def close(self) -> None:
-        """End whatever works for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Which images a step takes: a slice of its epoch's permutation; a last incomplete batch is dropped.
-
-    Attributes:
-        streams: of the trial.
-        count: training images.
-        batch_size: as in the recipe.
-    """
-
-    streams: Streams
-    count: int
-    batch_size: int
-
-    @property
-    def size(self) -> int:
-        """Images in a step."""
-        return min(self.batch_size, self.count)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps until every image was seen, but for those of the last incomplete batch."""
-        return max(self.count // self.batch_size, 1)
-
-    def at(self, step: int) -> Tensor:
-        """Indices of the images of a step, (B,), on the streams' device."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        order = _permutation(self.count, self.streams.number("order", epoch), self.streams.device)
-        return order[place * self.batch_size : (place + 1) * self.batch_size]
-
-
-@lru_cache(maxsize=1)
-def _permutation(count: int, number: int, device: torch.device) -> Tensor:
-    """A permutation of range(count), (count,); the last one is kept, since a whole epoch asks for it."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(number)).to(device)
 
 
 def open_source(recipe: ClassifyRecipe, streams: Streams) -> Source:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from ablate.recipe import ClassifyRecipe
+from ablate.training.practice import Work
 from ablate.training.ranks import Ranks
 from ablate.trial import EpochMetrics, Heartbeat, Outcome
 
@@ -47,9 +47,7 @@ class Share:
     """
 
     ranks: Ranks
-    recipe: ClassifyRecipe
-    seed: int
-    workdir: Path
+    work: Work
     store: Path
 
 
@@ -112,17 +110,15 @@ class Member:
         return f"{who} was ended {how}{hint}; what it printed is in the trial's {LOG}"
 
 
-def train_together(
-    recipe: ClassifyRecipe, seed: int, workdir: Path, count: int
-) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """See `ablate.training.loop.train`. On GPUs where there are `count` of them, else on the CPU.
+def train_together(work: Work, count: int) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """See `ablate.training.loop.carry_out`. On GPUs where there are `count` of them, else on the CPU.
 
     The ranks divide this process' threads among them, and have at least one each.
     """
-    Ranks(0, count).part(recipe.batch_size)  # refuses, before anything is started
+    Ranks(0, count).part(work.recipe.batch_size)  # refuses, before anything is started
     outcome = None
     with ExitStack() as stack:
-        for message in _listen(_start(recipe, seed, workdir, count, stack)):
+        for message in _listen(_start(work, count, stack)):
             if isinstance(message, Outcome):
                 outcome = message
                 break
@@ -131,17 +127,19 @@ def train_together(
     yield outcome
 
 
-def _start(recipe: ClassifyRecipe, seed: int, workdir: Path, count: int, stack: ExitStack) -> list[Member]:
+def _start(work: Work, count: int, stack: ExitStack) -> list[Member]:
     """Start the processes of all ranks; the stack ends them."""
-    workdir.mkdir(parents=True, exist_ok=True)
+    work.workdir.mkdir(parents=True, exist_ok=True)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="ablate-ranks-")))
-    log = stack.enter_context((workdir / LOG).open("ab"))
+    log = stack.enter_context((work.workdir / LOG).open("ab"))
     environment = {**ON_LOOPBACK, "OMP_NUM_THREADS": str(max(torch.get_num_threads() // count, 1))}
     if torch.cuda.device_count() < count:
         environment["CUDA_VISIBLE_DEVICES"] = ""
+    needs = {name: path.absolute() for name, path in work.needs.items()}
+    work = replace(work, workdir=work.workdir.absolute(), needs=needs)
     members = []
     for rank in range(count):
-        share = Share(Ranks(rank, count), recipe, seed, workdir.absolute(), folder / "store")
+        share = Share(Ranks(rank, count), work, folder / "store")
         members.append(Member(share, environment, log.fileno()))
         stack.callback(members[-1].end)
     return members

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LRScheduler
 
 from ablate.errors import DataError
 from ablate.recipe import ClassifyRecipe
+from ablate.scene_recipes import SegmentRecipe
 from ablate.training.checkpoint import FILE
+from ablate.training.classifying import prepare, train
 from ablate.training.determinism import Streams
-from ablate.training.loop import one_step, prepare, start, train
+from ablate.training.loop import one_step, start
 from ablate.training.measure import fold, measure, peak_memory_bytes
 from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.trial import EpochMetrics, Outcome
@@ -131,23 +135,45 @@ def test_the_learning_rate_follows_its_schedule(schedule: str, warmup: float, ex
     recipe = tiny(schedule=schedule, lr=1.0, warmup_epochs=warmup)
     optimiser = build_optimiser(torch.nn.Linear(2, 2), recipe)
     scheduler = build_scheduler(optimiser, recipe, steps=8, steps_per_epoch=1)
+    assert rates_of(optimiser, scheduler, 8) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "expected"),
+    [
+        ("poly", 0, [1, 0.910, 0.818, 0.725, 0.631, 0.536, 0.438, 0.338, 0.235, 0.126]),
+        ("poly", 1, [0.5, 1, 0.899, 0.798, 0.694, 0.589, 0.482, 0.372, 0.258, 0.138]),
+        ("step", 0, [1, 1, 1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]),
+    ],
+)
+def test_schedules_of_scenes_warm_up_by_steps(schedule: str, warmup: int, expected: list[float]) -> None:
+    recipe = SegmentRecipe(schedule=schedule, lr=1.0, warmup_steps=warmup)
+    optimiser = build_optimiser(torch.nn.Linear(2, 2), recipe)
+    scheduler = build_scheduler(optimiser, recipe, steps=10, steps_per_epoch=1)
+    assert rates_of(optimiser, scheduler, 10) == pytest.approx(expected, abs=1e-3)
+
+
+def rates_of(optimiser: SGD, scheduler: LRScheduler, steps: int) -> list[float]:
     rates = []
-    for _ in range(8):
+    for _ in range(steps):
         rates.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
         scheduler.step()
-    assert rates == pytest.approx(expected, abs=1e-3)
+    return rates
+
+
+def test_what_needs_no_gradient_is_not_trained() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    groups = build_optimiser(network, SegmentRecipe()).param_groups
+    assert [parameter for group in groups for parameter in group["params"]] == list(network[1].parameters())
 
 
 def test_onecycle_rises_to_its_top_and_falls_to_nothing() -> None:
     recipe = tiny(schedule="onecycle", lr=1.0)
     optimiser = build_optimiser(torch.nn.Linear(2, 2), recipe)
     scheduler = build_scheduler(optimiser, recipe, steps=100, steps_per_epoch=10)
-    rates = []
-    for _ in range(100):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        scheduler.step()
+    rates = rates_of(optimiser, scheduler, 100)
     top = rates.index(max(rates))
     assert max(rates) == pytest.approx(1.0, abs=0.03)
     assert rates[: top + 1] == sorted(rates[: top + 1])

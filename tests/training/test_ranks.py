@@ -21,7 +21,7 @@ from torchvision.ops import StochasticDepth
 from ablate.errors import DataError, TrialError
 from ablate.recipe import ClassifyRecipe
 from ablate.training.checkpoint import FILE
-from ablate.training.loop import train
+from ablate.training.classifying import train
 from ablate.training.ranks import Ranks
 from ablate.training.together import RankError
 from ablate.training.whole_batch import WholeBatch
@@ -125,7 +125,7 @@ def test_a_rank_that_is_killed_ends_the_trial_and_the_others(tmp_path: Path) -> 
 def test_ranks_end_when_the_process_of_the_trial_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ablate.recipe import ClassifyRecipe\n"
-        "from ablate.training.loop import train\n"
+        "from ablate.training.classifying import train\n"
         f"for _ in train(ClassifyRecipe(**{TINY | {'steps': 100_000}!r}), 4, Path(sys.argv[1]), ranks=2):\n"
         "    print('alive', flush=True)\n"
     )

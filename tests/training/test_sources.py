@@ -23,9 +23,9 @@ from ablate.registering import register
 from ablate.runner import run_trial
 from ablate.training.augment import to_float
 from ablate.training.classify import check_data
+from ablate.training.classifying import train
 from ablate.training.decoded import find_decoded
 from ablate.training.determinism import Streams
-from ablate.training.loop import train
 from ablate.training.sources import InMemory, Source, Streamed, open_source
 from ablate.trial import EpochMetrics, Outcome, Trial
 from tests.image_folders import write_folder
