@@ -30,7 +30,7 @@ LEVELS = 5
 ANCHORS = len(SCALES) * len(RATIOS)
 FOREGROUND_IOU, BACKGROUND_IOU = 0.5, 0.4
 SCORE, CANDIDATES, NMS_IOU, DETECTIONS = 0.05, 1000, 0.5, 100
-"""Least score; best ones of a level; overlap of which one is dropped; kept in an image, as many as COCO's metric counts."""
+"""Least score; candidates of a level; overlap at which one of two goes; kept in an image, as many as COCO counts."""
 
 CODER = BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
 MATCHER = Matcher(FOREGROUND_IOU, BACKGROUND_IOU, allow_low_quality_matches=True)
@@ -99,7 +99,7 @@ class RetinaNet(nn.Module):
         return Predictions(said["cls_logits"].float(), said["bbox_regression"].float(), self._place(maps), level)
 
     def _place(self, maps: Sequence[Tensor]) -> Tensor:
-        """Anchors over maps, by the exact strides: torchvision's own divide sizes, which rounds where maps are padded."""
+        """Anchors over maps, by exact strides: torchvision's own forward divides sizes, which rounds where maps do."""
         self.anchors.set_cell_anchors(torch.float32, maps[0].device)
         grids = [list(found.shape[-2:]) for found in maps]
         strides = [[torch.tensor(stride, device=maps[0].device)] * 2 for stride in self.strides]
@@ -132,10 +132,11 @@ def detection_loss(said: Predictions, boxes: Sequence[Tensor], labels: Sequence[
     targets = torch.zeros_like(said.logits)
     targets[image, anchor, torch.cat(list(labels))[place]] = 1.0
     focal = sigmoid_focal_loss(said.logits, targets).sum(2)  # (B, A)
-    focal = (focal * (matched != Matcher.BETWEEN_THRESHOLDS)).sum(1)
+    focal = (focal * (matched != Matcher.BETWEEN_THRESHOLDS)).sum(1)  # (B,)
     wanted = CODER.encode_single(torch.cat(list(boxes))[place], said.anchors[anchor])  # (M, 4)
     distance = F.l1_loss(said.offsets[image, anchor], wanted, reduction="none").sum(1)
-    return (focal * weights).mean() + (distance * weights[image]).sum() / len(boxes)
+    loss: Tensor = (focal * weights).mean() + (distance * weights[image]).sum() / len(boxes)
+    return loss
 
 
 def match(anchors: Tensor, boxes: Tensor) -> Tensor:
@@ -191,10 +192,12 @@ def _build_head(recipe: DetectRecipe, num_classes: int) -> nn.Module:
 
 
 def _build_conv(channels: int) -> nn.Module:
-    conv: nn.Module = Conv2dNormActivation(channels, channels, norm_layer=None)
-    nn.init.normal_(conv[0].weight, std=0.01)  # as in RetinaNetHead, whose number of convolutions is fixed
-    nn.init.zeros_(conv[0].bias)
-    return conv
+    block: nn.Module = Conv2dNormActivation(channels, channels, norm_layer=None)
+    for conv in block.modules():
+        if isinstance(conv, nn.Conv2d):  # as in RetinaNetHead, whose number of convolutions is fixed
+            nn.init.normal_(conv.weight, std=0.01)
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return block
 
 
 def _norms(backbone: nn.Module) -> list[nn.Module]:

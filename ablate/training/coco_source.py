@@ -77,7 +77,7 @@ class CocoSource:
         indices = self.order.at(step)
         mirrored = torch.zeros(len(indices))
         if self._recipe.augment == "flip":
-            mirrored = torch.randint(0, 2, (len(indices),), generator=self._streams.on_cpu("augment", step))
+            mirrored = torch.randint(0, 2, (len(indices),), generator=self.order.streams.on_device("augment", step))
         images = self._read_step(step, part)
         examples = [
             self._example(image, index, is_mirrored)
@@ -90,7 +90,7 @@ class CocoSource:
     def test_batches(self) -> Iterator[TestBatch]:
         """The test images in their order; a batch has images of one size, so that none depends on its neighbours."""
         self.close()
-        sizes = [fitted_size(*size, self._recipe.resolution_px) for size in self.test.sizes.tolist()]
+        sizes = fitted_sizes(self.test, self._recipe.resolution_px)
         groups = [list(group) for _, group in groupby(range(len(sizes)), key=sizes.__getitem__)]
         pieces = [group[at : at + TEST_BATCH] for group in groups for at in range(0, len(group), TEST_BATCH)]
         for indices, images in zip(pieces, self._read_pieces(pieces), strict=True):
@@ -187,11 +187,15 @@ def choose_images(split: Annotations, count: int, number: int) -> Annotations:
     return split.take(np.sort(choose(len(split), count, torch.Generator().manual_seed(number)).numpy()))
 
 
+def fitted_sizes(split: Annotations, short_px: int) -> list[tuple[int, int]]:
+    """Height and width of each image at the size at which it is trained on."""
+    return [fitted_size(height, width, short_px) for height, width in split.sizes.tolist()]
+
+
 @lru_cache(maxsize=4)
 def count_bytes(split: Annotations, short_px: int) -> int:
     """What the images of a split take in memory at the size at which they are trained on."""
-    sizes = (fitted_size(*size, short_px) for size in split.sizes.tolist())
-    return sum(3 * height * width for height, width in sizes)
+    return sum(3 * height * width for height, width in fitted_sizes(split, short_px))
 
 
 _held: dict[tuple[str, int], Tensor] = {}

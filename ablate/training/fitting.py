@@ -1,8 +1,8 @@
 """Images of a COCO folder at the size at which they are trained on, with what is in them, and batches of such.
 
-The shorter side gets `resolution_px`, the longer one at most 5/3 of that (COCO's 800 and 1333 pixels); images of a batch
-are padded at the right and below to one size that the coarsest stride of a backbone divides. Shapes: B images, H x W
-pixels after padding, h x w before.
+The shorter side gets `resolution_px`, the longer one at most 5/3 of that (COCO's 800 and 1333 pixels); images of a
+batch are padded at the right and below to one size, a multiple of the coarsest stride of our networks. Shapes: B
+images, H x W pixels after padding, h x w before.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_fitted(annotations: Annotations, index: int, short_px: int) -> Tensor:
 
 
 def find_fitted(annotations: Annotations, index: int, short_px: int) -> Objects:
-    """What is in it, boxes in its own pixels; groups that nobody took apart are left out, as COCO's own training does."""
+    """What is in it, boxes in its own pixels. Groups that nobody took apart are left out, as in COCO's own training."""
     found = find_objects(annotations, index)
     height, width = annotations.sizes[index].tolist()
     fitted = fitted_size(height, width, short_px)
@@ -63,7 +63,7 @@ def mirror(image: Tensor, objects: Objects) -> tuple[Tensor, Objects]:
 
 
 def stack(images: Sequence[Tensor], mean: Sequence[float], std: Sequence[float], *, channels_last: bool) -> Tensor:
-    """A network's input: images (3, h, w) of uint8, normalised, with zeros beside and below, (B, 3, H, W) of float32."""
+    """Images (3, h, w) of uint8 as a network's input: normalised, zeros beside and below, (B, 3, H, W) of float32."""
     height, width = (-(-max(image.shape[side] for image in images) // PAD_TO) * PAD_TO for side in (1, 2))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     device = images[0].device
