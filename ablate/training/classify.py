@@ -85,6 +85,12 @@ class Classify:
 
         return time_steps(recipe, count)
 
+    def is_trained(self, workdir: Path) -> bool:
+        """See `ablate.training.checkpoint.is_finished`."""
+        from ablate.training.checkpoint import is_finished
+
+        return is_finished(workdir)
+
     def measure(self, recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
         """See `ablate.training.measure.measure`."""
         from ablate.training.measure import measure
