@@ -57,14 +57,15 @@ def pick_metrics(study: Study, named: NamedTask) -> tuple[str, ...]:
     return tuple(dict.fromkeys([metric, *study.metrics]))
 
 
-def refuse_too_many(rows: int, audits: int, seeds: int, limit: int) -> None:
-    """Hold the number of trials to the limit, those of audit copies among them."""
-    trials = (rows + audits) * seeds
+def refuse_too_many(seeds: int, limit: int, *, rows: int, audits: int = 0, needs: int = 0) -> None:
+    """Hold the number of trials to the limit, those of audit copies and those that others need among them."""
+    trials = (rows + audits + needs) * seeds
     if trials > limit:
         copies = f" and {audits:,} audit {'copy' if audits == 1 else 'copies'}" if audits else ""
+        needed = f", {needs:,} of what they need" if needs else ""
         text = (
-            f"the study expands to {trials:,} trials ({rows:,} rows{copies} x {seeds:,} seeds), above the limit of "
-            f"{limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
+            f"the study expands to {trials:,} trials ({rows:,} rows{copies}{needed} x {seeds:,} seeds), above the "
+            f"limit of {limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
         )
         raise StudyError([Problem("", "too_many", text)])
 

@@ -88,7 +88,9 @@ def label_of(levels: Sequence[Level]) -> str:
 
 
 def text_of(value: object) -> str:
-    """A level's value as it stands in a label: lists joined by `+`, booleans as TOML writes them."""
+    """A level's value as it stands in a label: lists joined by `+`, tables as `a=1, b=2`, booleans as in TOML."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={text_of(one)}" for name, one in value.items())
     if isinstance(value, list):
         return "+".join(text_of(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -55,9 +55,11 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
     Returns:
         None for a trial whose task is not `classify`.
     """
-    counted = {row.recipe: costs.get(row.label) for row in plan.rows if isinstance(row.recipe, ClassifyRecipe)}
+    recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
+    recipes |= {label: need.recipe for label, need in plan.needs.items()}
+    counted = {recipes[label]: cost for label, cost in costs.items()}  # an audit copy has its baseline's recipe
     hours: dict[str, float | None] = {}
-    for row in (*plan.rows, *plan.audits):  # an audit copy has its baseline's recipe
-        each = trial_gpu_hours(row.recipe, counted[row.recipe]) if isinstance(row.recipe, ClassifyRecipe) else None
-        hours |= {key: each for seed in plan.seeds if (key := plan.memberships[row.label, seed]) not in known}
+    for label, recipe in recipes.items():
+        each = trial_gpu_hours(recipe, counted.get(recipe)) if isinstance(recipe, ClassifyRecipe) else None
+        hours |= {key: each for seed in plan.seeds if (key := plan.memberships[label, seed]) not in known}
     return hours

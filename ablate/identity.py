@@ -31,10 +31,13 @@ def inapplicable_fields(recipe: BaseModel) -> dict[str, str]:
 
 
 def applicable_values(recipe: BaseModel) -> dict[str, Any]:
-    """The resolved recipe as JSON values, without the fields that do not apply. Sets are sorted."""
+    """The resolved recipe as JSON values, without the fields that do not apply. Sets are sorted.
+
+    A field that is itself a recipe is a mapping of its own fields that apply.
+    """
     gone = inapplicable_fields(recipe)
     values = recipe.model_dump(mode="json", exclude=set(gone))
-    return {name: _ordered(getattr(recipe, name), value) for name, value in values.items()}
+    return {name: _as_value(getattr(recipe, name), dumped) for name, dumped in values.items()}
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
@@ -43,11 +46,13 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
     fields = type(recipe).model_fields
     declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
     return {
-        name: value
+        name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), BaseModel) else value
         for name, value in applicable_values(recipe).items()
         if getattr(recipe, name) != {**declared, **defaults}[name]
     }
 
 
-def _ordered(value: object, dumped: Any) -> Any:
-    return sorted(dumped) if isinstance(value, (set, frozenset)) else dumped
+def _as_value(chosen: object, dumped: Any) -> Any:
+    if isinstance(chosen, BaseModel):
+        return applicable_values(chosen)
+    return sorted(dumped) if isinstance(chosen, (set, frozenset)) else dumped

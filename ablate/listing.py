@@ -59,10 +59,11 @@ def _show_check(answer: Mapping[str, Any]) -> None:
         "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
     )
     scale = answer["scale"] or "base"
+    needed = f" ({answer['needed']} of them for others to start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
         console.print(f"excluded: {cut}", highlight=False, markup=False)
     console.print(
-        f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct, "
+        f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
         f"{answer['known']} known; time left: {estimate}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from ablate.recipe import identity_of
 from ablate.runner import run_trial
 from ablate.tasks import get_task
 from ablate.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord, canonical_json
-from ablate.workers import ask, slots, task_of
+from ablate.workers import ask, slots, task_name, task_of
 
 TRIES = 2
 """How often a trial is started whose worker dies under it."""
@@ -118,7 +118,7 @@ def _record(trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenanc
 def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
     yield Note(f"measuring inference time and memory of {len(plan.rows)} rows")
     try:
-        (found,) = ask(plan, "measure", measure_rows, pool)
+        (found,) = ask(pool, measure_rows, task=task_name(plan), recipes=[row.recipe for row in plan.rows])
     except TrialError as error:
         yield Note(f"the rows could not be measured: {error}")
         return

@@ -8,49 +8,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel
-
 from ablate import checks
 from ablate.baselines import check_labels, choose_baselines
-from ablate.datasets import pin
 from ablate.designs import build_design
-from ablate.errors import DataError, Problem, StudyError, collecting, quote
-from ablate.recipe import NetworkFields, applicable_values, identity_of
+from ablate.errors import Problem, StudyError, collecting
+from ablate.needs import Blueprint, build_blueprint
+from ablate.recipe import NetworkFields
 from ablate.resolve import check_base, resolve_rows
+from ablate.rows import Row, build_rows, check_hidden_labels, copy_baselines
 from ablate.study import Study, problems_of_shape
 from ablate.tasks import NamedTask
-from ablate.trial import Trial, trial_key
+from ablate.trial import Trial
+
+__all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
 
 MAX_TRIALS = 10_000
 """Trials of one study, unless ABLATE_MAX_TRIALS says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the result table.
-
-    Attributes:
-        label: unique in the study.
-        group: rows are compared within a group; None where the study has none.
-        set: what the row changes in the study's base, field by field.
-        recipe: the resolved recipe, an instance of its task's `Recipe`.
-        is_baseline: whether the rows of its group are compared with it.
-        levels: of a generated row, factor -> label of its level, without factors that do not apply.
-        replicate: added to that of the plan's trials; 1 for the audit copy of a baseline, which has the same recipe
-            and other random numbers.
-    """
-
-    label: str
-    group: str | None
-    set: Mapping[str, Any]
-    recipe: BaseModel
-    is_baseline: bool
-    levels: Mapping[str, str] = field(default_factory=dict)
-    replicate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +42,10 @@ class Plan:
         audits: copies of the baselines, trained and compared but no rows of the table; none unless the study asks.
         metric: the primary metric; `metrics` the further columns.
         lower_is_better: direction of every metric of the task.
-        trials: distinct trials by key, in the order in which they run: the baseline and one seed of every row first.
-        memberships: (row label, seed) -> key, audit copies among them. Two rows with the same recipe share trials.
+        trials: distinct trials by key, in the order in which they run: the baseline and one seed of every row first,
+            each behind those that it needs.
+        memberships: (row label, seed) -> key, audit copies and what rows need among them. Two rows with the same
+            recipe share trials.
         excluded: labels of generated cells that `exclude` cut.
         warnings: findings that do not stop the study.
     """
@@ -83,6 +62,28 @@ class Plan:
     memberships: Mapping[tuple[str, int], str]
     excluded: tuple[str, ...]
     warnings: tuple[Problem, ...]
+
+    @property
+    def needs(self) -> dict[str, Blueprint]:
+        """What rows and audit copies need, by the label under which the study holds it; no rows of the table."""
+        return {label: need for row in (*self.rows, *self.audits) for label, need in row.needs_by_label.items()}
+
+    @property
+    def needed(self) -> set[str]:
+        """Keys of the trials that are here because others need them."""
+        return {self.memberships[label, seed] for label in self.needs for seed in self.seeds}
+
+    @property
+    def first_key(self) -> str:
+        """Key of the first trial of the table's own rows, which every study of the same rows and seeds holds."""
+        baseline = min(self.rows, key=lambda row: not row.is_baseline)
+        return self.memberships[baseline.label, self.seeds[0]]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets of our own tasks: of the rows, and of what they need."""
+        recipes = (*(row.recipe for row in self.rows), *(need.recipe for need in self.needs.values()))
+        return tuple(dict.fromkeys(recipe.dataset for recipe in recipes if isinstance(recipe, NetworkFields)))
 
     def outstanding(self, known: Collection[str]) -> tuple[Trial, ...]:
         """The trials still to be trained, in order, given the keys whose result is known."""
@@ -170,32 +171,16 @@ def _lay_out(
     design = build_design(study, list(named.task.Recipe.model_fields), max_cells=10 * max_trials)
     problems += design.problems
     resolved = resolve_rows(study, scale, design, named.task.Recipe)
-    checks.refuse_too_many(len(resolved), 0, seeds, max_trials)
-    baselines = choose_baselines(study, resolved, design.anchor)
-    rows = tuple(
-        Row(row.label, row.group, row.set, _pinned(row.recipe), baselines[row.group] == row.label, row.levels)
-        for row in resolved
-    )
+    checks.refuse_too_many(seeds, max_trials, rows=len(resolved))
+    rows = build_rows(study, named, resolved, choose_baselines(study, resolved, design.anchor))
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
     checks.check_ranks(study, rows)
-    audits = _audits_of(rows) if study.audit else ()
-    checks.refuse_too_many(len(rows), len(audits), seeds, max_trials)
+    audits = copy_baselines(rows) if study.audit else ()
+    check_hidden_labels(rows, audits)
+    needs = sum(len(row.needs) for row in (*rows, *audits))
+    checks.refuse_too_many(seeds, max_trials, rows=len(rows), audits=len(audits), needs=needs)
     return _Layout(rows, audits, tuple(design.excluded), tuple(design.warnings))
-
-
-def _pinned(recipe: BaseModel) -> BaseModel:
-    """The recipe with its data set by the name of what it holds now: a registered folder may hold something else soon.
-
-    Raises:
-        StudyError: what is known of the folder cannot be read.
-    """
-    if not isinstance(recipe, NetworkFields):
-        return recipe
-    try:
-        return recipe.model_copy(update={"dataset": pin(recipe.dataset)})
-    except DataError as error:
-        raise StudyError([Problem("/base/dataset", "no_data", str(error))]) from error
 
 
 def plan_document(document: object, **options: Any) -> Plan:
@@ -254,33 +239,17 @@ def _without(document: object, pointers: Sequence[str]) -> object:
     return rest
 
 
-def _audits_of(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The baselines once more, as replicates, under labels of their own."""
-    labels = {row.label for row in rows}
-    audits = [
-        replace(row, label=f"(audit copy) {row.label}", is_baseline=False, replicate=1)
-        for row in rows
-        if row.is_baseline
-    ]
-    taken = [audit.label for audit in audits if audit.label in labels]
-    if taken:
-        raise StudyError([Problem("/audit", "duplicate", f"a row is called {quote(taken[0])}, as the audit's own is")])
-    return tuple(audits)
-
-
 def _trials_of(
     rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, replicate: int
 ) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
+    """Trials in the order in which they run, each behind what it needs, and which cell is which."""
     trials: dict[str, Trial] = {}
     memberships: dict[tuple[str, int], str] = {}
-    content = {row.label: (identity_of(row.recipe), applicable_values(row.recipe)) for row in rows}
+    made = {row.label: build_blueprint(named, row.recipe) for row in rows}
     for seed in seeds:
         for row in sorted(rows, key=lambda row: not row.is_baseline):
-            identity, values = content[row.label]
-            key = trial_key(named.identity, identity, seed, replicate + row.replicate)
-            memberships[row.label, seed] = key
-            if key not in trials:
-                trials[key] = Trial(
-                    key=key, task=named.name, recipe=values, seed=seed, replicate=replicate + row.replicate
-                )
+            for label, blueprint in (*row.needs_by_label.items(), (row.label, made[row.label])):
+                trial = blueprint.at(seed, replicate + row.replicate)
+                memberships[label, seed] = trial.key
+                trials.setdefault(trial.key, trial)
     return trials, memberships

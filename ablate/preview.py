@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from ablate.errors import AblateError, Problem, StudyError, quote
 from ablate.models.client import Probe, Probed
+from ablate.needs import label_of_need
 from ablate.plan import Plan, Row
 from ablate.pool import Pool
 from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
 from ablate.tasks import get_task
 from ablate.trial import Cost, TrialRecord
-from ablate.workers import ask, task_of
+from ablate.workers import ask, task_name
 
 TIMED_STEPS = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A recipe that a worker is asked about: of a row, or of what a row needs.
+
+    Attributes:
+        label: under which the plan has it.
+        name: what an error calls it.
+        place: pointer to it in the document.
+    """
+
+    label: str
+    name: str
+    place: str
+    task: str
+    recipe: BaseModel
+
+
+def list_asked(plan: Plan) -> Iterator[Asked]:
+    """The recipes of all rows, each followed by those of what it needs."""
+    for index, row in enumerate(plan.rows):
+        name, place = f"row {quote(row.label)}", place_of(plan, index)
+        yield Asked(row.label, name, place, task_name(plan), row.recipe)
+        for need_name, need in row.needs.items():
+            label = label_of_need(need_name, row.label)
+            yield Asked(label, f"{name}, its {need_name}", place, need.task.name, need.recipe)
+
+
+def _ask_all(
+    plan: Plan, part: str, function: Callable[[str, Sequence[str]], Iterator[tuple[int, Any]]], pool: Pool
+) -> Iterator[tuple[Asked, Any]]:
+    """What a function answers to each recipe of a plan whose task has an optional part."""
+    by_task: dict[str, list[Asked]] = {}
+    for one in list_asked(plan):
+        by_task.setdefault(one.task, []).append(one)
+    for task, asked in by_task.items():
+        if hasattr(get_task(task).task, part):
+            for index, answer in ask(pool, function, task=task, recipes=[one.recipe for one in asked]):
+                yield asked[index], answer
+
+
 def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
-    """The counted cost of every row, by label; empty where the task counts nothing.
+    """The counted cost of every row and of what rows need, by label; without those whose task counts nothing.
 
     Args:
-        plan: whose rows are built.
+        plan: whose networks are built.
         pool: its next free worker builds them.
 
     Raises:
-        StudyError: with every row whose network cannot be built.
+        StudyError: with every row whose network, or that of what it needs, cannot be built.
     """
-    if not hasattr(task_of(plan), "inspect"):
-        return {}
-    answers = ask(plan, "inspect", inspect_rows, pool)
+    answers = list(_ask_all(plan, "inspect", inspect_rows, pool))
     problems = [
-        Problem(place_of(plan, index), "not_buildable", f"row {quote(plan.rows[index].label)}: {answer}")
-        for index, answer in answers
+        Problem(one.place, "not_buildable", f"{one.name}: {answer}")
+        for one, answer in answers
         if isinstance(answer, str)
     ]
     if problems:
         raise StudyError(problems)
-    return {plan.rows[index].label: answer for index, answer in answers}
+    return {one.label: answer for one, answer in answers}
 
 
 def place_of(plan: Plan, index: int) -> str:
@@ -47,10 +89,8 @@ def place_of(plan: Plan, index: int) -> str:
 
 
 def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
-    """Seconds that a trial of every row would take here, by label, from 20 steps of it; or nothing."""
-    if not hasattr(task_of(plan), "time_steps"):
-        return {}
-    return {plan.rows[index].label: answer for index, answer in ask(plan, "time", time_in_worker, pool)}
+    """Seconds that a trial of every row, and of what it needs, would take here, by label, from 20 steps of it."""
+    return {one.label: answer for one, answer in _ask_all(plan, "time_steps", time_in_worker, pool)}
 
 
 def describe_plan(
@@ -61,6 +101,9 @@ def describe_plan(
     parallel: int,
 ) -> dict[str, Any]:
     """The answer of `ablate check --json` and `POST /studies/plan`, as the contract has it.
+
+    `trials` counts cells: rows times seeds, with those of audit copies and of what rows need; `needed`, of the distinct
+    trials, those that are there because others start from their weights.
 
     Args:
         plan: the study, expanded.
@@ -76,6 +119,7 @@ def describe_plan(
         "rows": [_describe_row(row, costs.get(row.label)) for row in plan.rows],
         "trials": len(plan.memberships),
         "distinct": len(plan.trials),
+        "needed": len(plan.needed),
         "known": len(known),
         "estimate_s": estimate_s(plan, records, trial_s, parallel),
         "excluded": list(plan.excluded),

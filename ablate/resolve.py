@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from ablate.designs import Cell, Design, Level, label_of
 from ablate.errors import Problem, StudyError, nearest, quote
@@ -97,6 +98,9 @@ class Resolver:
                 is_sound = False
                 continue
             values[name], origin[name] = value, layer.place_of(name)
+            if (inner := recipe_inside(fields[name])) and isinstance(value, Mapping):
+                values[name], is_whole = self._check_inside(name, inner, value, origin[name])
+                is_sound &= is_whole
             for pair in (pair for pair in EXCLUSIVE if name in pair):
                 other = pair[1 - pair.index(name)]
                 if other in layer.values and other in fields:
@@ -106,15 +110,36 @@ class Resolver:
                 values.pop(other, None) if other not in layer.values else None
         return is_sound
 
+    def _check_inside(
+        self, name: str, inner: type[BaseModel], value: Mapping[str, Any], pointer: str
+    ) -> tuple[dict[str, Any], bool]:
+        """Check the names in the value of a field that is itself a recipe. Returns what is known of it, and if all is.
+
+        Like any other value it replaces that of an earlier layer as a whole.
+        """
+        known = {key: one for key, one in value.items() if key in inner.model_fields}
+        for key in value.keys() - known.keys():
+            text = f"no field {quote(key)} in {quote(name)}{nearest(key, inner.model_fields)}"
+            self._add(Problem(pointer + pointer_of((key,)), "unknown_field", text))
+        both = [pair for pair in EXCLUSIVE if known.keys() >= set(pair)]
+        for one, other in both:
+            self._add(Problem(pointer, "exclusive", f"'{one}' and '{other}' are given together; give one"))
+        return known, len(known) == len(value) and not both
+
     def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
-        field, text = (str(location[0]), message) if location else ("", message)
-        if not location and ": " in message and message.split(": ")[0] in self.recipe_class.model_fields:
-            field, text = message.split(": ", 1)
+        """Add what pydantic found; a validator of a whole recipe names the field before a colon."""
+        place, text, fields = list(location), message, self.recipe_class.model_fields
+        if place and (inner := recipe_inside(fields[str(place[0])])):
+            fields = inner.model_fields
+        if len(place) < 2 and ": " in message and message.split(": ")[0] in fields:
+            name, text = message.split(": ", 1)
+            place.append(name)
+        field = str(place[0]) if place else ""
         pointer = origin.get(field, "/base")
-        deeper = [part for part in location[1:] if isinstance(part, int)]
+        deeper = [part for part in place[1:] if isinstance(part, int) or part in fields]
         is_named = not field or pointer.endswith(f"/{field}")
         text = sentence(text) if is_named else f"{field}: {sentence(text)}"
-        self._add(Problem(pointer + "".join(f"/{part}" for part in deeper), "invalid", text))
+        self._add(Problem(pointer + pointer_of(tuple(deeper)), "invalid", text))
 
     def _add(self, problem: Problem) -> None:
         self.problems.setdefault((problem.pointer, problem.code), problem)
@@ -145,6 +170,12 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
         raise StudyError(problems)
     explicit = sum(cell.is_explicit for cell in design.cells)
     return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
+
+
+def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
+    """The class of a field that is itself a recipe, or none where it may be null; None for any other field."""
+    choices = (field.annotation, *get_args(field.annotation))
+    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
+from ablate.errors import TrialError, quote
+from ablate.needs import Blueprint, build_blueprint, inherit
 from ablate.tasks import get_task
 from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
@@ -17,23 +22,26 @@ MOST_CHARACTERS = 300
 """Of an exception's text in a reason, which stands in tables; the traceback has all of it."""
 
 
-def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+def run_trial(
+    trial: Trial, workdir: Path, needs: Mapping[str, Path] = MappingProxyType({})
+) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     """Run a trial's task.
 
     Args:
         trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees.
         workdir: a folder of the trial's own; an interrupted trial is continued from what lies there.
+        needs: name -> folder of the trial that this one needs. A need that has no folder here, or one without finished
+            weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
 
     Yields:
         The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
         status `failed`; its traceback is written to `workdir/traceback.txt`. Workers get no SIGINT, and Ray cancels by
-        GeneratorExit, so KeyboardInterrupt is the task's own.
+        GeneratorExit, so KeyboardInterrupt is the task's own. A need that is trained here speaks by heartbeats, and
+        where it does not succeed, that is the outcome.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        named = get_task(trial.task)
-        recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
-        for message in named.task.run(recipe, effective_seed(trial), workdir):
+        for message in _messages(trial, workdir, needs):
             if not isinstance(message, (Heartbeat, EpochMetrics, Outcome)):
                 kind = type(message).__name__
                 raise TypeError(f"the task yielded a {kind}; allowed: Heartbeat, EpochMetrics, Outcome")
@@ -47,6 +55,46 @@ def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics 
         yield _ending(error)
         return
     yield Outcome(status="failed", reason=f"task '{trial.task}' ended without an outcome")
+
+
+def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """What the task says, and before that what its needs say that have to be trained."""
+    named = get_task(trial.task)
+    task: Any = named.task
+    recipe = task.Recipe.model_validate_json(json.dumps(trial.recipe))
+    if not hasattr(task, "needs"):
+        yield from task.run(recipe, effective_seed(trial), workdir)
+        return
+    folders: dict[str, Path] = {}
+    for name, need in build_blueprint(named, recipe).needs.items():
+        folders[name] = needs.get(name, workdir)
+        if name not in needs or not need.is_in(needs[name]):
+            folders[name] = workdir / "needs" / name
+            yield from _train_need(name, need, trial, workdir)
+    yield from task.run(recipe, effective_seed(trial), workdir, folders)
+
+
+def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iterator[Heartbeat | Outcome]:
+    """Train what a trial needs in `workdir/needs/NAME`, unless it is there. Yields an outcome where that fails.
+
+    The folder gets its name once it is finished; what is interrupted goes on in `NAME.unfinished`.
+    """
+    finished = workdir / "needs" / name
+    if need.is_in(finished):
+        return
+    shutil.rmtree(finished, ignore_errors=True)
+    unfinished, parent = finished.with_name(f"{name}.unfinished"), need.at(trial.seed, trial.replicate)
+    for message in run_trial(parent, unfinished):
+        if not isinstance(message, Outcome):
+            yield Heartbeat(step=message.step, steps=message.steps, metrics=message.metrics)
+        elif message.status != "succeeded":
+            if (unfinished / TRACEBACK).exists():
+                (unfinished / TRACEBACK).replace(workdir / TRACEBACK)
+            yield inherit(name, parent.key, message.status, message.reason)
+            return
+    if not need.is_in(unfinished):
+        raise TrialError(f"task {quote(parent.task)} succeeded and left no finished weights for {quote(name)}")
+    unfinished.rename(finished)
 
 
 def effective_seed(trial: Trial) -> int:

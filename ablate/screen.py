@@ -15,7 +15,6 @@ from ablate import datasets, fetching, local
 from ablate.folder import Folder
 from ablate.plan import Plan
 from ablate.progress import Board, Lines, show_warnings, trial_names
-from ablate.recipe import NetworkFields
 from ablate.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.plots import PLOT_FORMATS, plot, plots_of
@@ -94,7 +93,7 @@ def _published(plan: Plan) -> PublishedTable | None:
 
 def fetch_data(plan: Plan, report: Any) -> None:
     """Make sure that the data sets of our own tasks are there before anything starts; the small ones are fetched."""
-    for name in dict.fromkeys(row.recipe.dataset for row in plan.rows if isinstance(row.recipe, NetworkFields)):
+    for name in plan.datasets:
         if datasets.find(name) is None:
             fetching.fetch(name, report)
 

@@ -8,7 +8,15 @@ Built in is what `BUILT_IN` lists; further tasks are those installed under the e
 * `run(recipe, seed, workdir)`: an iterator of `Heartbeat` and `EpochMetrics`, and last one `Outcome`,
 * optionally `inspect(recipe)`: a `Cost`, by counting; raises an `AblateError` for a recipe that cannot be trained,
 * optionally `time_steps(recipe, count)`: seconds that a whole trial would take, from `count` steps,
-* optionally `measure(recipes)`: a `Measured` for each, where it makes sense to time what was trained.
+* optionally `measure(recipes)`: a `Measured` for each, where it makes sense to time what was trained,
+* optionally `is_trained(workdir)`: whether the folder, which may be missing, holds the finished weights of a trial;
+  what it was to train is not looked at. Only trials of a task that has it can be needed by others,
+* optionally `needs(recipe)`: the trials from whose weights one of this recipe starts, as a mapping from a name to
+  (name of a task, recipe of that task), such as `{"backbone": ("classify", recipe.backbone_recipe())}`; empty where it
+  starts from none. The name is also the field of this task's recipe that describes the need. The trial that is needed
+  has the same seed and replicate, runs before, is shared like any other, and may need none itself. A task with `needs`
+  is called as `run(recipe, seed, workdir, needs)`, where `needs` maps each name to the folder of that trial, for which
+  `is_trained` is true.
 
 Its module imports without torch (plans are made where torch is not), so `run` imports what it needs itself.
 """

@@ -38,6 +38,7 @@ class Trial(Document):
         recipe: every field of the resolved recipe that applies, as JSON values.
         seed: the block; all rows of a seed share their random streams.
         replicate: 0, or the number of a deliberate repetition with streams of its own.
+        needs: name -> key of the trial from whose weights this one starts; see `ablate.needs`.
     """
 
     key: str
@@ -45,9 +46,12 @@ class Trial(Document):
     recipe: dict[str, Any]
     seed: int
     replicate: int = 0
+    needs: dict[str, str] = Field(default_factory=dict)
 
 
-def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0) -> str:
+def trial_key(
+    task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0, *, needs: Mapping[str, str] | None = None
+) -> str:
     """SHA-256 of what decides a trial's result.
 
     Args:
@@ -56,8 +60,12 @@ def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int 
             field added later with a default leaves old keys alone.
         seed: the trial's seed.
         replicate: see `Trial`.
+        needs: see `Trial`; the recipe's fields of these names are no part of `identity`. Where there are none, nothing
+            enters, so that keys from before there were needs stay.
     """
     content = {"v": SEMANTICS_VERSION, "task": task, "recipe": identity, "seed": seed, "replicate": replicate}
+    if needs:
+        content["needs"] = dict(needs)
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

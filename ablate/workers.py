@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from ablate.errors import TrialError
 from ablate.plan import Plan
@@ -55,17 +57,18 @@ def task_of(plan: Plan) -> Any:
 
 def task_name(plan: Plan) -> str:
     """Name of that task."""
-    return next(iter(plan.trials.values())).task
+    return plan.trials[plan.first_key].task
 
 
-def ask(plan: Plan, name: str, function: Callable[..., Iterable[Any]], pool: Pool) -> list[Any]:
-    """Everything that `function(task name, recipes of the rows as JSON)` yields in a worker of the pool.
+def ask(
+    pool: Pool, function: Callable[[str, Sequence[str]], Iterable[Any]], *, task: str, recipes: Iterable[BaseModel]
+) -> list[Any]:
+    """Everything that `function(name of the task, recipes as JSON)` yields in a worker of the pool.
 
     Raises:
         TrialError: the worker died, or the function raised.
     """
-    recipes = [row.recipe.model_dump_json() for row in plan.rows]
-    pool.submit(Job(name, function, (task_name(plan), recipes)))
+    pool.submit(Job(function.__name__, function, (task, [recipe.model_dump_json() for recipe in recipes])))
     answers = []
     for event in pool.events():
         if isinstance(event, Lost):

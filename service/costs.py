@@ -15,10 +15,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from ablate.errors import AblateError, DataError, Problem, SiteError, quote
+from ablate.errors import AblateError, DataError, Problem, SiteError
 from ablate.models.client import Probe
-from ablate.plan import Plan, Row
-from ablate.preview import place_of
+from ablate.plan import Plan
+from ablate.preview import list_asked
 from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
 from ablate.training.classify import check_data
 from ablate.trial import Cost, canonical_json
@@ -36,7 +36,7 @@ class Counted:
     """What is known of the rows of a plan.
 
     Attributes:
-        costs: by row label; rows that could not be counted, or not in time, are absent.
+        costs: by the label of a row or of what it needs; what could not be counted, or not in time, is absent.
         problems: rows that cannot be built.
         warnings: what was left open.
     """
@@ -71,13 +71,13 @@ class Costs:
         return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
-        """Costs of the rows whose task is `classify`; other tasks have none.
+        """Costs of the rows whose task is `classify`, and of what rows need of it; other tasks have none.
 
         Args:
             plan: whose rows.
             until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
         """
-        rows = {row.label: row.recipe for row in plan.rows if isinstance(row.recipe, ClassifyRecipe)}
+        rows = {one.label: one.recipe for one in list_asked(plan) if isinstance(one.recipe, ClassifyRecipe)}
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
@@ -131,16 +131,11 @@ def _versions() -> dict[str, str]:
 
 
 def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
-    for index, row in enumerate(plan.rows):
-        if row.label in errors:
-            yield Problem(place_of(plan, index), "not_buildable", f"row {quote(row.label)}: {errors[row.label]}")
-        elif isinstance(row.recipe, ClassifyRecipe):
+    for one in list_asked(plan):
+        if one.label in errors:
+            yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.label]}")
+        elif isinstance(one.recipe, ClassifyRecipe):
             try:
-                check_data(row.recipe)
+                check_data(one.recipe)
             except DataError as error:
-                yield Problem(place_of(plan, index), "invalid", f"row {quote(row.label)}: {error}")
-
-
-def datasets_of(rows: tuple[Row, ...]) -> list[str]:
-    """Names of the data sets of the rows of our own tasks."""
-    return list(dict.fromkeys(row.recipe.dataset for row in rows if isinstance(row.recipe, ClassifyRecipe)))
+                yield Problem(one.place, "invalid", f"{one.name}: {error}")

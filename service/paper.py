@@ -14,7 +14,7 @@ from ablate.gpu_hours import BASIS, outstanding_gpu_hours
 from ablate.paper import PaperTable, choose_tables, list_tables
 from ablate.plan import Plan
 from service.context import Context
-from service.costs import PATIENCE_S, datasets_of
+from service.costs import PATIENCE_S
 from service.errors import KeyReusedError
 from service.planning import Prepared, find_known, plan_stored, prepare, resolve_document
 from service.shapes import Finding, PaperPlan, PaperSubmission, PaperTablePlan, PaperView, Submission
@@ -155,7 +155,7 @@ def _describe(one: Ready) -> PaperTablePlan:
         title=plan.study.title,
         question=plan.study.question,
         scale=plan.scale,
-        datasets=datasets_of(plan.rows),
+        datasets=list(plan.datasets),
         **_counts([plan], one.known),
         gpu_hours=_total([one]),
         warnings=[Finding(pointer=w.pointer, code=w.code, message=w.message) for w in one.prepared.warnings],

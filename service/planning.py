@@ -14,7 +14,6 @@ from ablate.plan import Plan, plan_document
 from ablate.study import Resources, with_resources
 from ablate.trial import Cost, TrialRecord, canonical_json
 from service.context import Context
-from service.costs import datasets_of
 from service.dispatch.base import count_places
 from service.errors import ConflictError
 from service.shapes import Submission
@@ -87,7 +86,7 @@ def prepare(
 
 def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
     """Data sets that training would miss. A cluster's machines may have them elsewhere."""
-    for name in datasets_of(plan.rows):
+    for name in plan.datasets:
         if context.settings.ray_address is None and datasets.find(name) is None:
             text = f"data set {quote(name)} is not on this machine; fetch it with: ablate data fetch {name}"
             yield Problem("/base/dataset", "no_data", text)

@@ -37,8 +37,7 @@ def get_table(context: Context, study_id: str) -> Table:
         kept = studies.find_table(connection, stored.seq)
         if kept:
             return kept
-        held = _read(connection, stored)
-    return _make_table(plan_stored(context, stored), stored, held, provisional=stored.state in LIVE)
+    return _make_table(context, stored, provisional=stored.state in LIVE)
 
 
 def get_final_table(context: Context, stored: Stored) -> Table:
@@ -47,9 +46,7 @@ def get_final_table(context: Context, stored: Stored) -> Table:
     Raises:
         ConflictError: this version of ablate plans the study no more.
     """
-    with context.store.read() as connection:
-        held = _read(connection, stored)
-    return _make_table(plan_stored(context, stored), stored, held, provisional=False)
+    return _make_table(context, stored, provisional=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +64,21 @@ class _Held:
     others: list[Registration]
 
 
-def _read(connection: Connection, stored: Stored) -> _Held:
+def _read(connection: Connection, stored: Stored, plan: Plan) -> _Held:
     records = cells.list_records(connection, stored.seq)
-    first = studies.list_cell_keys(connection, stored.seq)[0].key
     others = [
         Registration.model_validate(history[-1])
-        for seq, history in studies.list_registrations(connection, first)
+        for seq, history in studies.list_registrations(connection, plan.first_key)
         if seq != stored.seq
     ]
     return _Held(records, cells.list_origins(connection, stored.seq), others)
 
 
-def _make_table(plan: Plan, stored: Stored, held: _Held, *, provisional: bool) -> Table:
+def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table:
     """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
+    plan = plan_stored(context, stored)
+    with context.store.read() as connection:
+        held = _read(connection, stored, plan)
     registrations = _registrations(stored)
     table = build_table(
         plan,

@@ -141,7 +141,7 @@ def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> li
     A cancelled study fixed nothing: else designs could be laid in store, and taken out after a look.
     """
     new = register(plan, at)
-    for _, history in studies.list_registrations(connection, next(iter(plan.trials))):
+    for _, history in studies.list_registrations(connection, plan.first_key):
         if not changes(Registration.model_validate(history[-1]), new):
             return history
     return [new.model_dump()]

@@ -105,3 +105,82 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "toy"
     tasks.get_task.cache_clear()
     sys.modules.pop("toy_task", None)
+
+
+CHAIN_TASKS = '''
+"""Two tasks: `base` trains a number and leaves it in a file, `chain` starts from one that `base` has left."""
+from pathlib import Path
+from pydantic import BaseModel, ConfigDict
+from ablate.trial import EpochMetrics, Heartbeat, Outcome
+
+def note(text):
+    with (Path(__file__).parent / "runs.txt").open("a") as file:
+        file.write(text + "\\n")
+
+class BaseRecipe(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    level: float = 10.0
+    ending: str = "succeeded"
+
+class Base:
+    Recipe = BaseRecipe
+    metrics = {"error": True}
+
+    def run(self, recipe, seed, workdir):
+        note(f"base {recipe.level:g} {seed}")
+        step = int((workdir / "step.txt").read_text()) if (workdir / "step.txt").exists() else 0
+        for step in range(step + 1, 4):
+            (workdir / "step.txt").write_text(str(step))
+            yield EpochMetrics(step=step, steps=3, epoch=float(step), metrics={"error": 1.0})
+        if recipe.ending == "raises" and not (Path(__file__).parent / "mended").exists():
+            raise RuntimeError("the base broke")
+        if recipe.ending == "diverges":
+            yield Outcome(status="diverged", reason="the loss is nan")
+            return
+        if recipe.ending != "forgets":
+            (workdir / "weights.txt").write_text(str(recipe.level + seed))
+        yield Outcome(status="succeeded", metrics={"error": recipe.level}, train_s=1.0)
+
+    def is_trained(self, workdir):
+        return (workdir / "weights.txt").exists()
+
+class ChainRecipe(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    offset: float = 0.0
+    backbone: BaseRecipe | None = None
+
+class Chain:
+    Recipe = ChainRecipe
+    metrics = {"error": True}
+
+    def needs(self, recipe):
+        return {"backbone": ("base", recipe.backbone)} if recipe.backbone else {}
+
+    def run(self, recipe, seed, workdir, needs):
+        note(f"chain {recipe.offset:g} {seed}")
+        yield Heartbeat(step=0, steps=1)
+        start = float((needs["backbone"] / "weights.txt").read_text()) if needs else 0.0
+        yield EpochMetrics(step=1, steps=1, epoch=1.0, metrics={"error": start})
+        yield Outcome(status="succeeded", metrics={"error": start + recipe.offset}, train_s=2.0)
+
+base = Base()
+chain = Chain()
+'''
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Tasks `base` and `chain`, installed as an operator's. The folder of their code, with `runs.txt` of what began."""
+    site = tmp_path / "chain-site"
+    (site / "chain-1.dist-info").mkdir(parents=True)
+    (site / "chain_tasks.py").write_text(CHAIN_TASKS)
+    (site / "chain-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: chain\nVersion: 1\n")
+    points = "[ablate.tasks]\nbase = chain_tasks:base\nchain = chain_tasks:chain\n"
+    (site / "chain-1.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    importlib.invalidate_caches()
+    tasks.get_task.cache_clear()
+    yield site
+    tasks.get_task.cache_clear()
+    sys.modules.pop("chain_tasks", None)

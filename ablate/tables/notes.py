@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ablate.needs import label_of_need
 from ablate.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.published import PublishedTable
@@ -40,6 +41,7 @@ def table_notes(
         *_method(table),
         *verdict_notes(table, design=plan.study.design_or_default),
         *_fresh(plan),
+        *_needs(plan),
         *_sharing(plan),
         *_excluded(plan),
         *_printed(published),
@@ -108,11 +110,25 @@ def _fresh(plan: Plan) -> Iterator[str]:
         yield "fresh replicates: each cell was trained for this study alone, with random numbers of its own"
 
 
+def _needs(plan: Plan) -> Iterator[str]:
+    """From which other trials those of the rows start."""
+    keys: dict[tuple[str, str], set[str]] = {}
+    for row in (*plan.rows, *plan.audits):
+        for name, need in row.needs.items():
+            label = label_of_need(name, row.label)
+            keys.setdefault((name, need.task.name), set()).update(plan.memberships[label, seed] for seed in plan.seeds)
+    for (name, task), found in keys.items():
+        trials = f"{len(found)} {'trial' if len(found) == 1 else 'trials'}"
+        yield f"{name}: the rows start from the weights of {trials} of task '{task}', each of the same seed; no rows here"
+
+
 def _sharing(plan: Plan) -> Iterator[str]:
-    cells, distinct = len(plan.memberships), len(set(plan.memberships.values()))
+    needs = plan.needs
+    of_rows = {cell: key for cell, key in plan.memberships.items() if cell[0] not in needs}
+    cells, distinct = len(of_rows), len(set(of_rows.values()))
     if distinct < cells:
         rows_of: dict[str, list[str]] = {}
-        for (label, seed), key in plan.memberships.items():
+        for (label, seed), key in of_rows.items():
             if seed == plan.seeds[0]:
                 rows_of.setdefault(key, []).append(label)
         shared = "; ".join(named(labels) for labels in rows_of.values() if len(labels) > 1)

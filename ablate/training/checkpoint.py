@@ -87,6 +87,19 @@ def load_checkpoint(training: Training, workdir: Path) -> bool:
     return True
 
 
+def is_finished(workdir: Path) -> bool:
+    """Whether the folder holds a checkpoint of the last step, by what the file says of itself."""
+    path = workdir / FILE
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads(file.metadata()["state"])
+    except (SafetensorError, KeyError, TypeError, ValueError):  # damaged, or not ours
+        return False
+    return bool(state["curve"]) and state["step"] == state["curve"][-1]["steps"]
+
+
 def _momenta(optimiser: SGD) -> list[torch.Tensor]:
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     buffers = [optimiser.state.get(parameter, {}).get("momentum_buffer") for parameter in parameters]

@@ -20,7 +20,7 @@ MEMORY_LIMIT_BYTES = 8 << 30
 
 
 @cache
-def _count(architecture: str) -> Cost:
+def count_architecture(architecture: str) -> Cost:
     """Cost of a network, counted once a process: rows that differ in training alone share it."""
     from ablate.models.probe import answer
 
@@ -79,13 +79,19 @@ class Classify:
     def inspect(self, recipe: ClassifyRecipe) -> Cost:
         """Build the network and count; raises what training would raise before its first step."""
         check_data(recipe)
-        return _count(architecture_of(recipe).model_dump_json())
+        return count_architecture(architecture_of(recipe).model_dump_json())
 
     def time_steps(self, recipe: ClassifyRecipe, count: int) -> float:
         """See `ablate.training.measure.time_steps`."""
         from ablate.training.measure import time_steps
 
         return time_steps(recipe, count)
+
+    def is_trained(self, workdir: Path) -> bool:
+        """See `ablate.training.checkpoint.is_finished`."""
+        from ablate.training.checkpoint import is_finished
+
+        return is_finished(workdir)
 
     def measure(self, recipes: Sequence[ClassifyRecipe]) -> list[Measured]:
         """See `ablate.training.measure.measure`."""

@@ -79,12 +79,12 @@ class Images(Dataset[Any]):
 
 
 def decode(
-    images: Images, requests: Iterable[Request], processes: int, *, pin: bool
-) -> Generator[tuple[Tensor, Tensor], None, None]:
+    images: Dataset[Any], requests: Iterable[Request], processes: int, *, pin: bool
+) -> Generator[Any, None, None]:
     """Batches in the order of the requests, decoded ahead in processes that end when the generator is closed.
 
     Args:
-        images: what to read.
+        images: what to read; answers a request by a batch, or by a text that says what is wrong with a file.
         requests: may be without end.
         processes: how many decode; never more than there are CPUs.
         pin: whether the batches shall lie in memory from which a GPU copies by itself.

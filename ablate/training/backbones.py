@@ -1,0 +1,52 @@
+"""What the tasks on scenes share about their backbone: the trial it starts from, and what it costs. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ablate.datasets import describe
+from ablate.errors import TrialError
+from ablate.recipe import ActivationFields, ClassifyRecipe, architecture_of
+from ablate.scene_recipes import SceneFields
+from ablate.training.classify import count_architecture
+from ablate.trial import Cost
+
+NAME = "backbone"
+COST_PX = 224
+"""Side of the images at which the paper counts multiply-adds, whatever a backbone is trained or used on."""
+
+
+def needs_of(recipe: SceneFields) -> dict[str, tuple[str, ClassifyRecipe]]:
+    """See `ablate.tasks`: the classification trial from whose weights the backbone starts, if any."""
+    parent = recipe.backbone_recipe()
+    return {} if parent is None else {NAME: ("classify", parent)}
+
+
+def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:
+    """Refuse to train on random weights where the recipe asks for those of a trial.
+
+    Raises:
+        TrialError: the folder of the backbone's trial is not given.
+    """
+    if recipe.backbone is not None and NAME not in needs:
+        raise TrialError(
+            f"the recipe has a '{NAME}', and no folder of its trial was given; allowed: needs = {{'{NAME}': folder}}"
+        )
+
+
+def site_px(recipe: SceneFields) -> int:
+    """The side at which the backbone's call sites are found: that of the images its weights come from, if any."""
+    parent = recipe.backbone_recipe()
+    of = recipe if parent is None else parent
+    return of.resolution_px or describe(of.dataset).resolution_px
+
+
+def count_backbone(recipe: SceneFields) -> Cost:
+    """Parameters and multiply-adds of the classification network at 224 px, as the paper's tables count backbones."""
+    parent = recipe.backbone_recipe()
+    if parent is None:
+        own = {name: getattr(recipe, name) for name in ActivationFields.model_fields}
+        parent = ClassifyRecipe.model_validate(own | {"dataset": "imagenet"})
+    architecture = architecture_of(parent.model_copy(update={"resolution_px": COST_PX}))
+    return count_architecture(architecture.model_dump_json())

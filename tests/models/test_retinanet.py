@@ -1,0 +1,192 @@
+"""RetinaNet: torchvision's own loss and detections, frozen norms, anchors, and one seed for all rows."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.retinanet import RetinaNet as TorchvisionRetinaNet
+from torchvision.models.detection.retinanet import RetinaNetHead
+
+from ablate.activations import Funnel
+from ablate.models.features import build_features, pyramid_levels
+from ablate.models.retinanet import (
+    ANCHORS,
+    CANDIDATES,
+    DETECTIONS,
+    LEVELS,
+    MATCHER,
+    NMS_IOU,
+    SCORE,
+    Predictions,
+    RetinaNet,
+    build_anchors,
+    detection_loss,
+    find_objects,
+    match,
+)
+from ablate.scene_recipes import BackboneTraining, DetectRecipe
+from ablate.training.determinism import Streams
+
+CLASSES = 7
+SMALL = {"width": 0.125, "depth": (1, 1, 1, 1), "stem": "small_s2", "stages": "all", "layers": "all"}
+SIZES = {"pyramid_channels": 16, "head_convs": 2, "anchor_px": 8}
+
+
+def recipe_of(**fields: object) -> DetectRecipe:
+    return DetectRecipe(**{**SMALL, **SIZES, **fields})
+
+
+def build_detector(recipe: DetectRecipe, seed: int = 0) -> RetinaNet:
+    stream = Streams(seed).on_cpu
+    features = build_features(recipe, stream, resolution_px=32, levels=pyramid_levels(recipe.model))
+    return RetinaNet(features, recipe, CLASSES, stream)
+
+
+def draw_objects(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    corner = torch.rand(count, 2, generator=generator) * 60
+    extent = 4 + torch.rand(count, 2, generator=generator) * 40
+    return torch.cat((corner, corner + extent), 1), torch.randint(0, CLASSES, (count,), generator=generator)
+
+
+def test_loss_and_gradient_are_torchvisions():
+    generator = torch.Generator().manual_seed(0)
+    detector = build_detector(recipe_of())
+    said = detector(torch.randn(3, 3, 96, 128, generator=generator))
+    logits = torch.randn(said.logits.shape, generator=generator, requires_grad=True)
+    offsets = torch.randn(said.offsets.shape, generator=generator, requires_grad=True)
+    objects = [draw_objects(count, generator) for count in (4, 0, 1)]  # an image without any is among them
+    boxes, labels = [one for one, _ in objects], [one for _, one in objects]
+    ours = detection_loss(said._replace(logits=logits, offsets=offsets), boxes, labels)
+    our_gradients = torch.autograd.grad(ours, (logits, offsets))
+
+    matched = [match(said.anchors, one) for one in boxes]
+    targets = [{"boxes": box, "labels": label} for box, label in objects]
+    outputs = {"cls_logits": logits, "bbox_regression": offsets}
+    theirs = sum(
+        RetinaNetHead(16, ANCHORS, CLASSES).compute_loss(targets, outputs, [said.anchors] * 3, matched).values()
+    )
+    assert torch.allclose(ours, theirs)
+    for own, other in zip(our_gradients, torch.autograd.grad(theirs, (logits, offsets)), strict=True):
+        assert torch.allclose(own, other, atol=1e-6)
+
+
+def test_detections_are_torchvisions():
+    generator = torch.Generator().manual_seed(1)
+    backbone = nn.Identity()
+    backbone.out_channels = 16  # type: ignore[assignment]
+    theirs = TorchvisionRetinaNet(
+        backbone, CLASSES, anchor_generator=build_anchors(8), score_thresh=SCORE, nms_thresh=NMS_IOU,
+        detections_per_img=DETECTIONS, topk_candidates=CANDIDATES,
+    )  # fmt: skip
+    said = build_detector(recipe_of())(torch.randn(2, 3, 96, 128, generator=generator))
+    said = said._replace(
+        logits=torch.randn(said.logits.shape, generator=generator) - 1,
+        offsets=torch.randn(said.offsets.shape, generator=generator) / 3,
+    )
+    counts = said.level.bincount().tolist()
+    expected = theirs.postprocess_detections(
+        {"cls_logits": list(said.logits.split(counts, 1)), "bbox_regression": list(said.offsets.split(counts, 1))},
+        [list(said.anchors.split(counts))] * 2, [(90, 120)] * 2,
+    )  # fmt: skip
+    for ours, other in zip(find_objects(said, 90, 120), expected, strict=True):
+        assert len(ours.boxes) == DETECTIONS
+        assert torch.equal(ours.boxes, other["boxes"])
+        assert torch.equal(ours.labels, other["labels"])
+        assert torch.equal(ours.scores, other["scores"])
+
+
+def test_an_image_in_which_nothing_is_sure_enough_has_no_detections():
+    said = build_detector(recipe_of()).eval()(torch.randn(1, 3, 64, 64))
+    (found,) = find_objects(said._replace(logits=torch.full_like(said.logits, -9.0)), 64, 64)
+    assert [len(part) for part in found] == [0, 0, 0]
+
+
+def test_anchors_lie_a_stride_apart_and_double_from_level_to_level():
+    said = build_detector(recipe_of())(torch.randn(1, 3, 96, 160))
+    for level in range(LEVELS):
+        anchors, stride = said.anchors[said.level == level], 4 * 2**level
+        middles = (anchors[:, :2] + anchors[:, 2:]) / 2
+        assert len(anchors) == ANCHORS * -(-96 // stride) * -(-160 // stride)
+        assert torch.equal(middles[ANCHORS], torch.tensor([stride, 0.0]))  # one place to the right
+        area = (anchors[:, 2:] - anchors[:, :2]).prod(1).sqrt()
+        assert 8 * 2**level * 0.85 < area.min() < area.max() < 8 * 2**level * 1.8
+
+
+def test_an_object_of_any_size_has_an_anchor():
+    said = build_detector(recipe_of())(torch.randn(1, 3, 96, 96))
+    for side in (5, 9, 17, 33, 60):
+        box = torch.tensor([[20.0, 20.0, 20.0 + side, 20.0 + side]])
+        assert (match(said.anchors, box) == 0).any(), side
+    assert MATCHER.high_threshold == 0.5
+
+
+def test_rows_of_a_seed_start_with_one_pyramid_and_head_and_other_seeds_with_others():
+    relu, funnel = (build_detector(recipe_of(activation=name)).state_dict() for name in ("relu", "frelu"))
+    other = build_detector(recipe_of(activation="relu"), seed=1).state_dict()
+    shared = [name for name in relu if name.startswith(("pyramid", "head"))]
+    assert shared
+    assert all(torch.equal(relu[name], funnel[name]) for name in shared)
+    assert not torch.equal(
+        relu["head.classification_head.cls_logits.weight"], other["head.classification_head.cls_logits.weight"]
+    )
+    bias = relu["head.classification_head.cls_logits.bias"]
+    assert torch.allclose(bias.sigmoid(), torch.full_like(bias, 0.01))
+
+
+def test_building_a_detector_leaves_the_default_generator_alone():
+    before = torch.get_rng_state()
+    build_detector(recipe_of())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("has_backbone", [True, False])
+def test_frozen_norms_keep_statistics_and_gains_those_of_funnels_too(has_backbone: bool):
+    backbone = BackboneTraining(dataset="digits") if has_backbone else None
+    detector = build_detector(recipe_of(freeze_norm=True, backbone=backbone)).train()
+    before = copy.deepcopy(detector.state_dict())
+    trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.SGD(trained, lr=0.01)
+    boxes, labels = draw_objects(3, torch.Generator().manual_seed(0))
+    detection_loss(detector(torch.randn(1, 3, 64, 64)), [boxes], [labels]).backward()
+    optimiser.step()
+    after = detector.state_dict()
+    norms = [
+        f"{path}.{name}"
+        for path, part in detector.named_modules()
+        if isinstance(part, nn.BatchNorm2d)
+        for name in part.state_dict()
+    ]
+    assert any("branches" in name for name in norms)
+    assert all(torch.equal(before[name], after[name]) for name in norms) is has_backbone
+    funnels = [path for path, part in detector.named_modules() if isinstance(part, Funnel)]
+    assert all(
+        not torch.equal(before[f"{path}.branches.0.conv.weight"], after[f"{path}.branches.0.conv.weight"])
+        for path in funnels[:3]
+    )
+
+
+def test_a_pyramid_stands_on_c5_also_where_c5_has_as_many_channels():
+    detector = build_detector(recipe_of(pyramid_channels=256))
+    seen: list[tuple[int, ...]] = []
+    detector.pyramid.extra_blocks.p6.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    images = torch.randn(1, 3, 64, 64)
+    detector.eval()(images)
+    assert torch.equal(seen[0], detector.backbone(images)["C5"])
+
+
+def test_a_detector_trains_in_bf16_and_channels_last():
+    detector = build_detector(recipe_of(model="shufflenet_v2_x1.5", depth=(1, 1, 1))).to(
+        memory_format=torch.channels_last
+    )
+    boxes, labels = draw_objects(3, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        said = detector(torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last))
+    assert isinstance(said, Predictions)
+    assert said.logits.dtype == said.offsets.dtype == torch.float32
+    loss = detection_loss(said, [boxes], [labels])
+    loss.backward()
+    lacking = [name for name, one in detector.named_parameters() if one.grad is None or not one.grad.isfinite().all()]
+    assert lacking == []
