@@ -2,8 +2,8 @@
 
 Counts are never stored, but for what the queue's index needs in the row, two values that follow from others.
 `trials.priority` is the highest priority among the studies that want the trial now, null where none does;
-`demand.refresh_demand` sets it in the transaction that changes a study. `trials.open_needs` is how many of the trials that
-it needs have not succeeded; `needs.settle` sets it in the transaction that changes one of them, or queues the trial.
+`demand.refresh_demand` sets it in the transaction that changes a study. `trials.open_needs` is how many of the trials
+that it needs have not succeeded; `needs.settle` sets it in the transaction that changes one of them, or queues it.
 """
 
 from __future__ import annotations
