@@ -58,6 +58,11 @@ StudyName = Annotated[
     Query(description="only studies of this name"),
     _matching(NAME, "is no name of a study: letters, digits, '.', '_' and '-', at most 64"),
 ]
+OfSchedule = Annotated[
+    str | None,
+    Query(description="only studies that this schedule fired"),
+    _matching(NAME, "is no name of a schedule: letters, digits, '.', '_' and '-', at most 64"),
+]
 InStudyState = Annotated[StudyState | None, Query(description="only studies in this state")]
 InTrialState = Annotated[TrialState | None, Query(description="only cells in this state")]
 IdempotencyKey = Annotated[
