@@ -62,67 +62,79 @@ class Answer:
 
 def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
     """Turn the instants that are due into firings; nothing happens where another scheduler was faster."""
-    due, count, upcoming = find_due(schedule, at)
+    due = find_due(schedule, at)
+    due_at = due_time(schedule.name, due.upcoming, schedule.jitter_s)
     with context.store.write() as connection:
-        times = {"last_at": due[-1], "next_at": upcoming}
-        due_at = due_time(schedule.name, upcoming, schedule.jitter_s)
-        if not schedules.take(connection, schedule, due_at=due_at, **times):
+        if not schedules.take(connection, schedule, last_at=due.newest[-1], next_at=due.upcoming, due_at=due_at):
             return
         is_busy = firings.find_open(connection, schedule.seq) is not None
-        for answer in decide(schedule, due, count, at, is_busy=is_busy):
+        for answer in decide(schedule, due, at, is_busy=is_busy):
             _add(connection, schedule, answer, at)
 
 
 def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetime) -> None:
     values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason}
     firing_id = firings.add_firing(connection, schedule.seq, answer.instant, **values)
-    if firing_id is not None and answer.state in ("missed", "skipped"):
+    if firing_id is not None and answer.reason:
         notices.announce_firing(connection, schedule.name, firing_id, at)
 
 
-def find_due(schedule: Schedule, at: datetime) -> tuple[list[datetime], int, datetime]:
-    """Instants that are due at a moment (the newest `MOST_AT_ONCE`), how many there are, and the one behind them."""
-    due: deque[datetime] = deque(maxlen=MOST_AT_ONCE)
-    count = 0
-    for instant in chain([schedule.next_at], instants(schedule.cron, schedule.tz, schedule.next_at)):
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Instants that are due: the oldest, the newest `MOST_AT_ONCE` in order, how many, and the one behind them."""
+
+    oldest: datetime
+    newest: list[datetime]
+    count: int
+    upcoming: datetime
+
+
+def find_due(schedule: Schedule, at: datetime) -> Due:
+    """The instants of a schedule that are due at a moment: its next one, and what followed."""
+    newest: deque[datetime] = deque(maxlen=MOST_AT_ONCE)
+    behind = chain([schedule.next_at], instants(schedule.cron, schedule.tz, schedule.next_at))
+    for count, instant in enumerate(behind):
         if due_time(schedule.name, instant, schedule.jitter_s) > at:
-            return list(due), count, instant
-        due.append(instant)
-        count += 1
+            return Due(schedule.next_at, list(newest), count, instant)
+        newest.append(instant)
     raise AssertionError("a cron text comes for ever")
 
 
-def decide(schedule: Schedule, due: list[datetime], count: int, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
+def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
     """What becomes of the instants that are due, by the schedule's policies. Pure.
 
     Args:
         schedule: whose policies.
-        due: the newest of the instants, oldest first; at least one.
-        count: how many instants are due.
+        due: at least one instant.
         at: the moment.
         is_busy: whether an earlier firing still waits or runs.
     """
+    wanted, count = due.newest, due.count
     if schedule.missed == "skip":
-        grace = timedelta(seconds=schedule.grace_s)
-        timely = [instant for instant in due if at - due_time(schedule.name, instant, schedule.jitter_s) <= grace]
-        if late := count - len(timely):
-            text = f"{_count(late)} passed more than {schedule.grace_s} s before anything looked"
-            yield Answer(due[-1 - len(timely)], "missed", late, text)
-        due, count = timely, len(timely)
-    if not due:
+        wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
+        late = f"passed more than {schedule.grace_s} s before anything looked"
+        yield from _missed(due, count - len(wanted), late)
+        count = len(wanted)
+    if not wanted:
         return
     if is_busy and schedule.overlap == "skip":
-        yield Answer(due[-1], "skipped", count, "the firing before it still waits or runs")
+        yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
     elif schedule.missed == "all":
-        if lost := count - len(due):
-            yield Answer(due[0] - timedelta(microseconds=1), "missed", lost, f"{_count(lost)} were too many to make up")
-        yield from (Answer(instant, "queued") for instant in due)
+        yield from _missed(due, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
+        yield from (Answer(instant, "queued") for instant in wanted)
     else:
-        yield Answer(due[-1], "queued", count)
+        text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None
+        yield Answer(wanted[-1], "queued", count, text)
 
 
-def _count(number: int) -> str:
-    return "1 instant" if number == 1 else f"{number} instants"
+def _grace(schedule: Schedule) -> timedelta:
+    return timedelta(seconds=schedule.grace_s)
+
+
+def _missed(due: Due, count: int, text: str) -> Iterator[Answer]:
+    """One row for all that are given up, at the oldest of them."""
+    if count:
+        yield Answer(due.oldest, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
 
 
 def _set_back(context: Context, schedule: Schedule, at: datetime) -> None:

@@ -147,8 +147,12 @@ def _choose_repeat(context: Context, schedule: Schedule, firing: Firing) -> Laun
 
 def document_of(schedule: Schedule) -> dict[str, Any]:
     """The study document of a schedule with its options written into it."""
-    options = {"seeds": schedule.seeds, "priority": schedule.priority}
-    return resolve_document(Submission(study=schedule.study, **options))
+    return document_of_fields(schedule.study, schedule.seeds, schedule.priority)
+
+
+def document_of_fields(study: dict[str, Any], seeds: int | None, priority: int | None) -> dict[str, Any]:
+    """The same before there is a schedule."""
+    return resolve_document(Submission(study=study, seeds=seeds, priority=priority))
 
 
 def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch, at: datetime) -> str:
@@ -163,7 +167,7 @@ def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch,
         seq, study_id = add_prepared(connection, chosen.prepared, schedule=schedule.name)
         if chosen.is_new and firings.count_shared(connection, seq):
             raise _KnownError
-        values = {
+        values: dict[str, Any] = {
             "kind": chosen.kind, "study_seq": seq, "repeat": plan.repetition.repeat, "seeds": list(plan.seeds),
             "metric": plan.metric, "fired_at": at,
         }  # fmt: skip

@@ -106,7 +106,7 @@ class Acknowledgement(StrictDocument):
         return reason.strip()
 
 
-class Difference(Document):
+class Change(Document):
     """Something that is not the same at two firings: `commit`, `lock`, `device`, ...; null: unknown, or not there."""
 
     what: str
@@ -210,7 +210,7 @@ class AlarmView(Document):
     good_instant: datetime | None
     good_study_id: str | None
     sentence: str
-    differences: list[Difference]
+    differences: list[Change]
     raised_at: datetime
     acknowledged_at: datetime | None
     ack_reason: str | None

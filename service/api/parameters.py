@@ -33,6 +33,12 @@ def _plausible(identifier: str) -> str:
     return identifier
 
 
+def _plausible_name(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise NotFoundError("nothing has such a name; names are made of letters, digits, '.', '_' and '-'")
+    return name
+
+
 def _matching(pattern: str, words: str) -> AfterValidator:
     """A check whose message says in words what the pattern says."""
 
@@ -46,6 +52,7 @@ def _matching(pattern: str, words: str) -> AfterValidator:
 
 InContext = Annotated[Context, Depends(get_context)]
 StudyId = Annotated[str, Path(description="id of a study"), AfterValidator(_plausible)]
+ScheduleName = Annotated[str, Path(description="name of a schedule"), AfterValidator(_plausible_name)]
 TrialKey = Annotated[str, Path(description="key of a trial"), AfterValidator(_plausible)]
 Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
 Cursor = Annotated[

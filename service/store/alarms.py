@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from service.schedule_shapes import AlarmView, Difference
+from service.schedule_shapes import AlarmView, Change
 from service.store.rows import studies
 from service.store.schedule_rows import alarms, firings, schedules
 from service.store.sql import insert
@@ -17,7 +17,7 @@ from service.store.sql import insert
 def add_alarm(connection: Connection, values: dict[str, Any]) -> int | None:
     """Store an alarm. Returns its id; None where the firing has one for that row already."""
     statement = insert(connection, alarms).values(values).on_conflict_do_nothing(index_elements=["firing_id", "row"])
-    return connection.execute(statement.returning(alarms.c.id)).scalar()  # type: ignore[no-any-return]
+    return connection.execute(statement.returning(alarms.c.id)).scalar()
 
 
 def acknowledge_alarms(connection: Connection, schedule_seq: int, reason: str, at: datetime) -> int:
@@ -54,7 +54,7 @@ def _view(row: Any) -> AlarmView:
         good_instant=row.good_instant,
         good_study_id=row.good_study_id,
         sentence=row.sentence,
-        differences=[Difference(**one) for one in row.differences],
+        differences=[Change(**one) for one in row.differences],
         raised_at=row.raised_at,
         acknowledged_at=row.acknowledged_at,
         ack_reason=row.ack_reason,

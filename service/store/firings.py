@@ -66,7 +66,7 @@ def add_firing(connection: Connection, schedule_seq: int, instant: datetime, **v
     empty = {"cause": "cron", "stands_for": 1, "seeds": [], "rows": [], "comparisons": []}
     statement = insert(connection, firings).values(schedule_seq=schedule_seq, instant=instant, **empty | values)
     statement = statement.on_conflict_do_nothing(index_elements=["schedule_seq", "instant"])
-    return connection.execute(statement.returning(firings.c.id)).scalar()  # type: ignore[no-any-return]
+    return connection.execute(statement.returning(firings.c.id)).scalar()
 
 
 def move_firing(
