@@ -38,15 +38,16 @@ class Blueprint:
     values: dict[str, Any]
     needs: Mapping[str, Blueprint] = field(default_factory=lambda: MappingProxyType({}))
 
-    def at(self, seed: int, replicate: int = 0) -> Trial:
-        """The trial of a seed and replicate."""
-        needs = {name: need.at(seed, replicate).key for name, need in self.needs.items()}
+    def at(self, seed: int, replicate: int = 0, repeat: int = 0) -> Trial:
+        """The trial of a seed, replicate and repeat; what it needs has the same."""
+        needs = {name: need.at(seed, replicate, repeat).key for name, need in self.needs.items()}
         return Trial(
-            key=trial_key(self.task.identity, self.identity, seed, replicate, needs=needs),
+            key=trial_key(self.task.identity, self.identity, seed, replicate, repeat=repeat, needs=needs),
             task=self.task.name,
             recipe=self.values,
             seed=seed,
             replicate=replicate,
+            repeat=repeat,
             needs=needs,
         )
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ablate import checks
 from ablate.baselines import check_labels, choose_baselines
+from ablate.canaries import check_canary, pick_canaries
 from ablate.designs import build_design
 from ablate.errors import Problem, StudyError, collecting
 from ablate.needs import Blueprint, build_blueprint
@@ -22,7 +23,7 @@ from ablate.resolve import check_base, resolve_rows
 from ablate.rows import Row, build_rows, check_hidden_labels, copy_baselines
 from ablate.study import Study, problems_of_shape
 from ablate.tasks import NamedTask
-from ablate.trial import Trial
+from ablate.trial import FIRST, Repetition, Trial
 
 __all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
 
@@ -48,6 +49,7 @@ class Plan:
             recipe share trials.
         excluded: labels of generated cells that `exclude` cut.
         warnings: findings that do not stop the study.
+        repetition: of the trials.
     """
 
     study: Study
@@ -62,6 +64,7 @@ class Plan:
     memberships: Mapping[tuple[str, int], str]
     excluded: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    repetition: Repetition = FIRST
 
     @property
     def needs(self) -> dict[str, Blueprint]:
@@ -95,7 +98,7 @@ def plan(
     *,
     scale: str | None = None,
     seeds: int | None = None,
-    replicate: int = 0,
+    repetition: Repetition = FIRST,
     max_trials: int = MAX_TRIALS,
 ) -> Plan:
     """Expand a study.
@@ -104,7 +107,7 @@ def plan(
         study: the document.
         scale: name of a scale; None takes `mini` where the study has it, else base as it stands.
         seeds: a count that overrides the document's.
-        replicate: of every trial; see `ablate.trial.Trial`.
+        repetition: of every trial.
         max_trials: above this the study is refused.
 
     Raises:
@@ -128,7 +131,9 @@ def plan(
         laid_out = _lay_out(study, chosen, len(blocks), named, max_trials, problems)
     if problems:
         raise StudyError(problems)
-    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, replicate)
+    if repetition.canary_only:
+        laid_out = replace(laid_out, rows=pick_canaries(study, laid_out.rows), audits=())
+    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, repetition)
     return Plan(
         study=study,
         scale=chosen,
@@ -147,6 +152,7 @@ def plan(
             *checks.row_warnings(laid_out.rows, blocks, memberships),
             *checks.table_warnings(study, laid_out.rows, blocks),
         ),
+        repetition=repetition,
     )
 
 
@@ -175,6 +181,7 @@ def _lay_out(
     rows = build_rows(study, named, resolved, choose_baselines(study, resolved, design.anchor))
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
+    check_canary(study, rows)
     checks.check_ranks(study, rows)
     audits = copy_baselines(rows) if study.audit else ()
     check_hidden_labels(rows, audits)
@@ -240,7 +247,7 @@ def _without(document: object, pointers: Sequence[str]) -> object:
 
 
 def _trials_of(
-    rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, replicate: int
+    rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, repetition: Repetition
 ) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
     """Trials in the order in which they run, each behind what it needs, and which cell is which."""
     trials: dict[str, Trial] = {}
@@ -249,7 +256,7 @@ def _trials_of(
     for seed in seeds:
         for row in sorted(rows, key=lambda row: not row.is_baseline):
             for label, blueprint in (*row.needs_by_label.items(), (row.label, made[row.label])):
-                trial = blueprint.at(seed, replicate + row.replicate)
+                trial = blueprint.at(seed, repetition.replicate + row.replicate, repetition.repeat)
                 memberships[label, seed] = trial.key
                 trials.setdefault(trial.key, trial)
     return trials, memberships

@@ -58,7 +58,7 @@ def check(then: TrialRecord, needs: Mapping[str, Path]) -> list[str]:
             datasets.get_path(one.dataset)
     notes = _changed_code(then.trial, blueprint)
     for name, need in missing.items():
-        key = then.trial.needs.get(name) or need.at(then.trial.seed, then.trial.replicate).key
+        key = then.trial.needs.get(name) or need.at(then.trial.seed, then.trial.replicate, then.trial.repeat).key
         notes.append(f"its {name}, trial {key[:12]}, is trained again before it, since its weights are not here")
     if _threads(then) is None:
         notes.append(f"how many threads it had is not recorded; now it has {_resources(then).cpus}")
@@ -82,7 +82,7 @@ def _recipe_of(trial: Trial, named: NamedTask) -> BaseModel:
 
 
 def _changed_code(trial: Trial, blueprint: Blueprint) -> list[str]:
-    named, key = blueprint.task, blueprint.at(trial.seed, trial.replicate).key
+    named, key = blueprint.task, blueprint.at(trial.seed, trial.replicate, trial.repeat).key
     if key == trial.key:
         return []
     what = "this version of ablate" if named.identity == named.name else f"the code of task {quote(named.name)}"

@@ -28,7 +28,8 @@ def run_trial(
     """Run a trial's task.
 
     Args:
-        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees.
+        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees; its
+            `repeat` does not.
         workdir: a folder of the trial's own; an interrupted trial is continued from what lies there.
         needs: name -> folder of the trial that this one needs. A need that has no folder here, or one without finished
             weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
@@ -83,7 +84,7 @@ def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iter
     if need.is_in(finished):
         return
     shutil.rmtree(finished, ignore_errors=True)
-    unfinished, parent = finished.with_name(f"{name}.unfinished"), need.at(trial.seed, trial.replicate)
+    unfinished, parent = finished.with_name(f"{name}.unfinished"), need.at(trial.seed, trial.replicate, trial.repeat)
     for message in run_trial(parent, unfinished):
         if not isinstance(message, Outcome):
             yield Heartbeat(step=message.step, steps=message.steps, metrics=message.metrics)

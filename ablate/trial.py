@@ -1,7 +1,8 @@
 """A trial, what it says while it runs, and how it ended: the documents that cross a process.
 
 A trial is a pure function of (recipe, seed). Its key is its content: two studies that want the same
-(task, recipe, seed, replicate) share one trial, whoever asked first. This module imports neither torch nor a task.
+(task, recipe, seed, replicate, repeat) share one trial, whoever asked first. This module
+imports neither torch nor a task.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -39,6 +41,7 @@ class Trial(Document):
         seed: the block; all rows of a seed share their random streams.
         replicate: 0, or the number of a deliberate repetition with streams of its own.
         needs: name -> key of the trial from whose weights this one starts; see `ablate.needs`.
+        repeat: 0, or the number of a deliberate repetition with the same streams, which is to give the same numbers.
     """
 
     key: str
@@ -46,11 +49,35 @@ class Trial(Document):
     recipe: dict[str, Any]
     seed: int
     replicate: int = 0
+    repeat: int = 0
     needs: dict[str, str] = Field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Which repetition of a study's trials is planned; the default is the one that studies share.
+
+    Attributes:
+        replicate, repeat: of every trial; see `Trial`.
+        canary_only: whether only the rows of `[canary]` are trained.
+    """
+
+    replicate: int = 0
+    repeat: int = 0
+    canary_only: bool = False
+
+
+FIRST = Repetition()
+
+
 def trial_key(
-    task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0, *, needs: Mapping[str, str] | None = None
+    task: str,
+    identity: Mapping[str, Any],
+    seed: int,
+    replicate: int = 0,
+    *,
+    repeat: int = 0,
+    needs: Mapping[str, str] | None = None,
 ) -> str:
     """SHA-256 of what decides a trial's result.
 
@@ -60,10 +87,13 @@ def trial_key(
             field added later with a default leaves old keys alone.
         seed: the trial's seed.
         replicate: see `Trial`.
+        repeat: see `Trial`; it enters only where it is not 0, so that keys from before there were repeats stay.
         needs: see `Trial`; the recipe's fields of these names are no part of `identity`. Where there are none, nothing
             enters, so that keys from before there were needs stay.
     """
     content = {"v": SEMANTICS_VERSION, "task": task, "recipe": identity, "seed": seed, "replicate": replicate}
+    if repeat:
+        content["repeat"] = repeat
     if needs:
         content["needs"] = dict(needs)
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -59,7 +59,8 @@ def show_trial(trial: Mapping[str, Any]) -> None:
         "key": trial["key"],
         "state": trial["state"] + (f": {trial['reason']}" if trial["reason"] else ""),
         "rows": places,
-        "seed": f"{trial['seed']}" + (f", replicate {trial['replicate']}" if trial["replicate"] else ""),
+        "seed": f"{trial['seed']}"
+        + "".join(f", {name} {trial[name]}" for name in ("replicate", "repeat") if trial[name]),
         "step": f"{trial['step']} of {trial['steps']}" if trial["steps"] else "-",
         "metrics": _metrics(trial["metrics"]),
         "needs": ", ".join(f"{name} {key[:12]}" for name, key in trial["needs"].items()) or "-",

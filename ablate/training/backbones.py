@@ -1,4 +1,4 @@
-"""What the tasks on scenes share about their backbone: the trial it starts from, and what it costs. Imports no torch."""
+"""What the tasks on scenes share about their backbone: the trial it starts from, and its cost. Imports no torch."""
 
 from __future__ import annotations
 

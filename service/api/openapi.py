@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from ablate.catalog import study_schema
 from ablate.recipe import ClassifyRecipe
 from service.api.problems import ProblemDocument
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.shapes import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"
@@ -22,6 +23,8 @@ NAMES = {
     "service__shapes__Cell": "Cell",
     "Page_Cell_": "CellPage",
     "Page_StudyView_": "StudyPage",
+    "Page_ScheduleView_": "SchedulePage",
+    "Page_FiringView_": "FiringPage",
 }
 """Names of components that FastAPI makes up -> names that a generated client can show."""
 
@@ -35,6 +38,8 @@ Queues ablation studies, trains their trials, and gives their result tables.
   Those that start from the weights of another trial wait for it: a study holds it too, as a cell `(backbone) ROW`
   beside its table, and `progress.trials` counts that cell as it counts audit copies. Where it fails, so do they, with
   the reason, and `retry` queues both; where it diverges, they have diverged.
+* **A schedule is a study and a cron text.** It trains stored cells again to see whether they still give the same
+  numbers, or new seeds to see whether means move, and raises an alarm where something has changed.
 * **Errors** are problem documents (RFC 9457, `application/problem+json`), all findings at once.
 * **Lists** are `{"items": [...], "next": cursor or null}`.
 """
@@ -67,7 +72,11 @@ def _schemas() -> dict[str, Any]:
     submission = _lift(Submission.model_json_schema())
     study = _lift(study_schema(ClassifyRecipe))
     submission["Submission"]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
-    others = _lift(Extension.model_json_schema()) | _lift(PaperSubmission.model_json_schema())
+    others: dict[str, Any] = {}
+    for model in (Extension, PaperSubmission, ScheduleSpec, ScheduleChange, Acknowledgement):
+        others |= _lift(model.model_json_schema())
+    for name in ("ScheduleSpec", "ScheduleChange"):
+        others[name]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
     return submission | study | others | {"Problem": _schema_of(ProblemDocument)}
 
 

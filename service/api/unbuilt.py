@@ -10,17 +10,7 @@ from fastapi import APIRouter
 
 from service.api.problems import NOT_BUILT, Refusal, documented
 
-ROUTES = (
-    ("GET", "/api/v1/schedules", "the list of schedules"),
-    ("POST", "/api/v1/schedules", "adding a schedule"),
-    ("GET", "/api/v1/schedules/{name}", "showing a schedule"),
-    ("PATCH", "/api/v1/schedules/{name}", "changing a schedule"),
-    ("DELETE", "/api/v1/schedules/{name}", "removing a schedule"),
-    ("GET", "/api/v1/schedules/{name}/history", "the history of a schedule"),
-    ("POST", "/api/v1/schedules/{name}/trigger", "triggering a schedule"),
-    ("POST", "/api/v1/schedules/{name}/ack", "acknowledging a schedule's findings"),
-    ("GET", "/", "the page"),
-)
+ROUTES = (("GET", "/", "the page"),)
 
 router = APIRouter(tags=["not built yet"], responses=documented(NOT_BUILT))
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
+from ablate.trial import EpochMetrics, Outcome, TrialRecord
 from service.errors import NotFoundError
 from service.shapes import AttemptView, Cell, Place, TrialState, TrialView
 from service.store.needs import find_needs
 from service.store.rows import attempts, memberships, mirrored, studies, trials
-from service.store.sql import cell_state, chunks
+from service.store.sql import cell_state, chunks, trial_of
 
 
 def list_cells(
@@ -100,6 +100,7 @@ def get_trial(connection: Connection, key: str) -> TrialView:
         task=row.task,
         seed=row.seed,
         replicate=row.replicate,
+        repeat=row.repeat,
         rows=_places(connection, key),
         state=row.state,
         reason=row.reason,
@@ -174,10 +175,9 @@ def _records_of(connection: Connection, rows: Sequence[Any]) -> dict[str, TrialR
     return {row.key: _record_of(row, needed.get(row.key, {})) for row in rows}
 
 
-def _record_of(row: Any, needs: dict[str, str]) -> TrialRecord:
-    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate, needs=needs)
+def _record_of(row: Any, needs: Mapping[str, str]) -> TrialRecord:
     return TrialRecord(
-        trial=trial,
+        trial=trial_of(row, needs),
         outcome=Outcome.model_validate(row.outcome),
         curve=[EpochMetrics.model_validate(point) for point in row.curve or []],
         provenance=row.provenance or {},

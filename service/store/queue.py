@@ -20,7 +20,7 @@ from service.shapes import LIVE
 from service.store import needs
 from service.store.outbox import announce, find_live
 from service.store.rows import attempts, memberships, studies, trials
-from service.store.sql import chunks
+from service.store.sql import chunks, trial_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,7 @@ def _claims_of(connection: Connection, rows: Sequence[Any]) -> list[Claim]:
 
 
 def _claim_of(row: Any, needed: Mapping[str, str]) -> Claim:
-    trial = Trial(
-        key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate, needs=dict(needed)
-    )
+    trial = trial_of(row, needed)
     resources = Resources(cpus=row.cpus, gpus=row.gpus)
     return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ablate.trial import Trial
 from service.store.rows import memberships, trials
 
 CHUNK = 500
@@ -42,6 +43,12 @@ def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
     iterator = iter(items)
     while part := list(islice(iterator, CHUNK)):
         yield part
+
+
+def trial_of(row: Any, needs: Mapping[str, str]) -> Trial:
+    """The trial in a row of `trials`, with what it needs by name."""
+    columns = Trial.model_fields.keys() - {"needs"}
+    return Trial(needs=dict(needs), **{name: getattr(row, name) for name in columns})
 
 
 def insert(connection: Connection, table: Table) -> Any:

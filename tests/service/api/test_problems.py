@@ -99,14 +99,6 @@ def test_what_is_beside_the_study_keeps_its_pointer() -> None:
 
 BUILT_LATER = [
     ("GET", "/"),
-    ("GET", "/api/v1/schedules"),
-    ("POST", "/api/v1/schedules"),
-    ("GET", "/api/v1/schedules/x"),
-    ("PATCH", "/api/v1/schedules/x"),
-    ("DELETE", "/api/v1/schedules/x"),
-    ("GET", "/api/v1/schedules/x/history"),
-    ("POST", "/api/v1/schedules/x/trigger"),
-    ("POST", "/api/v1/schedules/x/ack"),
 ]
 
 
