@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ablate.cli import status_of
 from ablate.errors import StudyError
 from ablate.folder import Folder
 from ablate.local import Moved, run_study
+from ablate.needs import build_blueprint
 from ablate.plan import Plan, plan_document
 from ablate.preview import describe_plan
+from ablate.recipe import ClassifyRecipe
+from ablate.resolve import check_base
+from ablate.scene_recipes import SegmentRecipe
+from ablate.study import Study
 from ablate.tables.build import build_table
+from ablate.tasks import get_task
 from ablate.trial import Heartbeat, Outcome
 from ablate.waiting import Waiting
 
@@ -156,3 +165,76 @@ def test_a_trial_that_needs_two_waits_for_both_and_ends_with_the_first_that_does
     ((_, ending),) = waiting.hear("r", bad)
     assert ending == Outcome(status="failed", reason="its right, trial r, failed: as told")
     assert waiting.hear("l", good) == []
+
+
+def test_a_plan_reads_data_sets_of_what_rows_need_too(monkeypatch: pytest.MonkeyPatch, chain: Path) -> None:
+    row = chain_plan({"A": {}}).rows[0]
+    need = build_blueprint(get_task("classify"), ClassifyRecipe(dataset="digits"))
+    plan = replace(chain_plan({"A": {}}), rows=(replace(row, needs={"backbone": need}),))
+    assert plan.datasets == ("digits",)
+
+
+@pytest.mark.parametrize(
+    ("patch", "pointer", "code", "text"),
+    [
+        ({"levl": 3.0}, "/base/backbone/levl", "unknown_field", "no field 'levl' in 'backbone'; did you mean 'level'?"),
+        ({"level": "high"}, "/base/backbone/level", "invalid", "should be a number"),
+        (3, "/base/backbone", "invalid", "should be a table"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_inside_a_recipe_is_told_at_its_place(
+    chain: Path, patch: Any, pointer: str, code: str, text: str
+) -> None:
+    with pytest.raises(StudyError) as refused:
+        chain_plan(base={"task": "chain", "backbone": patch})
+    (problem,) = refused.value.problems
+    assert (problem.pointer, problem.code) == (pointer, code)
+    assert text in problem.message
+
+
+def test_a_patch_replaces_a_recipe_inside_a_recipe_as_a_whole(chain: Path) -> None:
+    base = {"task": "chain", "backbone": {"level": 5.0, "ending": "diverges"}}
+    plan = chain_plan({"A": {}, "B": {"backbone": {"level": 6.0}}}, base=base, scales={"mini": {"backbone": {}}})
+    of_a, of_b = (plan.needs[label].identity for label in ("(backbone) A", "(backbone) B"))
+    assert (of_a, of_b) == ({}, {"level": 6.0})
+    assert plan_document({**plan.study.model_dump(exclude_none=True), "scales": {}}).needs["(backbone) A"].identity == {
+        "level": 5.0, "ending": "diverges",
+    }  # fmt: skip
+
+
+def test_the_rules_of_a_recipe_inside_a_recipe_are_told_at_its_field(chain: Path) -> None:
+    document: dict[str, Any] = {"base": {"norm_batch": 3}, "scales": {"paper": {"steps": 1, "epochs": 2}}}
+    study = Study.model_validate(
+        {
+            "name": "a",
+            "base": {"backbone": document["base"]},
+            "scales": {"paper": {"backbone": document["scales"]["paper"]}},
+            "rows": [{"label": "x"}],
+        }
+    )
+    with pytest.raises(StudyError) as refused:
+        check_base(study, SegmentRecipe)
+    assert {(problem.pointer, problem.message) for problem in refused.value.problems} == {
+        ("/base/backbone/norm_batch", "3 does not divide batch_size 256"),
+        ("/scales/paper/backbone", "'epochs' and 'steps' are given together; give one"),
+    }
+
+
+def test_fields_of_a_recipe_inside_a_recipe_are_listed_below_it(
+    chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text('[base]\ntask = "chain"\nofset = 1\n')
+    assert status_of(["check", str(file), "--fields"]) == 0
+    shown = capsys.readouterr().out
+    assert "backbone = null\n    table or null" in shown
+    assert "backbone.level = 10.0\n    number" in shown
+
+
+def test_a_check_tells_what_rows_need(chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "study.json"
+    base = {"task": "chain", "backbone": {}}
+    file.write_text(json.dumps({"name": "a", "seeds": 2, "base": base, "rows": [{"label": "A"}]}))
+    assert status_of(["check", str(file)]) == 0
+    told = "4 trials, 4 distinct (2 of them for others to start from), 0 known"
+    assert told in capsys.readouterr().out
