@@ -6,9 +6,10 @@ no part of a trial's identity. This module never imports torch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 
 class Recipe(BaseModel):
@@ -50,6 +51,12 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
         for name, value in applicable_values(recipe).items()
         if getattr(recipe, name) != {**declared, **defaults}[name]
     }
+
+
+def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
+    """The class of a field that is itself a recipe, or none where it may be null; None for any other field."""
+    choices = (field.annotation, *get_args(field.annotation))
+    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _as_value(chosen: object, dumped: Any) -> Any:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ablate.cli import status_of
 from ablate.errors import StudyError
 from ablate.folder import Folder
+from ablate.gpu_hours import outstanding_gpu_hours
 from ablate.local import Moved, run_study
+from ablate.needs import build_blueprint
 from ablate.plan import Plan, plan_document
-from ablate.preview import describe_plan
+from ablate.pool import Pool
+from ablate.preview import count_costs, describe_plan
+from ablate.recipe import ClassifyRecipe
+from ablate.registering import register
+from ablate.resolve import check_base
+from ablate.rows import pinned
+from ablate.scene_recipes import BackboneTraining, SegmentRecipe
+from ablate.study import Study
 from ablate.tables.build import build_table
-from ablate.trial import Heartbeat, Outcome
+from ablate.tasks import get_task
+from ablate.trial import Cost, Heartbeat, Outcome
 from ablate.waiting import Waiting
+from tests.image_folders import write_image
 
 
 def chain_plan(rows: dict[str, dict[str, Any]] | None = None, **changes: Any) -> Plan:
@@ -156,3 +170,110 @@ def test_a_trial_that_needs_two_waits_for_both_and_ends_with_the_first_that_does
     ((_, ending),) = waiting.hear("r", bad)
     assert ending == Outcome(status="failed", reason="its right, trial r, failed: as told")
     assert waiting.hear("l", good) == []
+
+
+def with_classification(plan: Plan, **recipe: Any) -> Plan:
+    """The plan with rows that start from a trial of the task `classify`."""
+    need = build_blueprint(get_task("classify"), ClassifyRecipe(**recipe))
+    return replace(plan, rows=tuple(replace(row, needs={"backbone": need}) for row in plan.rows))
+
+
+def test_a_plan_has_the_data_sets_of_what_rows_need_too(chain: Path) -> None:
+    assert with_classification(chain_plan({"A": {}}), dataset="digits").datasets == ("digits",)
+
+
+@pytest.mark.parametrize(
+    ("patch", "pointer", "code", "text"),
+    [
+        ({"levl": 3.0}, "/base/backbone/levl", "unknown_field", "no field 'levl' in 'backbone'; did you mean 'level'?"),
+        ({"level": "high"}, "/base/backbone/level", "invalid", "should be a number"),
+        (3, "/base/backbone", "invalid", "should be a table"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_inside_a_recipe_is_told_at_its_place(
+    chain: Path, patch: Any, pointer: str, code: str, text: str
+) -> None:
+    with pytest.raises(StudyError) as refused:
+        chain_plan(base={"task": "chain", "backbone": patch})
+    (problem,) = refused.value.problems
+    assert (problem.pointer, problem.code) == (pointer, code)
+    assert text in problem.message
+
+
+def test_a_patch_replaces_a_recipe_inside_a_recipe_as_a_whole(chain: Path) -> None:
+    base = {"task": "chain", "backbone": {"level": 5.0, "ending": "diverges"}}
+    plan = chain_plan({"A": {}, "B": {"backbone": {"level": 6.0}}}, base=base, scales={"mini": {"backbone": {}}})
+    of_a, of_b = (plan.needs[label].identity for label in ("(backbone) A", "(backbone) B"))
+    assert (of_a, of_b) == ({}, {"level": 6.0})
+    assert plan_document({**plan.study.model_dump(exclude_none=True), "scales": {}}).needs["(backbone) A"].identity == {
+        "level": 5.0, "ending": "diverges",
+    }  # fmt: skip
+
+
+def test_the_rules_of_a_recipe_inside_a_recipe_are_told_at_its_field(chain: Path) -> None:
+    document: dict[str, Any] = {"base": {"norm_batch": 3}, "scales": {"paper": {"steps": 1, "epochs": 2}}}
+    study = Study.model_validate(
+        {
+            "name": "a",
+            "base": {"backbone": document["base"]},
+            "scales": {"paper": {"backbone": document["scales"]["paper"]}},
+            "rows": [{"label": "x"}],
+        }
+    )
+    with pytest.raises(StudyError) as refused:
+        check_base(study, SegmentRecipe)
+    assert {(problem.pointer, problem.message) for problem in refused.value.problems} == {
+        ("/base/backbone/norm_batch", "3 does not divide batch_size 256"),
+        ("/scales/paper/backbone", "'epochs' and 'steps' are given together; give one"),
+    }
+
+
+def test_fields_of_a_recipe_inside_a_recipe_are_listed_below_it(
+    chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text('[base]\ntask = "chain"\nofset = 1\n')
+    assert status_of(["check", str(file), "--fields"]) == 0
+    shown = capsys.readouterr().out
+    assert "backbone = null\n    table or null" in shown
+    assert "backbone.level = 10.0\n    number" in shown
+
+
+def test_a_check_tells_what_rows_need(chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "study.json"
+    base = {"task": "chain", "backbone": {}}
+    file.write_text(json.dumps({"name": "a", "seeds": 2, "base": base, "rows": [{"label": "A"}]}))
+    assert status_of(["check", str(file)]) == 0
+    told = "4 trials, 4 distinct (2 of them for others to start from), 0 known"
+    assert told in capsys.readouterr().out
+
+
+def test_what_rows_need_is_built_and_looked_at_before_anything_is_trained(chain: Path) -> None:
+    plan = with_classification(chain_plan({"A": {}}), dataset="digits", train_images=1_000_000)
+    with Pool([{"OMP_NUM_THREADS": "1"}]) as pool, pytest.raises(StudyError) as refused:
+        count_costs(plan, pool)
+    (problem,) = refused.value.problems
+    assert problem.pointer == "/rows/0"
+    assert problem.message.startswith("row 'A', its backbone: train_images is 1,000,000, and data set 'digits' has")
+
+
+def test_hours_of_a_gpu_are_those_of_what_rows_need_too(chain: Path) -> None:
+    plan = with_classification(chain_plan({"A": {}}), dataset="digits", steps=10)
+    hours = outstanding_gpu_hours(plan, {"(backbone) A": Cost(params=1, params_without_norm=1, multiply_adds=1)}, ())
+    of_need = hours[plan.memberships["(backbone) A", 0]]
+    assert of_need is not None
+    assert 0 < of_need < 1e-9
+    assert hours[plan.memberships["A", 0]] is None
+
+
+def test_a_folder_of_images_is_pinned_inside_a_recipe_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    for split in ("cat", "dog"):
+        for number in range(6):
+            write_image(tmp_path / "pets" / split / f"{number}.png", number)
+    name = register("pets", tmp_path / "pets").registered.pinned
+    recipe = SegmentRecipe(dataset="digits", backbone=BackboneTraining(dataset="pets"))
+    assert pinned(recipe) == SegmentRecipe(dataset="digits", backbone=BackboneTraining(dataset=name))
+    found = pinned(recipe)
+    assert isinstance(found, SegmentRecipe)
+    assert found.backbone_recipe() == ClassifyRecipe(dataset=name)

@@ -12,32 +12,21 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import select, text
 
+from ablate.plan import plan_document
+from ablate.study import Resources
 from ablate.tables.render import render
 from ablate.trial import Outcome
 from service import extending, results, studies, trials
 from service.decide import Finish
 from service.shapes import Extension, Submission
-from service.store import needs, queue, schema
+from service.store import demand, needs, queue, schema
 from service.store import rows as tables
 from service.store.overview import read_overview
 from service.store.session import Store
 from service.store.sql import now
 from service.store.studies import get_study
 from service.submitting import plan_only
-from tests.service.conftest import Desk
-
-
-def chains(name: str = "chains", rows: dict[str, dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:
-    """A study of the task `chain`; each row starts from a trial of the task `base`."""
-    rows = rows or {"A": {"backbone": {"level": 5.0}}, "B": {"backbone": {"level": 6.0}}}
-    return {
-        "name": name,
-        "seeds": 1,
-        "base": {"task": "chain", "backbone": {}},
-        "rows": [{"label": label, "set": patch} for label, patch in rows.items()],
-        **fields,
-    }
-
+from tests.service.conftest import Desk, chain_study
 
 ONE: dict[str, dict[str, Any]] = {"A": {}}
 TWO: dict[str, dict[str, Any]] = {"A": {}, "B": {"offset": 1.0}}
@@ -61,7 +50,7 @@ def end_all(desk: Desk, status: str = "succeeded", reason: str | None = None) ->
 
 def test_a_trial_waits_for_what_it_needs_and_then_goes_before_what_stands_behind_it(desk: Desk, chain: Path) -> None:
     desk.dispatcher.places = 1
-    study = desk.submit(chains(seeds=2))
+    study = desk.submit(chain_study(seeds=2))
     for _ in range(8):
         desk.tick()
         end_all(desk)
@@ -73,7 +62,7 @@ def test_a_trial_waits_for_what_it_needs_and_then_goes_before_what_stands_behind
 
 
 def test_a_trial_is_handed_out_with_the_folder_of_what_it_needs(desk: Desk, chain: Path) -> None:
-    desk.submit(chains(rows=ONE))
+    desk.submit(chain_study(rows=ONE))
     desk.tick()
     end_all(desk)
     base, child = desk.dispatcher.started
@@ -83,7 +72,7 @@ def test_a_trial_is_handed_out_with_the_folder_of_what_it_needs(desk: Desk, chai
 
 
 def test_the_cells_of_what_rows_need_count_and_are_no_rows_of_the_table(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=TWO))
+    study = desk.submit(chain_study(rows=TWO))
     progress = study.progress
     assert (progress.trials, progress.distinct, progress.shared, progress.queued) == (4, 3, 1, 4)
     done = desk.finish(study)
@@ -95,13 +84,13 @@ def test_the_cells_of_what_rows_need_count_and_are_no_rows_of_the_table(desk: De
 
 
 def test_a_plan_tells_what_rows_need(desk: Desk, chain: Path) -> None:
-    answer = plan_only(desk.context, Submission(study=chains(rows=TWO)))
+    answer = plan_only(desk.context, Submission(study=chain_study(rows=TWO)))
     assert (answer["trials"], answer["distinct"], answer["needed"], answer["known"]) == (4, 3, 1, 0)
 
 
 @pytest.mark.parametrize("moment", ["before", "while it runs", "after"])
 def test_a_restart_loses_nothing_of_who_waits_for_whom(desk: Desk, chain: Path, moment: str) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     if moment == "before":
         desk.restart()
     desk.tick()
@@ -120,7 +109,7 @@ def test_a_restart_loses_nothing_of_who_waits_for_whom(desk: Desk, chain: Path, 
 
 
 def test_what_needs_a_trial_that_failed_fails_with_its_reason_until_a_retry(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains())
+    study = desk.submit(chain_study())
     desk.tick()
     bad, good = desk.dispatcher.started
     desk.dispatcher.end(bad, "failed", "RuntimeError: disk full")
@@ -151,14 +140,14 @@ def test_what_needs_a_trial_that_failed_fails_with_its_reason_until_a_retry(desk
 
 
 def test_what_needs_a_trial_that_diverged_has_diverged(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     desk.tick()
     end_all(desk, "diverged", "the loss is nan")
     assert states(desk, study) == {"(backbone) A 0": "diverged", "A 0": "diverged"}
     assert desk.study(study).state == "succeeded", "a diverged trial is a result"
     key = desk.cells(study)[1].key
     assert trials.get_trial(desk.context, key).outcome["status"] == "diverged"  # type: ignore[index]
-    later = desk.submit(chains("later", TWO))
+    later = desk.submit(chain_study("later", TWO))
     assert set(states(desk, later).values()) == {"diverged"}, "the new row too, at once"
     desk.tick()
     assert desk.study(later).state == "succeeded"
@@ -167,7 +156,7 @@ def test_what_needs_a_trial_that_diverged_has_diverged(desk: Desk, chain: Path) 
 
 @pytest.mark.parametrize("kind", ["worker", "oom", "infeasible"])
 def test_a_trial_that_is_given_up_takes_along_what_needs_it(desk: Desk, chain: Path, kind: str) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     for _ in range(3):
         desk.tick()
         for ticket in list(desk.dispatcher.running.values()):
@@ -178,7 +167,7 @@ def test_a_trial_that_is_given_up_takes_along_what_needs_it(desk: Desk, chain: P
 
 
 def test_a_trial_that_kills_the_service_takes_along_what_needs_it_when_it_is_given_up(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     for _ in range(3):
         desk.tick()
         desk.restart()
@@ -188,20 +177,20 @@ def test_a_trial_that_kills_the_service_takes_along_what_needs_it_when_it_is_giv
 
 
 def test_a_cancelled_study_takes_both_along(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     desk.tick()
     studies.cancel(desk.context, study.id)
     desk.tick()
     assert states(desk, study) == {"(backbone) A 0": "cancelled", "A 0": "cancelled"}
     assert desk.dispatcher.running == {}
-    again = desk.submit(chains(rows=ONE))
+    again = desk.submit(chain_study(rows=ONE))
     assert set(states(desk, again).values()) == {"queued"}
     assert desk.finish(again).state == "succeeded"
 
 
 def test_a_shared_need_goes_on_for_the_study_that_is_left(desk: Desk, chain: Path) -> None:
-    one = desk.submit(chains("one", ONE))
-    two = desk.submit(chains("two", {"B": {"offset": 1.0}}))
+    one = desk.submit(chain_study("one", ONE))
+    two = desk.submit(chain_study("two", {"B": {"offset": 1.0}}))
     assert two.progress.shared == 1
     desk.tick()
     studies.cancel(desk.context, one.id)
@@ -212,8 +201,8 @@ def test_a_shared_need_goes_on_for_the_study_that_is_left(desk: Desk, chain: Pat
 
 
 def test_a_need_that_is_known_holds_up_nothing(desk: Desk, chain: Path) -> None:
-    desk.finish(desk.submit(chains(rows=ONE)))
-    study = desk.submit(chains("more", TWO))
+    desk.finish(desk.submit(chain_study(rows=ONE)))
+    study = desk.submit(chain_study("more", TWO))
     desk.tick()
     assert started(desk)[-1] == ("chain", 1.0, 0)
     assert desk.finish(study).state == "succeeded"
@@ -221,7 +210,7 @@ def test_a_need_that_is_known_holds_up_nothing(desk: Desk, chain: Path) -> None:
 
 
 def test_while_its_study_is_paused_a_trial_waits_though_its_need_succeeded(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     desk.tick()
     studies.pause(desk.context, study.id)
     end_all(desk)
@@ -231,11 +220,11 @@ def test_while_its_study_is_paused_a_trial_waits_though_its_need_succeeded(desk:
 
 
 def test_a_need_that_failed_for_an_older_study_is_queued_again_by_a_submit(desk: Desk, chain: Path) -> None:
-    older = desk.submit(chains("older", ONE))
+    older = desk.submit(chain_study("older", ONE))
     desk.tick()
     end_all(desk, "failed", "RuntimeError: no luck")
     assert desk.study(older).state == "failed"
-    study = desk.submit(chains("newer", {"B": {"offset": 1.0}}))
+    study = desk.submit(chain_study("newer", {"B": {"offset": 1.0}}))
     assert states(desk, study) == {"(backbone) B 0": "queued", "B 0": "queued"}
     assert desk.finish(study).state == "succeeded"
     assert states(desk, older) == {"(backbone) A 0": "failed", "A 0": "failed"}, "until it is retried"
@@ -244,7 +233,7 @@ def test_a_need_that_failed_for_an_older_study_is_queued_again_by_a_submit(desk:
 
 
 def test_a_row_that_is_added_queues_a_need_that_failed_again(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     desk.tick()
     end_all(desk, "failed", "RuntimeError: no luck")
     row = {"label": "B", "set": {"offset": 1.0}}
@@ -255,7 +244,7 @@ def test_a_row_that_is_added_queues_a_need_that_failed_again(desk: Desk, chain: 
 
 
 def test_seeds_that_are_added_bring_needs_of_their_own(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     desk.finish(study)
     extending.extend(desk.context, study.id, Extension(seeds=2))
     assert desk.finish(study).state == "succeeded"
@@ -265,7 +254,7 @@ def test_seeds_that_are_added_bring_needs_of_their_own(desk: Desk, chain: Path) 
 def test_results_of_backbones_alone_make_no_study_exploratory(desk: Desk, chain: Path) -> None:
     base = {"name": "bases", "seeds": 3, "base": {"task": "base"}, "rows": [{"label": "x"}]}
     desk.finish(desk.submit(base))
-    study = desk.submit(chains(rows=TWO, seeds=3))
+    study = desk.submit(chain_study(rows=TWO, seeds=3))
     desk.finish(study)
     table = results.get_table(desk.context, study.id)
     assert not table.exploratory
@@ -274,7 +263,7 @@ def test_results_of_backbones_alone_make_no_study_exploratory(desk: Desk, chain:
 
 
 def test_what_is_left_of_a_study_counts_a_shared_need_once(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=TWO))
+    study = desk.submit(chain_study(rows=TWO))
     with desk.context.store.read() as connection:
         overview = read_overview(connection, get_study(connection, study.id))
         assert (overview.progress.queued, overview.waiting) == (4, 3)
@@ -285,31 +274,35 @@ def test_what_is_left_of_a_study_counts_a_shared_need_once(desk: Desk, chain: Pa
 
 
 def test_a_trial_is_shown_with_what_it_needs(desk: Desk, chain: Path) -> None:
-    study = desk.submit(chains(rows=ONE))
+    study = desk.submit(chain_study(rows=ONE))
     parent, child = desk.cells(study)
     assert trials.get_trial(desk.context, child.key).needs == {"backbone": parent.key}
     assert trials.get_trial(desk.context, parent.key).needs == {}
 
 
-def test_a_study_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Desk, chain: Path) -> None:
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_trial_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Desk, chain: Path) -> None:
     """PostgreSQL runs the two transactions at once: the one that ends a trial must see, or be seen by, the other."""
-    if desk.context.store.is_sqlite:
-        pytest.skip("SQLite has one writer at a time")
-    first = desk.submit(chains("first", ONE))
+    desk.submit(chain_study(rows=ONE))
     desk.tick()
     (ticket,) = desk.dispatcher.started
+    child = plan_document(chain_study(rows=TWO)).outstanding({ticket.trial.key})[-1]
     success = Finish("succeeded", Outcome(status="succeeded", metrics={"error": 1.0}), None)
-    second: list[Any] = []
-    submitting = threading.Thread(target=lambda: second.append(desk.submit(chains("second", TWO))))
+
+    def add() -> None:
+        with desk.context.store.write() as connection:
+            demand.add_trials(connection, [child], Resources(), 0, now())
+            needs.settle(connection, [child.key], now())
+
+    adding = threading.Thread(target=add)
     with desk.context.store.write() as connection:
-        assert queue.acknowledge(connection, *ticket.name, success, now())[0] == ticket.trial.key
-        submitting.start()
-        wait_until_blocked(desk.context.store, submitting)
-    submitting.join(timeout=30)
-    desk.dispatcher.running.clear()
-    desk.tick()
-    assert sorted(started(desk)[1:]) == [("chain", 0.0, 0), ("chain", 1.0, 0)]
-    assert desk.finish(second[0]).state == desk.study(first).state == "succeeded"
+        queue.acknowledge(connection, *ticket.name, success, now())
+        adding.start()
+        wait_until_blocked(desk.context.store, adding)
+    adding.join(timeout=30)
+    with desk.context.store.read() as connection:
+        open_needs = select(tables.trials.c.open_needs).where(tables.trials.c.key == child.key)
+        assert connection.execute(open_needs).scalar_one() == 0
 
 
 def wait_until_blocked(store: Store, thread: threading.Thread) -> None:
