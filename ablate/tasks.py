@@ -39,7 +39,7 @@ from ablate.errors import TrialError, nearest, quote
 from ablate.trial import EpochMetrics, Heartbeat, Outcome
 
 ENTRY_POINT_GROUP = "ablate.tasks"
-BUILT_IN = {"classify": "ablate.training.classify:task"}
+BUILT_IN = {"classify": "ablate.training.classify:task", "detect": "ablate.training.detect:task"}
 
 
 class Task(Protocol):

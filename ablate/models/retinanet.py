@@ -147,7 +147,7 @@ def match(anchors: Tensor, boxes: Tensor) -> Tensor:
     return found
 
 
-def find_objects(said: Predictions, height: int, width: int) -> list[Found]:
+def detect_objects(said: Predictions, height: int, width: int) -> list[Found]:
     """What is detected in each image of H x W pixels, boxes cut at its border."""
     return [
         _find_in(logits.sigmoid(), offsets, said, (height, width))

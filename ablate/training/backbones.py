@@ -1,12 +1,12 @@
-"""What the tasks on scenes share about their backbone: the trial it starts from, and what it costs. Imports no torch."""
+"""What the tasks on scenes share about their backbone: the trial it starts from, and what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from ablate.datasets import describe
-from ablate.errors import TrialError
+from ablate.datasets import describe, describe_for
+from ablate.errors import DataError, TrialError, quote
 from ablate.recipe import ActivationFields, ClassifyRecipe, architecture_of
 from ablate.scene_recipes import SceneFields
 from ablate.training.classify import count_architecture
@@ -33,6 +33,19 @@ def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:
         raise TrialError(
             f"the recipe has a '{NAME}', and no folder of its trial was given; allowed: needs = {{'{NAME}': folder}}"
         )
+
+
+def check_scenes(recipe: SceneFields, task: str) -> None:
+    """Refuse a recipe that asks for what its data set cannot give.
+
+    Raises:
+        DataError: the data set is unknown, for another task, or smaller than asked for.
+    """
+    info = describe_for(task, recipe.dataset)
+    for name in ("train_images", "test_images"):
+        wanted, there = getattr(recipe, name), getattr(info, name)
+        if wanted > there:
+            raise DataError(f"{name} is {wanted:,}, and data set {quote(info.name)} has {there:,}; 0 takes all")
 
 
 def site_px(recipe: SceneFields) -> int:

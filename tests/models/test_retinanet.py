@@ -24,7 +24,7 @@ from ablate.models.retinanet import (
     RetinaNet,
     build_anchors,
     detection_loss,
-    find_objects,
+    detect_objects,
     match,
 )
 from ablate.scene_recipes import BackboneTraining, DetectRecipe
@@ -91,7 +91,7 @@ def test_detections_are_torchvisions():
         {"cls_logits": list(said.logits.split(counts, 1)), "bbox_regression": list(said.offsets.split(counts, 1))},
         [list(said.anchors.split(counts))] * 2, [(90, 120)] * 2,
     )  # fmt: skip
-    for ours, other in zip(find_objects(said, 90, 120), expected, strict=True):
+    for ours, other in zip(detect_objects(said, 90, 120), expected, strict=True):
         assert len(ours.boxes) == DETECTIONS
         assert torch.equal(ours.boxes, other["boxes"])
         assert torch.equal(ours.labels, other["labels"])
@@ -100,7 +100,7 @@ def test_detections_are_torchvisions():
 
 def test_an_image_in_which_nothing_is_sure_enough_has_no_detections():
     said = build_detector(recipe_of()).eval()(torch.randn(1, 3, 64, 64))
-    (found,) = find_objects(said._replace(logits=torch.full_like(said.logits, -9.0)), 64, 64)
+    (found,) = detect_objects(said._replace(logits=torch.full_like(said.logits, -9.0)), 64, 64)
     assert [len(part) for part in found] == [0, 0, 0]
 
 
