@@ -1,8 +1,8 @@
 """How a data set gets onto this machine.
 
 Fashion-MNIST is fetched from the first of three sources that works; every file is checked against a digest, pinned in
-`ablate.datasets`, before it gets its name. CIFAR is torchvision's to download. This module imports no torch (but for
-torchvision, when a download of its own begins).
+`ablate.members`, before it gets its name. CIFAR is torchvision's to download; miniature scenes are composed here. This
+module imports no torch (but for torchvision, when a download of its own begins).
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from ablate.datasets import FASHION_MNIST, PLACES, data_root, describe, find_fault, get_path, place_of
+from ablate.datasets import data_root, describe, get_path, place_of
 from ablate.errors import DataError
+from ablate.members import FASHION_MNIST, PLACES, find_fault
+from ablate.scenes.recipes import MINIATURES
 
 Progress = Callable[[str], None]
 """Takes one line of text for a person who waits."""
@@ -51,6 +53,8 @@ def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Ro
         DataError: unknown, or every way failed, each listed with its reason; or it cannot be fetched at all.
     """
     describe(name)
+    if name in MINIATURES:
+        return _compose(name, progress)
     if name in CIFAR and _has_fault(name):
         _fetch_cifar(name, progress)
     if name != "fashion-mnist":
@@ -65,6 +69,17 @@ def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Ro
         raise DataError(f"data set {name!r}: cannot write to {raw}: {error}; set ABLATE_DATA elsewhere") from error
     progress(f"{name}: 4 files verified in {raw}")
     return raw
+
+
+def _compose(name: str, progress: Progress) -> Path:
+    """Scenes of garments, so Fashion-MNIST comes first."""
+    from ablate.scenes.making import make  # which takes this module's lock
+
+    fetch("fashion-mnist", progress)
+    folder = data_root() / name
+    manifest = make(folder, MINIATURES[name], progress)
+    progress(f"{name}: {len(manifest.files):,} files verified in {folder}")
+    return folder
 
 
 def _has_fault(name: str) -> bool:

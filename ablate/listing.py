@@ -133,7 +133,8 @@ def list_data(*, as_json: bool) -> None:
         found = datasets.find(info.name)
         items.append(
             {
-                "name": info.name, "title": info.title, "classes": info.classes, "train_images": info.train_images,
+                "name": info.name, "title": info.title, "kind": info.kind, "classes": info.classes,
+                "train_images": info.train_images,
                 "test_images": info.test_images, "resolution_px": info.resolution_px, "folder": info.is_folder,
                 "found": str(found) if found else None, "registered": not datasets.is_in_catalog(info.name),
             }
@@ -144,8 +145,10 @@ def list_data(*, as_json: bool) -> None:
     width = max(15, *(len(str(item["name"])) for item in items))
     for item in items:
         missing = "its folder is gone" if item["registered"] else f"fetch with: ablate data fetch {item['name']}"
-        sizes = f"{item['classes']} classes, {item['train_images']:,} + {item['test_images']:,} images"
-        typer.echo(f"{item['name']:<{width}} {sizes:<42} {item['found'] or missing}")
+        sizes = (
+            f"{item['kind']:<9}{item['classes']:>5,} classes, {item['train_images']:,} + {item['test_images']:,} images"
+        )
+        typer.echo(f"{item['name']:<{width}} {sizes:<52} {item['found'] or missing}")
 
 
 def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:

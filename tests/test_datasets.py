@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.datasets import FASHION_MNIST, data_root, describe, find, list_datasets
+from ablate.datasets import data_root, describe, describe_for, find, get_path, list_datasets
 from ablate.errors import DataError
+from ablate.members import FASHION_MNIST
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +23,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_names_are_unique_and_every_entry_is_complete() -> None:
     entries = list_datasets()
-    assert [info.name for info in entries] == ["fashion-mnist", "digits", "cifar10", "cifar100", "imagenet"]
+    assert [info.name for info in entries] == [
+        "fashion-mnist", "digits", "cifar10", "cifar100", "imagenet",
+        "scenes-coco", "coco", "scenes-cityscapes", "cityscapes",
+    ]  # fmt: skip
     for info in entries:
         assert describe(info.name) is info
         assert len(info.mean) == len(info.std) == info.channels
@@ -61,3 +65,29 @@ def test_the_files_are_those_that_torchvision_names() -> None:
     from torchvision.datasets import FashionMNIST
 
     assert [name for name, _ in FashionMNIST.resources] == [f"{member.name}.gz" for member in FASHION_MNIST]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("coco", "annotations/instances_train2017.json"), ("cityscapes", "leftImg8bit/train")]
+)
+def test_a_real_set_that_is_missing_says_where_it_was_looked_for_and_what_is_expected(name: str, missing: str) -> None:
+    assert find(name) is None
+    with pytest.raises(DataError) as caught:
+        get_path(name)
+    assert str(data_root() / name / missing) in str(caught.value)
+    assert "unpack" in str(caught.value)
+
+
+def test_a_real_set_is_found_by_its_layout() -> None:
+    for part in ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"):
+        (data_root() / "cityscapes" / part).mkdir(parents=True)
+    assert find("cityscapes") == get_path("cityscapes") == data_root() / "cityscapes"
+
+
+def test_a_data_set_of_another_task_is_refused_with_those_that_fit() -> None:
+    with pytest.raises(
+        DataError, match=r"'coco' is for the task detect, not segment; .*: scenes-cityscapes, cityscapes"
+    ):
+        describe_for("segment", "coco")
+    with pytest.raises(DataError, match=r"for classify there are: fashion-mnist, digits"):
+        describe_for("classify", "scenes-cityscapes")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ablate.datasets import FASHION_MNIST, find, get_path
+from ablate.datasets import find, get_path
 from ablate.errors import DataError
 from ablate.fetching import ROUTES, Progress, Route, fetch
+from ablate.members import FASHION_MNIST
 
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 needs_package = pytest.mark.skipif(not INSTALLED.is_dir(), reason="the Debian package is not installed")

@@ -19,10 +19,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from ablate.errors import DataError
+from ablate.scene_sets import MANIFEST
 from ablate.scenes.recipes import SceneRecipe
 from ablate.trial import Document, canonical_json
 
-MANIFEST = "manifest.json"
 COMPRESSION = 4
 """Of zlib, 1 to 9; higher ones make files of the same size more slowly."""
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ablate.datasets import FASHION_MNIST, get_path
+from ablate.datasets import get_path
+from ablate.members import FASHION_MNIST
 
 HEADER_BYTES = {"images": 16, "labels": 8}
 SIDE_PX = 28

@@ -12,8 +12,9 @@ import numpy as np
 
 from ablate.errors import DataError
 from ablate.fetching import Progress, locked
+from ablate.scene_sets import MANIFEST
 from ablate.scenes import cityscapes_tree, coco_folder
-from ablate.scenes.folder import MANIFEST, Manifest, SceneFolder, check_files, find_manifest, write_manifest
+from ablate.scenes.folder import Manifest, SceneFolder, check_files, find_manifest, write_manifest
 from ablate.scenes.garments import Wardrobe, read_wardrobe
 from ablate.scenes.recipes import SceneRecipe
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablate.datasets import DatasetInfo
+from ablate.dataset_info import DatasetInfo
 from ablate.errors import DataError, nearest, quote
 
 KINDS = ("none", "flip", "crop", "crop_flip")

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from ablate.datasets import DatasetInfo, describe
+from ablate.dataset_info import DatasetInfo
+from ablate.datasets import describe_for
 from ablate.errors import DataError, quote
 from ablate.recipe import ClassifyRecipe, architecture_of
 from ablate.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
@@ -31,9 +32,10 @@ def check_data(recipe: ClassifyRecipe) -> None:
     """Refuse a recipe that asks for what its data set cannot give.
 
     Raises:
-        DataError: the data set is unknown, smaller than asked for, has no files to crop from, or has too many to hold.
+        DataError: the data set is unknown or another task's, smaller than asked for, has no files to crop from, or has
+            too many to hold.
     """
-    info = describe(recipe.dataset)
+    info = describe_for("classify", recipe.dataset)
     for name in ("train_images", "test_images"):
         wanted, there = getattr(recipe, name), getattr(info, name)
         if wanted > there:

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablate.datasets import DatasetInfo, data_root, describe, get_path
+from ablate.dataset_info import DatasetInfo
+from ablate.datasets import data_root, describe, get_path
 from ablate.errors import DataError
 from ablate.fetching import CIFAR
 

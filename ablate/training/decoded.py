@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ablate.datasets import DatasetInfo, data_root, describe, list_files, pin
+from ablate.dataset_info import DatasetInfo
+from ablate.datasets import data_root, describe, list_files, pin
 from ablate.errors import DataError
 from ablate.folders import Files
 from ablate.recipe import ClassifyRecipe

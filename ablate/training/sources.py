@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ablate.datasets import DatasetInfo, describe, pin
+from ablate.dataset_info import DatasetInfo
+from ablate.datasets import describe, pin
 from ablate.recipe import ClassifyRecipe
 from ablate.training import practice
 from ablate.training.augment import augment, to_float

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablate import datasets
 from ablate.catalog import describe_fields, study_schema
+from ablate.dataset_info import DatasetInfo
 from ablate.errors import StudyError, TrialError
 from ablate.recipe import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
 from ablate.tables.published import PublishedTable, load_published, studies_folder
@@ -154,7 +155,7 @@ def _fields(recipe_class: type[BaseModel]) -> list[FieldEntry]:
     return [FieldEntry(**field) for field in describe_fields(recipe_class)]
 
 
-def _dataset(info: datasets.DatasetInfo) -> DatasetEntry:
+def _dataset(info: DatasetInfo) -> DatasetEntry:
     return DatasetEntry(
         name=info.name,
         title=info.title,

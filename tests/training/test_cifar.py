@@ -13,9 +13,10 @@ import pytest
 import torch
 from torchvision import datasets
 
-from ablate.datasets import PLACES, Member, check_members, describe, find, get_path, list_datasets
+from ablate.datasets import check_members, describe, find, get_path, list_datasets
 from ablate.errors import DataError
 from ablate.fetching import CIFAR, fetch
+from ablate.members import PLACES, Member
 from ablate.training.data import load, read_cifar
 
 EACH = 4

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.datasets import FASHION_MNIST, describe, find
+from ablate.datasets import describe, find
 from ablate.errors import DataError
 from ablate.fetching import fetch
+from ablate.members import FASHION_MNIST
 from ablate.training.data import ImageSet, load, subset
 
 SMALL = ImageSet(
