@@ -37,8 +37,8 @@ RATE: Mapping[str, float] = {name: images * PASSES * RESNET50 for name, images i
 BASIS = (
     "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
     "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
-    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as ResNet-50. "
-    "Of detectors, those on published networks are counted"
+    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as "
+    "ResNet-50. Of detectors, those on published networks are counted"
 )
 
 
@@ -70,7 +70,8 @@ def detector_multiply_adds(recipe: DetectRecipe, backbone: float) -> float:
     channels = recipe.pyramid_channels
     places = sum(area / (FINEST_STRIDE * 2**level) ** 2 for level in range(LEVELS))
     in_heads = 2 * recipe.head_convs * 9 * channels**2 + 9 * channels * ANCHORS * (info.classes + 4)
-    return backbone * area / COUNTED_PX**2 + places * (in_heads + 9 * channels**2)
+    total: float = backbone * area / COUNTED_PX**2 + places * (in_heads + 9 * channels**2)
+    return total
 
 
 def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collection[str]) -> dict[str, float | None]:
@@ -89,7 +90,8 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
     counted = {recipes[label]: cost for label, cost in costs.items()}  # an audit copy has its baseline's recipe
     hours: dict[str, float | None] = {}
     for label, recipe in recipes.items():
-        is_known = isinstance(recipe, ClassifyRecipe | DetectRecipe)
-        each = trial_gpu_hours(recipe, counted.get(recipe)) if is_known else None
+        each = None
+        if isinstance(recipe, ClassifyRecipe | DetectRecipe):
+            each = trial_gpu_hours(recipe, counted.get(recipe))
         hours |= {key: each for seed in plan.seeds if (key := plan.memberships[label, seed]) not in known}
     return hours

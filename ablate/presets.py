@@ -1,8 +1,9 @@
 """The two recipes of the FReLU paper, as data: `paper-text`, what it prints, and `released-code`, what its authors ran.
 
 Marks of where a value is from: [Q] quoted (text: the training line of the paper in two reviews of it; code:
-github.com/megvii-model/FunnelAct at 8a9cdc6), [C] follows by counting, [U] said by others than its authors, [A] assumed,
-for want of a word in the source. The two differ, and neither may lend the other its numbers. This module never imports torch.
+github.com/megvii-model/FunnelAct at 8a9cdc6), [C] follows by counting, [U] said by others than its authors, [A]
+assumed, for want of a word in the source. The two differ, and neither may lend the other its numbers. This module never
+imports torch.
 
 What no recipe field says of the released code: its ShuffleNet starts from Gaussians of deviation 1/inputs (stem and
 head 0.01) and shifts of 1e-4 in normalisations, where ours has Kaiming and 0; it reads colours in the order BGR.

@@ -42,7 +42,9 @@ def draw_panel(plan: Plan, workdir: Callable[[str], Path]) -> bytes:
         TableError: the study's task leaves no panels, or none of its rows' trials has left one (yet).
     """
     if not has_panel(plan):
-        raise TableError(f"no panel: trials of task {quote(_task_of(plan))} leave none; those of {' and '.join(TASKS)} do")
+        raise TableError(
+            f"no panel: trials of task {quote(_task_of(plan))} leave none; those of {' and '.join(TASKS)} do"
+        )
     seed = plan.seeds[0]
     found = {row.label: _find(workdir(plan.memberships[row.label, seed])) for row in plan.rows}
     panels = [strips for strips in found.values() if not isinstance(strips, str)]
@@ -95,4 +97,3 @@ def _gap(reason: str, width: int) -> Image.Image:
     gap = Image.new("RGB", (width, GAP_HEIGHT_PX), GAP_GROUND)
     ImageDraw.Draw(gap).text((6, 6), reason, fill=INK, font=load_font())
     return gap
-

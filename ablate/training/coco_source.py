@@ -68,7 +68,7 @@ class CocoSource:
         self.train = choose_images(read_split(self.root, train=True), recipe.train_images, number)
         self.test = choose_images(read_split(self.root, train=False), recipe.test_images, 0)
         if self.train.categories != self.test.categories:
-            raise DataError(f"{self.test.file} lists other categories than {self.train.file}; a detector needs the same")
+            raise DataError(f"{self.test.file} lists other categories than {self.train.file}; they must be the same")
         if not len(self.test.boxes):
             raise DataError(f"there is no object in the {len(self.test)} test images of {self.test.file}; take more")
         self.order = Order(Streams(streams.seed), len(self.train), recipe.batch_size)

@@ -100,7 +100,8 @@ def _detect(
 def _as_stored(source: CocoSource, batch: TestBatch, said: Predictions) -> list[Detections]:
     """Detections in pixels of the stored images."""
     scales = source.test.sizes[batch.indices] / batch.size  # (B, 2), height and width
-    return [
-        Detections((one.boxes.cpu().double().numpy() * [x, y, x, y]), one.labels.cpu().numpy(), one.scores.cpu().numpy())
-        for one, (y, x) in zip(detect_objects(said, *batch.size), scales.tolist(), strict=True)
-    ]
+    stored: list[Detections] = []
+    for one, (y, x) in zip(detect_objects(said, *batch.size), scales.tolist(), strict=True):
+        boxes, labels, scores = (part.cpu().numpy() for part in one)
+        stored.append(Detections(boxes * [x, y, x, y], labels, scores))
+    return stored

@@ -35,9 +35,7 @@ def draw_panel(truth: Annotations, found: Sequence[Detections]) -> bytes:
     strips = {"truth": annotated, f"found, score {SHOWN_SCORE} and above": detected}
     return render_panel(
         {
-            name: [
-                draw_boxes(image, one, truth.categories) for image, one in zip(images, in_columns, strict=True)
-            ]
+            name: [draw_boxes(image, one, truth.categories) for image, one in zip(images, in_columns, strict=True)]
             for name, in_columns in strips.items()
         }
     )

@@ -1,4 +1,4 @@
-"""Batches of detection: one order and mirroring however images come, boxes that stay on their objects, sizes as asked."""
+"""Batches of detection: one order and mirroring however images come, boxes on their objects, sizes as asked."""
 
 from __future__ import annotations
 
@@ -35,15 +35,19 @@ def source_of(seed: int = 0, **fields: object) -> CocoSource:
     return CocoSource(recipe, Streams(seed))
 
 
+def take_epoch(source: CocoSource) -> None:
+    for step in range(source.order.steps_per_epoch):
+        source.batch(step)
+
+
 def brightness_in_boxes(inputs: Tensor, objects: list[coco_source.Objects]) -> list[tuple[float, float]]:
     """For each image the mean inside the one box that it has, and of a ring of two pixels around it."""
     found = []
     for image, one in zip(inputs.mean(1), objects, strict=True):
         (left, top, right, bottom) = one.boxes[0].round().int().tolist()
         inside = image[top + 1 : bottom - 1, left + 1 : right - 1]
-        around = image[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2].sum() - image[top:bottom, left:right].sum()
-        count = image[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2].numel() - (bottom - top) * (right - left)
-        found.append((float(inside.mean()), float(around / count)))
+        wider, box = image[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2], image[top:bottom, left:right]
+        found.append((float(inside.mean()), float((wider.sum() - box.sum()) / (wider.numel() - box.numel()))))
     return found
 
 
@@ -148,16 +152,14 @@ def test_a_damaged_image_is_named_however_it_is_read(root: Path, monkeypatch: py
     path.write_bytes(path.read_bytes()[:200])
     source = source_of()
     with pytest.raises(DataError, match=r"train2017/000000000004\.jpg"):
-        for step in range(2):
-            source.batch(step)
+        take_epoch(source)
 
 
 def test_an_image_of_another_size_than_annotated_is_named(root: Path) -> None:
     Image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8)).save(root / "train2017" / "000000000002.jpg")
     source = source_of()
     with pytest.raises(DataError, match=r"000000000002\.jpg has 9 x 9 px; .*instances_train2017\.json says 30 x 50"):
-        for step in range(2):
-            source.batch(step)
+        take_epoch(source)
 
 
 def test_what_cannot_be_trained_on_is_refused(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""The task `detect`: what perfect and empty detectors get, a real training, its backbone, its panel, and its refusals."""
+"""The task `detect`: what perfect and empty detectors get, a real training, its backbone, panel, and refusals."""
 
 from __future__ import annotations
 
