@@ -33,10 +33,7 @@ class Detect:
 
     def inspect(self, recipe: DetectRecipe) -> Cost:
         """Count the backbone at 224 px; raises what training would raise before its first step, but for weights."""
-        from ablate.models.features import pyramid_levels
-
         backbones.check_scenes(recipe, "detect")
-        pyramid_levels(recipe.model)
         return backbones.count_backbone(recipe)
 
     def time_steps(self, recipe: DetectRecipe, count: int) -> float:
