@@ -51,7 +51,7 @@ def test_two_files_for_one_table_and_a_file_that_is_no_toml_are_named(tmp_path: 
 
 
 def test_tables_are_chosen_by_name_in_the_order_given() -> None:
-    tables = list_tables()
+    tables = [table for table in list_tables() if table.id != "T3"]
     assert [table.id for table in choose_tables(["T7", "T5"], tables)] == ["T7", "T5"]
     assert choose_tables([], tables) == list(tables)
     with pytest.raises(StudyError) as caught:
