@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, case, func, select, update
 
 from service.schedule_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
@@ -91,14 +91,13 @@ def find_open(connection: Connection, schedule_seq: int) -> Firing | None:
 
 def list_waiting(connection: Connection) -> list[Firing]:
     """The firings that can be launched: of each schedule the oldest that waits, where none runs."""
-    open_ = _FIRINGS.where(firings.c.state.in_(OPEN)).order_by(firings.c.instant, firings.c.id)
-    first: dict[int, Firing] = {}
-    busy: set[int] = set()
-    for firing in map(_firing, connection.execute(open_)):
-        first.setdefault(firing.schedule_seq, firing)
-        if firing.state == "running":
-            busy.add(firing.schedule_seq)
-    return [firing for seq, firing in first.items() if seq not in busy]
+    heads = (
+        select(func.min(firings.c.id))
+        .where(firings.c.state.in_(OPEN))
+        .group_by(firings.c.schedule_seq)
+        .having(func.sum(case((firings.c.state == "running", 1), else_=0)) == 0)
+    )
+    return [_firing(row) for row in connection.execute(_FIRINGS.where(firings.c.id.in_(heads)).order_by(firings.c.id))]
 
 
 def list_ended(connection: Connection) -> list[Firing]:
