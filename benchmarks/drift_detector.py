@@ -1,4 +1,4 @@
-"""How often the watch over a schedule cries wolf, and how soon it sees a change: simulated, noise of a firing's row mean.
+"""How often the watch over a schedule cries wolf, and how soon it sees a change, over simulated means of a row.
 
 nice python -m benchmarks.drift_detector
 """
@@ -61,7 +61,8 @@ class Flock:
         self.n += 1
         if not is_watched:
             return np.zeros(len(new), bool)
-        return np.any([*hits, *self._apart()], axis=0).any(axis=1)
+        hit: NDArray[np.bool_] = np.any([*hits, *self._apart()], axis=(0, 2))
+        return hit
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Go on with these histories only."""
@@ -98,7 +99,8 @@ class Flock:
         goes_on = is_other & (self.differing > 0)
         ends = (is_other & ~begins & ~goes_on) | (~is_other & (self.differing > 0))
         self.differing = np.where(ends, -1, self.differing + (begins | goes_on))
-        return self.differing == DIFFERENT_RUN
+        hit: NDArray[np.bool_] = self.differing == DIFFERENT_RUN
+        return hit
 
     def _apart(self) -> Iterator[NDArray[np.bool_]]:
         """Each split once: at the firing at which it has as many behind it as it needs."""
@@ -181,7 +183,7 @@ def _summary(alarms: list[Alarm | None], changed: int) -> str:
 def main() -> None:
     """Print the tables of this module's header."""
     parser = argparse.ArgumentParser(description="False alarms, delays and dates of the watch over a schedule.")
-    parser.add_argument("--histories", type=int, default=4000, help="for each noise and number of rows")
+    parser.add_argument("--histories", type=int, default=2000, help="for each noise and number of rows")
     parser.add_argument("--shifted", type=int, default=1000, help="histories for each change")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
