@@ -14,7 +14,7 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -24,6 +24,7 @@ from ablate.tables.history_markdown import history_decimals
 
 WIDTH_IN, PANEL_IN = 4.1, 1.55
 TITLE_CHARACTERS, LABEL_CHARACTERS = 46, 48
+DAY_S = 86_400
 HALF_FIRING = 0.5
 """By how much of the typical pause between firings a shaded window reaches beyond its ends."""
 
@@ -60,11 +61,15 @@ def draw_history(history: History, row: str | None = None) -> Figure:
     panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     for axes, one in zip(panels, rows, strict=True):
         _draw_row(axes, one, history)
-    locator = AutoDateLocator(minticks=3, maxticks=6, tz=UTC)
-    panels[-1].xaxis.set_major_locator(locator)
-    panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
+    _date(panels[-1])
     figure.legend(handles=_legend(panels[0], rows), loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
+
+
+def _date(axes: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=6, tz=UTC)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
 
 
 def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
@@ -77,7 +82,7 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
     if row.printed is not None:
         axes.axhline(row.printed, **PRINTED)
     for point in row.points:
-        if point.low is not None:
+        if point.low is not None and point.high is not None:
             axes.plot([_x(point.at)] * 2, [point.low, point.high], **INTERVAL)
     axes.plot([_x(point.at) for point in row.points], [point.mean for point in row.points], **POINT)
     for alarm in row.alarms:
@@ -112,7 +117,8 @@ def _pause(instants: Sequence[datetime]) -> float:
 
 
 def _x(at: datetime) -> float:
-    return float(date2num(at))
+    """Days since 1970, as matplotlib counts dates."""
+    return at.timestamp() / DAY_S
 
 
 def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
