@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ablate.errors import AblateError, DataError, Problem, SiteError, quote
-from ablate.models.client import Probe
+from ablate.models.client import Probe, Probed
 from ablate.plan import Plan, Row
 from ablate.preview import place_of
 from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
@@ -69,6 +69,14 @@ class Costs:
             SiteError: the network cannot be built or traced.
         """
         return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
+
+    def survey(self, recipe: Mapping[str, Any]) -> Probed:
+        """Every call site of the network of a trial's recipe, and which of them the recipe replaces.
+
+        Raises:
+            SiteError: the network cannot be built or traced.
+        """
+        return self._probe.sites(recipe)
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
         """Costs of the rows whose task is `classify`; other tasks have none.

@@ -19,7 +19,6 @@ ROUTES = (
     ("GET", "/api/v1/schedules/{name}/history", "the history of a schedule"),
     ("POST", "/api/v1/schedules/{name}/trigger", "triggering a schedule"),
     ("POST", "/api/v1/schedules/{name}/ack", "acknowledging a schedule's findings"),
-    ("GET", "/", "the page"),
 )
 
 router = APIRouter(tags=["not built yet"], responses=documented(NOT_BUILT))

@@ -98,7 +98,6 @@ def test_what_is_beside_the_study_keeps_its_pointer() -> None:
 
 
 BUILT_LATER = [
-    ("GET", "/"),
     ("GET", "/api/v1/schedules"),
     ("POST", "/api/v1/schedules"),
     ("GET", "/api/v1/schedules/x"),
