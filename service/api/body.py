@@ -111,6 +111,7 @@ def _require_json(headers: Mapping[str, str]) -> None:
 
 
 def validated(model: type[Body], value: object) -> Body:
+    """A body as a document; a StudyError with every finding where it is none."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -118,7 +119,7 @@ def validated(model: type[Body], value: object) -> Body:
 
 
 def refuse_unstorable(value: object) -> None:
-    """NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
+    """Refuse (400) NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

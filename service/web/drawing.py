@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,7 +161,7 @@ def _metric_of(curves: Sequence[tuple[str, int, Points]], metric: str) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _placed(low: float, high: float, first: float, last: float) -> Any:
+def _placed(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
     span = (high - low) or 1.0
     return lambda value: round(first + (last - first) * (value - low) / span, 1)
 

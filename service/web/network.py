@@ -98,7 +98,14 @@ def _lay_out(sites: Sequence[Site], replaced: frozenset[str], shares: dict[str, 
 
 def _spot(site: Site, replaced: frozenset[str], shares: dict[str, float], *, at: int, top: int) -> Spot:
     line, column = divmod(at, ACROSS)
-    return Spot(site, site.name in replaced, shares.get(site.name), LEFT + 6 + STEP * column, top + LINE * line)
+    return Spot(site, site.name in replaced, _share_at(site, shares), LEFT + 6 + STEP * column, top + LINE * line)
+
+
+def _share_at(site: Site, shares: dict[str, float]) -> float | None:
+    """The share of a site's module, which surgery puts below `sites`, or into the module that has the call inside."""
+    own = f"sites.{site.name}"
+    found = (share for path, share in shares.items() if f"{path}.".startswith(f"{own}.") or path == f"{site.name}.act")
+    return next(found, None)
 
 
 def _describe(sites: Sequence[Site]) -> str:

@@ -53,7 +53,9 @@ def number(value: float | None) -> str:
 
 
 def value_text(value: object) -> str:
-    """A recipe's value on one line."""
+    """A recipe's or a place's value on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {value_text(inner)}" for name, inner in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -119,9 +119,7 @@ def read_trial_page(context: Context, key: str) -> TrialPage:
 def changes_of(baseline: Mapping[str, Any], here: Mapping[str, Any]) -> list[Change]:
     """Fields that differ between two resolved recipes, in their order."""
     names = dict.fromkeys([*baseline, *here])
-    return [
-        Change(name, baseline.get(name), here.get(name)) for name in names if baseline.get(name) != here.get(name)
-    ]
+    return [Change(name, baseline.get(name), here.get(name)) for name in names if baseline.get(name) != here.get(name)]
 
 
 def _studies_of(context: Context, trial: TrialView) -> dict[str, Stored]:
@@ -163,4 +161,3 @@ def _charts_of(trial: TrialView) -> list[Chart]:
     metrics = dict.fromkeys(name for point in trial.curve for name in point["metrics"])
     found = [draw_curves(["trial"], [("trial", trial.seed, trial.curve)], name) for name in metrics]
     return [chart for chart in found if chart is not None]
-
