@@ -78,7 +78,7 @@ def _body_of(text: str) -> dict[str, Any]:
     """The text as a body. Where it is no document at all, its pointers are those of the text itself."""
     if not text.strip():
         raise StudyError([Problem("", "missing", "nothing is pasted yet; paste a study, or take an example")])
-    document = parse_json(text) if _is_json(text) else parse_toml(text)
+    document = _read(text)
     problems = list(_times_in(document, "/study"))
     if problems:
         raise StudyError(problems)
@@ -87,6 +87,10 @@ def _body_of(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StudyError([Problem("", "invalid", "a study is a JSON object or a TOML document")])
     return document if isinstance(document.get("study"), dict) else {"study": document}
+
+
+def _read(text: str) -> Any:
+    return parse_json(text) if _is_json(text) else parse_toml(text)
 
 
 def _is_json(text: str) -> bool:
@@ -109,11 +113,12 @@ def _as_json(submission: Submission) -> str:
 def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[Found]:
     """The problems with their lines, in the order of the text; those without a line first."""
     lines, rows = _lines_of(text), text.split("\n")
-    prefix = "" if ("study",) in lines and _is_json(text) else "/study"
+    is_body = _is_json(text) and ("study",) in lines
     found = []
     for problem in problems:
-        pointer = problem.pointer.removeprefix(prefix)
-        line = line_of(pointer, lines) if pointer else _line_in(problem.message)
+        is_inside = is_body or not problem.pointer or problem.pointer.startswith("/study")
+        pointer = problem.pointer if is_body else problem.pointer.removeprefix("/study")
+        line = (line_of(pointer, lines) or _line_in(problem.message)) if is_inside else None
         excerpt = rows[line - 1].strip()[:200] if line else ""
         found.append(Found(pointer, publishable(problem.message), line, excerpt))
     yield from sorted(found, key=lambda one: one.line or 0)
@@ -128,7 +133,7 @@ def _line_in(message: str) -> int | None:
 def _lines_of(text: str) -> dict[Path, int]:
     """The text's lines by path; none where it cannot be read."""
     try:
-        _body_of(text)
-    except (StudyError, Refusal):
+        _read(text)
+    except StudyError:
         return {}
     return json_lines(text) if _is_json(text) else toml_lines(text)
