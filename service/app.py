@@ -12,7 +12,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from service.api import catalog, events, health, paper, results, schedules, studies, trials, unbuilt
+from service.api import catalog, events, health, paper, results, schedules, studies, trials
 from service.api.events import Streams
 from service.api.guard import Frame, Gate
 from service.api.mlflow_proxy import Upstream, mlflow_routes
@@ -20,6 +20,8 @@ from service.api.openapi import DESCRIPTION, build_openapi
 from service.api.parameters import refuse_unknown_parameters
 from service.api.problems import BAD_REQUEST, CROSS_ORIGIN, HANDLERS, INTERNAL, INVALID, UNKNOWN_HOST, documented
 from service.context import Context
+from service.web import routes as web
+from service.web.errors import readable
 
 PREFIX = "/api/v1"
 EVERYWHERE = documented(BAD_REQUEST, CROSS_ORIGIN, UNKNOWN_HOST, INVALID, INTERNAL)
@@ -48,14 +50,15 @@ def create_app(
         redirect_slashes=False,  # a redirect would be made of the Host header
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
-        exception_handlers=HANDLERS,
+        exception_handlers=readable(HANDLERS),
     )
     app.state.context = context
     app.state.streams = Streams(is_stopping)
     for part in (studies, trials, results, events, paper, schedules, catalog):
         _include(app, part.router, PREFIX)
     _include(app, health.router)
-    app.include_router(unbuilt.router)
+    for router in web.ROUTERS:
+        _include(app, router)
     if mlflow is not None:
         app.router.routes += mlflow_routes(mlflow, max_body_bytes=settings.max_body_bytes)
     app.openapi = partial(build_openapi, app)  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import AblateError, DataError, Problem, SiteError
-from ablate.models.client import Probe
+from ablate.models.client import Probe, Probed
 from ablate.plan import Plan
 from ablate.preview import list_asked
 from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
@@ -73,6 +73,14 @@ class Costs:
             SiteError: the network cannot be built or traced.
         """
         return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
+
+    def survey(self, recipe: Mapping[str, Any]) -> Probed:
+        """Every call site of the network of a trial's recipe, and which of them the recipe replaces.
+
+        Raises:
+            SiteError: the network cannot be built or traced.
+        """
+        return self._probe.sites(recipe)
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
         """Costs of the rows of our own tasks, and of what they need; an operator's tasks have none.

@@ -58,7 +58,7 @@ def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
         # Python limits the digits of a number itself, and its text is about Python
         detail = re.sub(r"Exceeds the limit.*", _too_long(), error.problems[0].message)
         raise Refusal(NOT_JSON, detail) from error
-    _refuse_unstorable(value)
+    refuse_unstorable(value)
     if not isinstance(value, dict):
         raise StudyError([Problem("", "invalid", "the body should be a JSON object")])
     return value
@@ -75,7 +75,7 @@ def read_submission(value: Json, context: InContext) -> Submission:
 def _validated_beside_study(model: type[Body], value: dict[str, Any], context: InContext) -> Body:
     problems: list[Problem] = []
     with collecting(problems):
-        return _validated(model, value)
+        return validated(model, value)
     if isinstance(value.get("study"), dict):
         scale = None if any(problem.pointer == "/scale" for problem in problems) else value.get("scale")
         with collecting(problems), in_study():
@@ -90,7 +90,7 @@ def in_study() -> AbstractContextManager[None]:
 
 def read_extension(value: Json) -> Extension:
     """The body of `POST /studies/{id}/extend`, which has to name something."""
-    extension = _validated(Extension, value)
+    extension = validated(Extension, value)
     if extension.seeds is None and not extension.rows:
         text = "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"
         raise StudyError([Problem("/seeds", "missing", text)])
@@ -99,7 +99,7 @@ def read_extension(value: Json) -> Extension:
 
 def read_paper(value: Json) -> PaperSubmission:
     """The body of `POST /paper`."""
-    return _validated(PaperSubmission, value)
+    return validated(PaperSubmission, value)
 
 
 def read_schedule(value: Json, context: InContext) -> ScheduleSpec:
@@ -109,7 +109,7 @@ def read_schedule(value: Json, context: InContext) -> ScheduleSpec:
 
 def read_change(value: Json) -> ScheduleChange:
     """The body of `PATCH /schedules/{name}`, which has to name something."""
-    change = _validated(ScheduleChange, value)
+    change = validated(ScheduleChange, value)
     if not change.model_fields_set:
         raise StudyError([Problem("", "missing", "nothing is changed; give at least one field, such as 'paused'")])
     return change
@@ -117,7 +117,7 @@ def read_change(value: Json) -> ScheduleChange:
 
 def read_acknowledgement(value: Json) -> Acknowledgement:
     """The body of `POST /schedules/{name}/ack`."""
-    return _validated(Acknowledgement, value)
+    return validated(Acknowledgement, value)
 
 
 def digest_of(value: Json) -> str:
@@ -133,15 +133,16 @@ def _require_json(headers: Mapping[str, str]) -> None:
         raise Refusal(UNSUPPORTED_MEDIA_TYPE, "a compressed body is not taken; send it without Content-Encoding")
 
 
-def _validated(model: type[Body], value: object) -> Body:
+def validated(model: type[Body], value: object) -> Body:
+    """A body as a document; a StudyError with every finding where it is none."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise StudyError(findings_of(model, error)) from error
 
 
-def _refuse_unstorable(value: object) -> None:
-    """NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
+def refuse_unstorable(value: object) -> None:
+    """Refuse (400) NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

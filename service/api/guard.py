@@ -34,6 +34,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 FOREIGN = "/mlflow/"
 """MLflow's own pages have policies and caching of their own."""
+KEPT = "/static/"
+"""Files of the page, which say themselves how long browsers keep them."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -121,7 +123,8 @@ def _set_headers(headers: MutableHeaders, path: str) -> None:
     for name, value in HEADERS.items():
         headers[name] = value
     if not f"{path}/".startswith(FOREIGN):
-        headers["Cache-Control"] = "no-store"
+        if not path.startswith(KEPT):
+            headers["Cache-Control"] = "no-store"
         headers.setdefault("Content-Security-Policy", POLICY)  # a table or plot brings a narrower one
 
 

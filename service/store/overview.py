@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, Select, case, func, select, union_all
 
 from service.shapes import LIVE, TRIAL_STATES, Progress
 from service.store.rows import memberships, mirrored, trials
@@ -49,9 +50,8 @@ def read_overviews(connection: Connection, stored: Sequence[Stored]) -> dict[int
     for seq, fraction in _running(connection):
         if seq in found:
             found[seq].fractions.append(fraction)
-    for one in stored:
-        if one.state in LIVE:
-            found[one.seq].durations_s = _durations(connection, one.seq)
+    for seq, duration_s in _durations(connection, [one.seq for one in stored if one.state in LIVE]):
+        found[seq].durations_s.append(duration_s)
     return found
 
 
@@ -102,13 +102,25 @@ def _running(connection: Connection) -> list[tuple[int, float]]:
     return [(row.study_seq, row.step / row.steps if row.steps else 0.0) for row in rows]
 
 
-def _durations(connection: Connection, study_seq: int) -> list[float]:
-    """Of the first trials in the study's order that have a result."""
-    rows = connection.execute(
-        select(trials.c.started_at, trials.c.ended_at)
+def _durations(connection: Connection, study_seqs: Sequence[int]) -> list[tuple[int, float]]:
+    """(study, wall seconds) of the first trials in each study's order that have a result; one statement for all."""
+    if not study_seqs:
+        return []
+    rows = connection.execute(union_all(*map(_first_results, study_seqs)))
+    return [
+        (row.study_seq, (row.ended_at - row.started_at).total_seconds())
+        for row in rows
+        if row.started_at and row.ended_at
+    ]
+
+
+def _first_results(study_seq: int) -> Select[Any]:
+    first = (
+        select(memberships.c.study_seq, trials.c.started_at, trials.c.ended_at)
         .join(memberships, memberships.c.trial_key == trials.c.key)
         .where(memberships.c.study_seq == study_seq, trials.c.state.in_(("succeeded", "diverged")))
         .order_by(memberships.c.position)
         .limit(SAMPLE)
+        .subquery()
     )
-    return [(row.ended_at - row.started_at).total_seconds() for row in rows if row.started_at and row.ended_at]
+    return select(first)

@@ -1,0 +1,52 @@
+"""The cells of a study as a page shows them: where each stands, and the curves so far. Results come with the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from service.shapes import TrialState
+from service.store.rows import memberships, trials
+from service.store.sql import cell_state
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a cell stands. `step` of `steps` while it runs; `shared` where another study queued its trial."""
+
+    row: str
+    seed: int
+    key: str
+    state: TrialState
+    reason: str | None
+    step: int | None
+    steps: int | None
+    shared: bool
+
+
+def list_standings(connection: Connection, study_seq: int) -> list[Standing]:
+    """Every cell of a study, in order."""
+    rows = connection.execute(
+        select(
+            memberships.c.row, memberships.c.seed, trials.c.key, cell_state.label("state"), trials.c.reason,
+            trials.c.step, trials.c.steps, memberships.c.shared,
+        )
+        .join(trials, trials.c.key == memberships.c.trial_key)
+        .where(memberships.c.study_seq == study_seq)
+        .order_by(memberships.c.position)
+    )  # fmt: skip
+    return [Standing(**row._mapping) for row in rows]
+
+
+def list_curves(connection: Connection, study_seq: int, limit: int) -> list[tuple[str, int, list[dict[str, Any]]]]:
+    """(row, seed, points) of the first `limit` cells that have a curve, of running ones as far as it goes."""
+    rows = connection.execute(
+        select(memberships.c.row, memberships.c.seed, trials.c.curve)
+        .join(trials, trials.c.key == memberships.c.trial_key)
+        .where(memberships.c.study_seq == study_seq, trials.c.state != "queued", trials.c.fence > 0)
+        .order_by(memberships.c.position)
+        .limit(limit)
+    )
+    return [(row.row, row.seed, row.curve) for row in rows if row.curve]

@@ -1,0 +1,143 @@
+"""Two studies side by side: their rows by label, what their documents differ in, and whether they share trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.statistics.paired import PairedDifference, paired_difference
+from ablate.tables.cells import difference_text
+from ablate.tables.columns import Column
+from ablate.tables.table import Cell, Difference, TableRow
+from service import results
+from service.context import Context
+from service.errors import ConflictError
+from service.shapes import StudyView
+from service.store import studies
+from service.studies import get_study, list_studies
+from service.web.study_view import Shown, show
+
+CHOICE = 100
+"""Studies that can be chosen from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two studies; `problem` says why it has no table."""
+
+    study: StudyView
+    document: Mapping[str, Any]
+    shown: Shown | None
+    problem: str
+
+    def row(self, label: str) -> TableRow | None:
+        """The row of a label."""
+        return next((row for row in self.shown.table.rows if row.label == label), None) if self.shown else None
+
+    def text(self, label: str, name: str) -> str:
+        """A cell of a column as text; a dash where the side has no such row or column."""
+        row, column = self.row(label), self._column(name)
+        return column.text(row) if row and column else "–"
+
+    def _column(self, name: str) -> Column | None:
+        return next((one for one in self.shown.columns if one.name == name), None) if self.shown else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of one side or both.
+
+    Attributes:
+        difference: second minus first over common seeds, with its 95 % interval.
+        is_same: whether both stand on the very same trials.
+        is_changed: whether the two decide differently.
+    """
+
+    label: str
+    difference: str
+    is_same: bool
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePage:
+    """What the page shows; `sides` is empty until two studies are chosen."""
+
+    choice: Sequence[StudyView]
+    sides: Sequence[Side]
+    lines: Sequence[Line]
+    differences: Sequence[tuple[str, Any, Any]]
+
+    @property
+    def metric(self) -> str | None:
+        """The primary metric that both have; None where they measure different things."""
+        metrics = {side.shown.table.metric for side in self.sides if side.shown}
+        return metrics.pop() if len(metrics) == 1 else None
+
+
+def read_compare_page(context: Context, ids: Sequence[str]) -> ComparePage:
+    """Two studies side by side; none chosen gives the choice alone.
+
+    Raises:
+        NotFoundError: there is no study with one of the ids.
+    """
+    choice = list_studies(context, state=None, name=None, limit=CHOICE, cursor=None).items
+    sides = [_read_side(context, study_id) for study_id in ids]
+    missing = [side.study for side in sides if side.study.id not in {one.id for one in choice}]
+    page = ComparePage([*missing, *choice], sides, [], [])
+    if len(sides) < 2:
+        return page
+    first, second = sides
+    lines = [_line(first, second, label, page.metric) for label in _labels(sides)]
+    return ComparePage(page.choice, sides, lines, list(document_differences(first.document, second.document)))
+
+
+def _read_side(context: Context, study_id: str) -> Side:
+    with context.store.read() as connection:
+        document = studies.get_study(connection, study_id).document
+    try:
+        return Side(get_study(context, study_id), document, show(results.get_table(context, study_id)), "")
+    except ConflictError as error:
+        return Side(get_study(context, study_id), document, None, str(error))
+
+
+def _labels(sides: Sequence[Side]) -> list[str]:
+    return list(dict.fromkeys(row.label for side in sides if side.shown for row in side.shown.table.rows))
+
+
+def _line(first: Side, second: Side, label: str, metric: str | None) -> Line:
+    one, two = first.row(label), second.row(label)
+    if one is None or two is None or metric is None:
+        return Line(label, "–", is_same=False, is_changed=False)
+    a, b = one.cells[metric], two.cells[metric]
+    return Line(
+        label,
+        _difference(paired_difference(b.values, a.values), b, first.shown),
+        is_same=bool(one.trials) and set(one.trials) == set(two.trials),
+        is_changed=a.decision != b.decision,
+    )
+
+
+def _difference(found: PairedDifference | None, cell: Cell, shown: Shown | None) -> str:
+    if found is None or shown is None:
+        return "–"
+    diff = Difference(mean=found.mean, low=found.low, high=found.high, n=found.n)
+    return difference_text(cell.model_copy(update={"diff": diff}), shown.decimals)
+
+
+def document_differences(first: Any, second: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(place, first, second) of everything in which two documents differ, as deep down as possible."""
+    first, second = _by_label(first), _by_label(second)
+    if isinstance(first, dict) and isinstance(second, dict):
+        for name in dict.fromkeys([*first, *second]):
+            yield from document_differences(first.get(name), second.get(name), f"{place}.{name}" if place else name)
+    elif first != second:
+        yield place, first, second
+
+
+def _by_label(value: Any) -> Any:
+    """A list of rows or factors as a mapping, since they are known by their names; anything else as it is."""
+    is_named = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
+    names = [one.get("label", one.get("name")) for one in value] if is_named else []
+    return dict(zip(names, value, strict=True)) if names and all(isinstance(name, str) for name in names) else value

@@ -1,0 +1,88 @@
+"""What stands in the form for a new study: nothing, a study file that comes with ablate, or an earlier document."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import tomli_w
+from pydantic import Field
+
+from ablate.errors import quote
+from ablate.study import StrictDocument
+from ablate.tables.published import studies_folder
+from service.context import Context
+from service.errors import NotFoundError
+from service.store import studies
+from service.store.studies import Stored
+
+
+class Draft(StrictDocument):
+    """Body of `POST /preview`: a pasted text with options of its submission; see `service.shapes.Submission`."""
+
+    text: str = Field(max_length=1 << 20)
+    scale: str | None = Field(None, max_length=64)
+    seeds: int | None = None
+    priority: int | None = None
+    fresh: bool | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those that are given, as members of a submission."""
+        return self.model_dump(exclude={"text"}, exclude_none=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """What the form holds at first.
+
+    Attributes:
+        examples: name -> title of every study file that comes with ablate.
+    """
+
+    text: str
+    scale: str
+    is_fresh: bool
+    examples: dict[str, str]
+
+
+def draft_of(context: Context, example: str | None, again: str | None) -> Prefilled:
+    """The form for an example or a study that is to run again.
+
+    Raises:
+        NotFoundError: there is no such example or study.
+    """
+    files = _examples()
+    titles = {name: str(tomllib.loads(text).get("title", name)) for name, text in files.items()}
+    if again is not None:
+        with context.store.read() as connection:
+            stored = studies.get_study(connection, again)
+        return Prefilled(document_text(stored), stored.scale or "", True, titles)
+    if example is not None and example not in files:
+        raise NotFoundError(f"no example {quote(example)}; there are: {', '.join(files)}")
+    return Prefilled(files[example] if example else "", "", False, titles)
+
+
+@cache
+def _examples() -> dict[str, str]:
+    """Study files by name; the one that takes seconds first."""
+    files = {
+        file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
+        for file in studies_folder().iterdir()
+        if file.name.endswith(".toml")
+    }
+    return dict(sorted(files.items(), key=lambda item: (item[0] != "smoke", item[0])))
+
+
+def document_text(stored: Stored) -> str:
+    """A study's document as TOML, with the seeds and resources that it runs with. TOML has no null, which says
+    nothing in a study."""
+    return tomli_w.dumps(_without_null(stored.document))
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_null(inner) for name, inner in value.items() if inner is not None}
+    return [_without_null(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,20 @@
+"""The route of the paper's page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from service.api.parameters import InContext
+from service.web.paper_view import DEFAULT_SCALE, read_paper_page
+from service.web.rendering import answer
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/paper")
+def show_paper(context: InContext, scale: Annotated[str, Query(max_length=64)] = DEFAULT_SCALE) -> Response:
+    """The tables of the paper, printed against ours."""
+    return answer("paper.html", page=read_paper_page(context, scale))

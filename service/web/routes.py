@@ -1,0 +1,69 @@
+"""Routes of the page: parse, call one function, show what it gives. Problems become pages in `service.web.errors`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.body import Json, validated
+from service.api.parameters import Cursor, InContext, InStudyState, StudyName
+from service.errors import NotFoundError
+from service.web import assets, listing
+from service.web.compare_routes import router as compare_router
+from service.web.drafts import Draft, draft_of
+from service.web.paper_routes import router as paper_router
+from service.web.previewing import preview
+from service.web.rendering import answer
+from service.web.study_routes import router as study_router
+
+router = APIRouter(include_in_schema=False)
+ROUTERS = (router, study_router, paper_router, compare_router)
+"""Every router of the page."""
+
+KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""For a file whose address holds the digest of its content."""
+
+
+def read_draft(value: Json) -> Draft:
+    """The body of `POST /preview`."""
+    return validated(Draft, value)
+
+
+@router.get("/")
+def show_studies(
+    request: Request,
+    context: InContext,
+    state: InStudyState = None,
+    name: StudyName = None,
+    cursor: Cursor = None,
+    example: Annotated[str | None, Query(max_length=64)] = None,
+    again: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """The studies, newest first, and the form for a new one.
+
+    `example` puts a study file of ours into the form, `again` the document of a study that was submitted before.
+    """
+    tag = listing.tag_of(context)
+    if tag and request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    board = listing.read_board(context, state=state, name=name, cursor=cursor)
+    headers = {"ETag": tag} if tag else {}
+    return answer("studies.html", headers=headers, board=board, draft=draft_of(context, example, again))
+
+
+@router.post("/preview")
+def show_preview(context: InContext, draft: Annotated[Draft, Depends(read_draft)]) -> Response:
+    """A pasted study as it would be, as a part of a page; 200 also where it has errors, which are the answer then."""
+    return answer("preview.html", found=preview(context, draft.text, draft.options))
+
+
+@router.get("/static/{name}")
+def send_file(name: Annotated[str, Path()], v: Annotated[str, Query(max_length=64)] = "") -> Response:
+    """A file of the page; kept for good under the address that pages give it."""
+    if name not in assets.MEDIA:
+        raise NotFoundError("the page has no such file")
+    headers = KEEP if v == assets.version_of(name) else {"Cache-Control": "no-cache"}
+    return Response(assets.read(name), media_type=assets.MEDIA[name], headers=headers)

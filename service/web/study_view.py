@@ -1,0 +1,225 @@
+"""A study's page: its table with what a cell has behind it, its cells one by one, its curves, its document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote as quote_url
+
+from ablate.errors import StudyError
+from ablate.tables.columns import Column, choose_columns, metric_decimals
+from ablate.tables.compare import RowComparison
+from ablate.tables.headings import heading_of, reading_notes
+from ablate.tables.html import LONG_TEXT
+from ablate.tables.notes_verdicts import method_notes
+from ablate.tables.plots import plots_of
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import number, places_of
+from service import results
+from service.context import Context
+from service.errors import ConflictError
+from service.shapes import LIVE, StudyView
+from service.store import matrix, studies
+from service.store.matrix import Standing
+from service.studies import get_study
+from service.web.drafts import document_text
+from service.web.drawing import Chart, Interval, draw_curves, draw_intervals
+
+MOST_CELLS = 2000
+"""Cells that are shown one by one; REST has the others by pages."""
+MOST_CURVES = 400
+FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV", "html": "HTML", "json": "JSON"}
+MARKS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "·"}
+"""A sign before the word of a decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table with what its page needs beside it.
+
+    Attributes:
+        columns: as the study chose them.
+        intervals: by row label.
+        decimals: of the primary metric.
+    """
+
+    table: Table
+    columns: Sequence[Column]
+    intervals: dict[str, Interval]
+    decimals: int
+
+    @property
+    def setting(self) -> str:
+        """What all rows share, and how they are tested."""
+        seeds = len(self.table.seeds)
+        spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+        text = "; ".join(part for part in (", ".join(self.table.setup), spread, *method_notes(self.table)) if part)
+        return text[:1].upper() + text[1:]
+
+    @property
+    def notes(self) -> list[str]:
+        """To be read with the table."""
+        return [*self.table.notes, *self.table.provenance, *reading_notes(self.table, self.columns)]
+
+    @property
+    def has_printed(self) -> bool:
+        """Whether printed numbers stand beside ours."""
+        return self.table.published is not None
+
+    def heading(self, column: Column) -> str:
+        """A column's heading with its arrow."""
+        return heading_of(column)
+
+    def kind(self, column: Column) -> str:
+        """The class of a column's cells."""
+        if not column.is_text:
+            return "num"
+        return "long" if any(len(column.text(row)) > LONG_TEXT for row in self.table.rows) else "text"
+
+    def mark(self, row: TableRow) -> str:
+        """The sign before a row's decision."""
+        return MARKS.get(row.cells[self.table.metric].decision or "", "")
+
+    def value(self, label: str, seed: int, metric: str | None = None) -> str | None:
+        """One seed's value of a row; None where there is none."""
+        cell = self.table.row(label).cells[metric or self.table.metric] if label in self._labels else None
+        value = cell.values.get(seed) if cell else None
+        return None if value is None else number(value, places_of((value,), self.decimals + 1))
+
+    @property
+    def _labels(self) -> set[str]:
+        return {row.label for row in self.table.rows}
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """What a study's page shows.
+
+    Attributes:
+        shown: None where this version plans the study no more; `problem` says so then.
+        cells: (row, seed) -> where it stands; empty where there are too many.
+        pair: two rows compared, where two are chosen; `pair_problem` where they cannot be.
+    """
+
+    study: StudyView
+    question: str
+    document: str
+    shown: Shown | None
+    problem: str
+    cells: dict[tuple[str, int], Standing]
+    chart: Chart | None
+    pair: RowComparison | None
+    pair_problem: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether trials may still come."""
+        return self.study.state in LIVE
+
+    @property
+    def rows(self) -> list[str]:
+        """Labels of the rows that have cells, audit copies among them."""
+        return list(dict.fromkeys(row for row, _ in self.cells))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds, in order."""
+        return sorted({seed for _, seed in self.cells})
+
+    @property
+    def plots(self) -> list[str]:
+        """Plots that say something; none as long as the table and the curves above them still change."""
+        has_results = self.study.progress.succeeded > 0 and not self.is_live
+        return plots_of(self.shown.table) if has_results and self.shown else []
+
+    @property
+    def said(self) -> str:
+        """The state in one sentence, for those who listen."""
+        progress = self.study.progress
+        done = progress.succeeded + progress.diverged
+        return f"{self.study.name} is {self.study.state}: {done} of {progress.trials} cells done"
+
+    @cached_property
+    def commands(self) -> dict[str, str]:
+        """What reproduces the study, by what it does."""
+        scale = f" --scale {self.study.scale}" if self.study.scale else ""
+        file = f"{self.study.name}.toml"
+        return {
+            "Train it at a desk, without this service": f"ablate run {file}{scale}",
+            "Submit it to this service": f"ablate submit {file}{scale} --wait",
+            "Save its table and plots": f"ablate table {self.study.id} --out {self.study.name}",
+        }
+
+    @property
+    def grouped_runs(self) -> str | None:
+        """MLflow's list of this study's runs, below the run of the study; None until it is there."""
+        if self.study.links.mlflow is None:
+            return None
+        experiment = self.study.links.mlflow.split("/runs/")[0]
+        wanted = quote_url(f"tags.`ablate.study_id` = '{self.study.id}'", safe="")
+        return f"{experiment}/runs?searchFilter={wanted}"
+
+
+def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | None = None) -> StudyPage:
+    """Everything that a study's page shows.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+    """
+    study = get_study(context, study_id)
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        few = study.progress.trials <= MOST_CELLS
+        standings = matrix.list_standings(connection, stored.seq) if few else []
+        curves = matrix.list_curves(connection, stored.seq, MOST_CURVES) if few else []
+    shown, problem = _shown(context, study_id)
+    compared, pair_problem = _compared(context, study_id, pair)
+    return StudyPage(
+        study=study,
+        question=str(stored.document.get("question", "")),
+        document=document_text(stored),
+        shown=shown,
+        problem=problem,
+        cells={(one.row, one.seed): one for one in standings},
+        chart=draw_curves(_ordered(shown.table), curves, shown.table.metric) if shown else None,
+        pair=compared,
+        pair_problem=pair_problem,
+    )
+
+
+def _shown(context: Context, study_id: str) -> tuple[Shown | None, str]:
+    try:
+        table = results.get_table(context, study_id)
+    except ConflictError as error:
+        return None, str(error)
+    return show(table), ""
+
+
+def show(table: Table) -> Shown:
+    """A table as pages show it."""
+    return Shown(table, choose_columns(table)[1:], draw_intervals(table), metric_decimals(table, table.metric))
+
+
+def _ordered(table: Table) -> list[str]:
+    """Labels, those of baselines first."""
+    return [row.label for row in sorted(table.rows, key=lambda row: not row.baseline)]
+
+
+def _compared(context: Context, study_id: str, pair: tuple[str, str] | None) -> tuple[RowComparison | None, str]:
+    if pair is None:
+        return None, ""
+    try:
+        return results.compare(context, study_id, *pair), ""
+    except (StudyError, ConflictError) as error:
+        return None, str(error)
+
+
+def read_document(context: Context, study_id: str) -> str:
+    """A study's document as TOML.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+    """
+    with context.store.read() as connection:
+        return document_text(studies.get_study(connection, study_id))

@@ -1,0 +1,163 @@
+"""A trial's page: what is special about its recipe, how it went, what it said, and how to train it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.plan import Plan, Row
+from ablate.recipe import applicable_values
+from service import trials
+from service.context import Context
+from service.errors import ConflictError, NotFoundError
+from service.planning import plan_stored
+from service.shapes import TrialView
+from service.store import studies
+from service.store.studies import Stored
+from service.web.drawing import Chart, draw_curves
+
+LOG_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A recipe field in which a trial differs from the baseline; None where the field does not apply."""
+
+    name: str
+    baseline: Any
+    here: Any
+
+
+@dataclass(frozen=True, slots=True)
+class InStudy:
+    """A cell that the trial fills."""
+
+    study_id: str
+    study: str
+    row: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPage:
+    """What a trial's page shows.
+
+    Attributes:
+        places: every cell that it fills, the one that the page speaks of first.
+        baseline: label of the baseline row there; None where it is unknown.
+        is_baseline: whether the trial is one of the baseline itself.
+        changes: against that baseline.
+        log: its last lines; `log_note` where there is none.
+        charts: one for each metric of its curve.
+    """
+
+    trial: TrialView
+    places: Sequence[InStudy]
+    baseline: str | None
+    is_baseline: bool
+    changes: Sequence[Change]
+    log: str
+    log_note: str
+    charts: Sequence[Chart]
+
+    @property
+    def title(self) -> str:
+        """The first cell's row and the seed."""
+        return f"{self.places[0].row}, seed {self.trial.seed}" if self.places else f"Seed {self.trial.seed}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still change by itself."""
+        return self.trial.state in ("queued", "running")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether its network can be drawn."""
+        return self.trial.task == "classify"
+
+    @property
+    def said(self) -> str:
+        """Its state in a few words, for those who listen."""
+        return f"The trial is {self.trial.state}"
+
+    @property
+    def way_out(self) -> str:
+        """What to do about a trial that has no result."""
+        if self.trial.state == "failed":
+            return "Its study's retry queues it again, with new attempts. The log's end says what happened before."
+        if self.trial.state == "diverged":
+            return "This is a result: the table counts it beside the mean. A lower learning rate is another recipe."
+        if self.trial.state == "cancelled":
+            return "No live study wants it; a retry of its study, or the same study again, queues it."
+        return ""
+
+
+def read_trial_page(context: Context, key: str) -> TrialPage:
+    """Everything that a trial's page shows.
+
+    Raises:
+        NotFoundError: there is no such trial, or there are several whose keys begin so.
+    """
+    trial = trials.get_trial(context, key)
+    stored = _studies_of(context, trial)
+    places = [InStudy(one.study_id, stored[one.study_id].name, one.row, one.seed) for one in trial.rows]
+    row, baseline = _rows_of(context, stored, places)
+    log, note = _log_of(context, trial)
+    return TrialPage(
+        trial=trial,
+        places=places,
+        baseline=baseline.label if baseline else None,
+        is_baseline=row is not None and row.is_baseline,
+        changes=changes_of(applicable_values(baseline.recipe), trial.recipe) if baseline else [],
+        log=log,
+        log_note=note,
+        charts=_charts_of(trial),
+    )
+
+
+def changes_of(baseline: Mapping[str, Any], here: Mapping[str, Any]) -> list[Change]:
+    """Fields that differ between two resolved recipes, in their order."""
+    names = dict.fromkeys([*baseline, *here])
+    return [Change(name, baseline.get(name), here.get(name)) for name in names if baseline.get(name) != here.get(name)]
+
+
+def _studies_of(context: Context, trial: TrialView) -> dict[str, Stored]:
+    with context.store.read() as connection:
+        ids = dict.fromkeys(place.study_id for place in trial.rows)
+        return {study_id: studies.get_study(connection, study_id) for study_id in ids}
+
+
+def _rows_of(
+    context: Context, stored: Mapping[str, Stored], places: Sequence[InStudy]
+) -> tuple[Row | None, Row | None]:
+    """The trial's row in its first study, and the baseline that this row is compared with."""
+    if not places:
+        return None, None
+    try:
+        plan = plan_stored(context, stored[places[0].study_id])
+    except ConflictError:  # an older document; the page then says nothing about a baseline
+        return None, None
+    row = next((row for row in _all_rows(plan) if row.label == places[0].row), None)
+    baseline = next((each for each in plan.rows if row and each.is_baseline and each.group == row.group), None)
+    return row, baseline
+
+
+def _all_rows(plan: Plan) -> Sequence[Row]:
+    return (*plan.rows, *plan.audits)
+
+
+def _log_of(context: Context, trial: TrialView) -> tuple[str, str]:
+    try:
+        lines = trials.read_log(context, trial.key).splitlines()
+    except NotFoundError as error:
+        return "", str(error)
+    left_out = len(lines) - LOG_LINES
+    note = f"The last {LOG_LINES} of {len(lines):,} lines." if left_out > 0 else ""
+    return "\n".join(lines[-LOG_LINES:]), note
+
+
+def _charts_of(trial: TrialView) -> list[Chart]:
+    metrics = dict.fromkeys(name for point in trial.curve for name in point["metrics"])
+    found = [draw_curves(["trial"], [("trial", trial.seed, trial.curve)], name) for name in metrics]
+    return [chart for chart in found if chart is not None]
