@@ -98,7 +98,8 @@ class Resolver:
                 is_sound = False
                 continue
             values[name], origin[name] = value, layer.place_of(name)
-            if (inner := recipe_inside(fields[name])) and isinstance(value, Mapping):
+            inner = recipe_inside(fields[name])
+            if inner and inner.model_config.get("extra") == "forbid" and isinstance(value, Mapping):
                 values[name], is_whole = self._check_inside(name, inner, value, origin[name])
                 is_sound &= is_whole
             for pair in (pair for pair in EXCLUSIVE if name in pair):
@@ -129,7 +130,7 @@ class Resolver:
     def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
         """Add what pydantic found; a validator of a whole recipe names the field before a colon."""
         place, text, fields = list(location), message, self.recipe_class.model_fields
-        if place and (inner := recipe_inside(fields[str(place[0])])):
+        if place and place[0] in fields and (inner := recipe_inside(fields[str(place[0])])):
             fields = inner.model_fields
         if len(place) < 2 and ": " in message and message.split(": ")[0] in fields:
             name, text = message.split(": ", 1)

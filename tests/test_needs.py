@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from ablate.errors import TrialError
 from ablate.identity import Recipe, applicable_values, identity_of
 from ablate.needs import Blueprint, build_blueprint
+from ablate.plan import plan_document
 from ablate.recipe import ClassifyRecipe
 from ablate.runner import run_trial
 from ablate.scene_recipes import BackboneTraining, SegmentRecipe
@@ -141,6 +143,15 @@ def test_what_cannot_be_needed_is_refused_by_name(chain: Path, toy: str) -> None
             build_blueprint(NamedTask("wrong", "wrong", Wrong(answer)), SegmentRecipe())
 
 
+def test_a_backbone_is_the_trial_that_a_study_of_its_own_task_has(chain: Path) -> None:
+    fields: dict[str, Any] = {"dataset": "digits", "steps": 8, "lr": 0.2}
+    own = {"model": "resnet50", "activation": "frelu", "window": "5x5", **fields}
+    (trial,) = plan_document({"name": "a", "seeds": [3], "base": own, "rows": [{"label": "x"}]}).trials.values()
+    recipe = SegmentRecipe(window="5x5", backbone=BackboneTraining(**fields))
+    task = NamedTask("wrong", "wrong", Wrong({"backbone": ("classify", recipe.backbone_recipe())}))
+    assert build_blueprint(task, recipe).needs["backbone"].at(3) == trial
+
+
 def test_a_trial_that_is_needed_may_need_none(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = get_task("chain")
     monkeypatch.setattr(type(named.task), "is_trained", lambda self, workdir: True, raising=False)
@@ -157,6 +168,20 @@ def test_a_recipe_inside_a_recipe_has_only_what_applies_and_only_what_differs_in
     assert identity_of(SegmentRecipe(backbone=BackboneTraining()))["backbone"] == {}
     assert "backbone" not in identity_of(SegmentRecipe())
     assert SegmentRecipe.model_validate(applicable_values(recipe)) == recipe
+
+
+def test_a_model_inside_a_recipe_that_is_no_recipe_of_ours_enters_its_identity_whole() -> None:
+    class Inner(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        depth: int = 1
+        width: int = 2
+
+    class Outer(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        inner: Inner = Inner()
+
+    assert identity_of(Outer()) == {}
+    assert identity_of(Outer(inner=Inner(depth=5))) == {"inner": {"depth": 5, "width": 2}}
 
 
 def test_sets_inside_a_recipe_inside_a_recipe_are_sorted() -> None:

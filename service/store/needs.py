@@ -93,7 +93,7 @@ def settle(connection: Connection, keys: Sequence[str], at: datetime) -> list[st
         Keys of the trials that ended.
     """
     ended: list[str] = []
-    for part in chunks(sorted(keys)):
+    for part in chunks(sorted(find_needs(connection, keys))):
         needed = select(needs.c.needed_key).where(needs.c.trial_key.in_(part))
         locked = select(trials.c.key).where(trials.c.key.in_(needed)).order_by(trials.c.key)
         connection.execute(locked.with_for_update(read=True)).all()
