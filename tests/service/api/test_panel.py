@@ -1,4 +1,4 @@
-"""The picture of a study of scenes: put together of what its trials left, and 404 with the reason where there is none."""
+"""The picture of a study of scenes: what its trials left, put together, and 404 with the reason where there is none."""
 
 from __future__ import annotations
 
@@ -74,8 +74,13 @@ def test_what_is_wrong_with_a_row_is_said_when_it_is_submitted(client: TestClien
     ]
     answer = client.post("/api/v1/studies/plan", json={"study": {**study, "rows": rows}})
     assert answer.status_code == 422
-    found = {error["pointer"].removeprefix("/study"): (error["code"], error["message"]) for error in answer.json()["errors"]}
+    found = {
+        error["pointer"].removeprefix("/study"): (error["code"], error["message"]) for error in answer.json()["errors"]
+    }
     assert found["/rows/0"][0] == "not_buildable"
     assert "maps of torchvision/resnet18 cannot be taken" in found["/rows/0"][1]
-    assert found["/rows/1"] == ("invalid", "row 'many': test_images is 5,001, and data set 'coco' has 5,000; 0 takes all")
+    assert found["/rows/1"] == (
+        "invalid",
+        "row 'many': test_images is 5,001, and data set 'coco' has 5,000; 0 takes all",
+    )
     assert "is for the task classify, not detect" in found["/rows/2"][1]
