@@ -90,3 +90,10 @@ class SegmentRecipe(SceneFields):
     pyramid_channels: int = Field(512, ge=8, le=1024, description="channels behind the pyramid of pooled maps")
     aux_weight: float = Field(0.4, ge=0, le=10, description="weight of the auxiliary head's loss; 0: there is none")
     dropout: float = Field(0.1, ge=0, lt=1, description="before the last convolution of each head")
+
+    def inapplicable(self) -> dict[str, str]:
+        """See `Recipe.inapplicable`."""
+        gone = super().inapplicable()
+        if self.augment != "scale_crop_flip":
+            gone["crop_px"] = f"augment is {self.augment}, which cuts nothing"
+        return gone
