@@ -87,7 +87,8 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
     """
     recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}
-    counted = {recipes[label]: cost for label, cost in costs.items()}  # an audit copy has its baseline's recipe
+    classified = {label: recipe for label, recipe in recipes.items() if isinstance(recipe, ClassifyRecipe)}
+    counted = {recipe: costs[label] for label, recipe in classified.items() if label in costs}  # audit copies by recipe
     hours: dict[str, float | None] = {}
     for label, recipe in recipes.items():
         each = None
