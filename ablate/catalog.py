@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ablate.identity import recipe_inside
 from ablate.study import Study
 
 WORDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text", "null": "null"}
@@ -13,7 +14,10 @@ BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at mos
 
 
 def describe_fields(recipe_class: type[BaseModel]) -> list[dict[str, Any]]:
-    """Every field of a recipe: `name`, `type` with its range in words, `default` as JSON, `text`."""
+    """Every field of a recipe: `name`, `type` with its range in words, `default` as JSON, `text`, `fields`.
+
+    `fields` are those of a field that is itself a recipe, and empty for any other.
+    """
     schema = recipe_class.model_json_schema()
     definitions = schema.get("$defs", {})
     return [
@@ -22,6 +26,7 @@ def describe_fields(recipe_class: type[BaseModel]) -> list[dict[str, Any]]:
             "type": describe_type(field, definitions),
             "default": field.get("default"),
             "text": field.get("description", ""),
+            "fields": describe_fields(inner) if (inner := recipe_inside(recipe_class.model_fields[name])) else [],
         }
         for name, field in schema["properties"].items()
     ]
@@ -39,6 +44,8 @@ def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return f'"{schema["const"]}"'
     if schema.get("type") == "array":
         return f"list of {describe_type(schema.get('items', {}), definitions)}"
+    if schema.get("type") == "object":
+        return "table"
     bounds = [f"{words} {schema[bound]:,}" for bound, words in BOUNDS.items() if bound in schema]
     return " ".join([WORDS.get(schema.get("type", ""), "value"), ", ".join(bounds)]).strip()
 

@@ -109,14 +109,16 @@ def check(
     seeds: Seeds = None,
     out: Out = None,
     probe: Annotated[bool, typer.Option("--probe", help="Time 20 steps of every row for the estimate.")] = False,
-    fields: Annotated[bool, typer.Option("--fields", help="List the recipe's fields instead.")] = False,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="List the recipe's fields instead; with a study, those of its task.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Validate and expand a study; train nothing."""
     from ablate import listing
 
     if fields:
-        listing.show_fields(as_json=as_json)
+        listing.show_fields(study, as_json=as_json)
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")

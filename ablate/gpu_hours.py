@@ -5,6 +5,9 @@ images it sees. It is divided by the rate at which one GPU did such work in a pu
 NVIDIA's own on one A100 80GB, 938 images/s in TF32 and 2,470 in mixed precision (DeepLearningExamples, ResNet50 v1.5
 for PyTorch, container 21.03), that is 23 and 61 TFLOP/s. Depthwise convolutions, the funnels among them, small networks
 and slow disks fall short of it, so read the hours as the least to expect.
+
+A detector's image is counted as the backbone's multiply-adds at 224 px, scaled by area, and those of the pyramid's 3x3
+convolutions and the heads at every place of every level. The pyramid's 1x1 convolutions (about 2 % more) are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Collection, Mapping
 from ablate.datasets import describe
 from ablate.plan import Plan
 from ablate.recipe import ClassifyRecipe
+from ablate.scene_recipes import DetectRecipe, SceneFields
 from ablate.trial import Cost
 
 PASSES = 3
@@ -21,27 +25,53 @@ IMAGES_PER_S: Mapping[str, float] = {"fp32": 938.0, "bf16": 2470.0}
 """Of one A100 80GB that trains ResNet-50 v1.5, by precision; PyTorch runs the convolutions of fp32 in TF32 there."""
 RESNET50 = 4_089_000_000
 """Multiply-adds of an image of 224 px, v1.5."""
+COUNTED_PX = 224
+"""Side of the image for which a backbone's multiply-adds are counted."""
+FINEST_STRIDE, LEVELS, ANCHORS = 8, 5, 9
+"""Of RetinaNet on a network with the published stem: pixels per place of its finest level; boxes a place."""
+ASPECT = 4 / 3
+"""Of most of COCO's images."""
 RATE: Mapping[str, float] = {name: images * PASSES * RESNET50 for name, images in IMAGES_PER_S.items()}
 """Multiply-adds a second, by precision."""
 
 BASIS = (
     "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
     "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
-    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as ResNet-50"
+    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as "
+    "ResNet-50. Of detectors, those on published networks are counted"
 )
 
 
-def count_images(recipe: ClassifyRecipe) -> int:
+def count_images(recipe: ClassifyRecipe | SceneFields) -> int:
     """Training images that a trial sees, each as often as it comes."""
     available = recipe.train_images or describe(recipe.dataset).train_images
     steps = recipe.steps or recipe.epochs * max(available // recipe.batch_size, 1)
     return steps * recipe.batch_size
 
 
-def trial_gpu_hours(recipe: ClassifyRecipe, cost: Cost | None) -> float:
-    """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50."""
-    multiply_adds = cost.multiply_adds if cost else RESNET50
+def trial_gpu_hours(recipe: ClassifyRecipe | DetectRecipe, cost: Cost | None) -> float | None:
+    """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50.
+
+    Returns:
+        None for a detector on a network with a small stem, whose levels lie elsewhere.
+    """
+    multiply_adds: float = cost.multiply_adds if cost else RESNET50
+    if isinstance(recipe, DetectRecipe):
+        if recipe.stem != "imagenet":
+            return None
+        multiply_adds = detector_multiply_adds(recipe, multiply_adds)
     return multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
+
+
+def detector_multiply_adds(recipe: DetectRecipe, backbone: float) -> float:
+    """Of one image at the recipe's resolution, given those of the backbone at 224 px."""
+    info = describe(recipe.dataset)
+    area = (recipe.resolution_px or info.resolution_px) ** 2 * ASPECT
+    channels = recipe.pyramid_channels
+    places = sum(area / (FINEST_STRIDE * 2**level) ** 2 for level in range(LEVELS))
+    in_heads = 2 * recipe.head_convs * 9 * channels**2 + 9 * channels * ANCHORS * (info.classes + 4)
+    total: float = backbone * area / COUNTED_PX**2 + places * (in_heads + 9 * channels**2)
+    return total
 
 
 def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collection[str]) -> dict[str, float | None]:
@@ -53,13 +83,16 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
         known: keys of the trials that have a result.
 
     Returns:
-        None for a trial whose task is not `classify`.
+        None for a trial whose task is another than `classify` and `detect`, and where `trial_gpu_hours` has none.
     """
     recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}
-    counted = {recipes[label]: cost for label, cost in costs.items()}  # an audit copy has its baseline's recipe
+    classified = {label: recipe for label, recipe in recipes.items() if isinstance(recipe, ClassifyRecipe)}
+    counted = {recipe: costs[label] for label, recipe in classified.items() if label in costs}  # audit copies by recipe
     hours: dict[str, float | None] = {}
     for label, recipe in recipes.items():
-        each = trial_gpu_hours(recipe, counted.get(recipe)) if isinstance(recipe, ClassifyRecipe) else None
+        each = None
+        if isinstance(recipe, ClassifyRecipe | DetectRecipe):
+            each = trial_gpu_hours(recipe, counted.get(recipe))
         hours |= {key: each for seed in plan.seeds if (key := plan.memberships[label, seed]) not in known}
     return hours

@@ -6,9 +6,10 @@ no part of a trial's identity. This module never imports torch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 
 class Recipe(BaseModel):
@@ -41,15 +42,25 @@ def applicable_values(recipe: BaseModel) -> dict[str, Any]:
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
-    """What of a recipe enters a trial's key: the fields that apply and differ from their default."""
+    """What of a recipe enters a trial's key: the fields that apply and differ from their default.
+
+    Of a field that is itself a `Recipe`, the same; any other model enters whole.
+    """
     defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
     fields = type(recipe).model_fields
     declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
     return {
-        name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), BaseModel) else value
+        name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), Recipe) else value
         for name, value in applicable_values(recipe).items()
         if getattr(recipe, name) != {**declared, **defaults}[name]
     }
+
+
+def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
+    """The class of a field that is itself a recipe, or may be one instead of null; None for any other field."""
+    choices = (field.annotation, *get_args(field.annotation))
+    models = [one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)]
+    return models[0] if len(models) == 1 else None
 
 
 def _as_value(chosen: object, dumped: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from ablate.pool import Pool
 from ablate.progress import duration_text, show_warnings
 from ablate.recipe import ClassifyRecipe
 from ablate.registering import Registration, register
+from ablate.study import read_document
+from ablate.tasks import get_task
 from ablate.workers import slots
 
 
@@ -78,14 +80,24 @@ def _engineering(count: int | None) -> str:
     return str(count)
 
 
-def show_fields(*, as_json: bool) -> None:
-    """`ablate check --fields`."""
-    fields = describe_fields(ClassifyRecipe)
+def show_fields(study: Path | None, *, as_json: bool) -> None:
+    """`ablate check --fields`: of the task of a study, which may be wrong otherwise."""
+    document = read_document(study) if study else {}
+    base = document.get("base") if isinstance(document, dict) else None
+    task = base.get("task", "classify") if isinstance(base, dict) else "classify"
+    fields = describe_fields(get_task(str(task)).task.Recipe)
     if as_json:
         typer.echo(json.dumps(fields, indent=1))
         return
+    for line in _field_lines(fields):
+        typer.echo(line)
+
+
+def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
     for field in fields:
-        typer.echo(f"{field['name']} = {json.dumps(field['default'])}\n    {field['type']}\n    {field['text']}")
+        yield f"{prefix}{field['name']} = {json.dumps(field['default'])}"
+        yield from (f"    {text}" for text in (field["type"], field["text"]))
+        yield from _field_lines(field["fields"], f"{prefix}{field['name']}.")
 
 
 def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:

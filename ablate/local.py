@@ -1,7 +1,8 @@
 """`ablate run` without its screen: a study is carried out in this process and its workers, and lands in a folder.
 
 What is known is read from the folder, the rest is inspected (a row that cannot be built is refused before anything is
-trained), trained and appended, one synced line a trial. Interrupted at any moment, the same call goes on.
+trained), trained and appended, one synced line a trial. A trial that needs another waits for it, and ends with it where
+it does not succeed. Interrupted at any moment, the same call goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ablate.recipe import identity_of
 from ablate.runner import run_trial
 from ablate.tasks import get_task
 from ablate.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord, canonical_json
+from ablate.waiting import Waiting
 from ablate.workers import ask, slots, task_name, task_of
 
 TRIES = 2
@@ -59,7 +61,7 @@ def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterato
         StudyError: a row cannot be built; nothing has been trained.
         TrialError: the resources do not fit this machine.
     """
-    known = {key for key, record in folder.read().items() if record.is_result}
+    known = {key: record for key, record in folder.read().items() if record.is_result}
     outstanding = plan.outstanding(known)
     measured = read_measured(plan, folder)
     if not outstanding and measured is not None:
@@ -68,45 +70,80 @@ def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterato
     with Pool(environments, warm=["torch"] if hasattr(task_of(plan), "inspect") else []) as pool:
         if outstanding:
             count_costs(plan, pool)
-            yield from _train(outstanding, folder, pool)
+            yield from _Work(outstanding, folder, pool).run(known)
         if measured is None:
             yield from _measure(plan, folder, pool)
 
 
-def _train(outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
-    trials = {trial.key: trial for trial in outstanding}
-    tries = dict.fromkeys(trials, 1)
-    curves: dict[str, list[EpochMetrics]] = {key: [] for key in trials}
-    for trial in outstanding:
-        pool.submit(_job(trial, folder))
-    for event in pool.events():
-        trial = trials[event.job.name]
-        if isinstance(event, Said):
-            message, provenance = event.item
-            if isinstance(message, EpochMetrics):
-                curves[trial.key].append(message)
-            if isinstance(message, Outcome):
-                folder.append(_record(trial, message, curves[trial.key], provenance))
+class _Work:
+    """What is trained in one call: the trials, and what is known of those under way."""
+
+    def __init__(self, outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> None:
+        self.folder, self.pool = folder, pool
+        self.trials = {trial.key: trial for trial in outstanding}
+        self.waiting = Waiting(outstanding)
+        self.tries = dict.fromkeys(self.trials, 1)
+        self.curves: dict[str, list[EpochMetrics]] = {key: [] for key in self.trials}
+
+    def run(self, known: Mapping[str, TrialRecord]) -> Iterator[Moved | Note]:
+        """Train everything; a trial that needs others once those have succeeded."""
+        for trial in self.trials.values():
+            if not trial.needs:
+                self.pool.submit(self._job(trial))
+            for key in known.keys() & trial.needs.values():
+                yield from self._release(key, known[key].outcome, is_next=False)
+        for event in self.pool.events():
+            trial = self.trials[event.job.name]
+            if isinstance(event, Said):
+                yield from self._hear(trial, *event.item)
+            elif isinstance(event, Lost):
+                yield from self._lose(trial, event)
+
+    def _hear(
+        self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome, provenance: dict[str, Any]
+    ) -> Iterator[Moved | Note]:
+        if isinstance(message, EpochMetrics):
+            self.curves[trial.key].append(message)
+        if isinstance(message, Outcome):
+            yield from self._end(trial, message, self.curves[trial.key], provenance)
+        else:
             yield Moved(trial, message)
-        elif isinstance(event, Lost):
-            curves[trial.key].clear()
-            if tries[trial.key] < TRIES:
-                tries[trial.key] += 1
-                pool.submit(event.job)
-                yield Note(f"trial {trial.key[:16]} (seed {trial.seed}) is started again: {event.reason}")
+
+    def _lose(self, trial: Trial, event: Lost) -> Iterator[Moved | Note]:
+        self.curves[trial.key].clear()
+        if self.tries[trial.key] < TRIES:
+            self.tries[trial.key] += 1
+            self.pool.submit(event.job)
+            yield Note(f"trial {trial.key[:16]} (seed {trial.seed}) is started again: {event.reason}")
+        else:
+            yield from self._end(trial, Outcome(status="failed", reason=f"{event.reason}, {TRIES} times"), [], {})
+
+    def _end(
+        self, trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]
+    ) -> Iterator[Moved | Note]:
+        self.folder.append(_record(trial, outcome, curve, provenance))
+        yield Moved(trial, outcome)
+        yield from self._release(trial.key, outcome, is_next=True)
+
+    def _release(self, key: str, outcome: Outcome, *, is_next: bool) -> Iterator[Moved | Note]:
+        """Submit the trials that waited for this one, before all others where it has just ended; or end them too."""
+        released = self.waiting.hear(key, outcome)
+        for child, ending in reversed(released) if is_next else released:
+            if ending is None:
+                self.pool.submit(self._job(child), is_next=is_next)
             else:
-                outcome = Outcome(status="failed", reason=f"{event.reason}, {TRIES} times")
-                folder.append(_record(trial, outcome, [], {}))
-                yield Moved(trial, outcome)
+                yield from self._end(child, ending, [], {})
+
+    def _job(self, trial: Trial) -> Job:
+        needs = {name: self.folder.workdir(key) for name, key in trial.needs.items()}
+        return Job(trial.key, train_in_worker, (trial, self.folder.workdir(trial.key), needs))
 
 
-def _job(trial: Trial, folder: Folder) -> Job:
-    return Job(trial.key, train_in_worker, (trial, folder.workdir(trial.key)))
-
-
-def train_in_worker(trial: Trial, workdir: Path) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
+def train_in_worker(
+    trial: Trial, workdir: Path, needs: Mapping[str, Path]
+) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
     """Runs in a worker: a trial's messages, each with the provenance of the process that it comes from."""
-    for message in run_trial(trial, workdir):
+    for message in run_trial(trial, workdir, needs):
         yield message, describe_process() if isinstance(message, Outcome) else {}
 
 

@@ -150,9 +150,12 @@ class Pool:
             worker.kill()
         self._workers = []
 
-    def submit(self, job: Job) -> None:
-        """Put a job at the end of the queue. Jobs may be submitted while events are read."""
-        self._queue.append(job)
+    def submit(self, job: Job, *, is_next: bool = False) -> None:
+        """Put a job at the end of the queue, or at its head. Jobs may be submitted while events are read."""
+        if is_next:
+            self._queue.appendleft(job)
+        else:
+            self._queue.append(job)
 
     def events(self) -> Iterator[Said | Ended | Lost]:
         """What the jobs say, until nothing is queued or running."""

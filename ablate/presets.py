@@ -1,8 +1,9 @@
 """The two recipes of the FReLU paper, as data: `paper-text`, what it prints, and `released-code`, what its authors ran.
 
 Marks of where a value is from: [Q] quoted (text: the training line of the paper in two reviews of it; code:
-github.com/megvii-model/FunnelAct at 8a9cdc6), [C] follows by counting, [A] assumed, for want of a word in the source.
-The two differ, and neither may lend the other its numbers. This module never imports torch.
+github.com/megvii-model/FunnelAct at 8a9cdc6), [C] follows by counting, [U] said by others than its authors, [A]
+assumed, for want of a word in the source. The two differ, and neither may lend the other its numbers. This module never
+imports torch.
 
 What no recipe field says of the released code: its ShuffleNet starts from Gaussians of deviation 1/inputs (stem and
 head 0.01) and shifts of 1e-4 in normalisations, where ours has Kaiming and 0; it reads colours in the order BGR.
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 
 from ablate.errors import AblateError, nearest, quote
 from ablate.recipe import OWN_NETWORKS, ClassifyRecipe
+from ablate.scene_recipes import DetectRecipe
 
 PAPER_TEXT, RELEASED_CODE = PRESETS = ("paper-text", "released-code")
 
@@ -51,6 +53,27 @@ TEXT_TRAINING: dict[str, Any] = {
     "norm_batch": 32,  # [A] 8 GPUs of 32 images, as the released code has this batch
 }
 """The one training line that is quoted, beside the ResNets; that MobileNet and ShuffleNet follow it is assumed."""
+
+TEXT_DETECTION: dict[str, Any] = {
+    "dataset": "coco",  # [Q] train2017, val2017
+    "batch_size": 2,  # [Q]
+    "momentum": 0.9,  # [U]
+    "weight_decay": 1e-4,  # [U]
+    "resolution_px": 600,  # [U] of the shorter side
+    "steps": 720_000,  # [A] as long as RetinaNet's own: 90,000 steps of 16 images, 12 epochs
+    "schedule": "step",  # [A] RetinaNet's own: at 60,000 and 80,000 of 90,000 steps
+    "lr": 0.00125,  # [A] RetinaNet's 0.01 for 16 images, by linear scaling
+    "warmup_steps": 500,  # [A]
+    "augment": "flip",  # [A] RetinaNet's own
+    "freeze_norm": True,  # [A] statistics over two images are none
+    "pyramid_channels": 256,  # [A] as the next two: RetinaNet's own; its scales and ratios are [U]
+    "head_convs": 4,
+    "anchor_px": 32,
+    "precision": "fp32",  # [A]
+    "train_images": 0,  # [Q] all
+    "test_images": 0,  # [Q] all
+}
+"""RetinaNet on COCO, of which the text says two things. The backbone comes from a trial of `paper-text`."""
 
 RESNET_CODE_TRAINING: dict[str, Any] = {
     **EVERYWHERE,
@@ -125,6 +148,10 @@ def preset_of(recipe: BaseModel) -> str | None:
     Every training field that the preset pins for the recipe's network must be equal, and the recipe must be of full
     size (`FULL_SIZE`). Fields of the network and the funnel are not looked at: those are what tables vary.
     """
+    if isinstance(recipe, DetectRecipe):
+        parent = recipe.backbone_recipe()
+        is_papers = parent is not None and preset_of(parent) == PAPER_TEXT and _trains_by(recipe, TEXT_DETECTION)
+        return PAPER_TEXT if is_papers else None
     if not isinstance(recipe, ClassifyRecipe):
         return None
     if any(getattr(recipe, field) not in allowed for field, allowed in FULL_SIZE.items()):
@@ -152,7 +179,7 @@ def preset_fields(name: str, model: str) -> dict[str, Any]:
     return {**_training(name, model), **NETWORK[name][model]}
 
 
-def _trains_by(recipe: ClassifyRecipe, pinned: dict[str, Any]) -> bool:
+def _trains_by(recipe: BaseModel, pinned: dict[str, Any]) -> bool:
     return all(getattr(recipe, field) == value for field, value in pinned.items())
 
 

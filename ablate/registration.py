@@ -82,6 +82,7 @@ def is_exploratory(plan: Plan, history: Sequence[Registration], seen: Sequence[T
         history: its registrations, oldest first.
         seen: every result that is or was kept beside the registrations, also what was set aside.
     """
+    seen = _without_needed(plan, seen)
     finished = [record.finished_at for record in seen]
     return any(_shaping(plan, seen, one.at) for one in history[:1]) or any(
         _count_before(later.at, finished) for later in history[1:]
@@ -92,6 +93,7 @@ def describe(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRe
     """Sentences for the table: when the design was fixed, and what was changed with how many results known."""
     if not history:
         return []
+    seen = _without_needed(plan, seen)
     first, finished = history[0], [record.finished_at for record in seen]
     parts = ["rows", "seeds", *(["margin"] if first.margin else []), "test"]
     fixed = f"{', '.join(parts[:-1])} and {parts[-1]} were fixed on {_day(first.at)}, {_known(first.at, finished)}"
@@ -113,6 +115,12 @@ def describe_others(own: Registration, others: Iterable[Registration]) -> list[s
     return [
         f"{studies} these rows with another choice of {' or '.join(what)}: which one counts is to be said beforehand"
     ]
+
+
+def _without_needed(plan: Plan, seen: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Without the results of trials from which those of the rows start: they say nothing about the rows."""
+    needed = plan.needed
+    return [record for record in seen if record.trial.key not in needed]
 
 
 def _known_of_its_own(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from ablate.designs import Cell, Design, Level, label_of
 from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.identity import recipe_inside
 from ablate.recipe import EXCLUSIVE, applicable_values, inapplicable_fields
 from ablate.study import Patch, Study, pointer_of, sentence
 from ablate.trial import canonical_json
@@ -98,7 +98,8 @@ class Resolver:
                 is_sound = False
                 continue
             values[name], origin[name] = value, layer.place_of(name)
-            if (inner := recipe_inside(fields[name])) and isinstance(value, Mapping):
+            inner = recipe_inside(fields[name])
+            if inner and inner.model_config.get("extra") == "forbid" and isinstance(value, Mapping):
                 values[name], is_whole = self._check_inside(name, inner, value, origin[name])
                 is_sound &= is_whole
             for pair in (pair for pair in EXCLUSIVE if name in pair):
@@ -129,7 +130,7 @@ class Resolver:
     def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
         """Add what pydantic found; a validator of a whole recipe names the field before a colon."""
         place, text, fields = list(location), message, self.recipe_class.model_fields
-        if place and (inner := recipe_inside(fields[str(place[0])])):
+        if place and place[0] in fields and (inner := recipe_inside(fields[str(place[0])])):
             fields = inner.model_fields
         if len(place) < 2 and ": " in message and message.split(": ")[0] in fields:
             name, text = message.split(": ", 1)
@@ -170,12 +171,6 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
         raise StudyError(problems)
     explicit = sum(cell.is_explicit for cell in design.cells)
     return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
-
-
-def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
-    """The class of a field that is itself a recipe, or none where it may be null; None for any other field."""
-    choices = (field.annotation, *get_args(field.annotation))
-    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:

@@ -12,11 +12,13 @@ import typer
 from rich.console import Console
 
 from ablate import datasets, fetching, local
+from ablate.errors import TableError
 from ablate.folder import Folder
 from ablate.plan import Plan
 from ablate.progress import Board, Lines, show_warnings, trial_names
 from ablate.registration import register
 from ablate.tables.build import build_table
+from ablate.tables.plot_panel import draw_panel, has_panel
 from ablate.tables.plots import PLOT_FORMATS, plot, plots_of
 from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.render import FORMATS, render
@@ -83,7 +85,18 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
     for name in plots_of(table):
         for kind in PLOT_FORMATS:
             (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
+    if has_panel(plan):
+        write_panel(plan, folder)
     return table
+
+
+def write_panel(plan: Plan, folder: Folder) -> None:
+    """Write the study's picture. Where no trial has left a panel, what lies there is of other trials, and goes."""
+    path = folder.path / "panel.png"
+    try:
+        path.write_bytes(draw_panel(plan, folder.workdir))
+    except TableError:
+        path.unlink(missing_ok=True)
 
 
 def _published(plan: Plan) -> PublishedTable | None:

@@ -39,7 +39,11 @@ from ablate.errors import TrialError, nearest, quote
 from ablate.trial import EpochMetrics, Heartbeat, Outcome
 
 ENTRY_POINT_GROUP = "ablate.tasks"
-BUILT_IN = {"classify": "ablate.training.classify:task", "segment": "ablate.training.segment:task"}
+BUILT_IN = {
+    "classify": "ablate.training.classify:task",
+    "detect": "ablate.training.detect:task",
+    "segment": "ablate.training.segment:task",
+}
 
 
 class Task(Protocol):

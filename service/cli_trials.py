@@ -48,7 +48,8 @@ def rerun(
 ) -> None:
     """Train one trial again, here, and compare it with what is stored.
 
-    It runs from its first step, with as many threads as the first time, and nothing that is stored is changed.
+    It runs from its first step, with as many threads as the first time, and nothing that is stored is changed. What it
+    started from is taken from where it lies, and trained again where it is gone.
     Exit status: 0 equal or within the tolerance, 1 different.
 
     \b
@@ -58,15 +59,18 @@ def rerun(
     """
     from rich.console import Console
 
+    from ablate.folder import Folder
     from ablate.rerun import DIFFERENT
     from service import rerunning, showing
+    from service.settings import read_settings
 
     place, what = rerunning.read_target(target)
     if isinstance(place, Path):
-        then = rerunning.find_in_folder(place, what)
+        then, workdir = rerunning.find_in_folder(place, what), Folder(place).workdir
     else:
         with connected(url) as client:
-            then = rerunning.find_in_service(client, place, what)
-    found = rerunning.train_and_compare(then, tolerance, Console(stderr=True))
+            then, workdir = rerunning.find_in_service(client, place, what), read_settings().workdir
+    needs = rerunning.find_needs(then, workdir)
+    found = rerunning.train_and_compare(then, Console(stderr=True), tolerance=tolerance, needs=needs)
     show(found.to_json(), as_json, lambda: showing.show_comparison(found))
     raise typer.Exit(HOLES if found.verdict == DIFFERENT else 0)

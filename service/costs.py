@@ -15,11 +15,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from pydantic import BaseModel
+
 from ablate.errors import AblateError, DataError, Problem, SiteError
 from ablate.models.client import Probe
 from ablate.plan import Plan
 from ablate.preview import list_asked
 from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
+from ablate.scene_recipes import SceneFields
+from ablate.training.backbones import check_scenes, counted_as
 from ablate.training.classify import check_data
 from ablate.trial import Cost, canonical_json
 from service.store.costs import find_costs, keep_costs
@@ -71,13 +75,13 @@ class Costs:
         return [asdict(site) for site in self._probe.sites(applicable_values(recipe)).sites]
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
-        """Costs of the rows whose task is `classify`, and of what rows need of it; other tasks have none.
+        """Costs of the rows of our own tasks, and of what they need; an operator's tasks have none.
 
         Args:
             plan: whose rows.
             until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
         """
-        rows = {one.label: one.recipe for one in list_asked(plan) if isinstance(one.recipe, ClassifyRecipe)}
+        rows = {one.label: network for one in list_asked(plan) if (network := _network_of(one.recipe))}
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
@@ -119,6 +123,13 @@ class Costs:
         return {"cost": cost.model_dump()}
 
 
+def _network_of(recipe: BaseModel) -> ClassifyRecipe | None:
+    """The network that is counted for a recipe: of scenes, its backbone."""
+    if isinstance(recipe, SceneFields):
+        return counted_as(recipe)
+    return recipe if isinstance(recipe, ClassifyRecipe) else None
+
+
 def _architecture_id(recipe: ClassifyRecipe) -> str:
     """What decides a network and how it is counted, as a digest."""
     content = {"versions": _versions(), "network": identity_of(architecture_of(recipe))}
@@ -134,8 +145,13 @@ def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
     for one in list_asked(plan):
         if one.label in errors:
             yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.label]}")
-        elif isinstance(one.recipe, ClassifyRecipe):
-            try:
+            continue
+        try:
+            if isinstance(one.recipe, ClassifyRecipe):
                 check_data(one.recipe)
-            except DataError as error:
-                yield Problem(one.place, "invalid", f"{one.name}: {error}")
+            elif isinstance(one.recipe, SceneFields):
+                check_scenes(one.recipe, one.task)
+        except DataError as error:
+            yield Problem(one.place, "invalid", f"{one.name}: {error}")
+        except SiteError as error:
+            yield Problem(one.place, "not_buildable", f"{one.name}: {error}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -198,23 +198,41 @@ def _not_ended(trial: Mapping[str, Any]) -> str:
     return f"trial {key} is {state}{step} and has no result: there is nothing to compare with; {again}"
 
 
-def train_and_compare(then: TrialRecord, tolerance: float, console: Console) -> Comparison:
+def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, Path]:
+    """Where the weights may lie that a stored trial started from.
+
+    Args:
+        then: one that did not succeed may have ended with what it needs, so that is trained again too.
+        workdir: from a key to the trial's folder.
+    """
+    return {name: workdir(key) for name, key in then.trial.needs.items()} if then.outcome.status == "succeeded" else {}
+
+
+def train_and_compare(
+    then: TrialRecord, console: Console, *, tolerance: float, needs: Mapping[str, Path]
+) -> Comparison:
     """Train a stored trial again, show its progress on the console, and compare.
+
+    Args:
+        then: what is stored.
+        console: for progress and notes.
+        tolerance: see `ablate.rerun.compare`.
+        needs: see `find_needs`.
 
     Raises:
         TrialError, DataError: it cannot be trained here.
     """
-    notes, trial = check(then), then.trial
+    notes, trial = check(then, needs), then.trial
     name = f"{trial.key[:12]}, task {trial.task}, seed {trial.seed}"
     for text in (*notes, f"trains {name} again, in a folder of its own; what is stored stays as it is"):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     with OneTrial(console, name) as progress:
-        now = retrain(then, progress.show)
+        now = retrain(then, progress.show, needs=needs)
     return compare(then, now, tolerance=tolerance, notes=notes)
 
 
 def _record_of(answer: Mapping[str, Any]) -> TrialRecord:
-    names = ("key", "task", "recipe", "seed", "replicate")
+    names = ("key", "task", "recipe", "seed", "replicate", "needs")
     return TrialRecord(
         trial=Trial(**{name: answer[name] for name in names}),
         outcome=Outcome.model_validate(answer["outcome"]),

@@ -133,6 +133,21 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
     return compare_rows(plan, records, a, b, registrations=_registrations(stored))
 
 
+def draw_panel(context: Context, study_id: str) -> bytes:
+    """The picture of a study of scenes, as PNG, of the panels that its trials have left on this machine.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        TableError: the study's task leaves no panels, or none of its rows' trials has left one here.
+        ConflictError: this version of ablate plans the study no more.
+    """
+    from ablate.tables import plot_panel  # Pillow is loaded when the first picture is drawn
+
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+    return plot_panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
+
+
 def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
     """A plot of a study's results.
 

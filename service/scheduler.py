@@ -138,7 +138,7 @@ class Scheduler:
         if not (ends or news or beat or (look and self._has_waiting())):
             return claims
         with self.context.store.write() as connection:
-            keys = [end.flight.ticket.trial.key for end in ends if record_end(connection, end)]
+            keys = [key for end in ends for key in record_end(connection, end)]
             outbox.announce(connection, keys)
             queue.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
             self._to_conclude |= set(queue.list_wanting(connection, keys))
@@ -171,8 +171,7 @@ class Scheduler:
     def _submit(self, claims: list[Claim]) -> None:
         tickets = []
         for claim in claims:
-            workdir = self.context.settings.workdir(claim.trial.key)
-            tickets.append(Ticket(claim.trial, claim.fence, claim.resources, workdir))
+            tickets.append(make_ticket(self.context, claim))
             self._flights.add(tickets[-1], claim)
         for ticket in tickets:  # all are known before the first is handed over: the dispatcher may break on it
             self.dispatcher.submit(ticket)
@@ -234,7 +233,7 @@ class Scheduler:
         self._flights.lose_all("the service was stopped while it ran")
         self._dispatcher.close()
         with self.context.store.write() as connection:
-            keys = [end.flight.ticket.trial.key for end in self._flights.ends if record_end(connection, end)]
+            keys = [key for end in self._flights.ends for key in record_end(connection, end)]
             outbox.announce(connection, keys)
         self._flights.ends.clear()
 
@@ -244,8 +243,8 @@ def _has_begun(news: list[Flight]) -> bool:
     return any(flight.sign is not None and flight.sign.step == 0 for flight in news)
 
 
-def record_end(connection: Connection, end: End) -> bool:
-    """Record how an attempt ended. Returns whether it was the current one; a late answer changes nothing."""
+def record_end(connection: Connection, end: End) -> list[str]:
+    """Record how an attempt ended. Returns the keys of the trials that changed; a late answer changes none."""
     key, fence = end.flight.ticket.name
     ack = decide(end.flight.spent, end.report)
     provenance = end.report.provenance if isinstance(end.report, Heard) else None
@@ -260,11 +259,18 @@ def recover(context: Context) -> int:
     """
     with context.store.write() as connection:
         left = dict(queue.list_running(connection))
+        changed: list[str] = []
         for claim, was_heard in queue.find_claims(connection, list(left)):
-            workdir = context.settings.workdir(claim.trial.key)
-            ticket = Ticket(claim.trial, claim.fence, claim.resources, workdir)
+            ticket = make_ticket(context, claim)
             lost = Lost(ticket, "stopped" if was_heard else "worker", "the service ended while it ran")
             ack = decide(claim.spent, lost)
-            queue.acknowledge(connection, *ticket.name, ack, now())
-        outbox.announce(connection, list(left))
+            changed += queue.acknowledge(connection, *ticket.name, ack, now())
+        outbox.announce(connection, changed)
     return len(left)
+
+
+def make_ticket(context: Context, claim: Claim) -> Ticket:
+    """A claim as the dispatcher gets it."""
+    workdir, trial = context.settings.workdir, claim.trial
+    needs = {name: workdir(key) for name, key in trial.needs.items()}
+    return Ticket(trial, claim.fence, claim.resources, workdir(trial.key), needs)

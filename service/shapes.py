@@ -76,7 +76,8 @@ class Progress(Document):
     """Cells of a study by state; the six states sum to `trials`.
 
     Attributes:
-        trials: rows times seeds.
+        trials: rows times seeds, with those of audit copies and of what rows need, such as the classification trial
+            from whose weights a backbone starts: a cell for each row and seed that needs one.
         shared: cells whose trial this study did not queue itself.
         distinct: different trials among the cells.
     """
@@ -191,7 +192,11 @@ class Cell(Document):
 
 
 class TrialView(Document):
-    """One trial with everything that is known of it."""
+    """One trial with everything that is known of it.
+
+    Attributes:
+        needs: name -> key of the trial from whose weights this one starts; it waits for that one.
+    """
 
     key: str
     task: str
@@ -204,6 +209,7 @@ class TrialView(Document):
     steps: int | None
     metrics: dict[str, float]
     attempts: list[AttemptView]
+    needs: dict[str, str]
     recipe: dict[str, Any]
     outcome: dict[str, Any] | None
     curve: list[dict[str, Any]]

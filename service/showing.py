@@ -62,6 +62,7 @@ def show_trial(trial: Mapping[str, Any]) -> None:
         "seed": f"{trial['seed']}" + (f", replicate {trial['replicate']}" if trial["replicate"] else ""),
         "step": f"{trial['step']} of {trial['steps']}" if trial["steps"] else "-",
         "metrics": _metrics(trial["metrics"]),
+        "needs": ", ".join(f"{name} {key[:12]}" for name, key in trial["needs"].items()) or "-",
         "recipe": json.dumps(trial["recipe"], ensure_ascii=False),
         "where": json.dumps(trial["provenance"], ensure_ascii=False),
     }

@@ -9,7 +9,7 @@ from ablate.errors import Problem, StudyError
 from service.context import Context
 from service.errors import ConflictError
 from service.shapes import LIVE, Page, StudyState, StudyView
-from service.store import demand, outbox, studies
+from service.store import demand, needs, outbox, studies
 from service.store.board import find_machines
 from service.store.overview import read_overview, read_overviews
 from service.store.session import Connection
@@ -84,6 +84,7 @@ def retry(context: Context, study_id: str) -> StudyView:
         if holes or queued:
             reopen(connection, stored)
         demand.refresh_demand(connection, stored.seq)
+        needs.settle(connection, list(queued), now())
         outbox.announce(connection, sorted(queued))
     context.wake(stored.id)
     return get_study(context, study_id)

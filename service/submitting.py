@@ -17,7 +17,7 @@ from service.dispatch.base import count_parallel
 from service.errors import KeyReusedError, UnavailableError
 from service.planning import Prepared, find_known, prepare, resolve_document
 from service.shapes import StudyView, Submission
-from service.store import demand, outbox, studies
+from service.store import demand, needs, outbox, studies
 from service.store.board import find_machines
 from service.store.session import Connection
 from service.store.sql import new_id, now
@@ -127,6 +127,7 @@ def queue_cells(
     queued = demand.add_trials(connection, trials, plan.study.resources, plan.study.priority, now())
     studies.add_cells(connection, study_seq, new_cells, queued)
     demand.refresh_demand(connection, study_seq)
+    outbox.announce(connection, needs.settle(connection, list(queued), now()))
     outbox.enqueue_started(connection, study_seq)
 
 

@@ -40,6 +40,6 @@ def estimate_left_s(stored: Stored, overview: Overview, machines: Sequence[Machi
     """Wall seconds until a study is done, once its trials have their turn; None until one like them was timed."""
     if stored.state not in ("queued", "running") or not overview.durations_s:
         return None
-    left = overview.progress.queued + sum(1 - fraction for fraction in overview.fractions)
+    left = overview.waiting + sum(1 - fraction for fraction in overview.fractions)
     resources = Resources.model_validate(stored.document.get("resources", {}))
     return round(left * statistics.median(overview.durations_s) / count_parallel(machines, resources), 1)

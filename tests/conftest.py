@@ -168,15 +168,20 @@ chain = Chain()
 '''
 
 
-@pytest.fixture
-def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Tasks `base` and `chain`, installed as an operator's. The folder of their code, with `runs.txt` of what began."""
-    site = tmp_path / "chain-site"
+def install_chain(site: Path) -> Path:
+    """Install the tasks `base` and `chain` as an operator does, into a folder for PYTHONPATH."""
     (site / "chain-1.dist-info").mkdir(parents=True)
     (site / "chain_tasks.py").write_text(CHAIN_TASKS)
     (site / "chain-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: chain\nVersion: 1\n")
     points = "[ablate.tasks]\nbase = chain_tasks:base\nchain = chain_tasks:chain\n"
     (site / "chain-1.dist-info" / "entry_points.txt").write_text(points)
+    return site
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Tasks `base` and `chain`, installed. The folder of their code, with `runs.txt` of what began."""
+    site = install_chain(tmp_path / "chain-site")
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
     importlib.invalidate_caches()

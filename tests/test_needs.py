@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from ablate.errors import TrialError
 from ablate.identity import Recipe, applicable_values, identity_of
@@ -157,6 +158,20 @@ def test_a_recipe_inside_a_recipe_has_only_what_applies_and_only_what_differs_in
     assert identity_of(SegmentRecipe(backbone=BackboneTraining()))["backbone"] == {}
     assert "backbone" not in identity_of(SegmentRecipe())
     assert SegmentRecipe.model_validate(applicable_values(recipe)) == recipe
+
+
+def test_a_model_inside_a_recipe_that_is_no_recipe_of_ours_enters_its_identity_whole() -> None:
+    class Inner(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        depth: int = 1
+        width: int = 2
+
+    class Outer(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        inner: Inner = Inner()
+
+    assert identity_of(Outer()) == {}
+    assert identity_of(Outer(inner=Inner(depth=5))) == {"inner": {"depth": 5, "width": 2}}
 
 
 def test_sets_inside_a_recipe_inside_a_recipe_are_sorted() -> None:

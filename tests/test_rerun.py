@@ -372,3 +372,25 @@ def test_ctrl_c_ends_it_with_130_and_leaves_neither_process_nor_folder(gated: Pa
     worker = int((gated / "runs.txt").read_text().split()[2])
     assert not psutil.pid_exists(worker)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_trial_of_a_folder_is_trained_from_the_weights_there_or_those_are_trained_again(
+    chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "out", tmp_path / "study.json"
+    base = {"task": "chain", "backbone": {"level": 5.0}}
+    file.write_text(json.dumps({"name": "a", "seeds": 1, "base": base, "rows": [{"label": "A"}]}))
+    assert status_of(["run", str(file), "--out", str(out)]) == 0
+    assert status_of(["rerun", f"{out}:A:0"]) == 0
+    shown = capsys.readouterr()
+    assert "equal: " in shown.out
+    assert "trained again before it" not in shown.err
+    needed = next(record.trial.key for record in Folder(out).read().values() if record.trial.task == "base")
+    (Folder(out).workdir(needed) / "weights.txt").unlink()
+    assert status_of(["rerun", f"{out}:A:0"]) == 0
+    shown = capsys.readouterr()
+    assert "equal: " in shown.out
+    assert f"its backbone, trial {needed[:12]}, is trained again before it" in shown.err
+    assert (chain / "runs.txt").read_text().splitlines() == [
+        "base 5 0", "chain 0 0", "chain 0 0", "base 5 0", "chain 0 0",
+    ]  # fmt: skip

@@ -28,6 +28,7 @@ RATIOS = (0.5, 1.0, 2.0)
 LEVELS = 5
 """P3 to P7, where the backbone's finest map is C3."""
 ANCHORS = len(SCALES) * len(RATIOS)
+PUBLISHED_CHANNELS = 256
 FOREGROUND_IOU, BACKGROUND_IOU = 0.5, 0.4
 SCORE, CANDIDATES, NMS_IOU, DETECTIONS = 0.05, 1000, 0.5, 100
 """Least score; candidates of a level; overlap at which one of two goes; kept in an image, as many as COCO counts."""
@@ -95,7 +96,7 @@ class RetinaNet(nn.Module):
         maps = list(self.pyramid(self.backbone(images)).values())  # (B, pyramid_channels, H / stride, W / stride) each
         said = self.head(maps)
         counts = [ANCHORS * found.shape[-2] * found.shape[-1] for found in maps]
-        level = torch.arange(LEVELS, device=images.device).repeat_interleave(torch.tensor(counts, device=images.device))
+        level = torch.cat([images.new_full((count,), place, dtype=torch.int64) for place, count in enumerate(counts)])
         return Predictions(said["cls_logits"].float(), said["bbox_regression"].float(), self._place(maps), level)
 
     def _place(self, maps: Sequence[Tensor]) -> Tensor:
@@ -147,7 +148,7 @@ def match(anchors: Tensor, boxes: Tensor) -> Tensor:
     return found
 
 
-def find_objects(said: Predictions, height: int, width: int) -> list[Found]:
+def detect_objects(said: Predictions, height: int, width: int) -> list[Found]:
     """What is detected in each image of H x W pixels, boxes cut at its border."""
     return [
         _find_in(logits.sigmoid(), offsets, said, (height, width))
@@ -185,19 +186,22 @@ def _build_pyramid(channels: list[int], outputs: int) -> nn.Module:
 
 
 def _build_head(recipe: DetectRecipe, num_classes: int) -> nn.Module:
-    head: nn.Module = RetinaNetHead(recipe.pyramid_channels, ANCHORS, num_classes)
+    """RetinaNet's heads, whose Gaussian weights have the deviation 0.01 at their published width.
+
+    At another width it is scaled so that a convolution passes on the same share of its input: at 0.01 little of it
+    would be left behind two layers of 32 channels, and nothing was learnt for hundreds of steps.
+    """
+    channels = recipe.pyramid_channels
+    head: nn.Module = RetinaNetHead(channels, ANCHORS, num_classes)
     for part in head.children():
-        part.conv = nn.Sequential(*(_build_conv(recipe.pyramid_channels) for _ in range(recipe.head_convs)))
+        convs = [Conv2dNormActivation(channels, channels, norm_layer=None) for _ in range(recipe.head_convs)]
+        part.conv = nn.Sequential(*convs)
+        for conv in part.modules():
+            if isinstance(conv, nn.Conv2d):
+                nn.init.normal_(conv.weight, std=0.01 * (PUBLISHED_CHANNELS / channels) ** 0.5)
+        for block in convs:
+            nn.init.zeros_(block[0].bias)  # the last ones keep theirs: a prior of 0.01 for every class
     return head
-
-
-def _build_conv(channels: int) -> nn.Module:
-    block: nn.Module = Conv2dNormActivation(channels, channels, norm_layer=None)
-    for conv in block.modules():
-        if isinstance(conv, nn.Conv2d):  # as in RetinaNetHead, whose number of convolutions is fixed
-            nn.init.normal_(conv.weight, std=0.01)
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    return block
 
 
 def _norms(backbone: nn.Module) -> list[nn.Module]:

@@ -61,8 +61,7 @@ def build_table(
     baselines = {result.row.group: result for result in results if result.row.is_baseline}
     metrics = (plan.metric, *plan.metrics)
     results_known = [record for result in results for record in result.records.values()]
-    needed = plan.needed  # their results say nothing about the rows
-    looked_at = [one for one in (records.values() if seen is None else seen) if one.trial.key not in needed]
+    looked_at = list(records.values()) if seen is None else seen
     rows = []
     for result in results:
         baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)

@@ -119,7 +119,7 @@ def _needs(plan: Plan) -> Iterator[str]:
             keys.setdefault((name, need.task.name), set()).update(plan.memberships[label, seed] for seed in plan.seeds)
     for (name, task), found in keys.items():
         trials = f"{len(found)} {'trial' if len(found) == 1 else 'trials'}"
-        yield f"{name}: the rows start from the weights of {trials} of task '{task}', each of the same seed; no rows here"
+        yield f"{name}: rows start from the weights of {trials} of task '{task}', of their seed, which are no rows here"
 
 
 def _sharing(plan: Plan) -> Iterator[str]:

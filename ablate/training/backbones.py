@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.datasets import describe, describe_for
-from ablate.errors import DataError, TrialError, quote
-from ablate.recipe import ActivationFields, ClassifyRecipe, architecture_of
+from ablate.errors import DataError, SiteError, TrialError, quote
+from ablate.recipe import OWN_NETWORKS, ActivationFields, ClassifyRecipe, architecture_of
 from ablate.scene_recipes import SceneFields
 from ablate.training.classify import count_architecture
 from ablate.trial import Cost
@@ -36,11 +36,14 @@ def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:
 
 
 def check_scenes(recipe: SceneFields, task: str) -> None:
-    """Refuse a recipe that asks for what its data set cannot give.
+    """Refuse a recipe whose backbone's maps cannot be taken, or that asks for what its data set cannot give.
 
     Raises:
+        SiteError: the network is not ours.
         DataError: the data set is unknown, for another task, or smaller than asked for.
     """
+    if not recipe.is_own:
+        raise SiteError(f"maps of {recipe.model} cannot be taken; allowed as a backbone: {', '.join(OWN_NETWORKS)}")
     info = describe_for(task, recipe.dataset)
     for name in ("train_images", "test_images"):
         wanted, there = getattr(recipe, name), getattr(info, name)
@@ -55,11 +58,18 @@ def site_px(recipe: SceneFields) -> int:
     return of.resolution_px or describe(of.dataset).resolution_px
 
 
-def count_backbone(recipe: SceneFields) -> Cost:
-    """Parameters and multiply-adds of the classification network at 224 px, as the paper's tables count backbones."""
+def counted_as(recipe: SceneFields) -> ClassifyRecipe:
+    """The classification network whose cost stands for a recipe's: its backbone at 224 px, as the paper's tables count.
+
+    Its head is that of the trial which the weights come from, or, for random weights, ImageNet's.
+    """
     parent = recipe.backbone_recipe()
     if parent is None:
         own = {name: getattr(recipe, name) for name in ActivationFields.model_fields}
         parent = ClassifyRecipe.model_validate(own | {"dataset": "imagenet"})
-    architecture = architecture_of(parent.model_copy(update={"resolution_px": COST_PX}))
-    return count_architecture(architecture.model_dump_json())
+    return parent.model_copy(update={"resolution_px": COST_PX})
+
+
+def count_backbone(recipe: SceneFields) -> Cost:
+    """Parameters and multiply-adds of `counted_as`."""
+    return count_architecture(architecture_of(counted_as(recipe)).model_dump_json())

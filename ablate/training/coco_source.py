@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ablate.coco import SPLITS, Annotations, read_annotations
-from ablate.datasets import describe, get_path
+from ablate.datasets import describe_for, get_path
 from ablate.errors import DataError
 from ablate.scene_recipes import DetectRecipe
 from ablate.training.coco import Objects
@@ -62,12 +62,17 @@ class CocoSource:
     """
 
     def __init__(self, recipe: DetectRecipe, streams: Streams) -> None:
-        self.info = describe(recipe.dataset)
+        self.info = describe_for("detect", recipe.dataset)
         self.root = get_path(recipe.dataset)
         number = streams.number("subset")
         self.train = choose_images(read_split(self.root, train=True), recipe.train_images, number)
         self.test = choose_images(read_split(self.root, train=False), recipe.test_images, 0)
+        if self.train.categories != self.test.categories:
+            raise DataError(f"{self.test.file} lists other categories than {self.train.file}; they must be the same")
+        if not len(self.test.boxes):
+            raise DataError(f"there is no object in the {len(self.test)} test images of {self.test.file}; take more")
         self.order = Order(Streams(streams.seed), len(self.train), recipe.batch_size)
+        self.short_px = recipe.resolution_px or self.info.resolution_px
         self._recipe, self._streams = recipe, streams
         self._next: tuple[int, slice] | None = None
         self._pictures: Generator[list[Tensor], None, None] | None = None
@@ -90,7 +95,7 @@ class CocoSource:
     def test_batches(self) -> Iterator[TestBatch]:
         """The test images in their order; a batch has images of one size, so that none depends on its neighbours."""
         self.close()
-        sizes = fitted_sizes(self.test, self._recipe.resolution_px)
+        sizes = fitted_sizes(self.test, self.short_px)
         groups = [list(group) for _, group in groupby(range(len(sizes)), key=sizes.__getitem__)]
         pieces = [group[at : at + TEST_BATCH] for group in groups for at in range(0, len(group), TEST_BATCH)]
         for indices, images in zip(pieces, self._read_pieces(pieces), strict=True):
@@ -101,7 +106,7 @@ class CocoSource:
         split = self.train if train else self.test
         if self._is_held(split):
             for index in range(len(split)):
-                hold(split, index, self._recipe.resolution_px)
+                hold(split, index, self.short_px)
                 yield
 
     def close(self) -> None:
@@ -111,13 +116,13 @@ class CocoSource:
         self._pictures = None
 
     def _example(self, image: Tensor, index: int, is_mirrored: bool) -> tuple[Tensor, Objects]:
-        objects = find_fitted(self.train, index, self._recipe.resolution_px)
+        objects = find_fitted(self.train, index, self.short_px)
         return mirror(image, objects) if is_mirrored else (image, objects)
 
     def _read_step(self, step: int, part: slice) -> list[Tensor]:
         """The images of a step; where they are decoded, those of the steps behind it are begun."""
         if self._is_held(self.train):
-            return [hold(self.train, index, self._recipe.resolution_px) for index in self.order.at(step)[part].tolist()]
+            return [hold(self.train, index, self.short_px) for index in self.order.at(step)[part].tolist()]
         if self._pictures is None or self._next != (step, part):
             self.close()
             requests = steps_from(step, lambda one: self.order.at(one).tolist(), self.order.size, part)
@@ -128,15 +133,15 @@ class CocoSource:
     def _read_pieces(self, pieces: Sequence[list[int]]) -> Iterator[list[Tensor]]:
         if not self._is_held(self.test):
             return self._decode(self.test, ((piece, None) for piece in pieces))
-        short_px = self._recipe.resolution_px
+        short_px = self.short_px
         return ([hold(self.test, index, short_px) for index in piece] for piece in pieces)
 
     def _decode(self, split: Annotations, requests: Iterator[Request]) -> Generator[list[Tensor], None, None]:
-        pictures = Pictures(split, self._recipe.resolution_px)
+        pictures = Pictures(split, self.short_px)
         return decode(pictures, requests, torch.get_num_threads(), pin=self._streams.device.type == "cuda")
 
     def _is_held(self, split: Annotations) -> bool:
-        return count_bytes(split, self._recipe.resolution_px) <= HELD_LIMIT_BYTES
+        return count_bytes(split, self.short_px) <= HELD_LIMIT_BYTES
 
     def _inputs(self, images: Sequence[Tensor]) -> Tensor:
         on_device = [image.to(self._streams.device, non_blocking=True) for image in images]

@@ -66,6 +66,8 @@ def time_steps(recipe: Any, count: int, practice: Practice = PRACTICE) -> float:
     training = start(setting)
     training.network.train()
     with closing(setting.source):
+        for _ in setting.source.ready(train=True):
+            pass
         for _ in range(3):
             one_step(setting, training)
         began = time.perf_counter()

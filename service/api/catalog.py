@@ -24,12 +24,13 @@ FOREIGN_NETWORKS = ("torchvision/NAME", "timm/NAME")
 
 
 class FieldEntry(BaseModel):
-    """A field of a recipe; `type` is its type and range in words."""
+    """A field of a recipe; `type` is its type and range in words, `fields` those of a field that is itself a recipe."""
 
     name: str
     type: str
     default: Any
     text: str
+    fields: list[FieldEntry]
 
 
 class DatasetEntry(BaseModel):
@@ -152,7 +153,7 @@ def list_sites(
 
 
 def _fields(recipe_class: type[BaseModel]) -> list[FieldEntry]:
-    return [FieldEntry(**field) for field in describe_fields(recipe_class)]
+    return [FieldEntry.model_validate(field) for field in describe_fields(recipe_class)]
 
 
 def _dataset(info: DatasetInfo) -> DatasetEntry:

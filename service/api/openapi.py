@@ -32,6 +32,9 @@ Queues ablation studies, trains their trials, and gives their result tables.
   `GET /api/v1/catalog` has every field with its range, default and meaning. `POST /api/v1/studies/plan` says what a
   study would be before it costs anything.
 * **A trial is one row for one seed.** Trials belong to nobody: what one study trained, another one gets for nothing.
+  Those that start from the weights of another trial wait for it: a study holds it too, as a cell `(backbone) ROW`
+  beside its table, and `progress.trials` counts that cell as it counts audit copies. Where it fails, so do they, with
+  the reason, and `retry` queues both; where it diverges, they have diverged.
 * **Errors** are problem documents (RFC 9457, `application/problem+json`), all findings at once.
 * **Lists** are `{"items": [...], "next": cursor or null}`.
 """

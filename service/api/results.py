@@ -38,6 +38,8 @@ MEDIA: Mapping[Format, str] = {
 }  # fmt: skip
 """Media type by format; the first one serves whoever accepts everything."""
 
+PANEL = "panel"
+NAMES = (*PLOTS, PANEL)
 PLOT_MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 
 ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; style-src "
@@ -121,19 +123,31 @@ def compare(
 def draw_plot(
     context: InContext,
     study_id: StudyId,
-    name: Annotated[str, Path(description="the plot", json_schema_extra={"enum": list(PLOTS)})],
+    name: Annotated[str, Path(description="the plot", json_schema_extra={"enum": list(NAMES)})],
     format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
 ) -> Response:
     """`forest`: differences from the baseline with intervals. `seeds`: every seed's value. `curves`: learning curves.
-    `effects`: means per pair of levels of a grid.
+    `effects`: means per pair of levels of a grid. `panel` (PNG alone, of studies of the tasks `detect` and `segment`):
+    six test images, the truth, and below what each row's trial of the first seed predicts; a row whose trial has left
+    no panel on this machine is a gap that says so, and where none has, the answer is 404 with the reason.
 
     The same results give the same bytes.
     """
-    if name not in PLOTS:
-        raise NotFoundError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
-    if format not in PLOT_FORMATS:
-        raise NotFoundError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    if name not in NAMES:
+        raise NotFoundError(f"no plot {quote(name)}{nearest(name, NAMES)}")
+    formats = ("png",) if name == PANEL else PLOT_FORMATS
+    if format not in formats:
+        raise NotFoundError(f"no format {quote(format)} of plot '{name}'{nearest(format, formats)}")
+    if name == PANEL:
+        return picture(_draw_panel(context, study_id), format)
     return picture(results.draw_plot(context, study_id, name, format), format)
+
+
+def _draw_panel(context: InContext, study_id: str) -> bytes:
+    try:
+        return results.draw_panel(context, study_id)
+    except TableError as error:
+        raise NotFoundError(str(error)) from error
 
 
 def picture(content: bytes, format: str) -> Response:

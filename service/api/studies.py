@@ -66,6 +66,9 @@ def submit_study(
 def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
     """What a submission would be: its rows with their cost, how many trials, how many are known, how long it takes.
 
+    `trials` counts rows times seeds, with audit copies and what rows need; `needed`, of the `distinct` trials, those
+    that are there because others start from their weights.
+
     The answer is that of `ablate check --json`. A study that could not run here (its data set is missing, a trial asks
     for more than any machine has) is planned all the same, with a warning.
     """
@@ -99,7 +102,8 @@ def cancel_study(context: InContext, study_id: StudyId) -> StudyView:
 
 @router.post("/{study_id}/retry", responses=ONE, summary="Try failed and cancelled trials again")
 def retry_study(context: InContext, study_id: StudyId) -> StudyView:
-    """Queue the study's failed and cancelled trials again. Results, diverged trials among them, stay as they are."""
+    """Queue the study's failed and cancelled trials again, those that others need among them. Results, diverged trials
+    too, stay as they are."""
     return studies.retry(context, study_id)
 
 

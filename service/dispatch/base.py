@@ -7,7 +7,7 @@ closes it. What it says of a trial carries the trial's ticket, whose fence tells
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -25,12 +25,14 @@ class Ticket:
         fence: grows with every claim of this trial; (key, fence) names an attempt.
         resources: what it occupies while it runs.
         workdir: the trial's own folder, the same for every attempt; checkpoints and `log.txt` lie there.
+        needs: name -> folder of the trial from whose weights this one starts.
     """
 
     trial: Trial
     fence: int
     resources: Resources
     workdir: Path
+    needs: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def name(self) -> tuple[str, int]:

@@ -61,7 +61,7 @@ class InlineDispatcher:
         if not place.worker.is_alive:
             place.worker.kill()
             place.worker = _start_worker(place)
-        place.worker.give(Job(ticket.trial.key, carry_out, (ticket.trial, ticket.fence, ticket.workdir)))
+        place.worker.give(Job(ticket.trial.key, carry_out, (ticket.trial, ticket.fence, ticket.workdir, ticket.needs)))
 
     def stop(self, ticket: Ticket) -> None:
         """See `Dispatcher`."""

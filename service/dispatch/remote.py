@@ -44,18 +44,23 @@ class Worker:
         describe_process()  # remembered: the code of now, whatever is checked out while this process lives
         return os.getpid()
 
-    def carry_out(self, trial: Trial, fence: int, workdir: Path) -> Iterator[tuple[Message, dict[str, Any]]]:
+    def carry_out(
+        self, trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
+    ) -> Iterator[tuple[Message, dict[str, Any]]]:
         """See the function of that name."""
-        yield from carry_out(trial, fence, workdir)
+        yield from carry_out(trial, fence, workdir, needs)
 
 
-def carry_out(trial: Trial, fence: int, workdir: Path) -> Iterator[tuple[Message, dict[str, Any]]]:
+def carry_out(
+    trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
+) -> Iterator[tuple[Message, dict[str, Any]]]:
     """Run a trial, and write its log.
 
     Args:
         trial: what to run.
         fence: number of this attempt.
         workdir: the trial's own folder, the same for every attempt.
+        needs: see `ablate.runner.run_trial`.
 
     Yields:
         Its messages, each with the provenance of this process where it is the outcome, else with none. The outcome is
@@ -66,7 +71,7 @@ def carry_out(trial: Trial, fence: int, workdir: Path) -> Iterator[tuple[Message
     with (workdir / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
         _write(log, f"attempt {fence}, seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
         try:
-            for message in _speak(run_trial(trial, workdir), log):
+            for message in _speak(run_trial(trial, workdir, needs), log):
                 if isinstance(message, EpochMetrics):
                     _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
                 if not isinstance(message, Outcome):

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
 from service.errors import NotFoundError
 from service.shapes import AttemptView, Cell, Place, TrialState, TrialView
+from service.store.needs import find_needs
 from service.store.rows import attempts, memberships, mirrored, studies, trials
 from service.store.sql import cell_state, chunks
 
@@ -106,6 +107,7 @@ def get_trial(connection: Connection, key: str) -> TrialView:
         steps=row.steps,
         metrics=_metrics_of(row),
         attempts=list_attempts(connection, [key]).get(key, []),
+        needs=find_needs(connection, [key]).get(key, {}),
         recipe=row.recipe,
         outcome=row.outcome,
         curve=row.curve or [],
@@ -149,7 +151,7 @@ def find_results(connection: Connection, keys: Sequence[str]) -> dict[str, Trial
     found: dict[str, TrialRecord] = {}
     for part in chunks(keys):
         results = trials.c.key.in_(part), trials.c.state.in_(("succeeded", "diverged"))
-        found |= {row.key: _record_of(row) for row in connection.execute(select(trials).where(*results))}
+        found |= _records_of(connection, connection.execute(select(trials).where(*results)).all())
     return found
 
 
@@ -164,11 +166,16 @@ def list_records(connection: Connection, study_seq: int) -> dict[str, TrialRecor
             trials.c.outcome.is_not(None),
         )
     )
-    return {row.key: _record_of(row) for row in connection.execute(statement) if row.outcome}
+    return _records_of(connection, [row for row in connection.execute(statement) if row.outcome])
 
 
-def _record_of(row: Any) -> TrialRecord:
-    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate)
+def _records_of(connection: Connection, rows: Sequence[Any]) -> dict[str, TrialRecord]:
+    needed = find_needs(connection, [row.key for row in rows])
+    return {row.key: _record_of(row, needed.get(row.key, {})) for row in rows}
+
+
+def _record_of(row: Any, needs: dict[str, str]) -> TrialRecord:
+    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate, needs=needs)
     return TrialRecord(
         trial=trial,
         outcome=Outcome.model_validate(row.outcome),

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select, update
 
 from ablate.study import Resources
 from ablate.trial import Trial
+from service.store.needs import add_needs
 from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks, insert
 
@@ -27,13 +28,14 @@ def add_trials(
 ) -> set[str]:
     """Queue those trials that are neither known nor under way. Returns their keys; the rest is shared.
 
-    New ones enter in the given order; failed and cancelled ones are queued again where they stood, with new budgets.
+    New ones enter in the given order, each behind those that it needs; failed and cancelled ones are queued again where
+    they stood, with new budgets. The caller calls `needs.settle` for what is queued.
     """
     values = [
         {
             "key": trial.key, "task": trial.task, "seed": trial.seed, "replicate": trial.replicate,
             "recipe": trial.recipe, "cpus": resources.cpus, "gpus": resources.gpus, "state": "queued",
-            "priority": priority, "fence": 0, "losses": 0, "ooms": 0, "created_at": at,
+            "priority": priority, "open_needs": len(trial.needs), "fence": 0, "losses": 0, "ooms": 0, "created_at": at,
         }
         for trial in wanted
     ]  # fmt: skip
@@ -41,12 +43,16 @@ def add_trials(
     for part in chunks(values):
         statement = insert(connection, trials).on_conflict_do_nothing(index_elements=["key"]).returning(trials.c.key)
         queued |= set(connection.execute(statement, part).scalars())
+    add_needs(connection, wanted)
     rest = [trial.key for trial in wanted if trial.key not in queued]
     return queued | requeue_holes(connection, rest)
 
 
 def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Queue failed and cancelled ones among these trials again, with new budgets. Returns their keys."""
+    """Queue failed and cancelled ones among these trials again, with new budgets. Returns their keys.
+
+    The caller calls `needs.settle` for them.
+    """
     queued: set[str] = set()
     for part in chunks(keys):
         statement = (

@@ -22,12 +22,14 @@ class Overview:
 
     Attributes:
         durations_s: wall seconds of some of its finished trials; empty for a study that is not live.
+        waiting: its queued trials; two cells of one trial count once, other than in `progress`.
         fractions: how far each of its running trials is, 0 to 1.
         run: (run id, experiment id) in MLflow.
     """
 
     progress: Progress
     durations_s: list[float] = field(default_factory=list)
+    waiting: int = 0
     fractions: list[float] = field(default_factory=list)
     run: tuple[str, str] | None = None
 
@@ -42,6 +44,8 @@ def read_overviews(connection: Connection, stored: Sequence[Stored]) -> dict[int
         )
     ):
         found[seq].run = run_id, experiment_id
+    for seq, waiting in _count_waiting(connection, seqs):
+        found[seq].waiting = waiting
     for seq, fraction in _running(connection):
         if seq in found:
             found[seq].fractions.append(fraction)
@@ -75,13 +79,25 @@ def _count_cells(connection: Connection, study_seqs: Sequence[int]) -> dict[int,
     return {seq: Progress(**found) for seq, found in counts.items()}
 
 
+def _count_waiting(connection: Connection, study_seqs: Sequence[int]) -> list[tuple[int, int]]:
+    """(study, its distinct queued trials)."""
+    rows = connection.execute(
+        select(memberships.c.study_seq, func.count(trials.c.key.distinct()))
+        .join(trials, trials.c.key == memberships.c.trial_key)
+        .where(memberships.c.study_seq.in_(study_seqs), cell_state == "queued")
+        .group_by(memberships.c.study_seq)
+    )
+    return [(seq, count) for seq, count in rows]
+
+
 def _running(connection: Connection) -> list[tuple[int, float]]:
     """(study, how far) of every running trial; they are few, and have an index of their own."""
     running = select(trials.c.key, trials.c.step, trials.c.steps).where(trials.c.state == "running").cte("under_way")
     rows = connection.execute(
-        select(memberships.c.study_seq, running.c.step, running.c.steps)
+        select(memberships.c.study_seq, running.c.key, running.c.step, running.c.steps)
         .join(running, running.c.key == memberships.c.trial_key)
         .where(memberships.c.settled.is_(None))
+        .distinct()
     )
     return [(row.study_seq, row.step / row.steps if row.steps else 0.0) for row in rows]
 

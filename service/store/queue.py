@@ -17,6 +17,7 @@ from ablate.study import Resources
 from ablate.trial import EpochMetrics, Trial
 from service.decide import Ack, Finish, Requeue, Spent
 from service.shapes import LIVE
+from service.store import needs
 from service.store.outbox import announce, find_live
 from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks
@@ -50,7 +51,7 @@ class Sign:
     curve: list[EpochMetrics] = field(default_factory=list)
 
 
-_IN_LINE = trials.c.state == "queued", trials.c.priority.is_not(None)
+_IN_LINE = trials.c.state == "queued", trials.c.priority.is_not(None), trials.c.open_needs == 0
 _ORDER = trials.c.priority.desc(), trials.c.seq
 """The queue's index and its order."""
 
@@ -90,11 +91,18 @@ def claim(connection: Connection, resources: Resources, limit: int, at: datetime
         )
         _start_studies(connection, keys, at)
         announce(connection, keys)
-    return [_claim_of(row) for row in rows]
+    return _claims_of(connection, rows)
 
 
-def _claim_of(row: Any) -> Claim:
-    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate)
+def _claims_of(connection: Connection, rows: Sequence[Any]) -> list[Claim]:
+    needed = needs.find_needs(connection, [row.key for row in rows])
+    return [_claim_of(row, needed.get(row.key, {})) for row in rows]
+
+
+def _claim_of(row: Any, needed: Mapping[str, str]) -> Claim:
+    trial = Trial(
+        key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate, needs=dict(needed)
+    )
     resources = Resources(cpus=row.cpus, gpus=row.gpus)
     return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
 
@@ -187,18 +195,25 @@ def acknowledge(
     *,
     curve: Sequence[EpochMetrics] = (),
     provenance: Mapping[str, Any] | None = None,
-) -> bool:
-    """Record how an attempt ended. Returns whether it was the current one; else nothing changes."""
+) -> list[str]:
+    """Record how an attempt ended, and with it what waited for the trial in vain; see `needs.settle`.
+
+    Returns:
+        Keys of the trials that changed: this one, then those that ended with it. None where the attempt was not the
+        current one.
+    """
     claim = {"of": key, "claim": fence}
     if isinstance(ack, Finish):
         changed = connection.execute(_FINISH, claim | _finished(ack, curve, provenance) | {"new_ended_at": at}).rowcount
     else:
         changed = connection.execute(_REQUEUE, claim | _requeued(ack)).rowcount
     if changed == 0:
-        return False
+        return []
     ended = ack.state if isinstance(ack, Finish) else ack.attempt
     connection.execute(_END_ATTEMPT, claim | {"new_state": ended, "new_reason": ack.reason, "at": at})
-    return True
+    if isinstance(ack, Requeue):
+        return [key]
+    return [key, *needs.settle(connection, needs.list_needing(connection, [key]), at)]
 
 
 def _finished(ack: Finish, curve: Sequence[EpochMetrics], provenance: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -229,12 +244,13 @@ def list_running(connection: Connection) -> list[tuple[str, int]]:
 
 def find_claims(connection: Connection, keys: Sequence[str]) -> list[tuple[Claim, bool]]:
     """The present claims of these running trials, and whether each attempt was ever heard of."""
-    found = []
+    found: list[tuple[Claim, bool]] = []
     for part in chunks(keys):
         rows = connection.execute(
             select(trials, attempts.c.started_at.is_not(None).label("was_heard"))
             .join(attempts, (attempts.c.trial_key == trials.c.key) & (attempts.c.number == trials.c.fence))
             .where(trials.c.key.in_(part), trials.c.state == "running")
-        )
-        found += [(_claim_of(row), bool(row.was_heard)) for row in rows]
+        ).all()
+        heard = (bool(row.was_heard) for row in rows)
+        found += zip(_claims_of(connection, rows), heard, strict=True)
     return found

@@ -1,8 +1,9 @@
 """The tables. Trials are global and found by their content's key; a study holds memberships in them.
 
-Counts are never stored. `trials.priority` is the one value that follows from others: the highest priority among the
-studies that want the trial now, null where none does; the queue's index needs it in the row, and `queue.refresh_demand`
-sets it in the transaction that changes a study.
+Counts are never stored, but for what the queue's index needs in the row, two values that follow from others.
+`trials.priority` is the highest priority among the studies that want the trial now, null where none does;
+`demand.refresh_demand` sets it in the transaction that changes a study. `trials.open_needs` is how many of the trials
+that it needs have not succeeded; `needs.settle` sets it in the transaction that changes one of them, or queues it.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ trials = Table(
     Column("state", String(16), CheckConstraint(_one_of("state", TRIAL_STATES), name="state"), nullable=False),
     Column("reason", Text),
     Column("priority", Integer),
+    Column("open_needs", Integer, nullable=False, server_default="0"),
     Column("fence", Integer, nullable=False),
     Column("losses", Integer, nullable=False),
     Column("ooms", Integer, nullable=False),
@@ -126,10 +128,18 @@ trials = Table(
     Column("ended_at", UtcTime),
     sqlite_autoincrement=True,
 )
-_waiting = (trials.c.state == "queued") & trials.c.priority.is_not(None)
+_waiting = (trials.c.state == "queued") & trials.c.priority.is_not(None) & (trials.c.open_needs == 0)
 Index("ix_trials_queue", trials.c.priority.desc(), trials.c.seq, sqlite_where=_waiting, postgresql_where=_waiting)
 _running = trials.c.state == "running"
 Index("ix_trials_running", trials.c.seq, sqlite_where=_running, postgresql_where=_running)
+
+needs = Table(
+    "needs",
+    metadata,
+    Column("trial_key", ForeignKey("trials.key"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("needed_key", ForeignKey("trials.key"), nullable=False, index=True),
+)
 
 memberships = Table(
     "memberships",

@@ -23,8 +23,8 @@ from ablate.models.retinanet import (
     Predictions,
     RetinaNet,
     build_anchors,
+    detect_objects,
     detection_loss,
-    find_objects,
     match,
 )
 from ablate.scene_recipes import BackboneTraining, DetectRecipe
@@ -91,7 +91,7 @@ def test_detections_are_torchvisions():
         {"cls_logits": list(said.logits.split(counts, 1)), "bbox_regression": list(said.offsets.split(counts, 1))},
         [list(said.anchors.split(counts))] * 2, [(90, 120)] * 2,
     )  # fmt: skip
-    for ours, other in zip(find_objects(said, 90, 120), expected, strict=True):
+    for ours, other in zip(detect_objects(said, 90, 120), expected, strict=True):
         assert len(ours.boxes) == DETECTIONS
         assert torch.equal(ours.boxes, other["boxes"])
         assert torch.equal(ours.labels, other["labels"])
@@ -100,7 +100,7 @@ def test_detections_are_torchvisions():
 
 def test_an_image_in_which_nothing_is_sure_enough_has_no_detections():
     said = build_detector(recipe_of()).eval()(torch.randn(1, 3, 64, 64))
-    (found,) = find_objects(said._replace(logits=torch.full_like(said.logits, -9.0)), 64, 64)
+    (found,) = detect_objects(said._replace(logits=torch.full_like(said.logits, -9.0)), 64, 64)
     assert [len(part) for part in found] == [0, 0, 0]
 
 
@@ -190,3 +190,19 @@ def test_a_detector_trains_in_bf16_and_channels_last():
     loss.backward()
     lacking = [name for name, one in detector.named_parameters() if one.grad is None or not one.grad.isfinite().all()]
     assert lacking == []
+
+
+def test_heads_start_as_torchvisions_at_256_channels_and_pass_on_as_much_at_any_width():
+    theirs = RetinaNetHead(256, ANCHORS, CLASSES).state_dict()
+    ours = build_detector(recipe_of(pyramid_channels=256, head_convs=4)).head.state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert value.shape == theirs[name].shape
+        assert value.double().std().item() == pytest.approx(theirs[name].double().std().item(), rel=0.05, abs=1e-9)
+        assert value.double().mean().item() == pytest.approx(theirs[name].double().mean().item(), abs=1e-3)
+    gains = []
+    for channels in (16, 64, 256):
+        head = build_detector(recipe_of(pyramid_channels=channels, head_convs=1)).head
+        maps = torch.randn(4, channels, 16, 16, generator=torch.Generator().manual_seed(0))
+        gains.append(head.classification_head.conv(maps).std().item())
+    assert max(gains) < 1.25 * min(gains)

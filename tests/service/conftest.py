@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,18 @@ def toy_study(name: str = "toys", *, rows: Sequence[float] = (0.0, 1.0), **field
         "seeds": 2,
         "base": {"task": "toy"},
         "rows": [{"label": f"offset {offset:g}", "set": {"offset": offset}} for offset in rows],
+        **fields,
+    }
+
+
+def chain_study(name: str = "chains", rows: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """A study of the `chain` task, of which each row starts from a trial of the task `base`; label -> patch."""
+    patches = rows or {"A": {"backbone": {"level": 5.0}}, "B": {"backbone": {"level": 6.0}}}
+    return {
+        "name": name,
+        "seeds": 1,
+        "base": {"task": "chain", "backbone": {}},
+        "rows": [{"label": label, "set": patch} for label, patch in patches.items()],
         **fields,
     }
 

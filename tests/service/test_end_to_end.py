@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from ablate.cli import status_of
+from tests.conftest import install_chain
+from tests.service.conftest import chain_study
 from tests.service.running import END_S, Running, install_task, serving, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -21,7 +23,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("service")
-    with serving(folder / "home", install_task(folder / "site")) as running:
+    with serving(folder / "home", install_chain(install_task(folder / "site"))) as running:
         yield running
 
 
@@ -42,6 +44,18 @@ def runs_of(running: Running, study: dict[str, Any]) -> list[Any]:
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+
+
+def test_trials_on_ray_start_from_the_weights_of_those_that_they_need(running: Running) -> None:
+    posted = running.client.post("/studies", {"study": chain_study(seeds=2)})
+    assert running.wait_for(posted, "succeeded")["progress"]["succeeded"] == 8
+    table = running.client.get(f"/studies/{posted['id']}/table")
+    found = {row["label"]: row["cells"]["error"]["values"] for row in table["rows"]}
+    assert found == {"A": {"0": 5.0, "1": 6.0}, "B": {"0": 6.0, "1": 7.0}}
+    until(lambda: len(runs_of(running, posted)) == 9, "MLflow has the study and its trials", running.log)
+    tags = [tags_of(run) for run in runs_of(running, posted)]
+    rows = sorted(one["ablate.row"] for one in tags if "ablate.row" in one)
+    assert rows == sorted(["(backbone) A", "A", "(backbone) B", "B"] * 2)
 
 
 def test_a_real_study_over_rest_gives_the_numbers_of_ablate_run(

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import install_chain
+from tests.service.conftest import chain_study
 from tests.service.running import Running, install_task, serving, until
 
 pytestmark = [pytest.mark.slow]
@@ -17,7 +19,7 @@ pytestmark = [pytest.mark.slow]
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("rerun")
     options = {"ABLATE_DISPATCHER": "inline", "ABLATE_TRACKING_URI": "off", "ABLATE_WORKERS": "1"}
-    with serving(folder / "home", install_task(folder / "site"), **options) as running:
+    with serving(folder / "home", install_chain(install_task(folder / "site")), **options) as running:
         yield running
 
 
@@ -78,3 +80,24 @@ def test_without_a_service_it_ends_with_3(running: Running) -> None:
     done = running.ablate("rerun", "0" * 8, "--url", "http://127.0.0.1:1")
     assert done.returncode == 3
     assert "ablate serve" in done.stderr
+
+
+def test_a_trial_that_needed_another_is_trained_from_its_weights_or_those_are_trained_again(running: Running) -> None:
+    posted = running.client.post("/studies", {"study": chain_study(rows={"A": {"offset": 1.0}, "B": {}})})
+    assert running.wait_for(posted, "succeeded")["progress"]["succeeded"] == 4
+    assert (running.site / "runs.txt").read_text().splitlines()[-3:] == ["base 10 0", "chain 1 0", "chain 0 0"]
+    done = running.ablate("rerun", "chains:A:0", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["verdict"], answer["metrics"]["error"]["now"], answer["notes"]) == ("equal", 11.0, [])
+    assert (running.site / "runs.txt").read_text().splitlines()[-2:] == ["chain 0 0", "chain 1 0"]
+
+    needed = running.client.get(f"/trials/{answer['key']}")["needs"]["backbone"]
+    (running.home / "trials" / needed[:2] / needed / "weights.txt").unlink()
+    done = running.ablate("rerun", "chains:A:0", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    told = f"its backbone, trial {needed[:12]}, is trained again before it, since its weights are not here"
+    assert (answer["verdict"], answer["notes"]) == ("equal", [told])
+    assert (running.site / "runs.txt").read_text().splitlines()[-2:] == ["base 10 0", "chain 1 0"]
+    assert f"needs    backbone {needed[:12]}" in running.ablate("trial", answer["key"][:12]).stdout

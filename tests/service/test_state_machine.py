@@ -18,9 +18,12 @@ from service.context import open_context
 from service.scheduler import Scheduler
 from service.settings import Settings
 from service.shapes import LIVE, Extension
-from service.store.rows import attempts, trials
+from service.store.rows import attempts, needs, trials
+from tests.service.conftest import chain_study
 
 RESULTS = ("succeeded", "diverged")
+CHAINS: dict[str, dict[str, Any]] = {"A": {}, "B": {"offset": 1.0}, "C": {"backbone": {"level": 5.0}}}
+"""Rows of the task `chain`: two that start from the same weights, one that starts from others."""
 
 
 def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..., dict[str, Any]]) -> Any:
@@ -46,6 +49,11 @@ def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..
         def submit(self, rows: set[float], priority: int, fresh: bool) -> None:
             document = toy_study(rows=sorted(rows))
             self.posted.append(self.desk.submit(document, priority=priority, fresh=fresh and len(self.posted) > 2).id)
+
+        @rule(rows=st.sets(st.sampled_from(sorted(CHAINS)), min_size=1), priority=st.integers(-1, 1))
+        def submit_what_needs_others(self, rows: set[str], priority: int) -> None:
+            document = chain_study(rows={label: CHAINS[label] for label in sorted(rows)}, seeds=2)
+            self.posted.append(self.desk.submit(document, priority=priority).id)
 
         @rule()
         def tick(self) -> None:
@@ -126,6 +134,24 @@ def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..
                 waiting = select(trials.c.key).where(trials.c.state == "queued", trials.c.priority.is_not(None))
                 assert set(connection.execute(waiting).scalars()) == wanted
 
+        @invariant()
+        def what_waits_for_another_may_hope(self) -> None:
+            """What it waits for will run, at least as soon as it would itself; and nothing runs before its need did."""
+            with self.desk.context.store.read() as connection:
+                found = {row.key: row for row in connection.execute(select(trials))}
+                needed: dict[str, list[str]] = {key: [] for key in found}
+                for row in connection.execute(select(needs)):
+                    needed[row.trial_key].append(row.needed_key)
+            for key, parents in needed.items():
+                open_ = [found[parent] for parent in parents if found[parent].state != "succeeded"]
+                if found[key].state == "queued":
+                    assert found[key].open_needs == len(open_)
+                if found[key].state in ("running", "succeeded"):
+                    assert open_ == []
+                if found[key].state == "queued" and found[key].priority is not None:
+                    assert all(parent.state in ("queued", "running") for parent in open_)
+                    assert all(parent.priority >= found[key].priority for parent in open_)
+
         def cells(self, study_id: str) -> list[Any]:
             return list(self.desk.cells(studies.get_study(self.desk.context, study_id)))
 
@@ -139,7 +165,9 @@ def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..
 
 
 @pytest.mark.timeout(300)
-def test_whatever_happens_the_promises_hold(toy: str, toy_study: Any, machine_parts: tuple[Any, Any]) -> None:
+def test_whatever_happens_the_promises_hold(
+    toy: str, chain: Path, toy_study: Any, machine_parts: tuple[Any, Any]
+) -> None:
     machine = build_machine(*machine_parts, toy_study)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,

@@ -70,7 +70,6 @@ def post(client: TestClient, path: str = PAPER, headers: dict[str, str] | None =
         ({"tables": ["T5", "T77"]}, "/tables/1", "unknown_table", "'T7'"),
         ({"tables": ["nothing"]}, "/tables/0", "unknown_table", "T5"),
         ({"tables": ["T5", "T5"]}, "/tables/1", "duplicate", "twice"),
-        ({"tables": ["T3"]}, "/tables/0", "not_yet_supported", "no study file"),
         ({"tables": "T5"}, "/tables", "invalid", "list"),
         ({"table": ["T5"]}, "/table", "unknown_field", "tables"),
         ({"seeds": 0}, "/seeds", "invalid", "greater"),

@@ -139,6 +139,12 @@ def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> 
     assert client.get(f"{post()['links']['self']}/plots/{file}").status_code == 404
 
 
+def test_a_study_of_a_task_without_panels_has_no_picture_and_says_why(client: TestClient, done: dict[str, Any]) -> None:
+    answer = client.get(f"{done['links']['self']}/plots/panel.png")
+    assert answer.status_code == 404
+    assert "leave none; those of detect and segment do" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_table_says_that_its_cells_are_fresh_replicates_only_where_they_are(
     client: TestClient, post: Post, finish: Callable[[str], None], fresh: bool

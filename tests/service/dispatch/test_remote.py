@@ -14,7 +14,7 @@ from service.dispatch.remote import carry_out, hidden_variables, without_folders
 
 def test_a_trial_that_is_broken_off_says_so_in_its_log(play: Path, tmp_path: Path) -> None:
     trial = Trial(key="k", task="play", recipe={"steps": 5}, seed=3)
-    messages = carry_out(trial, 7, tmp_path)
+    messages = carry_out(trial, 7, tmp_path, {})
     next(messages)
     messages.close()
     lines = (tmp_path / "log.txt").read_text().splitlines()
@@ -26,7 +26,7 @@ def test_a_trial_that_is_broken_off_says_so_in_its_log(play: Path, tmp_path: Pat
 def test_what_a_task_prints_goes_to_the_log_and_nothing_else_does(
     play: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for message, _ in carry_out(Trial(key="k", task="play", recipe={}, seed=0), 1, tmp_path):
+    for message, _ in carry_out(Trial(key="k", task="play", recipe={}, seed=0), 1, tmp_path, {}):
         print(type(message).__name__)
     assert capsys.readouterr().out.split() == ["EpochMetrics", "Outcome"]
     assert "the play begins\na remark\n" in (tmp_path / "log.txt").read_text()
@@ -34,7 +34,7 @@ def test_what_a_task_prints_goes_to_the_log_and_nothing_else_does(
 
 def test_an_earlier_traceback_is_not_taken_for_this_attempts(play: Path, tmp_path: Path) -> None:
     (tmp_path / "traceback.txt").write_text("old")
-    *_, (outcome, _) = carry_out(Trial(key="k", task="play", recipe={}, seed=0), 2, tmp_path)
+    *_, (outcome, _) = carry_out(Trial(key="k", task="play", recipe={}, seed=0), 2, tmp_path, {})
     assert isinstance(outcome, Outcome)
     assert not (tmp_path / "traceback.txt").exists()
     assert "old" not in (tmp_path / "log.txt").read_text()

@@ -1,0 +1,47 @@
+"""The task `detect`. This module imports without torch; training does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ablate.recipe import ClassifyRecipe
+from ablate.scene_recipes import DetectRecipe
+from ablate.training import backbones
+from ablate.training.detection_metrics import METRICS
+from ablate.trial import Cost, EpochMetrics, Heartbeat, Outcome
+
+
+class Detect:
+    """Detection by RetinaNet on a backbone of ours; the last step is reported, nothing is selected."""
+
+    Recipe = DetectRecipe
+    metrics: Mapping[str, bool] = MappingProxyType({**dict.fromkeys(METRICS, False), "train_loss": True})
+
+    def needs(self, recipe: DetectRecipe) -> dict[str, tuple[str, ClassifyRecipe]]:
+        """See `ablate.training.backbones.needs_of`."""
+        return backbones.needs_of(recipe)
+
+    def run(
+        self, recipe: DetectRecipe, seed: int, workdir: Path, needs: Mapping[str, Path]
+    ) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+        """See `ablate.training.detecting.train`."""
+        from ablate.training.detecting import train
+
+        return train(recipe, seed, workdir, needs)
+
+    def inspect(self, recipe: DetectRecipe) -> Cost:
+        """Count the backbone at 224 px; raises what training would raise before its first step, but for weights."""
+        backbones.check_scenes(recipe, "detect")
+        return backbones.count_backbone(recipe)
+
+    def time_steps(self, recipe: DetectRecipe, count: int) -> float:
+        """See `ablate.training.measure.time_steps`; the backbone's own trial is not part of it."""
+        from ablate.training.detecting import PRACTICE
+        from ablate.training.measure import time_steps
+
+        return time_steps(recipe, count, PRACTICE)
+
+
+task = Detect()
