@@ -173,7 +173,7 @@ def test_the_backbone_starts_from_the_weights_of_its_trial(parent: Path) -> None
 
 
 def test_a_trial_trains_the_backbone_that_is_not_here_and_names_its_key(tmp_path: Path) -> None:
-    blueprint = build_blueprint(get_task("detect"), backbone_recipe(freeze_norm=True))
+    blueprint = build_blueprint(get_task("detect"), backbone_recipe(freeze_norm=True, lr=0.001))
     trial = blueprint.at(seed=1)
     assert trial.needs == {"backbone": blueprint.needs["backbone"].at(1).key}
     outcome, _ = run_to_end(run_trial(trial, tmp_path))
