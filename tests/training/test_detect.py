@@ -119,10 +119,10 @@ def test_an_output_that_is_not_finite_is_a_divergence() -> None:
 def test_a_real_training_finds_the_objects(tmp_path: Path, root: Path) -> None:
     rng = np.random.default_rng(0)
     put_coco(root / "coco", [(int(width), 64) for width in rng.integers(60, 90, 24)])
-    recipe = recipe_of(activation="frelu", epochs=30, lr=0.01, schedule="linear", warmup_steps=20)
+    recipe = recipe_of(activation="frelu", epochs=20, lr=0.004, schedule="linear", warmup_steps=20)
     outcome, curve = run_to_end(train(recipe, 0, tmp_path, {}))
     assert outcome.status == "succeeded"
-    assert outcome.metrics["ap50_pct"] > 60  # one that guesses places has next to nothing
+    assert outcome.metrics["ap50_pct"] > 80  # 100 was seen; one that guesses places has next to nothing
     assert curve[-1].metrics["train_loss"] < curve[0].metrics["train_loss"] / 2
     assert outcome.funnel_share
     assert all(0 < share < 1 for share in outcome.funnel_share.values())
