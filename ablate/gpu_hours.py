@@ -103,12 +103,10 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
     """
     recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}
-    classified = {label: recipe for label, recipe in recipes.items() if isinstance(recipe, ClassifyRecipe)}
-    counted = {recipe: costs[label] for label, recipe in classified.items() if label in costs}  # audit copies by recipe
+    ours = {label: one for label, one in recipes.items() if isinstance(one, ClassifyRecipe | SceneFields)}
+    counted = {recipe: costs[label] for label, recipe in ours.items() if label in costs}  # audit copies by recipe
     hours: dict[str, float | None] = {}
-    for label, recipe in recipes.items():
-        each = None
-        if isinstance(recipe, ClassifyRecipe | SceneFields):
-            each = trial_gpu_hours(recipe, counted.get(recipe))
+    for label in recipes:
+        each = trial_gpu_hours(ours[label], counted.get(ours[label])) if label in ours else None
         hours |= {key: each for seed in plan.seeds if (key := plan.memberships[label, seed]) not in known}
     return hours
