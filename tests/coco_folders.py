@@ -1,4 +1,4 @@
-"""Small COCO folders: a bright object on a dark ground in the left part of each image."""
+"""Small COCO folders: a bright object in the left part of each image, on a dark ground of noise."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def put_coco(
         for image_id, (width, height) in enumerate(sizes, start=1):
             name = f"{image_id:012d}.jpg"
             box = [width // 8, height // 4, width // 4, height // 3]
-            pixels = np.zeros((height, width, 3), dtype=np.uint8)
+            pixels = np.random.default_rng(image_id).integers(0, 60, (height, width, 3), dtype=np.uint8)
             pixels[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] = 255
             Image.fromarray(pixels).save(folder / name, quality=95)
             document["images"].append({"id": image_id, "file_name": name, "width": width, "height": height})

@@ -9,8 +9,19 @@ import pytest
 from pydantic import BaseModel
 
 from ablate.errors import AblateError
-from ablate.presets import FULL_SIZE, NETWORK, PAPER_TEXT, PRESETS, RELEASED_CODE, preset_fields, preset_of
-from ablate.recipe import ClassifyRecipe, TrainingFields, inapplicable_fields
+from ablate.presets import (
+    FULL_SIZE,
+    NETWORK,
+    PAPER_TEXT,
+    PRESETS,
+    RELEASED_CODE,
+    TEXT_DETECTION,
+    TEXT_SEGMENTATION,
+    preset_fields,
+    preset_of,
+)
+from ablate.recipe import ActivationFields, ClassifyRecipe, TrainingFields, inapplicable_fields
+from ablate.scene_recipes import BackboneTraining, DetectRecipe, SegmentRecipe
 
 PAIRS = [(name, model) for name in PRESETS for model in NETWORK[name]]
 OTHER: dict[str, tuple[Any, ...]] = {
@@ -63,6 +74,39 @@ def test_what_tables_vary_leaves_the_preset_as_it_is() -> None:
     varied = {"activation": "swish", "stages": [2], "layers": ["3x3"], "norm": "gn", "window": "7x7", "se": True}
     assert preset_of(recipe_of(PAPER_TEXT, "resnet50", **varied)) == PAPER_TEXT
     assert preset_of(recipe_of(PAPER_TEXT, "resnet50", resolution_px=224)) == PAPER_TEXT
+
+
+def detector_of(**changes: Any) -> DetectRecipe:
+    fields = preset_fields(PAPER_TEXT, "resnet50")
+    backbone = {name: value for name, value in fields.items() if name in BackboneTraining.model_fields}
+    network = {name: value for name, value in fields.items() if name in ActivationFields.model_fields}
+    return DetectRecipe(**{**network, **TEXT_DETECTION, "backbone": BackboneTraining(**backbone), **changes})
+
+
+def test_a_detector_has_the_papers_preset_where_it_and_its_backbone_train_by_it() -> None:
+    assert preset_of(detector_of()) == PAPER_TEXT
+    assert preset_of(detector_of(activation="swish")) == PAPER_TEXT
+    other = BackboneTraining(**{**detector_of().backbone.model_dump(), "lr": 0.2})
+    for changes in (
+        {"backbone": None},
+        {"backbone": other},
+        {"batch_size": 16},
+        {"resolution_px": 800},
+        {"width": 0.5},
+    ):
+        assert preset_of(detector_of(**changes)) is None, changes
+    free = {"epochs", "channels_last", "backbone"}
+    assert {*TEXT_DETECTION} >= DetectRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
+
+
+def test_a_segmenter_has_the_papers_preset_where_it_and_its_backbone_train_by_it() -> None:
+    of_network = {name: getattr(detector_of(), name) for name in (*ActivationFields.model_fields, "backbone")}
+    recipe = SegmentRecipe(**{**of_network, **TEXT_SEGMENTATION})
+    assert preset_of(recipe) == PAPER_TEXT
+    for changes in ({"backbone": None}, {"crop_px": 512}, {"batch_size": 8}, {"aux_weight": 0.0}, {"width": 0.5}):
+        assert preset_of(recipe.model_copy(update=changes)) is None, changes
+    free = {"epochs", "channels_last", "backbone"}
+    assert {*TEXT_SEGMENTATION} >= SegmentRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
 
 
 def test_no_other_recipe_has_a_preset() -> None:

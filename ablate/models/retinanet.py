@@ -96,7 +96,7 @@ class RetinaNet(nn.Module):
         maps = list(self.pyramid(self.backbone(images)).values())  # (B, pyramid_channels, H / stride, W / stride) each
         said = self.head(maps)
         counts = [ANCHORS * found.shape[-2] * found.shape[-1] for found in maps]
-        level = torch.arange(LEVELS, device=images.device).repeat_interleave(torch.tensor(counts, device=images.device))
+        level = torch.cat([images.new_full((count,), place, dtype=torch.int64) for place, count in enumerate(counts)])
         return Predictions(said["cls_logits"].float(), said["bbox_regression"].float(), self._place(maps), level)
 
     def _place(self, maps: Sequence[Tensor]) -> Tensor:

@@ -119,10 +119,10 @@ def test_an_output_that_is_not_finite_is_a_divergence() -> None:
 def test_a_real_training_finds_the_objects(tmp_path: Path, root: Path) -> None:
     rng = np.random.default_rng(0)
     put_coco(root / "coco", [(int(width), 64) for width in rng.integers(60, 90, 24)])
-    recipe = recipe_of(activation="frelu", epochs=30, lr=0.01, schedule="linear", warmup_steps=20)
+    recipe = recipe_of(activation="frelu", epochs=20, lr=0.004, schedule="linear", warmup_steps=20)
     outcome, curve = run_to_end(train(recipe, 0, tmp_path, {}))
     assert outcome.status == "succeeded"
-    assert outcome.metrics["ap50_pct"] > 60  # one that guesses places has next to nothing
+    assert outcome.metrics["ap50_pct"] > 80  # 100 was seen; one that guesses places has next to nothing
     assert curve[-1].metrics["train_loss"] < curve[0].metrics["train_loss"] / 2
     assert outcome.funnel_share
     assert all(0 < share < 1 for share in outcome.funnel_share.values())
@@ -173,7 +173,7 @@ def test_the_backbone_starts_from_the_weights_of_its_trial(parent: Path) -> None
 
 
 def test_a_trial_trains_the_backbone_that_is_not_here_and_names_its_key(tmp_path: Path) -> None:
-    blueprint = build_blueprint(get_task("detect"), backbone_recipe(freeze_norm=True))
+    blueprint = build_blueprint(get_task("detect"), backbone_recipe(freeze_norm=True, lr=0.001))
     trial = blueprint.at(seed=1)
     assert trial.needs == {"backbone": blueprint.needs["backbone"].at(1).key}
     outcome, _ = run_to_end(run_trial(trial, tmp_path))

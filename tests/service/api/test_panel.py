@@ -1,4 +1,4 @@
-"""The picture of a study of scenes: put together of what its trials left, else 404 with the reason."""
+"""The picture of a study of scenes: what its trials left, put together, and 404 with the reason where there is none."""
 
 from __future__ import annotations
 
