@@ -36,7 +36,7 @@ TEST_BATCH = 32
 Batch = tuple[Tensor, list[Objects]]
 
 
-class TestBatch(NamedTuple):
+class EvalBatch(NamedTuple):
     """Test images of one size.
 
     Attributes:
@@ -92,14 +92,14 @@ class CocoSource:
         ]
         return self._inputs([image for image, _ in examples]), [objects for _, objects in examples]
 
-    def test_batches(self) -> Iterator[TestBatch]:
+    def test_batches(self) -> Iterator[EvalBatch]:
         """The test images in their order; a batch has images of one size, so that none depends on its neighbours."""
         self.close()
         sizes = fitted_sizes(self.test, self.short_px)
         groups = [list(group) for _, group in groupby(range(len(sizes)), key=sizes.__getitem__)]
         pieces = [group[at : at + TEST_BATCH] for group in groups for at in range(0, len(group), TEST_BATCH)]
         for indices, images in zip(pieces, self._read_pieces(pieces), strict=True):
-            yield TestBatch(self._inputs(images), indices, sizes[indices[0]])
+            yield EvalBatch(self._inputs(images), indices, sizes[indices[0]])
 
     def ready(self, train: bool) -> Iterator[None]:
         """Read the images that are held; yields after each."""
@@ -203,8 +203,10 @@ def count_bytes(split: Annotations, short_px: int) -> int:
     return sum(3 * height * width for height, width in fitted_sizes(split, short_px))
 
 
-_held: dict[tuple[str, int], Tensor] = {}
-"""Path and `resolution_px` -> image; one for all trials of a process, as `data.load` has it."""
+_shelves: dict[tuple[Path, int], dict[int, Tensor]] = {}
+"""Folder and `resolution_px` -> id -> image; one for all trials of a process, as `data.load` has it."""
+SHELVES = 2
+"""The training and the test images of one set; those of the set before go."""
 
 
 def hold(split: Annotations, index: int, short_px: int) -> Tensor:
@@ -213,8 +215,12 @@ def hold(split: Annotations, index: int, short_px: int) -> Tensor:
     Raises:
         DataError: see `read_example`.
     """
-    path = split.path(index)
-    key = path, short_px
-    if key not in _held:
-        _held[key] = read_fitted(split, index, short_px)
-    return _held[key]
+    place = split.folder, short_px
+    if place not in _shelves:
+        while len(_shelves) >= SHELVES:
+            _shelves.pop(next(iter(_shelves)))
+        _shelves[place] = {}
+    shelf, image_id = _shelves[place], int(split.image_ids[index])
+    if image_id not in shelf:
+        shelf[image_id] = read_fitted(split, index, short_px)
+    return shelf[image_id]

@@ -16,7 +16,7 @@ from ablate.models.retinanet import Predictions, RetinaNet, detect_objects, dete
 from ablate.scene_recipes import DetectRecipe
 from ablate.training import backbones, loop
 from ablate.training.coco import Objects
-from ablate.training.coco_source import CocoSource, TestBatch
+from ablate.training.coco_source import CocoSource, EvalBatch
 from ablate.training.detection_metrics import Detections, average_precision
 from ablate.training.detection_panel import draw_panel
 from ablate.training.determinism import Streams
@@ -97,7 +97,7 @@ def _detect(
         yield
 
 
-def _as_stored(source: CocoSource, batch: TestBatch, said: Predictions) -> list[Detections]:
+def _as_stored(source: CocoSource, batch: EvalBatch, said: Predictions) -> list[Detections]:
     """Detections in pixels of the stored images."""
     scales = source.test.sizes[batch.indices] / batch.size  # (B, 2), height and width
     stored: list[Detections] = []
