@@ -134,11 +134,12 @@ def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int,
 
 
 def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Firing]]:
-    """(schedule, firing) of those that did not happen since a moment, newest first."""
+    """(schedule, firing) of those since a moment that did not happen, or stand for some that did not; newest first."""
+    of_interest = firings.c.state.in_(("skipped", "missed", "refused")) | (firings.c.stands_for > 1)
     statement = (
         _FIRINGS.add_columns(schedules.c.name)
         .join(schedules, schedules.c.seq == firings.c.schedule_seq)
-        .where(firings.c.state.in_(("skipped", "missed", "refused")), firings.c.instant >= since)
+        .where(of_interest, firings.c.instant >= since)
         .order_by(firings.c.id.desc())
         .limit(200)
     )

@@ -197,6 +197,12 @@ def list_studies(connection: Connection, wanted: Wanted, *, limit: int, before: 
     return [_stored(row) for row in connection.execute(statement)]
 
 
+def list_ended(connection: Connection, since: datetime, limit: int) -> list[Stored]:
+    """Studies that ended since a moment, the last one first."""
+    statement = select(*FIELDS).where(studies.c.ended_at >= since).order_by(studies.c.ended_at.desc()).limit(limit)
+    return [_stored(row) for row in connection.execute(statement)]
+
+
 def _stored(row: Row[Any]) -> Stored:
     return Stored(**row._mapping)
 
