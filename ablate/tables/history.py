@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Literal
 
 from ablate.errors import TableError, nearest, quote
@@ -178,7 +179,7 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
     """The windows that are full; each holds until the next begins."""
     windows = []
     begins = sorted(restarts)
-    for begin, end in zip(begins, [*begins[1:], None], strict=True):
+    for begin, end in zip_longest(begins, begins[1:]):
         stretch = [point for point in points if point.at >= begin and (end is None or point.at < end)]
         window = stretch[:reference]
         if len(window) == reference:
