@@ -190,9 +190,9 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
 
 
 def alarm_sentence(alarm: HistoryAlarm, decimals: int) -> str:
-    """An alarm in words: `mean up by about 0.82 since 2026-03-02, seen on 2026-03-06`. Dates are UTC."""
+    """An alarm in words: `mean up about 0.82 since 2026-03-02, seen 2026-03-06`. Dates are UTC."""
     size = number(abs(alarm.size), places_of([alarm.size], decimals))
-    return f"mean {alarm.direction} by about {size} since {_day(alarm.changed_at)}, seen on {_day(alarm.at)}"
+    return f"mean {alarm.direction} about {size} since {_day(alarm.changed_at)}, seen {_day(alarm.at)}"
 
 
 def _day(at: datetime) -> str:

@@ -24,7 +24,7 @@ from ablate.tables.history_markdown import history_decimals
 
 WIDTH_IN, PANEL_IN = 4.1, 1.55
 TITLE_CHARACTERS, TITLE_PT, LABEL_PT = 46, 10, 8.5
-TITLE_IN, LABEL_IN = 3.9, 3.5
+TITLE_IN, LABEL_IN = 3.9, 3.6
 """Room for a line of the title, and of a panel's heading."""
 DAY_S = 86_400
 HALF_FIRING = 0.5

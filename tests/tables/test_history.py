@@ -102,7 +102,7 @@ def test_the_markdown_table_has_a_line_for_each_firing_newest_first(two):
     alarmed = next(line for line in lines if line.startswith("| 2026-01-26"))
     assert "alarm: B, A" in alarmed or "alarm: A, B" in alarmed
     assert "first changed: B" in next(line for line in lines if line.startswith("| 2026-01-24"))
-    assert "- A: mean down by about 0.82 since 2026-01-23, seen on 2026-01-26; open" in text
+    assert "- A: mean down about 0.82 since 2026-01-23, seen 2026-01-26; open" in text
     assert "acknowledged: new \\| data" in text
 
 
