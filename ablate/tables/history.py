@@ -58,16 +58,16 @@ class HistoryAlarm(Document):
         row: its label.
         at: instant of the firing at which it was known.
         changed_at: of the estimated first changed firing.
-        direction: of the metric's number.
-        size: of the change, in units of the metric.
+        direction, size: of the change of the mean, in units of the metric; null where a repeated trial did not give its
+            stored numbers.
         acknowledged: the reason that was given; null while it is open.
     """
 
     row: str
     at: datetime
     changed_at: datetime
-    direction: Literal["up", "down"]
-    size: float
+    direction: Literal["up", "down"] | None = None
+    size: float | None = None
     acknowledged: str | None = None
 
 
@@ -191,8 +191,11 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
 
 def alarm_sentence(alarm: HistoryAlarm, decimals: int) -> str:
     """An alarm in words: `mean up about 0.82 since 2026-03-02, seen 2026-03-06`. Dates are UTC."""
+    known = f"seen {_day(alarm.at)}"
+    if alarm.direction is None or alarm.size is None:
+        return f"not the stored numbers since {_day(alarm.changed_at)}, {known}"
     size = number(abs(alarm.size), places_of([alarm.size], decimals))
-    return f"mean {alarm.direction} about {size} since {_day(alarm.changed_at)}, seen {_day(alarm.at)}"
+    return f"mean {alarm.direction} about {size} since {_day(alarm.changed_at)}, {known}"
 
 
 def _day(at: datetime) -> str:
