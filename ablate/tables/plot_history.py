@@ -90,7 +90,8 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
         axes.vlines(places, low, high, **INTERVAL)
     axes.plot([_x(point.at) for point in row.points], [point.mean for point in row.points], **POINT)
     for alarm in row.alarms:
-        _mark(axes, alarm.changed_at, CHANGED)
+        if alarm.changed_at != alarm.at:
+            _mark(axes, alarm.changed_at, CHANGED)
         _mark(axes, alarm.at, _look(alarm))
     axes.set_title(canvas.printable(_title(row, history_decimals(history))), fontsize=LABEL_PT)
     axes.grid(axis="y", color=canvas.FAINT, linewidth=0.5)
@@ -134,7 +135,7 @@ def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
         "printed difference": (PRINTED, any(row.printed is not None for row in rows)),
         "alarm": (OPEN, any(alarm.acknowledged is None for alarm in alarms)),
         "acknowledged alarm": (CLOSED, any(alarm.acknowledged is not None for alarm in alarms)),
-        "estimated change": (CHANGED, bool(alarms)),
+        "estimated change": (CHANGED, any(alarm.changed_at != alarm.at for alarm in alarms)),
     }
     handles: list[Artist] = []
     for label, (look, is_there) in lines.items():
