@@ -15,8 +15,9 @@ Within 9 % of the stated time, then, for every noise without ties in rows that a
 seeds are correlated: Bonferroni makes alarms rarer than stated, up to 1.6 times here. So does a metric in steps as
 coarse as its noise, since ties weaken ranks, up to 2.6 times.
 
-A row shifts at firing 60, counted from 0 (n = 1,000 histories each, less those with an alarm before): mean delay of those found within
-200 firings, 1 being the first changed one; in brackets the share found within 40; the share of these dated to +-2:
+A row shifts at firing 60, counted from 0 (n = 1,000 histories each, less those with an alarm before): mean delay of
+those found within 200 firings, 1 being the first changed one; in brackets the share found within 40; the share of these
+dated to +-2:
 
                          1 row             5 rows             10 rows
     normal      0.5 sd  44.7 (.57) .33     53.4 (.31) .36     55.5 (.22) .36
