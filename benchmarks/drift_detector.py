@@ -1,6 +1,47 @@
 """How often the watch over a schedule cries wolf, and how soon it sees a change, over simulated means of a row.
 
-nice python -m benchmarks.drift_detector
+Mean firings between false alarms, over all rows, for a stated 200 (standard error; n = 2,000 histories each, reference
+of 4 firings):
+
+                                 1 row        5 rows       10 rows
+    normal                         206 (4)      213 (4)      215 (4)
+    normal, rows correlated 0.7    204 (4)      276 (6)      328 (7)
+    exponential                    205 (4)      212 (4)      215 (5)
+    lognormal                      188 (4)      192 (4)      203 (4)
+    t3                             204 (4)      210 (4)      217 (4)
+    in steps of 1 sd               375 (8)      499 (11)     512 (12)
+
+Within 9 % of the stated time, then, for every noise without ties in rows that are independent. Rows that share their
+seeds are correlated: Bonferroni makes alarms rarer than stated, up to 1.6 times here. So does a metric in steps as
+coarse as its noise, since ties weaken ranks, up to 2.6 times.
+
+A row shifts at firing 60, counted from 0 (n = 1,000 histories each, less those with an alarm before): mean delay of
+those found within 200 firings, 1 being the first changed one; in brackets the share found within 40; the share of these
+dated to +-2:
+
+                         1 row             5 rows             10 rows
+    normal      0.5 sd  44.7 (.57) .33     53.4 (.31) .36     55.5 (.22) .36
+    normal        1 sd  11.0 (.97) .58     17.1 (.92) .59     20.6 (.86) .60
+    normal        2 sd   3.8 (1.00) .88     5.3 (1.00) .90     6.0 (1.00) .89
+    exponential 0.5 sd  41.3 (.60) .49     44.8 (.37) .48     46.4 (.27) .51
+    exponential   1 sd  11.4 (.98) .75     16.0 (.93) .73     17.7 (.91) .72
+    exponential   2 sd   4.3 (1.00) .86     6.2 (1.00) .88     7.0 (1.00) .89
+    lognormal   0.5 sd  22.8 (.86) .66     27.0 (.70) .65     26.4 (.69) .65
+    lognormal     1 sd   6.6 (1.00) .80     9.9 (1.00) .81    10.8 (.99) .83
+    lognormal     2 sd   3.8 (1.00) .90     5.4 (1.00) .89     6.1 (1.00) .90
+    t3          0.5 sd  29.8 (.75) .42     39.5 (.48) .47     40.3 (.39) .44
+    t3            1 sd   7.3 (1.00) .74    10.8 (.99) .72     12.1 (.99) .71
+    t3            2 sd   3.5 (1.00) .89     4.9 (1.00) .91     5.5 (1.00) .89
+
+A change of 2 sd at firing 60 of 100 is always found, and dated to +-2 firings in 9 of 10; one of 1 sd in 6 to 8 of 10;
+half a sd is mostly not found in time. The size that an alarm states is too large by 30 to 40 % at 1 sd and by 5 % at
+2 sd (normal). Early changes are harder. Normal noise, share found within 40 firings and mean delay, 1 and 10 rows:
+
+    at firing 4, right behind the reference: 2 sd .49 and .20; 5 sd 1.00 (12) and .99 (26); 50 sd 1.00 (1) and 1.00 (6)
+    at firing 8: 1 sd .45 and .14; 2 sd .88 (15) and .58 (20); 5 sd 1.00 (5) and 1.00 (9)
+    at firing 20: 1 sd .80 (22) and .46 (27); 2 sd 1.00 (5) and .99 (9)
+
+    nice python -m benchmarks.drift_detector
 """
 
 from __future__ import annotations
@@ -10,12 +51,13 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ablate.statistics.detectors import DIFFERENT_RUN, Thresholds, thresholds, values_needed
+from ablate.statistics.detectors import DIFFERENT_RUN, Thresholds, thresholds
 from ablate.statistics.drift import LEAST_REFERENCE, MEAN_TIME, Alarm, Firing, watch
 from ablate.statistics.sequential_ranks import ALLOWANCE
 
@@ -105,7 +147,8 @@ class Flock:
     def _apart(self) -> Iterator[NDArray[np.bool_]]:
         """Each split once: at the firing at which it has as many behind it as it needs."""
         for split in range(max(LEAST_REFERENCE, self.n - 64), self.n):
-            if split + values_needed(split, self.at.apart) == self.n:
+            needed = next(n for n in count(1) if math.comb(split + n, n) >= 1 / self.at.apart)
+            if split + needed == self.n:
                 before, behind = self.values[:, :, :split], self.values[:, :, split : self.n]
                 yield behind.min(axis=2) > before.max(axis=2)
                 yield behind.max(axis=2) < before.min(axis=2)

@@ -114,7 +114,11 @@ def _find_jump(distances: Sequence[float | None], reference: int, height: float)
 
 
 def _find_apart(values: Sequence[float], reference: int, chance: float) -> Crossing | None:
-    """The first value with which all from a split on lie on one side of all before it, against so small a chance."""
+    """The first value with which all from a split on lie on one side of all before it, against so small a chance.
+
+    n exchangeable values lie above m others in one of C(m + n, n) orders. A split that once was not apart never is, so
+    that each has one value at which it can cross, and there is one split a value.
+    """
     highest, lowest = list(accumulate(values, max)), list(accumulate(values, min))
     for place in range(reference, len(values)):
         low = high = values[place]
@@ -123,21 +127,9 @@ def _find_apart(values: Sequence[float], reference: int, chance: float) -> Cross
             if low <= highest[reference - 1] and high >= lowest[reference - 1]:
                 break  # nor does any earlier split lie apart
             is_apart = low > highest[split - 1] or high < lowest[split - 1]
-            if is_apart and place + 1 - split >= values_needed(split, chance):
+            if is_apart and math.comb(place + 1, split) >= 1 / chance:
                 return Crossing(place, split, "apart")
     return None
-
-
-@lru_cache(maxsize=65536)
-def values_needed(before: int, chance: float) -> int:
-    """The fewest values behind so many that are all above them with at most this chance, if they are exchangeable.
-
-    n values lie above m others in one of C(m + n, n) orders of rank.
-    """
-    behind = 1
-    while chance * math.comb(before + behind, behind) < 1:
-        behind += 1
-    return behind
 
 
 def _find_shift(values: Sequence[float], sums: Sequence[tuple[float, float]], height: float) -> Crossing | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Literal
 
 from ablate.errors import TableError, nearest, quote
@@ -57,16 +58,16 @@ class HistoryAlarm(Document):
         row: its label.
         at: instant of the firing at which it was known.
         changed_at: of the estimated first changed firing.
-        direction: of the metric's number.
-        size: of the change, in units of the metric.
+        direction, size: of the change of the mean, in units of the metric; null where a repeated trial did not give its
+            stored numbers.
         acknowledged: the reason that was given; null while it is open.
     """
 
     row: str
     at: datetime
     changed_at: datetime
-    direction: Literal["up", "down"]
-    size: float
+    direction: Literal["up", "down"] | None = None
+    size: float | None = None
     acknowledged: str | None = None
 
 
@@ -178,7 +179,7 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
     """The windows that are full; each holds until the next begins."""
     windows = []
     begins = sorted(restarts)
-    for begin, end in zip(begins, [*begins[1:], None], strict=True):
+    for begin, end in zip_longest(begins, begins[1:]):
         stretch = [point for point in points if point.at >= begin and (end is None or point.at < end)]
         window = stretch[:reference]
         if len(window) == reference:
@@ -189,9 +190,12 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
 
 
 def alarm_sentence(alarm: HistoryAlarm, decimals: int) -> str:
-    """An alarm in words: `mean up by about 0.82 since 2026-03-02, seen on 2026-03-06`. Dates are UTC."""
+    """An alarm in words: `mean up about 0.82 since 2026-03-02, seen 2026-03-06`. Dates are UTC."""
+    known = f"seen {_day(alarm.at)}"
+    if alarm.direction is None or alarm.size is None:
+        return f"not the stored numbers since {_day(alarm.changed_at)}, {known}"
     size = number(abs(alarm.size), places_of([alarm.size], decimals))
-    return f"mean {alarm.direction} by about {size} since {_day(alarm.changed_at)}, seen on {_day(alarm.at)}"
+    return f"mean {alarm.direction} about {size} since {_day(alarm.changed_at)}, {known}"
 
 
 def _day(at: datetime) -> str:

@@ -23,7 +23,9 @@ from ablate.tables.history import History, HistoryAlarm, HistoryRow, alarm_sente
 from ablate.tables.history_markdown import history_decimals
 
 WIDTH_IN, PANEL_IN = 4.1, 1.55
-TITLE_CHARACTERS, LABEL_CHARACTERS = 46, 48
+TITLE_CHARACTERS, TITLE_PT, LABEL_PT = 46, 10, 8.5
+TITLE_IN, LABEL_IN = 3.9, 3.6
+"""Room for a line of the title, and of a panel's heading."""
 DAY_S = 86_400
 HALF_FIRING = 0.5
 """By how much of the typical pause between firings a shaded window reaches beyond its ends."""
@@ -51,8 +53,9 @@ def draw_history(history: History, row: str | None = None) -> Figure:
     """
     rows = [history.row(row)] if row is not None else history.rows
     figure = Figure(figsize=(WIDTH_IN, 1.5 + PANEL_IN * max(1, len(rows))), layout="constrained", facecolor="white")
-    title = canvas.wrapped(f"{history.schedule}: {history.measure}", TITLE_CHARACTERS)
-    figure.suptitle(canvas.printable(title), x=0.01, ha="left", fontsize=10)
+    lines = canvas.wrapped(f"{history.schedule}: {history.measure}", TITLE_CHARACTERS).splitlines()
+    title = "\n".join(canvas.fitted(line, TITLE_IN, TITLE_PT) for line in lines)
+    figure.suptitle(canvas.printable(title), x=0.01, ha="left", fontsize=TITLE_PT)
     if not any(one.points for one in rows):
         axes = figure.add_subplot()
         axes.set_axis_off()
@@ -81,24 +84,26 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
         axes.axhline(0, color=canvas.GREY, linewidth=0.8, zorder=0)
     if row.printed is not None:
         axes.axhline(row.printed, **PRINTED)
-    for point in row.points:
-        if point.low is not None and point.high is not None:
-            axes.plot([_x(point.at)] * 2, [point.low, point.high], **INTERVAL)
+    ends = [(_x(one.at), one.low, one.high) for one in row.points if one.low is not None and one.high is not None]
+    if ends:
+        places, low, high = zip(*ends, strict=True)
+        axes.vlines(places, low, high, **INTERVAL)
     axes.plot([_x(point.at) for point in row.points], [point.mean for point in row.points], **POINT)
     for alarm in row.alarms:
-        _mark(axes, alarm.changed_at, CHANGED)
+        if alarm.changed_at != alarm.at:
+            _mark(axes, alarm.changed_at, CHANGED)
         _mark(axes, alarm.at, _look(alarm))
-    axes.set_title(canvas.printable(_title(row, history_decimals(history))), fontsize=8.5)
+    axes.set_title(canvas.printable(_title(row, history_decimals(history))), fontsize=LABEL_PT)
     axes.grid(axis="y", color=canvas.FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(x=0.03, y=0.12)
 
 
 def _title(row: HistoryRow, decimals: int) -> str:
-    """The label, and below it what is open, or how many alarms were acknowledged."""
-    label = canvas.shortened(row.label, LABEL_CHARACTERS)
+    """The label, and below it the alarms that are open."""
     still = [alarm for alarm in row.alarms if alarm.acknowledged is None]
-    return "\n".join([label, *(alarm_sentence(alarm, decimals) for alarm in still)])
+    lines = [row.label, *(alarm_sentence(alarm, decimals) for alarm in still)]
+    return "\n".join(canvas.fitted(line, LABEL_IN, LABEL_PT) for line in lines)
 
 
 def _look(alarm: HistoryAlarm) -> dict[str, Any]:
@@ -126,11 +131,11 @@ def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
     alarms = [alarm for row in rows for alarm in row.alarms]
     has_interval = any(point.low is not None for row in rows for point in row.points)
     lines = {
-        "mean of a firing, 95 % interval" if has_interval else "a firing": (POINT, True),
+        "mean, 95 % interval" if has_interval else "one seed": (POINT, True),
         "printed difference": (PRINTED, any(row.printed is not None for row in rows)),
         "alarm": (OPEN, any(alarm.acknowledged is None for alarm in alarms)),
         "acknowledged alarm": (CLOSED, any(alarm.acknowledged is not None for alarm in alarms)),
-        "first changed (estimated)": (CHANGED, bool(alarms)),
+        "estimated change": (CHANGED, any(alarm.changed_at != alarm.at for alarm in alarms)),
     }
     handles: list[Artist] = []
     for label, (look, is_there) in lines.items():
