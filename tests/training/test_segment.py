@@ -151,6 +151,17 @@ def test_scenes_decoded_on_the_way_are_those_held_in_memory(monkeypatch: pytest.
     )
 
 
+def test_scenes_of_the_last_data_set_alone_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("data", "other", "third"):
+        monkeypatch.setenv("ABLATE_DATA", str(tmp_path / name))
+        root = write_tree(tmp_path / name / "cityscapes")
+        source = street_source.StreetSource(tiny(), Streams(0))
+        for is_train in (True, False):
+            list(source.ready(is_train))
+        assert set(street_source._shelves) == {root / "leftImg8bit" / split for split in ("train", "val")}
+        assert source.train.read(0)[0] is source.train.read(0)[0]
+
+
 def test_a_backbone_starts_from_its_trial_and_its_weights_matter(tmp_path: Path) -> None:
     recipe = tiny(backbone=BACKBONE, steps=1)
     parent = recipe.backbone_recipe()
