@@ -8,6 +8,7 @@ and slow disks fall short of it, so read the hours as the least to expect.
 
 A detector's image is counted as the backbone's multiply-adds at 224 px, scaled by area, and those of the pyramid's 3x3
 convolutions and the heads at every place of every level. The pyramid's 1x1 convolutions (about 2 % more) are left out.
+A segmenter's image is counted by its pixels, as PSPNet on the published ResNet-50 with both heads, without funnels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Collection, Mapping
 from ablate.datasets import describe
 from ablate.plan import Plan
 from ablate.recipe import ClassifyRecipe
-from ablate.scene_recipes import DetectRecipe, SceneFields
+from ablate.scene_recipes import DetectRecipe, SceneFields, SegmentRecipe
 from ablate.trial import Cost
 
 PASSES = 3
@@ -31,6 +32,8 @@ FINEST_STRIDE, LEVELS, ANCHORS = 8, 5, 9
 """Of RetinaNet on a network with the published stem: pixels per place of its finest level; boxes a place."""
 ASPECT = 4 / 3
 """Of most of COCO's images."""
+PSPNET_PER_PIXEL = 710_800
+"""Multiply-adds of PSPNet on ResNet-50 v1 with its auxiliary head, for each pixel of the image."""
 RATE: Mapping[str, float] = {name: images * PASSES * RESNET50 for name, images in IMAGES_PER_S.items()}
 """Multiply-adds a second, by precision."""
 
@@ -38,7 +41,7 @@ BASIS = (
     "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
     "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
     "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as "
-    "ResNet-50. Of detectors, those on published networks are counted"
+    "ResNet-50. Of detectors, those on published networks are counted, of segmenters those on ResNet-50"
 )
 
 
@@ -49,17 +52,23 @@ def count_images(recipe: ClassifyRecipe | SceneFields) -> int:
     return steps * recipe.batch_size
 
 
-def trial_gpu_hours(recipe: ClassifyRecipe | DetectRecipe, cost: Cost | None) -> float | None:
+def trial_gpu_hours(recipe: ClassifyRecipe | SceneFields, cost: Cost | None) -> float | None:
     """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50.
 
     Returns:
-        None for a detector on a network with a small stem, whose levels lie elsewhere.
+        None for a detector on a network with a small stem, whose levels lie elsewhere, and for a segmenter on another
+        network than the published ResNet-50, or with another head.
     """
     multiply_adds: float = cost.multiply_adds if cost else RESNET50
     if isinstance(recipe, DetectRecipe):
         if recipe.stem != "imagenet":
             return None
         multiply_adds = detector_multiply_adds(recipe, multiply_adds)
+    if isinstance(recipe, SegmentRecipe):
+        network = (recipe.model, recipe.width, recipe.depth, recipe.stem, recipe.pyramid_channels)
+        if network != ("resnet50", 1.0, None, "imagenet", 512):
+            return None
+        multiply_adds = PSPNET_PER_PIXEL * count_pixels(recipe)
     return multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
 
 
@@ -74,6 +83,13 @@ def detector_multiply_adds(recipe: DetectRecipe, backbone: float) -> float:
     return total
 
 
+def count_pixels(recipe: SegmentRecipe) -> int:
+    """Pixels of a scene as it is trained on. Streets are twice as wide as they are high."""
+    if recipe.augment == "scale_crop_flip" and recipe.crop_px:
+        return recipe.crop_px**2
+    return 2 * (recipe.resolution_px or describe(recipe.dataset).resolution_px) ** 2
+
+
 def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collection[str]) -> dict[str, float | None]:
     """GPU-hours of every distinct trial that is still to be trained, by key.
 
@@ -83,11 +99,11 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
         known: keys of the trials that have a result.
 
     Returns:
-        None for a trial whose task is another than `classify` and `detect`, and where `trial_gpu_hours` has none.
+        None for a trial of an operator's own task, and where `trial_gpu_hours` has none.
     """
     recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}
-    ours = {label: one for label, one in recipes.items() if isinstance(one, ClassifyRecipe | DetectRecipe)}
+    ours = {label: one for label, one in recipes.items() if isinstance(one, ClassifyRecipe | SceneFields)}
     counted = {recipe: costs[label] for label, recipe in ours.items() if label in costs}  # audit copies by recipe
     hours: dict[str, float | None] = {}
     for label in recipes:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from ablate.errors import AblateError, nearest, quote
 from ablate.recipe import OWN_NETWORKS, ClassifyRecipe
-from ablate.scene_recipes import DetectRecipe
+from ablate.scene_recipes import DetectRecipe, SegmentRecipe
 
 PAPER_TEXT, RELEASED_CODE = PRESETS = ("paper-text", "released-code")
 
@@ -74,6 +74,28 @@ TEXT_DETECTION: dict[str, Any] = {
     "test_images": 0,  # [Q] all
 }
 """RetinaNet on COCO, of which the text says two things. The backbone comes from a trial of `paper-text`."""
+
+TEXT_SEGMENTATION: dict[str, Any] = {
+    "dataset": "cityscapes",  # [Q] finely labelled train and val
+    "batch_size": 16,  # [Q] 2 a GPU, 8 GPUs
+    "lr": 0.01,  # [U] base
+    "schedule": "poly",  # [U] of power 0.9
+    "weight_decay": 1e-4,  # [U]
+    "momentum": 0.9,  # [A]
+    "warmup_steps": 0,  # [A]
+    "steps": 37_000,  # [A] 200 epochs, as PSPNet is trained on Cityscapes by its authors' later code
+    "augment": "scale_crop_flip",  # [A] PSPNet's own, but for rotation and blur
+    "crop_px": 712,  # [A] its 713, as a multiple of the last map's stride
+    "pyramid_channels": 512,  # [A] as the next two: PSPNet's own
+    "aux_weight": 0.4,
+    "dropout": 0.1,
+    "freeze_norm": False,  # [A] statistics over all 16 images, as PSPNet's own
+    "resolution_px": 0,  # [A] as stored; tested on whole scenes
+    "precision": "fp32",  # [A]
+    "train_images": 0,  # [Q] all
+    "test_images": 0,  # [Q] all
+}
+"""PSPNet on Cityscapes, of which the text says two things. The backbone comes from a trial of `paper-text`."""
 
 RESNET_CODE_TRAINING: dict[str, Any] = {
     **EVERYWHERE,
@@ -148,9 +170,10 @@ def preset_of(recipe: BaseModel) -> str | None:
     Every training field that the preset pins for the recipe's network must be equal, and the recipe must be of full
     size (`FULL_SIZE`). Fields of the network and the funnel are not looked at: those are what tables vary.
     """
-    if isinstance(recipe, DetectRecipe):
+    if isinstance(recipe, DetectRecipe | SegmentRecipe):
         parent = recipe.backbone_recipe()
-        is_papers = parent is not None and preset_of(parent) == PAPER_TEXT and _trains_by(recipe, TEXT_DETECTION)
+        pinned = TEXT_DETECTION if isinstance(recipe, DetectRecipe) else TEXT_SEGMENTATION
+        is_papers = parent is not None and preset_of(parent) == PAPER_TEXT and _trains_by(recipe, pinned)
         return PAPER_TEXT if is_papers else None
     if not isinstance(recipe, ClassifyRecipe):
         return None

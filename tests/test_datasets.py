@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from ablate.datasets import data_root, describe, describe_for, find, get_path, list_datasets
 from ablate.errors import DataError
 from ablate.members import FASHION_MNIST
+from ablate.recipe import ClassifyRecipe
+from ablate.training.classify import check_data
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +93,8 @@ def test_a_data_set_of_another_task_is_refused_with_those_that_fit() -> None:
         describe_for("segment", "coco")
     with pytest.raises(DataError, match=r"for classify there are: fashion-mnist, digits"):
         describe_for("classify", "scenes-cityscapes")
+
+
+def test_classification_does_not_train_on_scenes() -> None:
+    with pytest.raises(DataError, match=r"'coco' is for the task detect, not classify"):
+        check_data(ClassifyRecipe(dataset="coco"))

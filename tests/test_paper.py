@@ -7,14 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import StudyError, TableError
-from ablate.gpu_hours import RATE, count_images, detector_multiply_adds, outstanding_gpu_hours, trial_gpu_hours
+from ablate.gpu_hours import (
+    PSPNET_PER_PIXEL,
+    RATE,
+    count_images,
+    detector_multiply_adds,
+    outstanding_gpu_hours,
+    trial_gpu_hours,
+)
 from ablate.models.cost import count_cost
 from ablate.models.features import build_features
+from ablate.models.pspnet import PSPNet, build_street_features
 from ablate.models.retinanet import RetinaNet
 from ablate.paper import choose_tables, list_tables
 from ablate.plan import plan_document
 from ablate.recipe import ClassifyRecipe
-from ablate.scene_recipes import DetectRecipe
+from ablate.scene_recipes import DetectRecipe, SegmentRecipe
 from ablate.tables.published import load_published
 from ablate.training.determinism import Streams
 from ablate.trial import Cost
@@ -90,6 +98,20 @@ def test_a_detector_takes_what_its_backbone_and_heads_take_at_its_resolution() -
     hours = trial_gpu_hours(recipe, Cost(params=1, params_without_norm=1, multiply_adds=backbone))
     assert hours == pytest.approx(720_000 * 2 * counted * area * 3 / RATE["fp32"] / 3600, rel=0.04)
     assert trial_gpu_hours(recipe.model_copy(update={"stem": "small_s2"}), None) is None
+
+
+def test_a_segmenter_takes_what_its_pixels_take() -> None:
+    recipe = SegmentRecipe(activation="relu", crop_px=712, steps=37_000)
+    stream, side = Streams(0).on_cpu, 224
+    network = PSPNet(build_street_features(recipe, stream, side), recipe, 19, stream)
+    in_aux = (9 * 1024 * 256 + 256 * 19) * (side // 8) ** 2
+    counted = (count_cost(network, side).multiply_adds + in_aux) / side**2
+    assert counted == pytest.approx(PSPNET_PER_PIXEL, rel=0.005)
+    hours = trial_gpu_hours(recipe, None)
+    assert hours == pytest.approx(37_000 * 16 * 712**2 * counted * 3 / RATE["fp32"] / 3600, rel=0.005)
+    whole = recipe.model_copy(update={"augment": "flip", "dataset": "cityscapes"})
+    assert trial_gpu_hours(whole, None) == pytest.approx((hours or 0) * 1024 * 2048 / 712**2)
+    assert trial_gpu_hours(recipe.model_copy(update={"width": 0.5}), None) is None
 
 
 def test_hours_of_a_study_of_detectors_are_those_of_its_trials_and_their_backbones() -> None:

@@ -16,11 +16,12 @@ from ablate.presets import (
     PRESETS,
     RELEASED_CODE,
     TEXT_DETECTION,
+    TEXT_SEGMENTATION,
     preset_fields,
     preset_of,
 )
 from ablate.recipe import ActivationFields, ClassifyRecipe, TrainingFields, inapplicable_fields
-from ablate.scene_recipes import BackboneTraining, DetectRecipe
+from ablate.scene_recipes import BackboneTraining, DetectRecipe, SegmentRecipe
 
 PAIRS = [(name, model) for name in PRESETS for model in NETWORK[name]]
 OTHER: dict[str, tuple[Any, ...]] = {
@@ -96,6 +97,16 @@ def test_a_detector_has_the_papers_preset_where_it_and_its_backbone_train_by_it(
         assert preset_of(detector_of(**changes)) is None, changes
     free = {"epochs", "channels_last", "backbone"}
     assert {*TEXT_DETECTION} >= DetectRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
+
+
+def test_a_segmenter_has_the_papers_preset_where_it_and_its_backbone_train_by_it() -> None:
+    of_network = {name: getattr(detector_of(), name) for name in (*ActivationFields.model_fields, "backbone")}
+    recipe = SegmentRecipe(**{**of_network, **TEXT_SEGMENTATION})
+    assert preset_of(recipe) == PAPER_TEXT
+    for changes in ({"backbone": None}, {"crop_px": 512}, {"batch_size": 8}, {"aux_weight": 0.0}, {"width": 0.5}):
+        assert preset_of(recipe.model_copy(update=changes)) is None, changes
+    free = {"epochs", "channels_last", "backbone"}
+    assert {*TEXT_SEGMENTATION} >= SegmentRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
 
 
 def test_no_other_recipe_has_a_preset() -> None:

@@ -53,7 +53,7 @@ def rows(scale: str) -> Iterator[Row]:
 def test_a_study_plans_without_a_finding_and_json_plans_the_same_trials(path: Path, scale: str | None) -> None:
     plan = plan_document(read(path), scale=scale)
     assert len(plan.memberships) <= MAX_TRIALS
-    few_seeds = {"power"} if path.stem in ("smoke", "table03") else set()
+    few_seeds = {"power"} if path.stem in ("smoke", "table03", "table04") else set()
     assert {warning.code for warning in plan.warnings} <= few_seeds
     assert plan_document(json.loads(json.dumps(read(path))), scale=scale).memberships == plan.memberships
 
@@ -164,8 +164,22 @@ def test_detection_starts_from_table_1s_trials_and_varies_the_activation_alone()
             assert preset_of(row.recipe) == ("paper-text" if scale == "paper" else None)
 
 
-def test_the_head_of_table_3_says_the_command_and_every_printed_precision() -> None:
-    head = (FOLDER / "table03.toml").read_text(encoding="utf-8").split("\nname =")[0]
-    assert "ablate run studies/table03.toml --scale mini" in head
-    for cells in load_published().column("T3").cells.values():
-        assert cells["map_pct"].text in head
+@pytest.mark.parametrize(("name", "metric"), [("T3", "map_pct"), ("T4", "mean_iu_pct")])
+def test_the_head_of_a_table_of_scenes_says_the_command_and_every_printed_number(name: str, metric: str) -> None:
+    file = f"table0{name[1]}.toml"
+    head = (FOLDER / file).read_text(encoding="utf-8").split("\nname =")[0]
+    assert f"ablate run studies/{file} --scale mini" in head
+    for cells in load_published().column(name).cells.values():
+        assert cells[metric].text in head
+
+
+def test_segmentation_starts_from_table_1s_trials_and_varies_the_activation_alone() -> None:
+    (table,) = [table for table in list_tables() if table.id == "T4"]
+    for scale in ("mini", "paper"):
+        plan = plan_document(dict(table.document), scale=scale)
+        assert [row.label for row in plan.rows] == list(load_published().column("T4").cells)
+        assert plan.needed <= plans(scale)["T1"].trials.keys()
+        assert len(plan.needed) == 3 * len(plan.seeds)
+        for row in plan.rows:
+            assert row.set.keys() == {"activation"}
+            assert preset_of(row.recipe) == ("paper-text" if scale == "paper" else None)

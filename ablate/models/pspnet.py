@@ -99,11 +99,11 @@ class PSPNet(nn.Module):
 
     def forward(self, images: Tensor) -> Scores:
         """Images (B, 3, H, W) to the logits of their pixels."""
-        maps = self.backbone(images)
-        size = images.shape[-2:]
+        maps, size = self.backbone(images), images.shape[-2:]
         main = _enlarge(self.head(self.pyramid(maps["C5"])), size)
-        has_aux = self.training and self.aux is not None
-        return Scores(main, _enlarge(self.aux(maps["C4"]), size) if has_aux and self.aux is not None else None)
+        if self.aux is None or not self.training:
+            return Scores(main, None)
+        return Scores(main, _enlarge(self.aux(maps["C4"]), size))
 
 
 class PooledPyramid(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,8 +70,9 @@ class Streets(Dataset[Any]):
             DataError: a file is missing or damaged, or of another size than the first; it is named.
         """
         pair = self.pairs[index]
-        if pair in _held:
-            return _held[pair]
+        shelf = _shelf_of(pair[0].parents[1])
+        if pair in shelf:
+            return shelf[pair]
         example = read_example(pair)
         if example[1].shape != self.size:
             (height, width), (first_height, first_width) = example[1].shape, self.size
@@ -79,7 +81,7 @@ class Streets(Dataset[Any]):
                 "scenes of a data set have one size"
             )
         if self.is_held:
-            _held[pair] = example
+            shelf[pair] = example
         return example
 
     def take(self, request: Request) -> tuple[Tensor, Tensor]:
@@ -120,8 +122,18 @@ class Streets(Dataset[Any]):
         return Cut(height, width, torch.tensor([round(255 * mean) for mean in self._info.mean], dtype=torch.uint8))
 
 
-_held: dict[Pair, Example] = {}
-"""Files -> scene; one for all trials of a process, as `data.load` has it."""
+_shelves: dict[Path, dict[Pair, Example]] = {}
+"""Folder of a split -> files -> scene; one for all trials of a process, as `data.load` has it."""
+SHELVES = 2
+"""The training and the test scenes of one set; those of the set before go."""
+
+
+def _shelf_of(folder: Path) -> dict[Pair, Example]:
+    if folder not in _shelves:
+        while len(_shelves) >= SHELVES:
+            _shelves.pop(next(iter(_shelves)))
+        _shelves[folder] = {}
+    return _shelves[folder]
 
 
 class StreetSource:

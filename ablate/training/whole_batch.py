@@ -83,7 +83,10 @@ class WholeBatch(TorchFunctionMode):
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training:
             return x
-        mask = F.dropout(x.new_ones((self._ranks.count * len(x), *x.shape[1:])), p)[self._mine(x)]
+        whole = x.new_empty((self._ranks.count * len(x), *x.shape[1:]))
+        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):  # masks are drawn in memory's order
+            whole = whole.contiguous(memory_format=torch.channels_last)
+        mask = F.dropout(whole.fill_(1), p)[self._mine(x)]
         return x.mul_(mask) if inplace else x * mask
 
     def _bernoulli(self, noise: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -176,9 +176,10 @@ def test_groups_of_a_batch_are_normalised_each_by_itself(layout: torch.memory_fo
         assert torch.equal(norm(x), nn.functional.batch_norm(x, norm.running_mean, norm.running_var))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("layer", [nn.Dropout(0.3), StochasticDepth(0.5, "row")])
-def test_an_image_meets_the_same_dropout_whichever_rank_it_is_on(layer: nn.Module) -> None:
-    x = torch.randn(12, 3, 5, 5)
+def test_an_image_meets_the_same_dropout_whichever_rank_it_is_on(layer: nn.Module, layout: torch.memory_format) -> None:
+    x = torch.randn(12, 3, 5, 5).contiguous(memory_format=layout)
     torch.manual_seed(1)
     whole = layer(x)
     for rank in range(3):
