@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -36,7 +35,7 @@ class Blueprint:
     recipe: BaseModel
     identity: Mapping[str, Any]
     values: dict[str, Any]
-    needs: Mapping[str, Blueprint] = field(default_factory=lambda: MappingProxyType({}))
+    needs: Mapping[str, Blueprint] = field(default_factory=dict)
 
     def at(self, seed: int, replicate: int = 0) -> Trial:
         """The trial of a seed and replicate."""
@@ -65,7 +64,7 @@ def build_blueprint(named: NamedTask, recipe: BaseModel) -> Blueprint:
     """
     needs = {name: _build_need(named, recipe, name, declared) for name, declared in _declared(named, recipe).items()}
     identity = {name: value for name, value in identity_of(recipe).items() if name not in needs}
-    return Blueprint(named, recipe, identity, applicable_values(recipe), MappingProxyType(needs))
+    return Blueprint(named, recipe, identity, applicable_values(recipe), needs)
 
 
 def _declared(named: NamedTask, recipe: BaseModel) -> Mapping[str, tuple[str, BaseModel]]:

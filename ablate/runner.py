@@ -67,8 +67,9 @@ def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterato
         return
     folders: dict[str, Path] = {}
     for name, need in build_blueprint(named, recipe).needs.items():
-        folders[name] = needs.get(name, workdir)
-        if name not in needs or not need.is_in(needs[name]):
+        if name in needs and need.is_in(needs[name]):
+            folders[name] = needs[name]
+        else:
             folders[name] = workdir / "needs" / name
             yield from _train_need(name, need, trial, workdir)
     yield from task.run(recipe, effective_seed(trial), workdir, folders)

@@ -12,13 +12,11 @@
 
     failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are for ever.
 
-    A trial that needs others (`store.needs`):
+    A trial that needs others (`store.needs`) may be claimed once each of them has succeeded, and waits until then,
+    whatever restarts. Without an attempt of its own, in the transaction in which the other one ends:
 
-            each of them succeeded
-    queued ------------------------> may be claimed          the others wait, whatever restarts meanwhile
-       |
-       | one of them failed                one of them diverged
-       +------------------> failed         +------------------> diverged       without an attempt, in its transaction
+              one of them failed                      one of them diverged
+    queued ---------------------> failed      queued ----------------------> diverged
 
 A claim is counted when it is made, in the attempt's row, so a trial that kills whatever runs it cannot loop. Every
 arrow is one UPDATE that names the state it leaves and the fence of the claim (`store.queue`); this module only says

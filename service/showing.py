@@ -201,7 +201,7 @@ def _left(study: Mapping[str, Any]) -> str:
 
 
 def _result(cell: Mapping[str, Any]) -> str:
-    if cell["state"] in ("failed", "diverged"):
+    if cell["state"] in ("failed", "diverged", "queued"):
         return cell["reason"] or ""
     progress = f"step {cell['step']} of {cell['steps']} " if cell["state"] == "running" and cell["steps"] else ""
     return progress + _metrics(cell["metrics"])

@@ -134,6 +134,9 @@ class Base:
             yield EpochMetrics(step=step, steps=3, epoch=float(step), metrics={"error": 1.0})
         if recipe.ending == "raises" and not (Path(__file__).parent / "mended").exists():
             raise RuntimeError("the base broke")
+        if recipe.ending == "dies":
+            import os
+            os._exit(7)
         if recipe.ending == "diverges":
             yield Outcome(status="diverged", reason="the loss is nan")
             return

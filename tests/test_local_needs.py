@@ -130,6 +130,14 @@ def test_a_row_whose_backbone_fails_is_a_hole_with_its_reason_until_the_same_com
     assert sorted(runs(chain)[before:]) == ["base 10 0", "base 10 1", "chain 0 0", "chain 0 1"]
 
 
+def test_a_row_whose_backbone_kills_its_worker_is_a_hole_too(chain: Path, tmp_path: Path) -> None:
+    plan, folder = chain_plan({"A": {"backbone": {"ending": "dies"}}}, seeds=1), Folder(tmp_path / "out")
+    run(plan, folder)
+    outcome = folder.read()[plan.memberships["A", 0]].outcome
+    assert outcome.status == "failed"
+    assert "failed: its worker process ended with status 7, 2 times" in str(outcome.reason)
+
+
 def test_a_row_whose_backbone_diverged_has_diverged(chain: Path, tmp_path: Path) -> None:
     plan, folder = chain_plan({"A": {}, "B": {"backbone": {"ending": "diverges"}}}), Folder(tmp_path / "out")
     run(plan, folder)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from ablate.errors import TrialError
 from ablate.identity import Recipe, applicable_values, identity_of
 from ablate.needs import Blueprint, build_blueprint
+from ablate.plan import plan_document
 from ablate.recipe import ClassifyRecipe
 from ablate.runner import run_trial
 from ablate.scene_recipes import BackboneTraining, SegmentRecipe
@@ -140,6 +141,15 @@ def test_what_cannot_be_needed_is_refused_by_name(chain: Path, toy: str) -> None
     for answer, text in cases:
         with pytest.raises(TrialError, match=text):
             build_blueprint(NamedTask("wrong", "wrong", Wrong(answer)), SegmentRecipe())
+
+
+def test_a_backbone_is_the_trial_that_a_study_of_its_own_task_has(chain: Path) -> None:
+    fields: dict[str, Any] = {"dataset": "digits", "steps": 8, "lr": 0.2}
+    own = {"model": "resnet50", "activation": "frelu", "window": "5x5", **fields}
+    (trial,) = plan_document({"name": "a", "seeds": [3], "base": own, "rows": [{"label": "x"}]}).trials.values()
+    recipe = SegmentRecipe(window="5x5", backbone=BackboneTraining(**fields))
+    task = NamedTask("wrong", "wrong", Wrong({"backbone": ("classify", recipe.backbone_recipe())}))
+    assert build_blueprint(task, recipe).needs["backbone"].at(3) == trial
 
 
 def test_a_trial_that_is_needed_may_need_none(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:

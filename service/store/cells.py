@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,8 @@ def list_cells(
     statement = (
         select(
             memberships.c.position, memberships.c.row, memberships.c.seed.label("cell_seed"), memberships.c.shared,
-            cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.step, trials.c.steps,
-            trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at, mirrored.c.run_id,
+            cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.open_needs, trials.c.step,
+            trials.c.steps, trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at, mirrored.c.run_id,
         )
         .join(trials, trials.c.key == memberships.c.trial_key)
         .outerjoin(
@@ -40,16 +40,17 @@ def list_cells(
         statement = statement.where(cell_state == state)
     rows = connection.execute(statement).all()
     tried = list_attempts(connection, [row.key for row in rows])
-    return [(row.position, _cell_of(row, tried.get(row.key, []))) for row in rows]
+    needed = find_needs(connection, [row.key for row in rows if row.open_needs])
+    return [(row.position, _cell_of(row, tried.get(row.key, []), needed.get(row.key, {}))) for row in rows]
 
 
-def _cell_of(row: Any, tried: list[AttemptView]) -> Cell:
+def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> Cell:
     return Cell(
         key=row.key,
         row=row.row,
         seed=row.cell_seed,
         state=row.cell_state,
-        reason=row.reason,
+        reason=row.reason or (_waits_for(needed) if row.cell_state == "queued" else None),
         shared=row.shared,
         step=row.step,
         steps=row.steps,
@@ -59,6 +60,12 @@ def _cell_of(row: Any, tried: list[AttemptView]) -> Cell:
         ended_at=row.ended_at,
         mlflow_run_id=row.run_id,
     )
+
+
+def _waits_for(needed: Mapping[str, str]) -> str | None:
+    """Why a trial is not started that needs others which have not all succeeded; None where it needs none."""
+    names = " and ".join(f"its {name}, trial {key[:12]}" for name, key in needed.items())
+    return f"waits for {names}" if names else None
 
 
 def _metrics_of(row: Any) -> dict[str, float]:
@@ -95,6 +102,8 @@ def get_trial(connection: Connection, key: str) -> TrialView:
     run = connection.execute(
         select(mirrored.c.run_id).where(mirrored.c.trial_key == key).order_by(mirrored.c.study_seq).limit(1)
     ).scalar()
+    needed = find_needs(connection, [key]).get(key, {})
+    is_waiting = row.state == "queued" and row.open_needs
     return TrialView(
         key=row.key,
         task=row.task,
@@ -102,12 +111,12 @@ def get_trial(connection: Connection, key: str) -> TrialView:
         replicate=row.replicate,
         rows=_places(connection, key),
         state=row.state,
-        reason=row.reason,
+        reason=row.reason or (_waits_for(needed) if is_waiting else None),
         step=row.step,
         steps=row.steps,
         metrics=_metrics_of(row),
         attempts=list_attempts(connection, [key]).get(key, []),
-        needs=find_needs(connection, [key]).get(key, {}),
+        needs=needed,
         recipe=row.recipe,
         outcome=row.outcome,
         curve=row.curve or [],

@@ -276,8 +276,14 @@ def test_what_is_left_of_a_study_counts_a_shared_need_once(desk: Desk, chain: Pa
 def test_a_trial_is_shown_with_what_it_needs(desk: Desk, chain: Path) -> None:
     study = desk.submit(chain_study(rows=ONE))
     parent, child = desk.cells(study)
-    assert trials.get_trial(desk.context, child.key).needs == {"backbone": parent.key}
+    told = f"waits for its backbone, trial {parent.key[:12]}"
+    assert (parent.reason, child.reason) == (None, told)
+    shown = trials.get_trial(desk.context, child.key)
+    assert (shown.needs, shown.reason) == ({"backbone": parent.key}, told)
     assert trials.get_trial(desk.context, parent.key).needs == {}
+    desk.tick()
+    end_all(desk)
+    assert desk.cells(study)[1].reason is None
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
