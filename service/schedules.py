@@ -14,9 +14,10 @@ from ablate.trial import Repetition
 from service import launching, studies
 from service.context import Context
 from service.errors import ConflictError
+from service.firing_shapes import FiringView
 from service.instants import check_cron, check_zone, due_time, next_instant
 from service.planning import prepare
-from service.schedule_shapes import Acknowledgement, FiringView, ScheduleChange, ScheduleSpec, ScheduleView
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.schedule_views import view_firing, view_schedule
 from service.shapes import Page
 from service.store import alarms, firings

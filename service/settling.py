@@ -17,13 +17,11 @@ from ablate.tables.table import Table
 from ablate.trial import TrialRecord
 from service import alarming
 from service.context import Context
+from service.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
 from service.launching import Reference
-from service.schedule_shapes import DriftView, FiringRow, FiringState, RepeatView
 from service.shapes import StudyState
 from service.store import cells, firings, notices, schedules, studies
 from service.store.firings import SETTLED, Firing
-from service.store.schedules import Schedule
-from service.store.session import Connection
 from service.store.studies import CellKey, Stored
 
 STATE_OF: Mapping[StudyState, FiringState] = {"succeeded": "done", "failed": "holes", "cancelled": "cancelled"}
@@ -65,8 +63,8 @@ def settle(context: Context, firing: Firing, at: datetime) -> None:
             return  # another scheduler was faster
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
-        settled = firings.get_firing(connection, firing.id)
-        drift = _judge(connection, schedule, settled, repeats, held, at)
+        case = alarming.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
+        drift = _judge(case, repeats, held)
         firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
         if state != "done":
             notices.announce_firing(connection, schedule.name, firing.id, at)
@@ -146,22 +144,16 @@ def _provenance_of(records: Any) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else sorted(map(str, values)) for name, values in found.items()}
 
 
-def _judge(
-    connection: Connection,
-    schedule: Schedule,
-    firing: Firing,
-    repeats: Sequence[RepeatView],
-    held: Held,
-    at: datetime,
-) -> DriftView:
+def _judge(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+    firing = case.firing
     if firing.kind == "fresh":
-        return alarming.judge_fresh(connection, schedule, firing, at)
+        return alarming.judge_fresh(case)
     if firing.kind == "reference":
         return DriftView(state="reference", sentence=_of_reference(firing, held))
     changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
     if changed:
         before = _provenance_of(held.reference_records.values())
-        return alarming.raise_repeats(connection, schedule, firing, list(changed.values()), before, at)
+        return alarming.raise_repeats(case, list(changed.values()), before)
     return _steady(firing, repeats)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select, update
 
-from service.schedule_shapes import Cause, FiringState, Kind
+from service.firing_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
 from service.store.rows import memberships, studies
 from service.store.schedule_rows import firings, schedules
