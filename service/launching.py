@@ -89,7 +89,9 @@ def launch(context: Context, firing: Firing, at: datetime) -> bool:
     A study that cannot be submitted now makes the firing `refused`, with the reason.
     """
     with context.store.read() as connection:
-        schedule = stored_schedules.get_by_seq(connection, firing.schedule_seq)
+        schedule = stored_schedules.find_by_seq(connection, firing.schedule_seq)
+    if schedule is None:  # removed meanwhile
+        return False
     try:
         refuse_without_space(context)
     except UnavailableError as error:

@@ -24,16 +24,13 @@ WHEN_MISSED: tuple[Missed, ...] = ("coalesce", "skip", "all")
 WHEN_BUSY: tuple[Overlap, ...] = ("skip", "queue")
 
 
-class ScheduleSpec(StrictDocument):
-    """Body of `POST /schedules`. `study` is checked by the planner, with every error at once."""
+class Policies(StrictDocument):
+    """What a schedule has defaults for, and a change of one may name."""
 
-    name: str = Field(pattern=NAME, description="of the schedule")
-    cron: str = Field(max_length=100, description="five fields: minute, hour, day of month, month, weekday")
     tz: str = Field("UTC", max_length=64, description="IANA zone whose clock counts, such as Europe/Berlin")
     mode: Mode = Field(
         "verify", description="verify: train stored (row, seed) pairs again and compare; fresh: train new seeds"
     )
-    study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
     scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
     seeds: SeedCount | None = Field(None, description="of one firing; null: as many as the study has")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
@@ -63,23 +60,19 @@ class ScheduleSpec(StrictDocument):
     )
 
 
-class ScheduleChange(StrictDocument):
-    """Body of `PATCH /schedules/{name}`: the fields that change; `paused` pauses and resumes."""
+class ScheduleSpec(Policies):
+    """Body of `POST /schedules`. `study` is checked by the planner, with every error at once."""
 
-    cron: str = Field("", max_length=100)
-    tz: str = Field("", max_length=64)
-    mode: Mode = "verify"
-    study: dict[str, Any] = Field(default_factory=dict, description="another study starts a new reference")
-    scale: str | None = Field(None, max_length=64)
-    seeds: SeedCount | None = None
-    priority: int | None = Field(None, ge=-100, le=100)
-    missed: Missed = "coalesce"
-    grace_s: int = Field(3600, ge=0, le=86_400)
-    overlap: Overlap = "skip"
-    jitter_s: int = Field(0, ge=0, le=3600)
-    tolerance: float = Field(1e-3, ge=0, le=1, allow_inf_nan=False)
-    reference_firings: int = Field(4, ge=4, le=100)
-    false_alarm_every: int = Field(200, ge=10, le=100_000)
+    name: str = Field(pattern=NAME, description="of the schedule")
+    cron: str = Field(max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
+
+
+class ScheduleChange(Policies):
+    """Body of `PATCH /schedules/{name}`: only the fields that are given change, whatever their defaults are."""
+
+    cron: str = Field("", max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    study: dict[str, Any] = Field(default_factory=dict, description="another study begins a new reference")
     paused: bool = Field(False, description="true: nothing fires until it is resumed, and nothing counts as missed")
 
 

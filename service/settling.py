@@ -48,7 +48,9 @@ def settle(context: Context, firing: Firing, at: datetime) -> None:
     """Write down what a firing found, once for each end of its study."""
     held = _read(context, firing)
     with context.store.read() as connection:
-        schedule = schedules.get_by_seq(connection, firing.schedule_seq)
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq)
+    if schedule is None:  # removed meanwhile
+        return
     rows, repeats = _rows_of(held), _compare(firing, held, schedule.tolerance)
     state = STATE_OF[held.study.state]
     values = {
@@ -58,9 +60,9 @@ def settle(context: Context, firing: Firing, at: datetime) -> None:
         "reason": held.study.reason, "ended_at": held.study.ended_at,
     }  # fmt: skip
     with context.store.write() as connection:
-        schedule = schedules.get_schedule(connection, schedule.name, locked=True)
-        if firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
-            return  # another scheduler was faster
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq, locked=True)
+        if schedule is None or firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
+            return  # it was removed, or another scheduler was faster
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
         case = alarming.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)

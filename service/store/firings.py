@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select, update
 
+from service.errors import NotFoundError
 from service.firing_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
 from service.store.rows import memberships, studies
@@ -78,8 +79,15 @@ def move_firing(
 
 
 def get_firing(connection: Connection, firing_id: int) -> Firing:
-    """The firing of that id, which must exist."""
-    return _firing(connection.execute(_FIRINGS.where(firings.c.id == firing_id)).one())
+    """The firing of that id.
+
+    Raises:
+        NotFoundError: its schedule was removed, and it with that.
+    """
+    row = connection.execute(_FIRINGS.where(firings.c.id == firing_id)).first()
+    if row is None:
+        raise NotFoundError("no such firing: its schedule was removed")
+    return _firing(row)
 
 
 def find_open(connection: Connection, schedule_seq: int) -> Firing | None:

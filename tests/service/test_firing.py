@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -17,8 +18,11 @@ from pydantic import SecretStr
 from service import firing, schedules
 from service.context import Context, open_context
 from service.instants import instants
+from service.launching import launch
 from service.schedule_shapes import ScheduleSpec
 from service.settings import Settings
+from service.settling import settle
+from service.store import firings
 from service.store import schedules as stored
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
@@ -153,6 +157,21 @@ def test_a_firing_that_a_scheduler_left_waiting_is_launched_by_the_next_one(nigh
     assert nights.states() == ["running"]
     firing._fire(context, due, night + MINUTE)  # what it had read is old by now
     assert nights.states() == ["running"]
+
+
+def test_a_schedule_that_is_removed_under_a_scheduler_stops_nothing(nights: Nights) -> None:
+    nights.add()
+    context, night = nights.desk.context, MORNING.replace(hour=2) + DAY
+    nights.night(1)
+    nights.night(2)
+    with context.store.read() as connection:
+        schedule = stored.get_schedule(connection, "nightly")
+        (ended,) = firings.list_firings(connection, schedule.seq, limit=1)
+    schedules.remove_schedule(context, "nightly")
+    assert not launch(context, replace(ended, state="queued"), night)
+    settle(context, ended, night)
+    firing._fire(context, schedule, night + 9 * DAY)
+    nights.tick(night + 10 * DAY)
 
 
 def test_a_trigger_runs_beside_the_cron_text_and_also_while_it_is_paused(nights: Nights) -> None:
