@@ -6,7 +6,7 @@ what they say. Holes are no drift: a firing that has them says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,7 +135,7 @@ def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialR
     )
 
 
-def _provenance_of(records: Any) -> dict[str, Any]:
+def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
     """What the trials of a firing say of where they ran, and their data set: a value, or a list where they disagree."""
     found: dict[str, list[Any]] = {}
     for record in records:

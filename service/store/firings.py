@@ -112,7 +112,7 @@ def list_ended(connection: Connection) -> list[Firing]:
     """Firings whose study is over, and which say otherwise, or speak of an earlier end of it."""
     stale = firings.c.ended_at.is_(None) | (firings.c.ended_at != studies.c.ended_at)
     over = ~studies.c.state.in_(LIVE) & studies.c.ended_at.is_not(None)
-    mine = firings.c.state.in_(("running", *SETTLED))
+    mine = firings.c.state.in_(("running", "holes", "cancelled"))  # what is done has nothing to try again
     return [_firing(row) for row in connection.execute(_FIRINGS.where(mine, over, stale).order_by(firings.c.id))]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from service import studies
+import pytest
+
+from service import launching, studies
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
 
@@ -90,6 +92,22 @@ def test_an_acknowledged_change_begins_a_new_reference(nights: Nights) -> None:
     night = nights.night(4, error=1.5)
     assert night.drift is not None
     assert (night.kind, night.repeat, night.drift.state) == ("verify", 3, "steady")
+
+
+def test_an_acknowledgement_while_a_firing_is_planned_is_not_lost(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.add()
+    nights.night(1)
+    prepare = launching.prepare
+
+    def prepare_slowly(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(launching, "prepare", prepare)
+        nights.acknowledge("while it was planned")
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(launching, "prepare", prepare_slowly)
+    assert nights.night(2).kind == "reference"
 
 
 def test_a_mended_mistake_goes_on_with_the_old_reference(nights: Nights) -> None:
