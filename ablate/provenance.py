@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 CPU = "cpu"
+DRIVER = Path("/sys/module/nvidia/version")
+"""Where the kernel module of NVIDIA's driver says its version."""
 PACKAGES = ("ablate", "torch", "torchvision", "timm", "numpy")
 
 
 @cache
 def describe_process() -> dict[str, Any]:
-    """Commit, versions, processor, threads and device of this process. Imports nothing heavy."""
+    """Commit, versions, processor, threads, device and its driver of this process. Imports nothing heavy."""
+    device = _device()
     return {
         "commit": _commit(),
         "lock": _lock(),
@@ -26,7 +29,8 @@ def describe_process() -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "processor": _processor(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
-        "device": _device(),
+        "device": device,
+        "driver": _driver() if device != CPU else None,
     }
 
 
@@ -78,3 +82,7 @@ def _device() -> str:
         lines = []
     models = dict.fromkeys(line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:"))
     return ", ".join(models) or "GPU"
+
+
+def _driver() -> str | None:
+    return DRIVER.read_text(encoding="utf-8").strip() if DRIVER.exists() else None

@@ -17,7 +17,7 @@ from ablate.rerun import EQUAL, Comparison, compare, pair_provenance
 from ablate.trial import TrialRecord
 
 MACHINE = ("processor", "threads", "device", "lock")
-"""Provenance that decides whether numbers must be the same to the last bit."""
+"""Provenance that decides, with the driver of a GPU, whether numbers must be the same to the last bit."""
 MUST_BE_EQUAL = f"{', '.join(MACHINE)} are what they were, so that nothing but equal bits will do"
 FALSE_ALARMS = 1e-3
 """Share of comparisons that a recorded tolerance may call different where nothing has changed."""
@@ -33,8 +33,12 @@ class Difference(NamedTuple):
 
 
 def is_same_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether two provenances agree in all of `MACHINE`; what one of them does not say does not agree."""
-    return all(before.get(name) is not None and before.get(name) == after.get(name) for name in MACHINE)
+    """Whether two provenances agree in all of `MACHINE` and in the driver, if there is one.
+
+    What one of them does not say does not agree.
+    """
+    is_known = all(before.get(name) is not None and before.get(name) == after.get(name) for name in MACHINE)
+    return is_known and before.get("driver") == after.get("driver")
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:

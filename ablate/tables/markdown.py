@@ -46,9 +46,14 @@ def _grid(table: Table, columns: Sequence[Column]) -> str:
         if group is not None:
             lines.append([f"**{escape_markdown(group)}**", *[""] * (len(columns) - 1)])
         lines += [[_cell(column, row) for column in columns] for row in rows]
-    widths = [max(3, *(_width(line[index]) for line in lines)) for index in range(len(columns))]
-    rule = [_rule(column, width) for column, width in zip(columns, widths, strict=True)]
-    body = [[_pad(*cell) for cell in zip(line, widths, columns, strict=True)] for line in lines]
+    return aligned(lines, is_text=[column.is_text for column in columns])
+
+
+def aligned(lines: Sequence[Sequence[str]], *, is_text: Sequence[bool]) -> str:
+    """A table of cells that are escaped already, the first line its heading; text to the left, numbers to the right."""
+    widths = [max(3, *(_width(line[index]) for line in lines)) for index in range(len(is_text))]
+    rule = ["-" * width if left else "-" * (width - 1) + ":" for left, width in zip(is_text, widths, strict=True)]
+    body = [[_pad(*cell) for cell in zip(line, widths, is_text, strict=True)] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in [body[0], rule, *body[1:]])
 
 
@@ -58,13 +63,9 @@ def _cell(column: Column, row: TableRow) -> str:
     return f"**{text}**" if column.is_strong(row) else text
 
 
-def _rule(column: Column, width: int) -> str:
-    return "-" * width if column.is_text else "-" * (width - 1) + ":"
-
-
-def _pad(cell: str, width: int, column: Column) -> str:
+def _pad(cell: str, width: int, is_text: bool) -> str:
     space = " " * (width - _width(cell))
-    return cell + space if column.is_text else space + cell
+    return cell + space if is_text else space + cell
 
 
 def _width(text: str) -> int:

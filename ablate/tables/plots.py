@@ -8,6 +8,7 @@ from ablate.errors import TableError, nearest, quote
 from ablate.plan import Plan
 from ablate.tables.columns import metric_decimals
 from ablate.tables.gains import TaskGains
+from ablate.tables.history import History
 from ablate.tables.table import Table
 from ablate.trial import TrialRecord
 
@@ -74,6 +75,25 @@ def plot_gains(gains: Sequence[TaskGains], scale: str, format: str = "svg") -> b
 
     with canvas.drawing():
         return canvas.to_bytes(draw_gains(gains, scale), format)
+
+
+def plot_history(history: History, row: str | None = None, format: str = "svg") -> bytes:
+    """The history of a schedule over time; the same history gives the same bytes.
+
+    Args:
+        history: see `ablate.tables.history`.
+        row: label of the one to show; None shows all, below each other.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown format or row.
+    """
+    _check_format(format)
+    from ablate.tables import canvas
+    from ablate.tables.plot_history import draw_history
+
+    with canvas.drawing():
+        return canvas.to_bytes(draw_history(history, row), format)
 
 
 def _check_format(format: str) -> None:

@@ -1,0 +1,177 @@
+"""The history of a schedule: its numbers, its Markdown and its picture."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+
+from ablate.errors import TableError
+from ablate.tables import canvas
+from ablate.tables.history import Heading, HistoryAlarm, build_history
+from ablate.tables.history_markdown import render_history
+from ablate.tables.plot_history import CHANGED, CLOSED, OPEN, PRINTED, draw_history
+from ablate.tables.plots import plot_history
+from tests.tables.test_plots import check_texts
+
+START = datetime(2026, 1, 1, 2, tzinfo=UTC)
+HEADING = Heading("nightly", "top1_error_pct", True)
+
+
+def days(count):
+    return [START + timedelta(days=day) for day in range(count)]
+
+
+def firings(labels, count=30, seeds=3):
+    rng = np.random.default_rng(0)
+    return [
+        (at, {label: {seed: 13.0 + rng.normal() for seed in range(seeds)} for label in labels}) for at in days(count)
+    ]
+
+
+def alarm(row, at, changed, **values):
+    dates = days(max(at, changed) + 1)
+    values = {"direction": "up", "size": 0.82} | values
+    return HistoryAlarm(row=row, at=dates[at], changed_at=dates[changed], **values)
+
+
+ALARMS = [alarm("B", 12, 9, acknowledged="new | data"), alarm("B", 25, 23), alarm("A", 25, 22, direction="down")]
+
+
+@pytest.fixture
+def two():
+    return build_history(HEADING, firings(["A", "B"]), alarms=ALARMS, restarts=[START, days(14)[13]])
+
+
+def test_a_point_is_the_mean_over_seeds_with_its_t_interval():
+    history = build_history(HEADING, [(START, {"A": {0: 12.0, 1: 13.0, 2: 14.0}, "one": {0: 5.0}, "hole": {}})])
+    (point,) = history.row("A").points
+    assert (point.mean, point.n) == (13.0, 3)
+    assert (point.low, point.high) == pytest.approx((13 - 4.302653 / 3**0.5, 13 + 4.302653 / 3**0.5), rel=1e-6)
+    (single,) = history.row("one").points
+    assert (single.mean, single.low, single.high) == (5.0, None, None)
+    assert history.row("hole").points == []
+
+
+def test_with_a_baseline_rows_are_paired_differences_beside_the_printed_ones():
+    values = {"A": {0: 10.0, 1: 20.0, 2: 30.0}, "B": {0: 11.0, 1: 21.0, 7: 0.0}}
+    heading = Heading("nightly", "top1_error_pct", True, "A", {"A": 0.0, "B": 2.0})
+    history = build_history(heading, [(START, values)])
+    assert [row.label for row in history.rows] == ["B"]
+    assert history.row("B").points[0].mean == 1.0
+    assert history.row("B").points[0].n == 2
+    assert history.row("B").printed == 2.0
+    assert history.measure == "top-1 error (%) \u2193, difference from 'A'"
+    assert build_history(HEADING, [(START, values)]).row("B").printed is None
+
+
+def test_reference_windows_are_the_first_firings_from_each_restart_on_and_hold_until_the_next(two):
+    first, second = two.row("A").windows
+    dates = days(30)
+    assert (first.first, first.last, first.until) == (dates[0], dates[3], dates[12])
+    assert (second.first, second.last, second.until) == (dates[13], dates[16], dates[29])
+    assert first.mean == pytest.approx(np.mean([point.mean for point in two.row("A").points[:4]]))
+
+
+def test_a_window_that_is_not_full_and_a_schedule_without_one_have_none():
+    made = firings(["A"], count=3)
+    assert build_history(HEADING, made, restarts=[START]).row("A").windows == []
+    assert build_history(HEADING, firings(["A"])).row("A").windows == []
+
+
+def test_an_unknown_row_or_baseline_is_refused_with_the_nearest(two):
+    with pytest.raises(TableError, match="no row 'C' in the history of 'nightly'; allowed: A, B"):
+        two.row("C")
+    with pytest.raises(TableError, match="no baseline 'ReLu' in any firing; did you mean 'ReLU'"):
+        build_history(Heading("n", "m", True, "ReLu"), firings(["ReLU"]))
+
+
+def test_the_markdown_table_has_a_line_for_each_firing_newest_first(two):
+    html = MarkdownIt().enable("table").render(render_history(two))
+    assert html.count("<tr>") == 31
+    assert html.count("<td>") + html.count("<td ") == 30 * 4
+    text = render_history(two, decimals=2)
+    lines = [line for line in text.splitlines() if line.startswith("| 2026")]
+    assert lines[0].startswith("| 2026-01-30 02:00 |")
+    point = two.row("A").points[-1]
+    assert f"{point.mean:.2f} [{point.low:.2f}, {point.high:.2f}] (3)" in lines[0]
+    marks = {line.split("|")[1].split()[0]: line.split("|")[-2].strip() for line in lines}
+    assert marks["2026-01-01"] == marks["2026-01-17"] == "reference"
+    assert marks["2026-01-26"] == "alarm: A, B"
+    assert marks["2026-01-24"] == "first changed: B"
+    assert marks["2026-01-30"] == ""
+    assert "- A: mean down about 0.82 since 2026-01-23, seen 2026-01-26; open" in text
+    assert "acknowledged: new \\| data" in text
+
+
+def test_a_repetition_that_is_not_as_stored_has_no_size():
+    told = alarm("A", 1, 1, direction=None, size=None)
+    text = render_history(build_history(HEADING, firings(["A"], count=2), alarms=[told]))
+    assert "- A: not the stored numbers since 2026-01-02, seen 2026-01-02; open" in text
+
+
+def test_a_row_without_a_result_at_a_firing_has_a_dash():
+    made = firings(["A", "B"], count=2)
+    del made[1][1]["B"]
+    newest = render_history(build_history(HEADING, made)).splitlines()[4]
+    assert newest.split("|")[3].strip() == "\u2013"
+
+
+def looks(axes):
+    """Line style and marker of every line drawn with data, which tell marks apart without colour."""
+    return {(line.get_linestyle(), line.get_marker()) for line in axes.lines if len(line.get_xdata())}
+
+
+def test_marks_are_told_apart_without_colour(two):
+    made = (OPEN, CLOSED, CHANGED, PRINTED)
+    assert len({(look["linestyle"], look.get("marker"), look.get("markerfacecolor")) for look in made}) == len(made)
+    with canvas.drawing():
+        first, second = draw_history(two).axes
+    assert ("-", "v") in looks(first)
+    assert (":", "v") not in looks(first)
+    assert {("-", "v"), (":", "v"), ("--", "D")} <= looks(second)
+    assert len(first.patches) == 2, "a shaded window each"
+
+
+def test_the_printed_difference_is_a_line_at_its_height():
+    heading = Heading("nightly", "top1_error_pct", True, "A", {"B": 2.0})
+    with canvas.drawing():
+        (axes,) = draw_history(build_history(heading, firings(["A", "B", "C"])), "B").axes
+    printed = [line for line in axes.lines if line.get_linestyle() == "-."]
+    assert list(printed[0].get_ydata()) == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("count", [1, 4, 400])
+@pytest.mark.parametrize("labels", [["A"], ["A", "B", "w" * 200, "$x^$ <&> 中文"]])
+def test_texts_do_not_touch_and_are_inside_of_a_picture_as_narrow_as_a_telephone(count, labels):
+    alarms = [alarm("A", count - 1, 0, size=123456.789)]
+    made = build_history(
+        Heading("n" * 60, "top1_error_pct", True), firings(labels, count), alarms=alarms, restarts=[START]
+    )
+    with canvas.drawing():
+        figure = draw_history(made)
+        check_texts(figure)
+        width, _ = figure.get_size_inches()
+        smallest = min(text.get_fontsize() for axes in figure.axes for text in (axes.title, *axes.get_xticklabels()))
+    assert smallest / 72 * 390 / width >= 10, "CSS pixels of the smallest letters at 390"
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_same_history_gives_the_same_bytes(seeds):
+    history = build_history(HEADING, firings(["A", "B"], seeds=seeds), alarms=ALARMS, restarts=[START])
+    for row in (None, "B"):
+        first = plot_history(history, row)
+        assert first == plot_history(history, row)
+        ElementTree.fromstring(first)
+    assert plot_history(history, None, "png").startswith(b"\x89PNG")
+
+
+def test_a_history_without_a_firing_is_drawn_and_written():
+    empty = build_history(HEADING, [])
+    assert plot_history(empty)
+    assert render_history(empty).startswith("### nightly: top-1 error")
+    with pytest.raises(TableError, match="no plot format 'gif'"):
+        plot_history(empty, None, "gif")
