@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ablate.errors import quote
 from ablate.repeats import Difference, differences
 from ablate.statistics import drift
-from service.schedule_shapes import DriftView, RepeatView
+from service.firing_shapes import DriftView, RepeatView
 from service.store import alarms, firings, notices
 from service.store.firings import Firing
 from service.store.schedules import Schedule
@@ -19,25 +20,26 @@ MOST_NAMED = 6
 """Differences that a sentence names; the alarm has all."""
 
 
-def raise_repeats(
-    connection: Connection,
-    schedule: Schedule,
-    firing: Firing,
-    changed: Sequence[RepeatView],
-    before: Mapping[str, Any],
-    at: datetime,
-) -> DriftView:
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The transaction in which a firing is settled, its schedule, the firing with its numbers, and now."""
+
+    connection: Connection
+    schedule: Schedule
+    firing: Firing
+    at: datetime
+
+
+def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mapping[str, Any]) -> DriftView:
     """Tell of repeated trials that are not what they were.
 
     Args:
-        connection: of the transaction in which the firing is settled.
-        schedule: whose firing it is.
-        firing: settled.
+        case: the firing.
         changed: one repeated trial of each row that has one which differs.
-        before: provenance of the reference, where no firing was good yet.
-        at: now.
+        before: provenance of the reference, for where no firing was good yet.
     """
-    good = _last_good(connection, schedule, firing)
+    firing = case.firing
+    good = _last_good(case)
     found = differences((good.provenance if good else None) or before, firing.provenance or {})
     for repeat in changed:
         sizes = None if repeat.then is None or repeat.now is None else repeat.now - repeat.then
@@ -46,16 +48,17 @@ def raise_repeats(
             "row": repeat.row, "size": sizes, "direction": _direction(sizes), "changed_instant": firing.instant,
             "sentence": f"{text}; {explain(found, good)}",
         }  # fmt: skip
-        _raise(connection, schedule, firing, good, found, values, at)
+        _raise(case, values, good, found)
     rows = ", ".join(quote(repeat.row) for repeat in changed)
     return DriftView(state="alarm", sentence=f"other numbers than stored in {rows}: {changed[0].sentence}")
 
 
-def judge_fresh(connection: Connection, schedule: Schedule, firing: Firing, at: datetime) -> DriftView:
+def judge_fresh(case: Settlement) -> DriftView:
     """Whether the means of new seeds have moved, by all firings since the reference window began."""
-    if firing.state != "done":
+    schedule = case.schedule
+    if case.firing.state != "done":
         return DriftView(state="unknown", sentence="cells without a result, which is no drift")
-    history = firings.list_done(connection, schedule.seq, schedule.watched_from)
+    history = firings.list_done(case.connection, schedule.seq, schedule.watched_from)
     history = [one for one in history if one.kind == "fresh"]
     watch = drift.watch(
         [drift.Firing(one.instant, _means_of(one)) for one in history],
@@ -64,7 +67,7 @@ def judge_fresh(connection: Connection, schedule: Schedule, firing: Firing, at: 
     )
     seen = [row.alarm for row in watch.rows.values() if row.alarm]
     for alarm in seen:
-        _raise_shift(connection, schedule, history, alarm, at)
+        _raise_shift(case, history, alarm)
     if seen:
         return DriftView(state="alarm", sentence="; ".join(_sentence(alarm, history) for alarm in seen))
     if not any(row.series for row in watch.rows.values()):
@@ -78,9 +81,7 @@ def _means_of(firing: Firing) -> dict[str, float]:
     return {row["row"]: row["mean"] for row in firing.rows if row["n"] and not row["lost"]}
 
 
-def _raise_shift(
-    connection: Connection, schedule: Schedule, history: Sequence[Firing], alarm: drift.Alarm, at: datetime
-) -> None:
+def _raise_shift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:
     changed = history[alarm.changed_index]
     good = history[alarm.changed_index - 1] if alarm.changed_index else None
     found = differences(good.provenance or {}, changed.provenance or {}) if good else []
@@ -88,7 +89,7 @@ def _raise_shift(
         "row": alarm.row, "size": alarm.size, "direction": alarm.direction, "changed_instant": changed.instant,
         "sentence": f"{_sentence(alarm, history)}; {explain(found, good)}",
     }  # fmt: skip
-    _raise(connection, schedule, history[alarm.at_index], good, found, values, at)
+    _raise(replace(case, firing=history[alarm.at_index]), values, good, found)
 
 
 def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
@@ -110,27 +111,27 @@ def _direction(size: float | None) -> str | None:
     return ("up" if size > 0 else "down") if size else None
 
 
-def _last_good(connection: Connection, schedule: Schedule, firing: Firing) -> Firing | None:
+def _last_good(case: Settlement) -> Firing | None:
     """The last firing before this one that was compared and found as stored, or trained what is stored."""
-    before = firings.list_done(connection, schedule.seq, schedule.watched_from)
+    before = firings.list_done(case.connection, case.schedule.seq, case.schedule.watched_from)
     good = [
         one
         for one in before
-        if one.instant < firing.instant and one.drift and one.drift["state"] in ("steady", "reference")
+        if one.instant < case.firing.instant and one.drift and one.drift["state"] in ("steady", "reference")
     ]
     return good[-1] if good else None
 
 
-def _raise(
-    connection: Connection,
-    schedule: Schedule,
-    firing: Firing,
-    good: Firing | None,
-    found: Sequence[Difference],
-    values: dict[str, Any],
-    at: datetime,
-) -> None:
-    """Store an alarm and tell of it, where none of that row is open."""
+def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found: Sequence[Difference]) -> None:
+    """Store an alarm and tell of it, where none of that row is open.
+
+    Args:
+        case: the firing at which it is seen.
+        values: row, size, direction, changed instant and sentence.
+        good: the last firing before the change.
+        found: what differs since then.
+    """
+    connection, schedule, firing = case.connection, case.schedule, case.firing
     if any(one.row == values["row"] for one in alarms.list_open(connection, [schedule.seq])):
         return
     changes = [{"what": one.what, "then": one.before, "now": one.after} for one in found]
@@ -138,7 +139,7 @@ def _raise(
         connection,
         values
         | {
-            "schedule_seq": schedule.seq, "firing_id": firing.id, "differences": changes, "raised_at": at,
+            "schedule_seq": schedule.seq, "firing_id": firing.id, "differences": changes, "raised_at": case.at,
             "good_instant": good and good.instant, "good_study_id": good and good.study_id,
         },
     )  # fmt: skip
@@ -148,4 +149,4 @@ def _raise(
             "changed_instant": values["changed_instant"].isoformat(), "study_id": firing.study_id,
             "differences": changes, "sentence": f"schedule {schedule.name}: {values['sentence']}",
         }  # fmt: skip
-        notices.announce(connection, "drift", f"alarm:{alarm_id}", document, at)
+        notices.announce(connection, "drift", f"alarm:{alarm_id}", document, case.at)

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from service.context import Context
+from service.firing_shapes import FiringState
 from service.instants import due_time, instants, next_instant
 from service.launching import launch
-from service.schedule_shapes import FiringState
 from service.settling import settle
 from service.store import firings, notices, schedules
 from service.store.schedules import Schedule

@@ -16,8 +16,8 @@ from ablate.study import Study
 from ablate.trial import Repetition, TrialRecord
 from service.context import Context
 from service.errors import UnavailableError
+from service.firing_shapes import Kind
 from service.planning import Prepared, prepare, resolve_document
-from service.schedule_shapes import Kind
 from service.shapes import Submission
 from service.store import firings, notices
 from service.store import schedules as stored_schedules
@@ -75,6 +75,14 @@ class Launch:
     next_seed: int
 
 
+class _NotNowError(Exception):
+    """The firing's study cannot be submitted, and why."""
+
+
+class _ChangedError(Exception):
+    """The schedule was changed while its study was planned; nothing was stored."""
+
+
 class _KnownError(Exception):
     """Part of what was to be new is known or under way; nothing was stored."""
 
@@ -88,23 +96,24 @@ def launch(context: Context, firing: Firing, at: datetime) -> bool:
 
     A study that cannot be submitted now makes the firing `refused`, with the reason.
     """
-    with context.store.read() as connection:
-        schedule = stored_schedules.get_by_seq(connection, firing.schedule_seq)
-    try:
-        refuse_without_space(context)
-    except UnavailableError as error:
-        return _refuse(context, schedule, firing, str(error), at)
-    study_id = None
+    next_seed, study_id = 0, None
     while study_id is None:
+        with context.store.read() as connection:
+            schedule = stored_schedules.find_by_seq(connection, firing.schedule_seq)
+        if schedule is None:  # removed meanwhile
+            return False
+        schedule = replace(schedule, next_seed=max(schedule.next_seed, next_seed))
         try:
             chosen = choose(context, schedule, firing)
             study_id = _store(context, schedule, firing, chosen, at)
-        except StudyError as error:
-            return _refuse(context, schedule, firing, f"its study cannot be submitted: {error}", at)
+        except _NotNowError as error:
+            return _refuse(context, schedule, firing, str(error), at)
         except _TakenError:
             return False
         except _KnownError:
-            schedule = replace(schedule, next_seed=chosen.next_seed)
+            next_seed = chosen.next_seed
+        except _ChangedError:
+            continue
     context.wake(study_id)
     return True
 
@@ -113,9 +122,16 @@ def choose(context: Context, schedule: Schedule, firing: Firing) -> Launch:
     """What a firing is to train now.
 
     Raises:
-        StudyError: its study cannot be run here.
+        _NotNowError: its study cannot be run here.
     """
-    return (_choose_seeds if schedule.mode == "fresh" else _choose_repeat)(context, schedule, firing)
+    try:
+        refuse_without_space(context)
+    except UnavailableError as error:
+        raise _NotNowError(str(error)) from error
+    try:
+        return (_choose_seeds if schedule.mode == "fresh" else _choose_repeat)(context, schedule, firing)
+    except StudyError as error:
+        raise _NotNowError(f"its study cannot be submitted: {error}") from error
 
 
 def _choose_seeds(context: Context, schedule: Schedule, firing: Firing) -> Launch:
@@ -160,10 +176,13 @@ def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch,
 
     Raises:
         _TakenError: the firing does not wait any more.
-        _KnownError: see there.
+        _ChangedError, _KnownError: see there.
     """
     plan = chosen.prepared.plan
     with context.store.write() as connection:
+        present = stored_schedules.find_by_seq(connection, schedule.seq, locked=True)
+        if present is None or _deciding(present) != _deciding(schedule):
+            raise _ChangedError
         seq, study_id = add_prepared(connection, chosen.prepared, schedule=schedule.name)
         if chosen.is_new and firings.count_shared(connection, seq):
             raise _KnownError
@@ -179,6 +198,12 @@ def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch,
             raise _TakenError
         stored_schedules.change_schedule(connection, schedule.seq, changes)
     return study_id
+
+
+def _deciding(schedule: Schedule) -> tuple[Any, ...]:
+    """What a firing's study follows from."""
+    names = ("mode", "study", "scale", "seeds", "priority", "reference", "renews")
+    return tuple(getattr(schedule, name) for name in names)
 
 
 def _refuse(context: Context, schedule: Schedule, firing: Firing, reason: str, at: datetime) -> bool:

@@ -84,9 +84,9 @@ class Notifying:
         with self.context.store.read() as connection:
             if not notices.has_deliveries(connection):
                 return
-        unused = [name for name in CHANNELS if name not in self._send]
-        with self.context.store.write() as connection:
-            notices.drop_deliveries(connection, unused)
+        if unused := [name for name in CHANNELS if name not in self._send]:
+            with self.context.store.write() as connection:
+                notices.drop_deliveries(connection, unused)
         for channel in self._send:
             with self.context.store.read() as connection:
                 due = notices.list_due(connection, channel, at, AT_ONCE)

@@ -1,4 +1,5 @@
-"""The documents of REST about schedules: what goes in, what comes out. `service.shapes` has those about studies.
+"""The documents of REST about schedules: what goes in, what comes out. `service.firing_shapes` has those
+about firings, `service.shapes` those about studies.
 
 Field names are part of the contract with users' scripts. Answers have no defaults: whoever builds one says it all.
 """
@@ -13,34 +14,23 @@ from pydantic import Field, field_validator
 from ablate.seeds import SeedCount
 from ablate.study import NAME, Label, StrictDocument
 from ablate.trial import Document
-from service.shapes import Finding, StudyView
+from service.firing_shapes import AlarmView, FiringView
 
 Mode = Literal["verify", "fresh"]
 Missed = Literal["coalesce", "skip", "all"]
 Overlap = Literal["skip", "queue"]
-Cause = Literal["cron", "manual"]
-Kind = Literal["reference", "verify", "fresh"]
-FiringState = Literal["queued", "running", "done", "holes", "cancelled", "skipped", "missed", "refused"]
 MODES: tuple[Mode, ...] = ("verify", "fresh")
 WHEN_MISSED: tuple[Missed, ...] = ("coalesce", "skip", "all")
 WHEN_BUSY: tuple[Overlap, ...] = ("skip", "queue")
-CAUSES: tuple[Cause, ...] = ("cron", "manual")
-KINDS: tuple[Kind, ...] = ("reference", "verify", "fresh")
-FIRING_STATES: tuple[FiringState, ...] = (
-    "queued", "running", "done", "holes", "cancelled", "skipped", "missed", "refused",
-)  # fmt: skip
 
 
-class ScheduleSpec(StrictDocument):
-    """Body of `POST /schedules`. `study` is checked by the planner, with every error at once."""
+class Policies(StrictDocument):
+    """What a schedule has defaults for, and a change of one may name."""
 
-    name: str = Field(pattern=NAME, description="of the schedule")
-    cron: str = Field(max_length=100, description="five fields: minute, hour, day of month, month, weekday")
     tz: str = Field("UTC", max_length=64, description="IANA zone whose clock counts, such as Europe/Berlin")
     mode: Mode = Field(
         "verify", description="verify: train stored (row, seed) pairs again and compare; fresh: train new seeds"
     )
-    study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
     scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
     seeds: SeedCount | None = Field(None, description="of one firing; null: as many as the study has")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
@@ -70,23 +60,19 @@ class ScheduleSpec(StrictDocument):
     )
 
 
-class ScheduleChange(StrictDocument):
-    """Body of `PATCH /schedules/{name}`: the fields that change; `paused` pauses and resumes."""
+class ScheduleSpec(Policies):
+    """Body of `POST /schedules`. `study` is checked by the planner, with every error at once."""
 
-    cron: str = Field("", max_length=100)
-    tz: str = Field("", max_length=64)
-    mode: Mode = "verify"
-    study: dict[str, Any] = Field(default_factory=dict, description="another study starts a new reference")
-    scale: str | None = Field(None, max_length=64)
-    seeds: SeedCount | None = None
-    priority: int | None = Field(None, ge=-100, le=100)
-    missed: Missed = "coalesce"
-    grace_s: int = Field(3600, ge=0, le=86_400)
-    overlap: Overlap = "skip"
-    jitter_s: int = Field(0, ge=0, le=3600)
-    tolerance: float = Field(1e-3, ge=0, le=1, allow_inf_nan=False)
-    reference_firings: int = Field(4, ge=4, le=100)
-    false_alarm_every: int = Field(200, ge=10, le=100_000)
+    name: str = Field(pattern=NAME, description="of the schedule")
+    cron: str = Field(max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
+
+
+class ScheduleChange(Policies):
+    """Body of `PATCH /schedules/{name}`: only the fields that are given change, whatever their defaults are."""
+
+    cron: str = Field("", max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    study: dict[str, Any] = Field(default_factory=dict, description="another study begins a new reference")
     paused: bool = Field(False, description="true: nothing fires until it is resumed, and nothing counts as missed")
 
 
@@ -104,116 +90,6 @@ class Acknowledgement(StrictDocument):
     @classmethod
     def _trimmed(cls, reason: str) -> str:
         return reason.strip()
-
-
-class Change(Document):
-    """Something that is not the same at two firings: `commit`, `lock`, `device`, ...; null: unknown, or not there."""
-
-    what: str
-    then: Any
-    now: Any
-
-
-class FiringRow(Document):
-    """A row at one firing: `values` by seed, as text; `n` of them, with mean and sample sd (null for fewer than two).
-
-    `lost` counts its seeds that diverged, failed or were cancelled.
-    """
-
-    row: str
-    n: int
-    lost: int
-    mean: float | None
-    sd: float | None
-    values: dict[str, float]
-
-
-class RepeatView(Document):
-    """A (row, seed) pair that was trained again: how it compares with the stored one.
-
-    Attributes:
-        verdict: `equal` to the last bit, `within tolerance`, or `different`.
-        then, now: the primary metric; null where a trial has none.
-        first_difference_step: at which the curves part; null where they do not.
-        key, reference_key: of the trial, and of the one that it is compared with.
-    """
-
-    row: str
-    seed: int
-    verdict: Literal["equal", "within tolerance", "different"]
-    then: float | None
-    now: float | None
-    first_difference_step: int | None
-    sentence: str
-    key: str
-    reference_key: str
-
-
-class DriftView(Document):
-    """What a firing says of drift. `state`: `reference` (the window fills), `steady`, `alarm`, `unknown` (holes)."""
-
-    state: Literal["reference", "steady", "alarm", "unknown"]
-    sentence: str
-
-
-class FiringView(Document):
-    """One firing of a schedule.
-
-    Attributes:
-        instant: the moment that the cron text names, or the moment of a trigger.
-        kind: what its study trains; null where it has none.
-        state: `done`, or why not: `holes` (cells without result), `cancelled`, `skipped` (the one before still ran),
-            `missed` (too late by the policy), `refused` (its study could not be submitted); `queued`, `running`.
-        stands_for: instants that it answers for, itself among them: more than 1 where several were missed.
-        repeat: number of the repetition; 0 for a reference that other studies may share.
-        metric: the primary one, which `rows` are about.
-    """
-
-    id: int
-    instant: datetime
-    cause: Cause
-    kind: Kind | None
-    state: FiringState
-    reason: str | None
-    stands_for: int
-    study_id: str | None
-    seeds: list[int]
-    repeat: int | None
-    metric: str | None
-    rows: list[FiringRow]
-    comparisons: list[RepeatView]
-    drift: DriftView | None
-    fired_at: datetime | None
-    ended_at: datetime | None
-
-
-class AlarmView(Document):
-    """A change that somebody should look at.
-
-    Attributes:
-        instant: of the firing at which it was seen.
-        direction: `up` or `down`, of the metric's mean; null where a repeated trial differs otherwise.
-        size: of the change, in units of the metric; null where there is no number.
-        changed_instant: of the firing that is estimated to be the first changed one.
-        good_instant, good_study_id: the last firing before that.
-        differences: in provenance between these two firings.
-    """
-
-    id: int
-    schedule: str
-    instant: datetime
-    study_id: str | None
-    row: str
-    direction: Literal["up", "down"] | None
-    size: float | None
-    changed_instant: datetime
-    good_instant: datetime | None
-    good_study_id: str | None
-    sentence: str
-    differences: list[Change]
-    raised_at: datetime
-    acknowledged_at: datetime | None
-    ack_reason: str | None
 
 
 class ScheduleLinks(Document):
@@ -265,41 +141,3 @@ class ScheduleView(Document):
     reference_at: datetime | None
     needs_person: bool
     links: ScheduleLinks
-
-
-class NextFiring(Document):
-    """When a schedule fires next."""
-
-    schedule: str
-    next_at: datetime
-    next_text: str
-
-
-class ScheduledFiring(Document):
-    """A firing with the name of its schedule."""
-
-    schedule: str
-    firing: FiringView
-
-
-class Today(Document):
-    """What happened since a moment, and what comes.
-
-    Attributes:
-        needs_person: whether any of `attention` is there; `attention` says in sentences what for.
-        finished: studies that ended, newest first, at most 200; `holes` those of them with cells without result.
-        missed: firings that did not happen, or could not start.
-        alarms: every one that nobody has acknowledged, however old.
-        next: of each schedule that is not paused, soonest first.
-    """
-
-    since: datetime
-    until: datetime
-    needs_person: bool
-    attention: list[Finding]
-    finished: list[StudyView]
-    holes: list[StudyView]
-    missed: list[ScheduledFiring]
-    alarms: list[AlarmView]
-    next: list[NextFiring]
-    free_mib: int

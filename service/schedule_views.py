@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ablate.progress import duration_text
+from service.firing_shapes import AlarmView, FiringView
 from service.instants import in_words, local_text
 from service.launching import Reference
-from service.schedule_shapes import AlarmView, FiringView, ScheduleLinks, ScheduleView
+from service.schedule_shapes import ScheduleLinks, ScheduleView
 from service.store.firings import Firing
 from service.store.schedules import Schedule
 

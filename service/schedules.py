@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,10 @@ from ablate.trial import Repetition
 from service import launching, studies
 from service.context import Context
 from service.errors import ConflictError
+from service.firing_shapes import FiringView
 from service.instants import check_cron, check_zone, due_time, next_instant
 from service.planning import prepare
-from service.schedule_shapes import Acknowledgement, FiringView, ScheduleChange, ScheduleSpec, ScheduleView
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.schedule_views import view_firing, view_schedule
 from service.shapes import Page
 from service.store import alarms, firings
@@ -35,7 +36,7 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
         ConflictError: another schedule has that name.
     """
     given = spec.model_dump()
-    _check(context, given)
+    _check(context, given, given.keys())
     with context.store.write() as connection:
         values = given | _times(spec.name, given, at) | _new_reference(at)
         values |= {
@@ -54,19 +55,33 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
     return get_schedule(context, spec.name, at), is_new
 
 
-def _check(context: Context, given: Mapping[str, Any]) -> None:
-    """Raise StudyError with everything that is wrong; a study that could not run here now is no error."""
+def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) -> None:
+    """Raise StudyError with everything that is wrong with a schedule's fields.
+
+    Args:
+        context: see there.
+        wanted: every field as it is to be.
+        named: those that are given now: what plans no more can still be paused.
+    """
     problems: list[Problem] = []
-    with collecting(problems):
-        check_cron(given["cron"])
-    with collecting(problems):
-        check_zone(given["tz"])
-    with collecting(problems):
-        document = launching.document_of_fields(given["study"], given["seeds"], given["priority"])
-        canaries = Repetition(canary_only=given["mode"] == "verify")
-        prepare(context, document, scale=given["scale"], repetition=canaries, strict=False)
+    if "cron" in named:
+        with collecting(problems):
+            check_cron(wanted["cron"])
+    if "tz" in named:
+        with collecting(problems):
+            check_zone(wanted["tz"])
+    if any(field in named for field in (*STUDY_FIELDS, "priority")):
+        with collecting(problems):
+            _check_study(context, wanted)
     if problems:
         raise StudyError([_of_body(problem) for problem in problems])
+
+
+def _check_study(context: Context, wanted: Mapping[str, Any]) -> None:
+    """Plan the study, and count its networks; that it could not run here now is no error."""
+    document = launching.document_of_fields(wanted["study"], wanted["seeds"], wanted["priority"])
+    repetition = Repetition(canary_only=wanted["mode"] == "verify")
+    prepare(context, document, scale=wanted["scale"], repetition=repetition, strict=False)
 
 
 def _of_body(problem: Problem) -> Problem:
@@ -141,7 +156,7 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
     with context.store.read() as connection:
         before = stored.get_schedule(connection, name)
     wanted = {field: given.get(field, getattr(before, field)) for field in ScheduleSpec.model_fields}
-    _check(context, wanted)
+    _check(context, wanted, given.keys())
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         values = {field: value for field, value in given.items() if value != getattr(schedule, field)}

@@ -6,7 +6,7 @@ what they say. Holes are no drift: a firing that has them says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,13 +17,11 @@ from ablate.tables.table import Table
 from ablate.trial import TrialRecord
 from service import alarming
 from service.context import Context
+from service.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
 from service.launching import Reference
-from service.schedule_shapes import DriftView, FiringRow, FiringState, RepeatView
 from service.shapes import StudyState
 from service.store import cells, firings, notices, schedules, studies
 from service.store.firings import SETTLED, Firing
-from service.store.schedules import Schedule
-from service.store.session import Connection
 from service.store.studies import CellKey, Stored
 
 STATE_OF: Mapping[StudyState, FiringState] = {"succeeded": "done", "failed": "holes", "cancelled": "cancelled"}
@@ -50,7 +48,9 @@ def settle(context: Context, firing: Firing, at: datetime) -> None:
     """Write down what a firing found, once for each end of its study."""
     held = _read(context, firing)
     with context.store.read() as connection:
-        schedule = schedules.get_by_seq(connection, firing.schedule_seq)
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq)
+    if schedule is None:  # removed meanwhile
+        return
     rows, repeats = _rows_of(held), _compare(firing, held, schedule.tolerance)
     state = STATE_OF[held.study.state]
     values = {
@@ -60,13 +60,13 @@ def settle(context: Context, firing: Firing, at: datetime) -> None:
         "reason": held.study.reason, "ended_at": held.study.ended_at,
     }  # fmt: skip
     with context.store.write() as connection:
-        schedule = schedules.get_schedule(connection, schedule.name, locked=True)
-        if firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
-            return  # another scheduler was faster
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq, locked=True)
+        if schedule is None or firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
+            return  # it was removed, or another scheduler was faster
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
-        settled = firings.get_firing(connection, firing.id)
-        drift = _judge(connection, schedule, settled, repeats, held, at)
+        case = alarming.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
+        drift = _judge(case, repeats, held)
         firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
         if state != "done":
             notices.announce_firing(connection, schedule.name, firing.id, at)
@@ -135,7 +135,7 @@ def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialR
     )
 
 
-def _provenance_of(records: Any) -> dict[str, Any]:
+def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
     """What the trials of a firing say of where they ran, and their data set: a value, or a list where they disagree."""
     found: dict[str, list[Any]] = {}
     for record in records:
@@ -146,22 +146,16 @@ def _provenance_of(records: Any) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else sorted(map(str, values)) for name, values in found.items()}
 
 
-def _judge(
-    connection: Connection,
-    schedule: Schedule,
-    firing: Firing,
-    repeats: Sequence[RepeatView],
-    held: Held,
-    at: datetime,
-) -> DriftView:
+def _judge(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+    firing = case.firing
     if firing.kind == "fresh":
-        return alarming.judge_fresh(connection, schedule, firing, at)
+        return alarming.judge_fresh(case)
     if firing.kind == "reference":
         return DriftView(state="reference", sentence=_of_reference(firing, held))
     changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
     if changed:
         before = _provenance_of(held.reference_records.values())
-        return alarming.raise_repeats(connection, schedule, firing, list(changed.values()), before, at)
+        return alarming.raise_repeats(case, list(changed.values()), before)
     return _steady(firing, repeats)
 
 

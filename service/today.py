@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from service.context import Context
-from service.schedule_shapes import AlarmView, NextFiring, ScheduledFiring, Today
+from service.firing_shapes import AlarmView, NextFiring, ScheduledFiring, Today
 from service.schedule_views import next_text, view_firing
 from service.shapes import Finding, StudyView
 from service.store import alarms, firings, schedules, studies

@@ -42,6 +42,7 @@ def table_notes(
         *verdict_notes(table, design=plan.study.design_or_default),
         *_fresh(plan),
         *_needs(plan),
+        *_repeated(plan),
         *_sharing(plan),
         *_excluded(plan),
         *_printed(published),
@@ -108,6 +109,13 @@ def _fresh(plan: Plan) -> Iterator[str]:
     keys = (plan.memberships[row.label, seed] for row in plan.rows for seed in plan.seeds)
     if any(plan.trials[key].replicate for key in keys if key in plan.trials):
         yield "fresh replicates: each cell was trained for this study alone, with random numbers of its own"
+
+
+def _repeated(plan: Plan) -> Iterator[str]:
+    if plan.repetition.repeat:
+        yield "a repetition: each cell was trained once more, with the random numbers of the first time"
+    if plan.repetition.canary_only:
+        yield "canary rows alone: the study's other rows are not trained here"
 
 
 def _needs(plan: Plan) -> Iterator[str]:

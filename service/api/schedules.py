@@ -21,7 +21,8 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.schedule_shapes import Acknowledgement, FiringView, ScheduleChange, ScheduleSpec, ScheduleView
+from service.firing_shapes import FiringView
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.shapes import Page
 from service.store.sql import now
 

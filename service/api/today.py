@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from service import today
 from service.api.parameters import InContext
 from service.api.problems import INVALID, documented
-from service.schedule_shapes import Today
+from service.firing_shapes import Today
 from service.store.sql import now
 
 router = APIRouter(tags=["schedules"])
 
-Since = Annotated[AwareDatetime | None, Query(description="instant with its offset; a day ago unless given")]
+
+def _within_reach(since: datetime | None) -> datetime | None:
+    """Far beyond, instants cannot be converted to UTC."""
+    if since is not None and not 1970 <= since.year <= 9000:
+        raise ValueError("should be of the years 1970 to 9000")
+    return since
+
+
+Since = Annotated[
+    AwareDatetime | None,
+    Query(description="instant with its offset; a day ago unless given"),
+    AfterValidator(_within_reach),
+]
 
 
 @router.get("/today", responses=documented(INVALID), summary="What happened since yesterday")

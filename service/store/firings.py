@@ -17,7 +17,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select, update
 
-from service.schedule_shapes import Cause, FiringState, Kind
+from service.errors import NotFoundError
+from service.firing_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
 from service.store.rows import memberships, studies
 from service.store.schedule_rows import firings, schedules
@@ -78,8 +79,15 @@ def move_firing(
 
 
 def get_firing(connection: Connection, firing_id: int) -> Firing:
-    """The firing of that id, which must exist."""
-    return _firing(connection.execute(_FIRINGS.where(firings.c.id == firing_id)).one())
+    """The firing of that id.
+
+    Raises:
+        NotFoundError: its schedule was removed, and it with that.
+    """
+    row = connection.execute(_FIRINGS.where(firings.c.id == firing_id)).first()
+    if row is None:
+        raise NotFoundError("no such firing: its schedule was removed")
+    return _firing(row)
 
 
 def find_open(connection: Connection, schedule_seq: int) -> Firing | None:
@@ -104,7 +112,7 @@ def list_ended(connection: Connection) -> list[Firing]:
     """Firings whose study is over, and which say otherwise, or speak of an earlier end of it."""
     stale = firings.c.ended_at.is_(None) | (firings.c.ended_at != studies.c.ended_at)
     over = ~studies.c.state.in_(LIVE) & studies.c.ended_at.is_not(None)
-    mine = firings.c.state.in_(("running", *SETTLED))
+    mine = firings.c.state.in_(("running", "holes", "cancelled"))  # what is done has nothing to try again
     return [_firing(row) for row in connection.execute(_FIRINGS.where(mine, over, stale).order_by(firings.c.id))]
 
 

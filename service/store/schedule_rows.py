@@ -21,7 +21,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from service.schedule_shapes import CAUSES, FIRING_STATES, KINDS, MODES, WHEN_BUSY, WHEN_MISSED
+from service.firing_shapes import CAUSES, FIRING_STATES, KINDS
+from service.schedule_shapes import MODES, WHEN_BUSY, WHEN_MISSED
 from service.store.rows import BigId, UtcTime, metadata
 
 

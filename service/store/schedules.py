@@ -82,9 +82,11 @@ def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> 
     return _schedule(row)
 
 
-def get_by_seq(connection: Connection, seq: int) -> Schedule:
-    """The schedule of that number, which must exist."""
-    return _schedule(connection.execute(select(schedules).where(schedules.c.seq == seq)).one())
+def find_by_seq(connection: Connection, seq: int, *, locked: bool = False) -> Schedule | None:
+    """The schedule of that number; None where it was removed. `locked` as above."""
+    statement = select(schedules).where(schedules.c.seq == seq)
+    row = connection.execute(statement.with_for_update() if locked else statement).first()
+    return _schedule(row) if row else None
 
 
 def list_schedules(connection: Connection, *, limit: int | None = None, before: int | None = None) -> list[Schedule]:

@@ -25,6 +25,7 @@ from service.dispatch.base import DispatcherError, Heard, Lost, Machine, Report,
 from service.scheduler import Scheduler
 from service.settings import Settings
 from service.shapes import Cell, StudyView, Submission
+from tests.service.nights import Nights
 
 
 @dataclass
@@ -221,6 +222,11 @@ def desk(context: Context) -> Desk:
     scheduler = Scheduler(context, lambda: dispatcher)
     scheduler.start()
     return Desk(context, dispatcher, scheduler)
+
+
+@pytest.fixture
+def nights(desk: Desk) -> Nights:
+    return Nights(desk, toy_study())
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from ablate.trial import Outcome
 from service import firing, schedules
 from service.context import Context, open_context
 from service.dispatch.base import Heard, Machine, Report, Ticket
-from service.schedule_shapes import FiringView, ScheduleSpec
+from service.firing_shapes import FiringView
+from service.schedule_shapes import ScheduleSpec
 from service.scheduler import Scheduler
 from service.settings import Settings
 

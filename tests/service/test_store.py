@@ -12,15 +12,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from ablate.trial import FIRST
 from service.errors import UnavailableError
 from service.store import schema
 from service.store.lock import held
 from service.store.rows import metadata
 from service.store.session import Store
+from service.store.studies import get_study
 
 
 @pytest.fixture
@@ -44,6 +48,24 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store: Store) -> None
 
 def test_upgrading_twice_changes_nothing(store: Store) -> None:
     schema.upgrade(store)
+
+
+def test_what_was_stored_before_there_were_schedules_stays_as_it_was(database_url: str) -> None:
+    with closing(Store(database_url)) as store:
+        config = Config()
+        config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+        with store.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            columns = (
+                "id, name, title, state, priority, replicate, document, registrations, warnings, costs, created_at"
+            )
+            values = "'a', 'old', '', 'queued', 0, 0, '{}', '[]', '[]', '{}', '2026-01-01 00:00:00'"
+            connection.execute(text(f"INSERT INTO studies ({columns}) VALUES ({values})"))
+        schema.upgrade(store)
+        with store.read() as connection:
+            found = get_study(connection, "a")
+    assert (found.repetition, found.schedule) == (FIRST, None)
 
 
 def test_a_database_of_a_newer_version_is_refused(store: Store) -> None:

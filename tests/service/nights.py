@@ -1,0 +1,70 @@
+"""Schedules under a clock that a test moves, over trials that do what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service import firing, schedules
+from service.firing_shapes import FiringView
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.scheduler import Scheduler
+from service.store import notices
+
+MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+class Nights:
+    """Schedules under a clock that is moved by hand."""
+
+    def __init__(self, desk: Any, study: dict[str, Any]) -> None:
+        self.desk, self.study, self.at = desk, study, MORNING
+        desk.scheduler = Scheduler(desk.context, lambda: desk.dispatcher, clock=lambda: self.at)
+        desk.scheduler.start()
+
+    def add(self, name: str = "nightly", **fields: Any) -> ScheduleView:
+        spec = {"name": name, "cron": "0 2 * * *", "study": self.study} | fields
+        return schedules.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
+
+    def tick(self, at: datetime | None = None) -> None:
+        self.at = at or self.at
+        firing.tick(self.desk.context, self.at)
+
+    def night(self, day: int, name: str = "nightly", **metrics: float) -> FiringView:
+        """The instant of that day comes, and what it fires is trained to its end."""
+        self.tick(MORNING.replace(hour=2, minute=0) + day * DAY)
+        self.train(**metrics)
+        return self.history(name)[0]
+
+    def train(self, **metrics: float) -> None:
+        """Everything that is queued or runs succeeds, with these metrics."""
+        for _ in range(50):
+            self.desk.tick()
+            running = list(self.desk.dispatcher.running.values())
+            for ticket in running:
+                self.desk.dispatcher.end(ticket, **metrics)
+            if not running and not self.desk.dispatcher.reports:
+                break
+        self.tick()
+
+    def history(self, name: str = "nightly") -> list[FiringView]:
+        return schedules.list_history(self.desk.context, name, limit=200, cursor=None).items
+
+    def states(self) -> list[str]:
+        return [one.state for one in reversed(self.history())]
+
+    def schedule(self, name: str = "nightly") -> ScheduleView:
+        return schedules.get_schedule(self.desk.context, name, self.at)
+
+    def change(self, **fields: Any) -> ScheduleView:
+        return schedules.change_schedule(self.desk.context, "nightly", ScheduleChange(**fields), self.at)
+
+    def acknowledge(self, reason: str, **fields: Any) -> ScheduleView:
+        said = Acknowledgement(reason=reason, **fields)
+        return schedules.acknowledge(self.desk.context, "nightly", said, self.at)
+
+    def told(self) -> list[str]:
+        """Kinds of what operators are told, in order."""
+        with self.desk.context.store.read() as connection:
+            return [one.kind for one in notices.list_due(connection, "url", self.at + 400 * DAY, 1000)]
