@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from service import schedules
+from ablate.errors import nearest, quote
+from ablate.tables.plots import PLOT_FORMATS
+from service import histories, schedules
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
 from service.api.openapi import takes
@@ -21,6 +23,8 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
+from service.api.results import PLOT, picture
+from service.errors import NotFoundError
 from service.firing_shapes import FiringView
 from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.shapes import Page
@@ -96,6 +100,24 @@ def remove_schedule(context: InContext, name: ScheduleName) -> None:
 def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, cursor: Cursor = None) -> Page[FiringView]:
     """The firings, newest first: what each one trained, what it found, and whether that is drift."""
     return schedules.list_history(context, name, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{name}/history.{format}",
+    response_class=Response,
+    responses=PLOT | documented(NOT_FOUND, INVALID),
+    summary="History as a picture",
+)
+def draw_history(
+    context: InContext,
+    name: ScheduleName,
+    format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    row: Annotated[str | None, Query(max_length=200, description="only this row")] = None,
+) -> Response:
+    """Mean and interval of each row at each firing; reference windows are shaded, alarms and their changes marked."""
+    if format not in PLOT_FORMATS:
+        raise NotFoundError(f"no picture format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+    return picture(histories.draw_history(context, name, row, format), format)
 
 
 @router.post("/{name}/trigger", status_code=201, responses=ONE | documented(CONFLICT), summary="Fire a schedule now")

@@ -28,14 +28,22 @@ def acknowledge_alarms(connection: Connection, schedule_seq: int, reason: str, a
 
 def list_open(connection: Connection, schedule_seqs: Sequence[int] | None = None) -> list[AlarmView]:
     """Alarms that nobody has acknowledged, newest first: of these schedules, or of all."""
+    return list_alarms(connection, schedule_seqs, is_open=True)
+
+
+def list_alarms(
+    connection: Connection, schedule_seqs: Sequence[int] | None, *, is_open: bool | None
+) -> list[AlarmView]:
+    """Alarms, newest first: of these schedules, or of all; open ones, acknowledged ones, or both."""
     statement = (
         select(alarms, schedules.c.name, firings.c.instant, studies.c.id.label("study_id"))
         .join(schedules, schedules.c.seq == alarms.c.schedule_seq)
         .join(firings, firings.c.id == alarms.c.firing_id)
         .outerjoin(studies, studies.c.seq == firings.c.study_seq)
-        .where(alarms.c.acknowledged_at.is_(None))
         .order_by(alarms.c.id.desc())
     )
+    if is_open is not None:
+        statement = statement.where(alarms.c.acknowledged_at.is_(None) == is_open)
     if schedule_seqs is not None:
         statement = statement.where(alarms.c.schedule_seq.in_(schedule_seqs))
     return [_view(row) for row in connection.execute(statement)]

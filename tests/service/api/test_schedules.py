@@ -200,6 +200,41 @@ def test_the_history_is_paged(client: TestClient, added: dict[str, Any], settle:
     assert newest["drift"]["state"] == "steady"
 
 
+@pytest.mark.parametrize(("format", "begins"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_the_history_is_a_picture_of_all_rows_or_one(
+    client: TestClient, added: dict[str, Any], settle: Callable[[str], None], format: str, begins: bytes
+) -> None:
+    path = f"{PATH}/nightly/history.{format}"
+    assert client.get(path).content.startswith(begins)
+    settle(client.post(f"{PATH}/nightly/trigger").json()["study_id"])
+    whole, one = client.get(path), client.get(path, params={"row": "plain"})
+    assert [answer.status_code for answer in (whole, one)] == [200, 200]
+    assert (format == "png") or b"plain" in whole.content
+    missing = client.get(path, params={"row": "plane"})
+    assert (missing.status_code, "did you mean 'plain'?" in missing.json()["detail"]) == (404, True)
+    assert client.get(f"{PATH}/nightly/history.gif").status_code == 404
+    assert client.get(f"{PATH}/other/history.{format}").status_code == 404
+
+
+def test_today_says_what_ended_and_what_comes(
+    client: TestClient, added: dict[str, Any], settle: Callable[[str], None]
+) -> None:
+    study = client.post(f"{PATH}/nightly/trigger").json()["study_id"]
+    settle(study)
+    today = client.get("/api/v1/today").json()
+    assert [one["id"] for one in today["finished"]] == [study]
+    assert [one["schedule"] for one in today["next"]] == ["nightly"]
+    assert (today["needs_person"], today["attention"], today["missed"]) == (False, [], [])
+    assert client.get("/api/v1/today", params={"since": "2999-01-01T00:00:00Z"}).json()["finished"] == []
+
+
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:00-12"]
+)
+def test_a_wrong_since_is_refused(client: TestClient, since: str) -> None:
+    assert "/since" in errors(client.get("/api/v1/today", params={"since": since}))
+
+
 def test_a_removed_schedule_leaves_its_studies(
     client: TestClient, added: dict[str, Any], settle: Callable[[str], None]
 ) -> None:
