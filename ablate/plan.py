@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from ablate import checks
 from ablate.baselines import check_labels, choose_baselines
+from ablate.canaries import check_canary, pick_canaries
 from ablate.datasets import pin
 from ablate.designs import build_design
 from ablate.errors import DataError, Problem, StudyError, collecting, quote
@@ -23,7 +24,7 @@ from ablate.recipe import NetworkFields, applicable_values, identity_of
 from ablate.resolve import check_base, resolve_rows
 from ablate.study import Study, problems_of_shape
 from ablate.tasks import NamedTask
-from ablate.trial import Trial, trial_key
+from ablate.trial import FIRST, Repetition, Trial, trial_key
 
 MAX_TRIALS = 10_000
 """Trials of one study, unless ABLATE_MAX_TRIALS says otherwise."""
@@ -69,6 +70,7 @@ class Plan:
         memberships: (row label, seed) -> key, audit copies among them. Two rows with the same recipe share trials.
         excluded: labels of generated cells that `exclude` cut.
         warnings: findings that do not stop the study.
+        repetition: of the trials.
     """
 
     study: Study
@@ -83,6 +85,7 @@ class Plan:
     memberships: Mapping[tuple[str, int], str]
     excluded: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    repetition: Repetition = FIRST
 
     def outstanding(self, known: Collection[str]) -> tuple[Trial, ...]:
         """The trials still to be trained, in order, given the keys whose result is known."""
@@ -94,7 +97,7 @@ def plan(
     *,
     scale: str | None = None,
     seeds: int | None = None,
-    replicate: int = 0,
+    repetition: Repetition = FIRST,
     max_trials: int = MAX_TRIALS,
 ) -> Plan:
     """Expand a study.
@@ -103,7 +106,7 @@ def plan(
         study: the document.
         scale: name of a scale; None takes `mini` where the study has it, else base as it stands.
         seeds: a count that overrides the document's.
-        replicate: of every trial; see `ablate.trial.Trial`.
+        repetition: of every trial.
         max_trials: above this the study is refused.
 
     Raises:
@@ -127,7 +130,9 @@ def plan(
         laid_out = _lay_out(study, chosen, len(blocks), named, max_trials, problems)
     if problems:
         raise StudyError(problems)
-    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, replicate)
+    if repetition.canary_only:
+        laid_out = replace(laid_out, rows=pick_canaries(study, laid_out.rows), audits=())
+    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, repetition)
     return Plan(
         study=study,
         scale=chosen,
@@ -146,6 +151,7 @@ def plan(
             *checks.row_warnings(laid_out.rows, blocks, memberships),
             *checks.table_warnings(study, laid_out.rows, blocks),
         ),
+        repetition=repetition,
     )
 
 
@@ -178,6 +184,7 @@ def _lay_out(
     )
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
+    check_canary(study, rows)
     checks.check_ranks(study, rows)
     audits = _audits_of(rows) if study.audit else ()
     checks.refuse_too_many(len(rows), len(audits), seeds, max_trials)
@@ -269,7 +276,7 @@ def _audits_of(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _trials_of(
-    rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, replicate: int
+    rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, repetition: Repetition
 ) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
     trials: dict[str, Trial] = {}
     memberships: dict[tuple[str, int], str] = {}
@@ -277,10 +284,9 @@ def _trials_of(
     for seed in seeds:
         for row in sorted(rows, key=lambda row: not row.is_baseline):
             identity, values = content[row.label]
-            key = trial_key(named.identity, identity, seed, replicate + row.replicate)
+            numbers = {"replicate": repetition.replicate + row.replicate, "repeat": repetition.repeat}
+            key = trial_key(named.identity, identity, seed, **numbers)
             memberships[row.label, seed] = key
             if key not in trials:
-                trials[key] = Trial(
-                    key=key, task=named.name, recipe=values, seed=seed, replicate=replicate + row.replicate
-                )
+                trials[key] = Trial(key=key, task=named.name, recipe=values, seed=seed, **numbers)
     return trials, memberships

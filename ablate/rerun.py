@@ -72,6 +72,12 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     @property
+    def worst_metric(self) -> str | None:
+        """The metric that is furthest from the stored one; None where all are the same, or there are none."""
+        differing = [name for name, pair in self.metrics.items() if pair.differs]
+        return max(differing, key=lambda name: self.metrics[name].relative, default=None)
+
+    @property
     def sentence(self) -> str:
         """The verdict in words."""
         if self.status.differs:
@@ -81,10 +87,9 @@ class Comparison:
         if self.verdict == EQUAL:
             found = f"{_count(len(self.metrics), 'metric')}, {_count(self.points, 'point')}"
             return f"{EQUAL}: every metric and every point of the curve is the same to the last bit ({found})"
-        worst = max(self.metrics, key=lambda name: self.metrics[name].relative, default="")
-        if not worst or not self.metrics[worst].differs:
-            return f"{WITHIN}: the metrics are the same; {self._curves}"
-        change = f"{worst} {_by(self.metrics[worst])}"
+        if self.worst_metric is None:
+            return f"{self.verdict}: the metrics are the same; {self._curves}"
+        change = f"{self.worst_metric} {_by(self.metrics[self.worst_metric])}"
         if self.verdict == WITHIN:
             return f"{WITHIN} of {self.tolerance:g}: at most {change}; {self._curves}"
         beyond = sum(pair.relative > self.tolerance for pair in self.metrics.values())
@@ -135,7 +140,7 @@ def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Seq
         first_difference_step=step,
         status=status,
         reason=Pair(then.outcome.reason, now.outcome.reason),
-        provenance=_provenance_to_show(then.provenance, now.provenance),
+        provenance=pair_provenance(then.provenance, now.provenance),
         train_s=Pair(then.outcome.train_s, now.outcome.train_s),
         notes=tuple(notes),
     )
@@ -151,18 +156,19 @@ def first_difference(then: Sequence[EpochMetrics], now: Sequence[EpochMetrics]) 
     return rest[0].step if rest else None
 
 
+def pair_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
+    """Commit, lock and device of two trials, and what else differs of their provenance, by name (`versions.torch`)."""
+    before, after = dict(_flat(then)), dict(_flat(now))
+    pairs = {name: Pair(before.get(name), after.get(name)) for name in dict.fromkeys([*ALWAYS, *before, *after])}
+    return {name: pair for name, pair in pairs.items() if name in ALWAYS or pair.differs}
+
+
 def _judge(status: Pair, metrics: Mapping[str, Pair], step: int | None, tolerance: float) -> Verdict:
     if status.differs:
         return "different"
     if step is None and not any(pair.differs for pair in metrics.values()):
         return "equal"
     return "within tolerance" if all(pair.relative <= tolerance for pair in metrics.values()) else "different"
-
-
-def _provenance_to_show(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
-    before, after = dict(_flat(then)), dict(_flat(now))
-    pairs = {name: Pair(before.get(name), after.get(name)) for name in dict.fromkeys([*ALWAYS, *before, *after])}
-    return {name: pair for name, pair in pairs.items() if name in ALWAYS or pair.differs}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

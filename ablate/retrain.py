@@ -70,7 +70,7 @@ def _recipe_of(trial: Trial, named: NamedTask) -> BaseModel:
 
 
 def _changed_code(trial: Trial, named: NamedTask, recipe: BaseModel) -> list[str]:
-    key = trial_key(named.identity, identity_of(recipe), trial.seed, trial.replicate)
+    key = trial_key(named.identity, identity_of(recipe), trial.seed, trial.replicate, trial.repeat)
     if key == trial.key:
         return []
     what = "this version of ablate" if named.identity == named.name else f"the code of task {quote(named.name)}"

@@ -21,7 +21,8 @@ def run_trial(trial: Trial, workdir: Path) -> Iterator[Heartbeat | EpochMetrics 
     """Run a trial's task.
 
     Args:
-        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees.
+        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees; its
+            `repeat` does not.
         workdir: a folder of the trial's own; an interrupted trial is continued from what lies there.
 
     Yields:

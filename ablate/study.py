@@ -23,7 +23,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
 """In one object of a JSON text. No honest study comes near, and each unknown name costs a search for the nearest."""
-NOT_YET = ("search", "canary", "pivot")
+NOT_YET = ("search", "pivot")
 """Fields of the contract that are not built yet: refused by name, never ignored."""
 
 
@@ -109,6 +109,12 @@ class TableSpec(StrictDocument):
     headline: list[Label] | None = Field(None, min_length=1)
 
 
+class CanarySpec(StrictDocument):
+    """Labels of the rows that a schedule trains again to see whether they still give the same numbers."""
+
+    rows: list[Label] = Field(min_length=1)
+
+
 class Study(StrictDocument):
     """A study as written. `Study.parse` is the way in: it collects every error."""
 
@@ -128,6 +134,7 @@ class Study(StrictDocument):
     factors: list[FactorSpec] = Field(default_factory=list)
     exclude: list[Patch] = Field(default_factory=list)
     table: TableSpec = Field(default_factory=TableSpec)
+    canary: CanarySpec | None = Field(None, description="what a schedule of mode verify trains; default: baselines")
     audit: bool = Field(False, description="train a hidden copy of each baseline, which must not come out different")
 
     @property
@@ -303,6 +310,7 @@ def _without_union_branches(location: tuple[int | str, ...]) -> tuple[int | str,
 def _fields_at(model: type[Document], location: tuple[int | str, ...]) -> list[str]:
     kinds: dict[str, type[Document]] = {
         "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
+        "canary": CanarySpec,
     }  # fmt: skip
     return list((kinds.get(str(location[0]), model) if location else model).model_fields)
 

@@ -1,7 +1,8 @@
 """A trial, what it says while it runs, and how it ended: the documents that cross a process.
 
 A trial is a pure function of (recipe, seed). Its key is its content: two studies that want the same
-(task, recipe, seed, replicate) share one trial, whoever asked first. This module imports neither torch nor a task.
+(task, recipe, seed, replicate, repeat) share one trial, whoever asked first. This module
+imports neither torch nor a task.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -38,6 +40,7 @@ class Trial(Document):
         recipe: every field of the resolved recipe that applies, as JSON values.
         seed: the block; all rows of a seed share their random streams.
         replicate: 0, or the number of a deliberate repetition with streams of its own.
+        repeat: 0, or the number of a deliberate repetition with the same streams, which is to give the same numbers.
     """
 
     key: str
@@ -45,9 +48,27 @@ class Trial(Document):
     recipe: dict[str, Any]
     seed: int
     replicate: int = 0
+    repeat: int = 0
 
 
-def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0) -> str:
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Which repetition of a study's trials is planned; the default is the one that studies share.
+
+    Attributes:
+        replicate, repeat: of every trial; see `Trial`.
+        canary_only: whether only the rows of `[canary]` are trained.
+    """
+
+    replicate: int = 0
+    repeat: int = 0
+    canary_only: bool = False
+
+
+FIRST = Repetition()
+
+
+def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int = 0, repeat: int = 0) -> str:
     """SHA-256 of what decides a trial's result.
 
     Args:
@@ -56,8 +77,11 @@ def trial_key(task: str, identity: Mapping[str, Any], seed: int, replicate: int 
             field added later with a default leaves old keys alone.
         seed: the trial's seed.
         replicate: see `Trial`.
+        repeat: see `Trial`; it enters only where it is not 0, so that keys from before there were repeats stay.
     """
     content = {"v": SEMANTICS_VERSION, "task": task, "recipe": identity, "seed": seed, "replicate": replicate}
+    if repeat:
+        content["repeat"] = repeat
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from service.api import catalog, events, health, paper, results, studies, trials, unbuilt
+from service.api import catalog, events, health, paper, results, schedules, studies, today, trials
 from service.api.events import Streams
 from service.api.guard import Frame, Gate
 from service.api.mlflow_proxy import Upstream, mlflow_routes
@@ -54,12 +54,11 @@ def create_app(
     )
     app.state.context = context
     app.state.streams = Streams(is_stopping)
-    for router in (studies.router, trials.router, results.router, events.router, paper.router, catalog.router):
-        _include(app, router, PREFIX)
+    for part in (studies, trials, results, events, paper, schedules, today, catalog):
+        _include(app, part.router, PREFIX)
     _include(app, health.router)
     for router in web.ROUTERS:
         _include(app, router)
-    app.include_router(unbuilt.router)
     if mlflow is not None:
         app.router.routes += mlflow_routes(mlflow, max_body_bytes=settings.max_body_bytes)
     app.openapi = partial(build_openapi, app)  # type: ignore[method-assign]

@@ -1,7 +1,8 @@
 """The console script `ablate`: the library's commands, and those of the service, which speak REST.
 
 Heavy imports stay inside the commands. Exit status: as the library's; 1 where a study that was waited for ended with
-holes or cancelled or a trial that was trained again differs, 3 where the service cannot be reached.
+holes or cancelled, a trial that was trained again differs, or `today` needs a person, 3 where the service cannot be
+reached.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from ablate.cli import main
-from service import cli_paper, cli_serve, cli_studies, cli_trials  # noqa: F401 - each adds its commands
+from service import cli_paper, cli_schedules, cli_serve, cli_studies, cli_trials  # noqa: F401 - each adds its commands
 
 __all__ = ["main"]
 

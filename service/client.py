@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from ablate.errors import AblateError, Problem, StudyError
+from ablate.study import NAME
 
 TIMEOUT_S = 120.0
 """Of an answer; the first study of a service waits for the import of torch."""
@@ -144,11 +145,27 @@ class Client:
                 raise
             return self._call("POST", path, json=body, headers=headers).json()
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON answer to a PATCH."""
+        return self._call("PATCH", path, json=body).json()
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path."""
+        self._call("DELETE", path)
+
+    def check_name(self, text: str) -> str:
+        """A text that can be the name of a schedule; RefusedError where it cannot, so that no path is made of it."""
+        if not re.fullmatch(NAME, text):
+            has = "a name has letters, digits, '.', '_' and '-', at most 64"
+            raise RefusedError(f"{text!r} is no name of a schedule; {has}; `ablate schedule list` has them")
+        return text
+
     def find_study(self, text: str) -> str:
-        """The id of a study, from its id or its name (the newest one of that name)."""
+        """The id of a study, from its id or its name: the newest one of that name, before any that a schedule fired."""
         if re.fullmatch(r"[0-9a-z]{20}", text):
             return text
-        found = self.get("/studies", name=text, limit=1)["items"]
+        found = self.get("/studies", name=text, limit=200)["items"]
+        found.sort(key=lambda study: study["schedule"] is not None)
         if not found:
             raise RefusedError(f"no study has the id or the name '{text}'; `ablate list` names them")
         return str(found[0]["id"])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from service.context import Context
 from service.errors import ConflictError
 from service.results import get_final_table
 from service.shapes import LIVE, Progress, StudyState
 from service.store import outbox, studies
+from service.store.notices import NoticeKind, announce
 from service.store.overview import read_overview
+from service.store.session import Connection
 from service.store.sql import now
+from service.store.studies import Stored
 
 
 def conclude(context: Context, study_seq: int) -> bool:
@@ -38,8 +42,24 @@ def conclude(context: Context, study_seq: int) -> bool:
             return False
         studies.settle(connection, study_seq, ("failed",), "failed")
         outbox.add_event(connection, study_seq, "table", {"provisional": False})
+        _announce(connection, stored, state, values)
         outbox.enqueue(connection, [(study_seq, "")])
     return True
+
+
+def _announce(connection: Connection, stored: Stored, state: StudyState, values: Mapping[str, Any]) -> None:
+    """Tell operators; holes of a schedule's study are told of with its firing."""
+    if state == "failed" and stored.schedule is not None:
+        return
+    named = f"study {stored.name} ({stored.id})"
+    document = {
+        "study_id": stored.id, "name": stored.name, "schedule": stored.schedule, "state": state,
+        "reason": values["reason"],
+        "sentence": f"{named} is done" if state == "succeeded" else f"{named} {state}: {values['reason']}",
+    }  # fmt: skip
+    kind: NoticeKind = "finished" if state == "succeeded" else "holes"
+    about = f"study:{stored.id}:{values['ended_at'].isoformat()}"
+    announce(connection, kind, about, document, values["ended_at"])
 
 
 def _ending(progress: Progress) -> tuple[StudyState, str | None]:

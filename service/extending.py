@@ -89,7 +89,7 @@ def _counted(pointer: str, rows_before: int) -> str:
 
 def _store_extension(context: Context, stored: Stored, document: dict[str, Any]) -> None:
     with _pointers_of_the_request(len(stored.document.get("rows", []))):
-        prepared = prepare(context, document, scale=stored.scale, replicate=stored.replicate)
+        prepared = prepare(context, document, scale=stored.scale, repetition=stored.repetition)
     with context.store.write() as connection:
         present = studies.get_study(connection, stored.id)
         refuse_cancelled(present, "be extended")

@@ -11,7 +11,7 @@ from ablate.tables.published import load_published
 from service.context import Context
 from service.results import get_table
 from service.store import studies
-from service.store.studies import Stored
+from service.store.studies import Stored, Wanted
 
 PAGE = 200
 
@@ -43,8 +43,8 @@ def _finished(context: Context) -> Iterator[Stored]:
     before = None
     while True:
         with context.store.read() as connection:
-            page = studies.list_studies(connection, state="succeeded", name=None, limit=PAGE, before=before)
-        yield from page
+            page = studies.list_studies(connection, Wanted(state="succeeded"), limit=PAGE, before=before)
+        yield from (stored for stored in page if not stored.canary_only)
         if len(page) < PAGE:
             return
         before = page[-1].seq

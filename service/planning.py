@@ -12,7 +12,7 @@ from ablate import datasets
 from ablate.errors import Problem, StudyError, quote
 from ablate.plan import Plan, plan_document
 from ablate.study import Resources, with_resources
-from ablate.trial import Cost, TrialRecord, canonical_json
+from ablate.trial import FIRST, Cost, Repetition, TrialRecord, canonical_json
 from service.context import Context
 from service.costs import datasets_of
 from service.dispatch.base import count_places
@@ -58,7 +58,7 @@ def prepare(
     document: dict[str, Any],
     *,
     scale: str | None,
-    replicate: int = 0,
+    repetition: Repetition = FIRST,
     strict: bool = True,
     until_s: float | None = None,
 ) -> Prepared:
@@ -68,14 +68,14 @@ def prepare(
         context: see there.
         document: a study document, not yet validated.
         scale: see `ablate.plan.plan`.
-        replicate: of its trials.
+        repetition: of its trials.
         strict: whether what cannot be run here is an error; else it is a warning.
         until_s: monotonic time up to which networks are counted; None: see `Costs.count`.
 
     Raises:
         StudyError: with every problem found.
     """
-    plan = plan_document(document, scale=scale, replicate=replicate, max_trials=context.settings.max_trials)
+    plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
     counted = context.costs.count(plan, until_s)
     obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
     problems = (*counted.problems, *(obstacles if strict else ()))
@@ -112,7 +112,7 @@ def plan_stored(context: Context, stored: Stored) -> Plan:
         ConflictError: this version of ablate plans the document no more.
     """
     try:
-        plan = _planned(canonical_json(stored.document), stored.scale, stored.replicate, context.settings.max_trials)
+        plan = _planned(canonical_json(stored.document), stored.scale, stored.repetition, context.settings.max_trials)
     except StudyError as error:
         text = f"this version of ablate does not plan the study any more, so it has no table: {error}"
         raise ConflictError(text) from error
@@ -125,8 +125,8 @@ def plan_stored(context: Context, stored: Stored) -> Plan:
 
 
 @lru_cache(maxsize=16)
-def _planned(document: str, scale: str | None, replicate: int, max_trials: int) -> Plan:
-    return plan_document(json.loads(document), scale=scale, replicate=replicate, max_trials=max_trials)
+def _planned(document: str, scale: str | None, repetition: Repetition, max_trials: int) -> Plan:
+    return plan_document(json.loads(document), scale=scale, repetition=repetition, max_trials=max_trials)
 
 
 def find_known(context: Context, plan: Plan) -> dict[str, TrialRecord]:

@@ -214,9 +214,8 @@ def train_and_compare(then: TrialRecord, tolerance: float, console: Console) -> 
 
 
 def _record_of(answer: Mapping[str, Any]) -> TrialRecord:
-    names = ("key", "task", "recipe", "seed", "replicate")
     return TrialRecord(
-        trial=Trial(**{name: answer[name] for name in names}),
+        trial=Trial(**{name: answer[name] for name in Trial.model_fields}),
         outcome=Outcome.model_validate(answer["outcome"]),
         curve=[EpochMetrics.model_validate(point) for point in answer["curve"]],
         provenance=answer["provenance"],

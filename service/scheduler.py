@@ -2,7 +2,7 @@
 
 `tick()` is everything; `run()` calls it until it is told to stop. One thread owns a scheduler and its dispatcher. What
 was heard is kept until it is committed, so a database that is away for a while loses nothing. Only what the database
-says decides, and every end of an attempt goes through `service.decide`.
+says decides, and every end of an attempt goes through `service.decide`. Schedules fire in its tick (`service.firing`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from ablate.study import Resources
+from service import firing
 from service.concluding import conclude
 from service.context import Context
 from service.decide import decide
@@ -33,6 +35,8 @@ IDLE_S = 1.0
 FREE_S, BUSY_S = 0.05, 0.25
 """While trials run: how late a new study is noticed with a place free, and a cancel with every place taken."""
 BEAT_S = 5.0
+FIRE_S = 2.0
+"""How often schedules are looked at."""
 DRAIN_S = 5.0
 MOST_CLAIMS = 64
 RESTARTS = 3
@@ -46,14 +50,20 @@ class Scheduler:
         context: of this process.
         build_dispatcher: makes a dispatcher; called in the scheduler's thread, again where one breaks.
         on_ready: called in that thread each time that a dispatcher has started.
+        clock: by which schedules fire.
     """
 
     def __init__(
-        self, context: Context, build_dispatcher: Callable[[], Dispatcher], on_ready: Callable[[], None] = lambda: None
+        self,
+        context: Context,
+        build_dispatcher: Callable[[], Dispatcher],
+        on_ready: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self.context = context
         self._build = build_dispatcher
         self._on_ready = on_ready
+        self._clock = clock
         self._dispatcher: Dispatcher | None = None
         self._flights = Flights()
         self._to_conclude: set[int] = set()
@@ -92,7 +102,7 @@ class Scheduler:
         board.record_beat(connection, self.dispatcher.kind, self.dispatcher.machines(), now())
 
     def tick(self) -> None:
-        """Hear, record, claim, conclude; returns after about a second at most."""
+        """Hear, record, claim, conclude, fire schedules; returns after about a second at most."""
         try:
             self._hear()
             asked = self.context.changed.is_set()
@@ -101,7 +111,8 @@ class Scheduler:
             self._submit(self._write(look))
             if look:
                 self._end_the_unwanted()
-            self._conclude()
+            if self._conclude() or self._is_due("schedules", FIRE_S):
+                firing.tick(self.context, self._clock())
         except DispatcherError as error:
             self._replace_dispatcher(error)
         except UnavailableError as error:
@@ -190,8 +201,11 @@ class Scheduler:
             if flight.ticket.name not in wanted:
                 self.dispatcher.stop(flight.ticket)
 
-    def _conclude(self) -> None:
-        """Conclude what may be done: what this process touched, and now and then whatever another process did."""
+    def _conclude(self) -> bool:
+        """Conclude what may be done: what this process touched, and now and then whatever another process did.
+
+        Returns whether any study was concluded.
+        """
         if self._is_due("conclude", BEAT_S):
             with self.context.store.read() as connection:
                 self._to_conclude |= set(studies.list_finished(connection))
@@ -199,9 +213,11 @@ class Scheduler:
             study_id = self.context.touched.popleft()
             with self.context.store.read() as connection:
                 self._to_conclude.add(studies.get_study(connection, study_id).seq)
+        any_ended = False
         for study_seq in sorted(self._to_conclude):
-            conclude(self.context, study_seq)
+            any_ended |= conclude(self.context, study_seq)
             self._to_conclude.discard(study_seq)
+        return any_ended
 
     def _replace_dispatcher(self, error: DispatcherError) -> None:
         """Queue what it ran and start another, which may take several attempts."""

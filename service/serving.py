@@ -1,8 +1,8 @@
 """`ablate serve`: one process with everything, or a part of it. Started in order, stopped in the reverse one.
 
-The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler and the mirror have a thread each. Ray, MLflow,
-MLflow's UI and the probe live in processes below this one, so that none of them can end it. Whatever way it ends, what
-runs is queued again with its checkpoints, and no process is left.
+The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler, the mirror and the notifier have a thread each.
+Ray, MLflow, MLflow's UI and the probe live in processes below this one, so that none of them can end it. Whatever way
+it ends, what runs is queued again with its checkpoints, and no process is left.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from service.mirror_worker import Where
 from service.mirroring import Mirroring
 from service.mlflow_store import embedded_store
 from service.mlflow_ui import choose_server
+from service.notifying import Notifying
 from service.scheduler import Scheduler
 from service.settings import Role, Settings
 from service.store.lock import held
@@ -79,6 +80,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         if role != "api":
             parts.start_scheduler()
             parts.start_mirror()
+            parts.start_notifier()
         elif settings.is_embedded:  # nobody else can be at this database; of another one its beat tells
             context.parts["scheduler"] = "none"
         if listener is None:
@@ -163,6 +165,10 @@ class _Parts:
         self.ui.start()
         self.context.parts["mlflow"] = "starting"
         self._start("mirror", Mirroring(self.context, where).run)
+
+    def start_notifier(self) -> None:
+        """The thread that tells operators what happened."""
+        self._start("notifier", Notifying(self.context).run)
 
     def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
         stop = threading.Event()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ablate.errors import AblateError
 from ablate.plan import MAX_TRIALS
@@ -34,6 +37,9 @@ class Settings(BaseSettings):
         silence_s: a trial that says nothing for so long is ended and tried again.
         max_body_bytes: of a request.
         allowed_hosts: names (without port) under which the service may be called, besides loopback and its own host.
+        notify_url: http(s) address that gets each notice as JSON by POST; a secret, since such addresses hold tokens.
+        notify_command: arguments of a program that gets each notice as JSON on stdin: a JSON list, or words as a shell
+            would part them; no shell is started.
     """
 
     model_config = SettingsConfigDict(env_prefix="ABLATE_", extra="ignore", frozen=True)
@@ -48,11 +54,31 @@ class Settings(BaseSettings):
     silence_s: float = Field(600.0, gt=0)
     max_body_bytes: int = Field(1 << 20, ge=1024)
     allowed_hosts: list[str] = Field(default_factory=list)
+    notify_url: SecretStr | None = None
+    notify_command: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("home")
     @classmethod
     def _is_absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("notify_url")
+    @classmethod
+    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url.get_secret_value()):
+            raise ValueError("should be an address that begins with http:// or https://")
+        return url
+
+    @field_validator("notify_command", mode="before")
+    @classmethod
+    def _in_arguments(cls, command: object) -> object:
+        if not isinstance(command, str):
+            return command
+        if command.lstrip().startswith("["):
+            return tuple(json.loads(command))
+        return tuple(shlex.split(command))
 
     @cached_property
     def database(self) -> str:

@@ -93,7 +93,10 @@ class Progress(Document):
 
 
 class StudyView(Document):
-    """A study. `reason` says why it failed or was cancelled; `eta_s` is null until something like it was timed."""
+    """A study. `reason` says why it failed or was cancelled; `eta_s` is null until something like it was timed.
+
+    `schedule` names the schedule whose firing it is.
+    """
 
     id: str
     name: str
@@ -101,6 +104,7 @@ class StudyView(Document):
     scale: str | None
     state: StudyState
     priority: int
+    schedule: str | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -197,6 +201,7 @@ class TrialView(Document):
     task: str
     seed: int
     replicate: int
+    repeat: int
     rows: list[Place]
     state: TrialState
     reason: str | None

@@ -20,7 +20,7 @@ STATES = ("succeeded", "diverged", "failed", "cancelled", "running", "queued")
 
 def show_studies(studies: Sequence[Mapping[str, Any]]) -> None:
     """One line a study."""
-    _show_table(
+    show_rows(
         ("id", "name", "scale", "state", "cells", "left", "created"),
         [
             (
@@ -40,7 +40,7 @@ def show_study(study: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> 
     if study["reason"]:
         typer.echo(f"{study['state']}: {study['reason']}")
     typer.echo("")
-    _show_table(
+    show_rows(
         ("row", "seed", "trial", "state", "attempts", "result"),
         [
             (
@@ -59,7 +59,8 @@ def show_trial(trial: Mapping[str, Any]) -> None:
         "key": trial["key"],
         "state": trial["state"] + (f": {trial['reason']}" if trial["reason"] else ""),
         "rows": places,
-        "seed": f"{trial['seed']}" + (f", replicate {trial['replicate']}" if trial["replicate"] else ""),
+        "seed": f"{trial['seed']}"
+        + "".join(f", {name} {trial[name]}" for name in ("replicate", "repeat") if trial[name]),
         "step": f"{trial['step']} of {trial['steps']}" if trial["steps"] else "-",
         "metrics": _metrics(trial["metrics"]),
         "recipe": json.dumps(trial["recipe"], ensure_ascii=False),
@@ -83,13 +84,13 @@ def show_tables(plan: Mapping[str, Any]) -> None:
         for table in plan["items"]
     ]  # fmt: skip
     total = ("all", "", "", *(str(plan[name]) for name in ("rows", "trials", "known")), hours_text(plan["gpu_hours"]))
-    _show_table(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], console)
+    show_rows(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], console)
     console.print(f"GPU-hours are {plan['basis']}.", highlight=False, soft_wrap=True)
 
 
 def show_paper(answer: Mapping[str, Any], plan: Mapping[str, Any], url: str) -> None:
     """One line a table of the paper that was submitted, then all of them together."""
-    _show_table(
+    show_rows(
         ("table", "id", "rows", "trials", "known", "link"),
         [
             (
@@ -120,14 +121,14 @@ def show_comparison(found: Comparison) -> None:
     ends = {"status": found.status, "reason": found.reason}
     rows += [(name, _word(pair), _word(pair, is_now=True), "") for name, pair in ends.items() if pair.then or pair.now]
     times = [f"{value:.1f}" if value is not None else "-" for value in (found.train_s.then, found.train_s.now)]
-    _show_table(("", "then", "now", "difference"), [*rows, ("train_s", *times, "")])
+    show_rows(("", "then", "now", "difference"), [*rows, ("train_s", *times, "")])
     step = found.first_difference_step
     typer.echo(f"\nfirst step at which the curves differ: {'none' if step is None else step}")
     typer.echo("")
     where = [
         (name, _word(pair), _word(pair, is_now=True), _mark(name, pair)) for name, pair in found.provenance.items()
     ]
-    _show_table(("where it ran", "then", "now", ""), where)
+    show_rows(("where it ran", "then", "now", ""), where)
 
 
 def _mark(name: str, pair: Pair) -> str:
@@ -158,7 +159,7 @@ def _word(pair: Pair, *, is_now: bool = False) -> str:
 
 def show_pair(found: Mapping[str, Any]) -> None:
     """Two rows seed by seed, then the sentence."""
-    _show_table(
+    show_rows(
         ("seed", found["a"], found["b"], "difference"),
         [
             (str(one["seed"]), f"{one['a']:.6g}", f"{one['b']:.6g}", f"{one['difference']:+.4g}")
@@ -180,7 +181,8 @@ def _pairing(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{related}; pairing by seed {did} {100 * abs(gain):.0f} % of the variance of the difference"
 
 
-def _show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+    """Rows under headings, without lines."""
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")

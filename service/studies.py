@@ -14,7 +14,7 @@ from service.store.board import find_machines
 from service.store.overview import read_overview, read_overviews
 from service.store.session import Connection
 from service.store.sql import now
-from service.store.studies import Stored
+from service.store.studies import Stored, Wanted
 from service.views import view_study
 
 
@@ -30,15 +30,22 @@ def get_study(context: Context, study_id: str) -> StudyView:
 
 
 def list_studies(
-    context: Context, *, state: StudyState | None, name: str | None, limit: int, cursor: str | None
+    context: Context,
+    *,
+    state: StudyState | None = None,
+    name: str | None = None,
+    schedule: str | None = None,
+    limit: int,
+    cursor: str | None,
 ) -> Page[StudyView]:
     """Studies, newest first.
 
     Raises:
         StudyError: the cursor is none of ours.
     """
+    wanted = Wanted(state, name, schedule)
     with context.store.read() as connection:
-        found = studies.list_studies(connection, state=state, name=name, limit=limit + 1, before=read_cursor(cursor))
+        found = studies.list_studies(connection, wanted, limit=limit + 1, before=read_cursor(cursor))
         page = found[:limit]
         overviews, machines = read_overviews(connection, page), find_machines(connection)
     items = [view_study(stored, overviews[stored.seq], machines) for stored in page]

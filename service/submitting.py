@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from ablate.errors import Problem
 from ablate.plan import Plan
 from ablate.preview import describe_plan
 from ablate.registration import Registration, changes, register
-from ablate.trial import Trial
+from ablate.trial import FIRST, Repetition, Trial
 from service.context import Context
 from service.dispatch.base import count_parallel
 from service.errors import KeyReusedError, UnavailableError
@@ -54,9 +55,9 @@ def submit(
     document = resolve_document(submission)
     stored_id, is_new = None, False
     while stored_id is None:
-        replicate = _next_replicate(context) if submission.fresh else 0
-        prepared = prepare(context, document, scale=submission.scale, replicate=replicate)
-        stored_id, is_new = _store(context, prepared, replicate, key, digest, owner)
+        repetition = Repetition(replicate=_next_replicate(context)) if submission.fresh else FIRST
+        prepared = prepare(context, document, scale=submission.scale, repetition=repetition)
+        stored_id, is_new = _store(context, prepared, key, digest, owner)
     view = get_study(context, stored_id)
     context.wake(view.id)
     return view, is_new
@@ -85,10 +86,9 @@ def _next_replicate(context: Context) -> int:
         return studies.highest_replicate(connection) + 1
 
 
-def _store(
-    context: Context, prepared: Prepared, replicate: int, key: str | None, digest: str, owner: str
-) -> tuple[str | None, bool]:
+def _store(context: Context, prepared: Prepared, key: str | None, digest: str, owner: str) -> tuple[str | None, bool]:
     """Store a prepared study. Returns its id and whether it is new; no id where its replicate was taken meanwhile."""
+    replicate = prepared.plan.repetition.replicate
     with context.store.write() as connection:
         if key is not None and (found := studies.find_submission(connection, owner, key)):
             if found[0] != digest:
@@ -96,13 +96,15 @@ def _store(
             return found[1], False
         if replicate and studies.highest_replicate(connection) >= replicate:
             return None, False
-        seq, study_id = add_prepared(connection, prepared, replicate=replicate, owner=owner)
+        seq, study_id = add_prepared(connection, prepared, owner=owner)
         if key is not None:
             studies.record_submission(connection, owner, key, digest, seq)
     return study_id, True
 
 
-def add_prepared(connection: Connection, prepared: Prepared, *, replicate: int = 0, owner: str = "") -> tuple[int, str]:
+def add_prepared(
+    connection: Connection, prepared: Prepared, *, owner: str = "", schedule: str | None = None
+) -> tuple[int, str]:
     """Store one prepared study in a transaction, and queue what is new of it. Returns its number and its id."""
     plan, at = prepared.plan, now()
     study_id = new_id()
@@ -110,7 +112,8 @@ def add_prepared(connection: Connection, prepared: Prepared, *, replicate: int =
         connection,
         {
             "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
-            "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "replicate": replicate,
+            "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "schedule": schedule,
+            **asdict(plan.repetition),
             "document": prepared.document, "registrations": _first_registrations(connection, plan, at),
             "warnings": list_findings(prepared.warnings),
             "costs": list_costs(prepared), "created_at": at,

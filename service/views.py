@@ -25,6 +25,7 @@ def view_study(stored: Stored, overview: Overview, machines: Sequence[Machine]) 
         scale=stored.scale,
         state=stored.state,
         priority=stored.priority,
+        schedule=stored.schedule,
         created_at=stored.created_at,
         started_at=stored.started_at,
         ended_at=stored.ended_at,

@@ -23,6 +23,7 @@ from ablate.trial import canonical_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.shapes import Extension, PaperSubmission, Submission
 
 MOST_DIGITS = 308
@@ -68,9 +69,13 @@ Json = Annotated[dict[str, Any], Depends(read_json)]
 
 def read_submission(value: Json, context: InContext) -> Submission:
     """The body of `POST /studies`. Where its own fields are wrong, the study's problems are told with them."""
+    return _validated_beside_study(Submission, value, context)
+
+
+def _validated_beside_study(model: type[Body], value: dict[str, Any], context: InContext) -> Body:
     problems: list[Problem] = []
     with collecting(problems):
-        return validated(Submission, value)
+        return validated(model, value)
     if isinstance(value.get("study"), dict):
         scale = None if any(problem.pointer == "/scale" for problem in problems) else value.get("scale")
         with collecting(problems), in_study():
@@ -95,6 +100,24 @@ def read_extension(value: Json) -> Extension:
 def read_paper(value: Json) -> PaperSubmission:
     """The body of `POST /paper`."""
     return validated(PaperSubmission, value)
+
+
+def read_schedule(value: Json, context: InContext) -> ScheduleSpec:
+    """The body of `POST /schedules`. Where its own fields are wrong, the study's problems are told with them."""
+    return _validated_beside_study(ScheduleSpec, value, context)
+
+
+def read_change(value: Json) -> ScheduleChange:
+    """The body of `PATCH /schedules/{name}`, which has to name something."""
+    change = validated(ScheduleChange, value)
+    if not change.model_fields_set:
+        raise StudyError([Problem("", "missing", "nothing is changed; give at least one field, such as 'paused'")])
+    return change
+
+
+def read_acknowledgement(value: Json) -> Acknowledgement:
+    """The body of `POST /schedules/{name}/ack`."""
+    return validated(Acknowledgement, value)
 
 
 def digest_of(value: Json) -> str:

@@ -69,6 +69,32 @@ EXTENSIONS: Mapping[str, Any] = {
     },
 }
 
+SCHEDULES: Mapping[str, Any] = {
+    "nightly": {
+        "summary": "Every night at 02:00 in Berlin, the baseline trained again and compared",
+        "value": {"name": "nightly", "cron": "0 2 * * *", "tz": "Europe/Berlin", **ROWS, "seeds": 1},
+    },
+    "weekly": {
+        "summary": "New seeds every Sunday; where the service was off, nothing is made up for",
+        "value": {
+            "name": "weekly", "cron": "30 4 * * SUN", "mode": "fresh", **ROWS, "missed": "skip", "jitter_s": 600,
+        },
+    },
+}  # fmt: skip
+
+CHANGES: Mapping[str, Any] = {
+    "pause": {"summary": "Pause it", "value": {"paused": True}},
+    "move": {"summary": "At another time", "value": {"cron": "15 3 * * MON-FRI", "tz": "America/New_York"}},
+}
+
+ACKNOWLEDGEMENTS: Mapping[str, Any] = {
+    "new": {"summary": "The change is meant", "value": {"reason": "torch was upgraded"}},
+    "kept": {
+        "summary": "It was a mistake and is mended",
+        "value": {"reason": "the data were restored", "keep_reference": True},
+    },
+}
+
 PAPERS: Mapping[str, Any] = {
     "one": {"summary": "One table, three seeds", "value": {"tables": ["T5"], "scale": "mini", "seeds": 3}},
     "all": {"summary": "Every table that has a study file, at scale mini", "value": {}},

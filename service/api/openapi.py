@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from ablate.catalog import study_schema
 from ablate.recipe import ClassifyRecipe
 from service.api.problems import ProblemDocument
+from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.shapes import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"
@@ -22,6 +23,8 @@ NAMES = {
     "service__shapes__Cell": "Cell",
     "Page_Cell_": "CellPage",
     "Page_StudyView_": "StudyPage",
+    "Page_ScheduleView_": "SchedulePage",
+    "Page_FiringView_": "FiringPage",
 }
 """Names of components that FastAPI makes up -> names that a generated client can show."""
 
@@ -32,6 +35,8 @@ Queues ablation studies, trains their trials, and gives their result tables.
   `GET /api/v1/catalog` has every field with its range, default and meaning. `POST /api/v1/studies/plan` says what a
   study would be before it costs anything.
 * **A trial is one row for one seed.** Trials belong to nobody: what one study trained, another one gets for nothing.
+* **A schedule is a study and a cron text.** It trains stored cells again to see whether they still give the same
+  numbers, or new seeds to see whether means move, and raises an alarm where something has changed.
 * **Errors** are problem documents (RFC 9457, `application/problem+json`), all findings at once.
 * **Lists** are `{"items": [...], "next": cursor or null}`.
 """
@@ -64,7 +69,11 @@ def _schemas() -> dict[str, Any]:
     submission = _lift(Submission.model_json_schema())
     study = _lift(study_schema(ClassifyRecipe))
     submission["Submission"]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
-    others = _lift(Extension.model_json_schema()) | _lift(PaperSubmission.model_json_schema())
+    others: dict[str, Any] = {}
+    for model in (Extension, PaperSubmission, ScheduleSpec, ScheduleChange, Acknowledgement):
+        others |= _lift(model.model_json_schema())
+    for name in ("ScheduleSpec", "ScheduleChange"):
+        others[name]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
     return submission | study | others | {"Problem": _schema_of(ProblemDocument)}
 
 

@@ -33,6 +33,12 @@ def _plausible(identifier: str) -> str:
     return identifier
 
 
+def _plausible_name(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise NotFoundError("nothing has such a name; names are made of letters, digits, '.', '_' and '-'")
+    return name
+
+
 def _matching(pattern: str, words: str) -> AfterValidator:
     """A check whose message says in words what the pattern says."""
 
@@ -46,6 +52,7 @@ def _matching(pattern: str, words: str) -> AfterValidator:
 
 InContext = Annotated[Context, Depends(get_context)]
 StudyId = Annotated[str, Path(description="id of a study"), AfterValidator(_plausible)]
+ScheduleName = Annotated[str, Path(description="name of a schedule"), AfterValidator(_plausible_name)]
 TrialKey = Annotated[str, Path(description="key of a trial"), AfterValidator(_plausible)]
 Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
 Cursor = Annotated[
@@ -57,6 +64,11 @@ StudyName = Annotated[
     str | None,
     Query(description="only studies of this name"),
     _matching(NAME, "is no name of a study: letters, digits, '.', '_' and '-', at most 64"),
+]
+OfSchedule = Annotated[
+    str | None,
+    Query(description="only studies that this schedule fired"),
+    _matching(NAME, "is no name of a schedule: letters, digits, '.', '_' and '-', at most 64"),
 ]
 InStudyState = Annotated[StudyState | None, Query(description="only studies in this state")]
 InTrialState = Annotated[TrialState | None, Query(description="only cells in this state")]

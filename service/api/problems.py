@@ -66,12 +66,11 @@ UNKNOWN_HOST = Kind("unknown-host", 421, "The service does not answer under this
 INVALID = Kind("invalid", 422, "The request is not valid")
 KEY_REUSED = Kind("key-reused", 422, "The idempotency key belongs to another body")
 INTERNAL = Kind("internal", 500, "The service failed")
-NOT_BUILT = Kind("not-built", 501, "Not built yet")
 UNAVAILABLE = Kind("unavailable", 503, "It cannot be answered now")
 
 KINDS = (
     BAD_REQUEST, NOT_JSON, FORBIDDEN, CROSS_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE,
-    UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, INTERNAL, NOT_BUILT, UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, INTERNAL, UNAVAILABLE,
 )  # fmt: skip
 """Every kind; the first of a status stands for those that Starlette reports by status alone."""
 

@@ -10,7 +10,16 @@ from service import extending, studies, submitting
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
-from service.api.parameters import Cursor, IdempotencyKey, InContext, InStudyState, Limit, StudyId, StudyName
+from service.api.parameters import (
+    Cursor,
+    IdempotencyKey,
+    InContext,
+    InStudyState,
+    Limit,
+    OfSchedule,
+    StudyId,
+    StudyName,
+)
 from service.api.problems import (
     CONFLICT,
     INVALID,
@@ -78,11 +87,12 @@ def list_studies(
     context: InContext,
     state: InStudyState = None,
     name: StudyName = None,
+    schedule: OfSchedule = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[StudyView]:
     """Studies, newest first, page by page: `next` is the `cursor` of the following page, null on the last."""
-    return studies.list_studies(context, state=state, name=name, limit=limit, cursor=cursor)
+    return studies.list_studies(context, state=state, name=name, schedule=schedule, limit=limit, cursor=cursor)
 
 
 @router.get("/{study_id}", responses=documented(NOT_FOUND), summary="One study")

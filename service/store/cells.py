@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
+from ablate.trial import EpochMetrics, Outcome, TrialRecord
 from service.errors import NotFoundError
 from service.shapes import AttemptView, Cell, Place, TrialState, TrialView
 from service.store.rows import attempts, memberships, mirrored, studies, trials
-from service.store.sql import cell_state, chunks
+from service.store.sql import cell_state, chunks, trial_of
 
 
 def list_cells(
@@ -99,6 +99,7 @@ def get_trial(connection: Connection, key: str) -> TrialView:
         task=row.task,
         seed=row.seed,
         replicate=row.replicate,
+        repeat=row.repeat,
         rows=_places(connection, key),
         state=row.state,
         reason=row.reason,
@@ -168,9 +169,8 @@ def list_records(connection: Connection, study_seq: int) -> dict[str, TrialRecor
 
 
 def _record_of(row: Any) -> TrialRecord:
-    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate)
     return TrialRecord(
-        trial=trial,
+        trial=trial_of(row),
         outcome=Outcome.model_validate(row.outcome),
         curve=[EpochMetrics.model_validate(point) for point in row.curve or []],
         provenance=row.provenance or {},

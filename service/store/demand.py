@@ -32,8 +32,8 @@ def add_trials(
     values = [
         {
             "key": trial.key, "task": trial.task, "seed": trial.seed, "replicate": trial.replicate,
-            "recipe": trial.recipe, "cpus": resources.cpus, "gpus": resources.gpus, "state": "queued",
-            "priority": priority, "fence": 0, "losses": 0, "ooms": 0, "created_at": at,
+            "repeat": trial.repeat, "recipe": trial.recipe, "cpus": resources.cpus, "gpus": resources.gpus,
+            "state": "queued", "priority": priority, "fence": 0, "losses": 0, "ooms": 0, "created_at": at,
         }
         for trial in wanted
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from service.decide import Ack, Finish, Requeue, Spent
 from service.shapes import LIVE
 from service.store.outbox import announce, find_live
 from service.store.rows import attempts, memberships, studies, trials
-from service.store.sql import chunks
+from service.store.sql import chunks, trial_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def claim(connection: Connection, resources: Resources, limit: int, at: datetime
 
 
 def _claim_of(row: Any) -> Claim:
-    trial = Trial(key=row.key, task=row.task, recipe=row.recipe, seed=row.seed, replicate=row.replicate)
+    trial = trial_of(row)
     resources = Resources(cpus=row.cpus, gpus=row.gpus)
     return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -86,6 +87,9 @@ studies = Table(
     Column("reason", Text),
     Column("priority", Integer, nullable=False),
     Column("replicate", Integer, nullable=False),
+    Column("repeat", Integer, nullable=False, server_default="0"),
+    Column("canary_only", Boolean, nullable=False, server_default=false()),
+    Column("schedule", String(64)),
     Column("document", JSON, nullable=False),
     Column("registrations", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
@@ -97,6 +101,7 @@ studies = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_studies_state", studies.c.state, studies.c.seq)
+Index("ix_studies_schedule", studies.c.schedule, studies.c.seq)
 
 trials = Table(
     "trials",
@@ -106,6 +111,7 @@ trials = Table(
     Column("task", String(64), nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("replicate", Integer, nullable=False),
+    Column("repeat", Integer, nullable=False, server_default="0"),
     Column("recipe", JSON, nullable=False),
     Column("cpus", Integer, nullable=False),
     Column("gpus", Float, nullable=False),

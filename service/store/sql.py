@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ablate.trial import Trial
 from service.store.rows import memberships, trials
 
 CHUNK = 500
@@ -42,6 +43,11 @@ def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
     iterator = iter(items)
     while part := list(islice(iterator, CHUNK)):
         yield part
+
+
+def trial_of(row: Any) -> Trial:
+    """The trial in a row of `trials`."""
+    return Trial(**{name: getattr(row, name) for name in Trial.model_fields})
 
 
 def insert(connection: Connection, table: Table) -> Any:

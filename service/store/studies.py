@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from ablate.tables.table import Table
+from ablate.trial import Repetition
 from service.errors import NotFoundError
 from service.shapes import LIVE, StudyState
 from service.store.rows import events, idempotency, memberships, studies, trials
@@ -24,6 +25,8 @@ class Stored:
 
     Attributes:
         seq: counts up; the order of creation.
+        replicate, repeat, canary_only: see `repetition`.
+        schedule: name of the schedule whose firing it is.
         document: the study document as it was planned last, with seeds, scale and resources resolved.
         registrations: how it decides, as submitted and after each change; see `ablate.registration`.
         costs: row label -> counted cost as JSON values.
@@ -38,6 +41,9 @@ class Stored:
     reason: str | None
     priority: int
     replicate: int
+    repeat: int
+    canary_only: bool
+    schedule: str | None
     document: dict[str, Any]
     registrations: list[dict[str, Any]]
     warnings: list[dict[str, str]]
@@ -45,6 +51,11 @@ class Stored:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+
+    @property
+    def repetition(self) -> Repetition:
+        """Of its trials."""
+        return Repetition(self.replicate, self.repeat, self.canary_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +177,29 @@ def get_by_seq(connection: Connection, study_seq: int) -> Stored:
     return _stored(connection.execute(select(*FIELDS).where(studies.c.seq == study_seq)).one())
 
 
-def list_studies(
-    connection: Connection, *, state: StudyState | None, name: str | None, limit: int, before: int | None
-) -> list[Stored]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which studies a list has; None: whichever."""
+
+    state: StudyState | None = None
+    name: str | None = None
+    schedule: str | None = None
+
+
+def list_studies(connection: Connection, wanted: Wanted, *, limit: int, before: int | None) -> list[Stored]:
     """Newest first, those with a smaller `seq` than `before`."""
     statement = select(*FIELDS).order_by(studies.c.seq.desc()).limit(limit)
-    if state is not None:
-        statement = statement.where(studies.c.state == state)
-    if name is not None:
-        statement = statement.where(studies.c.name == name)
+    for name, value in asdict(wanted).items():
+        if value is not None:
+            statement = statement.where(studies.c[name] == value)
     if before is not None:
         statement = statement.where(studies.c.seq < before)
+    return [_stored(row) for row in connection.execute(statement)]
+
+
+def list_ended(connection: Connection, since: datetime, limit: int) -> list[Stored]:
+    """Studies that ended since a moment, the last one first."""
+    statement = select(*FIELDS).where(studies.c.ended_at >= since).order_by(studies.c.ended_at.desc()).limit(limit)
     return [_stored(row) for row in connection.execute(statement)]
 
 

@@ -148,6 +148,7 @@ class StudyPage:
         return {
             "Train it at a desk, without this service": f"ablate run {file}{scale}",
             "Submit it to this service": f"ablate submit {file}{scale} --wait",
+            "Repeat it every night, and be told of drift": f'ablate schedule add {self.study.name} --cron "0 2 * * *"{scale} {file}',
             "Save its table and plots": f"ablate table {self.study.id} --out {self.study.name}",
         }
 

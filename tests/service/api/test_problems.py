@@ -97,25 +97,6 @@ def test_what_is_beside_the_study_keeps_its_pointer() -> None:
     assert [problem.pointer for problem in caught.value.problems] == ["/scale", "/study/scales"]
 
 
-BUILT_LATER = [
-    ("GET", "/api/v1/schedules"),
-    ("POST", "/api/v1/schedules"),
-    ("GET", "/api/v1/schedules/x"),
-    ("PATCH", "/api/v1/schedules/x"),
-    ("DELETE", "/api/v1/schedules/x"),
-    ("GET", "/api/v1/schedules/x/history"),
-    ("POST", "/api/v1/schedules/x/trigger"),
-    ("POST", "/api/v1/schedules/x/ack"),
-]
-
-
-@pytest.mark.parametrize(("method", "path"), BUILT_LATER)
-def test_what_is_not_built_says_so(empty: TestClient, method: str, path: str) -> None:
-    answer = empty.request(method, path)
-    assert answer.status_code == 501
-    assert "not built yet" in answer.json()["detail"]
-
-
 UNKNOWN: list[Callable[[str], tuple[str, str]]] = [
     lambda one: ("GET", f"/api/v1/studies/{one}"),
     lambda one: ("GET", f"/api/v1/studies/{one}/trials"),

@@ -1,0 +1,145 @@
+"""What a tick does for schedules: instants that are due become firings, firings become studies, studies give numbers.
+
+The clock is handed in. Each step is a transaction of its own that names what it leaves, so that any number of
+schedulers may tick at once, and one that dies between two steps leaves the next for whoever ticks again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+
+from service.context import Context
+from service.instants import due_time, instants, next_instant
+from service.launching import launch
+from service.schedule_shapes import FiringState
+from service.settling import settle
+from service.store import firings, notices, schedules
+from service.store.schedules import Schedule
+from service.store.session import Connection
+
+MOST_AT_ONCE = 100
+"""Of the instants that policy `all` makes up for."""
+STEP_BACK = timedelta(days=1)
+"""A clock that is set back farther was wrong before: what fired in its future no longer holds a schedule up."""
+
+
+def tick(context: Context, at: datetime) -> None:
+    """Do what is due at a moment.
+
+    Raises:
+        UnavailableError: the database cannot be read or written; the next tick goes on.
+    """
+    with context.store.read() as connection:
+        ahead = schedules.list_ahead(connection, at + STEP_BACK)
+        ended = firings.list_ended(connection)
+    for schedule in ahead:
+        _set_back(context, schedule, at)
+    for firing in ended:
+        settle(context, firing, at)
+    with context.store.read() as connection:
+        due = schedules.list_due(connection, at)
+    for schedule in due:
+        _fire(context, schedule, at)
+    with context.store.read() as connection:
+        waiting = firings.list_waiting(connection)
+    for firing in waiting:
+        launch(context, firing, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of an instant, or of several that it stands for."""
+
+    instant: datetime
+    state: FiringState
+    stands_for: int = 1
+    reason: str | None = None
+
+
+def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
+    """Turn the instants that are due into firings; nothing happens where another scheduler was faster."""
+    due = find_due(schedule, at)
+    due_at = due_time(schedule.name, due.upcoming, schedule.jitter_s)
+    with context.store.write() as connection:
+        if not schedules.take(connection, schedule, last_at=due.newest[-1], next_at=due.upcoming, due_at=due_at):
+            return
+        is_busy = firings.find_open(connection, schedule.seq) is not None
+        for answer in decide(schedule, due, at, is_busy=is_busy):
+            _add(connection, schedule, answer, at)
+
+
+def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetime) -> None:
+    values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason}
+    firing_id = firings.add_firing(connection, schedule.seq, answer.instant, **values)
+    if firing_id is not None and answer.reason:
+        notices.announce_firing(connection, schedule.name, firing_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Instants that are due: the oldest, the newest `MOST_AT_ONCE` in order, how many, and the one behind them."""
+
+    oldest: datetime
+    newest: list[datetime]
+    count: int
+    upcoming: datetime
+
+
+def find_due(schedule: Schedule, at: datetime) -> Due:
+    """The instants of a schedule that are due at a moment: its next one, and what followed."""
+    newest: deque[datetime] = deque(maxlen=MOST_AT_ONCE)
+    behind = chain([schedule.next_at], instants(schedule.cron, schedule.tz, schedule.next_at))
+    for count, instant in enumerate(behind):
+        if due_time(schedule.name, instant, schedule.jitter_s) > at:
+            return Due(schedule.next_at, list(newest), count, instant)
+        newest.append(instant)
+    raise AssertionError("a cron text comes for ever")
+
+
+def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
+    """What becomes of the instants that are due, by the schedule's policies. Pure.
+
+    Args:
+        schedule: whose policies.
+        due: at least one instant.
+        at: the moment.
+        is_busy: whether an earlier firing still waits or runs.
+    """
+    wanted, count = due.newest, due.count
+    if schedule.missed == "skip":
+        wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
+        late = f"passed more than {schedule.grace_s} s before anything looked"
+        yield from _missed(due, count - len(wanted), late)
+        count = len(wanted)
+    if not wanted:
+        return
+    if is_busy and schedule.overlap == "skip":
+        yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
+    elif schedule.missed == "all":
+        yield from _missed(due, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
+        yield from (Answer(instant, "queued") for instant in wanted)
+    else:
+        text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None
+        yield Answer(wanted[-1], "queued", count, text)
+
+
+def _grace(schedule: Schedule) -> timedelta:
+    return timedelta(seconds=schedule.grace_s)
+
+
+def _missed(due: Due, count: int, text: str) -> Iterator[Answer]:
+    """One row for all that are given up, at the oldest of them."""
+    if count:
+        yield Answer(due.oldest, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
+
+
+def _set_back(context: Context, schedule: Schedule, at: datetime) -> None:
+    """Let a schedule go on from now. What fired at an instant does not fire there again: its row is there."""
+    upcoming = next_instant(schedule.cron, schedule.tz, at)
+    due_at = due_time(schedule.name, upcoming, schedule.jitter_s)
+    with context.store.write() as connection:
+        schedules.take(connection, schedule, last_at=at, next_at=upcoming, due_at=due_at)

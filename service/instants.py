@@ -1,0 +1,91 @@
+"""When a schedule fires: cron texts and zones, read strictly, and the instants that follow from them. Pure.
+
+An instant is a moment in UTC at which the schedule's clock shows what its cron text says. A local time that a change of
+the clock skips stands for the first instant behind the gap; one that comes twice is meant the first time. What has a
+`*` for minute or hour (every hour, every ten minutes) goes by real time instead, through both passes of a doubled hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from cronsim import CronSim, CronSimError
+
+from ablate.errors import Problem, StudyError, nearest, quote
+
+CRON = re.compile(r"[0-9A-Za-z*/,#-]+( [0-9A-Za-z*/,#-]+){4}")
+FIELDS = "minute (0-59), hour (0-23), day of month (1-31, L), month (1-12, JAN-DEC), weekday (0-7, SUN-SAT)"
+ALLOWED = "five fields of numbers, names, *, ranges a-b, lists a,b and steps */n, such as '0 2 * * *' (02:00 each day)"
+
+
+@cache
+def list_zones() -> frozenset[str]:
+    """Names of the IANA zones that this machine knows."""
+    return frozenset(available_timezones())
+
+
+def check_cron(cron: str) -> None:
+    """Raise StudyError, at `/cron`, where a text is no cron text or never comes."""
+    if not CRON.fullmatch(cron):
+        raise _refused(f"is no cron text; it has {ALLOWED}")
+    try:
+        next(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        part = str(error).removeprefix("Bad ").replace("-", " ")
+        raise _refused(f"{part}: its value is none of those allowed; the fields are {FIELDS}") from error
+    except StopIteration:
+        raise _refused("names a day that never comes; choose another day or month") from None
+
+
+def check_zone(tz: str) -> None:
+    """Raise StudyError, at `/tz`, where a text names no IANA zone."""
+    if tz not in list_zones():
+        near = nearest(tz, list_zones())
+        hint = near if near.startswith("; did") else "; allowed: IANA names such as UTC, Europe/Berlin, Asia/Kolkata"
+        raise StudyError([Problem("/tz", "unknown_zone", f"no zone {quote(tz)}{hint}")])
+
+
+def _refused(message: str) -> StudyError:
+    return StudyError([Problem("/cron", "invalid", message)])
+
+
+def next_instant(cron: str, tz: str, after: datetime) -> datetime:
+    """The first instant that is later than `after`; both aware, the answer in UTC."""
+    for local in CronSim(cron, after.astimezone(_zone(tz))):
+        found = local.astimezone(UTC)
+        if found > after:  # in the second pass of a doubled hour, the first pass of its times is over
+            return found
+    raise ValueError(f"no instant after {after} in {cron!r}")  # `check_cron` lets no such text in
+
+
+@lru_cache(maxsize=64)
+def _zone(tz: str) -> ZoneInfo:
+    return ZoneInfo(tz)
+
+
+def instants(cron: str, tz: str, after: datetime) -> Iterator[datetime]:
+    """Every instant later than `after`, in order."""
+    while True:
+        after = next_instant(cron, tz, after)
+        yield after
+
+
+def due_time(name: str, instant: datetime, jitter_s: int) -> datetime:
+    """When the firing of an instant starts: up to `jitter_s` later, by a number that name and instant decide."""
+    digest = hashlib.sha256(f"{name}\n{instant.astimezone(UTC).isoformat()}".encode()).digest()
+    return instant + timedelta(seconds=int.from_bytes(digest[:8], "big") % (jitter_s + 1))
+
+
+def in_words(cron: str) -> str:
+    """What a cron text says, such as `At 02:00 every day`."""
+    return str(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)).explain())
+
+
+def local_text(instant: datetime, tz: str) -> str:
+    """An instant as the schedule's clock shows it: `Thu 26 Nov 2026, 02:00 CET`."""
+    return instant.astimezone(_zone(tz)).strftime("%a %d %b %Y, %H:%M %Z")

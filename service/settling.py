@@ -1,0 +1,183 @@
+"""A firing whose study has ended gets its numbers: what each row gave, how repeats compare, and whether that is drift.
+
+Statistics decide (`ablate.statistics.drift`, `ablate.repeats`); this module brings them their history and writes down
+what they say. Holes are no drift: a firing that has them says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ablate.repeats import compare_repeat, is_same_machine
+from ablate.rerun import DIFFERENT, EQUAL
+from ablate.tables.table import Table
+from ablate.trial import TrialRecord
+from service import alarming
+from service.context import Context
+from service.launching import Reference
+from service.schedule_shapes import DriftView, FiringRow, FiringState, RepeatView
+from service.shapes import StudyState
+from service.store import cells, firings, notices, schedules, studies
+from service.store.firings import SETTLED, Firing
+from service.store.schedules import Schedule
+from service.store.session import Connection
+from service.store.studies import CellKey, Stored
+
+STATE_OF: Mapping[StudyState, FiringState] = {"succeeded": "done", "failed": "holes", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the database has on a firing that is to be settled.
+
+    Attributes:
+        table: of its study; None where this version of ablate cannot build it.
+        cells: of its study; `records` of their trials by key.
+        reference_records: of what verify compares with, by key.
+    """
+
+    study: Stored
+    table: Table | None
+    cells: Sequence[CellKey]
+    records: Mapping[str, TrialRecord]
+    reference_records: Mapping[str, TrialRecord]
+
+
+def settle(context: Context, firing: Firing, at: datetime) -> None:
+    """Write down what a firing found, once for each end of its study."""
+    held = _read(context, firing)
+    with context.store.read() as connection:
+        schedule = schedules.get_by_seq(connection, firing.schedule_seq)
+    rows, repeats = _rows_of(held), _compare(firing, held, schedule.tolerance)
+    state = STATE_OF[held.study.state]
+    values = {
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "comparisons": [repeat.model_dump(mode="json") for repeat in repeats],
+        "provenance": _provenance_of(held.records.values()),
+        "reason": held.study.reason, "ended_at": held.study.ended_at,
+    }  # fmt: skip
+    with context.store.write() as connection:
+        schedule = schedules.get_schedule(connection, schedule.name, locked=True)
+        if firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
+            return  # another scheduler was faster
+        if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
+            return
+        settled = firings.get_firing(connection, firing.id)
+        drift = _judge(connection, schedule, settled, repeats, held, at)
+        firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
+        if state != "done":
+            notices.announce_firing(connection, schedule.name, firing.id, at)
+
+
+def _read(context: Context, firing: Firing) -> Held:
+    reference = Reference.from_json(firing.reference) if firing.reference and firing.kind == "verify" else None
+    assert firing.study_seq is not None, "only firings with a study are settled"
+    with context.store.read() as connection:
+        return Held(
+            study=studies.get_by_seq(connection, firing.study_seq),
+            table=studies.find_table(connection, firing.study_seq),
+            cells=studies.list_cell_keys(connection, firing.study_seq),
+            records=cells.list_records(connection, firing.study_seq),
+            reference_records=cells.find_results(connection, [cell.key for cell in reference.cells])
+            if reference
+            else {},
+        )
+
+
+def _rows_of(held: Held) -> list[FiringRow]:
+    if held.table is None:
+        return []
+    metric = held.table.metric
+    return [
+        FiringRow(
+            row=row.label,
+            n=len(row.cells[metric].values),
+            lost=row.n_planned - len(row.cells[metric].values),
+            mean=row.cells[metric].mean,
+            sd=row.cells[metric].sd,
+            values={str(seed): value for seed, value in row.cells[metric].values.items()},
+        )
+        for row in held.table.rows
+    ]
+
+
+def _compare(firing: Firing, held: Held, tolerance: float) -> list[RepeatView]:
+    """Each repeated trial that has a result, held against the one it repeats."""
+    if firing.reference is None or firing.kind != "verify":
+        return []
+    now = {(cell.row, cell.seed): held.records.get(cell.key) for cell in held.cells}
+    views = []
+    for cell in Reference.from_json(firing.reference).cells:
+        stored, again = held.reference_records.get(cell.key), now.get((cell.row, cell.seed))
+        if stored is not None and again is not None and again.is_result:
+            views.append(_compare_pair(firing, cell, (stored, again), tolerance))
+    return views
+
+
+def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialRecord], tolerance: float) -> RepeatView:
+    stored, again = pair
+    same = is_same_machine(stored.provenance, again.provenance)
+    found = compare_repeat(stored, again, is_same_machine=same, tolerance=tolerance)
+    metric = firing.metric or ""
+    return RepeatView(
+        row=cell.row,
+        seed=cell.seed,
+        verdict=found.verdict,
+        then=stored.outcome.metrics.get(metric),
+        now=again.outcome.metrics.get(metric),
+        first_difference_step=found.first_difference_step,
+        sentence=found.sentence,
+        key=again.trial.key,
+        reference_key=stored.trial.key,
+    )
+
+
+def _provenance_of(records: Any) -> dict[str, Any]:
+    """What the trials of a firing say of where they ran, and their data set: a value, or a list where they disagree."""
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in (record.provenance | {"data": record.trial.recipe.get("dataset")}).items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return {name: values[0] if len(values) == 1 else sorted(map(str, values)) for name, values in found.items()}
+
+
+def _judge(
+    connection: Connection,
+    schedule: Schedule,
+    firing: Firing,
+    repeats: Sequence[RepeatView],
+    held: Held,
+    at: datetime,
+) -> DriftView:
+    if firing.kind == "fresh":
+        return alarming.judge_fresh(connection, schedule, firing, at)
+    if firing.kind == "reference":
+        return DriftView(state="reference", sentence=_of_reference(firing, held))
+    changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
+    if changed:
+        before = _provenance_of(held.reference_records.values())
+        return alarming.raise_repeats(connection, schedule, firing, list(changed.values()), before, at)
+    return _steady(firing, repeats)
+
+
+def _of_reference(firing: Firing, held: Held) -> str:
+    results = sum(record.is_result for record in held.records.values())
+    text = (
+        f"trained the reference: {results} of {len({cell.key for cell in held.cells})} trials that later firings repeat"
+    )
+    return text if firing.state == "done" else f"{text}; the next firing trains what is missing"
+
+
+def _steady(firing: Firing, repeats: Sequence[RepeatView]) -> DriftView:
+    equal = sum(repeat.verdict == EQUAL for repeat in repeats)
+    text = f"{equal} of {len(repeats)} repeated trials are equal to the last bit"
+    if equal < len(repeats):
+        text += f", {len(repeats) - equal} within the tolerance"
+    if firing.state != "done":
+        return DriftView(state="unknown", sentence=f"{text}; the rest has no result, which is no drift")
+    return DriftView(state="steady", sentence=text)
