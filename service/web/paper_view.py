@@ -17,6 +17,7 @@ from service.context import Context
 from service.errors import ConflictError
 from service.shapes import LIVE, StudyView
 from service.store import studies
+from service.store.studies import Wanted
 from service.studies import get_study
 
 DEFAULT_SCALE = "mini"
@@ -128,7 +129,7 @@ def _read_entry(context: Context, published: PublishedTable, source: PaperTable 
 def _find_newest(context: Context, source: PaperTable, scale: str) -> str | None:
     """Id of the newest study of a table at a scale; one that succeeded goes before one that failed."""
     with context.store.read() as connection:
-        found = studies.list_studies(connection, state=None, name=source.name, limit=RECENT, before=None)
+        found = studies.list_studies(connection, Wanted(name=source.name), limit=RECENT, before=None)
     fitting = [
         one
         for one in found

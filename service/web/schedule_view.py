@@ -14,14 +14,13 @@ from service.today import get_today
 from service.web.drawing import Chart, draw_curves
 
 PAGE = 50
-SIGNS = {
-    "firing_signs": {
-        "queued": "○", "running": "◐", "done": "●", "holes": "✕", "cancelled": "⊘", "skipped": "⊘", "missed": "✕",
-        "refused": "✕",
-    },
-    "drift_signs": {"reference": "○", "steady": "●", "alarm": "▲", "unknown": "?"},
+FIRING_SIGNS = {
+    "queued": "○", "running": "◐", "done": "●", "holes": "✕", "cancelled": "⊘", "skipped": "⊘", "missed": "✕",
+    "refused": "✕",
 }  # fmt: skip
-"""A sign for each state of a firing, and for what it says of drift, beside the word."""
+"""A sign for each state of a firing, beside its word."""
+DRIFT_SIGNS = {"reference": "○", "steady": "●", "alarm": "▲", "unknown": "?"}
+"""A sign for what a firing says of drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +94,4 @@ def _draw(firings: Sequence[FiringView]) -> Chart | None:
         )
         for label in rows
     ]
-    return draw_curves(rows, curves, metric)
+    return draw_curves(rows, curves, metric, counted=True)

@@ -235,9 +235,11 @@ def addresses(running: Running, finished: dict[str, Any]) -> list[str]:
     cells = running.client.get(f"/studies/{finished['id']}/trials")["items"]
     keys = {cell["state"]: cell["key"] for cell in cells}
     here = f"/studies/{finished['id']}"
+    running.client.post("/schedules", {"name": "nightly", "cron": "0 2 * * *", "study": gated("repeated", seeds=1)})
     return [
         "/", "/?example=smoke", "/paper", "/compare", f"/compare?a={finished['id']}&b={finished['id']}", here,
         f"{here}?a=plain&b=shifted", f"/trials/{keys['succeeded']}", f"/trials/{keys['failed']}",
+        "/schedules", "/schedules/nightly",
     ]  # fmt: skip
 
 
@@ -292,16 +294,30 @@ def test_without_a_script_pages_read_fine_and_forms_say_what_they_need(
         expect(page.get_by_text("This form needs JavaScript")).to_be_visible()
 
 
+def test_a_schedule_is_fired_paused_and_removed(visit: Visit, running: Running) -> None:
+    schedule = {"name": "weekly", "cron": "0 2 * * 1", "study": gated("weekly", seeds=1)}
+    running.client.post("/schedules", schedule)
+    page = visit.open("/schedules")
+    page.get_by_role("link", name="weekly").click()
+    expect(page.get_by_text("At 02:00 on Monday")).to_be_visible()
+    page.get_by_role("button", name="Fire now").click()
+    expect(page.locator("#history")).to_contain_text("done")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#state")).to_contain_text("paused: it does not fire")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state")).to_contain_text("active")
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove the schedule").click()
+    expect(page.get_by_role("heading", name="Schedules", level=1)).to_be_visible()
+    expect(page.get_by_role("link", name="weekly")).to_have_count(0)
+
+
 def test_a_refused_call_says_why(visit: Visit, running: Running) -> None:
-    study = running.client.post("/studies", {"study": gated("raced", "never", seeds=1)})
+    study = running.client.post("/studies", {"study": gated("refused", "never", seeds=1)})
     page = visit.open(f"/studies/{study['id']}")
-    page.route("**/events", lambda route: route.abort())
+    page.get_by_label("Seeds in all").evaluate("field => field.removeAttribute('max')")
+    page.get_by_label("Seeds in all").fill("999999")
+    page.get_by_role("button", name="Extend").click()
+    expect(page.locator("#answer")).to_contain_text("/seeds")
+    assert ("failed to load" in visit.complaints.pop().lower()) is True  # the browser notes every refusal
     running.client.post(f"/studies/{study['id']}/cancel")
-    page.get_by_role("button", name="Extend").or_(page.get_by_text("cancelled")).first.wait_for()
-    answer = page.evaluate(
-        "path => fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{\"seeds\": 3}'})"
-        ".then(answer => answer.status)",
-        f"/api/v1/studies/{study['id']}/extend",
-    )
-    assert answer == 409
-    visit.complaints.clear()  # the browser notes every answer that is an error
