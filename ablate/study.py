@@ -274,7 +274,8 @@ def _problems_of(model: type[Document], error: ValidationError, skip: set[str]) 
     """A pydantic error as problems: pointers for places, one problem a place, the nearest name for a typo."""
     problems: dict[str, Problem] = {}
     for item in error.errors(include_url=False, include_input=False):
-        location = _without_union_branches(item["loc"])
+        is_name = item["type"] in ("extra_forbidden", "missing")
+        location = _without_union_branches(item["loc"], is_name=is_name)
         pointer = pointer_of(location)
         if any(pointer == place or pointer.startswith(place + "/") for place in skip):
             continue
@@ -300,10 +301,16 @@ def sentence(message: str) -> str:
     )
 
 
-def _without_union_branches(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none."""
+def _without_union_branches(location: tuple[int | str, ...], *, is_name: bool) -> tuple[int | str, ...]:
+    """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none.
+
+    Where the last part is a name that a user wrote, it stays, however it looks.
+    """
+    last = len(location) - 1
     return tuple(
-        part for part in location if not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
+        part
+        for index, part in enumerate(location)
+        if (is_name and index == last) or not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
     )
 
 

@@ -142,3 +142,15 @@ def test_every_study_of_ours_plans_at_every_scale_and_is_the_same_as_json(path: 
         plan = plan_document(document, scale=scale)
         assert len(plan.trials) == len(set(plan.memberships.values()))
         assert len(plan.memberships) == len(plan.rows) * len(plan.seeds)
+
+
+@pytest.mark.parametrize("field", ["my-field", "int", "a[0]"])
+def test_an_unknown_field_is_told_however_it_is_called(document: dict[str, Any], field: str) -> None:
+    with pytest.raises(StudyError, match="no field") as caught:
+        Study.parse(document | {field: 1})
+    assert [problem.code for problem in caught.value.problems] == ["unknown_field"]
+
+
+def test_a_number_of_many_digits_is_no_toml() -> None:
+    with pytest.raises(StudyError, match="not TOML"):
+        parse_toml("seeds = " + "9" * 5000)

@@ -55,7 +55,7 @@ def draft_of(context: Context, example: str | None, again: str | None) -> Prefil
         NotFoundError: there is no such example or study.
     """
     files = _examples()
-    titles = {name: str(tomllib.loads(text).get("title", name)) for name, text in files.items()}
+    titles = _titles()
     if again is not None:
         with context.store.read() as connection:
             stored = studies.get_study(connection, again)
@@ -74,6 +74,11 @@ def _examples() -> dict[str, str]:
         if file.name.endswith(".toml")
     }
     return dict(sorted(files.items(), key=lambda item: (item[0] != "smoke", item[0])))
+
+
+@cache
+def _titles() -> dict[str, str]:
+    return {name: str(tomllib.loads(text).get("title", name)) for name, text in _examples().items()}
 
 
 def document_text(stored: Stored) -> str:

@@ -116,13 +116,16 @@ class Chart:
     bottom: int = 264
 
 
-def draw_curves(rows: Sequence[str], curves: Sequence[tuple[str, int, Points]], metric: str) -> Chart | None:
+def draw_curves(
+    rows: Sequence[str], curves: Sequence[tuple[str, int, Points]], metric: str, *, counted: bool = False
+) -> Chart | None:
     """Learning curves of a study's trials.
 
     Args:
         rows: labels, those of baselines first.
         curves: (row, seed, points of `ablate.trial.EpochMetrics` as JSON values).
         metric: drawn where trials report it on the way, else the one that most of them report.
+        counted: whether steps are numbers of things, 1 the first one, and nothing lies between two.
 
     Returns:
         None where no curve has two points.
@@ -137,7 +140,8 @@ def draw_curves(rows: Sequence[str], curves: Sequence[tuple[str, int, Points]], 
         return None
     looks = {row: index for index, row in enumerate(rows[:KINDS])}
     xs, ys = zip(*(point for *_, points in series for point in points), strict=True)
-    ticks_x, ticks_y = _ticks(0.0, float(max(xs))), _ticks(min(ys), max(ys))
+    ticks_x = _ticks(1.0, float(max(xs)), least=1.0) if counted else _ticks(0.0, float(max(xs)))
+    ticks_y = _ticks(min(ys), max(ys))
     scale_x, scale_y = (ticks_x[0], max(*ticks_x, *xs)), (min(ticks_y[0], *ys), max(ticks_y[-1], *ys))
     place_x, place_y = _placed(*scale_x, 56.0, 884.0), _placed(*scale_y, 264.0, 14.0)
     lines = [
@@ -155,7 +159,9 @@ def draw_curves(rows: Sequence[str], curves: Sequence[tuple[str, int, Points]], 
 
 
 def _metric_of(curves: Sequence[tuple[str, int, Points]], metric: str) -> str:
-    counts = Counter(name for _, _, points in curves for name in dict.fromkeys(n for p in points for n in p["metrics"]))
+    counts: Counter[str] = Counter()
+    for _, _, points in curves:
+        counts.update({name for point in points for name in point["metrics"]})
     if metric in counts or not counts:
         return metric
     return str(min(counts, key=lambda name: (-counts[name], name)))
@@ -166,11 +172,12 @@ def _placed(low: float, high: float, first: float, last: float) -> Callable[[flo
     return lambda value: round(first + (last - first) * (value - low) / span, 1)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers from below `low` to about `high`."""
-    span = (high - low) or abs(high) or 1.0
+def _ticks(low: float, high: float, *, least: float = 0.0) -> list[float]:
+    """Three to eight round numbers from below `low` to about `high`, `least` apart at least."""
+    span = (high - low) or abs(high) / 10 or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
-    step = next(power * digit for digit in (1, 2, 2.5, 5, 10) if span / (power * digit) <= 6)
-    first = math.floor(low / step)
-    last = math.ceil(high / step)
+    step = max(least, next(power * digit for digit in (1, 2, 2.5, 5, 10) if span / (power * digit) <= 6))
+    if least:
+        return [low + math.ceil(step) * index for index in range(int((high - low) / math.ceil(step)) + 1)]
+    first, last = math.floor(low / step), math.ceil(high / step)
     return [round(step * index, 10) for index in range(first, last + 1)]

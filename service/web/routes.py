@@ -17,10 +17,11 @@ from service.web.drafts import Draft, draft_of
 from service.web.paper_routes import router as paper_router
 from service.web.previewing import preview
 from service.web.rendering import answer
+from service.web.schedule_routes import router as schedule_router
 from service.web.study_routes import router as study_router
 
 router = APIRouter(include_in_schema=False)
-ROUTERS = (router, study_router, paper_router, compare_router)
+ROUTERS = (router, study_router, paper_router, schedule_router, compare_router)
 """Every router of the page."""
 
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}

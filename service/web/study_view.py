@@ -144,11 +144,13 @@ class StudyPage:
     def commands(self) -> dict[str, str]:
         """What reproduces the study, by what it does."""
         scale = f" --scale {self.study.scale}" if self.study.scale else ""
-        file = f"{self.study.name}.toml"
+        name = self.study.name
+        file = f"{name}.toml"
         return {
             "Train it at a desk, without this service": f"ablate run {file}{scale}",
             "Submit it to this service": f"ablate submit {file}{scale} --wait",
-            "Save its table and plots": f"ablate table {self.study.id} --out {self.study.name}",
+            "Repeat it every night and watch for drift": f'ablate schedule add {name} --cron "0 2 * * *"{scale} {file}',
+            "Save its table and plots": f"ablate table {self.study.id} --out {name}",
         }
 
     @property

@@ -83,10 +83,10 @@ document.addEventListener("focusin", (event) => {
 
 // Calls of the REST interface.
 
-async function call(address, body, key) {
+async function call(address, { body, key, method = "POST" }) {
   const headers = { Accept: "application/json", ...(body ? { "Content-Type": "application/json" } : {}), ...(key ? { "Idempotency-Key": key } : {}) };
-  const answer = await fetch(address, { method: "POST", headers, body });
-  return { ok: answer.ok, document: await answer.json() };
+  const answer = await fetch(address, { method, headers, body });
+  return { ok: answer.ok, document: answer.status === 204 ? {} : await answer.json() };
 }
 
 function complain(place, problem) {
@@ -111,16 +111,16 @@ async function send(button, address, body, then) {
   button.disabled = true;
   place?.replaceChildren();
   try {
-    const { ok, document: found } = await call(address, body, button.dataset.key);
+    const { ok, document: found } = await call(address, { body, key: button.dataset.key, method: button.dataset.method });
     if (ok) then(found); else complain(place, found);
   } catch { complain(place, { detail: "The service does not answer. Start it with: ablate serve" }); }
   finally { button.disabled = false; }
 }
 
 async function press(button) {
-  const { post, confirm, yes, done } = button.dataset;
+  const { post, confirm, yes, body, to } = button.dataset;
   if (confirm && !(await ask(button.textContent.trim(), confirm, yes))) return;
-  send(button, post, undefined, () => { say(done ?? "Done."); location.reload(); });
+  send(button, post, body, () => { if (to) location.href = to; else location.reload(); });
 }
 
 async function submitPaper(button) {
@@ -206,9 +206,11 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.dataset.extend) return;
+  if (!form.dataset.send) return;
   event.preventDefault();
-  send(one("button", form), form.dataset.extend, JSON.stringify({ seeds: Number(form.elements.seeds.value) }), () => location.reload());
+  const fields = [...form.elements].filter((field) => field.name);
+  const values = fields.map((field) => [field.name, field.type === "checkbox" ? field.checked : field.type === "number" ? Number(field.value) : field.value]);
+  send(one("button", form), form.dataset.send, JSON.stringify(Object.fromEntries(values)), () => location.reload());
 });
 
 // Parts that take the server a while come by themselves, behind the page.

@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
+from service import schedules
 from service.app import create_app
+from service.schedule_shapes import ScheduleSpec
+from service.store.sql import now
 from service.web.rendering import POLICY
 
 HOSTILE = """</script><img src=x onerror="alert(1)">'{{ 7*7 }}"""
@@ -48,13 +51,15 @@ def finished(desk: Any, toy_study: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def addresses(desk: Any, finished: Any) -> list[str]:
+def addresses(desk: Any, finished: Any, toy_study: Callable[..., Any]) -> list[str]:
     """Every page there is, with something on it."""
     key = desk.cells(finished)[0].key
+    schedules.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
     return [
         "/", "/?state=succeeded", "/?example=smoke", f"/?again={finished.id}", "/paper", "/paper?scale=lab", "/compare",
         f"/compare?a={finished.id}&b={finished.id}", f"/studies/{finished.id}",
-        f"/studies/{finished.id}?a=offset+0&b=offset+1", f"/trials/{key}",
+        f"/studies/{finished.id}?a=offset+0&b=offset+1", f"/trials/{key}", "/schedules",
+        "/schedules/nightly",
     ]  # fmt: skip
 
 

@@ -1,0 +1,97 @@
+"""Schedules as pages: what needs a person, when each fires next, and how the numbers went from firing to firing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from service import schedules
+from service.context import Context
+from service.schedule_shapes import FiringView, ScheduleView, Today
+from service.shapes import Page
+from service.today import get_today
+from service.web.drawing import Chart, draw_curves
+
+PAGE = 50
+FIRING_SIGNS = {
+    "queued": "○", "running": "◐", "done": "●", "holes": "✕", "cancelled": "⊘", "skipped": "⊘", "missed": "✕",
+    "refused": "✕",
+}  # fmt: skip
+"""A sign for each state of a firing, beside its word."""
+DRIFT_SIGNS = {"reference": "○", "steady": "●", "alarm": "▲", "unknown": "?"}
+"""A sign for what a firing says of drift."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulesPage:
+    """What the page of schedules shows."""
+
+    schedules: Page[ScheduleView]
+    today: Today
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePage:
+    """What a schedule's page shows.
+
+    Attributes:
+        history: its firings, newest first.
+        chart: each row's mean from firing to firing, oldest first.
+    """
+
+    schedule: ScheduleView
+    history: Page[FiringView]
+    chart: Chart | None
+
+    def compared(self, firing: FiringView) -> tuple[str, str] | None:
+        """Ids of the study of the firing before that has one, and of this one's; None where there are no two."""
+        older = self.history.items[self.history.items.index(firing) + 1 :]
+        before = next((one.study_id for one in older if one.study_id), None)
+        return (before, firing.study_id) if before and firing.study_id else None
+
+
+def read_schedules_page(context: Context, cursor: str | None, at: datetime) -> SchedulesPage:
+    """Schedules, newest first, and what happened since yesterday.
+
+    Raises:
+        StudyError: the cursor is none of ours.
+    """
+    found = schedules.list_schedules(context, at, limit=PAGE, cursor=cursor)
+    return SchedulesPage(found, get_today(context, None, at), cursor is None)
+
+
+def read_schedule_page(context: Context, name: str, cursor: str | None, at: datetime) -> SchedulePage:
+    """A schedule with a page of its firings.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        StudyError: the cursor is none of ours.
+    """
+    schedule = schedules.get_schedule(context, name, at)
+    history = schedules.list_history(context, name, limit=PAGE, cursor=cursor)
+    return SchedulePage(schedule, history, _draw(history.items))
+
+
+def _draw(firings: Sequence[FiringView]) -> Chart | None:
+    """The rows' means over the firings that have any; to the right is later."""
+    measured = [firing for firing in reversed(firings) if firing.metric and firing.rows]
+    if not measured:
+        return None
+    metric = measured[-1].metric or ""
+    rows = list(dict.fromkeys(row.row for firing in measured for row in firing.rows))
+    curves = [
+        (
+            label,
+            0,
+            [
+                {"step": number, "metrics": {metric: row.mean}}
+                for number, firing in enumerate(measured, 1)
+                for row in firing.rows
+                if row.row == label and row.mean is not None
+            ],
+        )
+        for label in rows
+    ]
+    return draw_curves(rows, curves, metric, counted=True)

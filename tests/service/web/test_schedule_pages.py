@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service import firing, schedules
+from service.schedule_shapes import ScheduleSpec
+from service.store.sql import now
+
+
+@pytest.fixture
+def fire(desk: Any, toy_study: Callable[..., Any]) -> Callable[..., None]:
+    """Fires a schedule, which is added first, and lets everything end with these metrics."""
+    spec = ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study())
+    schedules.add_schedule(desk.context, spec, now())
+    fired = 0
+
+    def run(**metrics: float) -> None:
+        nonlocal fired
+        fired += 1
+        schedules.trigger(desk.context, "nightly", now() + timedelta(seconds=fired))
+        for _ in range(20):
+            desk.tick()
+            for ticket in list(desk.dispatcher.running.values()):
+                desk.dispatcher.end(ticket, **metrics)
+        firing.tick(desk.context, now())
+
+    return run
+
+
+def text_of(client: TestClient, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, answer.text
+    return " ".join(answer.text.split())
+
+
+def test_without_schedules_the_page_says_how_to_add_one(client: TestClient) -> None:
+    assert "ablate schedule add nightly --cron" in text_of(client, "/schedules")
+
+
+def test_a_schedule_is_listed_with_what_comes_next(client: TestClient, fire: Callable[..., None]) -> None:
+    text = text_of(client, "/schedules")
+    assert "At 02:00 every day" in text
+    assert "not yet" in text
+    assert "Nothing needs a person" in text
+    assert "It has not fired yet" in text_of(client, "/schedules/nightly")
+
+
+def test_firings_that_agree_are_steady_and_stand_side_by_side(client: TestClient, fire: Callable[..., None]) -> None:
+    fire(error=1.0)
+    fire(error=1.0)
+    text = text_of(client, "/schedules/nightly")
+    assert text.count("● done") == 2
+    assert "● steady" in text
+    assert text.count("with the one before") == 1
+    assert "<polyline" in text
+    assert 'data-send="/api/v1/schedules/nightly/ack"' not in text
+
+
+def test_drift_is_told_with_its_alarm_and_a_form_to_acknowledge_it(
+    client: TestClient, fire: Callable[..., None]
+) -> None:
+    fire(error=1.0)
+    fire(error=1.5)
+    text = text_of(client, "/schedules/nightly")
+    assert "▲ alarm" in text
+    assert "last good and this one" in text
+    assert 'data-send="/api/v1/schedules/nightly/ack"' in text
+    listed = text_of(client, "/schedules")
+    assert "needs a person" in listed
+    assert '<a href="/schedules/nightly">nightly</a>' in listed
+    body = {"reason": "torch was upgraded", "keep_reference": False}  # as the form sends it
+    assert client.post("/api/v1/schedules/nightly/ack", json=body).status_code == 200
+    assert "Nothing needs a person" in text_of(client, "/schedules")
+
+
+def test_an_unknown_schedule_is_a_page_that_says_so(client: TestClient) -> None:
+    answer = client.get("/schedules/nothing")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
