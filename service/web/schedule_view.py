@@ -8,7 +8,8 @@ from datetime import datetime
 
 from service import schedules
 from service.context import Context
-from service.schedule_shapes import FiringView, ScheduleView, Today
+from service.firing_shapes import FiringView, Today
+from service.schedule_shapes import ScheduleView
 from service.shapes import Page
 from service.today import get_today
 from service.web.drawing import Chart, draw_curves
