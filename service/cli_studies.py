@@ -221,4 +221,18 @@ def _save(client: Client, study_id: str, folder: Path, options: dict[str, Any]) 
     for name in plots_of(shown):
         for kind in PLOT_FORMATS:
             (folder / f"{name}.{kind}").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/{name}.{kind}"))
+    _save_picture(client, study_id, shown.rows[0].trials[0], folder)
     typer.echo(f"tables and plots are in {folder}", err=True)
+
+
+def _save_picture(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
+    """The picture of a study of scenes; where there is none (yet), the service's reason is said."""
+    from ablate.tables.plot_panel import TASKS
+    from service.client import RefusedError
+
+    if client.get(f"/trials/{trial_key}")["task"] not in TASKS:
+        return
+    try:
+        (folder / "panel.png").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/panel.png"))
+    except RefusedError as refusal:
+        typer.echo(str(refusal), err=True)
