@@ -30,7 +30,7 @@ from service.studies import get_study
 HOST = "http://localhost:8080"
 MEMBERS = ("type", "title", "status", "detail", "instance")
 TYPES = {kind.urn: kind for kind in KINDS}
-CANARIES = ("Traceback", str(Path(__file__).parents[3]), "site-packages", "tell-tale")
+CANARIES = ("Traceback", str(Path(__file__).parents[3]), "site-packages", "telltale")
 
 
 def check_answer(response: httpx2.Response) -> None:

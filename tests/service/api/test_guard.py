@@ -126,13 +126,13 @@ def broken() -> Iterator[TestClient]:
 
     @app.get("/break")
     def break_at_once() -> None:
-        raise RuntimeError("tell-tale in /home/someone/secret")
+        raise RuntimeError("telltale in /home/someone/secret")
 
     @app.get("/half")
     def break_half_way() -> Response:
         def half() -> Iterator[bytes]:
             yield b"half"
-            raise RuntimeError("tell-tale")
+            raise RuntimeError("telltale")
 
         return StreamingResponse(half())
 
@@ -149,10 +149,10 @@ def test_what_escapes_is_a_problem_and_the_log_has_the_rest(
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "content-security-policy" in answer.headers
-    assert "tell-tale" not in answer.text
+    assert "telltale" not in answer.text
     assert "someone" not in answer.text
     assert answer.headers["x-request-id"] in caplog.text
-    assert "tell-tale in /home/someone/secret" in caplog.text
+    assert "telltale in /home/someone/secret" in caplog.text
 
 
 def test_a_path_cannot_forge_a_line_of_the_log(broken: TestClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -162,7 +162,7 @@ def test_a_path_cannot_forge_a_line_of_the_log(broken: TestClient, caplog: pytes
 
 
 def test_half_an_answer_cannot_pass_for_a_whole_one(broken: TestClient) -> None:
-    with pytest.raises(RuntimeError, match="tell-tale"), TestClient(broken.app) as loud:
+    with pytest.raises(RuntimeError, match="telltale"), TestClient(broken.app) as loud:
         loud.get("/half")
 
 
