@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.mlflow_store import QUIET, MirrorError, check_file, create_store
+from service.mlflow_view import grouped_view
 from service.runs import FINAL_STATUS, Content, StudyRun, TrialRun, content_of_study, content_of_trial
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Mirror:
     def record_study(self, run: StudyRun, run_id: str | None = None) -> str:
         """Show a study as it is now; the id of its run. A known `run_id` saves the search."""
         with _told_as_mirror_error(f"the run of study '{run.name}'"):
-            return self._record(content_of_study(run), run_id)
+            known = self._record(content_of_study(run), run_id)
+            self._client.set_experiment_tag(self._experiment(run.name), *grouped_view(run.study_id))
+            return known
 
     def record_trial(self, run: TrialRun, study_run_id: str, run_id: str | None = None) -> str:
         """Show a trial as it is now below its study's run; the id of its run. A known `run_id` saves the search."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote as quote_url
 
 from ablate.errors import StudyError
 from ablate.tables.columns import Column, choose_columns, metric_decimals
@@ -19,6 +18,7 @@ from ablate.tables.words import number, places_of
 from service import results
 from service.context import Context
 from service.errors import ConflictError
+from service.mlflow_view import grouped_link
 from service.shapes import LIVE, StudyView
 from service.store import matrix, studies
 from service.store.matrix import Standing
@@ -155,12 +155,9 @@ class StudyPage:
 
     @property
     def grouped_runs(self) -> str | None:
-        """MLflow's list of this study's runs, below the run of the study; None until it is there."""
-        if self.study.links.mlflow is None:
-            return None
-        experiment = self.study.links.mlflow.split("/runs/")[0]
-        wanted = quote_url(f"tags.`ablate.study_id` = '{self.study.id}'", safe="")
-        return f"{experiment}/runs?searchFilter={wanted}"
+        """MLflow's list of this study's runs, grouped by row; None until it is there."""
+        link = self.study.links.mlflow
+        return grouped_link(link, self.study.id) if link else None
 
 
 def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | None = None) -> StudyPage:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sqlite3
@@ -160,6 +161,15 @@ def test_a_study_is_a_run_of_its_experiment_with_tables_and_note(mirror: Mirror,
     assert run.data.tags["mlflow.note.content"] == TABLE
     assert Path(client.download_artifacts(run_id, "table.md")).read_text() == TABLE
     assert Path(client.download_artifacts(run_id, "plots/forest.svg")).read_bytes() == b"<svg/>"
+
+
+def test_the_experiment_keeps_a_view_of_the_study_by_row(mirror: Mirror, client: Any) -> None:
+    """Its form was seen to work in MLflow's page; a browser is too heavy a witness for each run of the suite."""
+    mirror.record_study(STUDY)
+    tags = client.get_experiment(mirror.experiment_id(STUDY.name)).tags
+    view = json.loads(tags[f"mlflow.sharedViewState.{STUDY.study_id}"])
+    assert view["searchFilter"] == f"tags.`ablate.study_id` = '{STUDY.study_id}'"
+    assert view["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "ablate.row"}]
 
 
 def test_row_means_are_metrics_of_a_final_study(mirror: Mirror, client: Any) -> None:

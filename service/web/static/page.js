@@ -28,7 +28,8 @@ function exchange(text) {
   const focused = document.activeElement?.id;
   for (const old of all(MARKS)) {
     const fresh = next.getElementById(old.id);
-    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
+    const isUsed = old.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+    if (fresh && !isUsed && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
   const again = focused && document.getElementById(focused);
   if (again && again !== document.activeElement) again.focus({ preventScroll: true });
