@@ -141,7 +141,7 @@ def test_every_study_of_ours_plans_at_every_scale_and_is_the_same_as_json(path: 
     for scale in (None, *document.get("scales", {})):
         plan = plan_document(document, scale=scale)
         assert len(plan.trials) == len(set(plan.memberships.values()))
-        assert len(plan.memberships) == len(plan.rows) * len(plan.seeds)
+        assert len(plan.memberships) == (len(plan.rows) + len(plan.needs)) * len(plan.seeds)
 
 
 @pytest.mark.parametrize("field", ["my-field", "int", "a[0]"])
