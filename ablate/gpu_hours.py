@@ -8,7 +8,8 @@ and slow disks fall short of it, so read the hours as the least to expect.
 
 A detector's image is counted as the backbone's multiply-adds at 224 px, scaled by area, and those of the pyramid's 3x3
 convolutions and the heads at every place of every level. The pyramid's 1x1 convolutions (about 2 % more) are left out.
-A segmenter's image is counted by its pixels, as PSPNet on the published ResNet-50 with both heads, without funnels.
+A segmenter's image likewise, its last stages on more places since they are dilated, and its heads at an eighth of its
+side.
 """
 
 from __future__ import annotations
@@ -28,20 +29,23 @@ RESNET50 = 4_089_000_000
 """Multiply-adds of an image of 224 px, v1.5."""
 COUNTED_PX = 224
 """Side of the image for which a backbone's multiply-adds are counted."""
-FINEST_STRIDE, LEVELS, ANCHORS = 8, 5, 9
-"""Of RetinaNet on a network with the published stem: pixels per place of its finest level; boxes a place."""
+FINEST_STRIDE: Mapping[str, int] = {"imagenet": 8, "small_s2": 4, "small": 2}
+"""Of RetinaNet, by the network's stem: pixels per place of the finest level."""
+LEVELS, ANCHORS = 5, 9
+"""Of RetinaNet: levels, and boxes a place."""
 ASPECT = 4 / 3
 """Of most of COCO's images."""
-PSPNET_PER_PIXEL = 710_800
-"""Multiply-adds of PSPNet on ResNet-50 v1 with its auxiliary head, for each pixel of the image."""
+DILATED: Mapping[str, float] = {"imagenet": 4.93, "small_s2": 2.0, "small": 1.0}
+"""By the network's stem: how many times its multiply-adds ResNet-50 takes once it is dilated to a stride of 8."""
+OUTPUT_STRIDE = 8
+"""Of PSPNet."""
 RATE: Mapping[str, float] = {name: images * PASSES * RESNET50 for name, images in IMAGES_PER_S.items()}
 """Multiply-adds a second, by precision."""
 
 BASIS = (
     "arithmetic, not a measurement: multiply-adds x 3 (forward and backward) x images seen, at the rate of one NVIDIA "
     "A100 in NVIDIA's published training of ResNet-50 (fp32 by TF32: 938 images/s, 23 TFLOP/s; bf16: 2,470 images/s, "
-    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as "
-    "ResNet-50. Of detectors, those on published networks are counted, of segmenters those on ResNet-50"
+    "61 TFLOP/s). Funnels, small networks and slow disks take longer; a network not counted in time stands as ResNet-50"
 )
 
 
@@ -52,23 +56,13 @@ def count_images(recipe: ClassifyRecipe | SceneFields) -> int:
     return steps * recipe.batch_size
 
 
-def trial_gpu_hours(recipe: ClassifyRecipe | SceneFields, cost: Cost | None) -> float | None:
-    """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50.
-
-    Returns:
-        None for a detector on a network with a small stem, whose levels lie elsewhere, and for a segmenter on another
-        network than the published ResNet-50, or with another head.
-    """
+def trial_gpu_hours(recipe: ClassifyRecipe | SceneFields, cost: Cost | None) -> float:
+    """Hours of one A100 for the training steps of one trial, without evaluation; without a cost, of ResNet-50."""
     multiply_adds: float = cost.multiply_adds if cost else RESNET50
     if isinstance(recipe, DetectRecipe):
-        if recipe.stem != "imagenet":
-            return None
         multiply_adds = detector_multiply_adds(recipe, multiply_adds)
     if isinstance(recipe, SegmentRecipe):
-        network = (recipe.model, recipe.width, recipe.depth, recipe.stem, recipe.pyramid_channels)
-        if network != ("resnet50", 1.0, None, "imagenet", 512):
-            return None
-        multiply_adds = PSPNET_PER_PIXEL * count_pixels(recipe)
+        multiply_adds = segmenter_multiply_adds(recipe, multiply_adds)
     return multiply_adds * PASSES * count_images(recipe) / RATE[recipe.precision] / 3600
 
 
@@ -77,10 +71,19 @@ def detector_multiply_adds(recipe: DetectRecipe, backbone: float) -> float:
     info = describe(recipe.dataset)
     area = (recipe.resolution_px or info.resolution_px) ** 2 * ASPECT
     channels = recipe.pyramid_channels
-    places = sum(area / (FINEST_STRIDE * 2**level) ** 2 for level in range(LEVELS))
+    places = sum(area / (FINEST_STRIDE[recipe.stem] * 2**level) ** 2 for level in range(LEVELS))
     in_heads = 2 * recipe.head_convs * 9 * channels**2 + 9 * channels * ANCHORS * (info.classes + 4)
     total: float = backbone * area / COUNTED_PX**2 + places * (in_heads + 9 * channels**2)
     return total
+
+
+def segmenter_multiply_adds(recipe: SegmentRecipe, backbone: float) -> float:
+    """Of one image as it is trained on, given those of the backbone, a ResNet, at 224 px."""
+    last, earlier, classes = 2048 * recipe.width, 1024 * recipe.width, describe(recipe.dataset).classes
+    in_heads = recipe.pyramid_channels * (9 * 2 * last + classes)
+    if recipe.aux_weight:
+        in_heads += earlier / 4 * (9 * earlier + classes)
+    return count_pixels(recipe) * (DILATED[recipe.stem] * backbone / COUNTED_PX**2 + in_heads / OUTPUT_STRIDE**2)
 
 
 def count_pixels(recipe: SegmentRecipe) -> int:
@@ -99,7 +102,7 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
         known: keys of the trials that have a result.
 
     Returns:
-        None for a trial of an operator's own task, and where `trial_gpu_hours` has none.
+        None for a trial of an operator's own task.
     """
     recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}

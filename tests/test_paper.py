@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from ablate.errors import StudyError, TableError
 from ablate.gpu_hours import (
-    PSPNET_PER_PIXEL,
     RATE,
     count_images,
     detector_multiply_adds,
@@ -86,32 +86,45 @@ def test_the_hours_of_resnet50_are_those_that_its_throughput_gives() -> None:
     assert trial_gpu_hours(mixed, RESNET50) == pytest.approx(count_images(recipe) / 2470 / 3600)
 
 
-def test_a_detector_takes_what_its_backbone_and_heads_take_at_its_resolution() -> None:
-    recipe = DetectRecipe(activation="relu", resolution_px=600, batch_size=2, steps=720_000)
+@pytest.mark.parametrize("fields", [{}, {"stem": "small_s2"}])
+def test_a_detector_takes_what_its_backbone_and_heads_take_at_its_resolution(fields: dict[str, Any]) -> None:
+    recipe = DetectRecipe(activation="relu", resolution_px=600, batch_size=2, steps=720_000, **fields)
     stream = Streams(0).on_cpu
     features = build_features(recipe, stream, resolution_px=224)
     side = 640
     counted = count_cost(RetinaNet(features, recipe, 80, stream), side).multiply_adds / side**2
-    backbone = 3_855_000_000  # without the head
+    backbone = count_cost(build_features(recipe, stream, resolution_px=224).network, 224).multiply_adds
     area = 600 * 800
     assert detector_multiply_adds(recipe, backbone) / area == pytest.approx(counted, rel=0.04)
     hours = trial_gpu_hours(recipe, Cost(params=1, params_without_norm=1, multiply_adds=backbone))
     assert hours == pytest.approx(720_000 * 2 * counted * area * 3 / RATE["fp32"] / 3600, rel=0.04)
-    assert trial_gpu_hours(recipe.model_copy(update={"stem": "small_s2"}), None) is None
 
 
-def test_a_segmenter_takes_what_its_pixels_take() -> None:
-    recipe = SegmentRecipe(activation="relu", crop_px=712, steps=37_000)
+MINIATURE = {"width": 0.125, "depth": (1, 1, 1, 1), "stem": "small_s2", "pyramid_channels": 32}
+
+
+@pytest.mark.parametrize(("fields", "tolerance"), [({}, 0.005), (MINIATURE, 0.1), (MINIATURE | {"stem": "small"}, 0.1)])
+def test_a_segmenter_takes_what_its_backbone_and_heads_take(fields: dict[str, Any], tolerance: float) -> None:
+    recipe = SegmentRecipe(activation="relu", crop_px=712, steps=37_000, **fields)
     stream, side = Streams(0).on_cpu, 224
-    network = PSPNet(build_street_features(recipe, stream, side), recipe, 19, stream)
-    in_aux = (9 * 1024 * 256 + 256 * 19) * (side // 8) ** 2
-    counted = (count_cost(network, side).multiply_adds + in_aux) / side**2
-    assert counted == pytest.approx(PSPNET_PER_PIXEL, rel=0.005)
-    hours = trial_gpu_hours(recipe, None)
-    assert hours == pytest.approx(37_000 * 16 * 712**2 * counted * 3 / RATE["fp32"] / 3600, rel=0.005)
+    features = build_street_features(recipe, stream, side)
+    earlier = features.channels["C4"]
+    in_aux = (9 * earlier + 19) * (earlier // 4) * (side // 8) ** 2  # counted in evaluation, where there is none
+    counted = (count_cost(PSPNet(features, recipe, 19, stream), side).multiply_adds + in_aux) / side**2
+    cost = count_cost(build_features(recipe, stream, resolution_px=side).network, side)
+    hours = trial_gpu_hours(recipe, cost)
+    assert hours == pytest.approx(37_000 * 16 * 712**2 * counted * 3 / RATE["fp32"] / 3600, rel=tolerance)
     whole = recipe.model_copy(update={"augment": "flip", "dataset": "cityscapes"})
-    assert trial_gpu_hours(whole, None) == pytest.approx((hours or 0) * 1024 * 2048 / 712**2)
-    assert trial_gpu_hours(recipe.model_copy(update={"width": 0.5}), None) is None
+    assert trial_gpu_hours(whole, cost) == pytest.approx(hours * 1024 * 2048 / 712**2)
+
+
+@pytest.mark.parametrize("table", ["T3", "T4"])
+def test_a_miniature_of_scenes_takes_minutes_of_a_gpu_and_asks_for_no_confirmation(table: str) -> None:
+    [chosen] = choose_tables([table], list_tables())
+    plan = plan_document(dict(chosen.document), scale="mini", seeds=1)
+    small = Cost(params=1, params_without_norm=1, multiply_adds=20_000_000)
+    hours = outstanding_gpu_hours(plan, {row.label: small for row in plan.rows}, known=())
+    assert 0 < sum(hours[plan.memberships[row.label, 0]] or 0 for row in plan.rows) < 0.5
 
 
 def test_hours_of_a_study_of_detectors_are_those_of_its_trials_and_their_backbones() -> None:
