@@ -150,6 +150,6 @@ def _find_table(context: Context, study_id: str) -> Table | None:
 
 
 def _columns(table: Table) -> list[Column]:
-    wanted = [table.metric, "diff", "published", "published_diff"]
+    wanted = [table.metric, "published", "diff", "published_diff"]
     has_agreement = any(family.agreement for family in table.families)
     return choose_columns(table, [*wanted, "agreement"] if has_agreement else wanted)[1:]

@@ -32,9 +32,11 @@ def save_document(context: InContext, study_id: StudyId) -> Response:
 
 
 @router.get("/trials/{key}")
-def show_trial(context: InContext, key: TrialKey) -> Response:
-    """A trial: its recipe as a difference to the baseline, how it went, how to train it again."""
-    return answer("trial.html", page=read_trial_page(context, key))
+def show_trial(
+    context: InContext, key: TrialKey, study: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
+    """A trial: its recipe as a difference to the baseline of a study, how it went, how to train it again."""
+    return answer("trial.html", page=read_trial_page(context, key, study))
 
 
 @router.get("/trials/{key}/network")

@@ -12,12 +12,14 @@ from service import trials
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
 from service.planning import plan_stored
-from service.shapes import TrialView
+from service.shapes import Place, TrialView
 from service.store import studies
 from service.store.studies import Stored
 from service.web.drawing import Chart, draw_curves
 
 LOG_LINES = 200
+MOST_PLACES = 20
+"""Cells that a page names of those that a trial fills; a baseline may stand in hundreds of studies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class TrialPage:
     """What a trial's page shows.
 
     Attributes:
-        places: every cell that it fills, the one that the page speaks of first.
+        places: cells that it fills, the one that the page speaks of first.
         baseline: label of the baseline row there; None where it is unknown.
         is_baseline: whether the trial is one of the baseline itself.
         changes: against that baseline.
@@ -93,15 +95,21 @@ class TrialPage:
         return ""
 
 
-def read_trial_page(context: Context, key: str) -> TrialPage:
+def read_trial_page(context: Context, key: str, study_id: str | None = None) -> TrialPage:
     """Everything that a trial's page shows.
+
+    Args:
+        context: see there.
+        key: of the trial, or its first digits.
+        study_id: of the study to speak of, where the trial fills cells of several; None: the oldest.
 
     Raises:
         NotFoundError: there is no such trial, or there are several whose keys begin so.
     """
     trial = trials.get_trial(context, key)
-    stored = _studies_of(context, trial)
-    places = [InStudy(one.study_id, stored[one.study_id].name, one.row, one.seed) for one in trial.rows]
+    named = sorted(trial.rows, key=lambda place: place.study_id != study_id)[:MOST_PLACES]
+    stored = _studies_of(context, named)
+    places = [InStudy(one.study_id, stored[one.study_id].name, one.row, one.seed) for one in named]
     row, baseline = _rows_of(context, stored, places)
     log, note = _log_of(context, trial)
     return TrialPage(
@@ -122,16 +130,16 @@ def changes_of(baseline: Mapping[str, Any], here: Mapping[str, Any]) -> list[Cha
     return [Change(name, baseline.get(name), here.get(name)) for name in names if baseline.get(name) != here.get(name)]
 
 
-def _studies_of(context: Context, trial: TrialView) -> dict[str, Stored]:
+def _studies_of(context: Context, places: Sequence[Place]) -> dict[str, Stored]:
     with context.store.read() as connection:
-        ids = dict.fromkeys(place.study_id for place in trial.rows)
+        ids = dict.fromkeys(place.study_id for place in places)
         return {study_id: studies.get_study(connection, study_id) for study_id in ids}
 
 
 def _rows_of(
     context: Context, stored: Mapping[str, Stored], places: Sequence[InStudy]
 ) -> tuple[Row | None, Row | None]:
-    """The trial's row in its first study, and the baseline that this row is compared with."""
+    """The trial's row in the study that the page speaks of, and the baseline that this row is compared with."""
     if not places:
         return None, None
     try:

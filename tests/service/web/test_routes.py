@@ -225,6 +225,18 @@ def test_a_trial_is_told_as_a_difference_to_the_baseline(client: TestClient, des
     assert "This is the baseline" in outline_of(client, f"/trials/{plain.key}").text
 
 
+def test_a_shared_trial_is_told_of_the_study_that_it_is_looked_at_from(
+    client: TestClient, desk: Any, toy_study: Any
+) -> None:
+    document = toy_study("second", rows=[1.0, 0.0])
+    first, second = desk.finish(desk.submit(toy_study("first"))), desk.finish(desk.submit(document))
+    [key] = {cell.key for cell in desk.cells(second) if (cell.row, cell.seed) == ("offset 0", 0)}
+    assert "This is the baseline" in outline_of(client, f"/trials/{key}").text
+    text = " ".join(outline_of(client, f"/trials/{key}?study={second.id}").text.split())
+    assert "baseline offset 1 this trial offset 1.0 0.0" in text
+    assert f"/studies/{first.id}" in client.get(f"/trials/{key}?study={second.id}").text
+
+
 def test_the_saved_document_is_the_study_again(client: TestClient, finished: Any) -> None:
     answer = client.get(f"/studies/{finished.id}/document")
     assert answer.headers["content-type"].startswith("application/toml")
