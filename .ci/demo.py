@@ -24,6 +24,7 @@ The table is in demo/table.md, .html and .tex, the plot in demo/forest.png. Next
   .venv/bin/ablate compare table05 "C Max(x, AvgPool(x))" "E Max(DW(x), 0)"   # any two rows, seed by seed
   .venv/bin/ablate submit studies/table05.toml --scale mini --seeds 8 --wait  # what is known is not trained again
   .venv/bin/ablate table table05 --full         # every column; --format tex, csv, html, json"""
+SERVING = "\nThe page: {url}/   REST: {url}/api/v1   MLflow: {url}/mlflow/   until Ctrl-C."
 
 
 def main() -> int:
@@ -40,7 +41,7 @@ def main() -> int:
             )
             print(NEXT, flush=True)
         if process is not None and sys.stdout.isatty() and not os.environ.get("DEMO_STOP"):
-            print(f"\nServing {url}/api/v1 and {url}/mlflow/ until Ctrl-C.", flush=True)
+            print(SERVING.format(url=url), flush=True)
             process.wait()
     return status
 

@@ -25,6 +25,8 @@ def serve(
     settings = read_settings()
 
     def announce(url: str) -> None:
-        typer.echo(f"ablate serves {url}/api/v1 (MLflow: {url}/mlflow/); state in {settings.home}", err=True)
+        typer.echo(
+            f"ablate serves {url}/ (REST: {url}/api/v1, MLflow: {url}/mlflow/); state in {settings.home}", err=True
+        )
 
     raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))  # type: ignore[arg-type]
