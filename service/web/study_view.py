@@ -119,8 +119,10 @@ class StudyPage:
 
     @property
     def rows(self) -> list[str]:
-        """Labels of the rows that have cells, audit copies among them."""
-        return list(dict.fromkeys(row for row, _ in self.cells))
+        """Labels of the rows that have cells: as in the table, then audit copies and what rows need."""
+        found = dict.fromkeys(row for row, _ in self.cells)
+        in_table = [row.label for row in self.shown.table.rows if row.label in found] if self.shown else []
+        return [*in_table, *(label for label in found if label not in in_table)]
 
     @property
     def seeds(self) -> list[int]:
