@@ -10,17 +10,18 @@ const say = (text) => { one("#said").textContent = text; };
 // Refreshing: the page is fetched again, and what is marked as live is exchanged where it changed.
 
 const MARKS = "[data-live]";
-let tag = "", isAsking = false, isWanted = false;
+let tag = "", isAsking = false, isWanted = false, took = 0;
 
 async function refresh() {
   if (isAsking || one(".seeds:popover-open") || one("dialog[open]")) { isWanted = true; return; }
   isAsking = true; isWanted = false;
+  const began = performance.now();
   try {
     const headers = { Accept: "text/html", ...(tag ? { "If-None-Match": tag } : {}) };
     const answer = await fetch(location.href, { headers, cache: "no-store" });
     if (answer.ok) { tag = answer.headers.get("ETag") || ""; exchange(await answer.text()); }
   } catch { say("The service does not answer; trying again."); }
-  finally { isAsking = false; }
+  finally { isAsking = false; took = performance.now() - began; }
 }
 
 function exchange(text) {
@@ -44,7 +45,8 @@ function announce() {
   told = news;
 }
 
-const soon = (wait) => { let timer; return () => { timer ??= setTimeout(() => { timer = undefined; refresh(); }, wait); }; };
+// A page that takes the server long is asked for the less often, so that those who watch do not keep it busy.
+const soon = (wait) => { let timer; return () => { timer ??= setTimeout(() => { timer = undefined; refresh(); }, Math.max(wait, 4 * took)); }; };
 
 if (main.dataset.poll) setInterval(() => { if (!document.hidden) refresh(); }, Number(main.dataset.poll));
 if (main.dataset.events) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,7 @@ def test_a_study_is_paused_resumed_extended_and_cancelled(visit: Visit, running:
     expect(state).to_contain_text("cancelled on request")
     assert running.client.get(f"/studies/{study['id']}")["state"] == "cancelled"
     page.get_by_role("link", name="Run again").click()
-    expect(page.get_by_label("Study", exact=True)).to_have_value(lambda_text := page.input_value("#text"))
-    assert 'name = "handled"' in lambda_text
+    expect(page.get_by_label("Study", exact=True)).to_have_value(re.compile('name = "handled"'))
     expect(page.get_by_label("Train known trials again")).to_be_checked()
 
 
@@ -319,5 +319,5 @@ def test_a_refused_call_says_why(visit: Visit, running: Running) -> None:
     page.get_by_label("Seeds in all").fill("999999")
     page.get_by_role("button", name="Extend").click()
     expect(page.locator("#answer")).to_contain_text("/seeds")
-    assert ("failed to load" in visit.complaints.pop().lower()) is True  # the browser notes every refusal
+    assert "failed to load" in visit.complaints.pop().lower()  # the browser notes every refusal
     running.client.post(f"/studies/{study['id']}/cancel")
