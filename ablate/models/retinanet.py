@@ -113,11 +113,12 @@ def build_anchors(finest_px: int) -> AnchorGenerator:
     return AnchorGenerator(sizes, (RATIOS,) * LEVELS)
 
 
-def detection_loss(said: Predictions, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
-    """RetinaNet's loss, (): focal loss of all anchors but those between the thresholds, and L1 of the matched offsets.
+def detection_loss(said: Predictions, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """RetinaNet's loss before it is divided, and by what: sums over all images of a batch, both ().
 
-    Each image's sums are divided by its matched anchors, and the mean over images is taken, as torchvision does; the
-    two parts have one weight.
+    The one is the focal loss of all anchors, but those between the thresholds, and the L1 distance of the matched
+    offsets; the other is the number of matched anchors. torchvision divides each image by its own number: an image
+    with one small object, or with none, then outweighs all others of its batch many times over, and trainings diverge.
 
     Args:
         said: by the network in training mode.
@@ -126,18 +127,16 @@ def detection_loss(said: Predictions, boxes: Sequence[Tensor], labels: Sequence[
     """
     matched = torch.stack([match(said.anchors, one) for one in boxes])  # (B, A)
     is_object = matched >= 0
-    weights = 1 / is_object.sum(1).clamp(min=1)  # (B,)
     first = torch.tensor([0, *map(len, boxes)], device=matched.device).cumsum(0)[:-1]  # (B,)
     place = (matched + first[:, None])[is_object]  # (M,) over all matched anchors, among the objects of all images
     image, anchor = is_object.nonzero(as_tuple=True)
     targets = torch.zeros_like(said.logits)
     targets[image, anchor, torch.cat(list(labels))[place]] = 1.0
     focal = sigmoid_focal_loss(said.logits, targets).sum(2)  # (B, A)
-    focal = (focal * (matched != Matcher.BETWEEN_THRESHOLDS)).sum(1)  # (B,)
+    focal = focal * (matched != Matcher.BETWEEN_THRESHOLDS)
     wanted = CODER.encode_single(torch.cat(list(boxes))[place], said.anchors[anchor])  # (M, 4)
-    distance = F.l1_loss(said.offsets[image, anchor], wanted, reduction="none").sum(1)
-    loss: Tensor = (focal * weights).mean() + (distance * weights[image]).sum() / len(boxes)
-    return loss
+    distance = F.l1_loss(said.offsets[image, anchor], wanted, reduction="sum")
+    return focal.sum() + distance, is_object.sum()
 
 
 def match(anchors: Tensor, boxes: Tensor) -> Tensor:

@@ -57,10 +57,12 @@ class Detection:
         return RetinaNet(features, recipe, len(setting.source.train.categories), stream)
 
     def loss(self, setting: Detected, outputs: Predictions, targets: Sequence[Objects]) -> tuple[Tensor, Tallies]:
-        """See `detection_loss`."""
-        device = outputs.logits.device
+        """`detection_loss` over the whole batch, that of all ranks."""
+        device, ranks = outputs.logits.device, setting.ranks
         boxes = [one.boxes.to(device) for one in targets]
-        return detection_loss(outputs, boxes, [one.labels.to(device) for one in targets]), {}
+        loss, count = detection_loss(outputs, boxes, [one.labels.to(device) for one in targets])
+        # Gradients are averaged over the ranks, so each counts as the whole batch.
+        return loss * ranks.count / ranks.sum(count).clamp(min=1), {}
 
     def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
         """Nothing beside the loss."""

@@ -51,26 +51,59 @@ def draw_objects(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     return torch.cat((corner, corner + extent), 1), torch.randint(0, CLASSES, (count,), generator=generator)
 
 
-def test_loss_and_gradient_are_torchvisions():
-    generator = torch.Generator().manual_seed(0)
-    detector = build_detector(recipe_of())
-    said = detector(torch.randn(3, 3, 96, 128, generator=generator))
+def torchvisions_loss(said: Predictions, boxes: list[Tensor], labels: list[Tensor]) -> Tensor:
+    """The mean over images, each divided by its own matched anchors."""
+    matched = [match(said.anchors, one) for one in boxes]
+    targets = [{"boxes": box, "labels": label} for box, label in zip(boxes, labels, strict=True)]
+    outputs = {"cls_logits": said.logits, "bbox_regression": said.offsets}
+    head = RetinaNetHead(16, ANCHORS, CLASSES)
+    losses: dict[str, Tensor] = head.compute_loss(targets, outputs, [said.anchors] * len(boxes), matched)
+    return sum(losses.values(), torch.zeros(()))
+
+
+def draw_predictions(images: int, generator: torch.Generator) -> Predictions:
+    said = build_detector(recipe_of())(torch.randn(images, 3, 96, 128, generator=generator))
     logits = torch.randn(said.logits.shape, generator=generator, requires_grad=True)
     offsets = torch.randn(said.offsets.shape, generator=generator, requires_grad=True)
-    objects = [draw_objects(count, generator) for count in (4, 0, 1)]  # an image without any is among them
-    boxes, labels = [one for one, _ in objects], [one for _, one in objects]
-    ours = detection_loss(said._replace(logits=logits, offsets=offsets), boxes, labels)
-    our_gradients = torch.autograd.grad(ours, (logits, offsets))
+    return said._replace(logits=logits, offsets=offsets)
 
-    matched = [match(said.anchors, one) for one in boxes]
-    targets = [{"boxes": box, "labels": label} for box, label in objects]
-    outputs = {"cls_logits": logits, "bbox_regression": offsets}
-    theirs = sum(
-        RetinaNetHead(16, ANCHORS, CLASSES).compute_loss(targets, outputs, [said.anchors] * 3, matched).values()
-    )
-    assert torch.allclose(ours, theirs)
-    for own, other in zip(our_gradients, torch.autograd.grad(theirs, (logits, offsets)), strict=True):
+
+def test_loss_and_gradient_of_an_image_are_torchvisions():
+    generator = torch.Generator().manual_seed(0)
+    said = draw_predictions(1, generator)
+    boxes, labels = draw_objects(4, generator)
+    loss, count = detection_loss(said, [boxes], [labels])
+    theirs = torchvisions_loss(said, [boxes], [labels])
+    assert torch.allclose(loss / count, theirs)
+    ours = torch.autograd.grad(loss / count, (said.logits, said.offsets))
+    for own, other in zip(ours, torch.autograd.grad(theirs, (said.logits, said.offsets)), strict=True):
         assert torch.allclose(own, other, atol=1e-6)
+
+
+def test_a_batch_is_divided_by_the_matched_anchors_of_all_images():
+    generator = torch.Generator().manual_seed(1)
+    said = draw_predictions(3, generator)
+    objects = [draw_objects(count, generator) for count in (4, 0, 1)]  # an image without any is among them
+    parts = [
+        (said._replace(logits=said.logits[[at]], offsets=said.offsets[[at]]), [boxes], [labels])
+        for at, (boxes, labels) in enumerate(objects)
+    ]
+    counts = [int((match(said.anchors, boxes) >= 0).sum()) for boxes, _ in objects]
+    loss, count = detection_loss(said, [boxes for boxes, _ in objects], [labels for _, labels in objects])
+    assert count == sum(counts)
+    assert counts[1] == 0
+    expected = sum(float(torchvisions_loss(*part).detach()) * max(n, 1) for part, n in zip(parts, counts, strict=True))
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_batch_without_any_object_has_a_loss_and_a_gradient():
+    said = draw_predictions(2, torch.Generator().manual_seed(2))
+    nothing = [torch.zeros(0, 4)] * 2, [torch.zeros(0, dtype=torch.long)] * 2
+    loss, count = detection_loss(said, *nothing)
+    assert count == 0
+    loss.backward()
+    assert said.logits.grad is not None
+    assert said.logits.grad.abs().sum() > 0
 
 
 def test_detections_are_torchvisions():
@@ -150,7 +183,7 @@ def test_frozen_norms_keep_statistics_and_gains_those_of_funnels_too(has_backbon
     trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(trained, lr=0.01)
     boxes, labels = draw_objects(3, torch.Generator().manual_seed(0))
-    detection_loss(detector(torch.randn(1, 3, 64, 64)), [boxes], [labels]).backward()
+    detection_loss(detector(torch.randn(1, 3, 64, 64)), [boxes], [labels])[0].backward()
     optimiser.step()
     after = detector.state_dict()
     norms = [
@@ -186,7 +219,7 @@ def test_a_detector_trains_in_bf16_and_channels_last():
         said = detector(torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last))
     assert isinstance(said, Predictions)
     assert said.logits.dtype == said.offsets.dtype == torch.float32
-    loss = detection_loss(said, [boxes], [labels])
+    loss, _ = detection_loss(said, [boxes], [labels])
     loss.backward()
     lacking = [name for name, one in detector.named_parameters() if one.grad is None or not one.grad.isfinite().all()]
     assert lacking == []
