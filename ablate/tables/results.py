@@ -73,12 +73,15 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
     ]
     if result.missing and missing:
         notes.append(f"{_seeds(result.missing)}: {missing}")
+    unreported: dict[tuple[int, ...], list[str]] = {}
     for metric in metrics:
         reported = [seed for seed, record in result.succeeded.items() if metric in record.outcome.metrics]
-        if without := [seed for seed in result.succeeded if seed not in reported]:
-            notes.append(f"{_seeds(without)}: {metric} was not reported")
+        if without := tuple(seed for seed in result.succeeded if seed not in reported):
+            unreported.setdefault(without, []).append(metric)
         if huge := [seed for seed in reported if seed not in result.values(metric)]:
             notes.append(f"{_seeds(huge)}: {metric} is too large to count with (above {LARGEST:g})")
+    for without, names in unreported.items():
+        notes.append(f"{_seeds(without)}: {', '.join(names)} {'was' if len(names) == 1 else 'were'} not reported")
     return notes
 
 

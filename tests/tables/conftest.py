@@ -13,7 +13,7 @@ from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
 from ablate.study import Study
 from ablate.trial import Cost, EpochMetrics, Outcome, Trial, TrialRecord, trial_key
 
-DIRECTIONS = {"top1_error_pct": True, "map_pct": False, "train_loss": True}
+DIRECTIONS = {"top1_error_pct": True, "map_pct": False, "ap50_pct": False, "ap75_pct": False, "train_loss": True}
 
 
 def _make_plan(

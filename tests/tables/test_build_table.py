@@ -194,3 +194,13 @@ def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
     table = build_table(window_plan, records)
     note = "trials differ in commit: abc123 (14), def456 (1); not as in their baseline: 'A 1x1'"
     assert note in table.provenance
+
+
+def test_metrics_that_no_trial_of_a_row_reported_are_told_in_one_sentence(make_plan, make_records):
+    plan = make_plan(
+        [{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["ap50_pct", "map_pct", "ap75_pct"]
+    )
+    table = build_table(plan, make_records(plan))
+    assert table.row("b").notes == ["seeds 0, 1, 2: ap50_pct, ap75_pct were not reported"]
+    assert table.row("b").cells["ap50_pct"].mean is None
+    assert table.row("b").cells["map_pct"].mean is not None
