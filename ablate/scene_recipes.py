@@ -74,6 +74,11 @@ class DetectRecipe(SceneFields):
     augment: Literal["none", "flip"] = Field("flip", description="mirrored, boxes with it")
     pyramid_channels: int = Field(256, ge=8, le=1024, description="channels of the feature pyramid and the heads")
     head_convs: int = Field(4, ge=1, le=8, description="3x3 convolutions of each head before its last")
+    head_norm: Literal["none", "gn"] = Field(
+        "none",
+        description="behind each of these convolutions: nothing, as published, or a group normalisation of 8 channels a "
+        "group, with which small heads on small backbones learn from scratch",
+    )
     anchor_px: int = Field(32, ge=4, le=512, description="side of the anchors on the finest level; each next doubles")
 
 

@@ -7,6 +7,7 @@ stride or padded to it. Letters: B images, H x W pixels, A anchors over all leve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,8 @@ LEVELS = 5
 """P3 to P7, where the backbone's finest map is C3."""
 ANCHORS = len(SCALES) * len(RATIOS)
 PUBLISHED_CHANNELS = 256
+GROUP = 8
+"""Channels of a group where heads are normalised."""
 FOREGROUND_IOU, BACKGROUND_IOU = 0.5, 0.4
 SCORE, CANDIDATES, NMS_IOU, DETECTIONS = 0.05, 1000, 0.5, 100
 """Least score; candidates of a level; overlap at which one of two goes; kept in an image, as many as COCO counts."""
@@ -191,15 +194,17 @@ def _build_head(recipe: DetectRecipe, num_classes: int) -> nn.Module:
     would be left behind two layers of 32 channels, and nothing was learnt for hundreds of steps.
     """
     channels = recipe.pyramid_channels
+    norm = partial(nn.GroupNorm, max(channels // GROUP, 1)) if recipe.head_norm == "gn" else None
     head: nn.Module = RetinaNetHead(channels, ANCHORS, num_classes)
     for part in head.children():
-        convs = [Conv2dNormActivation(channels, channels, norm_layer=None) for _ in range(recipe.head_convs)]
+        convs = [Conv2dNormActivation(channels, channels, norm_layer=norm) for _ in range(recipe.head_convs)]
         part.conv = nn.Sequential(*convs)
         for conv in part.modules():
             if isinstance(conv, nn.Conv2d):
                 nn.init.normal_(conv.weight, std=0.01 * (PUBLISHED_CHANNELS / channels) ** 0.5)
         for block in convs:
-            nn.init.zeros_(block[0].bias)  # the last ones keep theirs: a prior of 0.01 for every class
+            if block[0].bias is not None:  # the last ones keep theirs: a prior of 0.01 for every class
+                nn.init.zeros_(block[0].bias)
     return head
 
 

@@ -225,6 +225,12 @@ def test_a_detector_trains_in_bf16_and_channels_last():
     assert lacking == []
 
 
+@pytest.mark.parametrize(("head_norm", "groups"), [("none", []), ("gn", [2, 2, 2, 2])])
+def test_heads_have_the_norms_that_the_recipe_asks_for_behind_every_convolution_but_the_last(head_norm, groups):
+    detector = build_detector(recipe_of(pyramid_channels=16, head_convs=2, head_norm=head_norm))
+    assert [part.num_groups for part in detector.head.modules() if isinstance(part, nn.GroupNorm)] == groups
+
+
 def test_heads_start_as_torchvisions_at_256_channels_and_pass_on_as_much_at_any_width():
     theirs = RetinaNetHead(256, ANCHORS, CLASSES).state_dict()
     ours = build_detector(recipe_of(pyramid_channels=256, head_convs=4)).head.state_dict()
