@@ -76,8 +76,8 @@ class DetectRecipe(SceneFields):
     head_convs: int = Field(4, ge=1, le=8, description="3x3 convolutions of each head before its last")
     head_norm: Literal["none", "gn"] = Field(
         "none",
-        description="behind each of these convolutions: nothing, as published, or a group normalisation of 8 channels a "
-        "group, with which small heads on small backbones learn from scratch",
+        description="behind each of these convolutions: nothing, as published, or a group normalisation of 8 channels "
+        "a group, with which small heads on small backbones learn from scratch",
     )
     anchor_px: int = Field(32, ge=4, le=512, description="side of the anchors on the finest level; each next doubles")
 

@@ -11,8 +11,8 @@ from pydantic import Field
 from ablate.trial import Document
 
 VERSION = 1
-"""Raise it when the same recipe gives other scenes: sets that were made before are then made anew. Keys of trials know a
-set by its name alone, so `ablate.trial.SEMANTICS_VERSION` has to be raised with it."""
+"""Raise it when the same recipe gives other scenes: sets that were made before are then made anew. Keys of trials know
+a set by its name alone, so `ablate.trial.SEMANTICS_VERSION` has to be raised with it."""
 
 
 class SceneRecipe(Document):
