@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablate.errors import StudyError
+from ablate.tables import plot_panel
 from ablate.tables.columns import Column, choose_columns, metric_decimals
 from ablate.tables.compare import RowComparison
 from ablate.tables.headings import heading_of, reading_notes
@@ -24,7 +25,7 @@ from service.store import matrix, studies
 from service.store.matrix import Standing
 from service.studies import get_study
 from service.web.drafts import document_text
-from service.web.drawing import Chart, Interval, draw_curves, draw_intervals
+from service.web.drawing import Chart, Interval, Points, draw_curves, draw_intervals
 
 MOST_CELLS = 2000
 """Cells that are shown one by one; REST has the others by pages."""
@@ -99,6 +100,7 @@ class StudyPage:
     Attributes:
         shown: None where this version plans the study no more; `problem` says so then.
         cells: (row, seed) -> where it stands; empty where there are too many.
+        has_panel: whether its trials leave pictures of what they see and find.
         pair: two rows compared, where two are chosen; `pair_problem` where they cannot be.
     """
 
@@ -109,6 +111,7 @@ class StudyPage:
     problem: str
     cells: dict[tuple[str, int], Standing]
     chart: Chart | None
+    has_panel: bool
     pair: RowComparison | None
     pair_problem: str
 
@@ -183,10 +186,17 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
         shown=shown,
         problem=problem,
         cells={(one.row, one.seed): one for one in standings},
-        chart=draw_curves(_ordered(shown.table), curves, shown.table.metric) if shown else None,
+        chart=_chart(shown.table, curves) if shown else None,
+        has_panel=stored.document.get("base", {}).get("task") in plot_panel.TASKS and study.progress.succeeded > 0,
         pair=compared,
         pair_problem=pair_problem,
     )
+
+
+def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | None:
+    """Curves of the table's rows alone: what they need learns another task, by another loss."""
+    labels = _ordered(table)
+    return draw_curves(labels, [one for one in curves if one[0] in labels], table.metric)
 
 
 def _shown(context: Context, study_id: str) -> tuple[Shown | None, str]:

@@ -49,6 +49,7 @@ def test_a_study_has_a_picture_until_the_folders_of_its_trials_are_gone(
     with Image.open(io.BytesIO(answer.content)) as image:
         assert image.height == 3 * TILE_PX + 2 * GAP_PX
     assert client.get(url).content == answer.content
+    assert f'src="{url}"' in client.get(f"/studies/{posted['id']}").text
 
     trials = {one["row"]: one["key"] for one in client.get(posted["links"]["trials"]).json()["items"]}
     shutil.rmtree(context.settings.workdir(trials["swish"]))

@@ -282,3 +282,11 @@ def test_a_draft_is_read_strictly(client: TestClient) -> None:
 def test_the_page_is_no_part_of_the_documented_interface(desk: Any) -> None:
     paths = create_app(desk.context).openapi()["paths"]
     assert not [path for path in paths if not path.startswith(("/api/v1/", "/healthz", "/readyz", "/metrics"))]
+
+
+def test_a_picture_of_what_trials_find_is_for_tasks_that_leave_one(client: TestClient, finished: Any) -> None:
+    pictures = [
+        values["src"] for name, values in outline_of(client, f"/studies/{finished.id}").elements if name == "img"
+    ]
+    assert any("/plots/seeds.svg" in (one or "") for one in pictures)
+    assert not any("/plots/panel.png" in (one or "") for one in pictures)
