@@ -109,7 +109,7 @@ def decode(
         while not fault:
             try:
                 answer = next(answers, None)
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:  # the pipe of a process may break before its end is told
                 fault = f"a process that decodes images died: {error}"
                 continue
             if answer is None:
