@@ -6,12 +6,14 @@ schedulers may tick at once, and one that dies between two steps leaves the next
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
+from ablate.errors import StudyError
 from service.context import Context
 from service.firing_shapes import FiringState
 from service.instants import due_time, instants, next_instant
@@ -20,6 +22,8 @@ from service.settling import settle
 from service.store import firings, notices, schedules
 from service.store.schedules import Schedule
 from service.store.session import Connection
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100
 """Of the instants that policy `all` makes up for."""
@@ -36,18 +40,27 @@ def tick(context: Context, at: datetime) -> None:
     with context.store.read() as connection:
         ahead = schedules.list_ahead(connection, at + STEP_BACK)
         ended = firings.list_ended(connection)
-    for schedule in ahead:
-        _set_back(context, schedule, at)
+    _for_each(ahead, _set_back, context, at)
     for firing in ended:
         settle(context, firing, at)
     with context.store.read() as connection:
         due = schedules.list_due(connection, at)
-    for schedule in due:
-        _fire(context, schedule, at)
+    _for_each(due, _fire, context, at)
     with context.store.read() as connection:
         waiting = firings.list_waiting(connection)
     for firing in waiting:
         launch(context, firing, at)
+
+
+def _for_each(
+    found: Sequence[Schedule], do: Callable[[Context, Schedule, datetime], None], context: Context, at: datetime
+) -> None:
+    """Do it for each schedule; one whose zone this machine does not know waits, and holds nothing else up."""
+    for schedule in found:
+        try:
+            do(context, schedule, at)
+        except StudyError as error:
+            log.error("schedule %s cannot fire: %s", schedule.name, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,8 @@ def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
 
 
 def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetime) -> None:
-    values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason}
+    ended_at = None if answer.state == "queued" else at
+    values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason, "ended_at": ended_at}
     firing_id = firings.add_firing(connection, schedule.seq, answer.instant, **values)
     if firing_id is not None and answer.reason:
         notices.announce_firing(connection, schedule.name, firing_id, at)

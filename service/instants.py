@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
@@ -25,8 +25,8 @@ ALLOWED = "five fields of numbers, names, *, ranges a-b, lists a,b and steps */n
 
 @cache
 def list_zones() -> frozenset[str]:
-    """Names of the IANA zones that this machine knows."""
-    return frozenset(available_timezones())
+    """Names of the IANA zones that this machine knows; `localtime` is none, since each machine means another by it."""
+    return frozenset(available_timezones() - {"localtime"})
 
 
 def check_cron(cron: str) -> None:
@@ -55,7 +55,11 @@ def _refused(message: str) -> StudyError:
 
 
 def next_instant(cron: str, tz: str, after: datetime) -> datetime:
-    """The first instant that is later than `after`; both aware, the answer in UTC."""
+    """The first instant that is later than `after`; both aware, the answer in UTC.
+
+    Raises:
+        StudyError: at `/tz`, this machine does not know the zone any more.
+    """
     for local in CronSim(cron, after.astimezone(_zone(tz))):
         found = local.astimezone(UTC)
         if found > after:  # in the second pass of a doubled hour, the first pass of its times is over
@@ -65,7 +69,11 @@ def next_instant(cron: str, tz: str, after: datetime) -> datetime:
 
 @lru_cache(maxsize=64)
 def _zone(tz: str) -> ZoneInfo:
-    return ZoneInfo(tz)
+    try:
+        return ZoneInfo(tz)
+    except ZoneInfoNotFoundError as error:
+        text = f"this machine does not know the zone {quote(tz)} any more; install its tzdata, or give another zone"
+        raise StudyError([Problem("/tz", "unknown_zone", text)]) from error
 
 
 def instants(cron: str, tz: str, after: datetime) -> Iterator[datetime]:
@@ -87,5 +95,9 @@ def in_words(cron: str) -> str:
 
 
 def local_text(instant: datetime, tz: str) -> str:
-    """An instant as the schedule's clock shows it: `Thu 26 Nov 2026, 02:00 CET`."""
-    return instant.astimezone(_zone(tz)).strftime("%a %d %b %Y, %H:%M %Z")
+    """An instant as the schedule's clock shows it: `Thu 26 Nov 2026, 02:00 CET`; in UTC where its zone is not known."""
+    try:
+        zone: tzinfo = _zone(tz)
+    except StudyError:
+        zone = UTC
+    return instant.astimezone(zone).strftime("%a %d %b %Y, %H:%M %Z")

@@ -160,8 +160,10 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         values = {field: value for field, value in given.items() if value != getattr(schedule, field)}
-        if {"cron", "tz", "jitter_s", "paused"} & values.keys():
+        if {"cron", "tz", "paused"} & values.keys():
             values |= _times(name, wanted, at)
+        elif "jitter_s" in values:  # an instant that is due still fires
+            values["due_at"] = due_time(name, schedule.next_at, values["jitter_s"])
         if any(field in values for field in STUDY_FIELDS):
             values |= _new_reference(at) | {"renews": False}
         if values:

@@ -239,5 +239,10 @@ def set_up_logging() -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    for name in ("alembic", "httpx", "matplotlib"):
+    quieten_libraries()
+
+
+def quieten_libraries() -> None:
+    """Nothing below a warning from libraries; httpx2 would log whole addresses, and that of notices is secret."""
+    for name in ("alembic", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)

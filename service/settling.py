@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ablate.errors import quote
 from ablate.repeats import compare_repeat, is_same_machine
 from ablate.rerun import DIFFERENT, EQUAL
 from ablate.tables.table import Table
@@ -47,6 +48,8 @@ class Held:
 def settle(context: Context, firing: Firing, at: datetime) -> None:
     """Write down what a firing found, once for each end of its study."""
     held = _read(context, firing)
+    if held.study.state not in STATE_OF:  # queued again meanwhile: its next end settles the firing
+        return
     with context.store.read() as connection:
         schedule = schedules.find_by_seq(connection, firing.schedule_seq)
     if schedule is None:  # removed meanwhile
@@ -153,6 +156,9 @@ def _judge(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held)
     if firing.kind == "reference":
         return DriftView(state="reference", sentence=_of_reference(firing, held))
     changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
+    if changed and firing.fired_at is not None and firing.fired_at < case.schedule.watched_from:
+        rows = ", ".join(map(quote, changed))
+        return DriftView(state="unknown", sentence=f"other numbers in {rows}; it began before the reference window")
     if changed:
         before = _provenance_of(held.reference_records.values())
         return alarming.raise_repeats(case, list(changed.values()), before)

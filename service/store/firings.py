@@ -142,12 +142,16 @@ def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int,
 
 
 def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Firing]]:
-    """(schedule, firing) of those since a moment that did not happen, or stand for some that did not; newest first."""
+    """(schedule, firing) of those since a moment that did not happen, or stand for some that did not; newest first.
+
+    What was missed is found out later than its instant, which may be long before.
+    """
     of_interest = firings.c.state.in_(("skipped", "missed", "refused")) | (firings.c.stands_for > 1)
+    is_news = (firings.c.instant >= since) | (firings.c.ended_at >= since)
     statement = (
         _FIRINGS.add_columns(schedules.c.name)
         .join(schedules, schedules.c.seq == firings.c.schedule_seq)
-        .where(of_interest, firings.c.instant >= since)
+        .where(of_interest, is_news)
         .order_by(firings.c.id.desc())
         .limit(200)
     )

@@ -88,8 +88,7 @@ firings = Table(
     UniqueConstraint("schedule_seq", "instant"),
     sqlite_autoincrement=True,
 )
-_open = firings.c.state.in_(("queued", "running"))
-Index("ix_firings_open", firings.c.id, sqlite_where=_open, postgresql_where=_open)
+Index("ix_firings_state", firings.c.state)
 
 alarms = Table(
     "alarms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -83,11 +84,18 @@ def _titles() -> dict[str, str]:
 
 def document_text(stored: Stored) -> str:
     """A study's document as TOML, with the seeds and resources that it runs with. TOML has no null, which says
-    nothing in a study."""
-    return tomli_w.dumps(_without_null(stored.document))
+    nothing in a study but where it is one of a factor's levels: such a document is given as JSON."""
+    document = _without_null(stored.document)
+    return json.dumps(document, ensure_ascii=False, indent=2) if _has_null(document) else tomli_w.dumps(document)
 
 
 def _without_null(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_null(inner) for name, inner in value.items() if inner is not None}
     return [_without_null(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_null, value.values() if isinstance(value, dict) else value))
+    return value is None

@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.settling import settle
 from service.store import firings
 from service.store import schedules as stored
+from service.today import get_today
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -125,6 +126,38 @@ def test_jitter_delays_a_firing_but_not_its_instant(nights: Nights) -> None:
     fired = next(at for at in (night + number * MINUTE for number in range(62)) if _fires(nights, at))
     assert night < fired <= night + 61 * MINUTE
     assert nights.history()[0].instant == night
+
+
+def test_another_jitter_loses_no_instant_that_is_due(nights: Nights) -> None:
+    nights.add(jitter_s=3600)
+    nights.at = night = MORNING.replace(hour=2) + DAY
+    assert nights.change(jitter_s=60).next_at == night
+    nights.tick(night + 2 * MINUTE)
+    assert [one.instant for one in nights.history()] == [night]
+
+
+def test_what_was_missed_long_ago_is_told_on_the_day_it_is_found_out(nights: Nights) -> None:
+    nights.add(missed="skip")
+    nights.tick(MORNING + 7 * DAY)
+    assert nights.history()[0].instant == MORNING.replace(hour=2) + DAY
+    today = get_today(nights.desk.context, None, nights.at + MINUTE)
+    assert [one.code for one in today.attention] == ["missed"]
+    assert get_today(nights.desk.context, None, nights.at + 2 * DAY).attention == []
+
+
+def test_a_zone_that_this_machine_does_not_know_holds_no_other_schedule_up(
+    nights: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights.add("a")
+    nights.add("b")
+    context, night = nights.desk.context, MORNING.replace(hour=2) + DAY
+    with context.store.write() as connection:
+        seq = stored.get_schedule(connection, "a").seq
+        stored.change_schedule(connection, seq, {"tz": "Mars/Olympus"})
+    nights.tick(night)
+    assert (nights.history("a"), len(nights.history("b"))) == ([], 1)
+    assert "schedule a cannot fire: /tz: this machine does not know the zone 'Mars/Olympus'" in caplog.text
+    assert "UTC" in nights.schedule("a").next_text
 
 
 def _fires(nights: Nights, at: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 from pydantic import SecretStr
 
 from ablate.errors import AblateError
-from service import notifying
+from service import notifying, serving
 from service.context import Context
 from service.notifying import Notifying
 from service.settings import read_settings
@@ -158,6 +159,23 @@ def test_a_server_that_is_away_delays_and_loses_nothing_and_its_address_is_not_l
     with receiving() as back:
         notifier(context, clock, back.url).tick()
         assert len(back.got) == 1
+
+
+def test_the_service_does_not_log_the_address_of_a_notice_that_arrives(
+    context: Context, clock: Clock, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("alembic", "httpx", "httpx2", "matplotlib")
+    levels = {name: logging.getLogger(name).level for name in names}
+    announce(context, "alarm:1")
+    try:
+        serving.quieten_libraries()
+        with caplog.at_level(logging.INFO):
+            notifier(context, clock, mailbox.url + "?token=secret").tick()
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+    assert len(mailbox.got) == 1
+    assert "secret" not in caplog.text
 
 
 def test_two_services_that_look_at_once_deliver_once(context: Context, clock: Clock, mailbox: Mailbox) -> None:

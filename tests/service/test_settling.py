@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from service import launching, studies
+from service.settling import settle
+from service.store import firings
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
 
@@ -146,6 +148,32 @@ def test_holes_are_no_drift_and_are_told_and_settled_again_when_they_are_filled(
     (night, _) = nights.history()
     assert night.drift is not None
     assert (night.state, night.reason, night.drift.state) == ("done", None, "steady")
+
+
+def test_a_study_that_is_queued_again_under_a_scheduler_is_settled_at_its_next_end(nights: Nights) -> None:
+    nights.add()
+    nights.tick(MORNING.replace(hour=2) + DAY)
+    studies.cancel(nights.desk.context, nights.history()[0].study_id or "")
+    nights.desk.tick()
+    with nights.desk.context.store.read() as connection:
+        (ended,) = firings.list_firings(connection, 1, limit=1)
+    studies.retry(nights.desk.context, ended.study_id or "")
+    settle(nights.desk.context, ended, nights.at)
+    nights.train()
+    assert nights.states() == ["done"]
+
+
+def test_a_firing_that_runs_while_its_change_is_acknowledged_does_not_tell_of_it_again(nights: Nights) -> None:
+    nights.add()
+    nights.night(1, error=1.0)
+    nights.night(2, error=1.5)
+    nights.tick(MORNING.replace(hour=2) + 3 * DAY)
+    nights.at += MINUTE
+    nights.acknowledge("torch was upgraded")
+    nights.train(error=1.5)
+    night = nights.history()[0]
+    assert night.drift is not None
+    assert (night.kind, night.drift.state, nights.schedule().alarms) == ("verify", "unknown", [])
 
 
 def test_a_reference_with_holes_is_trained_to_its_end_by_the_next_firing(nights: Nights) -> None:

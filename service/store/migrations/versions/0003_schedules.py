@@ -104,14 +104,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("schedule_seq", "instant", name=op.f("uq_firings_schedule_seq")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_firings_open",
-        "firings",
-        ["id"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('queued', 'running')"),
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
-    )
+    op.create_index("ix_firings_state", "firings", ["state"], unique=False)
     op.create_index(op.f("ix_firings_study_seq"), "firings", ["study_seq"], unique=False)
     op.create_table(
         "alarms",
@@ -152,12 +145,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_alarms_schedule_seq"), table_name="alarms")
     op.drop_table("alarms")
     op.drop_index(op.f("ix_firings_study_seq"), table_name="firings")
-    op.drop_index(
-        "ix_firings_open",
-        table_name="firings",
-        sqlite_where=sa.text("state IN ('queued', 'running')"),
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
-    )
+    op.drop_index("ix_firings_state", table_name="firings")
     op.drop_table("firings")
     op.drop_index("ix_deliveries_next_try_at", table_name="deliveries")
     op.drop_table("deliveries")
