@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from ablate.errors import Problem, StudyError, TableError, TrialError, nearest, quote
 from ablate.recipe import EXCLUSIVE, inapplicable_fields
 from ablate.statistics.power import describe_power
@@ -90,18 +92,27 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
 
 
 def check_ranks(study: Study, rows: Sequence[Row]) -> None:
-    """On several GPUs each takes an equal part of a batch, and batch norm's groups must fit those parts."""
+    """On several GPUs each takes an equal part of a batch, and batch norm's groups must fit those parts.
+
+    So with the trials that rows need, which get as many.
+    """
     gpus = int(study.resources.gpus)
     for row in rows if gpus > 1 else ():
-        batch = getattr(row.recipe, "batch_size", 0)
-        if batch % gpus:
-            text = f"row {quote(row.label)}: batch_size {batch} cannot be divided among {gpus} GPUs"
-            raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; choose a divisor of it")])
-        own, group = batch // gpus, getattr(row.recipe, "norm_batch", 0) or batch
-        if batch and own % group and group % own:
-            text = f"row {quote(row.label)}: norm_batch {group} does not go with {own} images on each of {gpus} GPUs"
-            hint = "choose gpus so that one of the two divides the other"
-            raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
+        _check_batch(f"row {quote(row.label)}", row.recipe, gpus)
+        for name, need in row.needs.items():
+            _check_batch(f"row {quote(row.label)}, its {name}", need.recipe, gpus)
+
+
+def _check_batch(what: str, recipe: BaseModel, gpus: int) -> None:
+    batch = getattr(recipe, "batch_size", 0)
+    if batch % gpus:
+        text = f"{what}: batch_size {batch} cannot be divided among {gpus} GPUs"
+        raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; choose a divisor of it")])
+    own, group = batch // gpus, getattr(recipe, "norm_batch", 0) or batch
+    if batch and own % group and group % own:
+        text = f"{what}: norm_batch {group} does not go with {own} images on each of {gpus} GPUs"
+        hint = "choose gpus so that one of the two divides the other"
+        raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
 
 
 def check_headline(study: Study, rows: Sequence[Row]) -> None:

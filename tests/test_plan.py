@@ -155,6 +155,13 @@ def test_groups_of_batch_norm_have_to_fit_the_gpus(document: dict[str, Any]) -> 
         plan_document(document | {"base": base, "resources": {"gpus": 2}})
 
 
+def test_the_batch_of_what_a_row_needs_must_fit_the_gpus_too() -> None:
+    base = {"task": "detect", "backbone": {"dataset": "digits", "batch_size": 33}}
+    document = {"name": "odd", "base": base, "rows": [{"label": "A", "set": {}}], "resources": {"gpus": 2}}
+    with pytest.raises(StudyError, match="row 'A', its backbone: batch_size 33 cannot be divided among 2 GPUs"):
+        plan_document(document)
+
+
 def test_a_headline_without_printed_numbers_is_warned_of(document: dict[str, Any]) -> None:
     plan = plan_document(document | {"table": {"headline": ["FReLU"]}})
     (warning,) = (warning for warning in plan.warnings if warning.code == "idle")

@@ -90,7 +90,10 @@ class CocoSource:
                 images, indices[part].tolist(), mirrored[part].bool().tolist(), strict=True
             )
         ]
-        return self._inputs([image for image, _ in examples]), [objects for _, objects in examples]
+        stored = self.train.sizes[indices.numpy()].tolist()
+        sizes = [fitted_size(height, width, self.short_px) for height, width in stored]
+        cover = max(height for height, _ in sizes), max(width for _, width in sizes)  # of all ranks' images
+        return self._inputs([image for image, _ in examples], cover), [objects for _, objects in examples]
 
     def test_batches(self) -> Iterator[EvalBatch]:
         """The test images in their order; a batch has images of one size, so that none depends on its neighbours."""
@@ -143,9 +146,12 @@ class CocoSource:
     def _is_held(self, split: Annotations) -> bool:
         return count_bytes(split, self.short_px) <= HELD_LIMIT_BYTES
 
-    def _inputs(self, images: Sequence[Tensor]) -> Tensor:
+    def _inputs(self, images: Sequence[Tensor], cover: tuple[int, int] = (0, 0)) -> Tensor:
         on_device = [image.to(self._streams.device, non_blocking=True) for image in images]
-        return stack(on_device, self.info.mean, self.info.std, channels_last=self._recipe.channels_last)
+        layout = self._recipe.channels_last
+        if self._recipe.backbone and self._recipe.backbone.input_norm == "none":
+            return stack(on_device, (0.0,) * 3, (1 / 255,) * 3, channels_last=layout, cover=cover)
+        return stack(on_device, self.info.mean, self.info.std, channels_last=layout, cover=cover)
 
 
 class Pictures(Dataset[Any]):

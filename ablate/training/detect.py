@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from ablate.errors import TrialError
 from ablate.recipe import ClassifyRecipe
 from ablate.scene_recipes import DetectRecipe
 from ablate.training import backbones
@@ -34,6 +35,12 @@ class Detect:
     def inspect(self, recipe: DetectRecipe) -> Cost:
         """Count the backbone at 224 px; raises what training would raise before its first step, but for weights."""
         backbones.check_scenes(recipe, "detect")
+        groups = max(recipe.pyramid_channels // 8, 1)
+        if recipe.head_norm == "gn" and recipe.pyramid_channels % groups:
+            raise TrialError(
+                f"head_norm 'gn' cannot divide pyramid_channels {recipe.pyramid_channels} into {groups} groups of one "
+                "size; take a multiple of 8"
+            )
         return backbones.count_backbone(recipe)
 
     def time_steps(self, recipe: DetectRecipe, count: int) -> float:

@@ -62,9 +62,26 @@ def mirror(image: Tensor, objects: Objects) -> tuple[Tensor, Objects]:
     return image.flip(2), replace(objects, boxes=boxes)
 
 
-def stack(images: Sequence[Tensor], mean: Sequence[float], std: Sequence[float], *, channels_last: bool) -> Tensor:
-    """Images (3, h, w) of uint8 as a network's input: normalised, zeros beside and below, (B, 3, H, W) of float32."""
-    height, width = (-(-max(image.shape[side] for image in images) // PAD_TO) * PAD_TO for side in (1, 2))
+def stack(
+    images: Sequence[Tensor],
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    channels_last: bool,
+    cover: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """Images (3, h, w) of uint8 as a network's input: normalised, zeros beside and below, (B, 3, H, W) of float32.
+
+    Args:
+        images: of a batch, or of a part of one.
+        mean: of each channel, in units of 255, as `std`.
+        std: see `mean`.
+        channels_last: memory format of the result.
+        cover: height and width of which none is to be less than these, for a part of a batch: those of the batch.
+    """
+    height, width = (
+        -(-max(cover[axis], *(image.shape[1 + axis] for image in images)) // PAD_TO) * PAD_TO for axis in (0, 1)
+    )
     layout = torch.channels_last if channels_last else torch.contiguous_format
     device = images[0].device
     shift = torch.tensor(mean, device=device).view(-1, 1, 1) * 255

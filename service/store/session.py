@@ -2,7 +2,9 @@
 
 SQLite: one write connection behind a lock, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL`; readers open the file read-only,
 so that only the writer ever checkpoints (SQLite 3.40 corrupts a WAL that two connections checkpoint). PostgreSQL: an
-ordinary pool. Whoever writes says `with store.write() as connection`, and all of it is committed or none.
+ordinary pool, and an advisory lock that each writing transaction holds. Whoever writes says `with store.write() as
+connection`, and all of it is committed or none. On both, a write sees all writes before it and runs beside none: what
+is counted there is still so at its end, and no two wait for each other's rows.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from service.errors import UnavailableError
 
 BUSY_MS = 30_000
 """How long SQLite waits for a lock that another program holds on the file."""
+
+
+WRITING = 7235197405
+"""Number of the advisory lock that a writing transaction holds on PostgreSQL."""
 
 
 class Store:
@@ -54,6 +60,8 @@ class Store:
         """
         try:
             with self._lock, self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": WRITING})
                 yield connection
         except OperationalError as error:
             raise UnavailableError(f"the database cannot be written: {error.orig}; nothing was stored") from error

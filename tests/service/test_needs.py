@@ -25,7 +25,7 @@ from service.store.overview import read_overview
 from service.store.session import Store
 from service.store.sql import now
 from service.store.studies import get_study
-from service.submitting import plan_only
+from service.submitting import add_prepared, plan_only, prepare
 from tests.service.conftest import Desk, chain_study
 
 ONE: dict[str, dict[str, Any]] = {"A": {}}
@@ -309,6 +309,20 @@ def test_a_trial_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Des
     with desk.context.store.read() as connection:
         open_needs = select(tables.trials.c.open_needs).where(tables.trials.c.key == child.key)
         assert connection.execute(open_needs).scalar_one() == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_trial_that_is_wanted_while_another_study_is_cancelled_goes_on(desk: Desk, chain: Path) -> None:
+    """Else what needs it would wait for ever: the cancel must see the new study, or the new study the cancel."""
+    first = desk.submit(chain_study(rows=ONE))
+    prepared = prepare(desk.context, chain_study(rows=TWO), scale=None)
+    cancelling = threading.Thread(target=studies.cancel, args=(desk.context, first.id))
+    with desk.context.store.write() as connection:
+        _, second = add_prepared(connection, prepared)
+        cancelling.start()
+        wait_until_blocked(desk.context.store, cancelling)
+    cancelling.join(timeout=30)
+    assert set(states(desk, studies.get_study(desk.context, second)).values()) == {"queued"}
 
 
 def wait_until_blocked(store: Store, thread: threading.Thread) -> None:

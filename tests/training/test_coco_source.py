@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ablate.errors import DataError
-from ablate.scene_recipes import DetectRecipe
+from ablate.scene_recipes import BackboneTraining, DetectRecipe
 from ablate.training import coco_source
 from ablate.training.coco_source import CocoSource
 from ablate.training.determinism import Streams
@@ -113,13 +113,23 @@ def test_images_that_do_not_fit_in_memory_give_the_same_batches(root: Path, monk
     source.close()
 
 
-def test_a_part_of_a_batch_is_that_part_of_the_whole_one(root: Path) -> None:
+@pytest.mark.parametrize("place", range(3))
+def test_a_part_of_a_batch_is_that_part_of_the_whole_one(root: Path, place: int) -> None:
+    """Also in what is padded: a rank's part has the size of the whole batch, as one process would train it."""
     inputs, objects = source_of().batch(1)
+    alone, _ = source_of().batch(1, slice(place, place + 1))
+    assert torch.equal(alone, inputs[place : place + 1])
     part, of_part = source_of().batch(1, slice(1, 3))
-    height, width = part.shape[2:]
-    assert torch.equal(part, inputs[1:3, :, :height, :width])
+    assert torch.equal(part, inputs[1:3])
     assert [one.image_id for one in of_part] == [one.image_id for one in objects[1:3]]
     assert [one.boxes.tolist() for one in of_part] == [one.boxes.tolist() for one in objects[1:3]]
+
+
+def test_pixels_are_as_those_that_the_backbone_was_trained_on(root: Path) -> None:
+    backbone = BackboneTraining(dataset="digits", input_norm="none")
+    inputs, _ = source_of(backbone=backbone).batch(0)
+    assert inputs.min() == 0
+    assert 240 < inputs.max() <= 255.01
 
 
 def test_test_batches_have_images_of_one_size_and_hold_every_image_once(root: Path) -> None:

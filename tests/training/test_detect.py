@@ -212,6 +212,7 @@ def test_the_cost_is_that_of_the_classification_network_at_224_px() -> None:
         ),
         ({"dataset": "digits"}, DataError, "data set 'digits' is for the task classify, not detect"),
         ({"train_images": 200_000}, DataError, "train_images is 200,000, and data set 'coco' has 118,287; 0 takes all"),
+        ({"head_norm": "gn", "pyramid_channels": 17}, TrialError, "cannot divide pyramid_channels 17 into 2 groups"),
         ({"dataset": "cocoa"}, DataError, "no data set 'cocoa'; did you mean 'coco'"),
     ],
 )
