@@ -44,6 +44,7 @@ class SceneFields(ActivationFields):
     schedule: Literal["poly", "step", "linear", "cosine", "constant"] = Field(
         "poly",
         description="of the learning rate: (1 - t)^0.9 (poly), a tenth at 2/3 and a hundredth at 8/9 of the steps "
+        "behind the warm-up "
         "(step), or as in classification",
     )
     warmup_steps: int = Field(0, ge=0, le=1_000_000, description="steps of linear warm-up from zero")
