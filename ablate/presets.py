@@ -66,8 +66,9 @@ TEXT_DETECTION: dict[str, Any] = {
     "warmup_steps": 500,  # [A]
     "augment": "flip",  # [A] RetinaNet's own
     "freeze_norm": True,  # [A] statistics over two images are none
-    "pyramid_channels": 256,  # [A] as the next two: RetinaNet's own; its scales and ratios are [U]
+    "pyramid_channels": 256,  # [A] as the next three: RetinaNet's own; its scales and ratios are [U]
     "head_convs": 4,
+    "head_norm": "none",
     "anchor_px": 32,
     "precision": "fp32",  # [A]
     "train_images": 0,  # [Q] all
