@@ -127,14 +127,16 @@ def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iter
     if schedule.missed == "skip":
         wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
         late = f"passed more than {schedule.grace_s} s before anything looked"
-        yield from _missed(due, count - len(wanted), late)
+        given_up = (one for one in due.newest if one not in wanted)
+        first = due.oldest if due.oldest not in wanted else next(given_up, due.oldest)  # jitter changes their order
+        yield from _missed(first, count - len(wanted), late)
         count = len(wanted)
     if not wanted:
         return
     if is_busy and schedule.overlap == "skip":
         yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
     elif schedule.missed == "all":
-        yield from _missed(due, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
+        yield from _missed(due.oldest, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
         yield from (Answer(instant, "queued") for instant in wanted)
     else:
         text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None
@@ -145,10 +147,10 @@ def _grace(schedule: Schedule) -> timedelta:
     return timedelta(seconds=schedule.grace_s)
 
 
-def _missed(due: Due, count: int, text: str) -> Iterator[Answer]:
-    """One row for all that are given up, at the oldest of them."""
+def _missed(first: datetime, count: int, text: str) -> Iterator[Answer]:
+    """One row for all that are given up, at the first of them."""
     if count:
-        yield Answer(due.oldest, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
+        yield Answer(first, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
 
 
 def _set_back(context: Context, schedule: Schedule, at: datetime) -> None:

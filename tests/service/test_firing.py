@@ -136,6 +136,19 @@ def test_another_jitter_loses_no_instant_that_is_due(nights: Nights) -> None:
     assert [one.instant for one in nights.history()] == [night]
 
 
+def test_where_jitter_reorders_instants_what_is_missed_takes_no_place_of_what_fires(nights: Nights) -> None:
+    nights.add(cron="* * * * *", missed="skip", grace_s=60, jitter_s=3600)
+    with nights.desk.context.store.read() as connection:
+        [schedule] = stored.list_due(connection, MORNING + 365 * DAY)
+    fired = 0
+    for minutes in range(120):
+        at = schedule.due_at + minutes * MINUTE
+        answers = list(firing.decide(schedule, firing.find_due(schedule, at), at, is_busy=False))
+        assert len({answer.instant for answer in answers}) == len(answers)
+        fired += sum(answer.state == "queued" for answer in answers) if len(answers) > 1 else 0
+    assert fired
+
+
 def test_what_was_missed_long_ago_is_told_on_the_day_it_is_found_out(nights: Nights) -> None:
     nights.add(missed="skip")
     nights.tick(MORNING + 7 * DAY)
