@@ -43,7 +43,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Post a study to the service. Prints its id."""
-    from ablate.study import read_document
+    from ablate.reading import read_document
 
     resources = asked_resources(cpus, gpus) or None
     body = {
