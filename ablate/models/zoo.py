@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError, nearest, quote
 from ablate.models.mobilenet import build_mobilenet
-from ablate.models.own import Options, OwnNetwork, Stream, initialise
+from ablate.models.own import Options, OwnNetwork, Stream, drawing_from, initialise
 from ablate.models.resnet import build_resnet
 from ablate.models.shufflenet import build_shufflenet
 from ablate.recipe import OWN_NETWORKS, NetworkFields, TrainingFields
@@ -47,9 +47,7 @@ def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn
         return _build_own(recipe, num_classes, dropout, stream)
     library, _, name = recipe.model.partition("/")
     build = {"torchvision": _build_torchvision, "timm": _build_timm}[library]
-    seed = int(torch.randint(2**63 - 1, (1,), generator=stream(f"init/{recipe.model}")))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawing_from(stream, f"init/{recipe.model}"):
         network = build(name, num_classes)
     if dropout:
         _put_dropout(network, recipe.model, num_classes, dropout)
