@@ -6,7 +6,6 @@ depends on the trial's seed and the network's name alone.
 
 from __future__ import annotations
 
-import importlib.util
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +19,7 @@ from ablate.models.mobilenet import build_mobilenet
 from ablate.models.own import Options, OwnNetwork, Stream, drawing_from, initialise
 from ablate.models.resnet import build_resnet
 from ablate.models.shufflenet import build_shufflenet
-from ablate.recipe import OWN_NETWORKS, NetworkFields, TrainingFields
+from ablate.recipe import NetworkFields, TrainingFields
 
 WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 TORCHVISION_OPTIONS: dict[str, dict[str, Any]] = {
@@ -52,14 +51,6 @@ def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn
     if dropout:
         _put_dropout(network, recipe.model, num_classes, dropout)
     return network.train()
-
-
-def list_networks() -> list[str]:
-    """Every name that `build_network` knows: ours, torchvision's for classification, and timm's if it is installed."""
-    foreign = [f"torchvision/{name}" for name in _torchvision_names()]
-    if importlib.util.find_spec("timm") is not None:
-        foreign += [f"timm/{name}" for name in _import_timm().list_models()]
-    return [*OWN_NETWORKS, *foreign]
 
 
 class HeadDropout:
