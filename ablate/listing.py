@@ -21,9 +21,9 @@ from ablate.folder import Folder
 from ablate.plan import Plan, plan_document
 from ablate.pool import Pool
 from ablate.progress import duration_text, show_warnings
+from ablate.reading import read_document
 from ablate.recipe import ClassifyRecipe
 from ablate.registering import Registration, register
-from ablate.study import read_document
 from ablate.tasks import get_task
 from ablate.workers import slots
 

@@ -42,7 +42,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Repeat a study by a cron text. Says when it fires next."""
-    from ablate.study import read_document
+    from ablate.reading import read_document
 
     body = {
         "name": name, "cron": cron, "tz": tz, "mode": mode, "study": read_document(study), "scale": scale,

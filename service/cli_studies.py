@@ -47,7 +47,7 @@ def submit(
 
     Data sets that this machine's own service misses are fetched first, where they can be.
     """
-    from ablate.study import read_document
+    from ablate.reading import read_document
 
     resources = asked_resources(cpus, gpus) or None
     body = {

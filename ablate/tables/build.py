@@ -58,34 +58,14 @@ def build_table(
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     findings = Findings() if provisional else find_out(plan, results, audits, published)
-    baselines = {result.row.group: result for result in results if result.row.is_baseline}
-    metrics = (plan.metric, *plan.metrics)
-    results_known = [record for result in results for record in result.records.values()]
-    looked_at = list(records.values()) if seen is None else seen
-    rows = []
-    for result in results:
-        baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
-        row = _build_row(result, baseline, plan, published, missing)
-        rows.append(_with_finding(row, plan.metric, finding, _train_s_of(baseline)))
+    rows = _build_rows(results, findings, plan, published, missing)
     rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]
+    looked_at = list(records.values()) if seen is None else seen
     table = Table(
-        study=plan.study.name,
-        title=plan.study.title,
-        question=plan.study.question,
-        scale=plan.scale,
-        seeds=list(plan.seeds),
-        setup=_setup_of(plan),
-        metric=plan.metric,
-        metrics=list(plan.metrics),
-        lower_is_better=plan.lower_is_better[plan.metric],
-        directions={metric: plan.lower_is_better[metric] for metric in metrics},
+        **_design_of(plan),
         provisional=provisional,
-        alpha=plan.study.table.alpha,
-        margin=plan.study.table.margin,
-        test=plan.study.table.test,
-        commits=list(dict.fromkeys(commit for record in results_known if (commit := record.provenance.get("commit")))),
+        commits=_commits_of(results),
         exploratory=is_exploratory(plan, registrations, looked_at),
-        factors=find_factors(plan),
         effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
         families=list(findings.families),
@@ -96,6 +76,27 @@ def build_table(
         provenance=[*describe(plan, registrations, looked_at), *provenance_notes(results, rows)],
     )
     return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=missing)})
+
+
+def _design_of(plan: Plan) -> dict[str, Any]:
+    """What the table says of the study before anything has run."""
+    study = plan.study
+    return {
+        "study": study.name,
+        "title": study.title,
+        "question": study.question,
+        "scale": plan.scale,
+        "seeds": list(plan.seeds),
+        "setup": _setup_of(plan),
+        "metric": plan.metric,
+        "metrics": list(plan.metrics),
+        "lower_is_better": plan.lower_is_better[plan.metric],
+        "directions": {metric: plan.lower_is_better[metric] for metric in (plan.metric, *plan.metrics)},
+        "alpha": study.table.alpha,
+        "margin": study.table.margin,
+        "test": study.table.test,
+        "factors": find_factors(plan),
+    }
 
 
 def _setup_of(plan: Plan) -> list[str]:
@@ -111,6 +112,24 @@ def _setup_of(plan: Plan) -> list[str]:
     }
     said = [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
     return said or [f"task {plan.study.base.get('task', 'classify')}"]
+
+
+def _commits_of(results: Sequence[RowResults]) -> list[str]:
+    """Of the code that the rows' trials ran, each once."""
+    records = (record for result in results for record in result.records.values())
+    return list(dict.fromkeys(commit for record in records if (commit := record.provenance.get("commit"))))
+
+
+def _build_rows(
+    results: Sequence[RowResults], findings: Findings, plan: Plan, published: PublishedTable | None, missing: str
+) -> list[TableRow]:
+    baselines = {result.row.group: result for result in results if result.row.is_baseline}
+    rows = []
+    for result in results:
+        baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
+        row = _build_row(result, baseline, plan, published, missing)
+        rows.append(_with_finding(row, plan.metric, finding, _train_s_of(baseline)))
+    return rows
 
 
 def _build_row(
