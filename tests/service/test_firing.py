@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from ablate.errors import StudyError
 from service import firing, schedules
 from service.context import Context, open_context
 from service.instants import due_time, instants
@@ -95,6 +96,41 @@ def test_a_pause_counts_as_no_miss(nights: Nights) -> None:
     assert [(one.state, one.stands_for) for one in nights.history()] == [("running", 1)]
 
 
+def test_of_two_changes_at_once_both_are_kept_and_the_next_instant_follows_from_both(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.add()
+    check = schedules.check_cron
+
+    def check_slowly(cron: str) -> None:
+        monkeypatch.setattr(schedules, "check_cron", check)
+        nights.change(tz="Asia/Kolkata")
+        check(cron)
+
+    monkeypatch.setattr(schedules, "check_cron", check_slowly)
+    changed = nights.change(cron="0 4 * * *")
+    assert (changed.cron, changed.tz) == ("0 4 * * *", "Asia/Kolkata")
+    assert changed.next_at == datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
+
+
+def test_a_study_is_checked_with_the_scale_that_another_change_gives_it_meanwhile(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.study = nights.study | {"scales": {"mini": {}, "lab": {}}}
+    nights.add()
+    prepare = schedules.prepare
+
+    def prepare_slowly(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(schedules, "prepare", prepare)
+        nights.change(scale="lab")
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(schedules, "prepare", prepare_slowly)
+    with pytest.raises(StudyError, match="lab"):
+        nights.change(study=nights.study | {"scales": {"mini": {}}})
+    assert (nights.schedule().scale, nights.schedule().study) == ("lab", nights.study)
+
+
 def test_a_clock_that_steps_back_fires_nothing_twice(nights: Nights) -> None:
     nights.add()
     night = MORNING.replace(hour=2) + DAY
@@ -164,14 +200,30 @@ def test_a_zone_that_this_machine_does_not_know_holds_no_other_schedule_up(
 ) -> None:
     nights.add("a")
     nights.add("b")
-    context, night = nights.desk.context, MORNING.replace(hour=2) + DAY
-    with context.store.write() as connection:
-        seq = stored.get_schedule(connection, "a").seq
-        stored.change_schedule(connection, seq, {"tz": "Mars/Olympus"})
-    nights.tick(night)
+    _forget_zone(nights, "a")
+    nights.tick(MORNING.replace(hour=2) + DAY)
     assert (nights.history("a"), len(nights.history("b"))) == ([], 1)
     assert "schedule a cannot fire: /tz: this machine does not know the zone 'Mars/Olympus'" in caplog.text
     assert "UTC" in nights.schedule("a").next_text
+
+
+def test_a_schedule_whose_zone_this_machine_does_not_know_can_be_paused_and_removed(nights: Nights) -> None:
+    nights.add()
+    _forget_zone(nights, "nightly")
+    assert nights.change(paused=True).state == "paused"
+    with pytest.raises(StudyError, match="does not know the zone 'Mars/Olympus'"):
+        nights.change(paused=False)
+    assert nights.change(tz="Asia/Kolkata", paused=False).next_at == datetime(2026, 3, 2, 20, 30, tzinfo=UTC)
+    _forget_zone(nights, "nightly")
+    schedules.remove_schedule(nights.desk.context, "nightly")
+    assert schedules.list_schedules(nights.desk.context, nights.at, limit=9, cursor=None).items == []
+
+
+def _forget_zone(nights: Nights, name: str) -> None:
+    """As where the service has moved to a machine that has no such zone."""
+    with nights.desk.context.store.write() as connection:
+        seq = stored.get_schedule(connection, name).seq
+        stored.change_schedule(connection, seq, {"tz": "Mars/Olympus", "changed_at": nights.at})
 
 
 def _fires(nights: Nights, at: datetime) -> bool:
