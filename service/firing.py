@@ -60,7 +60,20 @@ def _for_each(
         try:
             do(context, schedule, at)
         except StudyError as error:
-            log.error("schedule %s cannot fire: %s", schedule.name, error)
+            _tell(context, schedule, error, at)
+
+
+def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
+    """Say that a schedule cannot fire: once, and again where it was changed and still cannot."""
+    about = f"schedule:{schedule.seq}:{schedule.changed_at.isoformat()}"
+    with context.store.read() as connection:
+        if notices.is_announced(connection, about):
+            return
+    text = f"schedule {schedule.name} cannot fire: {error}"
+    with context.store.write() as connection:
+        is_news = notices.announce(connection, "missed", about, {"schedule": schedule.name, "sentence": text}, at)
+    if is_news:
+        log.error("%s", text)
 
 
 @dataclass(frozen=True, slots=True)

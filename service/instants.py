@@ -76,6 +76,15 @@ def _zone(tz: str) -> ZoneInfo:
         raise StudyError([Problem("/tz", "unknown_zone", text)]) from error
 
 
+def find_trouble(tz: str) -> str | None:
+    """Why a schedule on the clock of a zone cannot fire on this machine; None where it can."""
+    try:
+        _zone(tz)
+    except StudyError as error:
+        return error.problems[0].message
+    return None
+
+
 def instants(cron: str, tz: str, after: datetime) -> Iterator[datetime]:
     """Every instant later than `after`, in order."""
     while True:

@@ -111,7 +111,8 @@ class ScheduleView(Document):
         alarms: those that nobody has acknowledged.
         reference_at: instant of the firing that made the reference of verify; null where it is to be made, or where
             what other studies trained serves.
-        needs_person: whether there is an alarm, or the last firing has holes or could not start.
+        needs_person: whether there is an alarm, or the last firing has holes or could not start, or none can follow,
+            since the service's machine does not know the zone.
     """
 
     name: str

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ablate.progress import duration_text
 from service.firing_shapes import AlarmView, FiringView
-from service.instants import in_words, local_text
+from service.instants import find_trouble, in_words, local_text
 from service.launching import Reference
 from service.schedule_shapes import ScheduleLinks, ScheduleView
 from service.store.firings import Firing
@@ -49,15 +49,22 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
         last=view_firing(last) if last else None,
         alarms=list(alarms),
         reference_at=datetime.fromisoformat(reference.instant) if reference and reference.instant else None,
-        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE),
+        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE) or is_stuck(schedule),
         links=ScheduleLinks(**links),
     )
 
 
+def is_stuck(schedule: Schedule) -> bool:
+    """Whether it is to fire and cannot, since this machine does not know its zone."""
+    return not schedule.paused and find_trouble(schedule.tz) is not None
+
+
 def next_text(schedule: Schedule, at: datetime) -> str:
-    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`."""
+    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`; or why it does not."""
     if schedule.paused:
         return "paused: it does not fire until it is resumed"
+    if trouble := find_trouble(schedule.tz):
+        return f"it cannot fire: {trouble}"
     wait_s = (schedule.due_at - at).total_seconds()
     until = f"in {duration_text(wait_s)}" if wait_s > 0 else "due now"
     jitter = f", up to {schedule.jitter_s} s late" if schedule.jitter_s else ""

@@ -50,6 +50,11 @@ def announce(connection: Connection, kind: NoticeKind, about: str, document: dic
     return True
 
 
+def is_announced(connection: Connection, about: str) -> bool:
+    """Whether it was told of."""
+    return connection.execute(select(notices.c.id).where(notices.c.about == about)).first() is not None
+
+
 def announce_firing(connection: Connection, schedule: str, firing_id: int, at: datetime) -> None:
     """Tell of a firing that did not happen, or has holes."""
     firing = stored_firings.get_firing(connection, firing_id)

@@ -204,7 +204,24 @@ def test_a_zone_that_this_machine_does_not_know_holds_no_other_schedule_up(
     nights.tick(MORNING.replace(hour=2) + DAY)
     assert (nights.history("a"), len(nights.history("b"))) == ([], 1)
     assert "schedule a cannot fire: /tz: this machine does not know the zone 'Mars/Olympus'" in caplog.text
-    assert "UTC" in nights.schedule("a").next_text
+
+
+def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
+    nights: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights.add()
+    for _ in range(2):
+        nights.at += MINUTE
+        _forget_zone(nights, "nightly")
+        for minutes in range(3):
+            nights.tick(MORNING + 2 * DAY + minutes * MINUTE)
+    assert caplog.text.count("schedule nightly cannot fire") == 2
+    assert nights.told() == ["missed", "missed"]
+    assert "it cannot fire: this machine does not know the zone 'Mars/Olympus'" in nights.schedule().next_text
+    assert nights.schedule().needs_person
+    assert [one.code for one in get_today(nights.desk.context, None, nights.at).attention] == ["stuck"]
+    nights.change(paused=True)
+    assert not nights.schedule().needs_person
 
 
 def test_a_schedule_whose_zone_this_machine_does_not_know_can_be_paused_and_removed(nights: Nights) -> None:
