@@ -51,7 +51,13 @@ def add(
     overlap: Annotated[str, typer.Option(help="While the firing before runs: skip or queue.")] = "skip",
     jitter: Annotated[int, typer.Option(min=0, max=3600, help="Start up to so many seconds late.")] = 0,
     tolerance: Annotated[
-        float, typer.Option(min=0, max=1, help="On another machine, how far a metric may be, as a share.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of verify: by what share a metric may be off where processor, device or packages are not those of "
+            "the reference. Your choice, not measured. On the same ones nothing but equal bits will do.",
+        ),
     ] = 1e-3,
     url: Url = None,
     as_json: AsJson = False,

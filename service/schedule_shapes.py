@@ -51,8 +51,10 @@ class Policies(StrictDocument):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="of verify on another processor or with other libraries, as a share of the stored metric; on the "
-        "same ones the numbers are to be equal to the last bit",
+        description="of verify: by what share of its stored value a metric may be off before it is drift, where "
+        "processor, threads, device, driver or packages are not those of the reference; chosen, not measured: too "
+        "small a share calls other rounding drift, too large a one hides small changes. Where all are the same it "
+        "plays no part: there the numbers are to be equal to the last bit",
     )
     reference_firings: int = Field(4, ge=4, le=100, description="of fresh: how many firings the reference window has")
     false_alarm_every: int = Field(

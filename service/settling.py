@@ -162,7 +162,7 @@ def _judge(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held)
     if changed:
         before = _provenance_of(held.reference_records.values())
         return alarming.raise_repeats(case, list(changed.values()), before)
-    return _steady(firing, repeats)
+    return _steady(case, repeats)
 
 
 def _of_reference(firing: Firing, held: Held) -> str:
@@ -173,11 +173,12 @@ def _of_reference(firing: Firing, held: Held) -> str:
     return text if firing.state == "done" else f"{text}; the next firing trains what is missing"
 
 
-def _steady(firing: Firing, repeats: Sequence[RepeatView]) -> DriftView:
+def _steady(case: alarming.Settlement, repeats: Sequence[RepeatView]) -> DriftView:
     equal = sum(repeat.verdict == EQUAL for repeat in repeats)
     text = f"{equal} of {len(repeats)} repeated trials are equal to the last bit"
     if equal < len(repeats):
-        text += f", {len(repeats) - equal} within the tolerance"
-    if firing.state != "done":
+        text += f", {len(repeats) - equal} within the tolerance of {case.schedule.tolerance:g}, since not all of the "
+        text += "processor, threads, device, driver and packages are those of the reference"
+    if case.firing.state != "done":
         return DriftView(state="unknown", sentence=f"{text}; the rest has no result, which is no drift")
     return DriftView(state="steady", sentence=text)

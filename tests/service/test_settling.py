@@ -232,3 +232,15 @@ def test_fresh_seeds_that_move_are_an_alarm_with_the_first_changed_firing(nights
     fresh = nights.night(10, error=9.0)
     assert fresh.drift is not None
     assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of the 4 of the reference window")
+
+
+def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_tolerance(nights: Nights) -> None:
+    nights.add(tolerance=0.01)
+    nights.night(1, error=1.0)
+    night = nights.night(2, error=1.005)
+    assert night.drift is not None
+    assert night.drift.state == "steady"
+    assert "2 within the tolerance of 0.01, since not all of the processor" in night.drift.sentence
+    changed = nights.night(3, error=1.02)
+    assert changed.drift is not None
+    assert changed.drift.state == "alarm"
