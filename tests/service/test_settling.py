@@ -9,6 +9,7 @@ import pytest
 from service import launching, studies
 from service.settling import settle
 from service.store import firings
+from service.store.rows import trials
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
 
@@ -244,3 +245,19 @@ def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_toler
     changed = nights.night(3, error=1.02)
     assert changed.drift is not None
     assert changed.drift.state == "alarm"
+
+
+def test_where_the_reference_is_gone_nothing_is_compared_and_the_next_firing_trains_it(nights: Nights) -> None:
+    nights.add()
+    nights.night(1)
+    nights.tick(MORNING.replace(hour=2) + 2 * DAY)
+    with nights.desk.context.store.write() as connection:
+        connection.execute(trials.update().where(trials.c.repeat == 0).values(state="cancelled"))
+    nights.train()
+    night = nights.history()[0]
+    assert night.drift is not None
+    assert (night.kind, night.state, night.drift.state) == ("verify", "done", "unknown")
+    assert night.drift.sentence == (
+        "nothing could be compared; 2 of 2 stored results are gone, and the next firing trains them again"
+    )
+    assert nights.night(3).kind == "reference"
