@@ -108,5 +108,19 @@ def has_deliveries(connection: Connection) -> bool:
     return connection.execute(select(deliveries.c.notice_id).limit(1)).first() is not None
 
 
+def has_old(connection: Connection, before: datetime) -> bool:
+    """Whether there is a notice from before a moment that is on its way no more."""
+    return connection.execute(select(notices.c.id).where(*_old(before)).limit(1)).first() is not None
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Remove the notices from before a moment that are on their way no more. Returns how many there were."""
+    return connection.execute(delete(notices).where(*_old(before))).rowcount
+
+
+def _old(before: datetime) -> tuple[Any, Any]:
+    return notices.c.created_at < before, notices.c.id.not_in(select(deliveries.c.notice_id))
+
+
 def _of(delivery: Delivery) -> tuple[Any, Any]:
     return deliveries.c.notice_id == delivery.notice_id, deliveries.c.channel == delivery.channel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection, event
 
 from ablate.errors import StudyError
 from service import firing, schedules
@@ -241,6 +242,31 @@ def _forget_zone(nights: Nights, name: str) -> None:
     with nights.desk.context.store.write() as connection:
         seq = stored.get_schedule(connection, name).seq
         stored.change_schedule(connection, seq, {"tz": "Mars/Olympus", "changed_at": nights.at})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_neither_the_last_firing_nor_what_happened_since_yesterday_is_looked_for_among_all(nights: Nights) -> None:
+    with nights.desk.context.store.read() as connection:
+        last = _plan_of(connection, lambda: firings.find_last(connection, [1, 2]))
+        news = _plan_of(connection, lambda: firings.list_troubled(connection, MORNING))
+    assert "ix_firings_last (schedule_seq=?)" in last
+    assert "ix_firings_ended_at (ended_at>?)" in news
+    assert "ix_firings_ended_at (ended_at=?)" in news
+    assert "SCAN firings" not in last + news
+
+
+def _plan_of(connection: Connection, read: Callable[[], object]) -> str:
+    """How SQLite goes about what a function asks of it."""
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(connection, "before_cursor_execute")
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        asked.append((statement, parameters))
+
+    read()
+    event.remove(connection, "before_cursor_execute", note)
+    rows = [row for one, given in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given)]
+    return "\n".join(row.detail for row in rows)
 
 
 def _fires(nights: Nights, at: datetime) -> bool:
