@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -71,6 +72,17 @@ def test_all_makes_up_for_the_newest_hundred_and_tells_of_the_rest(nights: Night
     found = list(reversed(nights.history()))
     assert (found[0].state, found[0].stands_for) == ("missed", 30)
     assert len(found) == 101
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_year_of_minutes_is_counted_to_the_last_one_in_a_moment(nights: Nights) -> None:
+    nights.add(cron="* * * * *", tz="Europe/Berlin", jitter_s=90)
+    begun_s = process_time()
+    nights.tick(MORNING + 365 * DAY)
+    assert process_time() - begun_s < 5  # one by one it took more than ten
+    (firing,) = nights.history()
+    assert firing.stands_for in (365 * 24 * 60 - 2, 365 * 24 * 60 - 1, 365 * 24 * 60)  # the newest have their jitter
+    assert firing.instant == MORNING + firing.stands_for * MINUTE
 
 
 def test_while_a_firing_runs_the_next_one_is_skipped_or_waits(nights: Nights) -> None:
