@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the schedule.
 StudyFiles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="STUDY...", help="Study documents, .toml or .json; several make a schedule each.", show_default=False
+        metavar="STUDY", help="Study documents, .toml or .json; several make a schedule each.", show_default=False
     ),
 ]
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

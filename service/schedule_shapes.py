@@ -107,7 +107,7 @@ class ScheduleView(Document):
 
     Attributes:
         cron_text: what the cron text says, in words; `next_text` when it fires next on its own clock, and in how long.
-        next_at: null while it is paused.
+        next_at: null while it is paused, or cannot fire.
         study_name, metric: of its study.
         last: the newest firing that has a study.
         alarms: those that nobody has acknowledged.

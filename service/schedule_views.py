@@ -44,7 +44,7 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
         cron_text=in_words(schedule.cron),
         study_name=schedule.study["name"],
         state="paused" if schedule.paused else "active",
-        next_at=None if schedule.paused else schedule.next_at,
+        next_at=None if schedule.paused or is_stuck(schedule) else schedule.next_at,
         next_text=next_text(schedule, at),
         last=view_firing(last) if last else None,
         alarms=list(alarms),

@@ -45,7 +45,7 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
         next=[
             NextFiring(schedule=one.name, next_at=one.next_at, next_text=next_text(one, at))
             for one in sorted(upcoming, key=lambda one: one.due_at)
-            if not one.paused
+            if not one.paused and not is_stuck(one)
         ],
         free_mib=free >> 20,
     )

@@ -232,7 +232,8 @@ def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
     assert nights.told() == ["missed", "missed"]
     assert "it cannot fire: this machine does not know the zone 'Mars/Olympus'" in nights.schedule().next_text
     assert nights.schedule().needs_person
-    assert [one.code for one in get_today(nights.desk.context, None, nights.at).attention] == ["stuck"]
+    today = get_today(nights.desk.context, None, nights.at)
+    assert ([one.code for one in today.attention], today.next) == (["stuck"], [])
     nights.change(paused=True)
     assert not nights.schedule().needs_person
 
