@@ -116,7 +116,7 @@ class Due:
 
 
 def find_due(schedule: Schedule, at: datetime) -> Due:
-    """The instants of a schedule that are due at a moment: its next one, which is, and what followed."""
+    """The instants of a schedule that are due at a moment: its next one, which has to be, and what followed."""
     cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
     surely = max(first, at - timedelta(seconds=schedule.jitter_s))
     behind, count = find_latest(cron, tz, first, surely, MOST_AT_ONCE)

@@ -158,7 +158,7 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
     return get_schedule(context, name, at)
 
 
-def _change(context: Context, name: str, given: Mapping[str, Any], at: datetime) -> bool:
+def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> bool:
     """Check and store a change. Returns False, and stores nothing, where another change came between the two.
 
     A study is planned outside the transaction, since that may take seconds; inside it is looked whether what was
@@ -183,7 +183,7 @@ def _fields(schedule: Schedule) -> dict[str, Any]:
     return {field: getattr(schedule, field) for field in (*ScheduleSpec.model_fields, "paused")}
 
 
-def _follow(schedule: Schedule, values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _follow(schedule: Schedule, values: dict[str, Any], at: datetime) -> dict[str, Any]:
     """What else changes where these fields change. A paused schedule has no next instant until it is resumed."""
     wanted = _fields(schedule) | values
     follows: dict[str, Any] = {}
