@@ -205,7 +205,8 @@ def data_add(
 
 def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
     from ablate.plan import MAX_TRIALS, plan_document
-    from ablate.study import read_document, with_resources
+    from ablate.reading import read_document
+    from ablate.study import with_resources
 
     limit = os.environ.get("ABLATE_MAX_TRIALS", str(MAX_TRIALS))
     if not limit.isdecimal() or int(limit) == 0:

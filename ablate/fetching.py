@@ -38,6 +38,11 @@ CIFAR = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 """Names of torchvision's readers."""
 
 
+def can_fetch(name: str) -> bool:
+    """Whether `fetch` can bring a data set here; the others are given out by their makers, or are somebody's own."""
+    return name in {"fashion-mnist", *CIFAR, *MINIATURES}
+
+
 def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Route] | None = None) -> Path:
     """Bring a data set here unless an intact copy is here already. Several processes may call it at once.
 

@@ -116,41 +116,27 @@ def plan(
     """
     named = checks.get_named_task(study)
     blocks = study.seed_list if seeds is None else tuple(range(seeds))
-    problems: list[Problem] = []
-    chosen: str | None = None
-    metrics: tuple[str, ...] = ()
-    laid_out = _Layout()
-    with collecting(problems):
-        chosen = checks.pick_scale(study, scale)
-    with collecting(problems):
-        metrics = checks.pick_metrics(study, named)
-    for check in (partial(check_base, recipe_class=named.task.Recipe), checks.check_printed_table, check_labels):
-        with collecting(problems):
-            check(study)
-    with collecting(problems):
-        laid_out = _lay_out(study, chosen, len(blocks), named, max_trials, problems)
-    if problems:
-        raise StudyError(problems)
+    chosen, metrics, layout = _check(study, named, scale, len(blocks), max_trials)
     if repetition.canary_only:
-        laid_out = replace(laid_out, rows=pick_canaries(study, laid_out.rows), audits=())
-    trials, memberships = _trials_of((*laid_out.rows, *laid_out.audits), blocks, named, repetition)
+        layout = replace(layout, rows=pick_canaries(study, layout.rows), audits=())
+    trials, memberships = _trials_of((*layout.rows, *layout.audits), blocks, named, repetition)
     return Plan(
         study=study,
         scale=chosen,
         seeds=blocks,
-        rows=laid_out.rows,
-        audits=laid_out.audits,
+        rows=layout.rows,
+        audits=layout.audits,
         metric=metrics[0],
         metrics=metrics[1:],
         lower_is_better=dict(named.task.metrics),
         trials=trials,
         memberships=memberships,
-        excluded=laid_out.excluded,
+        excluded=layout.excluded,
         warnings=(
-            *laid_out.warnings,
-            *checks.idle_fields(study, chosen, laid_out.rows),
-            *checks.row_warnings(laid_out.rows, blocks, memberships),
-            *checks.table_warnings(study, laid_out.rows, blocks),
+            *layout.warnings,
+            *checks.idle_fields(study, chosen, layout.rows),
+            *checks.row_warnings(layout.rows, blocks, memberships),
+            *checks.table_warnings(study, layout.rows, blocks),
         ),
         repetition=repetition,
     )
@@ -164,6 +150,32 @@ class _Layout:
     audits: tuple[Row, ...] = ()
     excluded: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+
+def _check(
+    study: Study, named: NamedTask, scale: str | None, seeds: int, max_trials: int
+) -> tuple[str | None, tuple[str, ...], _Layout]:
+    """The scale, the metrics, primary first, and the rows; each is looked at, whatever is wrong with the others.
+
+    Raises:
+        StudyError: with every problem found.
+    """
+    problems: list[Problem] = []
+    chosen: str | None = None
+    metrics: tuple[str, ...] = ()
+    layout = _Layout()
+    with collecting(problems):
+        chosen = checks.pick_scale(study, scale)
+    with collecting(problems):
+        metrics = checks.pick_metrics(study, named)
+    for check in (partial(check_base, recipe_class=named.task.Recipe), checks.check_printed_table, check_labels):
+        with collecting(problems):
+            check(study)
+    with collecting(problems):
+        layout = _lay_out(study, chosen, seeds, named, max_trials, problems)
+    if problems:
+        raise StudyError(problems)
+    return chosen, metrics, layout
 
 
 def _lay_out(
@@ -181,6 +193,7 @@ def _lay_out(
     rows = build_rows(study, named, resolved, choose_baselines(study, resolved, design.anchor))
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
+    checks.check_presets(study, rows)
     check_canary(study, rows)
     checks.check_ranks(study, rows)
     audits = copy_baselines(rows) if study.audit else ()

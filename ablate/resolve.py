@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from ablate.designs import Cell, Design, Level, label_of
 from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.findings import pointer_of, sentence
 from ablate.identity import recipe_inside
 from ablate.recipe import EXCLUSIVE, applicable_values, inapplicable_fields
-from ablate.study import Patch, Study, pointer_of, sentence
+from ablate.study import Patch, Study
 from ablate.trial import canonical_json
 
 

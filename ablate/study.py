@@ -1,28 +1,22 @@
-"""The study document: what a user writes, read strictly, with every error at once.
+"""The study document: the shape of what a user writes, with every error at once.
 
-`Study` is the shape; `ablate.designs` makes rows of it; `ablate.plan` makes trials of the rows. JSON over REST and
-TOML files are the same document. This module imports neither torch nor a task's code.
+`ablate.reading` reads its text; `Study` is the shape; `ablate.designs` makes rows of it; `ablate.plan` makes trials of
+the rows. This module imports neither torch nor a task's code.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator
 
-from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.errors import Problem, StudyError
+from ablate.findings import problems_of
 from ablate.seeds import Seeds
 from ablate.trial import Document
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-MAX_DEPTH = 32
-MAX_KEYS = 1_000
-"""In one object of a JSON text. No honest study comes near, and each unknown name costs a search for the nearest."""
 NOT_YET = ("search", "pivot")
 """Fields of the contract that are not built yet: refused by name, never ignored."""
 
@@ -160,13 +154,20 @@ class Study(StrictDocument):
         return cls.model_validate(document)
 
 
+PARTS: Mapping[str, type[Document]] = {
+    "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
+    "canary": CanarySpec,
+}  # fmt: skip
+"""What stands in a study's fields, or in the lists and tables there."""
+
+
 def problems_of_shape(document: object) -> list[Problem]:
     """Every problem of a document's shape; recipes are not looked at."""
     problems = list(_fields_to_come(document))
     try:
         Study.model_validate(document)
     except ValidationError as error:
-        problems += _problems_of(Study, error, skip={problem.pointer for problem in problems})
+        problems += problems_of(error, Study, PARTS, skip={problem.pointer for problem in problems})
     return problems
 
 
@@ -176,84 +177,6 @@ def with_resources(document: Any, asked: Mapping[str, float]) -> Any:
         return document
     written = document.get("resources", {})
     return {**document, "resources": {**(written if isinstance(written, Mapping) else {}), **asked}}
-
-
-def read_document(path: Path) -> Any:
-    """The document in a `.toml` or `.json` file, not yet validated.
-
-    Raises:
-        StudyError: the file cannot be read, or is not TOML or JSON.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise StudyError([Problem("", "unreadable", f"cannot read study file {quote(path)}: {reason}")]) from error
-    return parse_json(text) if path.suffix == ".json" else parse_toml(text)
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """A TOML text as a mapping; StudyError with line and column where it is none."""
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
-        raise StudyError([Problem("", "not_toml", f"not TOML: {error}")]) from error
-
-
-def parse_json(text: str) -> Any:
-    """A JSON text, read strictly.
-
-    Raises:
-        StudyError: not JSON, NaN or infinity, a key given twice, a lone surrogate, or depth above 32.
-    """
-    try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite_float)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else _json_reason(error)
-        raise StudyError([Problem("", "not_json", f"not strict JSON: {reason}")]) from error
-    if _depth(value) > MAX_DEPTH:
-        raise StudyError([Problem("", "not_json", f"not strict JSON: nested deeper than {MAX_DEPTH} levels")])
-    return value
-
-
-def _json_reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
-    return "a lone surrogate" if isinstance(error, UnicodeEncodeError) else str(error)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > MAX_KEYS:
-        raise ValueError(f"an object has {len(pairs):,} keys; at most {MAX_KEYS:,} are read")
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        raise ValueError("a key is given twice in one object")
-    return mapping
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite_float(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("a number is too large")
-    return value
-
-
-def _depth(value: object) -> int:
-    deepest, layer = 0, [value]
-    while layer:
-        deepest += 1
-        layer = [
-            child
-            for item in layer
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return deepest - 1
 
 
 def _fields_to_come(document: object) -> list[Problem]:
@@ -268,61 +191,3 @@ def _fields_to_come(document: object) -> list[Problem]:
         text = "seeds as {min, max, alpha} is not yet supported; give a count or a list"
         problems.append(Problem("/seeds", "not_yet_supported", text))
     return problems
-
-
-def _problems_of(model: type[Document], error: ValidationError, skip: set[str]) -> list[Problem]:
-    """A pydantic error as problems: pointers for places, one problem a place, the nearest name for a typo."""
-    problems: dict[str, Problem] = {}
-    for item in error.errors(include_url=False, include_input=False):
-        is_name = item["type"] in ("extra_forbidden", "missing")
-        location = _without_union_branches(item["loc"], is_name=is_name)
-        pointer = pointer_of(location)
-        if any(pointer == place or pointer.startswith(place + "/") for place in skip):
-            continue
-        if item["type"] == "extra_forbidden":
-            allowed = _fields_at(model, location[:-1])
-            message = f"no field {quote(location[-1])} here{nearest(str(location[-1]), allowed)}"
-            problems.setdefault(pointer, Problem(pointer, "unknown_field", message))
-        elif item["type"] == "missing":
-            problems.setdefault(pointer, Problem(pointer, "missing", f"'{location[-1]}' is missing"))
-        else:
-            message = sentence(item["msg"].removeprefix("Value error, "))
-            problems.setdefault(pointer, Problem(pointer, "invalid", message))
-    return list(problems.values())
-
-
-def sentence(message: str) -> str:
-    """Pydantic's message in the manner of ours."""
-    message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
-    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
-        message = message.replace(theirs, ours)
-    return (
-        message.replace("a integer", "a whole number").replace("a string", "text").replace("a tuple", "a list").strip()
-    )
-
-
-def _without_union_branches(location: tuple[int | str, ...], *, is_name: bool) -> tuple[int | str, ...]:
-    """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none.
-
-    Where the last part is a name that a user wrote, it stays, however it looks.
-    """
-    last = len(location) - 1
-    return tuple(
-        part
-        for index, part in enumerate(location)
-        if (is_name and index == last) or not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
-    )
-
-
-def _fields_at(model: type[Document], location: tuple[int | str, ...]) -> list[str]:
-    kinds: dict[str, type[Document]] = {
-        "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
-        "canary": CanarySpec,
-    }  # fmt: skip
-    return list((kinds.get(str(location[0]), model) if location else model).model_fields)
-
-
-def pointer_of(parts: tuple[int | str, ...]) -> str:
-    """JSON pointer (RFC 6901) of a location; a part that could deceive is replaced by `(unprintable)`."""
-    safe = (quote(part).strip("'") for part in parts)
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in safe)

@@ -26,8 +26,8 @@ from typing import Any
 
 from ablate.plan import plan_document
 from ablate.pool import WORKER_ENVIRONMENT, child_environment
+from ablate.reading import read_document
 from ablate.runner import run_trial
-from ablate.study import read_document
 from ablate.trial import Outcome, Trial
 
 STUDY = Path(__file__).parent.parent / "studies" / "table05.toml"

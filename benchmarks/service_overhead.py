@@ -29,7 +29,7 @@ from typing import Any
 
 from ablate.datasets import data_root
 from ablate.plan import plan_document
-from ablate.study import read_document
+from ablate.reading import read_document
 from benchmarks.pool_overhead import time_trials
 from tests.service.running import Running, install_task, serving
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 from ablate.cli import HOLES, AsJson, Cpus, Gpus, Seeds, app, asked_resources
 from ablate.errors import AblateError
-from service.connect import Url, connected, show
+from service.connect import Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
     from service.client import Client
@@ -48,7 +48,8 @@ def paper(
     """Submit tables of the paper to the service, one study a table.
 
     All of them are queued, or none where anything is wrong with one. Rows that tables share are trained once, and what
-    is known is not trained again. What would take more than a day of one GPU is shown with an estimate (arithmetic, not
+    is known is not trained again. Data sets that this machine's own service misses are fetched first, where they can
+    be. What would take more than a day of one GPU is shown with an estimate (arithmetic, not
     a measurement) and asks first; without a terminal it wants --yes.
 
     \b
@@ -68,9 +69,10 @@ def paper(
     body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority, "resources": resources}
     with connected(url) as client:
         plan = client.post("/paper/plan", body)
-        _tell_warnings(plan)
+        _tell_warnings(plan, is_own=is_own(client))
         if plan["needs_confirmation"]:
             _confirm(plan, is_confirmed=yes)
+        fetch_missing(client, _datasets(plan))
         answer = client.post("/paper", body | {"confirm": bool(plan["needs_confirmation"])}, is_repeatable=True)
         if wait:
             raise typer.Exit(_wait(client, [study["id"] for study in answer["items"]], as_json=as_json))
@@ -106,35 +108,39 @@ def _line(item: Mapping[str, Any]) -> str:
     return f"{item['id']:<4} {item['rows']:>2} rows  {item['question']}  ({', '.join(item['scales'])})"
 
 
-def _tell_warnings(plan: Mapping[str, Any]) -> None:
-    """Each warning once, with the tables that it is about."""
+def _tell_warnings(plan: Mapping[str, Any], *, is_own: bool) -> None:
+    """Each warning once, with the tables that it is about.
+
+    Where the service is this machine's own, data that it misses will be fetched, which says so itself; of data that
+    cannot be, it is told where it was looked for: the service tells no paths.
+    """
     tables: dict[str, list[str]] = {}
     for table in plan["items"]:
         for warning in table["warnings"]:
-            tables.setdefault(warning["message"], []).append(table["id"])
+            if not (is_own and warning["code"] == "no_data"):
+                tables.setdefault(warning["message"], []).append(table["id"])
     for message, ids in tables.items():
         typer.echo(f"warning: {', '.join(dict.fromkeys(ids))}: {message}", err=True)
-    for text in _missing_data(plan):
+    for text in _not_to_be_fetched(plan) if is_own else ():
         typer.echo(f"on this machine: {text}", err=True)
 
 
-def _missing_data(plan: Mapping[str, Any]) -> list[str]:
-    """Of each data set that the service misses, what this machine says of it; the service tells no paths."""
-    from ablate.datasets import get_path
-    from ablate.errors import DataError
+def _datasets(plan: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(name for table in plan["items"] for name in table["datasets"]))
 
-    texts = []
-    for name in dict.fromkeys(
-        name
-        for table in plan["items"]
-        if any(warning["code"] == "no_data" for warning in table["warnings"])
-        for name in table["datasets"]
-    ):
-        try:
-            get_path(name)
-        except DataError as error:
-            texts.append(str(error))
-    return texts
+
+def _not_to_be_fetched(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Of each data set that is missing here and that nobody can fetch, what is missing."""
+    from ablate.datasets import find, get_path
+    from ablate.errors import DataError
+    from ablate.fetching import can_fetch
+
+    for name in _datasets(plan):
+        if find(name) is None and not can_fetch(name):
+            try:
+                get_path(name)
+            except DataError as error:
+                yield str(error)
 
 
 def _confirm(plan: Mapping[str, Any], *, is_confirmed: bool) -> None:

@@ -67,7 +67,7 @@ def add(
     Several study files make a schedule each, named NAME-STUDY after the study in the file: all of them are added, or
     none where one is refused. The same command again changes nothing, and adds what a broken connection left out.
     """
-    from ablate.study import read_document
+    from ablate.reading import read_document
 
     common = {
         "cron": cron, "tz": tz, "mode": mode, "scale": scale, "seeds": seeds, "missed": missed, "overlap": overlap,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from ablate.cli import (
     asked_resources,
     chosen_columns,
 )
-from service.connect import StudyId, Url, connected, show
+from service.connect import StudyId, Url, connected, fetch_missing, show
 
 if TYPE_CHECKING:
     from service.client import Client
@@ -42,8 +43,11 @@ def submit(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post a study to the service. Prints its id."""
-    from ablate.study import read_document
+    """Post a study to the service. Prints its id.
+
+    Data sets that this machine's own service misses are fetched first, where they can be.
+    """
+    from ablate.reading import read_document
 
     resources = asked_resources(cpus, gpus) or None
     body = {
@@ -51,12 +55,28 @@ def submit(
         "fresh": fresh,
     }  # fmt: skip
     with connected(url) as client:
-        answer = client.post("/studies", body, is_repeatable=True)
+        answer = _post(client, body)
         for warning in answer["warnings"]:
             typer.echo(f"warning: {warning['message']}", err=True)
         if wait:
             raise typer.Exit(_wait(client, answer["id"], as_json=as_json))
         show(answer, as_json, answer["id"])
+
+
+def _post(client: Client, body: Mapping[str, Any]) -> Any:
+    """The study as the service stored it, once the data that it misses have come."""
+    from ablate.errors import StudyError
+    from ablate.plan import plan_document
+
+    try:
+        return client.post("/studies", body, is_repeatable=True)
+    except StudyError as refusal:
+        if any(problem.code != "no_data" for problem in refusal.problems):
+            raise
+        plan = plan_document(body["study"], scale=body["scale"], seeds=body["seeds"])
+        if not fetch_missing(client, plan.datasets):
+            raise
+        return client.post("/studies", body, is_repeatable=True)
 
 
 @app.command("list")

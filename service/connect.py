@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +39,37 @@ def connected(url: str | None) -> Iterator[Client]:
     address = url or find_address(read_settings().home) or "http://127.0.0.1:8080"
     with Client(address, os.environ.get("ABLATE_API_KEY")) as client:
         yield client
+
+
+def is_own(client: Client) -> bool:
+    """Whether it is the service of this state directory, which looks for data sets where this command does."""
+    from service.address import find_address
+    from service.settings import read_settings
+
+    return find_address(read_settings().home) == client.url
+
+
+def fetch_missing(client: Client, names: Iterable[str]) -> bool:
+    """Fetch data sets that this machine's own service misses, as `ablate run` does at the desk, saying so.
+
+    Args:
+        client: of a service; where it is another machine's or state directory's, nothing is fetched.
+        names: of data sets; those that are here, or that nobody can fetch, are left alone.
+
+    Returns:
+        Whether anything was fetched.
+
+    Raises:
+        DataError: a name is unknown, or fetching failed; every way tried is listed.
+    """
+    from ablate import datasets, fetching
+
+    if not is_own(client):
+        return False
+    missing = [name for name in names if fetching.can_fetch(name) and datasets.find(name) is None]
+    for name in missing:
+        fetching.fetch(name, lambda line: typer.echo(line, err=True))
+    return bool(missing)
 
 
 def show(answer: Any, as_json: bool, otherwise: Any) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.plan import plan_document
-from ablate.study import Study, parse_json, parse_toml, read_document, with_resources
+from ablate.reading import parse_json, parse_toml, read_document
+from ablate.study import Study, with_resources
 
 STUDIES = sorted((Path(__file__).parent.parent / "studies").glob("*.toml"))
 

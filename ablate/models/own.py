@@ -7,7 +7,8 @@ in a forward, so that each call site has a readable name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,14 @@ from torch import Tensor, nn
 
 Stream = Callable[[str], torch.Generator]
 """Gives a fresh generator on the CPU for a stream's name, such as `init/layer1.0.conv1`."""
+
+
+@contextmanager
+def drawing_from(stream: Stream, name: str) -> Iterator[None]:
+    """Let torch's default generator on the CPU draw inside what the stream of that name gives; then it is as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**63 - 1, (1,), generator=stream(name))))
+        yield
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.features import Features, build_features
-from ablate.models.own import Stream
+from ablate.models.own import Stream, drawing_from
+from ablate.models.scene_network import SceneNetwork
 from ablate.scene_recipes import SegmentRecipe
 
 BINS = (1, 2, 3, 6)
@@ -64,7 +65,7 @@ def check_network(recipe: SegmentRecipe) -> None:
         )
 
 
-class PSPNet(nn.Module):
+class PSPNet(SceneNetwork):
     """The segmenter.
 
     Args:
@@ -75,27 +76,14 @@ class PSPNet(nn.Module):
     """
 
     def __init__(self, features: Features, recipe: SegmentRecipe, num_classes: int, stream: Stream) -> None:
-        super().__init__()
-        self.backbone = features.network
+        super().__init__(features, recipe)
         last, earlier = features.channels["C5"], features.channels["C4"]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**63 - 1, (1,), generator=stream("init/pspnet"))))
+        with drawing_from(stream, "init/pspnet"):
             self.pyramid = PooledPyramid(last)
             self.head = _build_head(2 * last, recipe.pyramid_channels, num_classes, recipe.dropout)
             self.aux = None
             if recipe.aux_weight:
                 self.aux = _build_head(earlier, max(earlier // len(BINS), 1), num_classes, recipe.dropout)
-        is_frozen = recipe.freeze_norm and recipe.backbone is not None
-        self.frozen = [part for part in self.backbone.modules() if is_frozen and isinstance(part, nn.BatchNorm2d)]
-        for norm in self.frozen:
-            norm.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> PSPNet:
-        """See `nn.Module.train`; frozen normalisations stay in evaluation mode."""
-        super().train(mode)
-        for norm in self.frozen:
-            norm.eval()
-        return self
 
     def forward(self, images: Tensor) -> Scores:
         """Images (B, 3, H, W) to the logits of their pixels."""

@@ -21,7 +21,8 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 from torchvision.ops.misc import Conv2dNormActivation
 
 from ablate.models.features import Features
-from ablate.models.own import Stream
+from ablate.models.own import Stream, drawing_from
+from ablate.models.scene_network import SceneNetwork
 from ablate.scene_recipes import DetectRecipe
 
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
@@ -64,7 +65,7 @@ class Found(NamedTuple):
     scores: Tensor
 
 
-class RetinaNet(nn.Module):
+class RetinaNet(SceneNetwork):
     """The detector.
 
     Args:
@@ -75,24 +76,12 @@ class RetinaNet(nn.Module):
     """
 
     def __init__(self, features: Features, recipe: DetectRecipe, num_classes: int, stream: Stream) -> None:
-        super().__init__()
-        self.backbone = features.network
+        super().__init__(features, recipe)
         self.strides = _strides(features)
         self.anchors = build_anchors(recipe.anchor_px)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**63 - 1, (1,), generator=stream("init/retinanet"))))
+        with drawing_from(stream, "init/retinanet"):
             self.pyramid = _build_pyramid(list(features.channels.values()), recipe.pyramid_channels)
             self.head = _build_head(recipe, num_classes)
-        self.frozen = _norms(self.backbone) if recipe.freeze_norm and recipe.backbone else []
-        for norm in self.frozen:
-            norm.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> RetinaNet:
-        """See `nn.Module.train`; frozen normalisations stay in evaluation mode."""
-        super().train(mode)
-        for norm in self.frozen:
-            norm.eval()
-        return self
 
     def forward(self, images: Tensor) -> Predictions:
         """Images (B, 3, H, W) to what is said of every anchor."""
@@ -206,7 +195,3 @@ def _build_head(recipe: DetectRecipe, num_classes: int) -> nn.Module:
             if block[0].bias is not None:  # the last ones keep theirs: a prior of 0.01 for every class
                 nn.init.zeros_(block[0].bias)
     return head
-
-
-def _norms(backbone: nn.Module) -> list[nn.Module]:
-    return [part for part in backbone.modules() if isinstance(part, nn.BatchNorm2d)]

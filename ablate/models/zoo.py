@@ -6,7 +6,6 @@ depends on the trial's seed and the network's name alone.
 
 from __future__ import annotations
 
-import importlib.util
 from types import ModuleType
 from typing import Any
 
@@ -17,10 +16,10 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError, nearest, quote
 from ablate.models.mobilenet import build_mobilenet
-from ablate.models.own import Options, OwnNetwork, Stream, initialise
+from ablate.models.own import Options, OwnNetwork, Stream, drawing_from, initialise
 from ablate.models.resnet import build_resnet
 from ablate.models.shufflenet import build_shufflenet
-from ablate.recipe import OWN_NETWORKS, NetworkFields, TrainingFields
+from ablate.recipe import NetworkFields, TrainingFields
 
 WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 TORCHVISION_OPTIONS: dict[str, dict[str, Any]] = {
@@ -47,21 +46,11 @@ def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn
         return _build_own(recipe, num_classes, dropout, stream)
     library, _, name = recipe.model.partition("/")
     build = {"torchvision": _build_torchvision, "timm": _build_timm}[library]
-    seed = int(torch.randint(2**63 - 1, (1,), generator=stream(f"init/{recipe.model}")))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawing_from(stream, f"init/{recipe.model}"):
         network = build(name, num_classes)
     if dropout:
         _put_dropout(network, recipe.model, num_classes, dropout)
     return network.train()
-
-
-def list_networks() -> list[str]:
-    """Every name that `build_network` knows: ours, torchvision's for classification, and timm's if it is installed."""
-    foreign = [f"torchvision/{name}" for name in _torchvision_names()]
-    if importlib.util.find_spec("timm") is not None:
-        foreign += [f"timm/{name}" for name in _import_timm().list_models()]
-    return [*OWN_NETWORKS, *foreign]
 
 
 class HeadDropout:

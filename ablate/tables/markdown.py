@@ -10,16 +10,16 @@ from ablate.tables.columns import Column
 from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# What could begin an entity or a tag; a lone `&` or `>` is neither, and stays readable in a terminal.
+MARKUP = re.compile(r"&(?=#?[A-Za-z0-9]+;)|<")
+ENTITIES = {"&": "&amp;", "<": "&lt;"}
 # An underscore inside a word (`leaky_relu`) is no emphasis and stays readable.
 SPECIAL = re.compile(r"[\\|`*\[\]~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    line = " ".join(text.split())
-    for character, entity in ENTITIES.items():
-        line = line.replace(character, entity)
+    line = MARKUP.sub(lambda match: ENTITIES[match[0]], " ".join(text.split()))
     return SPECIAL.sub(lambda match: "\\" + match[0], line)
 
 
@@ -35,9 +35,9 @@ def render_markdown(table: Table, columns: Sequence[Column], notes: Sequence[str
 
 
 def _paragraph(text: str) -> str:
-    """Escaped text whose start is not taken for a list, a rule or a heading."""
+    """Escaped text whose start is not taken for a list, a rule, a heading or a quotation."""
     line = escape_markdown(text)
-    return re.sub(r"^(\d+)([.)])|^([-+=])", lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", line)
+    return re.sub(r"^(\d+)([.)])|^([-+=>])", lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", line)
 
 
 def _grid(table: Table, columns: Sequence[Column]) -> str:

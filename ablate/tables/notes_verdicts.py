@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ablate.statistics.agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.sentences import MINUS, equals_p, format_p
 from ablate.tables.table import Cell, Table, TableRow
@@ -147,15 +148,21 @@ def _agreements(table: Table) -> Iterator[str]:
         said = family.agreement.text
         yield f"agreement with the printed differences at scale {table.scale or 'base'}{group}: {said}"
         yield f"order of the rows{group}: {family.agreement.rank}; {family.agreement.pairs}"
+    if any(_has_no_claim(row.cells[table.metric]) for row in table.rows):
+        by_chance = f"one below {NOISE_FACTOR:g} sd of our paired differences, as single runs give by chance"
+        yield f"no claim: the print has no difference, or {by_chance}"
     against = [row.label for row in table.rows if _is_decided_against(row.cells[table.metric])]
     if against:
         yield f"decided the other way than printed, where the print is within our noise and no claim: {named(against)}"
 
 
+def _has_no_claim(cell: Cell) -> bool:
+    return cell.agreement is not None and cell.agreement.word == NO_CLAIM
+
+
 def _is_decided_against(cell: Cell) -> bool:
-    found = cell.agreement
-    is_decided = cell.decision in ("better", "worse")
-    return is_decided and found is not None and found.word == "no claim" and found.direction == "differs"
+    is_decided, found = cell.decision in ("better", "worse"), cell.agreement
+    return is_decided and found is not None and _has_no_claim(cell) and found.direction == "differs"
 
 
 def _effects(table: Table) -> Iterator[str]:

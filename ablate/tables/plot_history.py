@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 
 from ablate.tables import canvas
 from ablate.tables.history import History, HistoryAlarm, HistoryRow, alarm_sentence
-from ablate.tables.history_markdown import history_decimals
+from ablate.tables.words import decimals_of
 
 WIDTH_IN, PANEL_IN = 4.1, 1.55
 TITLE_CHARACTERS, TITLE_PT, LABEL_PT = 46, 10, 8.5
@@ -93,10 +93,16 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
         if alarm.changed_at != alarm.at:
             _mark(axes, alarm.changed_at, CHANGED)
         _mark(axes, alarm.at, _look(alarm))
-    axes.set_title(canvas.printable(_title(row, history_decimals(history))), fontsize=LABEL_PT)
+    axes.set_title(canvas.printable(_title(row, _decimals_of(history))), fontsize=LABEL_PT)
     axes.grid(axis="y", color=canvas.FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(x=0.03, y=0.12)
+
+
+def _decimals_of(history: History) -> int:
+    """Decimals that show two digits of the typical half interval of a firing's mean."""
+    ends = [(point.low, point.high) for row in history.rows for point in row.points]
+    return decimals_of((high - low) / 2 for low, high in ends if low is not None and high is not None)
 
 
 def _title(row: HistoryRow, decimals: int) -> str:

@@ -60,10 +60,13 @@ class Ranks:
         """Give every rank the mean of the running statistics, in place.
 
         They differ where each rank normalises by itself (`norm_batch`). They are linear in the statistics of the
-        steps, so it makes no difference when the mean is taken, if only before anybody reads them.
+        steps, so it makes no difference when the mean is taken, if only before anybody reads them. Modules in
+        evaluation mode keep theirs: frozen norms, of which the mean over three ranks would round.
         """
         if self.count > 1:
-            for buffer in network.buffers():
+            training = (part for part in network.modules() if part.training)
+            buffers = {id(buffer): buffer for part in training for buffer in part.buffers(recurse=False)}
+            for buffer in buffers.values():
                 if buffer.is_floating_point():
                     self.mean(buffer)
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, collecting
 from ablate.plan import plan_document
-from ablate.study import parse_json
+from ablate.reading import parse_json
 from ablate.trial import canonical_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext

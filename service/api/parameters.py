@@ -12,7 +12,8 @@ from pydantic import AfterValidator
 from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, nearest, quote
-from ablate.study import NAME, pointer_of
+from ablate.findings import pointer_of
+from ablate.study import NAME
 from service.context import Context
 from service.errors import NotFoundError
 from service.shapes import StudyState, TrialState

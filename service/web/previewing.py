@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.errors import Problem, StudyError
-from ablate.study import parse_json, parse_toml
+from ablate.reading import parse_json, parse_toml
 from service import submitting
 from service.api.body import in_study, read_submission, refuse_unstorable
 from service.api.problems import Refusal, publishable

@@ -10,8 +10,8 @@ from torch import nn
 
 from ablate.errors import SiteError
 from ablate.models.surgery import build
-from ablate.models.zoo import build_network, list_networks
-from ablate.recipe import OWN_NETWORKS, ClassifyRecipe
+from ablate.models.zoo import build_network
+from ablate.recipe import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 stream = Streams(0).on_cpu
@@ -28,13 +28,6 @@ def test_an_unknown_name_is_answered_with_the_nearest(model: str, near: str):
 def test_networks_that_do_not_classify_are_unknown():
     with pytest.raises(SiteError, match="no classification network"):
         build_network(ClassifyRecipe(model="torchvision/fcn_resnet50"), 10, stream)
-
-
-def test_the_list_has_our_networks_first_and_those_of_torchvision():
-    names = list_networks()
-    assert tuple(names[: len(OWN_NETWORKS)]) == OWN_NETWORKS
-    assert {"torchvision/resnet18", "torchvision/convnext_tiny"} <= set(names)
-    assert "torchvision/raft_small" not in names
 
 
 def test_a_foreign_network_depends_on_the_seed_alone_and_leaves_the_global_generator():

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from itertools import combinations
 
 import pytest
 
 from ablate.errors import TableError
+from ablate.tables import canvas
 from ablate.tables.build import build_table
 from ablate.tables.gains import ACTIVATIONS, TASKS, collect_gains
+from ablate.tables.plot_gains import draw_gains
 from ablate.tables.plots import plot_gains
 from ablate.tables.published import load_published
 
@@ -70,3 +73,14 @@ def test_the_same_gains_give_the_same_picture_with_and_without_tables(tables, se
         assert plot_gains(gains, "mini", "png").startswith(b"\x89PNG")
     with pytest.raises(TableError, match="no plot format 'gif'; allowed: svg, png"):
         plot_gains([], "mini", "gif")
+
+
+def test_no_two_texts_of_the_picture_lie_over_each_other(tables):
+    near = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4))
+    far = tables("map_pct", "resnet50 / ", (24.0, 32.0, 33.0, 34.0))
+    with canvas.drawing():
+        figure = draw_gains(collect_gains({"T1": near, "T3": far}, load_published()), "mini")
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
+    assert len(boxes) > 12
+    assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)]

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from ablate.errors import TableError
 from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
+from ablate.tables.markdown import escape_markdown
 from ablate.tables.published import load_published
 from ablate.tables.render import FORMATS, render
 from ablate.tables.words import number, places_of, places_within
@@ -24,6 +25,7 @@ HOSTILE = (
     "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
     "-1", "@sum", "*bold* `code` [link](http://x.y)", "{braces} ~tilde^ #hash", "ä ß × → ± 中文 α ½ 🙂", "w" * 200,
     "[1] first", "* star", "quote \" and ' -- ''", "javascript:&lt;b&gt;",
+    "> quoted", "a > b & c", "&#60;b&#62; &copy;",
 )  # fmt: skip
 MEASURED = Measured(
     inference_ms_1=1.5, inference_ms_32=20.0, rounds=30, is_folded=True, peak_memory_bytes=2**29, device="cpu"
@@ -336,6 +338,11 @@ def test_hostile_labels_survive_markdown(hostile):
     assert "<script" not in text
     rendered = MarkdownIt("commonmark").enable("table").render(text)
     assert not {"a", "code", "em", "ol", "b", "i"} & set(Cells(rendered).tags)
+
+
+def test_a_lone_sign_stays_readable_in_markdown():
+    assert escape_markdown("effects > 1.9 sd & more") == "effects > 1.9 sd & more"
+    assert escape_markdown("<b> &lt; &#60;") == "&lt;b> &amp;lt; &amp;\\#60;"
 
 
 def test_hostile_labels_survive_html(hostile):

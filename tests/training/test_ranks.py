@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import distributed, nn
 from torchvision.ops import StochasticDepth
 
 from ablate.errors import DataError, TrialError
@@ -106,6 +107,35 @@ def test_a_trial_goes_on_with_other_ranks_norm_batch_does_not_depend_on_them_and
     assert went_on[:3] == curve[:3], "read from the checkpoint"
     assert went_on == pytest.approx(curve, rel=ROUNDING)
     check_equal(tmp_path / "whole", parts)
+
+
+def average_as(ranks: Ranks, network: nn.Module, folder: Path) -> None:
+    """One of several processes that average; each has moved the statistics of its own way."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    store = f"file://{folder / 'store'}"
+    distributed.init_process_group("gloo", init_method=store, rank=ranks.rank, world_size=ranks.count)
+    network[1].running_mean += ranks.rank
+    ranks.average_statistics(network)
+    torch.save(network.state_dict(), folder / f"{ranks.rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_three_ranks_average_what_moved_and_leave_frozen_norms_as_they_are_to_the_last_bit(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.BatchNorm2d(64), nn.BatchNorm2d(64))
+    for norm in network:
+        norm.running_mean.uniform_(generator=torch.Generator().manual_seed(0))
+    network[0].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    context = multiprocessing.get_context("fork")
+    ranks = [context.Process(target=average_as, args=(Ranks(rank, 3), network, tmp_path)) for rank in range(3)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    assert [process.exitcode for process in ranks] == [0, 0, 0]
+    for after in (torch.load(tmp_path / f"{rank}.pt") for rank in range(3)):
+        assert all(torch.equal(after[name], value) for name, value in before.items() if name.startswith("0."))
+        torch.testing.assert_close(after["1.running_mean"], before["1.running_mean"] + 1)
 
 
 def test_a_rank_that_is_killed_ends_the_trial_and_the_others(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from ablate.cli import status_of
 from ablate.paper import list_tables
 from ablate.trial import Outcome
 from service import cli
+from service.address import told
 from service.api.examples import PAPERS
 from service.context import Context, open_context
 from service.dispatch.base import Heard, Ticket
@@ -29,6 +31,7 @@ from service.scheduler import Scheduler
 from service.settings import Settings
 from tests.service.api.conftest import Here, calling, serving
 
+ROOT = Path(__file__).parents[3]
 PAPER = "/api/v1/paper"
 ELSEWHERE = "ray://elsewhere:10001"
 """A cluster whose machines may have the data; nothing connects to it here."""
@@ -195,6 +198,49 @@ def test_the_command_prints_a_line_a_table_and_what_all_are(
     assert total == "11 rows, 22 trials, 20 distinct, 0 known"
     assert f"ablate watch {newest[0]}" in said.err
     assert "warning: T7: 2 seeds" in said.err
+
+
+@pytest.fixture
+def own(desk: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a service of this machine and state directory that has no data."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("ABLATE_HOME", str(home))
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    context = replace(open_context(Settings(home=home, tracking_uri="off")), costs=desk.costs)
+    with serving(context) as served, told(home, served.url):
+        yield served.url
+    context.store.close()
+
+
+def test_data_that_this_machines_own_service_misses_are_fetched(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(["paper", "T5", "--seeds", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "fashion-mnist: 4 files verified" in said
+    assert "ablate data fetch" not in said
+    shutil.rmtree(tmp_path / "data")
+    assert status_of(["submit", str(ROOT / "studies/table07.toml"), "--seeds", "1"]) == 0
+    assert "fashion-mnist: 4 files verified" in capsys.readouterr().err
+
+
+def test_of_data_that_nobody_can_fetch_it_is_told_where_they_were_looked_for(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(["paper", "T5", "--scale", "paper", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert f"on this machine: data set 'imagenet': {tmp_path / 'data/imagenet/train'} cannot be listed" in said
+    assert "error: /tables/0: T5 (base.dataset): data set 'imagenet' is not on this machine" in said
+
+
+def test_nothing_is_fetched_for_a_service_of_another_state_directory(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "other"))
+    for command in (["paper", "T5"], ["submit", str(ROOT / "studies/table05.toml")]):
+        assert status_of([*command, "--seeds", "1", "--url", own]) == 2
+        assert "fetch it with: ablate data fetch fashion-mnist" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_command_gives_the_answer_as_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:

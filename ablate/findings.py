@@ -1,0 +1,71 @@
+"""Pydantic's errors as problems of a document: a pointer to the place, a stable code, a sentence in our manner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from ablate.errors import Problem, nearest, quote
+
+Location = tuple[int | str, ...]
+
+
+def problems_of(
+    error: ValidationError, model: type[BaseModel], parts: Mapping[str, type[BaseModel]], *, skip: Collection[str] = ()
+) -> list[Problem]:
+    """A pydantic error as problems: pointers for places, one problem a place, the nearest name for a typo.
+
+    Args:
+        error: of validating a document as `model`.
+        model: class of the document.
+        parts: classes of what stands in its fields, by the field's name; without one, `model`'s names are offered.
+        skip: pointers to parts of which nothing further is said.
+    """
+    problems: dict[str, Problem] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        is_name = item["type"] in ("extra_forbidden", "missing")
+        location = _without_union_branches(item["loc"], is_name=is_name)
+        pointer = pointer_of(location)
+        if any(pointer == place or pointer.startswith(place + "/") for place in skip):
+            continue
+        if item["type"] == "extra_forbidden":
+            owner = parts.get(str(location[0]), model) if len(location) > 1 else model
+            message = f"no field {quote(location[-1])} here{nearest(str(location[-1]), owner.model_fields)}"
+            problems.setdefault(pointer, Problem(pointer, "unknown_field", message))
+        elif item["type"] == "missing":
+            problems.setdefault(pointer, Problem(pointer, "missing", f"'{location[-1]}' is missing"))
+        else:
+            message = sentence(item["msg"].removeprefix("Value error, "))
+            problems.setdefault(pointer, Problem(pointer, "invalid", message))
+    return list(problems.values())
+
+
+def sentence(message: str) -> str:
+    """Pydantic's message in the manner of ours."""
+    message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
+    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
+        message = message.replace(theirs, ours)
+    return (
+        message.replace("a integer", "a whole number").replace("a string", "text").replace("a tuple", "a list").strip()
+    )
+
+
+def pointer_of(parts: Location) -> str:
+    """JSON pointer (RFC 6901) of a location; a part that could deceive is replaced by `(unprintable)`."""
+    safe = (quote(part).strip("'") for part in parts)
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in safe)
+
+
+def _without_union_branches(location: Location, *, is_name: bool) -> Location:
+    """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none.
+
+    Where the last part is a name that a user wrote, it stays, however it looks.
+    """
+    last = len(location) - 1
+    return tuple(
+        part
+        for index, part in enumerate(location)
+        if (is_name and index == last) or not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
+    )
