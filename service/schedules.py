@@ -1,6 +1,6 @@
 """Schedules from outside: added, shown, changed, removed, triggered, acknowledged. Every change is one transaction.
 
-`service.firing` makes them fire. The clock is handed in, since what comes next depends on it.
+`service.scheduling.firing` makes them fire. The clock is handed in, since what comes next depends on it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError, collecting
 from ablate.trial import Repetition
-from service import launching, studies
+from service import studies
 from service.context import Context
 from service.errors import ConflictError
-from service.firing_shapes import FiringView
-from service.instants import check_cron, check_zone, due_time, next_instant
 from service.planning import prepare
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.schedule_views import view_firing, view_schedule
+from service.scheduling import launching
+from service.scheduling.firing_shapes import FiringView
+from service.scheduling.instants import check_cron, check_zone, due_time, next_instant
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.scheduling.views import view_firing, view_schedule
 from service.shapes import Page
 from service.store import alarms, firings
 from service.store import schedules as stored

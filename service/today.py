@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from service.context import Context
-from service.firing_shapes import AlarmView, NextFiring, ScheduledFiring, Today
-from service.schedule_views import is_stuck, next_text, view_firing
+from service.scheduling.firing_shapes import AlarmView, NextFiring, ScheduledFiring, Today
+from service.scheduling.views import is_stuck, next_text, view_firing
 from service.shapes import Finding, StudyView
 from service.store import alarms, firings, schedules, studies
 from service.store.board import find_machines

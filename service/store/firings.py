@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select, union_all, update
 
 from service.errors import NotFoundError
-from service.firing_shapes import Cause, FiringState, Kind
+from service.scheduling.firing_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
 from service.store.rows import memberships, studies
 from service.store.schedule_rows import HAPPENED, firings, schedules
@@ -30,7 +30,7 @@ SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A firing's row, with the id of its study; see `service.schedule_shapes.FiringView`.
+    """A firing's row, with the id of its study; see `service.scheduling.shapes.FiringView`.
 
     Attributes:
         reference: what a firing of verify is compared with.

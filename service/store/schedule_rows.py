@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from service.firing_shapes import CAUSES, FIRING_STATES, KINDS
-from service.schedule_shapes import MODES, WHEN_BUSY, WHEN_MISSED
+from service.scheduling.firing_shapes import CAUSES, FIRING_STATES, KINDS
+from service.scheduling.shapes import MODES, WHEN_BUSY, WHEN_MISSED
 from service.store.rows import BigId, UtcTime, metadata
 
 

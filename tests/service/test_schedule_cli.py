@@ -15,7 +15,7 @@ from ablate.cli import status_of
 from service import cli
 from service.cli_schedules import read_since
 from tests.service.running import Running, serving, until
-from tests.service.test_notifying import Mailbox, receiving
+from tests.service.scheduling.test_notifying import Mailbox, receiving
 
 INLINE = {"ABLATE_DISPATCHER": "inline", "ABLATE_TRACKING_URI": "off", "ABLATE_WORKERS": "1"}
 TASK = '''

@@ -19,9 +19,10 @@ import pytest
 from pydantic import SecretStr
 
 from ablate.errors import AblateError
-from service import notifying, serving
+from service import serving
 from service.context import Context
-from service.notifying import Notifying
+from service.scheduling import notifying
+from service.scheduling.notifying import Notifying
 from service.settings import read_settings
 from service.store import notices
 

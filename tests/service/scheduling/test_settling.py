@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from service import launching, studies
-from service.settling import settle
+from service import studies
+from service.scheduling import launching
+from service.scheduling.settling import settle
 from service.store import firings
 from service.store.rows import trials
 from tests.service.nights import DAY, MINUTE, MORNING, Nights

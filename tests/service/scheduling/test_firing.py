@@ -18,13 +18,14 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, event
 
 from ablate.errors import StudyError
-from service import firing, schedules
+from service import schedules
 from service.context import Context, open_context
-from service.instants import due_time, instants
-from service.launching import launch
-from service.schedule_shapes import ScheduleSpec
+from service.scheduling import firing
+from service.scheduling.instants import due_time, instants
+from service.scheduling.launching import launch
+from service.scheduling.settling import settle
+from service.scheduling.shapes import ScheduleSpec
 from service.settings import Settings
-from service.settling import settle
 from service.store import firings
 from service.store import schedules as stored
 from service.today import get_today

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 
 from ablate.errors import StudyError
 from service.context import Context
-from service.firing_shapes import FiringState
-from service.instants import due_time, find_latest, instants, next_instant
-from service.launching import launch
-from service.settling import settle
+from service.scheduling.firing_shapes import FiringState
+from service.scheduling.instants import due_time, find_latest, instants, next_instant
+from service.scheduling.launching import launch
+from service.scheduling.settling import settle
 from service.store import firings, notices, schedules
 from service.store.schedules import Schedule
 from service.store.session import Connection

@@ -1,4 +1,4 @@
-"""The documents of REST about schedules: what goes in, what comes out. `service.firing_shapes` has those
+"""The documents of REST about schedules: what goes in, what comes out. `service.scheduling.firing_shapes` has those
 about firings, `service.shapes` those about studies.
 
 Field names are part of the contract with users' scripts. Answers have no defaults: whoever builds one says it all.
@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from ablate.seeds import SeedCount
 from ablate.study import NAME, Label, StrictDocument
 from ablate.trial import Document
-from service.firing_shapes import AlarmView, FiringView
+from service.scheduling.firing_shapes import AlarmView, FiringView
 
 Mode = Literal["verify", "fresh"]
 Missed = Literal["coalesce", "skip", "all"]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ablate.progress import duration_text
-from service.firing_shapes import AlarmView, FiringView
-from service.instants import find_trouble, in_words, local_text
-from service.launching import Reference
-from service.schedule_shapes import ScheduleLinks, ScheduleView
+from service.scheduling.firing_shapes import AlarmView, FiringView
+from service.scheduling.instants import find_trouble, in_words, local_text
+from service.scheduling.launching import Reference
+from service.scheduling.shapes import ScheduleLinks, ScheduleView
 from service.store.firings import Firing
 from service.store.schedules import Schedule
 

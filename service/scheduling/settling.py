@@ -16,10 +16,10 @@ from ablate.repeats import compare_repeat, is_same_machine
 from ablate.rerun import DIFFERENT, EQUAL
 from ablate.tables.table import Table
 from ablate.trial import TrialRecord
-from service import alarming
 from service.context import Context
-from service.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
-from service.launching import Reference
+from service.scheduling import alarming
+from service.scheduling.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
+from service.scheduling.launching import Reference
 from service.shapes import StudyState
 from service.store import cells, firings, notices, schedules, studies
 from service.store.firings import SETTLED, Firing

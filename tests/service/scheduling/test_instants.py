@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import Problem, StudyError, collecting
-from service.instants import (
+from service.scheduling.instants import (
     check_cron,
     check_zone,
     due_time,
