@@ -7,15 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from ablate.datasets import data_root
 
 FILE = "service.json"
 
 
 @contextmanager
 def told(home: Path, url: str) -> Iterator[None]:
-    """Tell the commands of this machine the address, as long as the block runs."""
+    """Tell the commands of this machine the address and where data are looked for, as long as the block runs."""
     path = home / FILE
-    path.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    found = {"url": url, "pid": os.getpid(), "data": str(data_root().absolute())}
+    path.write_text(json.dumps(found), encoding="utf-8")
     try:
         yield
     finally:
@@ -24,9 +28,25 @@ def told(home: Path, url: str) -> Iterator[None]:
 
 def find_address(home: Path) -> str | None:
     """The address of the service that runs on a state directory; None where none does."""
+    found = _read(home)
+    return found["url"] if found else None
+
+
+def shares_data(home: Path, url: str) -> bool:
+    """Whether the service of a state directory is at an address, and looks for data sets where this process does."""
+    found = _read(home)
+    return found is not None and _place(found["url"]) == _place(url) and found["data"] == str(data_root().absolute())
+
+
+def _place(url: str) -> tuple[str | None, int | None]:
+    address = urlsplit(url)
+    return "127.0.0.1" if address.hostname == "localhost" else address.hostname, address.port
+
+
+def _read(home: Path) -> dict[str, str] | None:
     try:
         found = json.loads((home / FILE).read_text(encoding="utf-8"))
         os.kill(found["pid"], 0)
+        return {"url": str(found["url"]), "data": str(found["data"])}
     except (OSError, ValueError, KeyError):  # not there, torn by a crash, or its process is gone
         return None
-    return str(found["url"])

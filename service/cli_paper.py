@@ -74,7 +74,7 @@ def paper(
         _tell_warnings(plan, is_own=is_own(client))
         if plan["needs_confirmation"]:
             _confirm(plan, is_confirmed=yes)
-        fetch_missing(client, _datasets(plan))
+        fetch_missing(client, _missing(plan))
         answer = client.post("/paper", body | {"confirm": bool(plan["needs_confirmation"])}, is_repeatable=True)
         if wait:
             raise typer.Exit(_wait(client, [study["id"] for study in answer["items"]], as_json=as_json))
@@ -127,8 +127,10 @@ def _tell_warnings(plan: Mapping[str, Any], *, is_own: bool) -> None:
         typer.echo(f"on this machine: {text}", err=True)
 
 
-def _datasets(plan: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(name for table in plan["items"] for name in table["datasets"]))
+def _missing(plan: Mapping[str, Any]) -> list[str]:
+    """Data sets of the tables of which the service says that it misses some."""
+    tables = [table for table in plan["items"] if any(one["code"] == "no_data" for one in table["warnings"])]
+    return list(dict.fromkeys(name for table in tables for name in table["datasets"]))
 
 
 def _not_to_be_fetched(plan: Mapping[str, Any]) -> Iterator[str]:
@@ -137,7 +139,7 @@ def _not_to_be_fetched(plan: Mapping[str, Any]) -> Iterator[str]:
     from ablate.errors import DataError
     from ablate.fetching import can_fetch
 
-    for name in _datasets(plan):
+    for name in _missing(plan):
         if find(name) is None and not can_fetch(name):
             try:
                 get_path(name)

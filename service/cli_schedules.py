@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate.cli import HOLES, AsJson, Scale, Seeds, app
-from ablate.errors import AblateError, StudyError
+from ablate.errors import AblateError, Problem, StudyError
 from service.connect import Url, connected, show
 
 if TYPE_CHECKING:
@@ -74,11 +74,24 @@ def add(
         "jitter_s": jitter, "tolerance": tolerance,
     }  # fmt: skip
     documents = [read_document(path) for path in studies]
+    if len(studies) > 1:
+        _check_names(studies, documents)
     bodies = [{"name": own, "study": study, **common} for own, study in name_schedules(name, documents)]
     with connected(url) as client:
         answers = _add_all(client, bodies)
     lines = [f"{one['name']}: {one['cron_text']} ({one['tz']}); fires next {one['next_text']}" for one in answers]
     show(answers[0] if len(answers) == 1 else {"items": answers, "next": None}, as_json, "\n".join(lines))
+
+
+def _check_names(files: Sequence[Path], documents: Sequence[Any]) -> None:
+    """Several schedules are named after their studies, so each needs a name; one alone is the service's to refuse."""
+    problems = [
+        Problem("", "invalid", f"{path}: should be a study with a name, since its schedule is named NAME-STUDY")
+        for path, document in zip(files, documents, strict=True)
+        if not isinstance(document, dict) or not isinstance(document.get("name"), str)
+    ]
+    if problems:
+        raise StudyError(problems)
 
 
 def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -112,6 +125,11 @@ def _add_all(client: Client, bodies: Sequence[Mapping[str, Any]]) -> list[dict[s
                     client.delete(f"/schedules/{one['name']}")
             if len(bodies) > 1:
                 typer.echo(f"{body['name']} is refused, so none of the {len(bodies)} schedules is added", err=True)
+            raise
+        except AblateError:
+            if len(bodies) > 1:
+                text = f"{len(answers)} of {len(bodies)} schedules were added; the same command again adds the rest"
+                typer.echo(text, err=True)
             raise
     return answers
 

@@ -22,7 +22,7 @@ from ablate.cli import (
     asked_resources,
     chosen_columns,
 )
-from service.connect import StudyId, Url, connected, fetch_missing, show
+from service.connect import StudyId, Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
     from service.client import Client
@@ -67,13 +67,15 @@ def _post(client: Client, body: Mapping[str, Any]) -> Any:
     """The study as the service stored it, once the data that it misses have come."""
     from ablate.errors import StudyError
     from ablate.plan import plan_document
+    from service.settings import read_settings
 
     try:
         return client.post("/studies", body, is_repeatable=True)
     except StudyError as refusal:
-        if any(problem.code != "no_data" for problem in refusal.problems):
+        if not is_own(client) or any(problem.code != "no_data" for problem in refusal.problems):
             raise
-        plan = plan_document(body["study"], scale=body["scale"], seeds=body["seeds"])
+        limit = read_settings().max_trials
+        plan = plan_document(body["study"], scale=body["scale"], seeds=body["seeds"], max_trials=limit)
         if not fetch_missing(client, plan.datasets):
             raise
         return client.post("/studies", body, is_repeatable=True)

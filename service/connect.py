@@ -42,25 +42,25 @@ def connected(url: str | None) -> Iterator[Client]:
 
 
 def is_own(client: Client) -> bool:
-    """Whether it is the service of this state directory, which looks for data sets where this command does."""
-    from service.address import find_address
+    """Whether it is the service of this state directory, and looks for data sets where this command does."""
+    from service.address import shares_data
     from service.settings import read_settings
 
-    return find_address(read_settings().home) == client.url
+    return shares_data(read_settings().home, client.url)
 
 
 def fetch_missing(client: Client, names: Iterable[str]) -> bool:
     """Fetch data sets that this machine's own service misses, as `ablate run` does at the desk, saying so.
 
     Args:
-        client: of a service; where it is another machine's or state directory's, nothing is fetched.
+        client: of a service; where it is not this machine's own (`is_own`), nothing is fetched.
         names: of data sets; those that are here, or that nobody can fetch, are left alone.
 
     Returns:
         Whether anything was fetched.
 
     Raises:
-        DataError: a name is unknown, or fetching failed; every way tried is listed.
+        DataError: fetching failed; every way tried is listed.
     """
     from ablate import datasets, fetching
 

@@ -25,7 +25,8 @@ def guard_formula(text: str) -> str:
 
 def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:
     """The columns' plain fields, behind what the table is (study, scale, its states) and the row (group, label)."""
-    fields = [field for column in columns if column.name != "label" for field in column.fields]
+    shown = {field.header: field for column in columns if column.name != "label" for field in column.fields}
+    fields = list(shown.values())
     first = ["study", "scale", "provisional", "exploratory", "group", "label", "baseline"]
     last = ["published_source", "notes"] if table.published else ["notes"]
     out = io.StringIO(newline="")

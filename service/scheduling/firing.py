@@ -70,7 +70,7 @@ def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime)
             return
     text = f"schedule {schedule.name} cannot fire: {error}"
     with context.store.write() as connection:
-        is_news = notices.announce(connection, "missed", about, {"schedule": schedule.name, "sentence": text}, at)
+        is_news = notices.announce(connection, "stuck", about, {"schedule": schedule.name, "sentence": text}, at)
     if is_news:
         log.error("%s", text)
 

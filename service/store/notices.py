@@ -14,7 +14,7 @@ from service.store import firings as stored_firings
 from service.store.schedule_rows import deliveries, notices
 from service.store.sql import insert
 
-NoticeKind = Literal["drift", "holes", "missed", "finished", "disk"]
+NoticeKind = Literal["drift", "holes", "missed", "stuck", "finished", "disk"]
 CHANNELS = ("url", "command")
 
 

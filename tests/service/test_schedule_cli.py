@@ -167,6 +167,16 @@ def test_several_files_make_a_schedule_each_or_none(
         assert sorted(names()) == ["nightly-one", "nightly-two"]
 
 
+def test_a_file_that_is_no_study_with_a_name_is_refused_by_its_path(
+    study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ('["x"]', '{"seeds": 1}', '{"name": 5}'):
+        (tmp_path / "other.json").write_text(text)
+        command = ["schedule", "add", "nightly", "--cron", "0 2 * * *", study, str(tmp_path / "other.json")]
+        assert status_of(command) == 2
+        assert "other.json: should be a study with a name" in capsys.readouterr().err
+
+
 def test_two_files_of_one_study_are_refused(study: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--cron", "0 2 * * *", "--url", "http://127.0.0.1:1")
     assert status_of(["schedule", "add", "nightly", study, study, *options]) == 2

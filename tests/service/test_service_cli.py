@@ -24,7 +24,7 @@ import pytest
 
 from ablate.cli import status_of
 from service import cli, client
-from service.address import find_address, told
+from service.address import find_address, shares_data, told
 from service.client import Client, UnreachableError
 from tests.service.running import END_S, Running, install_task, serving, until
 
@@ -80,9 +80,13 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "ABLATE_WORKERS" in capsys.readouterr().err
 
 
-def test_the_address_is_told_as_long_as_the_service_lives(tmp_path: Path) -> None:
+def test_the_address_is_told_as_long_as_the_service_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with told(tmp_path, "http://127.0.0.1:1"):
         assert find_address(tmp_path) == "http://127.0.0.1:1"
+        assert shares_data(tmp_path, "http://localhost:1")
+        assert not shares_data(tmp_path, "http://127.0.0.1:2")
+        monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "elsewhere"))
+        assert not shares_data(tmp_path, "http://127.0.0.1:1")
     assert find_address(tmp_path) is None
     (tmp_path / "service.json").write_text(json.dumps({"url": "x", "pid": 2**22 + os.getpid()}))
     assert find_address(tmp_path) is None

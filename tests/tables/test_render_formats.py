@@ -340,6 +340,12 @@ def test_hostile_labels_survive_markdown(hostile):
     assert not {"a", "code", "em", "ol", "b", "i"} & set(Cells(rendered).tags)
 
 
+def test_a_plain_value_stands_once_in_csv_whichever_columns_show_it(table):
+    columns = ["params_without_norm", "params_and_printed", "published_params"]
+    (header, *_) = render(table, "csv", columns=columns).splitlines()
+    assert [header.split(",").count(name) for name in ("params_without_norm", "published_params")] == [1, 1]
+
+
 def test_a_lone_sign_stays_readable_in_markdown():
     assert escape_markdown("effects > 1.9 sd & more") == "effects > 1.9 sd & more"
     assert escape_markdown("<b> &lt; &#60;") == "&lt;b> &amp;lt; &amp;\\#60;"
