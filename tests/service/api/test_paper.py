@@ -233,7 +233,8 @@ def test_nothing_is_fetched_that_the_service_does_not_miss(
     home = tmp_path / "home"
     monkeypatch.setenv("ABLATE_HOME", str(home))
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
-    context = replace(open_context(desk.settings.model_copy(update={"home": home})), costs=desk.costs)
+    settings = Settings(home=home, tracking_uri="off", ray_address=ELSEWHERE)
+    context = replace(open_context(settings), costs=desk.costs)
     with serving(context) as served, told(home, served.url):
         assert status_of(["paper", "T5", "--seeds", "1"]) == 0
     context.store.close()
