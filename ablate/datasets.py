@@ -15,7 +15,7 @@ from pathlib import Path
 from ablate import registered, scene_sets
 from ablate.dataset_info import CATALOG, DatasetInfo
 from ablate.errors import DataError, nearest, quote
-from ablate.folders import Files, list_classes, list_split
+from ablate.folders import Files, count_classes, list_classes, list_split
 from ablate.members import PLACES, Member, find_fault, has_length
 from ablate.registered import Registered, find_registered
 from ablate.scene_sets import is_scenes
@@ -97,6 +97,9 @@ def find(name: str) -> Path | None:
         folder, members = place_of(name)
         return folder if all(has_length(folder / member.name, member) for member in members) else None
     folder = _folder_of(name)
+    if name == "imagenet":
+        has_all = all(count_classes(folder / part) == info.classes for part in ("train", "val"))
+        return folder if has_all else None
     return folder if folder.is_dir() else None
 
 

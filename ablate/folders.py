@@ -64,6 +64,14 @@ def list_classes(folder: Path) -> list[str]:
     return names
 
 
+def count_classes(folder: Path) -> int:
+    """How many class folders a folder holds; 0 where it cannot be listed."""
+    try:
+        return len(list_classes(folder))
+    except DataError:  # whoever needs the reason calls `list_classes`
+        return 0
+
+
 def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """The images in the folder of a class, by name, and the other files there.
 

@@ -15,8 +15,8 @@ DAMAGES = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError,
     RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
-"""What Pillow raises on files that are not what they seem: SyntaxError is its word for a broken PNG, RuntimeError that of
-the decoder of AVIF, and sizes that no image has end in the last two."""
+"""What Pillow raises on files that are not what they seem: SyntaxError is its word for a broken PNG, RuntimeError for a
+broken AVIF, and sizes that no image has end in the last two."""
 DEEP_MODES = ("I", "F")
 """Pillow's modes of grey values that are no bytes, `I;16` and its kin among them; it cuts them off at 255."""
 
@@ -25,7 +25,7 @@ def read_image(path: str) -> tuple[Image.Image, bytes]:
     """A whole image, in RGB, and the bytes of its file.
 
     Raises:
-        DataError: the file cannot be read, is no image, is damaged, or has grey values of more than 8 bits; it is named.
+        DataError: the file cannot be read, is no image, is damaged, or has grey values above 8 bits; it is named.
     """
     try:
         content = Path(path).read_bytes()
