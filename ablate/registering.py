@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablate.datasets import data_root, is_in_catalog
-from ablate.errors import DataError, quote
+from ablate.errors import DataError, RegistryError, quote
 from ablate.fetching import Progress, locked
 from ablate.folders import list_classes, list_images
 from ablate.images import read_image
@@ -237,7 +237,7 @@ def _write(found: Registered, entries: Sequence[Entry], replace: bool, progress:
     try:
         (root / "registered").mkdir(parents=True, exist_ok=True)
         with locked(root / "registered" / ".lock", progress):
-            before = find_registered(root, found.name)
+            before, is_damaged = _find_before(root, found.name, replace=replace)
             is_same = before is not None and before.fingerprint == found.fingerprint
             if before and not is_same and not replace:
                 raise DataError(
@@ -249,4 +249,14 @@ def _write(found: Registered, entries: Sequence[Entry], replace: bool, progress:
             write_registered(root, found, entries)  # also the same content: it may have moved, or have new times
     except OSError as error:
         raise DataError(f"cannot write to {root / 'registered'}: {error}; set ABLATE_DATA elsewhere") from error
-    return "unchanged" if is_same else "replaced" if before else "registered"
+    return "unchanged" if is_same else "replaced" if before or is_damaged else "registered"
+
+
+def _find_before(root: Path, name: str, *, replace: bool) -> tuple[Registered | None, bool]:
+    """What stands under a name, and whether it cannot be read; that is an error unless it may be replaced."""
+    try:
+        return find_registered(root, name), False
+    except RegistryError:
+        if not replace:
+            raise
+        return None, True

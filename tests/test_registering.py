@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from ablate.registering import register
 from tests.image_folders import write_folder, write_image
 
 COUNTS = {"cat": 12, "dog": 14}
+SMALL: dict[str, Any] = {
+    "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "resolution_px": 16, "steps": 2, "augment": "none",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -249,11 +253,98 @@ def test_the_content_enters_the_keys_of_registered_folders_and_of_nothing_else(f
     assert list(plan_document(study("digits")).trials) == digits
 
 
-def test_what_cannot_be_read_of_a_registration_is_an_error_of_the_study(folder: Path, root: Path) -> None:
+def cut_last_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def cut_lines(file: Path) -> None:
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-3]))
+
+
+def break_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"{nonsense\n")
+
+
+DAMAGED_FIRST = {
+    "cut json": lambda file: file.write_text("{"),
+    "empty": lambda file: file.write_bytes(b""),
+    "bytes": lambda file: file.write_bytes(b"\xff\xfe\n"),
+    "cut last line": cut_last_line,
+}
+DAMAGED_LATER = {
+    "cut lines": cut_lines,
+    "no json": break_line,
+    "no utf-8": lambda file: file.write_bytes(file.read_bytes() + b"\xff\xfe\n"),
+    "no entry": lambda file: file.write_bytes(file.read_bytes() + b"5\n"),
+}
+MEND = r"registered/pets.jsonl in the data folder is damaged .*: ablate data add pets FOLDER --replace"
+
+
+@pytest.mark.parametrize("damage", DAMAGED_FIRST.values(), ids=DAMAGED_FIRST)
+def test_a_damaged_registration_is_an_error_of_its_studies_alone_and_listed(
+    folder: Path, root: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("cats", folder)
+    register("pets", folder)
+    damage(root / "registered" / "pets.jsonl")
+    with pytest.raises(StudyError, match=MEND):
+        plan_document(study("pets"))
+    assert plan_document(study("cats")).datasets == (pin("cats"),)
+    with pytest.raises(DataError, match=r"no data set 'cat'; did you mean 'cats'"):
+        describe("cat")
+    assert [info.name for info in list_datasets()][-1] == "cats"
+    assert status_of(["data", "list"]) == 0
+    assert re.search(rf"\ncats +classify .* {folder}\npets .*{MEND}\n$", capsys.readouterr().out)
+    assert status_of(["data", "list", "--json"]) == 0
+    assert re.search(MEND, json.loads(capsys.readouterr().out)["damaged"]["pets"])
+
+
+@pytest.mark.parametrize("damage", (DAMAGED_FIRST | DAMAGED_LATER).values(), ids=DAMAGED_FIRST | DAMAGED_LATER)
+def test_a_damaged_registration_is_mended_by_the_command_that_its_error_names(
+    folder: Path, root: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("pets", folder)
+    damage(root / "registered" / "pets.jsonl")
+    with pytest.raises(DataError, match=MEND):
+        get_path("pets")
+    assert status_of(["data", "add", "cats", str(folder)]) == 0
+    assert status_of(["data", "add", "pets", str(folder), "--replace"]) == 0
+    assert len(list_files("pets", True)) == describe("pets").train_images
+
+
+def test_a_registration_that_cannot_be_read_is_replaced_only_if_asked(folder: Path, root: Path) -> None:
     register("pets", folder)
     (root / "registered" / "pets.jsonl").write_text("{")
-    with pytest.raises(StudyError, match=r"pets.jsonl cannot be read; register the folder again"):
-        plan_document(study("pets"))
+    with pytest.raises(DataError, match=MEND):
+        register("pets", folder)
+    assert register("pets", folder, replace=True).status == "replaced"
+
+
+def write_study(path: Path, dataset: str, **base: Any) -> str:
+    recipe = SMALL | {"dataset": dataset} | base
+    fields = "\n".join(f"{name} = {json.dumps(value)}" for name, value in recipe.items())
+    path.write_text(f'name = "s"\nseeds = 1\n[base]\n{fields}\n[[rows]]\nlabel = "A"\n')
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_folder_that_changed_or_is_gone_is_refused_once_before_anything_starts(
+    folder: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("pets", folder)
+    document, out = write_study(tmp_path / "s.toml", "pets"), tmp_path / "out"
+    touch(folder)
+    write_image(folder / "cat" / "00.jpg", 9)
+    assert status_of([command, document, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 1
+    assert f"{folder / 'cat' / '00.jpg'} is new since the folder was registered (and 1 more); register it" in said
+    shutil.move(folder, tmp_path / "moved")
+    assert status_of([command, document, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"error: data set 'pets': {folder} cannot be listed: No such file or directory; if it has moved: " in said
+    assert "ablate data add pets NEWPLACE" in said
+    assert not (out / "trials.jsonl").exists()
 
 
 def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,4 +362,4 @@ def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.
     assert f"{folder / 'cat' / '2.jpg'} is damaged" in capsys.readouterr().err
     shutil.rmtree(folder)
     assert status_of(["data", "list"]) == 0
-    assert "its folder is gone" in capsys.readouterr().out
+    assert "its folder is gone; if it has moved: ablate data add pets NEWPLACE" in capsys.readouterr().out
