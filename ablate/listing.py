@@ -183,7 +183,8 @@ def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_j
     )
     found = done.registered
     if as_json:
-        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, "others": done.others}
+        lists = {"others": done.others, "unused": done.unused, "flat": done.flat}
+        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, **lists}
         typer.echo(json.dumps(answer, indent=1))
         return
     for line in _sentences(done):
@@ -202,6 +203,10 @@ def _sentences(done: Registration) -> Iterator[str]:
     )
     numbers = (" ".join(f"{value:.4f}" for value in values) for values in (found.mean, found.std))
     yield "  mean {}, deviation {} (red, green, blue, on 0..1)".format(*numbers)
+    if done.flat:
+        yield f"  {', '.join(done.flat)}: all training pixels are the same or nearly, so nothing can be learnt of it"
+    if done.unused:
+        yield f"  {', '.join(done.unused)} is left out: beside train only {found.test_folder} is used"
     if found.duplicates:
         yield f"  {found.duplicates:,} test images are also training images, byte for byte: errors will look too low"
     if found.skipped:

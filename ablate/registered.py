@@ -1,4 +1,4 @@
-"""Registered folders of images: what `ablate data add` wrote down of them. `ablate.stamps` tells whether it still holds.
+"""Registered folders of images: what `ablate data add` wrote down of them. Whether it still holds: `ablate.stamps`.
 
 Each is one file below the data root, `registered/NAME.jsonl`: its first line says what is known of the whole, each
 further one is an image. The catalog (`ablate.datasets`) reads the first line alone. A folder's content has a
