@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from ablate.errors import Problem, StudyError, TableError, TrialError, nearest, quote
+from ablate.presets import preset_of
 from ablate.recipe import EXCLUSIVE, inapplicable_fields
 from ablate.statistics.power import describe_power
 from ablate.study import Study
@@ -89,6 +90,18 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
     if printed and unmatched:
         texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
         raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
+
+
+def check_presets(study: Study, rows: Sequence[Row]) -> None:
+    """The paper's text and its released code are two recipes: beside printed numbers one table has one of them."""
+    by_preset: dict[str, str] = {}
+    for row in rows if study.table.published else ():
+        if name := preset_of(row.recipe):
+            by_preset.setdefault(name, row.label)
+    if len(by_preset) > 1:
+        places = ", ".join(f"row {quote(label)} by '{name}'" for name, label in by_preset.items())
+        text = f"two recipes of the paper in one table: {places}; train all rows by one, or leave table.published out"
+        raise StudyError([Problem("/table/published", "mixed_presets", text)])
 
 
 def check_ranks(study: Study, rows: Sequence[Row]) -> None:

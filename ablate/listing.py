@@ -27,6 +27,7 @@ from ablate.reading import read_document
 from ablate.recipe import ClassifyRecipe
 from ablate.registering import Registration, register
 from ablate.tasks import get_task
+from ablate.trial import Cost
 from ablate.workers import slots
 
 
@@ -47,20 +48,16 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     show_warnings(console, plan)
 
 
+COUNTS = {
+    "params": "params", "params_without_norm": "without norm", "published_params": "printed",
+    "multiply_adds": "multiply-adds", "published_multiply_adds": "printed",
+}  # fmt: skip
+"""What `ablate check` shows of a row's cost; a column that nobody fills is left out."""
+
+
 def _show_check(answer: Mapping[str, Any]) -> None:
-    table = RichTable(box=None, pad_edge=False)
-    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
-    for heading in ("row", *groups, "sets", "params", "without norm", "multiply-adds"):
-        table.add_column(heading, overflow="fold", justify="right" if heading[0] in "pwm" else "left")
-    for row in answer["rows"]:
-        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
-        mark = " (baseline)" if row["baseline"] else ""
-        counts = [_engineering(row[name]) for name in ("params", "params_without_norm", "multiply_adds")]
-        table.add_row(
-            escape(row["label"] + mark), *([escape(row["group"] or "")] if groups else []), escape(sets), *counts
-        )
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+    console.print(_rows_of(answer))
     estimate = (
         "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
     )
@@ -73,6 +70,27 @@ def _show_check(answer: Mapping[str, Any]) -> None:
         f"{answer['known']} known; time left: {estimate}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+
+
+def _rows_of(answer: Mapping[str, Any]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False)
+    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
+    counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
+    for heading in ("row", *groups, "sets"):
+        table.add_column(heading, overflow="fold")
+    for name in counts:
+        table.add_column(COUNTS[name], overflow="fold", justify="right")
+    for row in answer["rows"]:
+        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
+        label = row["label"] + (" (baseline)" if row["baseline"] else "")
+        group = [escape(row["group"] or "")] if groups else []
+        table.add_row(escape(label), *group, escape(sets), *(_count_text(row[name]) for name in counts))
+    return table
+
+
+def _count_text(count: int | Mapping[str, Any] | None) -> str:
+    """A counted number, or a printed one as it is printed."""
+    return str(count["text"]) if isinstance(count, Mapping) else _engineering(count)
 
 
 def _engineering(count: int | None) -> str:

@@ -86,8 +86,10 @@ def _table_of(file: Traversable) -> PaperTable | None:
     return PaperTable(table_id, file.name, document) if TABLE_ID.fullmatch(table_id) else None
 
 
-def choose_tables(names: Sequence[str], tables: Sequence[PaperTable]) -> list[PaperTable]:
-    """The tables of these names, in the order given; all of them where none is named.
+def choose_tables(names: Sequence[str], tables: Sequence[PaperTable], *, scale: str | None = None) -> list[PaperTable]:
+    """The tables of these names, in the order given; where none is named, all of them that have the scale.
+
+    A scale that no table has leaves all of them: each study then says which it has.
 
     Raises:
         StudyError: with every name that is unknown, has no study file yet, or comes twice; pointers are `/tables/N`.
@@ -102,7 +104,9 @@ def choose_tables(names: Sequence[str], tables: Sequence[PaperTable]) -> list[Pa
             problems.append(_unknown(pointer, name, list(by_id)))
     if problems:
         raise StudyError(problems)
-    return [by_id[name] for name in names] if names else list(tables)
+    if names:
+        return [by_id[name] for name in names]
+    return [table for table in tables if scale in table.scales] or list(tables)
 
 
 def _unknown(pointer: str, name: str, known: Sequence[str]) -> Problem:

@@ -193,6 +193,7 @@ def _lay_out(
     rows = build_rows(study, named, resolved, choose_baselines(study, resolved, design.anchor))
     checks.check_published(study, rows)
     checks.check_headline(study, rows)
+    checks.check_presets(study, rows)
     check_canary(study, rows)
     checks.check_ranks(study, rows)
     audits = copy_baselines(rows) if study.audit else ()

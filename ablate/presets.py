@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import AblateError, nearest, quote
-from ablate.recipe import OWN_NETWORKS, ClassifyRecipe
+from ablate.recipe import OWN_NETWORKS, ClassifyRecipe, inapplicable_fields
 from ablate.scene_recipes import DetectRecipe, SegmentRecipe
 
 PAPER_TEXT, RELEASED_CODE = PRESETS = ("paper-text", "released-code")
@@ -165,11 +165,16 @@ NETWORK: dict[str, dict[str, dict[str, Any]]] = {
 """Preset -> network -> what the source fixes of it; rows of a table vary some of these fields."""
 
 
+FIXED = ("stride_in", "conv_bias", "funnel_bias", "funnel_init", "init_std")
+"""Fields of the network and the funnel that no table of the paper varies."""
+
+
 def preset_of(recipe: BaseModel) -> str | None:
     """The preset by which a recipe trains, or None.
 
-    Every training field that the preset pins for the recipe's network must be equal, and the recipe must be of full
-    size (`FULL_SIZE`). Fields of the network and the funnel are not looked at: those are what tables vary.
+    Every training field that the preset pins for the recipe's network must be equal, as must those of `FIXED` that
+    apply, and the recipe must be of full size (`FULL_SIZE`). Other fields of the network and the funnel are not looked
+    at: those are what tables vary.
     """
     if isinstance(recipe, DetectRecipe | SegmentRecipe):
         parent = recipe.backbone_recipe()
@@ -181,7 +186,7 @@ def preset_of(recipe: BaseModel) -> str | None:
     if any(getattr(recipe, field) not in allowed for field, allowed in FULL_SIZE.items()):
         return None
     names = [name for name in PRESETS if recipe.model in NETWORK[name]]
-    return next((name for name in names if _trains_by(recipe, _training(name, recipe.model))), None)
+    return next((name for name in names if _trains_by(recipe, _pinned(recipe, name))), None)
 
 
 def preset_fields(name: str, model: str) -> dict[str, Any]:
@@ -205,6 +210,12 @@ def preset_fields(name: str, model: str) -> dict[str, Any]:
 
 def _trains_by(recipe: BaseModel, pinned: dict[str, Any]) -> bool:
     return all(getattr(recipe, field) == value for field, value in pinned.items())
+
+
+def _pinned(recipe: ClassifyRecipe, name: str) -> dict[str, Any]:
+    gone, network = inapplicable_fields(recipe), NETWORK[name][recipe.model]
+    fixed = {field: network[field] for field in FIXED if field in network and field not in gone}
+    return {**_training(name, recipe.model), **fixed}
 
 
 def _training(name: str, model: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +15,8 @@ from ablate.needs import label_of_need
 from ablate.plan import Plan, Row
 from ablate.pool import Pool
 from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
+from ablate.tables.comparable import COSTS, has_printed_cost
+from ablate.tables.published import Printed, find_published
 from ablate.tasks import get_task
 from ablate.trial import Cost, TrialRecord
 from ablate.workers import ask, task_name
@@ -113,10 +115,12 @@ def describe_plan(
         parallel: trials at once.
     """
     known = {key for key, record in records.items() if record.is_result and key in plan.trials}
+    published = find_published(plan.study.table.published)
+    printed = published.cells if published and has_printed_cost(plan, published) else {}
     return {
         "study": plan.study.name,
         "scale": plan.scale,
-        "rows": [_describe_row(row, costs.get(row.label)) for row in plan.rows],
+        "rows": [_describe_row(row, costs.get(row.label), printed.get(row.label, {})) for row in plan.rows],
         "trials": len(plan.memberships),
         "distinct": len(plan.trials),
         "needed": len(plan.needed),
@@ -127,7 +131,7 @@ def describe_plan(
     }
 
 
-def _describe_row(row: Row, cost: Cost | None) -> dict[str, Any]:
+def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> dict[str, Any]:
     return {
         "label": row.label,
         "group": row.group,
@@ -135,6 +139,7 @@ def _describe_row(row: Row, cost: Cost | None) -> dict[str, Any]:
         "key_fields": identity_of(row.recipe),
         "baseline": row.is_baseline,
         **(cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)),
+        **{f"published_{name}": asdict(printed[name]) if name in printed else None for name in COSTS},
     }
 
 

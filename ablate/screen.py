@@ -20,7 +20,7 @@ from ablate.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.plot_panel import draw_panel, has_panel
 from ablate.tables.plots import PLOT_FORMATS, plot, plots_of
-from ablate.tables.published import PublishedTable, load_published
+from ablate.tables.published import find_published
 from ablate.tables.render import FORMATS, render
 from ablate.tables.table import Table
 
@@ -51,7 +51,8 @@ def run(
     console = Console(stderr=True)
     folder = Folder(path)
     show_warnings(console, plan)
-    form.render(build_table(plan, {}, published=_published(plan)), "md")  # refuses a wrong column before anything runs
+    published = find_published(plan.study.table.published)
+    form.render(build_table(plan, {}, published=published), "md")  # refuses a wrong column before anything runs
     if fresh or plan.outstanding(_results(folder)):
         datasets.check_folders(plan.datasets)
     with folder.locked():
@@ -77,7 +78,7 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
     table = build_table(
         plan,
         records,
-        published=_published(plan),
+        published=find_published(plan.study.table.published),
         measured=local.read_measured(plan, folder),
         registrations=folder.registrations(plan.study.name),
         seen=[*records.values(), *folder.read_set_aside()],
@@ -99,11 +100,6 @@ def write_panel(plan: Plan, folder: Folder) -> None:
         path.write_bytes(draw_panel(plan, folder.workdir))
     except TableError:
         path.unlink(missing_ok=True)
-
-
-def _published(plan: Plan) -> PublishedTable | None:
-    name = plan.study.table.published
-    return load_published().column(name) if name else None
 
 
 def fetch_data(plan: Plan, report: Any) -> None:

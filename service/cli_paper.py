@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def paper(
     tables: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TABLE", help="Such as T5 T7; default: every table that has a study file."),
+        typer.Argument(metavar="TABLE", help="Such as T5 T7; default: every table that has the scale."),
     ] = None,
     scale: Annotated[str, typer.Option(help="Scale of the studies; --list names those of each.")] = "mini",
     seeds: Seeds = None,
@@ -69,6 +69,8 @@ def paper(
     body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority, "resources": resources}
     with connected(url) as client:
         plan = client.post("/paper/plan", body)
+        if plan["left_out"]:
+            typer.echo(f"left out, since they have no scale '{scale}': {', '.join(plan['left_out'])}", err=True)
         _tell_warnings(plan, is_own=is_own(client))
         if plan["needs_confirmation"]:
             _confirm(plan, is_confirmed=yes)

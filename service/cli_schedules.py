@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli import HOLES, AsJson, Scale, Seeds, StudyFile, app
-from ablate.errors import AblateError
+from ablate.cli import HOLES, AsJson, Scale, Seeds, app
+from ablate.errors import AblateError, StudyError
 from service.connect import Url, connected, show
+
+if TYPE_CHECKING:
+    from service.client import Client
 
 schedule = typer.Typer(help="Scheduled reproduction: train again by a cron text, and see what changed.")
 app.add_typer(schedule, name="schedule")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the schedule.", show_default=False)]
+StudyFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="STUDY", help="Study documents, .toml or .json; several make a schedule each.", show_default=False
+    ),
+]
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -23,10 +34,14 @@ class SinceError(AblateError):
     """`--since` is no time."""
 
 
+class SameNameError(AblateError):
+    """Two study files would make schedules of one name."""
+
+
 @schedule.command("add")
 def add(
     name: Name,
-    study: StudyFile,
+    studies: StudyFiles,
     cron: Annotated[str, typer.Option(help="minute hour day month weekday, such as '0 2 * * *'.", show_default=False)],
     tz: Annotated[str, typer.Option(help="IANA zone whose clock counts, such as Europe/Berlin.")] = "UTC",
     mode: Annotated[str, typer.Option(help="verify: stored cells again, compared; fresh: new seeds.")] = "verify",
@@ -36,22 +51,69 @@ def add(
     overlap: Annotated[str, typer.Option(help="While the firing before runs: skip or queue.")] = "skip",
     jitter: Annotated[int, typer.Option(min=0, max=3600, help="Start up to so many seconds late.")] = 0,
     tolerance: Annotated[
-        float, typer.Option(min=0, max=1, help="On another machine, how far a metric may be, as a share.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of verify: by what share a metric may be off where processor, device or packages are not those of "
+            "the reference. Your choice, not measured. On the same ones nothing but equal bits will do.",
+        ),
     ] = 1e-3,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a study by a cron text. Says when it fires next."""
+    """Repeat a study by a cron text. Says when it fires next.
+
+    Several study files make a schedule each, named NAME-STUDY after the study in the file: all of them are added, or
+    none where one is refused. The same command again changes nothing, and adds what a broken connection left out.
+    """
     from ablate.reading import read_document
 
-    body = {
-        "name": name, "cron": cron, "tz": tz, "mode": mode, "study": read_document(study), "scale": scale,
-        "seeds": seeds, "missed": missed, "overlap": overlap, "jitter_s": jitter, "tolerance": tolerance,
+    common = {
+        "cron": cron, "tz": tz, "mode": mode, "scale": scale, "seeds": seeds, "missed": missed, "overlap": overlap,
+        "jitter_s": jitter, "tolerance": tolerance,
     }  # fmt: skip
+    documents = [read_document(path) for path in studies]
+    bodies = [{"name": own, "study": study, **common} for own, study in name_schedules(name, documents)]
     with connected(url) as client:
-        answer = client.post("/schedules", body)
-    text = f"{answer['name']}: {answer['cron_text']} ({answer['tz']}); fires next {answer['next_text']}"
-    show(answer, as_json, text)
+        answers = _add_all(client, bodies)
+    lines = [f"{one['name']}: {one['cron_text']} ({one['tz']}); fires next {one['next_text']}" for one in answers]
+    show(answers[0] if len(answers) == 1 else {"items": answers, "next": None}, as_json, "\n".join(lines))
+
+
+def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each study document with the name of its schedule: NAME for one, NAME-STUDY for each of several.
+
+    Raises:
+        SameNameError: two of them are studies of one name.
+    """
+    several, seen = len(documents) > 1, set[str]()
+    for document in documents:
+        own = f"{name}-{document.get('name')}" if several else name
+        if own in seen:
+            text = f"two of the {len(documents)} files are a study named {document.get('name')!r}"
+            raise SameNameError(f"{text}, and a schedule is named after its study; add one of them under another NAME")
+        seen.add(own)
+        yield own, document
+
+
+def _add_all(client: Client, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add every schedule, or none: where one is refused, those that were not there before are removed again."""
+    from service.client import RefusedError
+
+    before = {one["name"] for one in client.get_all("/schedules")} if len(bodies) > 1 else set()
+    answers: list[dict[str, Any]] = []
+    for body in bodies:
+        try:
+            answers.append(client.post("/schedules", body))
+        except (StudyError, RefusedError):
+            for one in answers:
+                if one["name"] not in before:
+                    client.delete(f"/schedules/{one['name']}")
+            if len(bodies) > 1:
+                typer.echo(f"{body['name']} is refused, so none of the {len(bodies)} schedules is added", err=True)
+            raise
+    return answers
 
 
 @schedule.command("list")

@@ -50,8 +50,10 @@ def plan_only(context: Context, submission: PaperSubmission) -> PaperPlan:
     """
     found = _prepare(context, submission, strict=False)
     hours = _total(found)
+    taken = {one.table.id for one in found}
     return PaperPlan(
         items=[_describe(one) for one in found],
+        left_out=[] if submission.tables else [table.id for table in list_tables() if table.id not in taken],
         **_counts([one.prepared.plan for one in found], {key for one in found for key in one.known}),
         gpu_hours=hours,
         limit_gpu_hours=LIMIT_GPU_HOURS,
@@ -108,7 +110,7 @@ def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[Re
 
 def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[Ready]:
     """Every table, planned and looked at; the problems of all of them are told at once."""
-    tables = choose_tables(submission.tables, list_tables())
+    tables = choose_tables(submission.tables, list_tables(), scale=submission.scale or "mini")
     problems: list[Problem] = []
     found = []
     until_s = time.monotonic() + PATIENCE_S  # for all tables together

@@ -10,9 +10,9 @@ from ablate.plan import Plan
 from ablate.registration import Registration, describe_others
 from ablate.tables.build import build_table
 from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
-from ablate.tables.published import PublishedTable, load_published
-from ablate.tables.table import Table, TableRow
-from ablate.trial import TrialRecord
+from ablate.tables.published import find_published
+from ablate.tables.table import Table
+from ablate.trial import Cost, TrialRecord
 from service.context import Context
 from service.planning import plan_stored
 from service.shapes import LIVE
@@ -83,28 +83,18 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
     table = build_table(
         plan,
         held.records,
-        published=_published(plan),
+        published=find_published(plan.study.table.published),
+        costs={label: Cost.model_validate(cost) for label, cost in stored.costs.items()},
         registrations=registrations,
         provisional=provisional,
         missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
     )
-    rows = [_with_cost(row, stored) for row in table.rows]
     told = [*table.provenance, *describe_others(registrations[-1], held.others), *_reused(held.origins)]
-    return table.model_copy(update={"rows": rows, "provenance": told})
+    return table.model_copy(update={"provenance": told})
 
 
 def _registrations(stored: Stored) -> list[Registration]:
     return [Registration.model_validate(one) for one in stored.registrations]
-
-
-def _published(plan: Plan) -> PublishedTable | None:
-    name = plan.study.table.published
-    return load_published().column(name) if name else None
-
-
-def _with_cost(row: TableRow, stored: Stored) -> TableRow:
-    counted = stored.costs.get(row.label)
-    return row.model_copy(update=counted) if counted and row.params is None else row
 
 
 def _reused(origins: list[Origin]) -> list[str]:

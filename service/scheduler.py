@@ -2,7 +2,8 @@
 
 `tick()` is everything; `run()` calls it until it is told to stop. One thread owns a scheduler and its dispatcher. What
 was heard is kept until it is committed, so a database that is away for a while loses nothing. Only what the database
-says decides, and every end of an attempt goes through `service.decide`. Schedules fire in its tick (`service.firing`).
+says decides, and every end of an attempt goes through `service.decide`. Schedules fire in its tick
+(`service.scheduling.firing`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ablate.study import Resources
-from service import firing
 from service.concluding import conclude
 from service.context import Context
 from service.decide import decide
 from service.dispatch.base import Dispatcher, DispatcherError, Heard, Lost, Ticket, count_places
 from service.errors import UnavailableError
 from service.flights import End, Flight, Flights
+from service.scheduling import firing
 from service.store import board, outbox, queue, studies
 from service.store.queue import Claim
 from service.store.session import Connection

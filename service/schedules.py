@@ -1,6 +1,6 @@
 """Schedules from outside: added, shown, changed, removed, triggered, acknowledged. Every change is one transaction.
 
-`service.firing` makes them fire. The clock is handed in, since what comes next depends on it.
+`service.scheduling.firing` makes them fire. The clock is handed in, since what comes next depends on it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError, collecting
 from ablate.trial import Repetition
-from service import launching, studies
+from service import studies
 from service.context import Context
 from service.errors import ConflictError
-from service.firing_shapes import FiringView
-from service.instants import check_cron, check_zone, due_time, next_instant
 from service.planning import prepare
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.schedule_views import view_firing, view_schedule
+from service.scheduling import launching
+from service.scheduling.firing_shapes import FiringView
+from service.scheduling.instants import check_cron, check_zone, due_time, next_instant
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.scheduling.views import view_firing, view_schedule
 from service.shapes import Page
 from service.store import alarms, firings
 from service.store import schedules as stored
@@ -153,22 +154,47 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
         NotFoundError: there is none of that name. StudyError: with every problem of what is given.
     """
     given = change.model_dump(exclude_unset=True)
+    while not _change(context, name, given, at):
+        continue
+    return get_schedule(context, name, at)
+
+
+def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> bool:
+    """Check and store a change. Returns False, and stores nothing, where another change came between the two.
+
+    A study is planned outside the transaction, since that may take seconds; inside it is looked whether what was
+    checked is still what would be stored.
+    """
     with context.store.read() as connection:
         before = stored.get_schedule(connection, name)
-    wanted = {field: given.get(field, getattr(before, field)) for field in ScheduleSpec.model_fields}
-    _check(context, wanted, given.keys())
+    _check(context, _fields(before) | given, given.keys())
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
+        if _fields(schedule) != _fields(before):
+            return False
         values = {field: value for field, value in given.items() if value != getattr(schedule, field)}
-        if {"cron", "tz", "paused"} & values.keys():
-            values |= _times(name, wanted, at)
-        elif "jitter_s" in values:  # an instant that is due still fires
-            values["due_at"] = due_time(name, schedule.next_at, values["jitter_s"])
-        if any(field in values for field in STUDY_FIELDS):
-            values |= _new_reference(at) | {"renews": False}
         if values:
-            stored.change_schedule(connection, schedule.seq, values | {"changed_at": at})
-    return get_schedule(context, name, at)
+            consequences = _follow(schedule, values, at)
+            stored.change_schedule(connection, schedule.seq, values | consequences | {"changed_at": at})
+    return True
+
+
+def _fields(schedule: Schedule) -> dict[str, Any]:
+    """What a user has given of a schedule."""
+    return {field: getattr(schedule, field) for field in (*ScheduleSpec.model_fields, "paused")}
+
+
+def _follow(schedule: Schedule, values: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """What else changes where these fields change. A paused schedule has no next instant until it is resumed."""
+    wanted = _fields(schedule) | values
+    follows: dict[str, Any] = {}
+    if not wanted["paused"] and {"cron", "tz", "paused"} & values.keys():
+        follows |= _times(schedule.name, wanted, at)
+    elif not wanted["paused"] and "jitter_s" in values:  # an instant that is due still fires
+        follows["due_at"] = due_time(schedule.name, schedule.next_at, values["jitter_s"])
+    if any(field in values for field in STUDY_FIELDS):
+        follows |= _new_reference(at) | {"renews": False}
+    return follows
 
 
 def remove_schedule(context: Context, name: str) -> None:

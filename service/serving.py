@@ -30,8 +30,8 @@ from service.mirror_worker import Where
 from service.mirroring import Mirroring
 from service.mlflow_store import embedded_store
 from service.mlflow_ui import choose_server
-from service.notifying import Notifying
 from service.scheduler import Scheduler
+from service.scheduling.notifying import Notifying
 from service.settings import Role, Settings
 from service.store.lock import held
 

@@ -45,7 +45,7 @@ class PaperSubmission(StrictDocument):
     """Body of `POST /paper` and `POST /paper/plan`."""
 
     tables: list[Annotated[str, Field(max_length=64)]] = Field(
-        default_factory=list, max_length=64, description="such as T5; none: every table that has a study file"
+        default_factory=list, max_length=64, description="such as T5; none: every table that has the scale"
     )
     scale: str | None = Field(None, max_length=64, description="null: `mini`")
     seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count; null: each study's own")
@@ -150,9 +150,11 @@ class PaperPlan(PaperCounts):
     Attributes:
         gpu_hours: of all tables together, trials that they share once.
         needs_confirmation: whether it takes more than `limit_gpu_hours`, or may: `POST /paper` then wants `confirm`.
+        left_out: where no table was named, those that have no such scale.
     """
 
     items: list[PaperTablePlan]
+    left_out: list[str]
     gpu_hours: float | None
     limit_gpu_hours: float
     needs_confirmation: bool

@@ -19,17 +19,19 @@ STATES = ("succeeded", "diverged", "failed", "cancelled", "running", "queued")
 
 
 def show_studies(studies: Sequence[Mapping[str, Any]]) -> None:
-    """One line a study."""
-    show_rows(
-        ("id", "name", "scale", "state", "cells", "left", "created"),
+    """One line a study; where schedules fired some of them, with its schedule."""
+    headings = ["id", "name", "scale", "state", "cells", "left", "created"]
+    rows = [
         [
-            (
-                study["id"], study["name"], study["scale"] or "-", study["state"], _counts(study["progress"]),
-                _left(study), study["created_at"][:16].replace("T", " "),
-            )
-            for study in studies
-        ],
-    )  # fmt: skip
+            study["id"], study["name"], study["scale"] or "-", study["state"], _counts(study["progress"]),
+            _left(study), study["created_at"][:16].replace("T", " "),
+        ]
+        for study in studies
+    ]  # fmt: skip
+    if any(study["schedule"] for study in studies):
+        headings.append("schedule")
+        rows = [[*row, study["schedule"] or "-"] for row, study in zip(rows, studies, strict=True)]
+    show_rows(headings, rows)
 
 
 def show_study(study: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> None:

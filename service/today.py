@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from service.context import Context
-from service.firing_shapes import AlarmView, NextFiring, ScheduledFiring, Today
-from service.schedule_views import next_text, view_firing
+from service.scheduling.firing_shapes import AlarmView, NextFiring, ScheduledFiring, Today
+from service.scheduling.views import is_stuck, next_text, view_firing
 from service.shapes import Finding, StudyView
 from service.store import alarms, firings, schedules, studies
 from service.store.board import find_machines
 from service.store.overview import read_overviews
+from service.store.schedules import Schedule
 from service.store.session import Connection
 from service.submitting import FREE_BYTES
 from service.views import view_study
@@ -31,7 +32,7 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
     missed = [ScheduledFiring(schedule=name, firing=view_firing(one)) for name, one in troubled]
     holes = [study for study in finished if study.state == "failed"]
     free = shutil.disk_usage(context.settings.home).free
-    attention = [*_of_alarms(open_), *_of_holes(holes), *_of_missed(missed), *_of_disk(free)]
+    attention = [*_of_alarms(open_), *_of_holes(holes), *_of_missed(missed), *_of_stuck(upcoming, at), *_of_disk(free)]
     return Today(
         since=start,
         until=at,
@@ -44,7 +45,7 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
         next=[
             NextFiring(schedule=one.name, next_at=one.next_at, next_text=next_text(one, at))
             for one in sorted(upcoming, key=lambda one: one.due_at)
-            if not one.paused
+            if not one.paused and not is_stuck(one)
         ],
         free_mib=free >> 20,
     )
@@ -74,6 +75,12 @@ def _of_missed(missed: Sequence[ScheduledFiring]) -> Iterator[Finding]:
         if firing.state in ("missed", "refused"):
             text = f"schedule {one.schedule}, {firing.instant:%Y-%m-%d %H:%M} UTC {firing.state}: {firing.reason}"
             yield Finding(pointer=f"/schedules/{one.schedule}", code=firing.state, message=text)
+
+
+def _of_stuck(found: Sequence[Schedule], at: datetime) -> Iterator[Finding]:
+    for schedule in filter(is_stuck, found):
+        text = f"schedule {schedule.name}: {next_text(schedule, at)}"
+        yield Finding(pointer=f"/schedules/{schedule.name}", code="stuck", message=text)
 
 
 def _of_disk(free: int) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ def test_tables_are_chosen_by_name_in_the_order_given() -> None:
     tables = [table for table in list_tables() if table.id != "T3"]
     assert [table.id for table in choose_tables(["T7", "T5"], tables)] == ["T7", "T5"]
     assert choose_tables([], tables) == list(tables)
+    assert [table.id for table in choose_tables(["T7"], tables, scale="lab")] == ["T7"]
     with pytest.raises(StudyError) as caught:
         choose_tables(["T5", "T3", "T50", "T5"], tables)
     codes = [(problem.pointer, problem.code) for problem in caught.value.problems]

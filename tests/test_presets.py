@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ablate.errors import AblateError
 from ablate.presets import (
+    FIXED,
     FULL_SIZE,
     NETWORK,
     PAPER_TEXT,
@@ -74,6 +75,15 @@ def test_what_tables_vary_leaves_the_preset_as_it_is() -> None:
     varied = {"activation": "swish", "stages": [2], "layers": ["3x3"], "norm": "gn", "window": "7x7", "se": True}
     assert preset_of(recipe_of(PAPER_TEXT, "resnet50", **varied)) == PAPER_TEXT
     assert preset_of(recipe_of(PAPER_TEXT, "resnet50", resolution_px=224)) == PAPER_TEXT
+
+
+@pytest.mark.parametrize("field", FIXED)
+def test_what_no_table_varies_of_the_network_is_pinned_where_it_applies(field: str) -> None:
+    other = preset_fields(RELEASED_CODE, "resnet50")[field] if field != "init_std" else 1.0
+    changed = {field: other if field != "stride_in" else "3x3"}
+    assert preset_of(recipe_of(PAPER_TEXT, "resnet50", **changed)) is None
+    expected = PAPER_TEXT if field in ("funnel_bias", "funnel_init", "init_std") else None
+    assert preset_of(recipe_of(PAPER_TEXT, "resnet50", activation="relu", **changed)) == expected
 
 
 def detector_of(**changes: Any) -> DetectRecipe:

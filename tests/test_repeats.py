@@ -1,8 +1,7 @@
-"""Repetitions of a trial: to the bit on the same machine, within a recorded tolerance elsewhere, and what differs."""
+"""Repetitions of a trial: to the bit on the same machine, within a chosen tolerance elsewhere, and what differs."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from ablate.plan import plan_document
 from ablate.provenance import describe_process
-from ablate.repeats import compare_repeat, differences, is_same_machine, tolerance_from
+from ablate.repeats import compare_repeat, differences, is_same_machine
 from ablate.runner import run_trial
 from ablate.trial import EpochMetrics, Outcome, Trial, TrialRecord
 from tests.test_rerun import curve, record
@@ -73,39 +72,6 @@ def test_differences_name_what_has_changed_and_nothing_else() -> None:
     ]
     assert differences(before, before) == []
     assert [one.what for one in differences({}, {"commit": "b"})] == ["commit"]
-
-
-def test_repeats_that_are_equal_to_the_bit_leave_no_tolerance() -> None:
-    assert tolerance_from([record(error=5.0)] * 3) == 0.0
-    assert tolerance_from([record("diverged")] * 3) == 0.0
-
-
-def test_the_tolerance_is_that_of_the_metric_with_the_widest_spread() -> None:
-    repeats = [record(error=value, loss=2.0) for value in (5.0, 5.1, 4.9)]
-    # t with 2 degrees of freedom at .0005 / 2 metrics on a side: 31.5991 at .0005, 44.7046 at .00025
-    assert tolerance_from(repeats) == pytest.approx(44.7046 * math.sqrt(2) * 0.1 / 5, rel=1e-4)
-    assert tolerance_from(repeats, false_alarms=0.02) < tolerance_from(repeats)
-
-
-def test_a_further_repetition_is_beyond_the_tolerance_as_often_as_it_says() -> None:
-    import numpy as np
-
-    draws = 100 + 0.1 * np.random.default_rng(0).standard_normal((4000, 6))
-    beyond = [
-        abs(last - first) / first > tolerance_from([record(error=x) for x in (first, *rest)], false_alarms=0.05)
-        for first, *rest, last in draws.tolist()
-    ]
-    # the first is among the repeats, which makes its distance a little smaller than that of two fresh ones
-    assert np.mean(beyond) == pytest.approx(0.05, abs=0.02)
-
-
-def test_too_few_repeats_unlike_ones_and_a_reference_of_zero_are_refused() -> None:
-    with pytest.raises(ValueError, match="needs 3 repeats to know a spread, given 2"):
-        tolerance_from([record(error=5.0)] * 2)
-    with pytest.raises(ValueError, match="no tolerance makes them one trial"):
-        tolerance_from([record(error=5.0), record(error=5.0), record("diverged")])
-    with pytest.raises(ValueError, match="metric 'error' is 0 in the reference"):
-        tolerance_from([record(error=value) for value in (0.0, 0.0, 0.1)])
 
 
 def trained(trial: Trial, folder: Path) -> TrialRecord:

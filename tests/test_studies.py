@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ablate.errors import StudyError
 from ablate.paper import PaperTable, list_tables
 from ablate.plan import MAX_TRIALS, Plan, Row, plan_document
 from ablate.presets import preset_fields, preset_of
@@ -143,6 +144,25 @@ def test_the_head_of_a_file_says_the_command_and_every_printed_error(table: Pape
     assert table.file == f"table{int(table.id[1:]):02}.toml"
     for cells in load_published().column(table.id).cells.values():
         assert cells["top1_error_pct"].text in head
+
+
+@pytest.mark.parametrize("table", list_tables(), ids=lambda table: table.id)
+def test_the_measured_table_has_the_rows_and_the_seeds_of_its_study(table: PaperTable) -> None:
+    plan = plan_document(dict(table.document), scale="mini")
+    text = (FOLDER / "measured" / f"{table.name}.md").read_text(encoding="utf-8")
+    shown = [line.split(" | ")[0].strip("| ").removesuffix(" (baseline)") for line in text.splitlines() if "±" in line]
+    assert shown[: len(plan.rows)] == [row.label for row in plan.rows]
+    assert text.count(f" ({len(plan.seeds)})") >= len(plan.rows)
+    assert f"measured/{table.name}.md" in (FOLDER / f"{table.name}.toml").read_text(encoding="utf-8")
+
+
+def test_one_table_has_one_of_the_papers_recipes() -> None:
+    document = read(FOLDER / "table01.toml")
+    document["rows"][3]["set"] |= document["scales"]["released-code"]
+    with pytest.raises(StudyError, match=r"row 'resnet50 / ReLU' by 'paper-text', row 'resnet50 / FReLU' by 'released"):
+        plan_document(document, scale="paper")
+    del document["table"]["published"]
+    assert plan_document(document, scale="paper").rows
 
 
 def test_the_readme_names_every_study() -> None:

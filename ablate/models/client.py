@@ -129,7 +129,7 @@ def _read_line(descriptor: int, timeout_s: float) -> bytes:
     while not read.endswith(b"\n"):
         ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise AblateError(f"no answer within {timeout_s:g} s")
+            raise AblateError(f"no answer within {timeout_s:g} s; try again when the machine is less busy")
         part = os.read(descriptor, 65_536)
         if not part:
             raise AblateError("it ended; its stderr may say why")

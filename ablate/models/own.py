@@ -55,8 +55,8 @@ class Options:
     def channels(self, published: int) -> int:
         """The nearest multiple of 8, at least 8.
 
-        All published counts are such multiples, so width 1 changes none. With 8, ShuffleNet's two halves stay whole,
-        group normalisation keeps its 8 groups at every site, and kernels find vectors to work on.
+        All published counts are such multiples, so width 1 changes none. With 8, ShuffleNet's two halves stay whole
+        and kernels find vectors to work on.
         """
         return max(8, 8 * round(published * self.width / 8))
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.plan import Plan
-from ablate.presets import preset_of
 from ablate.statistics import agreement as agreements
 from ablate.statistics import comparison as statistics
 from ablate.statistics.agreement import Agreement, PrintedRow, agreement
@@ -20,6 +19,7 @@ from ablate.statistics.family import FamilyAnalysis, RowAnalysis, analyse_family
 from ablate.statistics.order import order_of_pairs
 from ablate.statistics.rank import rank_agreement
 from ablate.statistics.sentences import describe_decision, describe_spread, describe_test
+from ablate.tables.comparable import is_papers_own
 from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
@@ -136,23 +136,9 @@ def _hold_against_paper(
     asked = plan.study.table.headline
     return agreement(
         rows,
-        at_paper_scale=_is_papers_own(plan, published),
+        at_paper_scale=is_papers_own(plan, published),
         alpha=found.design.alpha,
         headline=None if asked is None else [row.label for row in rows if row.label in asked],
-    )
-
-
-def _is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether every row trains the paper's network by one of its recipes on its data, so that its noise is ours."""
-    if published is None:
-        return False
-    presets = {preset_of(row.recipe) for row in plan.rows}
-    trained = [(row.label, getattr(row.recipe, "model", ""), getattr(row.recipe, "dataset", "")) for row in plan.rows]
-    return (
-        len(presets) == 1
-        and None not in presets
-        and all(published.networks.get(label) == model for label, model, _ in trained)
-        and all(dataset in published.dataset.lower() for _, _, dataset in trained)
     )
 
 

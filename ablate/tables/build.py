@@ -16,6 +16,7 @@ from ablate.statistics.estimate import estimate
 from ablate.statistics.paired import paired_difference
 from ablate.tables.analysis import Finding, Findings, find_out
 from ablate.tables.columns import default_columns
+from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.notes import provenance_notes, table_notes
 from ablate.tables.published import PublishedTable
@@ -30,7 +31,7 @@ from ablate.tables.table import (
     Table,
     TableRow,
 )
-from ablate.trial import Measured, TrialRecord
+from ablate.trial import Cost, Measured, TrialRecord
 
 
 def build_table(
@@ -38,6 +39,7 @@ def build_table(
     records: Mapping[str, TrialRecord],
     *,
     published: PublishedTable | None = None,
+    costs: Mapping[str, Cost] | None = None,
     measured: Mapping[str, Measured] | None = None,
     registrations: Sequence[Registration] = (),
     seen: Sequence[TrialRecord] | None = None,
@@ -50,6 +52,7 @@ def build_table(
         plan: its rows, seeds and trial keys.
         records: by trial key; keys without one are holes.
         published: printed numbers, joined by row label; a label that joins none has none.
+        costs: counted costs by row label, for rows of which no trial has told its own.
         measured: times and memory by row label; a row without has none.
         registrations: what the study fixed and when, oldest first.
         seen: every result that could have been looked at before something was fixed; None: those of `records`.
@@ -59,6 +62,7 @@ def build_table(
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     findings = Findings() if provisional else find_out(plan, results, audits, published)
     rows = _build_rows(results, findings, plan, published, missing)
+    rows = [_with_cost(row, (costs or {}).get(row.label)) for row in rows]
     rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]
     looked_at = list(records.values()) if seen is None else seen
     table = Table(
@@ -69,7 +73,7 @@ def build_table(
         effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
         families=list(findings.families),
-        columns=default_columns(plan.metric, plan.metrics, findings.families, has_published=published is not None),
+        columns=_columns_of(plan, findings, published),
         rows=rows,
         published=_source_of(published),
         notes=[],
@@ -97,6 +101,16 @@ def _design_of(plan: Plan) -> dict[str, Any]:
         "test": study.table.test,
         "factors": find_factors(plan),
     }
+
+
+def _columns_of(plan: Plan, findings: Findings, published: PublishedTable | None) -> list[str]:
+    return default_columns(
+        plan.metric,
+        plan.metrics,
+        findings.families,
+        has_published=published is not None,
+        has_printed_cost=has_printed_cost(plan, published),
+    )
 
 
 def _setup_of(plan: Plan) -> list[str]:
@@ -219,11 +233,15 @@ def _cost_of(result: RowResults) -> dict[str, Any]:
     return cost.model_dump() if cost else {}
 
 
+def _with_cost(row: TableRow, cost: Cost | None) -> TableRow:
+    return row.model_copy(update=cost.model_dump()) if cost and row.params is None else row
+
+
 def _printed_cost_of(label: str, published: PublishedTable | None) -> dict[str, Any]:
     printed = published.cells.get(label, {}) if published else {}
     return {
         f"published_{name}": PrintedCount(text=printed[name].text, value=printed[name].value)
-        for name in ("params", "multiply_adds")
+        for name in COSTS
         if name in printed
     }
 

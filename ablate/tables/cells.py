@@ -234,6 +234,17 @@ def _reading(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str
     return text
 
 
+def _beside_printed(name: str) -> Callable[[TableRow], str]:
+    """A counted number with the printed one in brackets, as far as they are known."""
+
+    def text(row: TableRow) -> str:
+        counted, printed = getattr(row, name), getattr(row, f"published_{name.removesuffix('_without_norm')}")
+        ours = MISSING if counted is None else count(counted)
+        return f"{ours} ({printed.text})" if printed else ours
+
+    return text
+
+
 PLAIN: dict[str, tuple[Callable[[TableRow], str], dict[str, str]]] = {
     "label": (_label_text, {"label": "label"}),
     "set": (_reading("set", str), {"set": "set"}),
@@ -245,6 +256,14 @@ PLAIN: dict[str, tuple[Callable[[TableRow], str], dict[str, str]]] = {
     "published_multiply_adds": (
         _reading("published_multiply_adds.text", str),
         {"published_multiply_adds": "published_multiply_adds.value"},
+    ),
+    "params_and_printed": (
+        _beside_printed("params_without_norm"),
+        {"params_without_norm": "params_without_norm", "published_params": "published_params.value"},
+    ),
+    "multiply_adds_and_printed": (
+        _beside_printed("multiply_adds"),
+        {"multiply_adds": "multiply_adds", "published_multiply_adds": "published_multiply_adds.value"},
     ),
     "train_s": (_reading("train_s", partial(fixed, decimals=1)), {"train_s": "train_s"}),
     "worker_h": (_reading("worker_h", partial(fixed, decimals=2)), {"worker_h": "worker_h"}),

@@ -27,6 +27,9 @@ TESTED = (
 )  # fmt: skip
 """What only the primary metric has: it alone is tested."""
 
+BESIDE_PRINTED = ("params_and_printed", "multiply_adds_and_printed")
+"""Columns of counted and printed cost, shown where there is a printed one; `all` has their parts one by one."""
+
 ABOUT = {
     "label": "the row's label; the baseline is marked",
     "set": "what the row changes in the study's base",
@@ -52,6 +55,8 @@ ABOUT = {
     "multiply_adds": "multiply-adds for one image",
     "published_params": "printed parameters",
     "published_multiply_adds": "printed multiply-adds",
+    "params_and_printed": "parameters without those of normalisation, in brackets the printed ones",
+    "multiply_adds_and_printed": "multiply-adds for one image, in brackets the printed ones",
     "train_s": "seconds of training, median over seeds",
     "worker_h": "hours of training of one worker that the seeds still needed take, with those of the baseline",
     "peak_memory": "most memory that tensors held during a training step, in MiB",
@@ -69,7 +74,8 @@ HEADINGS = {
     "agreement_text": "agreement in words", "rho": "correlation", "pairing_gain": "saved by pairing (%)",
     "n": "seeds", "params": "params",
     "params_without_norm": "params w/o norm", "multiply_adds": "mult-adds", "published_params": "printed params",
-    "published_multiply_adds": "printed mult-adds", "train_s": "training (s)", "worker_h": "hours needed",
+    "published_multiply_adds": "printed mult-adds", "params_and_printed": "params (printed)",
+    "multiply_adds_and_printed": "mult-adds (printed)", "train_s": "training (s)", "worker_h": "hours needed",
     "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
     "inference_ms_32": "inference, batch 32 (ms)", "funnel_share": "funnel share (%)",
 }  # fmt: skip
@@ -101,13 +107,14 @@ class Column:
 
 
 def default_columns(
-    metric: str, metrics: Sequence[str], families: Sequence[Family], *, has_published: bool
+    metric: str, metrics: Sequence[str], families: Sequence[Family], *, has_published: bool, has_printed_cost: bool
 ) -> list[str]:
     """The few columns that a table shows unless others are asked for."""
     tested = ["decision"] if families else []
     printed = ["published", "published_diff"] if has_published else []
     agreement = ["agreement"] if any(family.agreement for family in families) else []
-    return ["label", metric, "diff", *tested, *printed, *agreement, *metrics]
+    cost = list(BESIDE_PRINTED) if has_printed_cost else []
+    return ["label", metric, "diff", *tested, *printed, *agreement, *metrics, *cost]
 
 
 def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
@@ -183,6 +190,8 @@ def _has_content(name: str, table: Table) -> bool:
     if part in (*TESTED, "worker_h"):
         is_there = not part.startswith("agreement") or any(family.agreement for family in table.families)
         return bool(table.families) and is_there
+    if part in BESIDE_PRINTED:
+        return False
     if not part.startswith("published"):
         return True
     if part in PARTS:

@@ -12,8 +12,9 @@ from typing import Any
 
 from ablate.needs import label_of_need
 from ablate.plan import Plan
+from ablate.tables.comparable import COSTS, has_printed_cost, is_papers_own
 from ablate.tables.notes_verdicts import verdict_notes
-from ablate.tables.published import PublishedTable
+from ablate.tables.published import Printed, PublishedTable
 from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
@@ -46,6 +47,7 @@ def table_notes(
         *_sharing(plan),
         *_excluded(plan),
         *_printed(published),
+        *_costs(plan, table.rows, published),
     ]
 
 
@@ -155,6 +157,23 @@ def _printed(published: PublishedTable | None) -> Iterator[str]:
     yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read in {sources}"
     if published.note:
         yield f"on {published.id} as printed: {published.note}"
+
+
+def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | None) -> Iterator[str]:
+    """How counted costs are to be read beside printed ones, and which differ where they should be the same."""
+    if published is None or not has_printed_cost(plan, published):
+        return
+    yield "parameters beside printed ones are without those of normalisations, as the printed ones are"
+    for cost, counted in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
+        differing = [row.label for row in rows if _differs(getattr(row, counted), published.cells[row.label].get(cost))]
+        if differing and is_papers_own(plan, published):
+            what = cost.replace("_", "-").replace("params", "parameters")
+            yield f"counted {what} are not the printed ones, so the paper's network may be another: {named(differing)}"
+
+
+def _differs(counted: int | None, printed: Printed | None) -> bool:
+    """Whether a count is another number than the printed one, which may have been rounded or cut."""
+    return counted is not None and printed is not None and abs(counted - printed.value) >= printed.last_digit
 
 
 def _inference(rows: Sequence[TableRow]) -> list[str]:

@@ -47,6 +47,12 @@ class Printed:
     text: str
     value: float
 
+    @property
+    def last_digit(self) -> float:
+        """What one in the last printed digit is worth: 0.1 million in `25.5M`."""
+        number, unit = _parts_of(self.text)
+        return 10.0 ** int(number.as_tuple().exponent) * unit
+
     def minus(self, other: Printed) -> Printed:
         """The difference of two printed numbers in their own digits, with its sign: 22.4 - 24.0 is `-1.6`."""
         difference = Decimal(self.text) - Decimal(other.text)
@@ -112,6 +118,15 @@ def studies_folder() -> Traversable:
     return inside if inside.is_dir() else Path(str(package)).parent / "studies"
 
 
+def find_published(name: str | None) -> PublishedTable | None:
+    """The printed table of that name, None for none.
+
+    Raises:
+        TableError: no such table.
+    """
+    return None if name is None else load_published().column(name)
+
+
 def load_published(path: Path | None = None) -> Published:
     """The published tables.
 
@@ -169,8 +184,12 @@ def parse_printed(value: object) -> Printed:
     Raises:
         ValueError: it is none.
     """
-    text = str(value)
+    number, unit = _parts_of(str(value))
+    return Printed(str(value), float(number) * unit)
+
+
+def _parts_of(text: str) -> tuple[Decimal, float]:
     match = re.fullmatch(r"([-+]?\d+(?:\.\d+)?) ?([kMG]?)", text)
     if match is None:
         raise ValueError(f"{quote(text)} is no printed number such as 24.0 or 25.5M")
-    return Printed(text, float(Decimal(match[1])) * UNITS[match[2]])
+    return Decimal(match[1]), UNITS[match[2]]

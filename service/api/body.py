@@ -23,7 +23,7 @@ from ablate.trial import canonical_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.shapes import Extension, PaperSubmission, Submission
 
 MOST_DIGITS = 308

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ablate.catalog import study_schema
 from ablate.recipe import ClassifyRecipe
 from service.api.problems import ProblemDocument
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.shapes import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ablate.errors import nearest, quote
 from ablate.tables.plots import PLOT_FORMATS
-from service import histories, schedules
+from service import schedules
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
 from service.api.openapi import takes
@@ -25,8 +25,9 @@ from service.api.problems import (
 )
 from service.api.results import PLOT, picture
 from service.errors import NotFoundError
-from service.firing_shapes import FiringView
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.scheduling import histories
+from service.scheduling.firing_shapes import FiringView
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.shapes import Page
 from service.store.sql import now
 

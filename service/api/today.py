@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime
 from service import today
 from service.api.parameters import InContext
 from service.api.problems import INVALID, documented
-from service.firing_shapes import Today
+from service.scheduling.firing_shapes import Today
 from service.store.sql import now
 
 router = APIRouter(tags=["schedules"])

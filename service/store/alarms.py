@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from service.firing_shapes import AlarmView, Change
+from service.scheduling.firing_shapes import AlarmView, Change
 from service.store.rows import studies
 from service.store.schedule_rows import alarms, firings, schedules
 from service.store.sql import insert

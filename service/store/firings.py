@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, case, func, select, union_all, update
 
 from service.errors import NotFoundError
-from service.firing_shapes import Cause, FiringState, Kind
+from service.scheduling.firing_shapes import Cause, FiringState, Kind
 from service.shapes import LIVE
 from service.store.rows import memberships, studies
-from service.store.schedule_rows import firings, schedules
+from service.store.schedule_rows import HAPPENED, firings, schedules
 from service.store.sql import insert
 
 OPEN: tuple[FiringState, ...] = ("queued", "running")
@@ -30,7 +30,7 @@ SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A firing's row, with the id of its study; see `service.schedule_shapes.FiringView`.
+    """A firing's row, with the id of its study; see `service.scheduling.shapes.FiringView`.
 
     Attributes:
         reference: what a firing of verify is compared with.
@@ -131,13 +131,17 @@ def list_done(connection: Connection, schedule_seq: int, since: datetime) -> lis
 
 
 def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int, Firing]:
-    """The newest firing with a study, of each of these schedules that has one."""
+    """The newest firing that was not skipped, of each of these schedules that has one."""
     newest = (
-        select(func.max(firings.c.id))
-        .where(firings.c.schedule_seq.in_(schedule_seqs), firings.c.state != "skipped")
-        .group_by(firings.c.schedule_seq)
+        select(firings.c.id)
+        .where(firings.c.schedule_seq == schedules.c.seq, HAPPENED)
+        .order_by(firings.c.id.desc())
+        .limit(1)
+        .correlate(schedules)
+        .scalar_subquery()
     )
-    rows = connection.execute(_FIRINGS.where(firings.c.id.in_(newest)))
+    found = select(newest).select_from(schedules).where(schedules.c.seq.in_(schedule_seqs))
+    rows = connection.execute(_FIRINGS.where(firings.c.id.in_(found)))
     return {row.schedule_seq: _firing(row) for row in rows}
 
 
@@ -146,12 +150,13 @@ def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Fi
 
     What was missed is found out later than its instant, which may be long before.
     """
+    ended = select(firings.c.id).where(firings.c.ended_at >= since)
+    open_ = select(firings.c.id).where(firings.c.ended_at.is_(None), firings.c.instant >= since)
     of_interest = firings.c.state.in_(("skipped", "missed", "refused")) | (firings.c.stands_for > 1)
-    is_news = (firings.c.instant >= since) | (firings.c.ended_at >= since)
     statement = (
         _FIRINGS.add_columns(schedules.c.name)
         .join(schedules, schedules.c.seq == firings.c.schedule_seq)
-        .where(of_interest, is_news)
+        .where(firings.c.id.in_(union_all(ended, open_)), of_interest)
         .order_by(firings.c.id.desc())
         .limit(200)
     )

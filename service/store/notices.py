@@ -50,6 +50,11 @@ def announce(connection: Connection, kind: NoticeKind, about: str, document: dic
     return True
 
 
+def is_announced(connection: Connection, about: str) -> bool:
+    """Whether it was told of."""
+    return connection.execute(select(notices.c.id).where(notices.c.about == about)).first() is not None
+
+
 def announce_firing(connection: Connection, schedule: str, firing_id: int, at: datetime) -> None:
     """Tell of a firing that did not happen, or has holes."""
     firing = stored_firings.get_firing(connection, firing_id)
@@ -101,6 +106,20 @@ def drop_deliveries(connection: Connection, channels: Collection[str]) -> None:
 def has_deliveries(connection: Connection) -> bool:
     """Whether anything is on its way."""
     return connection.execute(select(deliveries.c.notice_id).limit(1)).first() is not None
+
+
+def has_old(connection: Connection, before: datetime) -> bool:
+    """Whether there is a notice from before a moment that is on its way no more."""
+    return connection.execute(select(notices.c.id).where(*_old(before)).limit(1)).first() is not None
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Remove the notices from before a moment that are on their way no more. Returns how many there were."""
+    return connection.execute(delete(notices).where(*_old(before))).rowcount
+
+
+def _old(before: datetime) -> tuple[Any, Any]:
+    return notices.c.created_at < before, notices.c.id.not_in(select(deliveries.c.notice_id))
 
 
 def _of(delivery: Delivery) -> tuple[Any, Any]:

@@ -10,21 +10,21 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from service.errors import NotFoundError
-from service.schedule_shapes import Missed, Mode, Overlap
+from service.scheduling.shapes import Missed, Mode, Overlap
 from service.store.schedule_rows import alarms, firings, schedules
 from service.store.sql import insert
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule's row; what a user gives is described in `service.schedule_shapes.ScheduleSpec`.
+    """A schedule's row; what a user gives is described in `service.scheduling.shapes.ScheduleSpec`.
 
     Attributes:
         seq: counts up; the order of creation.
         last_at: the newest instant that was dealt with; None before the first.
         next_at: the instant that is dealt with next; `due_at` the same with its jitter.
         next_seed: the first seed that no firing has used.
-        reference: what verify compares with, see `service.launching.Reference`; None: it is still to be chosen.
+        reference: what verify compares with, see `service.scheduling.launching.Reference`; None: to be chosen yet.
         renews: whether a reference that is to be chosen has to be trained anew, whatever is stored.
         watched_from: firings before this instant are no part of the reference window.
     """

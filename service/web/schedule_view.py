@@ -8,8 +8,8 @@ from datetime import datetime
 
 from service import schedules
 from service.context import Context
-from service.firing_shapes import FiringView, Today
-from service.schedule_shapes import ScheduleView
+from service.scheduling.firing_shapes import FiringView, Today
+from service.scheduling.shapes import ScheduleView
 from service.shapes import Page
 from service.today import get_today
 from service.web.drawing import Chart, draw_curves

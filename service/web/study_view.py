@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,6 +99,7 @@ class StudyPage:
     """What a study's page shows.
 
     Attributes:
+        schedule_body: of `POST /schedules` for this study, but for what its form asks.
         shown: None where this version plans the study no more; `problem` says so then.
         cells: (row, seed) -> where it stands; empty where there are too many.
         has_panel: whether its trials leave pictures of what they see and find.
@@ -107,6 +109,7 @@ class StudyPage:
     study: StudyView
     question: str
     document: str
+    schedule_body: str
     shown: Shown | None
     problem: str
     cells: dict[tuple[str, int], Standing]
@@ -183,6 +186,7 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
         study=study,
         question=str(stored.document.get("question", "")),
         document=document_text(stored),
+        schedule_body=json.dumps({"study": stored.document, "scale": stored.scale}),
         shown=shown,
         problem=problem,
         cells={(one.row, one.seed): one for one in standings},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service import firing, schedules
-from service.firing_shapes import FiringView
-from service.schedule_shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service import schedules
 from service.scheduler import Scheduler
+from service.scheduling import firing
+from service.scheduling.firing_shapes import FiringView
+from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.store import notices
 
 MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

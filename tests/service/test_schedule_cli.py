@@ -15,7 +15,7 @@ from ablate.cli import status_of
 from service import cli
 from service.cli_schedules import read_since
 from tests.service.running import Running, serving, until
-from tests.service.test_notifying import Mailbox, receiving
+from tests.service.scheduling.test_notifying import Mailbox, receiving
 
 INLINE = {"ABLATE_DISPATCHER": "inline", "ABLATE_TRACKING_URI": "off", "ABLATE_WORKERS": "1"}
 TASK = '''
@@ -137,6 +137,40 @@ def _until_the_change(
     assert "! drift: row 'only', seed 0, does not give its stored numbers" in out
     assert "1 to acknowledge" in call("schedule", "list")[1]
     until(lambda: "drift" in [one["kind"] for one in mailbox.got], "the alarm is told", running.log)
+
+
+@pytest.mark.slow
+def test_several_files_make_a_schedule_each_or_none(
+    tmp_path: Path, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name, label in [("one", "only"), ("two", "only"), ("bad", "")]:
+        document = {"name": name, "seeds": 1, "base": {"task": "filed"}, "rows": [{"label": label}]}
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(document))
+    one, two, bad = map(str, files)
+    with serving(tmp_path / "home", site, **INLINE) as running:
+        call = caller(running, capsys)
+        add = ("schedule", "add", "nightly", "--cron", "0 2 * * *")
+
+        def names() -> list[str]:
+            return [found["name"] for found in running.client.get("/schedules")["items"]]
+
+        status, _, err = call(*add, one, two, bad)
+        assert (status, "nightly-bad is refused, so none of the 3 schedules is added" in err) == (2, True), err
+        assert names() == []
+        status, out, err = call(*add, one, two)
+        assert status == 0, err
+        assert [line.split(":")[0] for line in out.splitlines()] == ["nightly-one", "nightly-two"]
+        assert call(*add, two, bad)[0] == 2
+        assert len(json.loads(call(*add, one, two, "--json")[1])["items"]) == 2
+        assert sorted(names()) == ["nightly-one", "nightly-two"]
+
+
+def test_two_files_of_one_study_are_refused(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--cron", "0 2 * * *", "--url", "http://127.0.0.1:1")
+    assert status_of(["schedule", "add", "nightly", study, study, *options]) == 2
+    assert "two of the 2 files are a study named 'filed'" in capsys.readouterr().err
 
 
 def _pause_and_remove(call: Callable[..., tuple[int, str, str]]) -> None:

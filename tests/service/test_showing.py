@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ablate.plan import plan_document
 from ablate.tables.compare import compare_rows
 from ablate.trial import Outcome, TrialRecord
-from service.showing import show_pair
+from service import studies
+from service.showing import show_pair, show_studies
+from tests.service.nights import Nights
 
 VALUES = {"a": [20.0, 21.0, 22.5], "b": [19.0, 20.1, 21.4], "against": [19.0, 18.2, 17.0], "flat": [3.0, 3.0, 3.0]}
 
@@ -34,3 +38,22 @@ def test_a_comparison_says_what_pairing_by_seed_was_worth(
     show_pair(compare_rows(plan, records, "a", other).model_dump(mode="json"))
     shown = capsys.readouterr().out
     assert line in shown.splitlines(), shown
+
+
+def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one(
+    nights: Nights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nights.desk.submit(nights.study)
+    show_studies(_listed(nights))
+    assert "schedule" not in capsys.readouterr().out
+    nights.add()
+    nights.night(1)
+    show_studies(_listed(nights))
+    heading, fired, own = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in (heading, fired, own)] == ["schedule", "nightly", "-"]
+
+
+def _listed(nights: Nights) -> list[dict[str, Any]]:
+    """As REST answers it."""
+    page = studies.list_studies(nights.desk.context, state=None, name=None, schedule=None, limit=9, cursor=None)
+    return [study.model_dump(mode="json") for study in page.items]

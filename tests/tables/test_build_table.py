@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 
 import pytest
 
+from ablate.paper import list_tables
+from ablate.plan import plan_document
 from ablate.statistics.paired import paired_difference
 from ablate.tables.build import build_table
+from ablate.tables.columns import choose_columns
 from ablate.tables.published import load_published
+from ablate.tables.render import render
 from ablate.tables.table import MEASURED_FIELDS, Table
-from ablate.trial import Measured, Outcome
+from ablate.trial import Cost, Measured, Outcome
 
 METRIC = "top1_error_pct"
 CONTRACT_TABLE = {
@@ -204,3 +210,48 @@ def test_metrics_that_no_trial_of_a_row_reported_are_told_in_one_sentence(make_p
     assert table.row("b").notes == ["seeds 0, 1, 2: ap50_pct, ap75_pct were not reported"]
     assert table.row("b").cells["ap50_pct"].mean is None
     assert table.row("b").cells["map_pct"].mean is not None
+
+
+@pytest.fixture
+def paper_table():
+    """Table 1 at the paper's own scale: nothing is trained, networks of the published sizes are counted."""
+    [table] = [table for table in list_tables() if table.id == "T1"]
+    plan = plan_document(dict(table.document), scale="paper")
+    costs = {
+        "resnet50 / ReLU": Cost(params=25_557_032, params_without_norm=25_503_912, multiply_adds=3_857_973_248),
+        "resnet50 / FReLU": Cost(params=25_705_000, params_without_norm=25_625_000, multiply_adds=3_928_000_000),
+    }
+    return build_table(plan, {}, published=load_published().column("T1"), costs=costs)
+
+
+def test_counted_costs_stand_beside_printed_ones_before_anything_is_trained(paper_table):
+    assert paper_table.columns[-2:] == ["params_and_printed", "multiply_adds_and_printed"]
+    text = render(paper_table, "md")
+    assert "25.50M (25.5M) |      3.858G (3.86G) |" in text
+    assert "– (44.5M)" in text
+    (row, *_) = csv.DictReader(io.StringIO(render(paper_table, "csv")))
+    assert (row["params_without_norm"], row["published_params"]) == ("25503912", "25500000.0")
+    assert not {"params_and_printed", "multiply_adds_and_printed"} & set(choose_names(paper_table, "all"))
+
+
+def choose_names(table, *names):
+    return [column.name for column in choose_columns(table, names)]
+
+
+def test_a_count_that_is_not_the_printed_one_is_named_at_the_papers_own_scale(paper_table):
+    (params, multiply_adds) = (note for note in paper_table.notes if note.startswith("counted "))
+    assert params == "counted parameters are not the printed ones, so the paper's network may be another: " + (
+        "'resnet50 / FReLU'"
+    )
+    assert multiply_adds.startswith("counted multiply-adds are not the printed ones")
+    assert multiply_adds.endswith(": 'resnet50 / FReLU'")
+
+
+def test_a_miniature_is_not_held_to_printed_costs_and_a_detector_not_to_those_of_its_backbone():
+    for table_id, scale in (("T1", "mini"), ("T3", "paper")):
+        [found] = [table for table in list_tables() if table.id == table_id]
+        plan = plan_document(dict(found.document), scale=scale)
+        costs = {row.label: Cost(params=10, params_without_norm=9, multiply_adds=8) for row in plan.rows}
+        table = build_table(plan, {}, published=load_published().column(table_id), costs=costs)
+        assert not [note for note in table.notes if note.startswith("counted ")]
+        assert ("params_and_printed" in table.columns) == (table_id == "T1")

@@ -101,6 +101,21 @@ function complain(place, problem) {
   }
 }
 
+// What is wrong with a field stands beside it; `complain` has it all, in one place.
+
+function point(form, errors) {
+  for (const mark of all(".wrong", form)) mark.remove();
+  for (const field of form.elements) { field.removeAttribute("aria-invalid"); field.removeAttribute("aria-describedby"); }
+  for (const { pointer, message } of errors) {
+    const field = form.elements.namedItem(pointer.slice(1));
+    if (!field) continue;
+    const mark = document.createElement("span");
+    mark.className = "wrong"; mark.id = `${field.id}-wrong`; mark.textContent = message;
+    field.after(mark);
+    field.setAttribute("aria-invalid", "true"); field.setAttribute("aria-describedby", mark.id);
+  }
+}
+
 function ask(title, text, yes) {
   const dialog = one("#ask");
   one("#ask-title").textContent = title; one("#ask-text").textContent = text; one("#ask-yes").textContent = yes;
@@ -111,11 +126,14 @@ function ask(title, text, yes) {
 
 async function send(button, address, body, then) {
   const place = document.getElementById(button.dataset.answer ?? "answer");
+  const form = button.form?.dataset.send ? button.form : null;
   button.disabled = true;
   place?.replaceChildren();
+  if (form) point(form, []);
   try {
     const { ok, document: found } = await call(address, { body, key: button.dataset.key, method: button.dataset.method });
-    if (ok) then(found); else complain(place, found);
+    if (ok) then(found);
+    else { complain(place, found); if (form) point(form, found.errors ?? []); }
   } catch { complain(place, { detail: "The service does not answer. Start it with: ablate serve" }); }
   finally { button.disabled = false; }
 }
@@ -207,13 +225,20 @@ document.addEventListener("click", (event) => {
   else if ("paper" in button.dataset) submitPaper(button);
 });
 
+function typed(field) {
+  if (field.type === "checkbox") return field.checked;
+  if (field.type === "number") return field.value === "" ? null : Number(field.value);
+  return field.value;
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.send) return;
   event.preventDefault();
   const fields = [...form.elements].filter((field) => field.name);
-  const values = fields.map((field) => [field.name, field.type === "checkbox" ? field.checked : field.type === "number" ? Number(field.value) : field.value]);
-  send(one("button", form), form.dataset.send, JSON.stringify(Object.fromEntries(values)), () => location.reload());
+  const values = { ...JSON.parse(form.dataset.body ?? "{}"), ...Object.fromEntries(fields.map((field) => [field.name, typed(field)])) };
+  const then = () => { if (form.dataset.to) location.href = form.dataset.to + encodeURIComponent(values.name); else location.reload(); };
+  send(one("button", form), form.dataset.send, JSON.stringify(values), then);
 });
 
 // Parts that take the server a while come by themselves, behind the page.

@@ -243,6 +243,19 @@ def test_nothing_is_fetched_for_a_service_of_another_state_directory(
     assert not (tmp_path / "data").exists()
 
 
+def test_where_none_is_named_the_tables_are_those_that_have_the_scale(
+    api: TestClient, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = post(api, f"{PAPER}/plan", scale="released-code", seeds=1).json()
+    assert [table["id"] for table in plan["items"]] == ["T1", "T5", "T6", "T7", "T9", "T10"]
+    assert plan["left_out"] == ["T2", "T3", "T4", "T8"]
+    assert post(api, f"{PAPER}/plan", scale="mini", seeds=1).json()["left_out"] == []
+    [error] = post(api, f"{PAPER}/plan", tables=["T2"], scale="released-code").json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/scale", "unknown_scale")
+    assert status_of(["paper", "--scale", "released-code", "--url", url]) == 2
+    assert "left out, since they have no scale 'released-code': T2, T3, T4, T8" in capsys.readouterr().err
+
+
 def test_the_command_gives_the_answer_as_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["paper", "T5", "T7", "--seeds", "1", "--json", "--url", url]) == 0
     said = capsys.readouterr()

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service import firing
 from service.context import Context
+from service.scheduling import firing
 from service.store import schedules as stored
 from service.store.sql import now
 

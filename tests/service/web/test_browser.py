@@ -312,6 +312,48 @@ def test_a_schedule_is_fired_paused_and_removed(visit: Visit, running: Running) 
     expect(page.get_by_role("link", name="weekly")).to_have_count(0)
 
 
+def test_a_schedule_is_added_on_a_studys_page_with_what_is_wrong_beside_its_field(
+    visit: Visit, running: Running, finished: dict[str, Any]
+) -> None:
+    page = visit.open(f"/studies/{finished['id']}")
+    page.get_by_label("Name", exact=True).fill("from-the-page")
+    when, zone = page.get_by_label("Minute, hour, day, month, weekday"), page.get_by_label("On the clock of")
+    when.fill("0 25 1 1 *")
+    zone.fill("Europe/Berlln")
+    page.get_by_role("button", name="Add the schedule").click()
+    expect(when).to_have_accessible_description(re.compile("hour: its value is none of those allowed"))
+    expect(zone).to_have_accessible_description(re.compile("did you mean 'Europe/Berlin'"))
+    assert "422" in visit.complaints.pop()  # the browser notes every refusal
+    when.fill("0 2 1 1 *")
+    zone.fill("Europe/Berlin")
+    page.get_by_role("button", name="Add the schedule").click()
+    expect(page.get_by_role("heading", name="from-the-page")).to_be_visible()
+    added = running.client.get("/schedules/from-the-page")
+    assert (added["cron"], added["tz"], added["mode"], added["seeds"]) == ("0 2 1 1 *", "Europe/Berlin", "verify", None)
+    assert (added["study_name"], added["scale"]) == ("finished", finished["scale"])
+
+
+def test_what_is_missing_of_the_paper_is_submitted_once_it_is_confirmed(chromium: Browser, tmp_path: Path) -> None:
+    site = install_task(tmp_path / "site")
+    elsewhere = INLINE | {"ABLATE_RAY_ADDRESS": "ray://elsewhere:10001", "ABLATE_DATA": str(tmp_path / "no-data")}
+    with serving(tmp_path / "home", site, **elsewhere) as running, visiting(chromium, running) as visit:
+        visit.page.set_default_timeout(120_000)  # every network is counted first
+        page = visit.open("/paper?scale=mini")
+        button = page.get_by_role("button", name="Submit what is missing")
+        missing = button.inner_text().split(": ")[1].split(", ")
+        button.click()
+        expect(page.get_by_role("dialog")).to_contain_text(f"{len(missing)} tables", timeout=120_000)
+        page.get_by_role("button", name="Keep it as it is").click()
+        assert running.client.get("/studies")["items"] == []
+        button.click()
+        page.get_by_role("button", name="Queue them").click()
+        expect(page.get_by_text("Nothing is missing at this scale.")).to_be_visible(timeout=120_000)
+        studies = running.client.get("/studies", limit=200)["items"]
+        assert len(studies) == len(missing)
+        for study in studies:
+            running.client.post(f"/studies/{study['id']}/cancel")
+
+
 def test_a_refused_call_says_why(visit: Visit, running: Running) -> None:
     study = running.client.post("/studies", {"study": gated("refused", "never", seeds=1)})
     page = visit.open(f"/studies/{study['id']}")

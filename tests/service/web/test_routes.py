@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from service import schedules
 from service.app import create_app
-from service.schedule_shapes import ScheduleSpec
+from service.scheduling.shapes import ScheduleSpec
 from service.store.sql import now
 from service.web.rendering import POLICY
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service import firing, schedules
-from service.schedule_shapes import ScheduleSpec
+from service import schedules
+from service.scheduling import firing
+from service.scheduling.shapes import ScheduleSpec
 from service.store.sql import now
 
 

@@ -35,6 +35,8 @@ LEASE = timedelta(seconds=60)
 """How long others keep away from a delivery that is under way; longer than any attempt."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 GIVE_UP = timedelta(days=7)
+KEEP = timedelta(days=90)
+"""How long a notice is kept after it was told. What is still so then, such as a zone that is unknown, is told again."""
 LOW_BYTES = 4 * FREE_BYTES
 """Below so much free disk space operators are told, once a day."""
 AT_ONCE = 20
@@ -74,13 +76,14 @@ class Notifying:
             stop.wait(LOOK_S)
 
     def tick(self) -> None:
-        """Look at the disk, and deliver what is due.
+        """Look at the disk, forget what is old, and deliver what is due.
 
         Raises:
             UnavailableError: the database cannot be read or written.
         """
         at = self._clock()
         self._look_at_disk(at)
+        self._forget(at - KEEP)
         with self.context.store.read() as connection:
             if not notices.has_deliveries(connection):
                 return
@@ -102,6 +105,13 @@ class Notifying:
         text = f"{free >> 20} MiB are free on the service's disk; below {FREE_BYTES >> 20} nothing new is started"
         with self.context.store.write() as connection:
             notices.announce(connection, "disk", f"disk:{at:%Y-%m-%d}", {"free_mib": free >> 20, "sentence": text}, at)
+
+    def _forget(self, before: datetime) -> None:
+        with self.context.store.read() as connection:
+            if not notices.has_old(connection, before):
+                return
+        with self.context.store.write() as connection:
+            notices.forget(connection, before)
 
     def _deliver(self, delivery: Delivery) -> None:
         """Try once, unless another process does; what fails waits longer each time."""

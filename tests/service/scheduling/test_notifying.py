@@ -19,9 +19,10 @@ import pytest
 from pydantic import SecretStr
 
 from ablate.errors import AblateError
-from service import notifying, serving
+from service import serving
 from service.context import Context
-from service.notifying import Notifying
+from service.scheduling import notifying
+from service.scheduling.notifying import Notifying
 from service.settings import read_settings
 from service.store import notices
 
@@ -195,6 +196,27 @@ def test_after_a_week_a_notice_is_given_up(context: Context, clock: Clock, caplo
     notifier(context, clock, None, "/nowhere/program").tick()
     assert "given up" in caplog.text
     assert not waiting(context)
+
+
+def test_a_notice_is_forgotten_a_quarter_after_it_arrived_and_not_before(
+    context: Context, clock: Clock, mailbox: Mailbox
+) -> None:
+    announce(context, "alarm:1")
+    notifier(context, clock, mailbox.url).tick()
+    announce(context, "alarm:2")
+    clock.at = START + timedelta(days=90)
+    notifier(context, clock).tick()
+    assert [told(context, about) for about in ("alarm:1", "alarm:2")] == [True, True]
+    announce(context, "alarm:3")
+    clock.at += timedelta(seconds=1)
+    notifier(context, clock, mailbox.url).tick()
+    assert [told(context, f"alarm:{number}") for number in (1, 2, 3)] == [False, False, True]
+    assert len(mailbox.got) == 2
+
+
+def told(context: Context, about: str) -> bool:
+    with context.store.read() as connection:
+        return notices.is_announced(connection, about)
 
 
 def test_a_way_that_is_not_set_up_keeps_nothing_for_later(context: Context, clock: Clock, mailbox: Mailbox) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from service import launching, studies
-from service.settling import settle
+from service import studies
+from service.scheduling import launching
+from service.scheduling.settling import settle
 from service.store import firings
+from service.store.rows import trials
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 
 
@@ -232,3 +234,31 @@ def test_fresh_seeds_that_move_are_an_alarm_with_the_first_changed_firing(nights
     fresh = nights.night(10, error=9.0)
     assert fresh.drift is not None
     assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of the 4 of the reference window")
+
+
+def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_tolerance(nights: Nights) -> None:
+    nights.add(tolerance=0.01)
+    nights.night(1, error=1.0)
+    night = nights.night(2, error=1.005)
+    assert night.drift is not None
+    assert night.drift.state == "steady"
+    assert "2 within the tolerance of 0.01, since not all of the processor" in night.drift.sentence
+    changed = nights.night(3, error=1.02)
+    assert changed.drift is not None
+    assert changed.drift.state == "alarm"
+
+
+def test_where_the_reference_is_gone_nothing_is_compared_and_the_next_firing_trains_it(nights: Nights) -> None:
+    nights.add()
+    nights.night(1)
+    nights.tick(MORNING.replace(hour=2) + 2 * DAY)
+    with nights.desk.context.store.write() as connection:
+        connection.execute(trials.update().where(trials.c.repeat == 0).values(state="cancelled"))
+    nights.train()
+    night = nights.history()[0]
+    assert night.drift is not None
+    assert (night.kind, night.state, night.drift.state) == ("verify", "done", "unknown")
+    assert night.drift.sentence == (
+        "nothing could be compared; 2 of 2 stored results are gone, and the next firing trains them again"
+    )
+    assert nights.night(3).kind == "reference"

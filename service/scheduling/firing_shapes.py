@@ -151,7 +151,7 @@ class Today(Document):
         finished: studies that ended, newest first, at most 200; `holes` those of them with cells without result.
         missed: firings that did not happen, or could not start.
         alarms: every one that nobody has acknowledged, however old.
-        next: of each schedule that is not paused, soonest first.
+        next: of each schedule that fires, soonest first.
     """
 
     since: datetime

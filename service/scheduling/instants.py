@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache, lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -20,6 +21,7 @@ from ablate.errors import Problem, StudyError, nearest, quote
 
 CRON = re.compile(r"[0-9A-Za-z*/,#-]+( [0-9A-Za-z*/,#-]+){4}")
 FIELDS = "minute (0-59), hour (0-23), day of month (1-31, L), month (1-12, JAN-DEC), weekday (0-7, SUN-SAT)"
+DAY = timedelta(days=1)
 ALLOWED = "five fields of numbers, names, *, ranges a-b, lists a,b and steps */n, such as '0 2 * * *' (02:00 each day)"
 
 
@@ -76,11 +78,85 @@ def _zone(tz: str) -> ZoneInfo:
         raise StudyError([Problem("/tz", "unknown_zone", text)]) from error
 
 
+def find_trouble(tz: str) -> str | None:
+    """Why a schedule on the clock of a zone cannot fire on this machine; None where it can."""
+    try:
+        _zone(tz)
+    except StudyError as error:
+        return error.problems[0].message
+    return None
+
+
 def instants(cron: str, tz: str, after: datetime) -> Iterator[datetime]:
     """Every instant later than `after`, in order."""
     while True:
         after = next_instant(cron, tz, after)
         yield after
+
+
+def find_latest(cron: str, tz: str, after: datetime, until: datetime, most: int) -> tuple[list[datetime], int]:
+    """The newest instants that are later than `after` and not later than `until`, in order, and how many there are.
+
+    A year of minutes is half a million of them. So a day on which the clock does not change is counted as what it is,
+    a number of times a day or none; only the last days, and those around a change, are gone through.
+
+    Args:
+        cron, tz: of the schedule.
+        after, until: aware.
+        most: how many to name.
+    """
+    days = list(_days(cron, tz, after, until))
+    start, tail = until, 0
+    while days and tail < most:
+        start, count = days.pop()
+        tail += count
+    newest = list(_between(cron, tz, start, until))
+    return newest[-most:], len(newest) + sum(count for _, count in days)
+
+
+def _days(cron: str, tz: str, after: datetime, until: datetime) -> Iterator[tuple[datetime, int]]:
+    """The days of a span on a zone's clock: the moment behind which each begins, and how many instants it has."""
+    zone = _zone(tz)
+    first, last = after.astimezone(zone).date(), until.astimezone(zone).date()
+    dates, times = _dates(cron, first, last), _times_a_day(cron)
+    start = after
+    for day in (first + number * DAY for number in range((last - first).days + 1)):
+        end = max(start, min(until, _begin(zone, day + DAY) - timedelta(microseconds=1)))
+        if first < day < last and _is_plain(zone, day):
+            yield start, times if day in dates else 0
+        else:
+            yield start, sum(1 for _ in _between(cron, tz, start, end))
+        start = end
+
+
+def _begin(zone: ZoneInfo, day: date) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _between(cron: str, tz: str, after: datetime, until: datetime) -> Iterator[datetime]:
+    return takewhile(lambda at: at <= until, instants(cron, tz, after))
+
+
+def _dates(cron: str, first: date, last: date) -> frozenset[date]:
+    """The days of a span that a cron text names."""
+    day, month, weekday = cron.split()[2:]
+    midnights = CronSim(f"0 0 {day} {month} {weekday}", datetime.combine(first - DAY, time()))
+    return frozenset(at.date() for at in takewhile(lambda at: at.date() <= last, midnights))
+
+
+@lru_cache(maxsize=64)
+def _times_a_day(cron: str) -> int:
+    """How often a cron text comes on a day that it names, where the clock does not change."""
+    minute, hour = cron.split()[:2]
+    day = datetime(2024, 1, 1)
+    found = CronSim(f"{minute} {hour} * * *", day - timedelta(seconds=1))
+    return sum(1 for _ in takewhile(lambda at: at < day + DAY, found))
+
+
+def _is_plain(zone: ZoneInfo, day: date) -> bool:
+    """Whether no change of the clock is near: one late on the day before can move instants into this day."""
+    around = (datetime.combine(day + number * DAY, time(), zone) for number in (-1, 0, 1, 2))
+    return len({midnight.utcoffset() for midnight in around}) == 1
 
 
 def due_time(name: str, instant: datetime, jitter_s: int) -> datetime:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection, event
 
-from service import firing, schedules
+from ablate.errors import StudyError
+from service import schedules
 from service.context import Context, open_context
-from service.instants import due_time, instants
-from service.launching import launch
-from service.schedule_shapes import ScheduleSpec
+from service.scheduling import firing
+from service.scheduling.instants import due_time, instants
+from service.scheduling.launching import launch
+from service.scheduling.settling import settle
+from service.scheduling.shapes import ScheduleSpec
 from service.settings import Settings
-from service.settling import settle
 from service.store import firings
 from service.store import schedules as stored
 from service.today import get_today
@@ -71,6 +75,17 @@ def test_all_makes_up_for_the_newest_hundred_and_tells_of_the_rest(nights: Night
     assert len(found) == 101
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_year_of_minutes_is_counted_to_the_last_one_in_a_moment(nights: Nights) -> None:
+    nights.add(cron="* * * * *", tz="Europe/Berlin", jitter_s=90)
+    begun_s = process_time()
+    nights.tick(MORNING + 365 * DAY)
+    assert process_time() - begun_s < 5  # one by one it took more than ten
+    (firing,) = nights.history()
+    assert firing.stands_for in (365 * 24 * 60 - 2, 365 * 24 * 60 - 1, 365 * 24 * 60)  # the newest have their jitter
+    assert firing.instant == MORNING + firing.stands_for * MINUTE
+
+
 def test_while_a_firing_runs_the_next_one_is_skipped_or_waits(nights: Nights) -> None:
     nights.add("a", overlap="skip")
     nights.add("b", overlap="queue")
@@ -93,6 +108,41 @@ def test_a_pause_counts_as_no_miss(nights: Nights) -> None:
     assert resumed.next_at == MORNING.replace(hour=2) + 6 * DAY
     nights.tick(MORNING.replace(hour=2) + 6 * DAY)
     assert [(one.state, one.stands_for) for one in nights.history()] == [("running", 1)]
+
+
+def test_of_two_changes_at_once_both_are_kept_and_the_next_instant_follows_from_both(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.add()
+    check = schedules.check_cron
+
+    def check_slowly(cron: str) -> None:
+        monkeypatch.setattr(schedules, "check_cron", check)
+        nights.change(tz="Asia/Kolkata")
+        check(cron)
+
+    monkeypatch.setattr(schedules, "check_cron", check_slowly)
+    changed = nights.change(cron="0 4 * * *")
+    assert (changed.cron, changed.tz) == ("0 4 * * *", "Asia/Kolkata")
+    assert changed.next_at == datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
+
+
+def test_a_study_is_checked_with_the_scale_that_another_change_gives_it_meanwhile(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.study = nights.study | {"scales": {"mini": {}, "lab": {}}}
+    nights.add()
+    prepare = schedules.prepare
+
+    def prepare_slowly(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(schedules, "prepare", prepare)
+        nights.change(scale="lab")
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(schedules, "prepare", prepare_slowly)
+    with pytest.raises(StudyError, match="lab"):
+        nights.change(study=nights.study | {"scales": {"mini": {}}})
+    assert (nights.schedule().scale, nights.schedule().study) == ("lab", nights.study)
 
 
 def test_a_clock_that_steps_back_fires_nothing_twice(nights: Nights) -> None:
@@ -164,14 +214,73 @@ def test_a_zone_that_this_machine_does_not_know_holds_no_other_schedule_up(
 ) -> None:
     nights.add("a")
     nights.add("b")
-    context, night = nights.desk.context, MORNING.replace(hour=2) + DAY
-    with context.store.write() as connection:
-        seq = stored.get_schedule(connection, "a").seq
-        stored.change_schedule(connection, seq, {"tz": "Mars/Olympus"})
-    nights.tick(night)
+    _forget_zone(nights, "a")
+    nights.tick(MORNING.replace(hour=2) + DAY)
     assert (nights.history("a"), len(nights.history("b"))) == ([], 1)
     assert "schedule a cannot fire: /tz: this machine does not know the zone 'Mars/Olympus'" in caplog.text
-    assert "UTC" in nights.schedule("a").next_text
+
+
+def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
+    nights: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights.add()
+    for _ in range(2):
+        nights.at += MINUTE
+        _forget_zone(nights, "nightly")
+        for minutes in range(3):
+            nights.tick(MORNING + 2 * DAY + minutes * MINUTE)
+    assert caplog.text.count("schedule nightly cannot fire") == 2
+    assert nights.told() == ["missed", "missed"]
+    assert "it cannot fire: this machine does not know the zone 'Mars/Olympus'" in nights.schedule().next_text
+    assert nights.schedule().needs_person
+    today = get_today(nights.desk.context, None, nights.at)
+    assert ([one.code for one in today.attention], today.next) == (["stuck"], [])
+    nights.change(paused=True)
+    assert not nights.schedule().needs_person
+
+
+def test_a_schedule_whose_zone_this_machine_does_not_know_can_be_paused_and_removed(nights: Nights) -> None:
+    nights.add()
+    _forget_zone(nights, "nightly")
+    assert nights.change(paused=True).state == "paused"
+    with pytest.raises(StudyError, match="does not know the zone 'Mars/Olympus'"):
+        nights.change(paused=False)
+    assert nights.change(tz="Asia/Kolkata", paused=False).next_at == datetime(2026, 3, 2, 20, 30, tzinfo=UTC)
+    _forget_zone(nights, "nightly")
+    schedules.remove_schedule(nights.desk.context, "nightly")
+    assert schedules.list_schedules(nights.desk.context, nights.at, limit=9, cursor=None).items == []
+
+
+def _forget_zone(nights: Nights, name: str) -> None:
+    """As where the service has moved to a machine that has no such zone."""
+    with nights.desk.context.store.write() as connection:
+        seq = stored.get_schedule(connection, name).seq
+        stored.change_schedule(connection, seq, {"tz": "Mars/Olympus", "changed_at": nights.at})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_neither_the_last_firing_nor_what_happened_since_yesterday_is_looked_for_among_all(nights: Nights) -> None:
+    with nights.desk.context.store.read() as connection:
+        last = _plan_of(connection, lambda: firings.find_last(connection, [1, 2]))
+        news = _plan_of(connection, lambda: firings.list_troubled(connection, MORNING))
+    assert "ix_firings_last (schedule_seq=?)" in last
+    assert "ix_firings_ended_at (ended_at>?)" in news
+    assert "ix_firings_ended_at (ended_at=?)" in news
+    assert "SCAN firings" not in last + news
+
+
+def _plan_of(connection: Connection, read: Callable[[], object]) -> str:
+    """How SQLite goes about what a function asks of it."""
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(connection, "before_cursor_execute")
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        asked.append((statement, parameters))
+
+    read()
+    event.remove(connection, "before_cursor_execute", note)
+    rows = [row for one, given in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given)]
+    return "\n".join(row.detail for row in rows)
 
 
 def _fires(nights: Nights, at: datetime) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ablate.errors import quote
 from ablate.repeats import Difference, differences
 from ablate.statistics import drift
-from service.firing_shapes import DriftView, RepeatView
+from service.scheduling.firing_shapes import DriftView, RepeatView
 from service.store import alarms, firings, notices
 from service.store.firings import Firing
 from service.store.schedules import Schedule

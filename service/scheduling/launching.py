@@ -16,8 +16,8 @@ from ablate.study import Study
 from ablate.trial import Repetition, TrialRecord
 from service.context import Context
 from service.errors import UnavailableError
-from service.firing_shapes import Kind
 from service.planning import Prepared, prepare, resolve_document
+from service.scheduling.firing_shapes import Kind
 from service.shapes import Submission
 from service.store import firings, notices
 from service.store import schedules as stored_schedules

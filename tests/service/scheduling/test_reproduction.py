@@ -14,12 +14,13 @@ from ablate.provenance import describe_process
 from ablate.runner import run_trial
 from ablate.study import Resources
 from ablate.trial import Outcome
-from service import firing, schedules
+from service import schedules
 from service.context import Context, open_context
 from service.dispatch.base import Heard, Machine, Report, Ticket
-from service.firing_shapes import FiringView
-from service.schedule_shapes import ScheduleSpec
 from service.scheduler import Scheduler
+from service.scheduling import firing
+from service.scheduling.firing_shapes import FiringView
+from service.scheduling.shapes import ScheduleSpec
 from service.settings import Settings
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)

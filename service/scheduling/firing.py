@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 from ablate.errors import StudyError
 from service.context import Context
-from service.firing_shapes import FiringState
-from service.instants import due_time, instants, next_instant
-from service.launching import launch
-from service.settling import settle
+from service.scheduling.firing_shapes import FiringState
+from service.scheduling.instants import due_time, find_latest, instants, next_instant
+from service.scheduling.launching import launch
+from service.scheduling.settling import settle
 from service.store import firings, notices, schedules
 from service.store.schedules import Schedule
 from service.store.session import Connection
@@ -60,7 +59,20 @@ def _for_each(
         try:
             do(context, schedule, at)
         except StudyError as error:
-            log.error("schedule %s cannot fire: %s", schedule.name, error)
+            _tell(context, schedule, error, at)
+
+
+def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
+    """Say that a schedule cannot fire: once, and again where it was changed and still cannot."""
+    about = f"schedule:{schedule.seq}:{schedule.changed_at.isoformat()}"
+    with context.store.read() as connection:
+        if notices.is_announced(connection, about):
+            return
+    text = f"schedule {schedule.name} cannot fire: {error}"
+    with context.store.write() as connection:
+        is_news = notices.announce(connection, "missed", about, {"schedule": schedule.name, "sentence": text}, at)
+    if is_news:
+        log.error("%s", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +116,14 @@ class Due:
 
 
 def find_due(schedule: Schedule, at: datetime) -> Due:
-    """The instants of a schedule that are due at a moment: its next one, and what followed."""
-    newest: deque[datetime] = deque(maxlen=MOST_AT_ONCE)
-    behind = chain([schedule.next_at], instants(schedule.cron, schedule.tz, schedule.next_at))
-    for count, instant in enumerate(behind):
+    """The instants of a schedule that are due at a moment: its next one, which has to be, and what followed."""
+    cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
+    surely = max(first, at - timedelta(seconds=schedule.jitter_s))
+    behind, count = find_latest(cron, tz, first, surely, MOST_AT_ONCE)
+    newest = deque([first, *behind], maxlen=MOST_AT_ONCE)
+    for number, instant in enumerate(instants(cron, tz, surely), count + 1):
         if due_time(schedule.name, instant, schedule.jitter_s) > at:
-            return Due(schedule.next_at, list(newest), count, instant)
+            return Due(first, list(newest), number, instant)
         newest.append(instant)
     raise AssertionError("a cron text comes for ever")
 

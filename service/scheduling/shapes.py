@@ -1,4 +1,4 @@
-"""The documents of REST about schedules: what goes in, what comes out. `service.firing_shapes` has those
+"""The documents of REST about schedules: what goes in, what comes out. `service.scheduling.firing_shapes` has those
 about firings, `service.shapes` those about studies.
 
 Field names are part of the contract with users' scripts. Answers have no defaults: whoever builds one says it all.
@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from ablate.seeds import SeedCount
 from ablate.study import NAME, Label, StrictDocument
 from ablate.trial import Document
-from service.firing_shapes import AlarmView, FiringView
+from service.scheduling.firing_shapes import AlarmView, FiringView
 
 Mode = Literal["verify", "fresh"]
 Missed = Literal["coalesce", "skip", "all"]
@@ -51,8 +51,10 @@ class Policies(StrictDocument):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="of verify on another processor or with other libraries, as a share of the stored metric; on the "
-        "same ones the numbers are to be equal to the last bit",
+        description="of verify: by what share of its stored value a metric may be off before it is drift, where "
+        "processor, threads, device, driver or packages are not those of the reference; chosen, not measured: too "
+        "small a share calls other rounding drift, too large a one hides small changes. Where all are the same it "
+        "plays no part: there the numbers are to be equal to the last bit",
     )
     reference_firings: int = Field(4, ge=4, le=100, description="of fresh: how many firings the reference window has")
     false_alarm_every: int = Field(
@@ -105,13 +107,14 @@ class ScheduleView(Document):
 
     Attributes:
         cron_text: what the cron text says, in words; `next_text` when it fires next on its own clock, and in how long.
-        next_at: null while it is paused.
+        next_at: null while it is paused, or cannot fire.
         study_name, metric: of its study.
         last: the newest firing that has a study.
         alarms: those that nobody has acknowledged.
         reference_at: instant of the firing that made the reference of verify; null where it is to be made, or where
             what other studies trained serves.
-        needs_person: whether there is an alarm, or the last firing has holes or could not start.
+        needs_person: whether there is an alarm, or the last firing has holes or could not start, or none can follow,
+            since the service's machine does not know the zone.
     """
 
     name: str

@@ -11,7 +11,7 @@ from ablate.tables.history import Heading, History, HistoryAlarm, build_history
 from ablate.tasks import get_task
 from service.context import Context
 from service.errors import NotFoundError
-from service.firing_shapes import AlarmView
+from service.scheduling.firing_shapes import AlarmView
 from service.store import alarms, firings, schedules
 from service.store.firings import Firing
 from service.store.schedules import Schedule

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ablate.progress import duration_text
-from service.firing_shapes import AlarmView, FiringView
-from service.instants import in_words, local_text
-from service.launching import Reference
-from service.schedule_shapes import ScheduleLinks, ScheduleView
+from service.scheduling.firing_shapes import AlarmView, FiringView
+from service.scheduling.instants import find_trouble, in_words, local_text
+from service.scheduling.launching import Reference
+from service.scheduling.shapes import ScheduleLinks, ScheduleView
 from service.store.firings import Firing
 from service.store.schedules import Schedule
 
@@ -44,20 +44,27 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
         cron_text=in_words(schedule.cron),
         study_name=schedule.study["name"],
         state="paused" if schedule.paused else "active",
-        next_at=None if schedule.paused else schedule.next_at,
+        next_at=None if schedule.paused or is_stuck(schedule) else schedule.next_at,
         next_text=next_text(schedule, at),
         last=view_firing(last) if last else None,
         alarms=list(alarms),
         reference_at=datetime.fromisoformat(reference.instant) if reference and reference.instant else None,
-        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE),
+        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE) or is_stuck(schedule),
         links=ScheduleLinks(**links),
     )
 
 
+def is_stuck(schedule: Schedule) -> bool:
+    """Whether it is to fire and cannot, since this machine does not know its zone."""
+    return not schedule.paused and find_trouble(schedule.tz) is not None
+
+
 def next_text(schedule: Schedule, at: datetime) -> str:
-    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`."""
+    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`; or why it does not."""
     if schedule.paused:
         return "paused: it does not fire until it is resumed"
+    if trouble := find_trouble(schedule.tz):
+        return f"it cannot fire: {trouble}"
     wait_s = (schedule.due_at - at).total_seconds()
     until = f"in {duration_text(wait_s)}" if wait_s > 0 else "due now"
     jitter = f", up to {schedule.jitter_s} s late" if schedule.jitter_s else ""

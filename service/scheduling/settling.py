@@ -16,10 +16,10 @@ from ablate.repeats import compare_repeat, is_same_machine
 from ablate.rerun import DIFFERENT, EQUAL
 from ablate.tables.table import Table
 from ablate.trial import TrialRecord
-from service import alarming
 from service.context import Context
-from service.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
-from service.launching import Reference
+from service.scheduling import alarming
+from service.scheduling.firing_shapes import DriftView, FiringRow, FiringState, RepeatView
+from service.scheduling.launching import Reference
 from service.shapes import StudyState
 from service.store import cells, firings, notices, schedules, studies
 from service.store.firings import SETTLED, Firing
@@ -162,7 +162,7 @@ def _judge(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held)
     if changed:
         before = _provenance_of(held.reference_records.values())
         return alarming.raise_repeats(case, list(changed.values()), before)
-    return _steady(firing, repeats)
+    return _steady(case, repeats, held)
 
 
 def _of_reference(firing: Firing, held: Held) -> str:
@@ -173,11 +173,24 @@ def _of_reference(firing: Firing, held: Held) -> str:
     return text if firing.state == "done" else f"{text}; the next firing trains what is missing"
 
 
-def _steady(firing: Firing, repeats: Sequence[RepeatView]) -> DriftView:
+def _steady(case: alarming.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+    """What a firing says where no repeated trial differs: that the numbers hold, as far as there are two of each."""
+    wanted = Reference.from_json(case.firing.reference).cells if case.firing.reference else ()
+    gone = sum(cell.key not in held.reference_records for cell in wanted)
+    lost = len(wanted) - gone - len(repeats)
+    parts = [_count_equal(repeats, case.schedule.tolerance) if repeats else "nothing could be compared"]
+    if gone:
+        parts.append(f"{gone} of {len(wanted)} stored results are gone, and the next firing trains them again")
+    if lost:
+        parts.append(f"{lost} of {len(wanted)} trials gave no result this time, which is no drift")
+    is_whole = case.firing.state == "done" and not gone and not lost
+    return DriftView(state="steady" if is_whole else "unknown", sentence="; ".join(parts))
+
+
+def _count_equal(repeats: Sequence[RepeatView], tolerance: float) -> str:
     equal = sum(repeat.verdict == EQUAL for repeat in repeats)
     text = f"{equal} of {len(repeats)} repeated trials are equal to the last bit"
-    if equal < len(repeats):
-        text += f", {len(repeats) - equal} within the tolerance"
-    if firing.state != "done":
-        return DriftView(state="unknown", sentence=f"{text}; the rest has no result, which is no drift")
-    return DriftView(state="steady", sentence=text)
+    if equal == len(repeats):
+        return text
+    why = "since not all of the processor, threads, device, driver and packages are those of the reference"
+    return f"{text}, {len(repeats) - equal} within the tolerance of {tolerance:g}, {why}"

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import Problem, StudyError, collecting
-from service.instants import check_cron, check_zone, due_time, in_words, instants, list_zones, local_text, next_instant
+from service.scheduling.instants import (
+    check_cron,
+    check_zone,
+    due_time,
+    find_latest,
+    in_words,
+    instants,
+    list_zones,
+    local_text,
+    next_instant,
+)
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -91,6 +101,31 @@ def test_the_next_instant_is_later_and_nothing_is_between(after: datetime, zone:
     assert after < found <= after + timedelta(hours=49)
     assert next_instant("15 4 * * *", zone, found - timedelta(microseconds=1)) == found
     assert found.astimezone(ZoneInfo(zone)).strftime("%H:%M") == "04:15"
+
+
+SPARSE = ("*/30 * * * *", "30 2 * * *", "0 0 * * *", "10-12,59 23,0,2 * * SAT,SUN", "* 2 L * *", "0 1 1 3 *")
+
+
+@pytest.mark.parametrize("zone", [*ZONES, "Africa/Cairo"])
+@pytest.mark.parametrize("cron", SPARSE)
+def test_what_is_counted_by_the_day_is_what_is_counted_one_by_one(zone: str, cron: str) -> None:
+    every = list(takewhile(lambda at: at < END, instants(cron, zone, START)))
+    for days in (0, 1, 20, 100, 300):
+        after = START + timedelta(days=days, hours=5, minutes=days)
+        for until in (after, after + 7 * QUARTER, after + timedelta(days=3, minutes=1), END - timedelta(hours=7)):
+            within = [at for at in every if after < at <= until]
+            assert find_latest(cron, zone, after, until, 7) == (within[-7:], len(within))
+
+
+@given(
+    st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(), timedelta(days=12)),
+    st.sampled_from([*ZONES, "Africa/Cairo", "America/Nuuk", "Africa/Casablanca"]),
+    st.sampled_from(SPARSE),
+)
+def test_any_span_is_counted_right(after: datetime, span: timedelta, zone: str, cron: str) -> None:
+    every = list(takewhile(lambda at: at <= after + span, instants(cron, zone, after)))
+    assert find_latest(cron, zone, after, after + span, 9) == (every[-9:], len(every))
 
 
 @given(st.text("0123456789*/,-L#SUNMOJAFEB ", min_size=1, max_size=30))

@@ -1,0 +1,32 @@
+"""What of a printed table may be held against a study's rows: whose recipes are the paper's, where costs compare."""
+
+from __future__ import annotations
+
+from ablate.plan import Plan
+from ablate.presets import preset_of
+from ablate.recipe import ClassifyRecipe
+from ablate.tables.published import PublishedTable
+
+COSTS = ("params", "multiply_adds")
+"""Printed costs, under our names."""
+
+
+def is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
+    """Whether every row trains the paper's network by one of its recipes on its data, so that its noise is ours."""
+    if published is None:
+        return False
+    presets = {preset_of(row.recipe) for row in plan.rows}
+    trained = [(row.label, getattr(row.recipe, "model", ""), getattr(row.recipe, "dataset", "")) for row in plan.rows]
+    return (
+        len(presets) == 1
+        and None not in presets
+        and all(published.networks.get(label) == model for label, model, _ in trained)
+        and all(dataset in published.dataset.lower() for _, _, dataset in trained)
+    )
+
+
+def has_printed_cost(plan: Plan, published: PublishedTable | None) -> bool:
+    """Whether printed costs stand beside the rows' own: Table 3 has those of backbones, where ours are of detectors."""
+    if published is None or not all(isinstance(row.recipe, ClassifyRecipe) for row in plan.rows):
+        return False
+    return any(published.cells.get(row.label, {}).keys() & set(COSTS) for row in plan.rows)
