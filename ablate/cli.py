@@ -190,16 +190,17 @@ def data_add(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="Let the name stand for this content where it stood for another, or is damaged."
+            "--replace",
+            help="Let the name stand for this content where it stood for another, or its record is damaged.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a folder of images as a data set.
 
-    It holds a folder for each class, or train and test (or val) that do; jpg, jpeg, png, webp and bmp count as images,
-    of 8 bits a channel.
-    Every image is opened once. Without a split of its own, a fifth is for testing, chosen by the content of each file.
+    It holds a folder for each class, or train and test (or val) that do; jpg, jpeg, png, webp and bmp of 8 bits a
+    channel count as images. Every image is opened once. Without a split of its own, a fifth is for testing, chosen by
+    the content of each file.
     """
     from ablate import listing
 

@@ -80,6 +80,9 @@ class Entry(NamedTuple):
     sha256: str
 
 
+ENTRY_TYPES = (str, int, bool, int, int, str)
+
+
 def read_all(root: Path) -> dict[str, Registered | RegistryError]:
     """Every registered folder by its name, or why what is written down of it cannot be read."""
     names = sorted(path.stem for path in (root / "registered").glob("*.jsonl") if NAME.fullmatch(path.stem))
@@ -116,8 +119,8 @@ def read_entries(root: Path, found: Registered) -> list[Entry]:
     try:
         with _path(root, found.name).open(encoding="utf-8") as file:
             next(file)
-            entries = [Entry(*json.loads(line)) for line in file]
-    except (OSError, ValueError, TypeError) as error:
+            entries = [_read_entry(line) for line in file]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise _damaged(found.name) from error
     if len(entries) != found.train_images + found.test_images:
         raise _damaged(found.name)
@@ -156,6 +159,14 @@ def _read(root: Path, name: str) -> Registered | RegistryError | None:
         return None
     except (OSError, ValidationError):
         return _damaged(name)
+
+
+def _read_entry(line: str) -> Entry:
+    """By hand, since pydantic takes no names of files that are not UTF-8."""
+    entry = Entry(*json.loads(line))
+    if tuple(map(type, entry)) != ENTRY_TYPES:
+        raise TypeError(f"no image: {line}")
+    return entry
 
 
 def _damaged(name: str) -> RegistryError:

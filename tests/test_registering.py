@@ -354,6 +354,15 @@ def cut_lines(file: Path) -> None:
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-3]))
 
 
+def change_line(file: Path) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]) + b'["dog/1.jpg", "1", false, 1, 1, ""]\n')
+
+
+def nest_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"[" * 100_000 + b"\n")
+
+
 def break_line(file: Path) -> None:
     file.write_bytes(file.read_bytes() + b"{nonsense\n")
 
@@ -368,6 +377,8 @@ DAMAGED_LATER = {
     "cut lines": cut_lines,
     "no json": break_line,
     "no utf-8": lambda file: file.write_bytes(file.read_bytes() + b"\xff\xfe\n"),
+    "deep": nest_line,
+    "other types": change_line,
     "no entry": lambda file: file.write_bytes(file.read_bytes() + b"5\n"),
 }
 MEND = r"registered/pets.jsonl in the data folder is damaged .*: ablate data add pets FOLDER --replace"
