@@ -89,8 +89,9 @@ def _describe(found: Registered, differing: dict[str, list[str]]) -> Fault:
 def _look_around(found: Registered) -> Iterator[tuple[str, Stamp]]:
     """Path and stamp of every image that is there."""
     for part in parts_of(found.test_folder):
+        prefix = f"{part}/" if part else ""
         for name, image in scan_images(Path(found.folder, part)):
-            yield Path(part, name, image.name).as_posix(), _stamp(image)
+            yield f"{prefix}{name}/{image.name}", _stamp(image)
 
 
 def _stamp(image: os.DirEntry[str]) -> Stamp:
