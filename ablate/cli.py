@@ -188,14 +188,19 @@ def data_add(
         bool, typer.Option("--skip-damaged", help="Leave damaged files out instead of refusing the folder.")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Let the name stand for this content where it stood for another.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Let the name stand for this content where it stood for another, or its record is damaged.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a folder of images as a data set.
 
-    It holds a folder for each class, or train and test (or val) that do; jpg, jpeg, png, webp and bmp count as images.
-    Every image is opened once. Without a split of its own, a fifth is for testing, chosen by the content of each file.
+    It holds a folder for each class, or train and test (or val) that do; jpg, jpeg, png, webp and bmp of 8 bits a
+    channel count as images. Every image is opened once. Without a split of its own, a fifth is for testing, chosen by
+    the content of each file.
     """
     from ablate import listing
 

@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from ablate import registered, scene_sets
+from ablate import scene_sets, stamps
 from ablate.dataset_info import CATALOG, DatasetInfo
-from ablate.errors import DataError, nearest, quote
-from ablate.folders import Files, list_classes, list_split
+from ablate.errors import DataError, RegistryError, nearest, quote
+from ablate.folders import Files, count_classes, list_classes, list_split
 from ablate.members import PLACES, Member, find_fault, has_length
-from ablate.registered import Registered, find_registered
+from ablate.registered import Registered, find_registered, read_all
 from ablate.scene_sets import is_scenes
+from ablate.stamps import Fault
 
 
 def list_datasets() -> tuple[DatasetInfo, ...]:
     """Every data set that a recipe may name: those of the catalog, and folders registered on this machine."""
-    return (*CATALOG, *map(_info_of, registered.list_registered(data_root())))
+    found = read_all(data_root()).values()
+    return (*CATALOG, *(_info_of(one) for one in found if isinstance(one, Registered)))
+
+
+def list_damaged() -> dict[str, str]:
+    """Registered folders of which cannot be read what was written down: name -> what is wrong, and what to do."""
+    return {name: str(found) for name, found in read_all(data_root()).items() if isinstance(found, RegistryError)}
 
 
 def describe(name: str) -> DatasetInfo:
@@ -97,7 +105,37 @@ def find(name: str) -> Path | None:
         folder, members = place_of(name)
         return folder if all(has_length(folder / member.name, member) for member in members) else None
     folder = _folder_of(name)
+    if name == "imagenet":
+        has_all = all(count_classes(folder / part) == info.classes for part in ("train", "val"))
+        return folder if has_all else None
     return folder if folder.is_dir() else None
+
+
+def find_folder_fault(name: str) -> Fault | None:
+    """What is wrong with a registered folder: it is gone, it changed, or its registration is damaged.
+
+    None where nothing is, and for every data set of the catalog, of which `find` tells. Looks at every file's size and
+    time of modification.
+
+    Raises:
+        DataError: no such name, or the folder of that name has other content by now.
+    """
+    if is_in_catalog(name):
+        return None
+    describe(name)
+    found = find_registered(data_root(), name)
+    return stamps.find_fault(data_root(), found) if found else None
+
+
+def check_folders(names: Iterable[str]) -> None:
+    """Make sure that those of these data sets that are registered folders are as they were registered.
+
+    Raises:
+        DataError: one is gone or has changed; the file or folder is named, with what to do.
+    """
+    for name in names:
+        if fault := find_folder_fault(name):
+            raise DataError(fault.text)
 
 
 def get_path(name: str) -> Path:
@@ -120,7 +158,8 @@ def get_path(name: str) -> Path:
     if is_scenes(info):
         scene_sets.check(name, data_root() / name)
         return data_root() / name
-    for train in (True, False):
+    check_folders([name])
+    for train in (True, False) if name == "imagenet" else ():
         list_files(name, train)
     return _folder_of(name)
 
@@ -137,7 +176,7 @@ def list_files(name: str, train: bool) -> Files:
     found = find_registered(root, name)
     if found is None:
         raise DataError(f"data set {quote(name)} is not a folder of image files")
-    return registered.list_files(root, found, train)
+    return stamps.list_files(root, found, train)
 
 
 @lru_cache(maxsize=4)

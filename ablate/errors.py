@@ -4,6 +4,7 @@ AblateError
 ├── StudyError        the study document is wrong; carries every problem found, each with its place
 ├── SiteError         a network cannot be traced, or a row selects no call site in it
 ├── DataError         a data set is missing, damaged or unknown
+│   └── RegistryError what is written down of a registered folder cannot be read
 ├── TrialError        a trial cannot start (a task that is not installed, a workdir that is in use)
 └── TableError        a table cannot be built or rendered as asked
 
@@ -37,6 +38,10 @@ class SiteError(AblateError):
 
 class DataError(AblateError):
     """A data set is missing, damaged or unknown."""
+
+
+class RegistryError(DataError):
+    """What is written down of a registered folder cannot be read."""
 
 
 class TrialError(AblateError):

@@ -43,6 +43,13 @@ def can_fetch(name: str) -> bool:
     return name in {"fashion-mnist", *CIFAR, *MINIATURES}
 
 
+def describe_way(name: str) -> str:
+    """How a data set that is missing gets here: the end of a sentence that says so."""
+    if can_fetch(name):
+        return f"fetch it with: ablate data fetch {name}"
+    return f"ablate cannot fetch it: `ablate data fetch {name}` tells where it is looked for and what is expected"
+
+
 def fetch(name: str, progress: Progress = lambda line: None, routes: Sequence[Route] | None = None) -> Path:
     """Bring a data set here unless an intact copy is here already. Several processes may call it at once.
 

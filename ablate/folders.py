@@ -6,7 +6,7 @@ Only names are looked at here; `ablate.images` opens files. Hidden files and fol
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,14 @@ def list_classes(folder: Path) -> list[str]:
     return names
 
 
+def count_classes(folder: Path) -> int:
+    """How many class folders a folder holds; 0 where it cannot be listed."""
+    try:
+        return len(list_classes(folder))
+    except DataError:  # whoever needs the reason calls `list_classes`
+        return 0
+
+
 def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """The images in the folder of a class, by name, and the other files there.
 
@@ -74,10 +82,21 @@ def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[
     for entry in entries:
         if _is_folder(entry):
             raise DataError(f"{entry.path} is a folder; expected are images there: folders of classes are not nested")
-    images = [entry for entry in entries if entry.name.lower().endswith(EXTENSIONS)]
+    images = [entry for entry in entries if _is_image(entry)]
     if not images:
         raise DataError(f"{folder} holds no image; allowed: {', '.join(EXTENSIONS)}")
-    return images, [entry for entry in entries if not entry.name.lower().endswith(EXTENSIONS)]
+    return images, [entry for entry in entries if not _is_image(entry)]
+
+
+def scan_images(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every image in the folders of a folder, each with the name of its own; whatever else lies there is passed over.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    for entry in _scan(folder):
+        if _is_folder(entry):
+            yield from ((entry.name, image) for image in _scan(Path(entry.path)) if _is_image(image))
 
 
 def list_split(
@@ -112,6 +131,10 @@ def list_split(
     except DataError as error:
         raise DataError(f"data set '{name}': {error}. {advice}") from error
     return build_files(folder, listed)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(EXTENSIONS)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -16,7 +16,9 @@ from rich.table import Table as RichTable
 
 from ablate import datasets, preview
 from ablate.catalog import describe_fields
+from ablate.dataset_info import DatasetInfo
 from ablate.errors import DataError, nearest, quote
+from ablate.fetching import can_fetch, describe_way
 from ablate.folder import Folder
 from ablate.plan import Plan, plan_document
 from ablate.pool import Pool
@@ -33,6 +35,8 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     """`ablate check`."""
     console = Console(stderr=True)
     records = Folder(path).read()
+    if plan.outstanding({key for key, record in records.items() if record.is_result}):
+        datasets.check_folders(plan.datasets)
     with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         costs = preview.count_costs(plan, pool)
         trial_s = preview.time_rows(plan, pool) if probe else {}
@@ -158,27 +162,36 @@ def _show_sites(items: list[dict[str, Any]], summary: str) -> None:
 
 def list_data(*, as_json: bool) -> None:
     """`ablate data list`."""
-    items = []
-    for info in datasets.list_datasets():
-        found = datasets.find(info.name)
-        items.append(
-            {
-                "name": info.name, "title": info.title, "kind": info.kind, "classes": info.classes,
-                "train_images": info.train_images,
-                "test_images": info.test_images, "resolution_px": info.resolution_px, "folder": info.is_folder,
-                "found": str(found) if found else None, "registered": not datasets.is_in_catalog(info.name),
-            }
-        )  # fmt: skip
+    items = [_describe(info) for info in datasets.list_datasets()]
+    damaged = datasets.list_damaged()
     if as_json:
-        typer.echo(json.dumps({"items": items, "root": str(datasets.data_root())}, indent=1))
+        document = {"items": items, "damaged": damaged, "root": str(datasets.data_root())}
+        typer.echo(json.dumps(document, indent=1))
         return
-    width = max(15, *(len(str(item["name"])) for item in items))
+    width = max(15, *(len(name) for name in (*(item["name"] for item in items), *damaged)))
     for item in items:
-        missing = "its folder is gone" if item["registered"] else f"fetch with: ablate data fetch {item['name']}"
         sizes = (
             f"{item['kind']:<9}{item['classes']:>5,} classes, {item['train_images']:,} + {item['test_images']:,} images"
         )
-        typer.echo(f"{item['name']:<{width}} {sizes:<52} {item['found'] or missing}")
+        typer.echo(f"{item['name']:<{width}} {sizes:<52} {item['found'] or _missing(item)}")
+    for name, reason in damaged.items():
+        typer.echo(f"{name:<{width}} {reason}")
+
+
+def _describe(info: DatasetInfo) -> dict[str, Any]:
+    found = datasets.find(info.name)
+    return {
+        "name": info.name, "title": info.title, "kind": info.kind, "classes": info.classes,
+        "train_images": info.train_images, "test_images": info.test_images, "resolution_px": info.resolution_px,
+        "folder": info.is_folder, "found": str(found) if found else None,
+        "registered": not datasets.is_in_catalog(info.name), "can_fetch": can_fetch(info.name),
+    }  # fmt: skip
+
+
+def _missing(item: Mapping[str, Any]) -> str:
+    if item["registered"]:
+        return f"its folder is gone; if it has moved: ablate data add {item['name']} NEWPLACE"
+    return f"not here; {describe_way(item['name'])}"
 
 
 def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:
@@ -188,7 +201,8 @@ def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_j
     )
     found = done.registered
     if as_json:
-        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, "others": done.others}
+        lists = {"others": done.others, "unused": done.unused, "flat": done.flat}
+        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, **lists}
         typer.echo(json.dumps(answer, indent=1))
         return
     for line in _sentences(done):
@@ -207,6 +221,10 @@ def _sentences(done: Registration) -> Iterator[str]:
     )
     numbers = (" ".join(f"{value:.4f}" for value in values) for values in (found.mean, found.std))
     yield "  mean {}, deviation {} (red, green, blue, on 0..1)".format(*numbers)
+    if done.flat:
+        yield f"  {', '.join(done.flat)}: all training pixels are the same or nearly, so nothing can be learnt of it"
+    if done.unused:
+        yield f"  {', '.join(done.unused)} is left out: beside train only {found.test_folder} is used"
     if found.duplicates:
         yield f"  {found.duplicates:,} test images are also training images, byte for byte: errors will look too low"
     if found.skipped:

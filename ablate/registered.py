@@ -1,4 +1,4 @@
-"""Registered folders of images: what `ablate data add` wrote down of them, and whether they are still that.
+"""Registered folders of images: what `ablate data add` wrote down of them. Whether it still holds: `ablate.stamps`.
 
 Each is one file below the data root, `registered/NAME.jsonl`: its first line says what is known of the whole, each
 further one is an image. The catalog (`ablate.datasets`) reads the first line alone. A folder's content has a
@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from ablate.errors import DataError
-from ablate.folders import Files, build_files, list_classes, list_images
+from ablate.errors import DataError, RegistryError
 from ablate.trial import Document
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -81,30 +80,29 @@ class Entry(NamedTuple):
     sha256: str
 
 
-def list_registered(root: Path) -> list[Registered]:
-    """Every registered folder, by name."""
-    names = sorted(path.stem for path in (root / "registered").glob("*.jsonl"))
-    return [found for name in names if (found := find_registered(root, name))]
+ENTRY_TYPES = (str, int, bool, int, int, str)
+
+
+def read_all(root: Path) -> dict[str, Registered | RegistryError]:
+    """Every registered folder by its name, or why what is written down of it cannot be read."""
+    names = sorted(path.stem for path in (root / "registered").glob("*.jsonl") if NAME.fullmatch(path.stem))
+    return {name: found for name in names if (found := _read(root, name))}
 
 
 def find_registered(root: Path, name: str) -> Registered | None:
     """A registered folder by its name, or by the name of its content; None where there is none.
 
     Raises:
-        DataError: it has other content by now, or what is written down cannot be read.
+        RegistryError: what is written down cannot be read.
+        DataError: it has other content by now.
     """
     plain, _, digits = name.partition("@")
     if not NAME.fullmatch(plain):
         return None
-    path = _path(root, plain)
-    try:
-        with path.open(encoding="utf-8") as file:
-            found = Registered.model_validate_json(file.readline())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise DataError(f"data set '{plain}': {path} cannot be read; register the folder again") from error
-    if digits and found.fingerprint[:PINNED_DIGITS] != digits:
+    found = _read(root, plain)
+    if isinstance(found, RegistryError):
+        raise found
+    if found and digits and found.fingerprint[:PINNED_DIGITS] != digits:
         raise DataError(
             f"data set '{plain}' has other content now ({found.pinned}) than was asked for ({name}): the folder was "
             "registered again. Plan the study anew, or register the earlier content under a name of its own"
@@ -112,16 +110,21 @@ def find_registered(root: Path, name: str) -> Registered | None:
     return found
 
 
-def list_files(root: Path, found: Registered, train: bool) -> Files:
-    """The training or test images of a registered folder.
+def read_entries(root: Path, found: Registered) -> list[Entry]:
+    """Every image of a registered folder.
 
     Raises:
-        DataError: a file was changed, added or removed since; it is named.
+        RegistryError: a line is damaged, or some are missing.
     """
-    entries = list(_read_entries(root, found.name))
-    _check_unchanged(found, entries)
-    chosen = ((entry.path, entry.label) for entry in entries if entry.is_test != train)
-    return build_files(Path(found.folder), chosen)
+    try:
+        with _path(root, found.name).open(encoding="utf-8") as file:
+            next(file)
+            entries = [_read_entry(line) for line in file]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise _damaged(found.name) from error
+    if len(entries) != found.train_images + found.test_images:
+        raise _damaged(found.name)
+    return entries
 
 
 def write_registered(root: Path, found: Registered, entries: Iterable[Entry]) -> None:
@@ -129,12 +132,15 @@ def write_registered(root: Path, found: Registered, entries: Iterable[Entry]) ->
     path = _path(root, found.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{found.name}.{os.getpid()}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(found.model_dump_json() + "\n")
-        file.writelines(json.dumps(entry) + "\n" for entry in entries)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(found.model_dump_json() + "\n")
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def parts_of(test_folder: str | None) -> dict[str, bool | None]:
@@ -142,43 +148,32 @@ def parts_of(test_folder: str | None) -> dict[str, bool | None]:
     return {"": None} if test_folder is None else {"train": False, test_folder: True}
 
 
-def _read_entries(root: Path, name: str) -> Iterator[Entry]:
-    with _path(root, name).open(encoding="utf-8") as file:
-        next(file)
-        for line in file:
-            yield Entry(*json.loads(line))
-
-
-def _check_unchanged(found: Registered, entries: Iterable[Entry]) -> None:
-    """Compare sizes and times of modification with those written down: no file is opened."""
-    there = dict(_look_around(found))
-    skipped = {one.path for one in found.skipped}
-    known = {entry.path: (entry.size_bytes, entry.mtime_ns) for entry in entries}
-    differing = {path for path in known.keys() | there.keys() - skipped if known.get(path) != there.get(path)}
-    if differing:
-        path = min(differing)
-        what = "is new" if path not in known else "is missing" if path not in there else "was changed"
-        more = f" (and {len(differing) - 1:,} more)" if len(differing) > 1 else ""
-        raise DataError(
-            f"data set '{found.name}': {Path(found.folder) / path} {what} since the folder was registered{more}; "
-            f"register it again: ablate data add {found.name} {found.folder} --replace"
-        )
-
-
-def _look_around(found: Registered) -> Iterator[tuple[str, tuple[int, int] | None]]:
-    """Path, size and time of modification of every image that is there."""
-    for part in parts_of(found.test_folder):
-        for name in list_classes(Path(found.folder, part)):
-            for image in list_images(Path(found.folder, part, name))[0]:
-                yield Path(part, name, image.name).as_posix(), _stamp(image)
-
-
-def _stamp(image: os.DirEntry[str]) -> tuple[int, int] | None:
+def _read(root: Path, name: str) -> Registered | RegistryError | None:
+    """What the first line says; the last one must have its end, or the file was cut."""
     try:
-        status = image.stat()
-    except OSError:  # a link that leads nowhere
+        with _path(root, name).open("rb") as file:
+            found = Registered.model_validate_json(file.readline())
+            file.seek(-1, os.SEEK_END)
+            return found if file.read() == b"\n" else _damaged(name)
+    except FileNotFoundError:
         return None
-    return status.st_size, status.st_mtime_ns
+    except (OSError, ValidationError):
+        return _damaged(name)
+
+
+def _read_entry(line: str) -> Entry:
+    """By hand, since pydantic takes no names of files that are not UTF-8."""
+    entry = Entry(*json.loads(line))
+    if tuple(map(type, entry)) != ENTRY_TYPES:
+        raise TypeError(f"no image: {line}")
+    return entry
+
+
+def _damaged(name: str) -> RegistryError:
+    return RegistryError(
+        f"data set '{name}': registered/{name}.jsonl in the data folder is damaged or cannot be read; write it anew: "
+        f"ablate data add {name} FOLDER --replace"
+    )
 
 
 def _path(root: Path, name: str) -> Path:

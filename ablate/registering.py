@@ -1,8 +1,7 @@
 """Registering a folder of images as a data set: every image is opened once, and what is found is written down.
 
-A folder is `FOLDER/CLASS/IMAGE`, or the same below `FOLDER/train` and `FOLDER/test` (or `val`). Without a split of its
-own, an image is for testing where the SHA-256 of its file falls into the first fifth: the same bytes are always on the
-same side, whatever is added later.
+How a folder is laid out: `ablate.layout`. Without a split of its own, an image is for testing where the SHA-256 of its
+file falls into the first fifth: the same bytes are always on the same side, whatever is added later.
 """
 
 from __future__ import annotations
@@ -22,17 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablate.datasets import data_root, is_in_catalog
-from ablate.errors import DataError, quote
+from ablate.errors import DataError, RegistryError, quote
 from ablate.fetching import Progress, locked
-from ablate.folders import list_classes, list_images
 from ablate.images import read_image
-from ablate.registered import NAME, Entry, Registered, Skipped, find_registered, parts_of, write_registered
+from ablate.layout import Layout, is_writable, printable, read_layout
+from ablate.registered import NAME, Entry, Registered, Skipped, find_registered, write_registered
 
 TEST_SHARE = 0.2
 TELL_EVERY_S = 5.0
 MOST_LISTED = 20
 LEAST_STD = 1 / 255
 """Where a channel does not vary at all: the normalisation divides by it."""
+DECIMALS = 6
+FLOOR = round(LEAST_STD, DECIMALS)
+CHANNELS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,11 +64,18 @@ class Registration:
     Attributes:
         status: `registered`, `replaced`, or `unchanged` where the same content had the name already.
         others: files that are no images by their names; they are left out.
+        unused: folders beside `train` and the test folder; they are left out.
     """
 
     registered: Registered
     status: str
     others: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        """Channels in which the training pixels hardly differ, so that their deviation is at its floor."""
+        return tuple(name for name, std in zip(CHANNELS, self.registered.std, strict=True) if std <= FLOOR)
 
 
 def register(
@@ -89,19 +98,22 @@ def register(
     Raises:
         DataError: a name that cannot be taken, a folder of another layout, damaged files, all named; or a split in
             which a class has no image to train on.
+        RegistryError: what is written down under the name cannot be read, and is not to be replaced.
     """
     _check_name(name)
-    folder = folder.expanduser().absolute()
-    listed, others, test_folder, classes = _list(folder)
-    images = list(_look(folder, listed, f"{name}: ", progress))
+    folder = _expand(name, folder)
+    layout = read_layout(name, folder)
+    images = list(_look(folder, [Image(*image) for image in layout.images], f"{name}: ", progress))
     damaged = [image for image in images if image.fault]
     if damaged and not skip_damaged:
         raise DataError(_refusal(folder, damaged))
+    if unwritable := [image for image in damaged if not is_writable(image.path)]:
+        raise DataError(_refusal(folder, unwritable, "for a name that is not UTF-8 cannot be noted"))
     entries = sorted(_entry_of(image) for image in images if not image.fault)
     sound = [image for image in images if not image.fault]
-    _check_split(folder, entries, classes)
-    found = _describe(name, folder, test_folder, classes, sound, entries, damaged)
-    return Registration(found, _write(found, entries, replace, progress), others)
+    _check_split(folder, entries, layout.classes)
+    found = _describe(name, folder, layout, sound, entries, damaged)
+    return Registration(found, _write(found, entries, replace, progress), layout.others, layout.unused)
 
 
 def _check_name(name: str) -> None:
@@ -114,23 +126,12 @@ def _check_name(name: str) -> None:
         raise DataError(f"{quote(name)} is a data set of ablate's own (see `ablate data list`); give another name")
 
 
-def _list(folder: Path) -> tuple[list[Image], tuple[str, ...], str | None, list[str]]:
-    """What lies there by its names: images, other files, the test folder if there is one, and the classes."""
-    tests = [name for name in ("test", "val") if (folder / name).is_dir()]
-    test_folder = tests[0] if tests and (folder / "train").is_dir() else None
-    parts = parts_of(test_folder)
-    classes = list_classes(folder / next(iter(parts)))
-    images, others = [], []
-    for part, is_test in parts.items():
-        if (found := list_classes(folder / part)) != classes:
-            odd = sorted(set(found) ^ set(classes))[0]
-            lacking = part if odd in classes else next(iter(parts))
-            raise DataError(f"{folder / lacking / odd} is missing: both parts need a folder for each class")
-        for label, name in enumerate(classes):
-            inside, beside = list_images(folder / part / name)
-            images += [Image(Path(part, name, one.name).as_posix(), label, is_test) for one in inside]
-            others += [one.path for one in beside]
-    return images, tuple(others), test_folder, classes
+def _expand(name: str, folder: Path) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError as error:
+        text = f"data set {quote(name)}: {str(folder)!r} begins with a home folder that is not known here"
+        raise DataError(f"{text}; give the whole path: ablate data add {name} FOLDER") from error
 
 
 def _look(folder: Path, images: Sequence[Image], prefix: str, progress: Progress) -> Iterator[Image]:
@@ -165,13 +166,12 @@ def _falls_to_testing(digest: str) -> bool:
     return int(digest[:16], 16) < TEST_SHARE * 2**64
 
 
-def _refusal(folder: Path, damaged: Sequence[Image]) -> str:
-    lines = [f"  {image.fault}" for image in damaged[:MOST_LISTED]]
+def _refusal(folder: Path, damaged: Sequence[Image], advice: str = "or leave them out by --skip-damaged") -> str:
+    lines = [f"  {printable(image.fault)}" for image in damaged[:MOST_LISTED]]
     if len(damaged) > MOST_LISTED:
         lines.append(f"  and {len(damaged) - MOST_LISTED:,} more")
     these = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
-    advice = "mend or remove them, or leave them out by --skip-damaged"
-    return "\n".join([f"{these} in {folder} cannot be used; {advice}:", *lines])
+    return "\n".join([f"{these} in {folder} cannot be used; mend or remove them, {advice}:", *lines])
 
 
 def _entry_of(image: Image) -> Entry:
@@ -196,8 +196,7 @@ def _check_split(folder: Path, entries: Sequence[Entry], classes: Sequence[str])
 def _describe(
     name: str,
     folder: Path,
-    test_folder: str | None,
-    classes: Sequence[str],
+    layout: Layout,
     images: Sequence[Image],
     entries: Sequence[Entry],
     damaged: Sequence[Image],
@@ -209,13 +208,13 @@ def _describe(
     return Registered(
         name=name,
         folder=str(folder),
-        test_folder=test_folder,
-        classes=tuple(classes),
+        test_folder=layout.test_folder,
+        classes=layout.classes,
         train_images=len(entries) - len(tests),
         test_images=len(tests),
         resolution_px=int(statistics.median_low([min(image.size_px) for image in images])),
-        mean=tuple(round(float(value), 6) for value in mean),
-        std=tuple(round(float(value), 6) for value in std),
+        mean=tuple(round(float(value), DECIMALS) for value in mean),
+        std=tuple(round(float(value), DECIMALS) for value in std),
         duplicates=sum(entry.sha256 in trained for entry in tests),
         fingerprint=_fingerprint(entries),
         skipped=tuple(Skipped(path=image.path, reason=image.fault) for image in damaged),
@@ -237,7 +236,7 @@ def _write(found: Registered, entries: Sequence[Entry], replace: bool, progress:
     try:
         (root / "registered").mkdir(parents=True, exist_ok=True)
         with locked(root / "registered" / ".lock", progress):
-            before = find_registered(root, found.name)
+            before, is_damaged = _find_before(root, found.name, replace=replace)
             is_same = before is not None and before.fingerprint == found.fingerprint
             if before and not is_same and not replace:
                 raise DataError(
@@ -249,4 +248,14 @@ def _write(found: Registered, entries: Sequence[Entry], replace: bool, progress:
             write_registered(root, found, entries)  # also the same content: it may have moved, or have new times
     except OSError as error:
         raise DataError(f"cannot write to {root / 'registered'}: {error}; set ABLATE_DATA elsewhere") from error
-    return "unchanged" if is_same else "replaced" if before else "registered"
+    return "unchanged" if is_same else "replaced" if before or is_damaged else "registered"
+
+
+def _find_before(root: Path, name: str, *, replace: bool) -> tuple[Registered | None, bool]:
+    """What stands under a name, and whether it cannot be read; that is an error unless it may be replaced."""
+    try:
+        return find_registered(root, name), False
+    except RegistryError:
+        if not replace:
+            raise
+        return None, True

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ablate.datasets import pin
-from ablate.errors import DataError, Problem, StudyError, TrialError, quote
+from ablate.errors import DataError, Problem, RegistryError, StudyError, TrialError, quote
 from ablate.needs import Blueprint, build_blueprint, label_of_need
 from ablate.recipe import NetworkFields, Recipe
 from ablate.resolve import Resolved
@@ -110,7 +110,8 @@ def _with_pinned_data(recipe: Recipe, place: str) -> Recipe:
     try:
         return recipe.model_copy(update={"dataset": pin(name)})
     except DataError as error:
-        raise StudyError([Problem(f"{place}/dataset", "no_data", str(error))]) from error
+        code = "data_damaged" if isinstance(error, RegistryError) else "no_data"
+        raise StudyError([Problem(f"{place}/dataset", code, str(error))]) from error
 
 
 def copy_baselines(rows: Iterable[Row]) -> tuple[Row, ...]:

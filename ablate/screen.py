@@ -53,6 +53,8 @@ def run(
     show_warnings(console, plan)
     published = find_published(plan.study.table.published)
     form.render(build_table(plan, {}, published=published), "md")  # refuses a wrong column before anything runs
+    if fresh or plan.outstanding(_results(folder)):
+        datasets.check_folders(plan.datasets)
     with folder.locked():
         if fresh and (aside := folder.set_aside()):
             console.print(f"set aside what was known, in {aside}", highlight=False, soft_wrap=True)
@@ -105,6 +107,10 @@ def fetch_data(plan: Plan, report: Any) -> None:
     for name in plan.datasets:
         if datasets.find(name) is None:
             fetching.fetch(name, report)
+
+
+def _results(folder: Folder) -> set[str]:
+    return {key for key, record in folder.read().items() if record.is_result}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from ablate import datasets
+from ablate import datasets, fetching
 from ablate.errors import Problem, StudyError, quote
 from ablate.plan import Plan, plan_document
 from ablate.study import Resources, with_resources
@@ -85,10 +85,12 @@ def prepare(
 
 
 def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
-    """Data sets that training would miss. A cluster's machines may have them elsewhere."""
-    for name in plan.datasets:
-        if context.settings.ray_address is None and datasets.find(name) is None:
-            text = f"data set {quote(name)} is not on this machine; fetch it with: ablate data fetch {name}"
+    """Data sets on which training would fail. A cluster's machines may have them elsewhere."""
+    for name in plan.datasets if context.settings.ray_address is None else ():
+        if fault := datasets.find_folder_fault(name):
+            yield Problem("/base/dataset", fault.code, fault.told)
+        elif datasets.find(name) is None:
+            text = f"data set {quote(name)} is not on this machine; {fetching.describe_way(name)}"
             yield Problem("/base/dataset", "no_data", text)
 
 

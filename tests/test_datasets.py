@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablate.cli import status_of
 from ablate.datasets import data_root, describe, describe_for, find, get_path, list_datasets
 from ablate.errors import DataError
 from ablate.members import FASHION_MNIST
@@ -98,3 +100,17 @@ def test_a_data_set_of_another_task_is_refused_with_those_that_fit() -> None:
 def test_classification_does_not_train_on_scenes() -> None:
     with pytest.raises(DataError, match=r"'coco' is for the task detect, not classify"):
         check_data(ClassifyRecipe(dataset="coco"))
+
+
+def test_the_list_says_how_a_missing_set_gets_here_and_which_cannot_be_fetched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert status_of(["data", "list"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    for name in ("fashion-mnist", "cifar10", "cifar100", "scenes-coco", "scenes-cityscapes"):
+        assert lines[name].endswith(f"not here; fetch it with: ablate data fetch {name}")
+    for name in ("imagenet", "coco", "cityscapes"):
+        assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` tells where" in lines[name]
+    assert status_of(["data", "list", "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert [item["name"] for item in items if not item["can_fetch"]] == ["digits", "imagenet", "coco", "cityscapes"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.datasets import describe, get_path, list_imagenet
+from ablate.datasets import describe, find, get_path, list_imagenet
 from ablate.errors import DataError
 from ablate.images import read_image
 from ablate.recipe import ClassifyRecipe
@@ -75,6 +75,18 @@ def test_a_part_of_imagenet_is_not_taken_for_imagenet(thousand: Path, monkeypatc
     monkeypatch.setenv("ABLATE_DATA", str(thousand.parent))
     with pytest.raises(DataError, match=r"train holds 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
         get_path("imagenet")
+
+
+def test_it_is_found_where_both_parts_have_a_folder_for_each_class(
+    broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(broken.parent))
+    assert find("imagenet") == broken
+    shutil.rmtree(broken / "val" / CLASSES[3])
+    assert find("imagenet") is None
+    shutil.rmtree(broken)
+    broken.mkdir()
+    assert find("imagenet") is None
 
 
 def test_a_part_of_it_is_registered_as_it_lies_and_trained_on(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ablate.cli import status_of
 from ablate.datasets import describe, find, get_path, list_datasets, list_files, pin
@@ -17,10 +19,14 @@ from ablate.errors import DataError, StudyError
 from ablate.images import read_image
 from ablate.plan import plan_document
 from ablate.recipe import ClassifyRecipe
+from ablate.registered import Entry, write_registered
 from ablate.registering import register
 from tests.image_folders import write_folder, write_image
 
 COUNTS = {"cat": 12, "dog": 14}
+SMALL: dict[str, Any] = {
+    "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "resolution_px": 16, "steps": 2, "augment": "none",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +177,11 @@ def test_a_split_of_its_own_is_kept_and_duplicates_across_it_are_counted(tmp_pat
 
 
 def test_folders_of_another_layout_are_refused_by_the_place_that_is_wrong(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere cannot be listed: No such file"):
+    with pytest.raises(
+        DataError,
+        match=rf"^data set 'x': {tmp_path / 'nowhere'} cannot be listed: No such file or directory. "
+        r"Expected is FOLDER/CLASS/IMAGE, .*: ablate data add x FOLDER$",
+    ):
         register("x", tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"cat holds no folders; expected is one for each class"):
         register("x", folder / "cat")
@@ -188,8 +198,95 @@ def test_folders_of_another_layout_are_refused_by_the_place_that_is_wrong(folder
         register("x", split)
 
 
+def test_training_images_without_test_images_beside_them_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    write_folder(split / "train", COUNTS)
+    write_folder(split / "valid", COUNTS, seed=1)
+    with pytest.raises(DataError) as caught:
+        register("x", split)
+    assert str(caught.value) == (
+        f"data set 'x': {split} has training images in train, and neither test nor val beside it (folders there: "
+        "train, valid). Rename the folder of the test images to test or val, or register train alone, a fifth of which "
+        f"is then for testing: ablate data add x {split / 'train'}"
+    )
+    assert register("x", split / "train").registered.test_folder is None
+    (split / "valid").rename(split / "test")
+    assert register("y", split).registered.test_images == 26
+
+
+def test_train_may_be_a_class(tmp_path: Path) -> None:
+    found = register("traffic", write_folder(tmp_path / "traffic", {"bus": 12, "train": 12})).registered
+    assert found.classes == ("bus", "train")
+
+
+def test_one_class_is_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data set 'cats': .* holds one class, 'cat'; there must be two or more"):
+        register("cats", write_folder(tmp_path / "cats", {"cat": 3}))
+
+
+def test_a_home_folder_that_nobody_has_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["data", "add", "nix", "~nosuchuser/x"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "error: data set 'nix': '~nosuchuser/x' begins with a home folder that is not known here; give the whole path: "
+        "ablate data add nix FOLDER\n"
+    )
+
+
+def test_a_class_whose_name_is_no_text_is_refused_and_nothing_is_left(folder: Path, root: Path) -> None:
+    (folder / "cat").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9"))
+    with pytest.raises(DataError, match=r"the name of folder '.*caf\\udce9' is not UTF-8, .*rename it") as caught:
+        register("pets", folder)
+    assert str(caught.value).isprintable()
+    assert not list(root.glob("registered/*"))
+
+
+def test_images_whose_names_are_no_text_are_used_but_cannot_be_left_out(
+    folder: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    odd = os.fsencode(folder) + b"/cat/caf\xe9"
+    shutil.copy(os.fsencode(folder) + b"/cat/0.jpg", odd + b".jpg")
+    Path(os.fsdecode(odd + b".txt")).write_text("no image")
+    assert status_of(["data", "add", "pets", str(folder)]) == 0
+    assert b"1 files that are no images are left out, the first: " in capsysbinary.readouterr().out
+    assert get_path("pets") == folder
+    cut(Path(os.fsdecode(odd + b".jpg")))
+    with pytest.raises(DataError, match=r"mend or remove them, for a name that is not UTF-8 cannot be noted:\n.*xe9"):
+        register("pets", folder, skip_damaged=True, replace=True)
+
+
+def test_what_cannot_be_written_leaves_no_part_behind(folder: Path, root: Path) -> None:
+    found = register("pets", folder).registered
+    entry = Entry("cat/0.jpg", 0, False, object(), 0, "")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        write_registered(root, found, [entry])
+    assert sorted(path.name for path in root.glob("registered/*.*")) == [".lock", "pets.jsonl"]
+
+
+def test_pixels_that_are_all_the_same_and_folders_that_are_left_out_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = tmp_path / "split"
+    for part in ("train", "test", "val"):
+        for name in ("cat", "dog"):
+            (split / part / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8), (9, 9, 9)).save(split / part / name / "1.png")
+    assert status_of(["data", "add", "flat", str(split)]) == 0
+    shown = capsys.readouterr().out
+    assert "\n  red, green, blue: all training pixels are the same or nearly, so nothing can be learnt of it\n" in shown
+    assert "\n  val is left out: beside train only test is used\n" in shown
+    assert status_of(["data", "add", "flat", str(split), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["flat"], answer["unused"]) == (["red", "green", "blue"], ["val"])
+
+
+def test_nothing_is_told_of_a_folder_in_order(folder: Path) -> None:
+    done = register("pets", folder)
+    assert (done.flat, done.unused, done.others) == ((), (), ())
+
+
 def test_a_class_without_an_image_to_train_on_is_refused(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "few", {"cat": 30})
+    folder = write_folder(tmp_path / "few", {"cat": 30, "dog": 30})
     register("cats", folder)
     only_test = sorted(names("cats", False))[0]
     (folder / "lone").mkdir()
@@ -249,11 +346,109 @@ def test_the_content_enters_the_keys_of_registered_folders_and_of_nothing_else(f
     assert list(plan_document(study("digits")).trials) == digits
 
 
-def test_what_cannot_be_read_of_a_registration_is_an_error_of_the_study(folder: Path, root: Path) -> None:
+def cut_last_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def cut_lines(file: Path) -> None:
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-3]))
+
+
+def change_line(file: Path) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]) + b'["dog/1.jpg", "1", false, 1, 1, ""]\n')
+
+
+def nest_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"[" * 100_000 + b"\n")
+
+
+def break_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"{nonsense\n")
+
+
+DAMAGED_FIRST = {
+    "cut json": lambda file: file.write_text("{"),
+    "empty": lambda file: file.write_bytes(b""),
+    "bytes": lambda file: file.write_bytes(b"\xff\xfe\n"),
+    "cut last line": cut_last_line,
+}
+DAMAGED_LATER = {
+    "cut lines": cut_lines,
+    "no json": break_line,
+    "no utf-8": lambda file: file.write_bytes(file.read_bytes() + b"\xff\xfe\n"),
+    "deep": nest_line,
+    "other types": change_line,
+    "no entry": lambda file: file.write_bytes(file.read_bytes() + b"5\n"),
+}
+MEND = r"registered/pets.jsonl in the data folder is damaged .*: ablate data add pets FOLDER --replace"
+
+
+@pytest.mark.parametrize("damage", DAMAGED_FIRST.values(), ids=DAMAGED_FIRST)
+def test_a_damaged_registration_is_an_error_of_its_studies_alone_and_listed(
+    folder: Path, root: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("cats", folder)
+    register("pets", folder)
+    damage(root / "registered" / "pets.jsonl")
+    with pytest.raises(StudyError, match=MEND):
+        plan_document(study("pets"))
+    assert plan_document(study("cats")).datasets == (pin("cats"),)
+    with pytest.raises(DataError, match=r"no data set 'cat'; did you mean 'cats'"):
+        describe("cat")
+    assert [info.name for info in list_datasets()][-1] == "cats"
+    assert status_of(["data", "list"]) == 0
+    assert re.search(rf"\ncats +classify .* {folder}\npets .*{MEND}\n$", capsys.readouterr().out)
+    assert status_of(["data", "list", "--json"]) == 0
+    assert re.search(MEND, json.loads(capsys.readouterr().out)["damaged"]["pets"])
+
+
+@pytest.mark.parametrize("damage", (DAMAGED_FIRST | DAMAGED_LATER).values(), ids=DAMAGED_FIRST | DAMAGED_LATER)
+def test_a_damaged_registration_is_mended_by_the_command_that_its_error_names(
+    folder: Path, root: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("pets", folder)
+    damage(root / "registered" / "pets.jsonl")
+    with pytest.raises(DataError, match=MEND):
+        get_path("pets")
+    assert status_of(["data", "add", "cats", str(folder)]) == 0
+    assert status_of(["data", "add", "pets", str(folder), "--replace"]) == 0
+    assert len(list_files("pets", True)) == describe("pets").train_images
+
+
+def test_a_registration_that_cannot_be_read_is_replaced_only_if_asked(folder: Path, root: Path) -> None:
     register("pets", folder)
     (root / "registered" / "pets.jsonl").write_text("{")
-    with pytest.raises(StudyError, match=r"pets.jsonl cannot be read; register the folder again"):
-        plan_document(study("pets"))
+    with pytest.raises(DataError, match=MEND):
+        register("pets", folder)
+    assert register("pets", folder, replace=True).status == "replaced"
+
+
+def write_study(path: Path, dataset: str, **base: Any) -> str:
+    recipe = SMALL | {"dataset": dataset} | base
+    fields = "\n".join(f"{name} = {json.dumps(value)}" for name, value in recipe.items())
+    path.write_text(f'name = "s"\nseeds = 1\n[base]\n{fields}\n[[rows]]\nlabel = "A"\n')
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_folder_that_changed_or_is_gone_is_refused_once_before_anything_starts(
+    folder: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("pets", folder)
+    document, out = write_study(tmp_path / "s.toml", "pets"), tmp_path / "out"
+    touch(folder)
+    write_image(folder / "cat" / "00.jpg", 9)
+    assert status_of([command, document, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 1
+    assert f"{folder / 'cat' / '00.jpg'} is new since the folder was registered (and 1 more); register it" in said
+    shutil.move(folder, tmp_path / "moved")
+    assert status_of([command, document, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"error: data set 'pets': {folder} cannot be listed: No such file or directory; if it has moved: " in said
+    assert "ablate data add pets NEWPLACE" in said
+    assert not (out / "trials.jsonl").exists()
 
 
 def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,4 +466,4 @@ def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.
     assert f"{folder / 'cat' / '2.jpg'} is damaged" in capsys.readouterr().err
     shutil.rmtree(folder)
     assert status_of(["data", "list"]) == 0
-    assert "its folder is gone" in capsys.readouterr().out
+    assert "its folder is gone; if it has moved: ablate data add pets NEWPLACE" in capsys.readouterr().out

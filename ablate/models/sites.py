@@ -102,9 +102,10 @@ def survey(network: nn.Module, resolution_px: int, channels: int = 3, name: str 
     surveyor = _Surveyor(graph, propagate(graph, resolution_px, channels, name), network)
     calls = surveyor.find()
     if not calls:
+        advice = "set a larger resolution_px" if surveyor.has_points() else "choose a convolutional network"
         raise SiteError(
             f"{name} has no activation call site at {resolution_px} px: none of {', '.join(NATIVE)} is called on a "
-            "4-D map larger than 1x1 (transformers that work on tokens have none); choose a convolutional network"
+            f"4-D map larger than 1x1 (transformers that work on tokens have none); {advice}"
         )
     fused = Counter(call.node.target for call in calls if call.is_fused)
     if shared := [str(target) for target, count in fused.items() if count > 1]:
@@ -132,6 +133,13 @@ class _Surveyor:
                 is_fused = node.op == "call_module" and hidden_activation(self._module(node)) is not None
                 calls.append(Call(self._site(len(calls), node, native, is_fused), node, is_fused))
         return tuple(calls)
+
+    def has_points(self) -> bool:
+        """Whether an activation is called on a map of 1x1: at more pixels it may be a site."""
+        return any(
+            self._native(node) is not None and node in self.from_image and len(self.shapes.get(node.name, ())) == 4
+            for node in self.graph.graph.nodes
+        )
 
     def _site(self, index: int, node: fx.Node, native: str, is_fused: bool) -> Site:
         layout = self._layout(node)

@@ -81,6 +81,7 @@ class Catalog(BaseModel):
     """What there is to choose from.
 
     Attributes:
+        damaged_datasets: of folders whose registration cannot be read, name -> what is wrong and what to do.
         study_schema: JSON Schema of the study document, with the recipe fields of the task `classify` in it.
     """
 
@@ -88,6 +89,7 @@ class Catalog(BaseModel):
     activations: list[str]
     networks: list[str]
     datasets: list[DatasetEntry]
+    damaged_datasets: dict[str, str]
     tasks: list[TaskEntry]
     scales: list[ScaleEntry]
     published: list[PublishedEntry]
@@ -124,6 +126,7 @@ def get_catalog() -> Catalog:
         activations=list(ACTIVATIONS),
         networks=[*OWN_NETWORKS, *FOREIGN_NETWORKS],
         datasets=[_dataset(info) for info in datasets.list_datasets()],
+        damaged_datasets=datasets.list_damaged(),
         tasks=[_task(name) for name in list_tasks()],
         scales=_scales(),
         published=[_printed(table) for table in load_published().tables.values()],

@@ -126,6 +126,18 @@ def test_a_network_that_cannot_be_operated_on_is_refused_by_name_with_the_reason
         find_sites(network, 28)
 
 
+@pytest.mark.parametrize(
+    ("network", "advice"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), "set a larger resolution_px"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Sigmoid()), "choose a convolutional network"),
+    ],
+)
+def test_maps_of_one_point_call_for_more_pixels_and_not_for_another_network(network: nn.Module, advice: str):
+    with pytest.raises(SiteError, match=rf"no activation call site at 1 px: .*; {advice}$"):
+        find_sites(network, 1)
+
+
 class FunctionalDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout(F.relu(x), 0.5, self.training)

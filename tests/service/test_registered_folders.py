@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablate.datasets import pin
-from ablate.errors import StudyError
+from ablate.errors import Problem, StudyError
 from ablate.registering import register
 from service import extending, planning
 from service.errors import ConflictError
@@ -44,5 +45,49 @@ def test_a_folder_that_is_gone_or_too_small_is_said_at_submission(desk: Any, pet
     with pytest.raises(StudyError, match=r"row 'A': train_images is 100, and data set 'pets' has \d\d"):
         planning.prepare(desk.context, {**STUDY, "base": {**BASE, "train_images": 100}}, scale=None)
     pets.rename(pets.parent / "moved")
-    with pytest.raises(StudyError, match=r"data set 'pets@[0-9a-f]{16}' is not on this machine"):
+    assert refusal_of(desk) == Problem(
+        "/base/dataset",
+        "no_data",
+        "data set 'pets': its folder cannot be listed; if it has moved: ablate data add pets NEWPLACE",
+    )
+
+
+def refusal_of(desk: Any) -> Problem:
+    with pytest.raises(StudyError) as caught:
         planning.prepare(desk.context, STUDY, scale=None)
+    (found,) = caught.value.problems
+    return found
+
+
+def test_a_folder_that_changed_is_refused_at_submission_without_a_path(desk: Any, pets: Path) -> None:
+    os.utime(pets / "cat" / "1.jpg", (1, 1))
+    write_image(pets / "cat" / "new.png", 77)
+    (pets / "dog" / "2.jpg").unlink()
+    (pets / "dog" / "3.jpg").unlink()
+    assert refusal_of(desk) == Problem(
+        "/base/dataset",
+        "data_changed",
+        "data set 'pets': its folder is not as it was registered (images: 1 changed, 2 missing, 1 new); register it "
+        "again: ablate data add pets FOLDER --replace",
+    )
+    prepared = planning.prepare(desk.context, STUDY, scale=None, strict=False)
+    assert "data_changed" in [warning.code for warning in prepared.warnings]
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe", b"\xff\xfe\n"], ids=["cut", "of no text"])
+def test_a_damaged_registration_is_refused_at_submission(desk: Any, pets: Path, line: bytes) -> None:
+    file = pets.parent / "data" / "registered" / "pets.jsonl"
+    file.write_bytes(file.read_bytes() + line)
+    found = refusal_of(desk)
+    assert (found.pointer, found.code) == ("/base/dataset", "data_damaged")
+    assert "registered/pets.jsonl in the data folder is damaged" in found.message
+
+
+def test_what_cannot_be_fetched_is_not_said_to_be_fetched(desk: Any, pets: Path) -> None:
+    base = {**BASE, "dataset": "imagenet", "augment": "resized_crop_flip_jitter"}
+    with pytest.raises(StudyError) as caught:
+        planning.prepare(desk.context, {**STUDY, "base": base}, scale=None)
+    assert [problem.message for problem in caught.value.problems] == [
+        "data set 'imagenet' is not on this machine; ablate cannot fetch it: `ablate data fetch imagenet` tells where "
+        "it is looked for and what is expected"
+    ]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
 from ablate.recipe import ClassifyRecipe
+from ablate.registering import register
 from service.context import Context
+from tests.image_folders import write_folder
 
 
 def test_the_catalog_has_every_recipe_field(client: TestClient) -> None:
@@ -33,6 +37,18 @@ def test_the_catalog_has_what_a_study_can_name(client: TestClient, toy: str) -> 
     tasks = {entry["name"]: entry for entry in catalog["tasks"]}
     assert next(iter(tasks["classify"]["metrics"])) == "top1_error_pct"
     assert [field["name"] for field in tasks[toy]["fields"]] == ["offset", "ending", "tags"]
+
+
+def test_a_folder_whose_registration_is_damaged_is_told_and_the_rest_listed(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    register("pets", write_folder(tmp_path / "pets", {"cat": 9, "dog": 9}))
+    assert client.get("/api/v1/catalog").json()["damaged_datasets"] == {}
+    (tmp_path / "data" / "registered" / "pets.jsonl").write_bytes(b"\xff\xfe")
+    catalog = client.get("/api/v1/catalog").json()
+    assert "pets" not in {entry["name"] for entry in catalog["datasets"]}
+    assert catalog["damaged_datasets"]["pets"].startswith("data set 'pets': registered/pets.jsonl in the data folder")
 
 
 def test_a_task_that_does_not_load_says_why_without_a_path(client: TestClient, toy: str, context: Context) -> None:
