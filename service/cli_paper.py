@@ -68,17 +68,27 @@ def paper(
     resources = asked_resources(cpus, gpus) or None
     body = {"tables": names, "scale": scale, "seeds": seeds, "priority": priority, "resources": resources}
     with connected(url) as client:
-        plan = client.post("/paper/plan", body)
-        if plan["left_out"]:
-            typer.echo(f"left out, since they have no scale '{scale}': {', '.join(plan['left_out'])}", err=True)
-        _tell_warnings(plan, is_own=is_own(client))
-        if plan["needs_confirmation"]:
-            _confirm(plan, is_confirmed=yes)
-        fetch_missing(client, _missing(plan))
-        answer = client.post("/paper", body | {"confirm": bool(plan["needs_confirmation"])}, is_repeatable=True)
+        plan, answer = _submit(client, body, is_confirmed=yes)
         if wait:
             raise typer.Exit(_wait(client, [study["id"] for study in answer["items"]], as_json=as_json))
         _show(answer, plan, client.url, as_json=as_json)
+
+
+def _submit(client: Client, body: Mapping[str, Any], *, is_confirmed: bool) -> tuple[Any, Any]:
+    """What the tables would be, told before they are queued, and their studies, once the data that they miss have come.
+
+    Raises:
+        AblateError: they are refused, nobody confirms them, or data cannot be fetched; nothing is queued.
+    """
+    plan = client.post("/paper/plan", body)
+    if plan["left_out"]:
+        typer.echo(f"left out, since they have no scale '{body['scale']}': {', '.join(plan['left_out'])}", err=True)
+    _tell_warnings(plan, is_own=is_own(client))
+    if plan["needs_confirmation"]:
+        _confirm(plan, is_confirmed=is_confirmed)
+    fetch_missing(client, _missing(plan))
+    answer = client.post("/paper", {**body, "confirm": bool(plan["needs_confirmation"])}, is_repeatable=True)
+    return plan, answer
 
 
 def _draw_gains(file: Path, scale: str, url: str | None, *, as_json: bool) -> None:
