@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ablate.remote.client import Client, UnreachableError
 from service.address import find_address
-from service.client import Client, UnreachableError
 from service.settings import read_settings
 
-ABLATE = [sys.executable, "-m", "service.cli"]
+ABLATE = [sys.executable, "-m", "service.cli.main"]
 LOG = Path("demo/service.log")
 START_S = 180.0
 NEXT = """

@@ -32,21 +32,21 @@ import torch
 from PIL import Image
 from torch.nn.functional import cross_entropy
 
-from ablate.datasets import describe
-from ablate.folders import Files, build_files
+from ablate.data.class_folders import Files, build_files
+from ablate.data.datasets import describe
 from ablate.models.surgery import build
-from ablate.recipe import ClassifyRecipe
-from ablate.training.augment import augment, to_float
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
+from ablate.training.images.augment import augment, to_float
+from ablate.training.images.streamed import Images, decode, random_crop, steps_from
 from ablate.training.optim import build_optimiser
 from ablate.training.order import Order
-from ablate.training.streamed import Images, decode, random_crop, steps_from
 from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 
 IMAGES = 10_000
 FILES, FILE_PX, STREAMED_BATCH, SIDE_PX, IN_A_ROW = 96, (375, 500), 32, 224, 8
 A100_IMAGES_PER_S = 2470
-"""NVIDIA's published training of ResNet-50 in mixed precision on one A100 (see `ablate.gpu_hours`)."""
+"""NVIDIA's published training of ResNet-50 in mixed precision on one A100 (see `ablate.study.gpu_hours`)."""
 
 
 def build_pipeline(kind: str) -> Callable[[], None]:

@@ -57,9 +57,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ablate.statistics.detectors import DIFFERENT_RUN, Thresholds, thresholds
-from ablate.statistics.drift import LEAST_REFERENCE, MEAN_TIME, Alarm, Firing, watch
-from ablate.statistics.sequential_ranks import ALLOWANCE
+from ablate.statistics.drift.detectors import DIFFERENT_RUN, Thresholds, thresholds
+from ablate.statistics.drift.sequential_ranks import ALLOWANCE
+from ablate.statistics.drift.watch import LEAST_REFERENCE, MEAN_TIME, Alarm, Firing, watch
 
 Numbers = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int, int]], Numbers]

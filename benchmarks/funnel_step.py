@@ -26,10 +26,10 @@ from torch.nn.functional import cross_entropy
 
 from ablate.activations import Funnel, maximum
 from ablate.models.surgery import build
-from ablate.pool import WORKER_ENVIRONMENT
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 from ablate.training.optim import build_optimiser
+from ablate.workers.pool import WORKER_ENVIRONMENT
 
 BATCH, RESOLUTION_PX, CLASSES = 128, 28, 10
 Figures = dict[str, float | int]

@@ -23,14 +23,15 @@ from typing import Any
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from service import concluding, submitting
 from service.app import create_app
 from service.context import Context, open_context
+from service.documents.studies import Submission
 from service.settings import Settings
-from service.shapes import Submission
 from service.store import studies
 from service.store.rows import trials
 from service.store.sql import now
+from service.studies import conclude
+from service.studies import submit as submitting
 
 ROWS, SEEDS = 40, 8
 BASE = {"dataset": "digits", "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "steps": 100}
@@ -60,7 +61,7 @@ def finish(context: Context, study_id: str, *, but: int = 0) -> None:
             values = {"state": "succeeded", "outcome": outcome, "curve": points, "started_at": at, "ended_at": at}
             connection.execute(update(trials).where(trials.c.key == cell.key).values(fence=1, **values))
     if not but:
-        concluding.conclude(context, stored.seq)
+        conclude.conclude(context, stored.seq)
 
 
 def fill(context: Context, number: int) -> tuple[str, str]:

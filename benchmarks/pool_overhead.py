@@ -24,11 +24,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from ablate.plan import plan_document
-from ablate.pool import WORKER_ENVIRONMENT, child_environment
-from ablate.reading import read_document
-from ablate.runner import run_trial
-from ablate.trial import Outcome, Trial
+from ablate.study.plan import plan_document
+from ablate.study.text import read_document
+from ablate.trials.run import run_trial
+from ablate.trials.trial import Outcome, Trial
+from ablate.workers.pool import WORKER_ENVIRONMENT, child_environment
 
 STUDY = Path(__file__).parent.parent / "studies" / "table05.toml"
 SEEDS, ROWS, WORKERS = 8, 2, 2
@@ -45,7 +45,7 @@ def train(trials: list[Trial], ready: Barrier, answer: Any) -> None:
     """Train in a plain loop; what is imported and loaded once is imported and loaded before the clock starts."""
     import torch
 
-    from ablate.training.data import load
+    from ablate.training.images.data import load
 
     torch.set_num_threads(1)
     for is_train in (True, False):
@@ -87,7 +87,17 @@ def time_command(document: dict[str, Any]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study.json"
         study.write_text(json.dumps(document | {"table": {}}), encoding="utf-8")
-        command = [sys.executable, "-m", "service.cli", "run", str(study), "--scale", "mini", "--workers", str(WORKERS)]
+        command = [
+            sys.executable,
+            "-m",
+            "service.cli.main",
+            "run",
+            str(study),
+            "--scale",
+            "mini",
+            "--workers",
+            str(WORKERS),
+        ]
         began = time.perf_counter()
         subprocess.run([*command, "--out", f"{folder}/out"], check=True, capture_output=True)
         return time.perf_counter() - began

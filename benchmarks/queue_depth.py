@@ -20,14 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ablate.study import Resources
-from service import studies, submitting, trials
+from ablate.study.document import Resources
 from service.context import Context, open_context
-from service.decide import Requeue
+from service.documents.studies import Submission
 from service.settings import Settings
-from service.shapes import Submission
-from service.store import queue
+from service.store.queue import claims as queue
+from service.store.queue.states import Requeue
 from service.store.sql import now
+from service.studies import lifecycle, trials
+from service.studies import submit as submitting
 
 TRIALS_A_STUDY = 50
 CLAIM = 64
@@ -91,11 +92,11 @@ class Bench:
         middle = self.ids[len(self.ids) // 2]
         cursor = str(max(len(self.ids) // 2, 21))
         lists: dict[str, Callable[[], Any]] = {
-            "page of 20 studies": lambda: studies.list_studies(
+            "page of 20 studies": lambda: lifecycle.list_studies(
                 self.context, state=None, name=None, limit=20, cursor=cursor
             ),
             "page of 50 trials": lambda: trials.list_cells(self.context, middle, state=None, limit=50, cursor="20"),
-            "one study": lambda: studies.get_study(self.context, middle),
+            "one study": lambda: lifecycle.get_study(self.context, middle),
         }
         found = {f"claim of {CLAIM}": claim_ms} | {name: timed(call, times) for name, call in lists.items()}
         return {"submit of 10 trials": timed(lambda: self.submit(10), times), **found}

@@ -27,11 +27,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ablate.datasets import data_root
-from ablate.plan import plan_document
-from ablate.reading import read_document
+from ablate.data.datasets import data_root
+from ablate.study.plan import plan_document
+from ablate.study.text import read_document
 from benchmarks.pool_overhead import time_trials
-from tests.service.running import Running, install_task, serving
+from tests.service.processes import Running, install_task, serving
 
 STUDY = Path(__file__).parent.parent / "studies" / "table05.toml"
 EMPTY, STARTS = 300, 20

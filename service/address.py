@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ablate.datasets import data_root
+from ablate.data.datasets import data_root
 
 FILE = "service.json"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 
 from service.costs import Costs
+from service.errors import UnavailableError
 from service.settings import Settings
 from service.store import schema
 from service.store.session import Store
@@ -50,3 +52,15 @@ def open_context(settings: Settings) -> Context:
     store.check()
     schema.upgrade(store)
     return Context(settings, store, Costs(store))
+
+
+FREE_BYTES = 256 << 20
+"""Below so much free disk space nothing new is taken in, so that what runs can end."""
+
+
+def refuse_without_space(context: Context) -> None:
+    """Raise UnavailableError where the disk of the state directory is nearly full."""
+    free = shutil.disk_usage(context.settings.home).free
+    if free < FREE_BYTES:
+        text = f"only {free >> 20} MiB are free on the service's disk, and {FREE_BYTES >> 20} are kept for what runs"
+        raise UnavailableError(f"{text}; free some space and submit again")

@@ -17,15 +17,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ablate.documents import canonical_json
 from ablate.errors import AblateError, DataError, Problem, SiteError
+from ablate.local.preview import list_asked
 from ablate.models.client import Probe, Probed
-from ablate.plan import Plan
-from ablate.preview import list_asked
-from ablate.recipe import ClassifyRecipe, applicable_values, architecture_of, identity_of
-from ablate.scene_recipes import SceneFields
-from ablate.training.backbones import check_scenes, counted_as
-from ablate.training.classify import check_data
-from ablate.trial import Cost, canonical_json
+from ablate.recipes.classify import ClassifyRecipe, applicable_values, architecture_of, identity_of
+from ablate.recipes.scenes import SceneFields
+from ablate.study.plan import Plan
+from ablate.tasks.backbones import check_scenes, counted_as
+from ablate.tasks.classify.limits import check_data
+from ablate.trials.trial import Cost
 from service.store.costs import find_costs, keep_costs
 from service.store.session import Store
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from service.context import Context
+from service.context import FREE_BYTES, Context
 from service.store.board import Beat, find_beat
 from service.store.health import count_states, server_version
-from service.store.outbox import count_entries
+from service.store.queue.outbox import count_entries
 from service.store.sql import now
-from service.submitting import FREE_BYTES
 
 ALIVE = timedelta(seconds=20)
 """A scheduler whose last sign of life is older is gone."""

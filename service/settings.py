@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ablate.errors import AblateError
-from ablate.plan import MAX_TRIALS
+from ablate.study.plan import MAX_TRIALS
 
 
 class SettingsError(AblateError):

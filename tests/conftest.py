@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ablate import tasks
+from ablate.trials import registry
 
 # A machine that is busy, or new (Hypothesis first writes tables of Unicode), says nothing about what is tested.
 settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,7 +46,7 @@ def document() -> dict[str, Any]:
 TOY_TASK = '''
 """A task of ten lines: it answers what it is told, and touches no network."""
 from pydantic import BaseModel, ConfigDict
-from ablate.trial import EpochMetrics, Outcome
+from ablate.trials.trial import EpochMetrics, Outcome
 
 class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -101,9 +101,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
     importlib.invalidate_caches()
-    tasks.get_task.cache_clear()
+    registry.get_task.cache_clear()
     yield "toy"
-    tasks.get_task.cache_clear()
+    registry.get_task.cache_clear()
     sys.modules.pop("toy_task", None)
 
 
@@ -111,7 +111,7 @@ CHAIN_TASKS = '''
 """Two tasks: `base` trains a number and leaves it in a file, `chain` starts from one that `base` has left."""
 from pathlib import Path
 from pydantic import BaseModel, ConfigDict
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 def note(text):
     with (Path(__file__).parent / "runs.txt").open("a") as file:
@@ -188,7 +188,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
     importlib.invalidate_caches()
-    tasks.get_task.cache_clear()
+    registry.get_task.cache_clear()
     yield site
-    tasks.get_task.cache_clear()
+    registry.get_task.cache_clear()
     sys.modules.pop("chain_tasks", None)

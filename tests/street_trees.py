@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.datasets import Cityscapes
 
-from ablate.training.segmentation_metrics import IGNORED
+from ablate.tasks.segment.metrics import IGNORED
 
 STEP = 13
 """A pixel of train id n has the value n x 13 in each channel; 19 ids fit into a byte."""

@@ -12,7 +12,7 @@ from torch import nn
 from ablate.activations.funnel import Funnel, build_funnel
 from ablate.activations.maximum import maximum
 from ablate.activations.pointwise import BUILDERS
-from ablate.recipe import ActivationFields
+from ablate.recipes.classify import ActivationFields
 
 __all__ = ["Funnel", "build_activation", "maximum"]
 

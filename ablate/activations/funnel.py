@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ablate.activations.maximum import maximum
-from ablate.recipe import ActivationFields
+from ablate.recipes.classify import ActivationFields
 
 Size = tuple[int, int]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.activations.maximum import maximum
-from ablate.recipe import ActivationFields
+from ablate.recipes.classify import ActivationFields
 
 Builder = Callable[[ActivationFields, int, torch.Generator], nn.Module]
 """Takes the recipe, the channels C and the source of random weights."""

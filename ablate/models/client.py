@@ -16,7 +16,7 @@ from typing import IO, Any, Self, cast
 
 from ablate.errors import AblateError, SiteError
 from ablate.models.call_site import Site
-from ablate.trial import Cost
+from ablate.trials.trial import Cost
 
 
 @dataclass(frozen=True, slots=True)

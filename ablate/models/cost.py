@@ -7,8 +7,8 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablate.models.tracing import is_normalisation, structural_copy
-from ablate.trial import Cost
+from ablate.models.trace import is_normalisation, structural_copy
+from ablate.trials.trial import Cost
 
 
 def count_cost(module: nn.Module, resolution_px: int, channels: int = 3) -> Cost:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from ablate.errors import SiteError, TrialError
+from ablate.errors import SiteError
 from ablate.models.own import OwnNetwork, Stream
 from ablate.models.surgery import operate
-from ablate.models.tracing import Shapes, module_path, propagate
+from ablate.models.trace import Shapes, module_path, propagate
 from ablate.models.zoo import build_network
-from ablate.recipe import OWN_NETWORKS, ActivationFields
-from ablate.training.checkpoint import FILE
+from ablate.recipes.classify import OWN_NETWORKS, ActivationFields
 
 LEVELS = (2, 3, 4, 5)
 PYRAMIDS = {"resnet": (3, 4, 5), "mobilenet": (3, 4, 5), "shufflenet": (2, 3, 5)}
@@ -103,43 +100,6 @@ def pyramid_levels(model: str) -> tuple[int, ...]:
     if model not in OWN_NETWORKS:
         raise SiteError(f"a feature pyramid stands on {', '.join(OWN_NETWORKS)}; given: {model}")
     return PYRAMIDS[model.split("_")[0].rstrip("0123456789")]
-
-
-def load_backbone(features: Features, folder: Path) -> None:
-    """Take the weights and statistics that a classification trial ended with, in place.
-
-    Args:
-        features: of the network that was trained there.
-        folder: of the trial; holds its checkpoint.
-
-    Raises:
-        TrialError: there is no checkpoint, it is damaged, or it is of another network; the file is named.
-    """
-    path = folder / FILE
-    weights = _read_network(path)
-    own = features.network.state_dict()
-    expected = own.keys() | features.left_out
-    strange = sorted(expected ^ weights.keys()) or sorted(
-        name for name, value in own.items() if value.shape != weights[name].shape
-    )
-    if strange:
-        raise TrialError(
-            f"{path} is of another network than {features.model} with this activation: {len(strange)} parts differ, "
-            f"the first is {strange[0]}; a backbone starts from a trial of its own network, activation and placement"
-        )
-    features.network.load_state_dict({name: weights[name] for name in own})
-
-
-def _read_network(path: Path) -> dict[str, Tensor]:
-    prefix = "network."
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except FileNotFoundError as error:
-        raise TrialError(f"{path} is missing; the backbone's weights lie there when its trial has ended") from error
-    except (OSError, SafetensorError) as error:
-        raise TrialError(f"{path} cannot be read, the backbone's weights should lie there: {error}") from error
 
 
 def _last_map(graph: fx.GraphModule, network: OwnNetwork, shapes: Shapes, level: int) -> fx.Node:

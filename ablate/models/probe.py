@@ -17,11 +17,11 @@ from typing import IO, Any
 import torch
 from pydantic import ValidationError
 
-from ablate.datasets import describe
+from ablate.data.datasets import describe
 from ablate.errors import AblateError
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 
 WHATS = ("cost", "sites")
 

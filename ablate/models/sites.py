@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ablate.errors import SiteError
 from ablate.models.call_site import Kind, Layout, Site
 from ablate.models.own import OwnNetwork
-from ablate.models.tracing import (
+from ablate.models.trace import (
     Shapes,
     activation_of,
     hidden_activation,

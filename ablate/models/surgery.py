@@ -20,7 +20,7 @@ from ablate.models.call_site import Site
 from ablate.models.own import Stream
 from ablate.models.sites import Call, Survey, survey
 from ablate.models.zoo import build_network
-from ablate.recipe import ActivationFields
+from ablate.recipes.classify import ActivationFields
 
 LAYER_ORDER = ("1x1", "3x3", "add", "stem", "other")
 

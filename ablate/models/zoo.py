@@ -19,7 +19,7 @@ from ablate.models.mobilenet import build_mobilenet
 from ablate.models.own import Options, OwnNetwork, Stream, drawing_from, initialise
 from ablate.models.resnet import build_resnet
 from ablate.models.shufflenet import build_shufflenet
-from ablate.recipe import NetworkFields, TrainingFields
+from ablate.recipes.classify import NetworkFields, TrainingFields
 
 WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 TORCHVISION_OPTIONS: dict[str, dict[str, Any]] = {

@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ablate.plan import Plan
-from ablate.statistics import agreement as agreements
-from ablate.statistics import comparison as statistics
-from ablate.statistics.agreement import Agreement, PrintedRow, agreement
-from ablate.statistics.comparison import Runs, compare_runs
-from ablate.statistics.evidence import Design
-from ablate.statistics.family import FamilyAnalysis, RowAnalysis, analyse_family, seeds_to_decide, seeds_to_equivalence
-from ablate.statistics.order import order_of_pairs
-from ablate.statistics.rank import rank_agreement
-from ablate.statistics.sentences import describe_decision, describe_spread, describe_test
+from ablate.paper.published import PublishedTable
+from ablate.statistics.agreement import printed as agreements
+from ablate.statistics.agreement.order import order_of_pairs
+from ablate.statistics.agreement.printed import Agreement, PrintedRow, agreement
+from ablate.statistics.agreement.rank import rank_agreement
+from ablate.statistics.decisions import comparison as statistics
+from ablate.statistics.decisions.comparison import Runs, compare_runs
+from ablate.statistics.decisions.evidence import Design
+from ablate.statistics.decisions.family import (
+    FamilyAnalysis,
+    RowAnalysis,
+    analyse_family,
+    seeds_to_decide,
+    seeds_to_equivalence,
+)
+from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
+from ablate.study.plan import Plan
 from ablate.tables.comparable import is_papers_own
-from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
 

@@ -9,17 +9,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ablate.plan import Plan
-from ablate.recipe import applicable_values
-from ablate.registration import Registration, describe, is_exploratory
+from ablate.paper.published import PublishedTable
+from ablate.recipes.classify import applicable_values
+from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
-from ablate.statistics.paired import paired_difference
+from ablate.study.plan import Plan
+from ablate.study.registration import Registration, describe, is_exploratory
 from ablate.tables.analysis import Finding, Findings, find_out
 from ablate.tables.columns import default_columns
 from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.notes import provenance_notes, table_notes
-from ablate.tables.published import PublishedTable
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
     Cell,
@@ -31,7 +31,7 @@ from ablate.tables.table import (
     Table,
     TableRow,
 )
-from ablate.trial import Cost, Measured, TrialRecord
+from ablate.trials.trial import Cost, Measured, TrialRecord
 
 
 def build_table(

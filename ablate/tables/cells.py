@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ablate.statistics.sentences import MINUS, format_p
+from ablate.statistics.words import MINUS, format_p
 from ablate.tables.table import Cell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of, places_within
@@ -73,7 +73,7 @@ def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
 
 
 UNDONE = "undecided (failures"
-"""How `ablate.statistics.sentences` begins where the worst case of lost runs undid what p had decided."""
+"""How `ablate.statistics.decisions.sentences` begins where the worst case of lost runs undid what p had decided."""
 
 
 def _decision_text(row: TableRow, metric: str, decimals: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ablate.plan import Plan
-from ablate.presets import preset_of
-from ablate.recipe import ClassifyRecipe
-from ablate.tables.published import PublishedTable
+from ablate.paper.presets import preset_of
+from ablate.paper.published import PublishedTable
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.plan import Plan
 
 COSTS = ("params", "multiply_adds")
 """Printed costs, under our names."""

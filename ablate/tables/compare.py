@@ -10,16 +10,17 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 
-from ablate import registration
+from ablate.documents import Document
 from ablate.errors import QUOTABLE, Problem, TableError, quote
-from ablate.plan import Plan
-from ablate.registration import Registration
-from ablate.statistics.pairs import PairAnalysis, analyse_pair
+from ablate.statistics.decisions.pairs import PairAnalysis, analyse_pair
+from ablate.study import registration
+from ablate.study.plan import Plan
+from ablate.study.registration import Registration
 from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
 from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
 from ablate.tables.verdicts import Bounds, Superiority
-from ablate.trial import Document, TrialRecord
+from ablate.trials.trial import TrialRecord
 
 EXPLORATORY = "; exploratory, since results were known when the study was fixed or changed: no p keeps its level"
 MOST_LABELS = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablate.tables.published import Published
+from ablate.paper.published import Published
 from ablate.tables.table import Cell, Table
 
 FIGURE = "F1"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ablate.designs import text_of
-from ablate.plan import Plan, Row
-from ablate.recipe import applicable_values
-from ablate.statistics.effects import effects_of
+from ablate.recipes.classify import applicable_values
+from ablate.statistics.grids.effects import effects_of
 from ablate.statistics.pareto import pareto_front
-from ablate.study import FactorSpec
+from ablate.study.designs import text_of
+from ablate.study.document import FactorSpec
+from ablate.study.plan import Plan, Row
 from ablate.tables.results import RowResults
 from ablate.tables.table import TableRow
 from ablate.tables.verdicts import Effect, Effects, Front, LevelMean

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Literal
 
+from ablate.documents import Document
 from ablate.errors import TableError, nearest, quote
-from ablate.statistics.drift import LEAST_REFERENCE
+from ablate.statistics.decisions.paired import differences
+from ablate.statistics.drift.watch import LEAST_REFERENCE
 from ablate.statistics.estimate import estimate, t_interval
-from ablate.statistics.paired import differences
 from ablate.tables.words import ARROWS, metric_name, number, places_of
-from ablate.trial import Document
 
 Values = Mapping[str, Mapping[int, float]]
 """Row -> seed -> primary metric."""

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ablate.needs import label_of_need
-from ablate.plan import Plan
+from ablate.paper.published import Printed, PublishedTable
+from ablate.study.plan import Plan
 from ablate.tables.comparable import COSTS, has_printed_cost, is_papers_own
 from ablate.tables.notes_verdicts import verdict_notes
-from ablate.tables.published import Printed, PublishedTable
 from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
+from ablate.trials.needs import label_of_need
 
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
 """Provenance that differs between any two trials and says nothing about their results."""

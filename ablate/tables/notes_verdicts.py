@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablate.statistics.agreement import NO_CLAIM, NOISE_FACTOR
-from ablate.statistics.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.sentences import MINUS, equals_p, format_p
+from ablate.statistics.agreement.printed import NO_CLAIM, NOISE_FACTOR
+from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
+from ablate.statistics.words import MINUS, equals_p, format_p
 from ablate.tables.table import Cell, Table, TableRow
 from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, named

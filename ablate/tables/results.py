@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ablate.plan import Plan, Row
-from ablate.statistics.comparison import LARGEST
+from ablate.statistics.decisions.comparison import LARGEST
+from ablate.study.plan import Plan, Row
 from ablate.tables.words import listed
-from ablate.trial import TrialRecord
+from ablate.trials.trial import TrialRecord
 
 MOST_CHARACTERS = 300
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
+from ablate.documents import Document
 from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested
-from ablate.trial import Document
 
 MEASURED_FIELDS = (
     "train_s", "worker_h", "peak_memory_bytes", "inference_ms_1", "inference_ms_32", "inference_rounds",
@@ -93,15 +93,15 @@ class FunnelShare(Document):
 
 
 class TableRow(Document):
-    """One row; see `ablate.plan.Row` for the first four fields and `ablate.trial.Cost` for the counts.
+    """One row; see `ablate.study.plan.Row` for the first four fields and `ablate.trials.trial.Cost` for the counts.
 
     Attributes:
         n_planned, n_ok, n_diverged, n_failed: seeds; the rest has no result yet.
         cells: by metric, the primary one first.
         train_s: median over the seeds that succeeded.
         worker_h: hours of training that the further seeds of `Tested.seeds_needed` take, with those of the baseline.
-        peak_memory_bytes, inference_ms_1, inference_ms_32: see `ablate.trial.Measured`, whose `rounds`, `is_folded`
-            and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
+        peak_memory_bytes, inference_ms_1, inference_ms_32: see `ablate.trials.trial.Measured`, whose `rounds`,
+            `is_folded` and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
         funnel_share: null where the network has no funnel site.
         trials: keys, in the order of the seeds.
         notes: what this row lacks, and why.
@@ -156,7 +156,7 @@ class Table(Document):
         metric: the primary one; `metrics` the further ones.
         lower_is_better: of the primary metric; `directions` of every metric in the table.
         provisional: whether trials are still to come.
-        alpha, margin, test: what the study fixed about its tests; see `ablate.study.TableSpec`.
+        alpha, margin, test: what the study fixed about its tests; see `ablate.study.document.TableSpec`.
         commits: of the code that trained the trials, as far as it is recorded; left out with the measured values.
         exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed.
         factors: name -> labels of its levels; empty where rows are written by hand.

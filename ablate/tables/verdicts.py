@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ablate.trial import Document
+from ablate.documents import Document
 
 
 class Bounds(Document):
@@ -35,7 +35,7 @@ class Tested(Document):
         comparisons: for how many of them p_adj and the simultaneous interval are corrected.
         simultaneous: interval that holds for all rows of the family together; null without a test.
         p_better: null without a common seed.
-        reason: why a row is undecided; see `ablate.statistics.family.Reason`.
+        reason: why a row is undecided; see `ablate.statistics.decisions.family.Reason`.
         text: the decision with its reason, in words.
         mde: smallest difference that these seeds would have decided with 80 % power, in metric units; `mde_sd` in
             standard deviations of a paired difference.

@@ -11,7 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 
-from ablate.statistics.sentences import MINUS
+from ablate.statistics.words import MINUS
 
 MISSING, CHECK = "\u2013", "\u2713"
 MOST_NAMES = 6
@@ -130,3 +130,10 @@ def listed(words: Sequence[str]) -> str:
     """Words with commas between them, the first few of many."""
     rest = len(words) - MOST_NAMES
     return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MOST_NAMES])} and {rest} more"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in words: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -15,7 +15,7 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
-from ablate.trial import EpochMetrics
+from ablate.trials.trial import EpochMetrics
 
 FILE = "checkpoint.safetensors"
 

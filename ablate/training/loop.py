@@ -23,7 +23,7 @@ from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.training.practice import DivergedError, Evaluation, Practice, Setting, Tallies, Work
 from ablate.training.ranks import ALONE, Ranks
 from ablate.training.together import train_together
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0
 LOOK_EVERY = 50

@@ -18,11 +18,10 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from ablate.activations import Funnel
-from ablate.training.classifying import PRACTICE
 from ablate.training.determinism import Streams, make_deterministic, pick_device
 from ablate.training.loop import one_step, prepare, start
 from ablate.training.practice import Practice, Setting
-from ablate.trial import Measured
+from ablate.trials.trial import Measured
 
 BATCHES = (1, 32)
 ROUNDS = (5, 50)
@@ -30,7 +29,7 @@ BUDGET_S = 10.0
 """Per batch size, over all rows; bounds the rounds between 5 and 50."""
 
 
-def measure(recipes: Sequence[Any], practice: Practice = PRACTICE) -> list[Measured]:
+def measure(recipes: Sequence[Any], practice: Practice[Any, Any]) -> list[Measured]:
     """Measure one network a recipe on this process's device, with fresh weights: times do not depend on them.
 
     Returns:
@@ -60,7 +59,7 @@ def measure(recipes: Sequence[Any], practice: Practice = PRACTICE) -> list[Measu
     ]
 
 
-def time_steps(recipe: Any, count: int, practice: Practice = PRACTICE) -> float:
+def time_steps(recipe: Any, count: int, practice: Practice[Any, Any]) -> float:
     """Seconds that the steps of a whole trial would take here, from `count` of them after three to warm up."""
     setting = prepare(practice, recipe, Streams(0, pick_device()))
     training = start(setting)

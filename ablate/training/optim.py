@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from ablate.recipe import TrainingFields
-from ablate.scene_recipes import SceneFields
+from ablate.recipes.classify import TrainingFields
+from ablate.recipes.scenes import SceneFields
 
 ONECYCLE_PEAK = 0.23
 """Share of the steps at which the triangle of `onecycle` has its top."""

@@ -15,14 +15,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ablate.recipe import TrainingFields
-from ablate.scene_recipes import SceneFields
+from ablate.recipes.classify import TrainingFields
+from ablate.recipes.scenes import SceneFields
 from ablate.training.determinism import Streams
 from ablate.training.optim import autocast
 from ablate.training.order import Order
 from ablate.training.ranks import ALONE, Ranks
 from ablate.training.whole_batch import WholeBatch
-from ablate.trial import Cost
+from ablate.trials.trial import Cost
 
 Tallies = dict[str, Tensor]
 """Name -> () of number, on the device: what is added up over an epoch's steps and all ranks."""

@@ -25,7 +25,7 @@ import torch
 
 from ablate.training.practice import Work
 from ablate.training.ranks import Ranks
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 LOG = "ranks.txt"
 """What the ranks' processes print, in the trial's folder."""

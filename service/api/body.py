@@ -16,15 +16,15 @@ from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, collecting
-from ablate.plan import plan_document
-from ablate.reading import parse_json
-from ablate.trial import canonical_json
+from ablate.study.plan import plan_document
+from ablate.study.text import parse_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
-from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec
-from service.shapes import Extension, PaperSubmission, Submission
+from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
+from service.documents.studies import Extension, PaperSubmission, Submission
 
 MOST_DIGITS = 308
 """Of a whole number: as many as the largest double has."""

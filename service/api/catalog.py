@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ValidationError
 
-from ablate import datasets
-from ablate.catalog import describe_fields, study_schema
-from ablate.dataset_info import DatasetInfo
+from ablate.data import datasets
+from ablate.data.info import DatasetInfo
 from ablate.errors import StudyError, TrialError
-from ablate.recipe import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
-from ablate.tables.published import PublishedTable, load_published, studies_folder
-from ablate.tasks import get_task, list_tasks
+from ablate.paper.published import PublishedTable, load_published, studies_folder
+from ablate.recipes.classify import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
+from ablate.study.catalog import describe_fields, study_schema
+from ablate.trials.registry import get_task, list_tasks
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import INVALID, UNAVAILABLE, documented, publishable

@@ -21,8 +21,8 @@ from service.api.parameters import InContext, StudyId
 from service.api.problems import INVALID, NOT_FOUND, UNAVAILABLE, documented
 from service.context import Context
 from service.errors import UnavailableError
-from service.events import AT_ONCE, Seen, read_changes
-from service.studies import get_study
+from service.studies.events import AT_ONCE, Seen, read_changes
+from service.studies.lifecycle import get_study
 
 MOST_STREAMS = 1000
 READERS = 8

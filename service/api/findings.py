@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Problem, nearest, quote
-from ablate.findings import pointer_of, sentence
-from ablate.study import RowSpec
+from ablate.study.document import RowSpec
+from ablate.study.problems import pointer_of, sentence
 
 NESTED: Mapping[str, type[BaseModel]] = {"rows": RowSpec}
 """Documents inside of a body's list, by the field that holds them."""

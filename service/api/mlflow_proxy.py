@@ -30,7 +30,7 @@ from service.api.problems import (
     UNAVAILABLE,
     Refusal,
 )
-from service.mlflow_ui import PREFIX
+from service.tracking.ui import PREFIX
 
 MAX_BODY_BYTES = 1 << 20
 MAX_QUERY = 32_000
@@ -60,7 +60,7 @@ _FROM_MLFLOW = (
 
 
 class Upstream(Protocol):
-    """Where MLflow's server is: `service.mlflow_ui.MlflowServer`, or `NoServer`."""
+    """Where MLflow's server is: `service.tracking.ui.MlflowServer`, or `NoServer`."""
 
     @property
     def state(self) -> str:

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from ablate.catalog import study_schema
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.catalog import study_schema
 from service.api.problems import ProblemDocument
-from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec
-from service.shapes import Extension, PaperSubmission, Submission
+from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
+from service.documents.studies import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"
 

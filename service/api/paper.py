@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ablate.errors import nearest, quote
-from ablate.tables.plots import PLOT_FORMATS
-from service import gains, paper
+from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import digest_of, read_paper
 from service.api.examples import PAPERS
 from service.api.openapi import takes
@@ -23,8 +22,9 @@ from service.api.problems import (
     documented,
 )
 from service.api.results import PLOT, picture
+from service.documents.studies import PaperPlan, PaperSubmission, PaperView
 from service.errors import NotFoundError
-from service.shapes import PaperPlan, PaperSubmission, PaperView
+from service.studies import gains, paper
 
 router = APIRouter(prefix="/paper", tags=["paper"])
 

@@ -12,11 +12,11 @@ from pydantic import AfterValidator
 from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, nearest, quote
-from ablate.findings import pointer_of
-from ablate.study import NAME
+from ablate.study.document import NAME
+from ablate.study.problems import pointer_of
 from service.context import Context
+from service.documents.studies import StudyState, TrialState
 from service.errors import NotFoundError
-from service.shapes import StudyState, TrialState
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

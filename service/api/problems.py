@@ -25,8 +25,8 @@ from starlette.routing import Match
 
 from ablate.errors import AblateError, DataError, Problem, SiteError, StudyError, TableError, TrialError
 from service.api.findings import findings_of_request
+from service.documents.studies import Finding
 from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
-from service.shapes import Finding
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100

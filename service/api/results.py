@@ -14,11 +14,10 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from ablate.errors import Problem, StudyError, TableError, nearest, quote
 from ablate.tables.columns import MOST_DIGITS
 from ablate.tables.compare import RowComparison
-from ablate.tables.html import STYLE
-from ablate.tables.plots import PLOT_FORMATS, PLOTS
-from ablate.tables.render import render
+from ablate.tables.formats.html import STYLE
+from ablate.tables.formats.render import render
+from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS
 from ablate.tables.table import Table
-from service import results
 from service.api.parameters import InContext, StudyId
 from service.api.problems import (
     INVALID,
@@ -28,6 +27,7 @@ from service.api.problems import (
     documented,
 )
 from service.errors import NotFoundError
+from service.studies import results
 
 router = APIRouter(prefix="/studies/{study_id}", tags=["results"])
 

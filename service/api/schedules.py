@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ablate.errors import nearest, quote
-from ablate.tables.plots import PLOT_FORMATS
-from service import schedules
+from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
 from service.api.openapi import takes
@@ -24,11 +23,11 @@ from service.api.problems import (
     documented,
 )
 from service.api.results import PLOT, picture
+from service.documents.firings import FiringView
+from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.documents.studies import Page
 from service.errors import NotFoundError
-from service.scheduling import histories
-from service.scheduling.firing_shapes import FiringView
-from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.shapes import Page
+from service.schedules import calls, history
 from service.store.sql import now
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
@@ -59,7 +58,7 @@ def add_schedule(context: InContext, spec: Given, response: Response) -> Schedul
     name is refused (409). A firing is never answered from the store: `verify` trains stored (row, seed) pairs again
     and compares, `fresh` trains seeds that nobody has trained.
     """
-    schedule, is_new = schedules.add_schedule(context, spec, now())
+    schedule, is_new = calls.add_schedule(context, spec, now())
     if not is_new:
         response.status_code = 200
     return schedule
@@ -68,13 +67,13 @@ def add_schedule(context: InContext, spec: Given, response: Response) -> Schedul
 @router.get("", responses=documented(INVALID), summary="List schedules")
 def list_schedules(context: InContext, limit: Limit = 50, cursor: Cursor = None) -> Page[ScheduleView]:
     """Schedules, newest first, page by page."""
-    return schedules.list_schedules(context, now(), limit=limit, cursor=cursor)
+    return calls.list_schedules(context, now(), limit=limit, cursor=cursor)
 
 
 @router.get("/{name}", responses=documented(NOT_FOUND), summary="One schedule")
 def get_schedule(context: InContext, name: ScheduleName) -> ScheduleView:
     """A schedule with its next firing, its last one, and the alarms that nobody has acknowledged."""
-    return schedules.get_schedule(context, name, now())
+    return calls.get_schedule(context, name, now())
 
 
 @router.patch(
@@ -88,19 +87,19 @@ def change_schedule(context: InContext, name: ScheduleName, change: Changed) -> 
 
     `paused` pauses and resumes; instants of a pause do not count as missed.
     """
-    return schedules.change_schedule(context, name, change, now())
+    return calls.change_schedule(context, name, change, now())
 
 
 @router.delete("/{name}", status_code=204, responses=ONE, summary="Remove a schedule")
 def remove_schedule(context: InContext, name: ScheduleName) -> None:
     """Remove a schedule with its history and alarms. The studies that it fired stay, and what runs goes on."""
-    schedules.remove_schedule(context, name)
+    calls.remove_schedule(context, name)
 
 
 @router.get("/{name}/history", responses=documented(NOT_FOUND, INVALID), summary="Firings of a schedule")
 def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, cursor: Cursor = None) -> Page[FiringView]:
     """The firings, newest first: what each one trained, what it found, and whether that is drift."""
-    return schedules.list_history(context, name, limit=limit, cursor=cursor)
+    return calls.list_history(context, name, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -118,7 +117,7 @@ def draw_history(
     """Mean and interval of each row at each firing; reference windows are shaded, alarms and their changes marked."""
     if format not in PLOT_FORMATS:
         raise NotFoundError(f"no picture format {quote(format)}{nearest(format, PLOT_FORMATS)}")
-    return picture(histories.draw_history(context, name, row, format), format)
+    return picture(history.draw_history(context, name, row, format), format)
 
 
 @router.post("/{name}/trigger", status_code=201, responses=ONE | documented(CONFLICT), summary="Fire a schedule now")
@@ -127,7 +126,7 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
 
     The firing is `refused` where its study cannot be submitted, with the reason.
     """
-    return schedules.trigger(context, name, now())
+    return calls.trigger(context, name, now())
 
 
 @router.post(
@@ -138,4 +137,4 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
 )
 def acknowledge_schedule(context: InContext, name: ScheduleName, said: Said) -> ScheduleView:
     """Close the open alarms with a reason, and begin a new reference window."""
-    return schedules.acknowledge(context, name, said, now())
+    return calls.acknowledge(context, name, said, now())

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from service import extending, studies, submitting
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
@@ -30,7 +29,8 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.shapes import Extension, Page, StudyView, Submission
+from service.documents.studies import Extension, Page, StudyView, Submission
+from service.studies import extend, lifecycle, submit
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
@@ -63,7 +63,7 @@ def submit_study(
     the same key with another body is refused (422).
     """
     with in_study():
-        study, is_new = submitting.submit(context, submission, key=key, digest=digest)
+        study, is_new = submit.submit(context, submission, key=key, digest=digest)
     if is_new:
         response.headers["Location"] = study.links.self_
     else:
@@ -82,7 +82,7 @@ def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
     for more than any machine has) is planned all the same, with a warning.
     """
     with in_study():
-        return submitting.plan_only(context, submission)
+        return submit.plan_only(context, submission)
 
 
 @router.get("", responses=documented(INVALID), summary="List studies")
@@ -95,38 +95,38 @@ def list_studies(
     cursor: Cursor = None,
 ) -> Page[StudyView]:
     """Studies, newest first, page by page: `next` is the `cursor` of the following page, null on the last."""
-    return studies.list_studies(context, state=state, name=name, schedule=schedule, limit=limit, cursor=cursor)
+    return lifecycle.list_studies(context, state=state, name=name, schedule=schedule, limit=limit, cursor=cursor)
 
 
 @router.get("/{study_id}", responses=documented(NOT_FOUND), summary="One study")
 def get_study(context: InContext, study_id: StudyId) -> StudyView:
     """A study with its progress. `eta_s` is null until a trial like those that are left has been timed."""
-    return studies.get_study(context, study_id)
+    return lifecycle.get_study(context, study_id)
 
 
 @router.post("/{study_id}/cancel", responses=ONE, summary="Cancel")
 def cancel_study(context: InContext, study_id: StudyId) -> StudyView:
     """Withdraw what the study has not finished. A trial that another live study wants goes on."""
-    return studies.cancel(context, study_id)
+    return lifecycle.cancel(context, study_id)
 
 
 @router.post("/{study_id}/retry", responses=ONE, summary="Try failed and cancelled trials again")
 def retry_study(context: InContext, study_id: StudyId) -> StudyView:
     """Queue the study's failed and cancelled trials again, those that others need among them. Results, diverged trials
     too, stay as they are."""
-    return studies.retry(context, study_id)
+    return lifecycle.retry(context, study_id)
 
 
 @router.post("/{study_id}/pause", responses=ONE, summary="Pause")
 def pause_study(context: InContext, study_id: StudyId) -> StudyView:
     """Start no more trials that only paused studies want. What runs goes on to its end."""
-    return studies.pause(context, study_id)
+    return lifecycle.pause(context, study_id)
 
 
 @router.post("/{study_id}/resume", responses=ONE, summary="Resume")
 def resume_study(context: InContext, study_id: StudyId) -> StudyView:
     """Undo a pause."""
-    return studies.resume(context, study_id)
+    return lifecycle.resume(context, study_id)
 
 
 @router.post(
@@ -137,4 +137,4 @@ def resume_study(context: InContext, study_id: StudyId) -> StudyView:
 )
 def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> StudyView:
     """Add seeds, rows, or both; what the study has stays. A number of seeds is the new total, a list is added."""
-    return extending.extend(context, study_id, extension)
+    return extend.extend(context, study_id, extension)

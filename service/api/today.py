@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, AwareDatetime
 
-from service import today
 from service.api.parameters import InContext
 from service.api.problems import INVALID, documented
-from service.scheduling.firing_shapes import Today
+from service.documents.firings import Today
+from service.schedules import today
 from service.store.sql import now
 
 router = APIRouter(tags=["schedules"])

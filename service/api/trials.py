@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
-from service import trials
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
 from service.api.problems import INVALID, NOT_FOUND, documented
-from service.shapes import Cell, Page, TrialView
+from service.documents.studies import Cell, Page, TrialView
+from service.studies import trials
 
 router = APIRouter(tags=["trials"])
 

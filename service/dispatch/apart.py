@@ -1,9 +1,9 @@
 """A dispatcher in a process of its own, so that one that breaks cannot take the service along.
 
 Ray ends the process that uses it when it loses a part of itself while trials run, and puts handlers of its own in the
-place of ours. So that process is not the service: each call of the contract is one job of a worker of `ablate.pool`,
-which ends with the service, and a worker that died or fell silent is a dispatcher that is broken. Nothing is decided
-here.
+place of ours. So that process is not the service: each call of the contract is one job of a worker of
+`ablate.workers.pool`, which ends with the service, and a worker that died or fell silent is a dispatcher that is
+broken. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.pool import Job, Lost, Said, Worker
-from ablate.study import Resources
-from service.dispatch.base import Dispatcher, DispatcherError, Machine, Report, Ticket
+from ablate.study.document import Resources
+from ablate.workers.pool import Job, Lost, Said, Worker
+from service.dispatch.base import Dispatcher, DispatcherError, Report, Ticket
 from service.dispatch.leftovers import sweep
+from service.dispatch.machines import Machine
 from service.dispatch.remote import hidden_variables
 
 START_S, ANSWER_S, CLOSE_S = 180.0, 30.0, 15.0

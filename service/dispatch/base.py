@@ -6,14 +6,14 @@ closes it. What it says of a trial carries the trial's ticket, whose fence tells
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ablate.study import Resources
-from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.study.document import Resources
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from service.dispatch.machines import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Heard:
     """A trial said something. An `Outcome` is its last word, and its place is free again.
 
     Attributes:
-        provenance: of the process that it comes from (`ablate.provenance`); filled with the outcome, else empty.
+        provenance: of the process that it comes from (`ablate.trials.provenance`); filled with the outcome, else empty.
     """
 
     ticket: Ticket
@@ -69,33 +69,6 @@ class Lost:
 
 
 Report = Heard | Lost
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What one machine offers to trials."""
-
-    cpus: int
-    gpus: float
-
-
-def count_gpus(demand: Resources) -> int:
-    """How many GPUs a trial of a demand sees; a fraction is of one."""
-    return math.ceil(demand.gpus)
-
-
-def count_places(machine: Machine, demand: Resources) -> int:
-    """How many trials of a demand a machine holds at once; fractions never span two GPUs, nor a trial two machines."""
-    by_cpus = machine.cpus // demand.cpus
-    if not demand.gpus:
-        return by_cpus
-    by_gpu = int(1 / min(demand.gpus, 1) + 1e-9)
-    return min(by_cpus, int(machine.gpus) * by_gpu // count_gpus(demand))
-
-
-def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:
-    """How many trials of a demand run at once; 1 where no machine is known."""
-    return max(sum(count_places(machine, demand) for machine in machines), 1)
 
 
 class DispatcherError(Exception):

@@ -1,4 +1,4 @@
-"""The dispatcher without Ray: spawned processes of this machine, from `ablate.pool`.
+"""The dispatcher without Ray: spawned processes of this machine, from `ablate.workers.pool`.
 
 They end with the service, however that ends, and a stopped trial is a killed process. Used where Ray is too much: a
 laptop, a test.
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import cast
 
-from ablate.pool import Ended, Job, Said, Worker
-from ablate.study import Resources
-from ablate.trial import Outcome
-from ablate.workers import visible_gpus
-from service.dispatch.base import Heard, Lost, Machine, Report, Ticket
+from ablate.study.document import Resources
+from ablate.trials.trial import Outcome
+from ablate.workers.pool import Ended, Job, Said, Worker
+from ablate.workers.slots import visible_gpus
+from service.dispatch.base import Heard, Lost, Report, Ticket
+from service.dispatch.machines import Machine
 from service.dispatch.places import MOST_REPORTS, Place, Places
 from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
 from service.dispatch.this_machine import OomKills, find_machine

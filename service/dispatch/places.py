@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ablate.study import Resources
-from service.dispatch.base import Machine, Ticket, count_gpus
+from ablate.study.document import Resources
+from service.dispatch.base import Ticket
+from service.dispatch.machines import Machine, count_gpus
 
 W = TypeVar("W")
 

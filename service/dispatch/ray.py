@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import psutil
 
-from ablate.study import Resources
-from ablate.trial import Outcome
-from service.dispatch.base import Heard, Lost, Machine, Report, Ticket
+from ablate.study.document import Resources
+from ablate.trials.trial import Outcome
+from service.dispatch.base import Heard, Lost, Report, Ticket
 from service.dispatch.leftovers import is_alive
+from service.dispatch.machines import Machine
 from service.dispatch.places import MOST_REPORTS, Place, Places
 from service.dispatch.ray_cluster import RayCluster
 from service.dispatch.remote import without_folders

@@ -18,10 +18,11 @@ from typing import Any
 
 import psutil
 
-from ablate.pool import WORKER_ENVIRONMENT, child_environment
-from ablate.study import Resources
+from ablate.study.document import Resources
+from ablate.workers.pool import WORKER_ENVIRONMENT, child_environment
 from service.dispatch import leftovers
-from service.dispatch.base import DispatcherError, Machine
+from service.dispatch.base import DispatcherError
+from service.dispatch.machines import Machine
 from service.dispatch.ray_home import ALWAYS, RayHome
 from service.dispatch.remote import Worker, worker_variables
 from service.dispatch.this_machine import find_machine

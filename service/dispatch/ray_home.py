@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from ablate.pool import WORKER_ENVIRONMENT
-from ablate.study import Resources
+from ablate.study.document import Resources
+from ablate.workers.pool import WORKER_ENVIRONMENT
 from service.dispatch import leftovers
 from service.dispatch.base import DispatcherError
 from service.dispatch.remote import hidden_variables, worker_variables

@@ -19,10 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
-from ablate.provenance import describe_process
-from ablate.runner import TRACEBACK, run_trial
-from ablate.study import Resources
-from ablate.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.study.document import Resources
+from ablate.trials.provenance import describe_process
+from ablate.trials.run import TRACEBACK, run_trial
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 LOG = "log.txt"
 WARM = ("torch",) if find_spec("torch") else ()
@@ -60,7 +60,7 @@ def carry_out(
         trial: what to run.
         fence: number of this attempt.
         workdir: the trial's own folder, the same for every attempt.
-        needs: see `ablate.runner.run_trial`.
+        needs: see `ablate.trials.run.run_trial`.
 
     Yields:
         Its messages, each with the provenance of this process where it is the outcome, else with none. The outcome is
@@ -130,7 +130,7 @@ def without_folders(text: str) -> str:
 
 
 def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
-    """Environment variables of a worker, beside `ablate.pool.WORKER_ENVIRONMENT`.
+    """Environment variables of a worker, beside `ablate.workers.pool.WORKER_ENVIRONMENT`.
 
     Args:
         resources: what its trials may use.

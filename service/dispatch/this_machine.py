@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ablate.workers import visible_gpus
-from service.dispatch.base import Machine
+from ablate.workers.slots import visible_gpus
+from service.dispatch.machines import Machine
 
 
 def find_machine(workers: int | None) -> Machine:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from service.dispatch.base import Machine
+from service.dispatch.machines import Machine
 from service.store.rows import scheduler
 from service.store.sql import insert
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ablate.trial import EpochMetrics, Outcome, TrialRecord
+from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
+from service.documents.studies import AttemptView, Cell, Place, TrialState, TrialView
 from service.errors import NotFoundError
-from service.shapes import AttemptView, Cell, Place, TrialState, TrialView
-from service.store.needs import find_needs
+from service.store.queue.needs import find_needs
 from service.store.rows import attempts, memberships, mirrored, studies, trials
 from service.store.sql import cell_state, chunks, trial_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, text
 
-from service.shapes import STUDY_STATES, TRIAL_STATES
+from service.documents.studies import STUDY_STATES, TRIAL_STATES
 from service.store.rows import studies, trials
 
 

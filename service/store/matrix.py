@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from service.shapes import TrialState
+from service.documents.studies import TrialState
 from service.store.rows import memberships, trials
 from service.store.sql import cell_state
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from ablate.trial import EpochMetrics
-from service.runs import TrialRun
+from ablate.trials.trial import EpochMetrics
+from service.documents.runs import TrialRun
 from service.store.cells import list_attempts
 from service.store.rows import memberships, studies, trials
 from service.store.sql import cell_state

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, select, union_all
 
-from service.shapes import LIVE, TRIAL_STATES, Progress
+from service.documents.studies import LIVE, TRIAL_STATES, Progress
 from service.store.rows import memberships, mirrored, trials
 from service.store.sql import cell_state
 from service.store.studies import Stored

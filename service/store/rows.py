@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from service.shapes import STUDY_STATES, TRIAL_STATES
+from service.documents.studies import STUDY_STATES, TRIAL_STATES
 
 
 class UtcTime(TypeDecorator[datetime]):

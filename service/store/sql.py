@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ablate.trial import Trial
+from ablate.trials.trial import Trial
 from service.store.rows import memberships, trials
 
 CHUNK = 500

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from ablate.tables.table import Table
-from ablate.trial import Repetition
+from ablate.trials.trial import Repetition
+from service.documents.studies import LIVE, StudyState
 from service.errors import NotFoundError
-from service.shapes import LIVE, StudyState
 from service.store.rows import events, idempotency, memberships, studies, trials
 from service.store.sql import cell_state, chunks
 
@@ -28,7 +28,7 @@ class Stored:
         replicate, repeat, canary_only: see `repetition`.
         schedule: name of the schedule whose firing it is.
         document: the study document as it was planned last, with seeds, scale and resources resolved.
-        registrations: how it decides, as submitted and after each change; see `ablate.registration`.
+        registrations: how it decides, as submitted and after each change; see `ablate.study.registration`.
         costs: row label -> counted cost as JSON values.
     """
 

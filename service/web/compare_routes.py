@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.parameters import InContext
 from service.web.compare_view import read_compare_page
-from service.web.rendering import answer
+from service.web.render import answer
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.statistics.paired import PairedDifference, paired_difference
+from ablate.statistics.decisions.paired import PairedDifference, paired_difference
 from ablate.tables.cells import difference_text
 from ablate.tables.columns import Column
 from ablate.tables.table import Cell, Difference, TableRow
-from service import results
 from service.context import Context
+from service.documents.studies import StudyView
 from service.errors import ConflictError
-from service.shapes import StudyView
 from service.store import studies
-from service.studies import get_study, list_studies
+from service.studies import results
+from service.studies.lifecycle import get_study, list_studies
 from service.web.study_view import Shown, show
 
 CHOICE = 100

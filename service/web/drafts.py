@@ -12,8 +12,8 @@ import tomli_w
 from pydantic import Field
 
 from ablate.errors import quote
-from ablate.study import StrictDocument
-from ablate.tables.published import studies_folder
+from ablate.paper.published import studies_folder
+from ablate.study.document import StrictDocument
 from service.context import Context
 from service.errors import NotFoundError
 from service.store import studies
@@ -21,7 +21,7 @@ from service.store.studies import Stored
 
 
 class Draft(StrictDocument):
-    """Body of `POST /preview`: a pasted text with options of its submission; see `service.shapes.Submission`."""
+    """Body of `POST /preview`: a pasted text and the options of `service.documents.studies.Submission`."""
 
     text: str = Field(max_length=1 << 20)
     scale: str | None = Field(None, max_length=64)

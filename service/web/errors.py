@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.web.rendering import answer
+from service.web.render import answer
 
 FOR_PROGRAMS = ("/api/", "/mlflow", "/static/", "/openapi.json", "/healthz", "/readyz", "/metrics")
 """Addresses whose problems stay documents."""

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from ablate.models.call_site import Site
-from service import trials
 from service.context import Context
 from service.errors import NotFoundError
+from service.studies import trials
 
 ACROSS = 16
 """Sites on a line."""

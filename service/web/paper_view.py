@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablate.errors import Problem, StudyError, nearest, quote
-from ablate.paper import PaperTable, list_tables
+from ablate.paper.published import PublishedTable, load_published
+from ablate.study.paper_tables import PaperTable, list_tables
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.gains import TASKS
-from ablate.tables.published import PublishedTable, load_published
 from ablate.tables.table import Table
-from service import results
 from service.context import Context
+from service.documents.studies import LIVE, StudyView
 from service.errors import ConflictError
-from service.shapes import LIVE, StudyView
 from service.store import studies
 from service.store.studies import Wanted
-from service.studies import get_study
+from service.studies import results
+from service.studies.lifecycle import get_study
 
 DEFAULT_SCALE = "mini"
 COSTS = ("params", "multiply_adds")

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from service.api.body import Json, validated
 from service.api.parameters import Cursor, InContext, InStudyState, StudyName
 from service.errors import NotFoundError
-from service.web import assets, listing
+from service.web import assets, lists
 from service.web.compare_routes import router as compare_router
 from service.web.drafts import Draft, draft_of
 from service.web.paper_routes import router as paper_router
-from service.web.previewing import preview
-from service.web.rendering import answer
+from service.web.preview import preview
+from service.web.render import answer
 from service.web.schedule_routes import router as schedule_router
 from service.web.study_routes import router as study_router
 
@@ -47,10 +47,10 @@ def show_studies(
 
     `example` puts a study file of ours into the form, `again` the document of a study that was submitted before.
     """
-    tag = listing.tag_of(context)
+    tag = lists.tag_of(context)
     if tag and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
-    board = listing.read_board(context, state=state, name=name, cursor=cursor)
+    board = lists.read_board(context, state=state, name=name, cursor=cursor)
     headers = {"ETag": tag} if tag else {}
     return answer("studies.html", headers=headers, board=board, draft=draft_of(context, example, again))
 

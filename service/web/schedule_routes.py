@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from service.api.parameters import Cursor, InContext, ScheduleName
 from service.store.sql import now
-from service.web.rendering import answer
+from service.web.render import answer
 from service.web.schedule_view import DRIFT_SIGNS, FIRING_SIGNS, read_schedule_page, read_schedules_page
 
 router = APIRouter(include_in_schema=False)

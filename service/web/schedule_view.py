@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from service import schedules
 from service.context import Context
-from service.scheduling.firing_shapes import FiringView, Today
-from service.scheduling.shapes import ScheduleView
-from service.shapes import Page
-from service.today import get_today
-from service.web.drawing import Chart, draw_curves
+from service.documents.firings import FiringView, Today
+from service.documents.schedules import ScheduleView
+from service.documents.studies import Page
+from service.schedules import calls
+from service.schedules.today import get_today
+from service.web.draw import Chart, draw_curves
 
 PAGE = 50
 FIRING_SIGNS = {
@@ -59,7 +59,7 @@ def read_schedules_page(context: Context, cursor: str | None, at: datetime) -> S
     Raises:
         StudyError: the cursor is none of ours.
     """
-    found = schedules.list_schedules(context, at, limit=PAGE, cursor=cursor)
+    found = calls.list_schedules(context, at, limit=PAGE, cursor=cursor)
     return SchedulesPage(found, get_today(context, None, at), cursor is None)
 
 
@@ -70,8 +70,8 @@ def read_schedule_page(context: Context, name: str, cursor: str | None, at: date
         NotFoundError: there is none of that name.
         StudyError: the cursor is none of ours.
     """
-    schedule = schedules.get_schedule(context, name, at)
-    history = schedules.list_history(context, name, limit=PAGE, cursor=cursor)
+    schedule = calls.get_schedule(context, name, at)
+    history = calls.list_history(context, name, limit=PAGE, cursor=cursor)
     return SchedulePage(schedule, history, _draw(history.items))
 
 

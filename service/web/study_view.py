@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablate.errors import StudyError
-from ablate.tables import plot_panel
 from ablate.tables.columns import Column, choose_columns, metric_decimals
 from ablate.tables.compare import RowComparison
+from ablate.tables.formats.html import LONG_TEXT
 from ablate.tables.headings import heading_of, reading_notes
-from ablate.tables.html import LONG_TEXT
 from ablate.tables.notes_verdicts import method_notes
-from ablate.tables.plots import plots_of
+from ablate.tables.plots import panel
+from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import number, places_of
-from service import results
 from service.context import Context
+from service.documents.studies import LIVE, StudyView
 from service.errors import ConflictError
-from service.mlflow_view import grouped_link
-from service.shapes import LIVE, StudyView
 from service.store import matrix, studies
 from service.store.matrix import Standing
-from service.studies import get_study
+from service.studies import results
+from service.studies.lifecycle import get_study
+from service.tracking.grouped_view import grouped_link
 from service.web.drafts import document_text
-from service.web.drawing import Chart, Interval, Points, draw_curves, draw_intervals
+from service.web.draw import Chart, Interval, Points, draw_curves, draw_intervals
 
 MOST_CELLS = 2000
 """Cells that are shown one by one; REST has the others by pages."""
@@ -191,7 +191,7 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
         problem=problem,
         cells={(one.row, one.seed): one for one in standings},
         chart=_chart(shown.table, curves) if shown else None,
-        has_panel=stored.document.get("base", {}).get("task") in plot_panel.TASKS and study.progress.succeeded > 0,
+        has_panel=stored.document.get("base", {}).get("task") in panel.TASKS and study.progress.succeeded > 0,
         pair=compared,
         pair_problem=pair_problem,
     )

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.plan import Plan, Row
-from ablate.recipe import applicable_values
-from service import trials
+from ablate.recipes.classify import applicable_values
+from ablate.study.plan import Plan, Row
 from service.context import Context
+from service.documents.studies import Place, TrialView
 from service.errors import ConflictError, NotFoundError
-from service.planning import plan_stored
-from service.shapes import Place, TrialView
 from service.store import studies
 from service.store.studies import Stored
-from service.web.drawing import Chart, draw_curves
+from service.studies import trials
+from service.studies.prepare import plan_stored
+from service.web.draw import Chart, draw_curves
 
 LOG_LINES = 200
 MOST_PLACES = 20

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ablate.activations import Funnel, build_activation
 from ablate.activations.funnel import WINDOWS, count_groups
-from ablate.recipe import ActivationFields
+from ablate.recipes.classify import ActivationFields
 
 CONDITIONS = ("parametric", "max_pool", "avg_pool")
 NORMS = ("none", "bn", "ln", "in", "gn")

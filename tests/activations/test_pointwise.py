@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ablate.activations import build_activation
-from ablate.recipe import ACTIVATIONS, ActivationFields
+from ablate.recipes.classify import ACTIVATIONS, ActivationFields
 
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
 

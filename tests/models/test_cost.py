@@ -6,7 +6,7 @@ import pytest
 
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 ALL = {"stages": "all", "layers": "all"}

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ablate.errors import SiteError, TrialError
-from ablate.models.features import Features, build_features, load_backbone, pyramid_levels
+from ablate.models.features import Features, build_features, pyramid_levels
 from ablate.models.surgery import build
 from ablate.models.zoo import build_network
-from ablate.recipe import OWN_NETWORKS, ClassifyRecipe
+from ablate.recipes.classify import OWN_NETWORKS, ClassifyRecipe
+from ablate.tasks.scene_network import load_backbone
 from ablate.training.checkpoint import FILE, Training, save_checkpoint
 from ablate.training.determinism import Streams
 from ablate.training.optim import build_optimiser, build_scheduler

@@ -12,7 +12,7 @@ from ablate.models.shufflenet import build_shufflenet
 from ablate.models.sites import find_sites
 from ablate.models.surgery import build
 from ablate.models.zoo import build_network
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 stream = Streams(0).on_cpu

@@ -24,10 +24,10 @@ from ablate.models.cost import count_cost
 from ablate.models.sites import Call, survey
 from ablate.models.surgery import build, select
 from ablate.models.zoo import build_network
-from ablate.recipe import ClassifyRecipe
-from ablate.tables.published import studies_folder
+from ablate.paper.published import studies_folder
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
-from ablate.trial import Cost
+from ablate.trials.trial import Cost
 
 stream = Streams(0).on_cpu
 UNITS = {"M": 6, "G": 9}

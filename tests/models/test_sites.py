@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.sites import find_sites
-from ablate.models.tracing import trace
+from ablate.models.trace import trace
 from ablate.models.zoo import build_network
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 

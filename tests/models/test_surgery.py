@@ -15,7 +15,7 @@ from ablate.errors import SiteError
 from ablate.models.sites import survey
 from ablate.models.surgery import build, operate, replace
 from ablate.models.zoo import build_network
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 stream = Streams(0).on_cpu

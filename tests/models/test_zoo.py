@@ -11,7 +11,7 @@ from torch import nn
 from ablate.errors import SiteError
 from ablate.models.surgery import build
 from ablate.models.zoo import build_network
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 
 stream = Streams(0).on_cpu

@@ -17,14 +17,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from ablate.study import Resources
-from ablate.trial import EpochMetrics, Outcome
-from service import studies, submitting, trials
+from ablate.study.document import Resources
+from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
-from service.dispatch.base import DispatcherError, Heard, Lost, Machine, Report, Ticket
-from service.scheduler import Scheduler
+from service.dispatch.base import DispatcherError, Heard, Lost, Report, Ticket
+from service.dispatch.machines import Machine
+from service.documents.studies import Cell, StudyView, Submission
+from service.running.scheduler import Scheduler
 from service.settings import Settings
-from service.shapes import Cell, StudyView, Submission
+from service.studies import lifecycle, trials
+from service.studies import submit as submitting
 from tests.service.nights import Nights
 
 
@@ -104,7 +106,7 @@ class Desk:
         return submitting.submit(self.context, Submission(study=document, **options))[0]
 
     def study(self, view: StudyView) -> StudyView:
-        return studies.get_study(self.context, view.id)
+        return lifecycle.get_study(self.context, view.id)
 
     def cells(self, view: StudyView) -> list[Cell]:
         return trials.list_cells(self.context, view.id, state=None, limit=200, cursor=None).items

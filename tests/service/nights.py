@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service import schedules
-from service.scheduler import Scheduler
-from service.scheduling import firing
-from service.scheduling.firing_shapes import FiringView
-from service.scheduling.shapes import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.store import notices
+from service.documents.firings import FiringView
+from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.running.scheduler import Scheduler
+from service.schedules import calls, fire
+from service.store.schedules import notices
 
 MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -26,11 +25,11 @@ class Nights:
 
     def add(self, name: str = "nightly", **fields: Any) -> ScheduleView:
         spec = {"name": name, "cron": "0 2 * * *", "study": self.study} | fields
-        return schedules.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
+        return calls.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
 
     def tick(self, at: datetime | None = None) -> None:
         self.at = at or self.at
-        firing.tick(self.desk.context, self.at)
+        fire.tick(self.desk.context, self.at)
 
     def night(self, day: int, name: str = "nightly", **metrics: float) -> FiringView:
         """The instant of that day comes, and what it fires is trained to its end."""
@@ -50,20 +49,20 @@ class Nights:
         self.tick()
 
     def history(self, name: str = "nightly") -> list[FiringView]:
-        return schedules.list_history(self.desk.context, name, limit=200, cursor=None).items
+        return calls.list_history(self.desk.context, name, limit=200, cursor=None).items
 
     def states(self) -> list[str]:
         return [one.state for one in reversed(self.history())]
 
     def schedule(self, name: str = "nightly") -> ScheduleView:
-        return schedules.get_schedule(self.desk.context, name, self.at)
+        return calls.get_schedule(self.desk.context, name, self.at)
 
     def change(self, **fields: Any) -> ScheduleView:
-        return schedules.change_schedule(self.desk.context, "nightly", ScheduleChange(**fields), self.at)
+        return calls.change_schedule(self.desk.context, "nightly", ScheduleChange(**fields), self.at)
 
     def acknowledge(self, reason: str, **fields: Any) -> ScheduleView:
         said = Acknowledgement(reason=reason, **fields)
-        return schedules.acknowledge(self.desk.context, "nightly", said, self.at)
+        return calls.acknowledge(self.desk.context, "nightly", said, self.at)
 
     def told(self) -> list[str]:
         """Kinds of what operators are told, in order."""

@@ -57,6 +57,8 @@ def test_the_command_of_the_container_is_one_of_ours(services: dict[str, Any]) -
     command = services["ablate"]["command"]
     command = json.loads(json.dumps(command)) if isinstance(command, list) else command.split()
     assert (
-        subprocess.run([sys.executable, "-m", "service.cli", *command[1:], "--help"], capture_output=True).returncode
+        subprocess.run(
+            [sys.executable, "-m", "service.cli.main", *command[1:], "--help"], capture_output=True
+        ).returncode
         == 0
     )

@@ -12,10 +12,10 @@ import httpx2
 import psutil
 import pytest
 
-from ablate.cli import status_of
+from ablate.cli.app import status_of
 from tests.conftest import install_chain
 from tests.service.conftest import chain_study
-from tests.service.running import END_S, Running, install_task, serving, until
+from tests.service.processes import END_S, Running, install_task, serving, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.running import END_S, install_task, serving, until
+from tests.service.processes import END_S, install_task, serving, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -26,7 +26,7 @@ def test_two_processes_share_the_work_and_the_scheduler_may_go_and_come_back(tmp
     study = {"name": "shared", "seeds": 2, "base": {"task": "gated", "gate": "open"}, "rows": rows}
 
     def start_scheduler() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "service.cli", "serve", "--role", "scheduler"]
+        command = [sys.executable, "-m", "service.cli.main", "serve", "--role", "scheduler"]
         with log.open("ab") as file:
             return subprocess.Popen(command, env=os.environ | variables, stderr=file)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ablate.plan import Plan, Row
-from ablate.recipe import ClassifyRecipe, applicable_values, identity_of
-from ablate.study import Study
-from ablate.trial import Cost, EpochMetrics, Outcome, Trial, TrialRecord, trial_key
+from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
+from ablate.study.document import Study
+from ablate.study.plan import Plan, Row
+from ablate.trials.trial import Cost, EpochMetrics, Outcome, Trial, TrialRecord, trial_key
 
 DIRECTIONS = {"top1_error_pct": True, "map_pct": False, "ap50_pct": False, "ap75_pct": False, "train_loss": True}
 

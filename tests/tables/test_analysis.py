@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from ablate.plan import Plan, Row, plan_document
-from ablate.presets import preset_fields
-from ablate.recipe import ClassifyRecipe
-from ablate.registration import register
+from ablate.paper.presets import preset_fields
+from ablate.paper.published import Printed, load_published
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.plan import Plan, Row, plan_document
+from ablate.study.registration import register
 from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
-from ablate.tables.published import Printed, load_published
-from ablate.tables.render import render
-from ablate.trial import Outcome
+from ablate.tables.formats.render import render
+from ablate.trials.trial import Outcome
 
 METRIC = "top1_error_pct"
 LEVELS = [13.6, 13.0, 13.02, 13.1, 11.4]

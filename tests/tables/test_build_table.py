@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from ablate.paper import list_tables
-from ablate.plan import plan_document
-from ablate.statistics.paired import paired_difference
+from ablate.paper.published import load_published
+from ablate.statistics.decisions.paired import paired_difference
+from ablate.study.paper_tables import list_tables
+from ablate.study.plan import plan_document
 from ablate.tables.build import build_table
 from ablate.tables.columns import choose_columns
-from ablate.tables.published import load_published
-from ablate.tables.render import render
+from ablate.tables.formats.render import render
 from ablate.tables.table import MEASURED_FIELDS, Table
-from ablate.trial import Cost, Measured, Outcome
+from ablate.trials.trial import Cost, Measured, Outcome
 
 METRIC = "top1_error_pct"
 CONTRACT_TABLE = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ablate.plan import Plan, plan_document
+from ablate.study.plan import Plan, plan_document
 from ablate.tables.build import build_table
-from ablate.tables.plots import plot, plots_of
-from ablate.tables.render import render
-from ablate.trial import Cost, Outcome, TrialRecord
+from ablate.tables.formats.render import render
+from ablate.tables.plots.plot import plot, plots_of
+from ablate.trials.trial import Cost, Outcome, TrialRecord
 
 METRIC = "top1_error_pct"
 GRID: dict[str, Any] = {

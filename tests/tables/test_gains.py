@@ -6,12 +6,12 @@ from itertools import combinations
 import pytest
 
 from ablate.errors import TableError
-from ablate.tables import canvas
+from ablate.paper.published import load_published
 from ablate.tables.build import build_table
 from ablate.tables.gains import ACTIVATIONS, TASKS, collect_gains
-from ablate.tables.plot_gains import draw_gains
-from ablate.tables.plots import plot_gains
-from ablate.tables.published import load_published
+from ablate.tables.plots import canvas
+from ablate.tables.plots.gains import draw_gains
+from ablate.tables.plots.plot import plot_gains
 
 NAMES = {"ReLU": "relu", "PReLU": "prelu", "Swish": "swish", "FReLU": "frelu"}
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from ablate.errors import TableError
-from ablate.tables import canvas
 from ablate.tables.history import Heading, HistoryAlarm, alarm_sentence, build_history
-from ablate.tables.plot_history import CHANGED, CLOSED, OPEN, PRINTED, draw_history
-from ablate.tables.plots import plot_history
-from tests.tables.test_plots import check_texts
+from ablate.tables.plots import canvas
+from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, draw_history
+from ablate.tables.plots.plot import plot_history
+from tests.tables.plots.test_plot import check_texts
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 HEADING = Heading("nightly", "top1_error_pct", True)

@@ -12,15 +12,15 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
 from ablate.errors import DataError
-from ablate.recipe import ClassifyRecipe
-from ablate.scene_recipes import SegmentRecipe
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.recipes.scenes import SegmentRecipe
+from ablate.tasks.classify.practice import prepare, train
 from ablate.training.checkpoint import FILE
-from ablate.training.classifying import prepare, train
 from ablate.training.determinism import Streams
 from ablate.training.loop import one_step, start
 from ablate.training.measure import fold, measure, peak_memory_bytes
 from ablate.training.optim import build_optimiser, build_scheduler
-from ablate.trial import EpochMetrics, Outcome
+from ablate.trials.trial import EpochMetrics, Outcome
 
 TINY: dict[str, Any] = {
     "dataset": "digits", "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "stages": [2, 3], "steps": 12,

@@ -20,13 +20,13 @@ from torch import distributed, nn
 from torchvision.ops import StochasticDepth
 
 from ablate.errors import DataError, TrialError
-from ablate.recipe import ClassifyRecipe
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.tasks.classify.practice import train
 from ablate.training.checkpoint import FILE
-from ablate.training.classifying import train
 from ablate.training.ranks import Ranks
 from ablate.training.together import RankError
 from ablate.training.whole_batch import WholeBatch
-from ablate.trial import EpochMetrics, Outcome
+from ablate.trials.trial import EpochMetrics, Outcome
 
 # One step an epoch, so that each step has its point of the curve. The rate is small, since a network so tiny multiplies
 # a difference of rounding by ten with every step as soon as one ReLU decides otherwise.
@@ -154,8 +154,8 @@ def test_a_rank_that_is_killed_ends_the_trial_and_the_others(tmp_path: Path) -> 
 
 def test_ranks_end_when_the_process_of_the_trial_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ablate.recipe import ClassifyRecipe\n"
-        "from ablate.training.classifying import train\n"
+        "import sys; from pathlib import Path; from ablate.recipes.classify import ClassifyRecipe\n"
+        "from ablate.tasks.classify.practice import train\n"
         f"for _ in train(ClassifyRecipe(**{TINY | {'steps': 100_000}!r}), 4, Path(sys.argv[1]), ranks=2):\n"
         "    print('alive', flush=True)\n"
     )

@@ -16,16 +16,17 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from ablate.runner import run_trial
-from ablate.study import Resources
+from ablate.study.document import Resources
+from ablate.trials.run import run_trial
 from service.api.problems import KINDS
 from service.app import create_app
 from service.context import Context, open_context
-from service.dispatch.base import Heard, Machine, Report, Ticket
-from service.scheduler import Scheduler
+from service.dispatch.base import Heard, Report, Ticket
+from service.dispatch.machines import Machine
+from service.documents.studies import LIVE
+from service.running.scheduler import Scheduler
 from service.settings import Settings
-from service.shapes import LIVE
-from service.studies import get_study
+from service.studies.lifecycle import get_study
 
 HOST = "http://localhost:8080"
 MEMBERS = ("type", "title", "status", "detail", "instance")

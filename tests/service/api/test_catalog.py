@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from ablate.recipe import ClassifyRecipe
-from ablate.registering import register
+from ablate.data.register import register
+from ablate.recipes.classify import ClassifyRecipe
 from service.context import Context
 from tests.image_folders import write_folder
 

@@ -15,7 +15,7 @@ from service.api.guard import Frame
 from service.api.problems import HANDLERS
 from service.app import create_app
 from service.context import Context
-from service.mlflow_ui import NoServer
+from service.tracking.ui import NoServer
 
 HOST = "http://localhost:8080"
 

@@ -18,17 +18,17 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ablate.cli import status_of
-from ablate.paper import list_tables
-from ablate.trial import Outcome
-from service import cli
+from ablate.cli.app import status_of
+from ablate.study.paper_tables import list_tables
+from ablate.trials.trial import Outcome
 from service.address import told
 from service.api.examples import PAPERS
+from service.cli import main
 from service.context import Context, open_context
 from service.dispatch.base import Heard, Ticket
-from service.paper import LIMIT_GPU_HOURS
-from service.scheduler import Scheduler
+from service.running.scheduler import Scheduler
 from service.settings import Settings
+from service.studies.paper import LIMIT_GPU_HOURS
 from tests.service.api.conftest import Here, calling, serving
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +53,7 @@ def api(desk: Context) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def url(desk: Context) -> Iterator[str]:
-    assert cli.main
+    assert main.main
     with serving(desk) as served:
         yield served.url
 
@@ -306,7 +306,7 @@ def test_without_a_terminal_the_command_wants_yes(
 def test_on_a_terminal_the_command_asks(api: TestClient, url: str) -> None:
     before = len(studies_of(api))
     terminal, inside = pty.openpty()
-    command = [sys.executable, "-m", "service.cli", "paper", "T5", "--scale", "paper", "--url", url]
+    command = [sys.executable, "-m", "service.cli.main", "paper", "T5", "--scale", "paper", "--url", url]
     os.write(terminal, b"n\n")
     done = subprocess.run(command, stdin=inside, capture_output=True, text=True)
     os.close(terminal), os.close(inside)

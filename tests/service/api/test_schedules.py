@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.context import Context
-from service.scheduling import firing
-from service.store import schedules as stored
+from service.schedules import fire
+from service.store.schedules import schedules as stored
 from service.store.sql import now
 
 PATH = "/api/v1/schedules"
@@ -33,7 +33,7 @@ def settle(context: Context, finish: Callable[[str], None]) -> Callable[[str], N
 
     def run(study_id: str) -> None:
         finish(study_id)
-        firing.tick(context, now())
+        fire.tick(context, now())
 
     return run
 

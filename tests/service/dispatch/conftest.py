@@ -12,15 +12,15 @@ from typing import Any
 import psutil
 import pytest
 
-from ablate.study import Resources
-from ablate.trial import Outcome, Trial, trial_key
+from ablate.study.document import Resources
+from ablate.trials.trial import Outcome, Trial, trial_key
 from service.dispatch.base import Heard, Lost, Report, Ticket
 
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""
 import json, os, subprocess, sys, time
 from pydantic import BaseModel, ConfigDict
-from ablate.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)

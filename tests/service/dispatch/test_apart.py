@@ -10,10 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from ablate.study import Resources
+from ablate.study.document import Resources
 from service.dispatch import apart
 from service.dispatch.apart import Apart
-from service.dispatch.base import DispatcherError, Machine
+from service.dispatch.base import DispatcherError
+from service.dispatch.machines import Machine
 
 
 class Toy:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from ablate.study import Resources
-from ablate.trial import EpochMetrics, Outcome
+from ablate.study.document import Resources
+from ablate.trials.trial import EpochMetrics, Outcome
 from service.dispatch.apart import Apart
 from service.dispatch.base import Dispatcher, Heard, Lost
 from service.dispatch.inline import InlineDispatcher

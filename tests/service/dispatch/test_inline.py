@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from service.dispatch.base import Dispatcher, Lost, Machine
+from service.dispatch.base import Dispatcher, Lost
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.leftovers import is_alive, wait_for_end
+from service.dispatch.machines import Machine
 from service.dispatch.this_machine import find_machine
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 SERVICE = """
 import sys
 from pathlib import Path
-from ablate.study import Resources
-from ablate.trial import Trial
+from ablate.study.document import Resources
+from ablate.trials.trial import Trial
 from service.dispatch.base import Ticket
 from service.dispatch.inline import InlineDispatcher
 

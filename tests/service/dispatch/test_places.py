@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ablate.study import Resources
-from ablate.trial import Trial
-from service.dispatch.base import Machine, Ticket, count_places
+from ablate.study.document import Resources
+from ablate.trials.trial import Trial
+from service.dispatch.base import Ticket
+from service.dispatch.machines import Machine, count_places
 from service.dispatch.places import MOST_WARM, Place, Places
 
 ONE, TWO, HALF, THIRD = Resources(), Resources(cpus=2), Resources(gpus=0.5), Resources(gpus=0.3)

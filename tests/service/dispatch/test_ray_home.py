@@ -39,8 +39,8 @@ SERVICE = """
 import sys, threading
 from functools import partial
 from pathlib import Path
-from ablate.study import Resources
-from ablate.trial import Trial
+from ablate.study.document import Resources
+from ablate.trials.trial import Trial
 from service.dispatch.base import Ticket
 from service.dispatch.apart import Apart
 from service.dispatch.ray import RayDispatcher
@@ -64,8 +64,8 @@ scheduler.join()
 GUEST = """
 import sys
 from pathlib import Path
-from ablate.study import Resources
-from ablate.trial import Trial
+from ablate.study.document import Resources
+from ablate.trials.trial import Trial
 from service.dispatch.base import Ticket
 from service.dispatch.ray import RayDispatcher
 

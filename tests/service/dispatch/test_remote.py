@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.study import Resources
-from ablate.trial import Outcome, Trial
+from ablate.study.document import Resources
+from ablate.trials.trial import Outcome, Trial
 from service.dispatch.remote import carry_out, hidden_variables, without_folders, worker_variables
 
 

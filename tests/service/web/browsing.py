@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.service.running import Running
+from tests.service.processes import Running
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from service import schedules
 from service.app import create_app
-from service.scheduling.shapes import ScheduleSpec
+from service.documents.schedules import ScheduleSpec
+from service.schedules import calls
 from service.store.sql import now
-from service.web.rendering import POLICY
+from service.web.render import POLICY
 
 HOSTILE = """</script><img src=x onerror="alert(1)">'{{ 7*7 }}"""
 
@@ -54,7 +54,7 @@ def finished(desk: Any, toy_study: Callable[..., Any]) -> Any:
 def addresses(desk: Any, finished: Any, toy_study: Callable[..., Any]) -> list[str]:
     """Every page there is, with something on it."""
     key = desk.cells(finished)[0].key
-    schedules.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
+    calls.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
     return [
         "/", "/?state=succeeded", "/?example=smoke", f"/?again={finished.id}", "/paper", "/paper?scale=lab", "/compare",
         f"/compare?a={finished.id}&b={finished.id}", f"/studies/{finished.id}",

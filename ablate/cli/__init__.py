@@ -1,0 +1,1 @@
+"""The commands that need no service: `run`, `check`, `sites`, `data`. Heavy imports stay inside the commands."""

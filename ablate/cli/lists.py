@@ -1,0 +1,235 @@
+"""What `ablate check`, `ablate sites` and `ablate data` show: lists, for a terminal or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from ablate.cli.progress import show_warnings
+from ablate.data import datasets
+from ablate.data.fetch import can_fetch, describe_way
+from ablate.data.info import DatasetInfo
+from ablate.data.register import Registration, register
+from ablate.errors import DataError, nearest, quote
+from ablate.local import preview
+from ablate.local.folder import Folder
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.catalog import describe_fields
+from ablate.study.plan import Plan, plan_document
+from ablate.study.text import read_document
+from ablate.tables.words import duration_text
+from ablate.trials.registry import get_task
+from ablate.trials.trial import Cost
+from ablate.workers.pool import Pool
+from ablate.workers.slots import slots
+
+
+def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
+    """`ablate check`."""
+    console = Console(stderr=True)
+    records = Folder(path).read()
+    if plan.outstanding({key for key, record in records.items() if record.is_result}):
+        datasets.check_folders(plan.datasets)
+    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
+        costs = preview.count_costs(plan, pool)
+        trial_s = preview.time_rows(plan, pool) if probe else {}
+    answer = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    _show_check(answer)
+    show_warnings(console, plan)
+
+
+COUNTS = {
+    "params": "params", "params_without_norm": "without norm", "published_params": "printed",
+    "multiply_adds": "multiply-adds", "published_multiply_adds": "printed",
+}  # fmt: skip
+"""What `ablate check` shows of a row's cost; a column that nobody fills is left out."""
+
+
+def _show_check(answer: Mapping[str, Any]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(_rows_of(answer))
+    estimate = (
+        "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
+    )
+    scale = answer["scale"] or "base"
+    needed = f" ({answer['needed']} of them for others to start from)" if answer["needed"] else ""
+    for cut in answer["excluded"]:
+        console.print(f"excluded: {cut}", highlight=False, markup=False)
+    console.print(
+        f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
+        f"{answer['known']} known; time left: {estimate}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _rows_of(answer: Mapping[str, Any]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False)
+    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
+    counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
+    for heading in ("row", *groups, "sets"):
+        table.add_column(heading, overflow="fold")
+    for name in counts:
+        table.add_column(COUNTS[name], overflow="fold", justify="right")
+    for row in answer["rows"]:
+        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
+        label = row["label"] + (" (baseline)" if row["baseline"] else "")
+        group = [escape(row["group"] or "")] if groups else []
+        table.add_row(escape(label), *group, escape(sets), *(_count_text(row[name]) for name in counts))
+    return table
+
+
+def _count_text(count: int | Mapping[str, Any] | None) -> str:
+    """A counted number, or a printed one as it is printed."""
+    return str(count["text"]) if isinstance(count, Mapping) else _engineering(count)
+
+
+def _engineering(count: int | None) -> str:
+    if count is None:
+        return "-"
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3f} {unit}"
+    return str(count)
+
+
+def show_fields(study: Path | None, *, as_json: bool) -> None:
+    """`ablate check --fields`: of the task of a study, which may be wrong otherwise."""
+    document = read_document(study) if study else {}
+    base = document.get("base") if isinstance(document, dict) else None
+    task = base.get("task", "classify") if isinstance(base, dict) else "classify"
+    fields = describe_fields(get_task(str(task)).task.Recipe)
+    if as_json:
+        typer.echo(json.dumps(fields, indent=1))
+        return
+    for line in _field_lines(fields):
+        typer.echo(line)
+
+
+def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
+    for field in fields:
+        yield f"{prefix}{field['name']} = {json.dumps(field['default'])}"
+        yield from (f"    {text}" for text in (field["type"], field["text"]))
+        yield from _field_lines(field["fields"], f"{prefix}{field['name']}.")
+
+
+def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:
+    """`ablate sites`."""
+    base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
+    recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
+    if plan is not None:
+        labels = [one.label for one in plan.rows]
+        if row not in labels:
+            raise DataError(f"no row {quote(row)}{nearest(str(row), labels)}")
+        chosen = plan.rows[labels.index(row)].recipe
+        if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
+            raise DataError(f"row {quote(row)} is about {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
+        recipe = chosen
+    assert isinstance(recipe, ClassifyRecipe)
+    found = preview.find_sites(recipe)
+    items = [{**asdict(site), "replaced": site.name in found.replaced} for site in found.sites]
+    if plan is None:
+        items = [{name: value for name, value in item.items() if name != "replaced"} for item in items]
+    if as_json:
+        typer.echo(json.dumps({"model": model, "row": row, "sites": items}, indent=1))
+        return
+    _show_sites(
+        items, f"{len(items)} call sites" + (f", {len(found.replaced)} get {recipe.activation}" if plan else "")
+    )
+
+
+def _show_sites(items: list[dict[str, Any]], summary: str) -> None:
+    table = RichTable(box=None, pad_edge=False)
+    has_row = bool(items) and "replaced" in items[0]
+    for heading in ("site", "stage", "kind", "channels", "map", "native", *(["replaced"] if has_row else [])):
+        table.add_column(heading)
+    for item in items:
+        cells = [item["name"], str(item["stage"]), item["kind"], str(item["channels"])]
+        cells += [f"{item['height']}x{item['width']}", item["native"]]
+        table.add_row(*map(escape, cells), *(["yes" if item["replaced"] else "-"] if has_row else []))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    typer.echo(summary)
+
+
+def list_data(*, as_json: bool) -> None:
+    """`ablate data list`."""
+    items = [_describe(info) for info in datasets.list_datasets()]
+    damaged = datasets.list_damaged()
+    if as_json:
+        document = {"items": items, "damaged": damaged, "root": str(datasets.data_root())}
+        typer.echo(json.dumps(document, indent=1))
+        return
+    width = max(15, *(len(name) for name in (*(item["name"] for item in items), *damaged)))
+    for item in items:
+        sizes = (
+            f"{item['kind']:<9}{item['classes']:>5,} classes, {item['train_images']:,} + {item['test_images']:,} images"
+        )
+        typer.echo(f"{item['name']:<{width}} {sizes:<52} {item['found'] or _missing(item)}")
+    for name, reason in damaged.items():
+        typer.echo(f"{name:<{width}} {reason}")
+
+
+def _describe(info: DatasetInfo) -> dict[str, Any]:
+    found = datasets.find(info.name)
+    return {
+        "name": info.name, "title": info.title, "kind": info.kind, "classes": info.classes,
+        "train_images": info.train_images, "test_images": info.test_images, "resolution_px": info.resolution_px,
+        "folder": info.is_folder, "found": str(found) if found else None,
+        "registered": not datasets.is_in_catalog(info.name), "can_fetch": can_fetch(info.name),
+    }  # fmt: skip
+
+
+def _missing(item: Mapping[str, Any]) -> str:
+    if item["registered"]:
+        return f"its folder is gone; if it has moved: ablate data add {item['name']} NEWPLACE"
+    return f"not here; {describe_way(item['name'])}"
+
+
+def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:
+    """`ablate data add`."""
+    done = register(
+        name, folder, skip_damaged=skip_damaged, replace=replace, progress=lambda line: typer.echo(line, err=True)
+    )
+    found = done.registered
+    if as_json:
+        lists = {"others": done.others, "unused": done.unused, "flat": done.flat}
+        answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, **lists}
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    for line in _sentences(done):
+        typer.echo(line)
+
+
+def _sentences(done: Registration) -> Iterator[str]:
+    found = done.registered
+    same = "unchanged: the same content had this name already" if done.status == "unchanged" else done.status
+    split = "by content" if found.test_folder is None else f"folder {found.test_folder}"
+    yield f"{found.pinned}: {same}"
+    yield f"  {found.folder}"
+    yield (
+        f"  {len(found.classes):,} classes, {found.train_images:,} images for training, {found.test_images:,} for "
+        f"testing ({split}), {found.resolution_px} px"
+    )
+    numbers = (" ".join(f"{value:.4f}" for value in values) for values in (found.mean, found.std))
+    yield "  mean {}, deviation {} (red, green, blue, on 0..1)".format(*numbers)
+    if done.flat:
+        yield f"  {', '.join(done.flat)}: all training pixels are the same or nearly, so nothing can be learnt of it"
+    if done.unused:
+        yield f"  {', '.join(done.unused)} is left out: beside train only {found.test_folder} is used"
+    if found.duplicates:
+        yield f"  {found.duplicates:,} test images are also training images, byte for byte: errors will look too low"
+    if found.skipped:
+        yield f"  {len(found.skipped):,} damaged files are left out, the first: {found.skipped[0].reason}"
+    if done.others:
+        yield f"  {len(done.others):,} files that are no images are left out, the first: {done.others[0]}"

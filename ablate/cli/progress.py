@@ -1,0 +1,157 @@
+"""How `ablate run` shows progress: bars on a terminal, else a line for each trial that ends. On stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ablate.study.plan import Plan
+from ablate.tables.words import duration_text
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
+
+
+def show_warnings(console: Console, plan: Plan) -> None:
+    """Print what a plan warns of."""
+    for problem in plan.warnings:
+        console.print(f"warning: {problem.message}", highlight=False, markup=False, soft_wrap=True)
+
+
+def trial_names(plan: Plan) -> dict[str, str]:
+    """Key -> `LABEL, seed N` of the first row that has it."""
+    names: dict[str, str] = {}
+    for (label, seed), key in plan.memberships.items():
+        names.setdefault(key, f"{label}, seed {seed}")
+    return names
+
+
+class Lines:
+    """Progress without a terminal: one line for each trial that ends."""
+
+    def __init__(self, console: Console, plan: Plan, known: Mapping[str, TrialRecord]) -> None:
+        self.console, self.plan = console, plan
+        self.names, self.done = trial_names(plan), len(known)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome) -> None:
+        """Take in a message."""
+        if isinstance(message, Outcome):
+            self.done += 1
+            text = f"[{self.done}/{len(self.plan.trials)}] {self.names[trial.key]}: {_ending(self.plan, message)}"
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _ending(plan: Plan, outcome: Outcome) -> str:
+    if outcome.status != "succeeded":
+        return f"{outcome.status}: {outcome.reason}"
+    value = outcome.metrics.get(plan.metric)
+    time = f" in {outcome.train_s:.0f} s" if outcome.train_s is not None else ""
+    return f"{plan.metric} {value:.2f}{time}" if value is not None else f"succeeded{time}"
+
+
+def build_bars(console: Console) -> Progress:
+    """Bars with a description, n of m, a note (`fields[note]`) and the time; they vanish at the end."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+class Board(Lines):
+    """Progress on a terminal: a bar for the study, one for each running trial, a line for each that ended."""
+
+    def __init__(self, console: Console, plan: Plan, known: Mapping[str, TrialRecord]) -> None:
+        super().__init__(console, plan, known)
+        self.bars = build_bars(console)
+        self.all = self.bars.add_task("trials", total=len(plan.trials), completed=self.done, note="")
+        self.running: dict[str, TaskID] = {}
+        self.fraction: dict[str, float] = {}
+        self.began_with = self.done
+
+    def __enter__(self) -> Board:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def show(self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome) -> None:
+        """Take in a message."""
+        super().show(trial, message)
+        if isinstance(message, Outcome):
+            self.fraction.pop(trial.key, None)
+            if trial.key in self.running:
+                self.bars.remove_task(self.running.pop(trial.key))
+        else:
+            self.fraction[trial.key] = message.step / message.steps
+            if trial.key not in self.running:
+                name = self.names[trial.key]
+                self.running[trial.key] = self.bars.add_task(name, total=message.steps, note="")
+            note = ", ".join(f"{_short(name)} {value:.3g}" for name, value in message.metrics.items())
+            self.bars.update(self.running[trial.key], completed=message.step, note=note)
+        self.bars.update(self.all, completed=self.done, note=self._remaining())
+
+    def _remaining(self) -> str:
+        elapsed = self.bars.tasks[0].elapsed or 0.0
+        trained = self.done - self.began_with + sum(self.fraction.values())
+        if trained < 0.05 or elapsed < 2:
+            return ""
+        left = len(self.plan.trials) - self.began_with - trained
+        return f"about {duration_text(elapsed / trained * left)} left"
+
+
+class OneTrial:
+    """Progress of a single trial: a bar on a terminal, else a line now and then."""
+
+    LINE_S = 10.0
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console = console
+        self.bars = build_bars(console)
+        self.bar = self.bars.add_task(name, total=None, note="starts")
+        self.first: tuple[int, float] | None = None
+        self.said_s = time.monotonic()
+
+    def __enter__(self) -> OneTrial:
+        if self.console.is_terminal:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.bars.stop()
+
+    def show(self, message: Heartbeat | EpochMetrics | Outcome) -> None:
+        """Take in a message."""
+        if isinstance(message, Outcome):
+            return
+        now = time.monotonic()
+        left = self._left(message.step, message.steps, now)
+        if self.console.is_terminal:
+            self.bars.update(self.bar, total=message.steps, completed=message.step, note=left)
+        elif now - self.said_s >= self.LINE_S:
+            self.said_s = now
+            text = f"step {message.step} of {message.steps}" + (f", {left}" if left else "")
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self, step: int, steps: int, now: float) -> str:
+        """The time that the steps still to come take, if they take as long as those since the first message."""
+        self.first = self.first or (step, now)
+        done, elapsed = step - self.first[0], now - self.first[1]
+        return f"about {duration_text(elapsed / done * (steps - step))} left" if done and step < steps else ""
+
+
+def _short(metric: str) -> str:
+    return metric.removeprefix("train_").replace("top1_error_pct", "train error %")

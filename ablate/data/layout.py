@@ -1,0 +1,112 @@
+"""How a folder of images is laid out, by names alone: what `ablate.data.register` opens, and what is refused before.
+
+It is `FOLDER/CLASS/IMAGE`, or that below `FOLDER/train` and `FOLDER/test` (or `val`).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.data.class_folders import count_classes, list_classes, list_images
+from ablate.data.registered import parts_of
+from ablate.errors import DataError, quote
+
+LEAST_CLASSES = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """What lies in a folder by its names.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        test_folder: the folder beside `train` that holds the test images; None where there is no such split.
+        images: path below the folder, label, and whether it is for testing; None: the image's content decides.
+        others: files beside the images that are none by their names; printable.
+        unused: folders beside `train` and the test folder; they are left out.
+    """
+
+    classes: tuple[str, ...]
+    test_folder: str | None
+    images: list[tuple[str, int, bool | None]]
+    others: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def read_layout(name: str, folder: Path) -> Layout:
+    """The layout of a folder that is to be a data set of that name.
+
+    Raises:
+        DataError: it cannot be listed, or is laid out otherwise; the place is named, and what is expected.
+    """
+    _refuse_halves(name, folder)
+    try:
+        layout = _read(folder)
+        if len(layout.classes) < LEAST_CLASSES:
+            raise DataError(f"{folder} holds one class, {quote(layout.classes[0])}; there must be two or more")
+    except DataError as error:
+        expected = "Expected is FOLDER/CLASS/IMAGE, or that below FOLDER/train and FOLDER/test (or val)"
+        raise DataError(f"data set {quote(name)}: {error}. {expected}: ablate data add {name} FOLDER") from error
+    return layout
+
+
+def is_writable(name: str) -> bool:
+    """Whether a name from the disk is text, so that it can be written down."""
+    return name == printable(name)
+
+
+def printable(name: str) -> str:
+    """A name from the disk for a terminal: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _refuse_halves(name: str, folder: Path) -> None:
+    """Training images in folders of classes, and none to test on where they are looked for."""
+    if _find_test_folder(folder) or not count_classes(folder / "train"):
+        return
+    there = ", ".join(map(printable, list_classes(folder)))
+    raise DataError(
+        f"data set {quote(name)}: {folder} has training images in train, and neither test nor val beside it (folders "
+        f"there: {there}). Rename the folder of the test images to test or val, or register train alone, a fifth of "
+        f"which is then for testing: ablate data add {name} {shlex.quote(str(folder / 'train'))}"
+    )
+
+
+def _find_test_folder(folder: Path) -> str | None:
+    if not (folder / "train").is_dir():
+        return None
+    return next((name for name in ("test", "val") if (folder / name).is_dir()), None)
+
+
+def _read(folder: Path) -> Layout:
+    test_folder = _find_test_folder(folder)
+    parts = parts_of(test_folder)
+    classes = list_classes(folder / next(iter(parts)))
+    _refuse_unwritable(folder, classes)
+    images: list[tuple[str, int, bool | None]] = []
+    others: list[str] = []
+    for part, is_test in parts.items():
+        _check_same(folder, next(iter(parts)), part, classes)
+        for label, name in enumerate(classes):
+            inside, beside = list_images(folder / part / name)
+            images += [(Path(part, name, one.name).as_posix(), label, is_test) for one in inside]
+            others += [printable(one.path) for one in beside]
+    unused = sorted(set(list_classes(folder)) - parts.keys()) if test_folder else []
+    return Layout(tuple(classes), test_folder, images, tuple(others), tuple(map(printable, unused)))
+
+
+def _check_same(folder: Path, first: str, part: str, classes: list[str]) -> None:
+    if (found := list_classes(folder / part)) != classes:
+        odd = sorted(set(found) ^ set(classes))[0]
+        lacking = part if odd in classes else first
+        raise DataError(f"{folder / lacking / odd} is missing: both parts need a folder for each class")
+
+
+def _refuse_unwritable(folder: Path, classes: Iterable[str]) -> None:
+    for path in (folder, *(folder / name for name in classes)):
+        if not is_writable(str(path)):
+            raise DataError(f"the name of folder {str(path)!r} is not UTF-8, so it cannot be written down; rename it")

@@ -1,0 +1,118 @@
+"""Garments of Fashion-MNIST, cut out of their black ground.
+
+The training scenes take the training images, the others the test images; the two share no image (compared byte by byte:
+none of the 10,000 is among the 60,000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ablate.data.digests import FASHION_MNIST
+
+HEADER_BYTES = {"images": 16, "labels": 8}
+SIDE_PX = 28
+GROUND = 24
+"""Grey values up to this one, of 255, are ground: the black around a garment is not always 0."""
+LARGEST_HOLE = 24
+"""Pixels of ground inside a garment that are taken for a pale part of it; a larger hole is one (a bag's handle)."""
+CLOSED = 2
+"""Rows of ground with garment above and below that are taken for a pale stripe of it."""
+SMALLEST_PART = 6
+"""Pixels of a part that is not taken for a speck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of garment, told by its outline; coats, pullovers and shirts differ too little for that.
+
+    Attributes:
+        name: of the category in the COCO folder.
+        labels: of Fashion-MNIST.
+        city_label: the label id of Cityscapes that it stands for in the tree of that format.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    city_label: int
+
+
+KINDS = (
+    Kind("top", (0, 2, 4, 6), 24),  # T-shirt, pullover, coat, shirt: person
+    Kind("trouser", (1,), 17),  # pole
+    Kind("dress", (3,), 25),  # rider
+    Kind("shoe", (5, 7, 9), 26),  # sandal, sneaker, ankle boot: car
+    Kind("bag", (8,), 20),  # traffic sign
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Garment:
+    """One garment in its smallest rectangle.
+
+    Attributes:
+        grey: (h, w) of uint8.
+        is_garment: (h, w) of bool.
+    """
+
+    grey: NDArray[np.uint8]
+    is_garment: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wardrobe:
+    """The garments to choose from.
+
+    Attributes:
+        images: (N, 28, 28) of uint8.
+        of_kind: for each of `KINDS`, the indices of its images.
+    """
+
+    images: NDArray[np.uint8]
+    of_kind: tuple[NDArray[np.int64], ...]
+
+    def draw(self, kind: int, rng: np.random.Generator) -> Garment:
+        """A garment of a kind."""
+        indices = self.of_kind[kind]
+        return cut_out(self.images[indices[rng.integers(len(indices))]])
+
+
+def read_wardrobe(folder: Path, train: bool) -> Wardrobe:
+    """The training or test images of Fashion-MNIST.
+
+    Args:
+        folder: holds its files, known to be intact (`ablate.data.datasets.get_path`).
+        train: which of the two.
+    """
+    names = [member.name for member in FASHION_MNIST]
+    images, labels = (
+        np.frombuffer((folder / name).read_bytes(), np.uint8, offset=HEADER_BYTES[what])
+        for name, what in zip(names[:2] if train else names[2:], HEADER_BYTES, strict=True)
+    )
+    of_kind = tuple(np.flatnonzero(np.isin(labels, kind.labels)) for kind in KINDS)
+    return Wardrobe(images.reshape(-1, SIDE_PX, SIDE_PX), of_kind)
+
+
+def cut_out(image: NDArray[np.uint8]) -> Garment:
+    """The garment of an image, without specks, and with its pale stripes and spots filled."""
+    is_garment = ndimage.binary_closing(np.pad(image > GROUND, CLOSED), np.ones((CLOSED + 1, 1)))
+    is_garment = _without_small(is_garment[CLOSED:-CLOSED, CLOSED:-CLOSED], SMALLEST_PART)
+    is_garment = ~_without_small(np.pad(~is_garment, 1, constant_values=True), LARGEST_HOLE + 1)[1:-1, 1:-1]
+    if not is_garment.any():  # an image of specks alone
+        is_garment = image >= image.max()
+    rows, columns = np.flatnonzero(is_garment.any(axis=1)), np.flatnonzero(is_garment.any(axis=0))
+    place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return Garment(image[place], is_garment[place])
+
+
+def _without_small(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """A mask without its connected parts of fewer than `least` pixels."""
+    parts, _ = ndimage.label(mask)
+    is_large = np.bincount(parts.ravel()) >= least
+    is_large[0] = False  # what is not in the mask
+    return np.asarray(is_large[parts])

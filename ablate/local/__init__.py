@@ -1,0 +1,1 @@
+"""A study at your desk: carried out in this process and its workers, without a service."""

@@ -1,0 +1,149 @@
+"""The folder of `ablate run`: `trials.jsonl` with every finished trial, checkpoints of the others, tables.
+
+A record is appended and synced before anything else is done with it; a line torn by a crash is set aside on the next
+start. One process at a time works in a folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ablate.errors import TrialError
+from ablate.study.registration import Registration, changes
+from ablate.trials.trial import TrialRecord
+
+ASIDE = "before-"
+"""What the names of folders begin with that hold what was set aside."""
+
+
+class Folder:
+    """The state of one study at one scale on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def trials_file(self) -> Path:
+        """Finished trials, one JSON document a line."""
+        return self.path / "trials.jsonl"
+
+    @property
+    def registrations_file(self) -> Path:
+        """How the study decides, at its start and after each change; see `ablate.study.registration`."""
+        return self.path / "registrations.jsonl"
+
+    def workdir(self, key: str) -> Path:
+        """The folder of a trial's own, for its checkpoint and traceback."""
+        return self.path / "trials" / key[:16]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            TrialError: another process holds it, or it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise TrialError(
+                f"cannot write to {self.path}: {error.strerror}; choose another folder with --out"
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise TrialError(
+                    f"another process (pid {holder}) works in {self.path}; wait for it, or use --out"
+                ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            self._cut_off_a_torn_line()
+            yield
+
+    def read(self) -> dict[str, TrialRecord]:
+        """The latest record of every trial, by key; a last line without its end is not looked at.
+
+        Raises:
+            TrialError: a line cannot be read.
+        """
+        return {record.trial.key: record for record in _read(self.trials_file)}
+
+    def read_set_aside(self) -> list[TrialRecord]:
+        """The records that `set_aside` took away, which somebody may have looked at.
+
+        Raises:
+            TrialError: a line cannot be read.
+        """
+        files = sorted(self.path.glob(f"{ASIDE}*/{self.trials_file.name}"))
+        return [record for file in files for record in _read(file)]
+
+    def _cut_off_a_torn_line(self) -> None:
+        """Move what a crash left of a last line into `trials.torn`. Only the holder of the lock may do so."""
+        if not self.trials_file.exists():
+            return
+        content = self.trials_file.read_bytes()
+        torn = content.rpartition(b"\n")[2]
+        if torn:
+            with (self.path / "trials.torn").open("ab") as file:
+                file.write(torn + b"\n")
+            with self.trials_file.open("r+b") as file:
+                file.truncate(len(content) - len(torn))
+
+    def append(self, record: TrialRecord) -> None:
+        """Add a record; it is on the disk when this returns."""
+        line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
+        with self.trials_file.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def register(self, registration: Registration) -> None:
+        """Write down how the study decides, unless the last registration says the same."""
+        history = self.registrations(registration.study)
+        if not history or changes(history[-1], registration):
+            with self.registrations_file.open("a", encoding="utf-8") as file:
+                file.write(registration.model_dump_json() + "\n")
+
+    def registrations(self, study: str) -> list[Registration]:
+        """What was written down of the study of that name, oldest first."""
+        if not self.registrations_file.exists():
+            return []
+        lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
+        found = [Registration.model_validate_json(line) for line in lines]
+        return [one for one in found if one.study in ("", study)]
+
+    def set_aside(self) -> Path | None:
+        """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""
+        if not self.trials_file.exists():
+            return None
+        taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(ASIDE + r"(\d+)", path.name))]
+        aside = self.path / f"{ASIDE}{max(taken, default=0) + 1}"
+        aside.mkdir()
+        for path in (self.trials_file, self.path / "trials"):
+            if path.exists():
+                path.rename(aside / path.name)
+        return aside
+
+
+def _read(file: Path) -> Iterator[TrialRecord]:
+    """The records of a file, in order; a last line without its end is not looked at."""
+    whole = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            yield TrialRecord.model_validate_json(line)
+        except ValidationError as error:
+            text = f"line {number} of {file} is no trial record; remove it to train its trial again"
+            raise TrialError(text) from error

@@ -1,0 +1,196 @@
+"""What `ablate check` and `ablate sites` tell without training: costs, call sites, and an estimate of the time."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ablate.errors import AblateError, Problem, StudyError, quote
+from ablate.models.client import Probe, Probed
+from ablate.paper.published import Printed, find_published
+from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
+from ablate.study.plan import Plan, Row, task_name
+from ablate.tables.comparable import COSTS, has_printed_cost
+from ablate.trials.needs import label_of_need
+from ablate.trials.registry import get_task
+from ablate.trials.trial import Cost, TrialRecord
+from ablate.workers.pool import Pool
+from ablate.workers.slots import ask
+
+TIMED_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A recipe that a worker is asked about: of a row, or of what a row needs.
+
+    Attributes:
+        label: under which the plan has it.
+        name: what an error calls it.
+        place: pointer to it in the document.
+    """
+
+    label: str
+    name: str
+    place: str
+    task: str
+    recipe: BaseModel
+
+
+def list_asked(plan: Plan) -> Iterator[Asked]:
+    """The recipes of all rows, each followed by those of what it needs."""
+    for index, row in enumerate(plan.rows):
+        name, place = f"row {quote(row.label)}", place_of(plan, index)
+        yield Asked(row.label, name, place, task_name(plan), row.recipe)
+        for need_name, need in row.needs.items():
+            label = label_of_need(need_name, row.label)
+            yield Asked(label, f"{name}, its {need_name}", place, need.task.name, need.recipe)
+
+
+def _ask_all(
+    plan: Plan, part: str, function: Callable[[str, Sequence[str]], Iterator[tuple[int, Any]]], pool: Pool
+) -> Iterator[tuple[Asked, Any]]:
+    """What a function answers to each recipe of a plan whose task has an optional part."""
+    by_task: dict[str, list[Asked]] = {}
+    for one in list_asked(plan):
+        by_task.setdefault(one.task, []).append(one)
+    for task, asked in by_task.items():
+        if hasattr(get_task(task).task, part):
+            for index, answer in ask(pool, function, task=task, recipes=[one.recipe for one in asked]):
+                yield asked[index], answer
+
+
+def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
+    """The counted cost of every row and of what rows need, by label; without those whose task counts nothing.
+
+    Args:
+        plan: whose networks are built.
+        pool: its next free worker builds them.
+
+    Raises:
+        StudyError: with every row whose network, or that of what it needs, cannot be built.
+    """
+    answers = list(_ask_all(plan, "inspect", inspect_rows, pool))
+    problems = [
+        Problem(one.place, "not_buildable", f"{one.name}: {answer}")
+        for one, answer in answers
+        if isinstance(answer, str)
+    ]
+    if problems:
+        raise StudyError(problems)
+    return {one.label: answer for one, answer in answers}
+
+
+def place_of(plan: Plan, index: int) -> str:
+    """Explicit rows come first in a plan, in the order of the document."""
+    return f"/rows/{index}" if index < len(plan.study.rows) else "/factors"
+
+
+def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
+    """Seconds that a trial of every row, and of what it needs, would take here, by label, from 20 steps of it."""
+    return {one.label: answer for one, answer in _ask_all(plan, "time_steps", time_in_worker, pool)}
+
+
+def describe_plan(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    costs: Mapping[str, Cost],
+    trial_s: Mapping[str, float],
+    parallel: int,
+) -> dict[str, Any]:
+    """The answer of `ablate check --json` and `POST /studies/plan`, as the contract has it.
+
+    `trials` counts cells: rows times seeds, with those of audit copies and of what rows need; `needed`, of the distinct
+    trials, those that are there because others start from their weights.
+
+    Args:
+        plan: the study, expanded.
+        records: what is known, by key.
+        costs: of the rows, by label; a row without has nulls.
+        trial_s: probed seconds of a trial, by label.
+        parallel: trials at once.
+    """
+    known = {key for key, record in records.items() if record.is_result and key in plan.trials}
+    published = find_published(plan.study.table.published)
+    printed = published.cells if published and has_printed_cost(plan, published) else {}
+    return {
+        "study": plan.study.name,
+        "scale": plan.scale,
+        "rows": [_describe_row(row, costs.get(row.label), printed.get(row.label, {})) for row in plan.rows],
+        "trials": len(plan.memberships),
+        "distinct": len(plan.trials),
+        "needed": len(plan.needed),
+        "known": len(known),
+        "estimate_s": estimate_s(plan, records, trial_s, parallel),
+        "excluded": list(plan.excluded),
+        "warnings": [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in plan.warnings],
+    }
+
+
+def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> dict[str, Any]:
+    return {
+        "label": row.label,
+        "group": row.group,
+        "set": dict(row.set),
+        "key_fields": identity_of(row.recipe),
+        "baseline": row.is_baseline,
+        **(cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)),
+        **{f"published_{name}": asdict(printed[name]) if name in printed else None for name in COSTS},
+    }
+
+
+def estimate_s(
+    plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[str, float], parallel: int
+) -> float | None:
+    """Wall seconds that the outstanding trials will take, `parallel` at once; None where nothing like them was timed.
+
+    A row's time is what was probed, else the median of its finished trials, else of all finished trials of the study.
+    """
+    known = {key: record for key, record in records.items() if record.is_result and key in plan.trials}
+    outstanding = {trial.key for trial in plan.outstanding(known)}
+    by_row: dict[str, list[float]] = {}
+    for (label, _), key in plan.memberships.items():
+        if key in known and known[key].outcome.train_s is not None:
+            by_row.setdefault(label, []).append(known[key].outcome.train_s or 0.0)
+    everything = [seconds for times in by_row.values() for seconds in times]
+    total = 0.0
+    for (label, _), key in plan.memberships.items():
+        if key not in outstanding:
+            continue
+        outstanding.discard(key)
+        times = [trial_s[label]] if label in trial_s else by_row.get(label, everything)
+        if not times:
+            return None
+        total += statistics.median(times)
+    return total / parallel
+
+
+def find_sites(recipe: ClassifyRecipe) -> Probed:
+    """Every call site of a recipe's network, and which of them the recipe replaces.
+
+    Raises:
+        SiteError: the network cannot be built or traced.
+    """
+    with Probe() as probe:
+        return probe.sites(applicable_values(recipe))
+
+
+def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, Cost | str]]:
+    """Runs in a worker: index and cost of every recipe, or the message where it cannot be built."""
+    task: Any = get_task(task_name).task
+    for index, text in enumerate(recipes):
+        try:
+            yield index, task.inspect(task.Recipe.model_validate_json(text))
+        except AblateError as error:
+            yield index, str(error)
+
+
+def time_in_worker(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, float]]:
+    """Runs in a worker: index and seconds of a whole trial for every recipe."""
+    task: Any = get_task(task_name).task
+    for index, text in enumerate(recipes):
+        yield index, task.time_steps(task.Recipe.model_validate_json(text), TIMED_STEPS)

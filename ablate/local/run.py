@@ -1,0 +1,192 @@
+"""`ablate run` without its screen: a study is carried out in this process and its workers, and lands in a folder.
+
+What is known is read from the folder, the rest is inspected (a row that cannot be built is refused before anything is
+trained), trained and appended, one synced line a trial. A trial that needs another waits for it, and ends with it where
+it does not succeed. Interrupted at any moment, the same call goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ablate.documents import canonical_json
+from ablate.errors import TrialError
+from ablate.local.folder import Folder
+from ablate.local.preview import count_costs
+from ablate.recipes.classify import identity_of
+from ablate.study.plan import Plan, Row, task_name, task_of
+from ablate.trials.provenance import describe_process
+from ablate.trials.registry import get_task
+from ablate.trials.run import run_trial
+from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
+from ablate.trials.waiting import Waiting
+from ablate.workers.pool import Job, Lost, Pool, Said
+from ablate.workers.slots import ask, slots
+
+TRIES = 2
+"""How often a trial is started whose worker dies under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A trial said something."""
+
+    trial: Trial
+    message: Heartbeat | EpochMetrics | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for the person who waits."""
+
+    text: str
+
+
+def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterator[Moved | Note]:
+    """Train what is not known yet, then measure the rows.
+
+    Args:
+        plan: the study, expanded.
+        folder: held by the caller (`Folder.locked`); its records are read here and appended to.
+        workers: see `slots`.
+
+    Yields:
+        Every message of every trial, as it comes, and notes.
+
+    Raises:
+        StudyError: a row cannot be built; nothing has been trained.
+        TrialError: the resources do not fit this machine.
+    """
+    known = {key: record for key, record in folder.read().items() if record.is_result}
+    outstanding = plan.outstanding(known)
+    measured = read_measured(plan, folder)
+    if not outstanding and measured is not None:
+        return
+    environments = slots(plan.study.resources, workers)[: max(len(outstanding), 1)]
+    with Pool(environments, warm=["torch"] if hasattr(task_of(plan), "inspect") else []) as pool:
+        if outstanding:
+            count_costs(plan, pool)
+            yield from _Work(outstanding, folder, pool).run(known)
+        if measured is None:
+            yield from _measure(plan, folder, pool)
+
+
+class _Work:
+    """What is trained in one call: the trials, and what is known of those under way."""
+
+    def __init__(self, outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> None:
+        self.folder, self.pool = folder, pool
+        self.trials = {trial.key: trial for trial in outstanding}
+        self.waiting = Waiting(outstanding)
+        self.tries = dict.fromkeys(self.trials, 1)
+        self.curves: dict[str, list[EpochMetrics]] = {key: [] for key in self.trials}
+
+    def run(self, known: Mapping[str, TrialRecord]) -> Iterator[Moved | Note]:
+        """Train everything; a trial that needs others once those have succeeded."""
+        for trial in self.trials.values():
+            if not trial.needs:
+                self.pool.submit(self._job(trial))
+            for key in known.keys() & trial.needs.values():
+                yield from self._release(key, known[key].outcome, is_next=False)
+        for event in self.pool.events():
+            trial = self.trials[event.job.name]
+            if isinstance(event, Said):
+                yield from self._hear(trial, *event.item)
+            elif isinstance(event, Lost):
+                yield from self._lose(trial, event)
+
+    def _hear(
+        self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome, provenance: dict[str, Any]
+    ) -> Iterator[Moved | Note]:
+        if isinstance(message, EpochMetrics):
+            self.curves[trial.key].append(message)
+        if isinstance(message, Outcome):
+            yield from self._end(trial, message, self.curves[trial.key], provenance)
+        else:
+            yield Moved(trial, message)
+
+    def _lose(self, trial: Trial, event: Lost) -> Iterator[Moved | Note]:
+        self.curves[trial.key].clear()
+        if self.tries[trial.key] < TRIES:
+            self.tries[trial.key] += 1
+            self.pool.submit(event.job)
+            yield Note(f"trial {trial.key[:16]} (seed {trial.seed}) is started again: {event.reason}")
+        else:
+            yield from self._end(trial, Outcome(status="failed", reason=f"{event.reason}, {TRIES} times"), [], {})
+
+    def _end(
+        self, trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]
+    ) -> Iterator[Moved | Note]:
+        self.folder.append(_record(trial, outcome, curve, provenance))
+        yield Moved(trial, outcome)
+        yield from self._release(trial.key, outcome, is_next=True)
+
+    def _release(self, key: str, outcome: Outcome, *, is_next: bool) -> Iterator[Moved | Note]:
+        """Submit the trials that waited for this one, before all others where it has just ended; or end them too."""
+        released = self.waiting.hear(key, outcome)
+        for child, ending in reversed(released) if is_next else released:
+            if ending is None:
+                self.pool.submit(self._job(child), is_next=is_next)
+            else:
+                yield from self._end(child, ending, [], {})
+
+    def _job(self, trial: Trial) -> Job:
+        needs = {name: self.folder.workdir(key) for name, key in trial.needs.items()}
+        return Job(trial.key, train_in_worker, (trial, self.folder.workdir(trial.key), needs))
+
+
+def train_in_worker(
+    trial: Trial, workdir: Path, needs: Mapping[str, Path]
+) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
+    """Runs in a worker: a trial's messages, each with the provenance of the process that it comes from."""
+    for message in run_trial(trial, workdir, needs):
+        yield message, describe_process() if isinstance(message, Outcome) else {}
+
+
+def _record(trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]) -> TrialRecord:
+    finished_at = datetime.now(UTC).isoformat(timespec="microseconds")
+    return TrialRecord(trial=trial, outcome=outcome, curve=curve, provenance=provenance, finished_at=finished_at)
+
+
+def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
+    yield Note(f"measuring inference time and memory of {len(plan.rows)} rows")
+    try:
+        (found,) = ask(pool, measure_rows, task=task_name(plan), recipes=[row.recipe for row in plan.rows])
+    except TrialError as error:
+        yield Note(f"the rows could not be measured: {error}")
+        return
+    content = {_recipe_id(row): one.model_dump(mode="json") for row, one in zip(plan.rows, found, strict=True)}
+    (folder.path / "measured.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measured]]:
+    """Runs in a worker: what the task measures of each recipe."""
+    task: Any = get_task(task_name).task
+    yield task.measure([task.Recipe.model_validate_json(text) for text in recipes])
+
+
+def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
+    """What was measured in the folder, by row label; empty where the task measures nothing.
+
+    None where it is missing for some row: then all rows are measured again, since only what was measured in turn can
+    be compared.
+    """
+    if not hasattr(task_of(plan), "measure"):
+        return {}
+    path = folder.path / "measured.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except json.JSONDecodeError:  # torn by a crash: measured again
+        return None
+    if any(_recipe_id(row) not in content for row in plan.rows):
+        return None
+    return {row.label: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
+
+
+def _recipe_id(row: Row) -> str:
+    return canonical_json(identity_of(row.recipe))

@@ -1,0 +1,131 @@
+"""Panels: some test images side by side, in strips one below the other, such as the truth and what a trial predicts.
+
+A panel is a PNG that says in a text chunk where its strips lie, so that a study's picture can be put together of those
+of its trials (`ablate.tables.plots.panel`). Imports Pillow, no torch.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import json
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from ablate.data.images import DAMAGES
+from ablate.errors import DataError
+
+FILE = "panel.png"
+IMAGES = 6
+"""Columns of a panel."""
+TILE_PX = 192
+"""Height at which an image is shown."""
+GAP_PX, MARGIN_PX = 4, 84
+"""Between images; left of them, where the strip's name stands."""
+TEXT_PX = 12
+CHUNK = "ablate.strips"
+GROUND, INK = (255, 255, 255), (30, 30, 30)
+
+Colour = tuple[int, int, int]
+
+
+def choose_columns(count: int) -> list[int]:
+    """Which of so many test images a panel shows: evenly spread, the same for every trial."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(IMAGES, count))})
+
+
+def fit_tile(image: Image.Image, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
+    """An image at the height of a panel; label maps take `NEAREST`."""
+    return image.resize((max(round(image.width * TILE_PX / image.height), 1), TILE_PX), resample)
+
+
+def render_panel(strips: Mapping[str, Sequence[Image.Image]]) -> bytes:
+    """A panel as PNG.
+
+    Args:
+        strips: name -> images, from top to bottom; the trial's own is the last. Images of a column have one size.
+    """
+    rows = [_render_strip(name, images) for name, images in strips.items()]
+    panel, tops = stack_strips(rows)
+    chunk = PngImagePlugin.PngInfo()
+    places = zip(strips, tops, rows, strict=True)
+    chunk.add_text(CHUNK, json.dumps([{"name": name, "top": top, "height": row.height} for name, top, row in places]))
+    buffer = BytesIO()
+    panel.save(buffer, "PNG", pnginfo=chunk)
+    return buffer.getvalue()
+
+
+def read_panel(path: Path) -> dict[str, Image.Image]:
+    """The strips of a panel, each without its name at the left, from top to bottom.
+
+    Raises:
+        DataError: the file is missing, damaged, or no panel; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            places = json.loads(image.info[CHUNK])
+            return {
+                place["name"]: image.crop((MARGIN_PX, place["top"], image.width, place["top"] + place["height"]))
+                for place in places
+            }
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing; a trial that succeeds leaves it") from error
+    except (*DAMAGES, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no panel of a trial: {type(error).__name__} {error}") from error
+
+
+def stack_strips(rows: Sequence[Image.Image]) -> tuple[Image.Image, list[int]]:
+    """Strips one below the other, and where each begins."""
+    tops = [sum(row.height + GAP_PX for row in rows[:index]) for index in range(len(rows))]
+    whole = Image.new("RGB", (max(row.width for row in rows), tops[-1] + rows[-1].height), GROUND)
+    for row, top in zip(rows, tops, strict=True):
+        whole.paste(row, (0, top))
+    return whole, tops
+
+
+def label_strip(name: str, strip: Image.Image) -> Image.Image:
+    """A strip with its name at the left, in lines that fit there."""
+    row = Image.new("RGB", (MARGIN_PX + strip.width, strip.height), GROUND)
+    row.paste(strip, (MARGIN_PX, 0))
+    ImageDraw.Draw(row).multiline_text((2, 2), "\n".join(_lines(name)), fill=INK, font=load_font(), spacing=2)
+    return row
+
+
+def load_font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font that Pillow carries."""
+    return ImageFont.load_default(TEXT_PX)
+
+
+def colour_of(label: int) -> Colour:
+    """A colour for each label; neighbours differ by the golden ratio of the circle of hues."""
+    red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.9)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _render_strip(name: str, images: Sequence[Image.Image]) -> Image.Image:
+    strip = Image.new("RGB", (sum(image.width + GAP_PX for image in images) - GAP_PX, TILE_PX), GROUND)
+    left = 0
+    for image in images:
+        strip.paste(image, (left, 0))
+        left += image.width + GAP_PX
+    return label_strip(name, strip)
+
+
+def _lines(text: str) -> list[str]:
+    """Words in lines of the margin's width; a word that is longer is broken."""
+    font, lines = load_font(), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= MARGIN_PX - 6:
+            lines[-1] = longer
+            continue
+        lines.append("")
+        for letter in word:
+            if font.getlength(lines[-1] + letter) > MARGIN_PX - 6:
+                lines.append("")
+            lines[-1] += letter
+    return [line for line in lines if line]

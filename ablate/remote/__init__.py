@@ -1,0 +1,1 @@
+"""A study at a service: the client and the documents that cross REST."""

@@ -1,0 +1,1 @@
+"""Our differences against a paper's printed ones."""

@@ -1,0 +1,207 @@
+"""One row against one reference, seed by seed: difference, interval and the p-values of the paired tests.
+
+Numbers only, no decision. A seed takes part where both rows have a usable value; a value that is not finite is a run
+that was lost. Differences which are rounding noise of the two values count as 0, since sign flip would see a pattern
+in them and t a spread. No p here is 0.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ablate.statistics.decisions.paired import differences
+from ablate.statistics.decisions.signflip import signflip_p, smallest_p
+from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
+
+NOISE = 1e-12
+"""Relative to the largest value: what is smaller is rounding, not a difference."""
+
+LARGEST = 1e150
+"""Above it a value counts as not finite: the squares would not be."""
+
+SMALLEST = sys.float_info.min
+"""What a p-value that is too small for a float is given as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What is known of one row.
+
+    Attributes:
+        label: of the row.
+        values: metric by seed, of the runs that succeeded.
+        planned: seeds; those with a value or an end count as planned anyway.
+        diverged: seeds; a value that they left behind is not used.
+        failed: seeds that ended without a value for any other reason.
+    """
+
+    label: str
+    values: Mapping[int, float]
+    planned: Collection[int] = ()
+    diverged: Collection[int] = ()
+    failed: Collection[int] = ()
+
+    @property
+    def usable(self) -> dict[int, float]:
+        """Finite values by seed."""
+        ended = {*self.diverged, *self.failed}
+        return {seed: value for seed, value in self.values.items() if seed not in ended and _is_usable(value)}
+
+    @property
+    def lost(self) -> frozenset[int]:
+        """Seeds that ended without a usable value."""
+        infinite = (seed for seed, value in self.values.items() if not _is_usable(value))
+        return frozenset({*self.diverged, *self.failed, *infinite})
+
+    @property
+    def n_planned(self) -> int:
+        """Number of planned seeds."""
+        return len({*self.planned, *self.values, *self.diverged, *self.failed})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Row minus reference over common seeds, in metric units.
+
+    Attributes:
+        differences: by seed, ascending.
+        mean: None for n = 0.
+        sd: sample standard deviation of the differences; None below n = 2, 0 where all are equal.
+        low: lower end of the 95 % t interval, uncorrected; None below n = 2, the mean where sd = 0.
+        high: upper end.
+        p_flip: sign flip; None for n = 0, 1 for n = 1 and where all seeds tie.
+        p_t: paired t; None below n = 2, and where all differences are equal but not 0, since no spread gives no t; 1
+            where all seeds tie.
+        smallest_p: what sign flip could give at best with the seeds that do not tie.
+    """
+
+    differences: Mapping[int, float]
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    p_flip: float | None
+    p_t: float | None
+    smallest_p: float
+
+    @property
+    def n(self) -> int:
+        """Number of common seeds."""
+        return len(self.differences)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What pairing by seed did for a comparison.
+
+    Attributes:
+        rho: correlation of row and reference over seeds; None where one of them is constant.
+        gain: share of variance that pairing saved, 1 - Var(D) / (Var A + Var B); below 0 where it cost. None where
+            both are constant.
+    """
+
+    rho: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Superiority:
+    """P(better): the share of seeds in which the row is better than its reference.
+
+    Attributes:
+        wins: seeds in which it is better.
+        ties: seeds in which both are equal.
+        n: seeds.
+        share: ties count half.
+        low: of the 95 % Clopper-Pearson interval, ties counted as lost.
+        high: of the same, ties counted as won: the two ends enclose every way to break them.
+    """
+
+    wins: int
+    ties: int
+    n: int
+    share: float
+    low: float
+    high: float
+
+
+def compare_runs(row: Runs, reference: Runs) -> Comparison:
+    """The paired comparison of two rows over the seeds in which both have a usable value."""
+    ours, theirs = row.usable, reference.usable
+    by_seed = differences(ours, theirs)
+    sizes = {seed: max(abs(ours[seed]), abs(theirs[seed])) for seed in by_seed}
+    by_seed = {seed: 0.0 if abs(d) <= NOISE * sizes[seed] else d for seed, d in by_seed.items()}
+    numbers = list(by_seed.values())
+    found = estimate(by_seed)
+    sd = found.sd
+    if sd is not None and max(numbers) - min(numbers) <= NOISE * max(sizes.values()):
+        sd = 0.0
+    low, high = t_interval(found.mean, sd, found.n) if found.mean is not None and sd is not None else (None, None)
+    return Comparison(
+        differences=by_seed,
+        mean=found.mean,
+        sd=sd,
+        low=low,
+        high=high,
+        p_flip=signflip_p(numbers) if numbers else None,
+        p_t=_paired_t_p(found.mean, sd, found.n) if found.mean is not None and sd is not None else None,
+        smallest_p=smallest_p(sum(1 for number in numbers if number)),
+    )
+
+
+def pairing(comparison: Comparison, row: Runs, reference: Runs) -> Pairing | None:
+    """Correlation and gain over the seeds of the comparison of these two; None below 3, where they say nothing."""
+    if comparison.sd is None or comparison.n < 3:
+        return None
+    ours, theirs = ([runs.values[seed] for seed in comparison.differences] for runs in (row, reference))
+    sd_ours, sd_theirs = statistics.stdev(ours), statistics.stdev(theirs)
+    apart = math.hypot(sd_ours, sd_theirs)
+    gain = 1 - (comparison.sd / apart) ** 2 if apart else None
+    if not (sd_ours and sd_theirs):
+        return Pairing(None, gain)
+    products = [a * b for a, b in zip(_standardised(ours, sd_ours), _standardised(theirs, sd_theirs), strict=True)]
+    return Pairing(max(-1.0, min(1.0, math.fsum(products) / (len(ours) - 1))), gain)
+
+
+def superiority(comparison: Comparison, *, lower_is_better: bool) -> Superiority | None:
+    """P(better) over the seeds of a comparison; None where there is none."""
+    n = comparison.n
+    if not n:
+        return None
+    wins = sum(
+        1 for difference in comparison.differences.values() if difference and (difference < 0) == lower_is_better
+    )
+    ties = sum(1 for difference in comparison.differences.values() if not difference)
+    low, high = clopper_pearson(wins, n)[0], clopper_pearson(wins + ties, n)[1]
+    return Superiority(wins, ties, n, (wins + ties / 2) / n, low, high)
+
+
+def clopper_pearson(count: int, n: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share, `count` of `n` (Clopper, Pearson 1934): quantiles of beta distributions."""
+    from scipy.special import betaincinv
+
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
+    return low, high
+
+
+def _is_usable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < LARGEST
+
+
+def _paired_t_p(mean: float, sd: float, n: int) -> float | None:
+    if sd == 0:
+        return None if mean else 1.0
+    from scipy.special import stdtr
+
+    return max(2 * float(stdtr(n - 1, -abs(mean) / (sd / math.sqrt(n)))), SMALLEST)
+
+
+def _standardised(values: Sequence[float], sd: float) -> list[float]:
+    mean = statistics.mean(values)
+    return [(value - mean) / sd for value in values]

@@ -1,0 +1,57 @@
+"""Two one-sided tests (TOST): is the difference within a margin that was chosen before the runs?
+
+By the t interval: a row is equivalent where the interval of confidence 1 - 2 alpha / m lies inside (-margin, margin);
+m is the number of comparisons (Bonferroni), 90 % for one at 5 %. "No difference was found" is never equivalence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ablate.statistics.decisions.multiple import bonferroni_level
+from ablate.statistics.estimate import t_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """The outcome of the two one-sided tests.
+
+    Attributes:
+        low: lower end of the interval, in metric units.
+        high: upper end.
+        confidence: of the interval, 1 - 2 alpha / m.
+        is_shown: whether the row is equivalent.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    is_shown: bool
+
+
+def two_one_sided(
+    mean: float, sd: float, n: int, *, margin: float, level: float = 0.05, comparisons: int = 1
+) -> Equivalence:
+    """Equivalence of a row and its reference over n paired differences.
+
+    Without any spread there is no t test, and the interval is a point. Two one-sided sign-flip tests about the margins
+    decide then: n equal differences inside have probability 2^-n at a margin, so that few seeds which happen to tie
+    show nothing.
+
+    Args:
+        mean: of the differences.
+        sd: of the differences; 0 where all are equal.
+        n: seeds, at least 2.
+        margin: above 0, in metric units.
+        level: of the family.
+        comparisons: in the family.
+
+    Raises:
+        ValueError: n is below 2, or the margin not above 0.
+    """
+    if not margin > 0:
+        raise ValueError(f"a margin of equivalence is above 0, given {margin}")
+    each = bonferroni_level(level, comparisons)
+    low, high = t_interval(mean, sd, n, 1 - 2 * each)
+    is_inside = -margin < low and high < margin
+    return Equivalence(low, high, 1 - 2 * each, is_inside and (sd > 0 or 2.0**-n <= each))

@@ -1,0 +1,125 @@
+"""Any two rows of a table, seed by seed: the analysis of a family, corrected over all pairs of the table's rows.
+
+A comparison that was chosen after the table was seen is post hoc: any of the pairs might have been the one to look
+striking, so all of them count. There is no shared reference, hence no pooled test: `pooled` is taken as `auto`. A row
+and the reference of its family were to be compared all along, and the answer is that of the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+from ablate.statistics.decisions.comparison import Runs
+from ablate.statistics.decisions.evidence import Design, JointEvidence, gather_evidence
+from ablate.statistics.decisions.family import RowAnalysis, conclude, seeds_to_decide
+from ablate.statistics.decisions.sentences import describe_pair
+
+MOST_ROWS = 40
+"""Rows up to which all pairs are tested, as Holm needs them.
+
+Beyond, the one pair is corrected by Bonferroni, and `auto` looks at its own seeds, not at the fewest of all pairs.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPair:
+    """Two values of one seed.
+
+    Attributes:
+        seed: common to both rows.
+        a: value of the first row.
+        b: value of the second.
+        difference: a - b; 0 where that is rounding noise.
+    """
+
+    seed: int
+    a: float
+    b: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairAnalysis:
+    """The first of two rows against the second.
+
+    Attributes:
+        analysis: with the second row as reference.
+        seeds: the common ones, ascending.
+        is_post_hoc: whether the two were not to be compared by plan.
+        pairs: over how many comparisons `p_adj` is corrected: all pairs of the table's rows, or those of the family.
+        seeds_needed: to decide an effect as large as the one seen; see `family.seeds_to_decide`. None where lost runs
+            are in the way.
+        sentence: all of it in one.
+    """
+
+    analysis: RowAnalysis
+    seeds: tuple[SeedPair, ...]
+    is_post_hoc: bool
+    pairs: int
+    seeds_needed: int | None
+    sentence: str
+
+
+def analyse_pair(
+    rows: Sequence[Runs], a: str, b: str, *, design: Design, planned: Collection[str] = ()
+) -> PairAnalysis:
+    """Compare two rows of a table.
+
+    Args:
+        rows: all rows of the table, the baseline among them.
+        a: label of the row to judge.
+        b: label of the row that it is compared with.
+        design: of the study.
+        planned: where one of the two is the reference of a family and the other a row of it: the labels of all its
+            rows, without the reference.
+
+    Raises:
+        ValueError: no row has such a label, or both are the same.
+    """
+    by_label = {row.label: row for row in rows}
+    for label in (a, b):
+        if label not in by_label:
+            raise ValueError(f"no row {label!r}; rows are {', '.join(by_label)}")
+    if a == b:
+        raise ValueError(f"row {a!r} is compared with itself; name two rows")
+    wanted = (by_label[a], by_label[b])
+    if planned:
+        joint, place = _of_family([by_label[label] for label in planned], wanted, design)
+    else:
+        joint, place = _of_all_pairs(rows, wanted, design), 0
+    analysis = conclude(*wanted, evidence=joint.found[place], design=design)
+    mean = analysis.evidence.comparison.mean
+    seeds_needed = seeds_to_decide(analysis, mean, design) if mean and analysis.reason != "failures" else None
+    return PairAnalysis(
+        analysis=analysis,
+        seeds=_by_seed(*wanted, analysis),
+        is_post_hoc=not planned,
+        pairs=joint.comparisons,
+        seeds_needed=seeds_needed,
+        sentence=describe_pair(analysis, design, seeds_needed=seeds_needed, is_post_hoc=not planned),
+    )
+
+
+def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: Design) -> tuple[JointEvidence, int]:
+    """The evidence of a family, and which of it is on the two; seen from the reference where that comes first."""
+    a, b = wanted
+    if a in members:
+        return gather_evidence([(row, b) for row in members], design, shared=b), members.index(a)
+    return gather_evidence([(a, row) for row in members], design), members.index(b)
+
+
+def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: Design) -> JointEvidence:
+    """The evidence of all pairs, the wanted one first."""
+    labels = {row.label for row in wanted}
+    others = combinations(rows, 2) if len(rows) <= MOST_ROWS else ()
+    unlike = [pair for pair in others if {pair[0].label, pair[1].label} != labels]
+    return gather_evidence([wanted, *unlike], design, comparisons=comb(len(rows), 2))
+
+
+def _by_seed(a: Runs, b: Runs, analysis: RowAnalysis) -> tuple[SeedPair, ...]:
+    ours, theirs = a.usable, b.usable
+    differences = analysis.evidence.comparison.differences
+    return tuple(SeedPair(seed, ours[seed], theirs[seed], difference) for seed, difference in differences.items())

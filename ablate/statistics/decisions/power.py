@@ -1,0 +1,225 @@
+"""How many seeds it takes, and what some seeds could have seen.
+
+Effects are in units of sd_D, the standard deviation of a paired difference over seeds (d_z), differences normal,
+tests two-sided. A family of m comparisons is planned with Bonferroni, each at alpha / m, and decided with Holm, which
+is never harder. Sources: noncentral t for the t test (exact), section 3 of Bouthillier et al. 2021 for the habit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+from ablate.statistics.decisions.multiple import bonferroni_level
+from ablate.statistics.decisions.signflip import EXACT_UP_TO, smallest_p
+from ablate.statistics.words import format_p
+
+Test = Literal["auto", "flip", "t", "pooled"]
+"""`flip`: sign flip. `t`: paired t. `pooled`: Dunnett on rows and blocks. `auto`: see `pick_test`."""
+
+POWER = 0.8
+MOST_SEEDS = 100_000
+
+
+def pick_test(n: int, comparisons: int, alpha: float) -> Literal["flip", "t"]:
+    """What `auto` takes for a whole family: sign flip where it can decide at all, else the paired t."""
+    return "flip" if comparisons * smallest_p(n) <= alpha else "t"
+
+
+def flip_seeds(comparisons: int, alpha: float = 0.05) -> int | None:
+    """The fewest seeds with which sign flip can decide.
+
+    1 + log2(m / alpha) rounded up: 6, 8, 9, 10 for m = 1, 5, 10, 20 at 5 %. None where even the smallest p
+    of the random flips is above alpha / m, that is beyond 500 comparisons.
+    """
+    return next((n for n in range(1, EXACT_UP_TO + 2) if pick_test(n, comparisons, alpha) == "flip"), None)
+
+
+def t_power(effect_sd: float, n: int, level: float, df: int | None = None) -> float:
+    """The probability that a two-sided t test at `level` over n differences decides, in either direction.
+
+    Args:
+        effect_sd: mean difference / sd_D, of any sign.
+        n: seeds, at least 2.
+        level: of this one test, in (0, 1).
+        df: degrees of freedom of the estimate of sd_D; None takes n - 1.
+    """
+    from scipy.special import stdtrit
+
+    return _noncentral_power(effect_sd, n, -float(stdtrit(df or n - 1, level / 2)), df or n - 1)
+
+
+def _noncentral_power(effect_sd: float, n: int, critical: float, df: int) -> float:
+    shift = abs(effect_sd) * math.sqrt(n)
+    upper = _noncentral_sf(critical, df, shift)
+    # the wrong direction is less likely than a normal deviate beyond the shift, and the series gets lost out there
+    return upper if shift > 8 else upper + _noncentral_sf(critical, df, -shift)
+
+
+def _noncentral_sf(value: float, df: int, shift: float) -> float:
+    """P(T > value) of a noncentral t; where the series gets lost, far from `value`, what it tends to."""
+    from scipy.special import nctdtr
+
+    below = float(nctdtr(df, shift, value))
+    return float(shift > value) if math.isnan(below) else 1 - below
+
+
+def detectable_effect(
+    n: int, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER, test: Test = "auto"
+) -> float | None:
+    """The smallest effect in sd_D that n seeds decide with probability `power` (MDE); None where no effect is enough.
+
+    For sign flip it is the t test's at the level that sign flip can attain, and where only n equal signs decide, the
+    effect at which they are equal with that probability; simulated power there is .73 to .82 for .8.
+    """
+    level = bonferroni_level(alpha, comparisons)
+    if n < 2:
+        return None
+    if test == "pooled":
+        return _detectable(n, level, power, (n - 1) * max(1, comparisons))
+    if test == "t" or (test == "auto" and pick_test(n, comparisons, alpha) == "t"):
+        return _detectable(n, level, power, n - 1)
+    patterns = math.floor(level / smallest_p(n) * (1 + 1e-9))
+    if not patterns:
+        return None
+    found = _detectable(n, patterns * smallest_p(n), power, n - 1)
+    return max(found, _equal_signs_effect(n, power)) if patterns == 1 and n <= EXACT_UP_TO else found
+
+
+@lru_cache(maxsize=1024)
+def _detectable(n: int, level: float, power: float, df: int) -> float:
+    from scipy.optimize import brentq
+    from scipy.special import stdtrit
+
+    critical = -float(stdtrit(df, level / 2))
+    high = 1.0
+    while _noncentral_power(high, n, critical, df) < power:
+        high *= 2
+    return float(brentq(lambda effect: _noncentral_power(effect, n, critical, df) - power, 0, high))
+
+
+def _equal_signs_effect(n: int, power: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(power ** (1 / n)))
+
+
+def seeds_for_effect(
+    effect_sd: float, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER, test: Test = "auto"
+) -> int | None:
+    """The fewest seeds that decide an effect with probability `power`; None for no effect or above `MOST_SEEDS`.
+
+    `auto` is judged at each n by the test that it takes there. See `detectable_effect` for what is exact.
+    """
+    level, effect = bonferroni_level(alpha, comparisons), abs(effect_sd)
+    if not effect or math.isnan(effect):
+        return None
+    if test == "pooled":
+        return _fewest(lambda n: t_power(effect, n, level, (n - 1) * max(1, comparisons)) >= power)
+    fewest = _fewest(lambda n: t_power(effect, n, level) >= power)
+    if fewest is None or test == "t":
+        return fewest
+
+    def sees(n: int) -> bool:
+        found = detectable_effect(n, comparisons=comparisons, alpha=alpha, power=power, test=test)
+        return found is not None and found <= effect
+
+    # sign flip never sees more than t at the same n, and its few patterns make it jump up and down below EXACT_UP_TO
+    few = next((n for n in range(fewest, EXACT_UP_TO + 1) if sees(n)), None)
+    return few or _fewest(lambda n: n > EXACT_UP_TO and n >= fewest and sees(n))
+
+
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    """The smallest n >= 2 that is enough, where more is never worse."""
+    high = 2
+    while not enough(high):
+        high *= 2
+        if high > MOST_SEEDS:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def tost_power(margin_sd: float, n: int, level: float = 0.05) -> float:
+    """The probability that n seeds show equivalence within +-margin where the true difference is 0.
+
+    The mean lies within margin - t sd / sqrt(n) of 0 (two one-sided tests at `level` each), integrated over sd: exact.
+
+    Args:
+        margin_sd: margin / sd_D, above 0.
+        n: seeds, at least 2.
+        level: of each one-sided test.
+    """
+    from scipy.integrate import quad
+    from scipy.special import ndtr, stdtrit
+    from scipy.stats import chi
+
+    df, t = n - 1, -float(stdtrit(n - 1, level))
+    scale = math.sqrt(df)
+
+    def density(sd: float) -> float:
+        inside = 2 * ndtr(math.sqrt(n) * margin_sd - t * sd) - 1
+        return float(chi.pdf(sd * scale, df) * scale * inside)
+
+    end = math.sqrt(n) * margin_sd / t
+    total, _ = quad(density, 0, end, points=[1.0] if end > 1 else None, limit=200)
+    return float(total)
+
+
+def tost_seeds(margin_sd: float, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER) -> int | None:
+    """The fewest seeds that show equivalence of two rows without difference with probability `power`."""
+    if not margin_sd > 0:
+        return None
+    return _fewest(lambda n: tost_power(margin_sd, n, bonferroni_level(alpha, comparisons)) >= power)
+
+
+def upper_sd(sd: float, df: int, confidence: float = 0.8) -> float:
+    """The upper confidence limit of a standard deviation: plan with it, a pilot's own sd is too vague.
+
+    Args:
+        sd: estimated with `df` degrees of freedom, n - 1 for a pilot of n seeds.
+        df: at least 1.
+        confidence: one-sided.
+    """
+    from scipy.special import chdtri
+
+    return sd * math.sqrt(df / float(chdtri(df, confidence)))
+
+
+def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = "auto") -> list[str]:
+    """What to say before the trials run; empty where the test asked for can decide.
+
+    Args:
+        n_seeds: planned.
+        n_rows: comparisons of the family, the reference not counted.
+        alpha: of the family.
+        test: as the study has it.
+    """
+    if n_rows < 1:
+        return []
+    if n_seeds < 2:
+        return ["1 seed: nothing can be tested and there are no intervals; rows need at least 2 seeds"]
+    if test in ("t", "pooled") or pick_test(n_seeds, n_rows, alpha) == "flip":
+        return []
+    sentences = [_floor_sentence(n_seeds, n_rows, alpha)]
+    if test == "auto":
+        effect = detectable_effect(n_seeds, comparisons=n_rows, alpha=alpha, test="t")
+        sentences.append(
+            "the paired t test is used: it assumes that differences over seeds are normally distributed, and sees "
+            f"effects of {effect:.3g} standard deviations of a difference with {100 * POWER:.0f} % power"
+        )
+    return sentences
+
+
+def _floor_sentence(n_seeds: int, n_rows: int, alpha: float) -> str:
+    smallest = min(1.0, n_rows * smallest_p(n_seeds))
+    enough = flip_seeds(n_rows, alpha)
+    comparisons = f"{n_rows} comparison" + "s" * (n_rows > 1)
+    can = f"{enough} seeds can" if enough else "no number of seeds can"
+    cannot = f"the exact test cannot decide (smallest adjusted p {format_p(smallest)})"
+    return f"{n_seeds} seeds, {comparisons}: {cannot}; {can}"

@@ -1,0 +1,1 @@
+"""Whether a repeated study has changed, and since when."""

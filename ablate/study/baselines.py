@@ -1,0 +1,77 @@
+"""Which row the others of its group are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.study.document import Study
+from ablate.study.resolve import Resolved
+
+POINTER = "/table/baseline"
+
+
+def check_labels(study: Study) -> None:
+    """Baselines of a study whose rows are all written by hand: their labels are known before any recipe is.
+
+    Raises:
+        StudyError: a baseline that is no row.
+    """
+    if study.design_or_default != "rows" or study.table.baseline is None:
+        return
+    baseline, labels = study.table.baseline, [row.label for row in study.rows]
+    named = [baseline] if isinstance(baseline, str) else list(baseline.values())
+    problems = [_unknown(label, labels) for label in named if label not in labels]
+    if problems:
+        raise StudyError(problems)
+
+
+def _unknown(label: str, labels: Iterable[str]) -> Problem:
+    return Problem(POINTER, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
+
+
+def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None) -> dict[str | None, str]:
+    """Label of the baseline of every group (of the group None where the study has none).
+
+    Args:
+        study: `[table] baseline` is a label, or a map from group to label.
+        rows: all rows of the study.
+        anchor: the generated row that its design compares with (`full`, `base`); where nothing is written, it is taken
+            before the group's first row.
+
+    Raises:
+        StudyError: a label or group that is not there, or one label for several groups.
+    """
+    groups = list(dict.fromkeys(row.group for row in rows))
+    chosen = _written(study, groups)
+    labels = {row.label: row.group for row in rows}
+    problems = []
+    for group, label in chosen.items():
+        if label not in labels:
+            problems.append(_unknown(label, labels))
+        elif labels[label] != group:
+            text = f"row {quote(label)} is not in group {quote(group)}; a group is compared with a row of its own"
+            problems.append(Problem(POINTER, "unknown_row", text))
+    if problems:
+        raise StudyError(problems)
+    for row in sorted(rows, key=lambda row: row.label != anchor):
+        chosen.setdefault(row.group, row.label)
+    return chosen
+
+
+def _written(study: Study, groups: Sequence[str | None]) -> dict[str | None, str]:
+    baseline = study.table.baseline
+    if baseline is None:
+        return {}
+    if isinstance(baseline, str):
+        if len(groups) > 1:
+            shown = ", ".join(quote(group) for group in groups)
+            text = f"the rows stand in groups ({shown}); give a map from group to row label"
+            raise StudyError([Problem(POINTER, "groups", text)])
+        return {groups[0]: baseline}
+    unknown = [group for group in baseline if group not in groups]
+    if unknown:
+        names = [group for group in groups if group is not None]
+        text = f"no group {quote(unknown[0])}{nearest(unknown[0], names)}"
+        raise StudyError([Problem(POINTER, "unknown_group", text)])
+    return {group: label for group, label in baseline.items()}  # noqa: C416 - widens the keys' type

@@ -1,0 +1,42 @@
+"""The rows of a study that are trained again, night after night, to see whether they still give the same numbers.
+
+Pure: which rows `[canary]` names, and what a plan of these alone looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.study.document import Study
+from ablate.study.rows import Row
+
+
+def check_canary(study: Study, rows: Sequence[Row]) -> None:
+    """Every canary must be a row.
+
+    Raises:
+        StudyError: with every label that is none.
+    """
+    labels = [row.label for row in rows]
+    problems = [
+        Problem(f"/canary/rows/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
+        for index, label in enumerate(study.canary.rows if study.canary else ())
+        if label not in labels
+    ]
+    if problems:
+        raise StudyError(problems)
+
+
+def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows of `[canary]` in the order of the table, else the baseline of each group.
+
+    Where a group's baseline is none of them, its first canary stands in: a table compares with something.
+    """
+    if study.canary is None:
+        return tuple(row for row in rows if row.is_baseline)
+    chosen = [row for row in rows if row.label in study.canary.rows]
+    anchors = {row.group: row.label for row in reversed(chosen)}
+    anchors |= {row.group: row.label for row in chosen if row.is_baseline}
+    return tuple(replace(row, is_baseline=row.label == anchors[row.group]) for row in chosen)

@@ -1,0 +1,180 @@
+"""What is checked of a study beside its recipes, and what it is warned of.
+
+Each check raises with every problem of its own; `ablate.study.plan` calls them in turn and collects. A warning stops
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from ablate.errors import Problem, StudyError, TableError, TrialError, nearest, quote
+from ablate.paper.presets import preset_of
+from ablate.paper.published import PublishedTable, load_published
+from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
+from ablate.statistics.decisions.power import describe_power
+from ablate.study.document import Study
+from ablate.study.rows import Row
+from ablate.trials.registry import NamedTask, get_task
+
+
+def get_named_task(study: Study) -> NamedTask:
+    """The task that base names, `classify` unless told."""
+    name = study.base.get("task", "classify")
+    if not isinstance(name, str):
+        raise StudyError([Problem("/base/task", "invalid", "task: should be the name of a task")])
+    try:
+        return get_task(name)
+    except TrialError as error:
+        raise StudyError([Problem("/base/task", "unknown_task", str(error))]) from error
+
+
+def pick_scale(study: Study, scale: str | None) -> str | None:
+    """The scale asked for; None takes `mini` where the study has it, else base as it stands."""
+    if scale is None:
+        return "mini" if "mini" in study.scales else None
+    if scale not in study.scales:
+        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has none, leave the scale out"
+        raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
+    return scale
+
+
+def pick_metrics(study: Study, named: NamedTask) -> tuple[str, ...]:
+    """The primary metric, and then the further ones."""
+    known = named.task.metrics
+    asked = {"/metric": study.metric} if study.metric is not None else {}
+    asked |= {f"/metrics/{index}": name for index, name in enumerate(study.metrics)}
+    problems = [
+        Problem(pointer, "unknown_metric", f"task '{named.name}' has no metric {quote(name)}{nearest(name, known)}")
+        for pointer, name in asked.items()
+        if name not in known
+    ]
+    if problems:
+        raise StudyError(problems)
+    metric = study.metric or named.primary_metric
+    return tuple(dict.fromkeys([metric, *study.metrics]))
+
+
+def refuse_too_many(seeds: int, limit: int, *, rows: int, audits: int = 0, needs: int = 0) -> None:
+    """Hold the number of trials to the limit, those of audit copies and those that others need among them."""
+    trials = (rows + audits + needs) * seeds
+    if trials > limit:
+        copies = f" and {audits:,} audit {'copy' if audits == 1 else 'copies'}" if audits else ""
+        needed = f", {needs:,} of what they need" if needs else ""
+        text = (
+            f"the study expands to {trials:,} trials ({rows:,} rows{copies}{needed} x {seeds:,} seeds), above the "
+            f"limit of {limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
+        )
+        raise StudyError([Problem("", "too_many", text)])
+
+
+def check_printed_table(study: Study) -> PublishedTable | None:
+    """The printed table that the study names, None where it names none."""
+    if study.table.published is None:
+        return None
+    try:
+        return load_published().column(study.table.published)
+    except TableError as error:
+        raise StudyError([Problem("/table/published", "unknown_table", str(error))]) from error
+
+
+def check_published(study: Study, rows: Sequence[Row]) -> None:
+    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
+    printed = check_printed_table(study)
+    unmatched = printed.unmatched(row.label for row in rows) if printed else []
+    if printed and unmatched:
+        texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
+        raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
+
+
+def check_presets(study: Study, rows: Sequence[Row]) -> None:
+    """The paper's text and its released code are two recipes: beside printed numbers one table has one of them."""
+    by_preset: dict[str, str] = {}
+    for row in rows if study.table.published else ():
+        if name := preset_of(row.recipe):
+            by_preset.setdefault(name, row.label)
+    if len(by_preset) > 1:
+        places = ", ".join(f"row {quote(label)} by '{name}'" for name, label in by_preset.items())
+        text = f"two recipes of the paper in one table: {places}; train all rows by one, or leave table.published out"
+        raise StudyError([Problem("/table/published", "mixed_presets", text)])
+
+
+def check_ranks(study: Study, rows: Sequence[Row]) -> None:
+    """On several GPUs each takes an equal part of a batch, and batch norm's groups must fit those parts.
+
+    So with the trials that rows need, which get as many.
+    """
+    gpus = int(study.resources.gpus)
+    for row in rows if gpus > 1 else ():
+        _check_batch(f"row {quote(row.label)}", row.recipe, gpus)
+        for name, need in row.needs.items():
+            _check_batch(f"row {quote(row.label)}, its {name}", need.recipe, gpus)
+
+
+def _check_batch(what: str, recipe: BaseModel, gpus: int) -> None:
+    batch = getattr(recipe, "batch_size", 0)
+    if batch % gpus:
+        text = f"{what}: batch_size {batch} cannot be divided among {gpus} GPUs"
+        raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; choose a divisor of it")])
+    own, group = batch // gpus, getattr(recipe, "norm_batch", 0) or batch
+    if batch and own % group and group % own:
+        text = f"{what}: norm_batch {group} does not go with {own} images on each of {gpus} GPUs"
+        hint = "choose gpus so that one of the two divides the other"
+        raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
+
+
+def check_headline(study: Study, rows: Sequence[Row]) -> None:
+    """Every headline must be a row."""
+    labels = {row.label for row in rows}
+    problems = [
+        Problem(f"/table/headline/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
+        for index, label in enumerate(study.table.headline or ())
+        if label not in labels
+    ]
+    if problems:
+        raise StudyError(problems)
+
+
+def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
+    """What base or the scale sets, and no row has a use for; one of epochs and steps may always idle."""
+    patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
+    gone = [inapplicable_fields(row.recipe) for row in rows]
+    exclusive = {name for pair in EXCLUSIVE for name in pair}
+    for place, patch in patches.items():
+        for name in patch:
+            if name not in exclusive and all(name in fields for fields in gone):
+                yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {gone[0][name]}")
+
+
+def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[Problem]:
+    """What the tests of the study cannot decide, by the size of its families, and a headline without a paper.
+
+    One seed has a warning of its own.
+    """
+    if study.table.headline and study.table.published is None:
+        text = "a headline is what the agreement with printed numbers rests on, and 'published' names none: it is idle"
+        yield Problem("/table/headline", "idle", text)
+    if len(seeds) == 1:
+        return
+    families = Counter(row.group for row in rows)
+    for size in sorted({count - 1 for count in families.values()}):
+        for sentence in describe_power(len(seeds), size, study.table.alpha, study.table.test):
+            yield Problem("/seeds", "power", sentence)
+
+
+def row_warnings(
+    rows: Sequence[Row], seeds: Sequence[int], memberships: Mapping[tuple[str, int], str]
+) -> Iterator[Problem]:
+    """One seed, and rows that are one configuration."""
+    if len(seeds) == 1:
+        yield Problem("/seeds", "one_seed", "1 seed: the table will have no spread and no interval")
+    first: dict[str, str] = {}
+    for row in rows:
+        key = memberships[row.label, seeds[0]]
+        if key in first:
+            text = f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
+            yield Problem("/rows", "coincide", text)
+        first.setdefault(key, row.label)

@@ -1,0 +1,59 @@
+"""A table as CSV (RFC 4180): one plain number a cell, one line a row, unrounded unless digits are asked for.
+
+Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers. There is no place for
+notes below, so each row carries its own, and the source of its printed numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from ablate.statistics.words import MINUS
+from ablate.tables.columns import Column
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import fixed
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def guard_formula(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
+
+
+def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:
+    """The columns' plain fields, behind what the table is (study, scale, its states) and the row (group, label)."""
+    shown = {field.header: field for column in columns if column.name != "label" for field in column.fields}
+    fields = list(shown.values())
+    first = ["study", "scale", "provisional", "exploratory", "group", "label", "baseline"]
+    last = ["published_source", "notes"] if table.published else ["notes"]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([guard_formula(name) for name in (*first, *(field.header for field in fields), *last)])
+    for row in table.rows:
+        lead = [table.study, table.scale, table.provisional, table.exploratory, row.group, row.label, row.baseline]
+        values = [_cell(field.value(row), digits if field.rounds else None) for field in fields]
+        source = [_source(table, row)] if table.published else []
+        writer.writerow([*(_cell(value) for value in lead), *values, *source, guard_formula("; ".join(row.notes))])
+    return out.getvalue()
+
+
+def _cell(value: object, digits: int | None = None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value) if digits is None else fixed(value, digits).replace(MINUS, "-")
+    return str(value) if isinstance(value, int) else guard_formula(str(value))
+
+
+def _source(table: Table, row: TableRow) -> str:
+    """Where the row's printed numbers were read."""
+    printed = next((cell.published for cell in row.cells.values() if cell.published), None)
+    if printed is None or table.published is None:
+        return ""
+    texts = [f"{key}: {table.published.sources[key]}" for key in printed.source.split(", ")]
+    return guard_formula(f"{table.published.id} of {table.published.paper}; read in {'; '.join(texts)}")

@@ -1,0 +1,155 @@
+"""A table as LaTeX: a `table` float that needs booktabs and nothing else, with the trial keys as comments.
+
+It is set for a two-column article: in one column where it fits, in small type if need be, else across both
+(`table*`), and where even that is too narrow, in blocks below each other. What is higher than a page is a `longtable`,
+which needs the package of that name and goes on over pages of one column.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from ablate.tables.columns import Column, is_measured
+from ablate.tables.formats.latex_layout import Layout, blocks_of, choose_layout, heading_lines, rooms_of
+from ablate.tables.formats.latex_text import escape_latex
+from ablate.tables.headings import caption_of, reading_notes
+from ablate.tables.notes_verdicts import method_notes, open_notes
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import SCIENTIFIC
+
+CONTINUED = "\\multicolumn{{{count}}}{{r@{{}}}}{{\\itshape continued on the next page}} \\\\"
+ONE_COLUMN = (
+    "\\makeatletter\\if@twocolumn\\onecolumn\\let\\ablateend\\twocolumn\\else\\let\\ablateend\\relax\\fi\\makeatother"
+)
+"""longtable has no place in two columns; the page that follows has them again."""
+
+
+def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """Caption, label, one tabular (or several), notes below."""
+    silent = _silent(table, columns)
+    printed = [note for note in notes if note not in silent]
+    layout = choose_layout(table, columns, caption_of(table, columns), printed)
+    packages = "booktabs,longtable" if layout.environment == "longtable" else "booktabs"
+    head = f"% study {table.study}, scale {_comment(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
+    hidden = [f"% {_comment(note)}" for note in notes if note in silent]
+    body = _long(layout, table, columns) if layout.environment == "longtable" else _float(layout, table, columns)
+    return "\n".join([head, *body, *_notes(layout, table, printed), *hidden, *_end(layout)]) + "\n"
+
+
+def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
+    """Notes that no reader of a paper needs: what the caption says, when trials ran."""
+    said = [*method_notes(table), *reading_notes(table, columns)]
+    return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
+
+
+def _float(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
+    yield from (
+        f"\\begin{{{layout.environment}}}[t]",
+        "\\centering",
+        *_type(layout),
+        *_caption(table, columns),
+        "\\smallskip",
+    )
+    for index, block in enumerate(blocks_of(layout, table, columns)):
+        rooms = rooms_of(layout, table, block)
+        yield from ["\\par\\medskip"] if index else []
+        yield f"\\begin{{tabular}}{{{_spec(block, rooms)}}}"
+        yield from ("\\toprule", *_head(block), "\\midrule", *_body(table, block, rooms, with_keys=index == 0))
+        yield from ("\\bottomrule", "\\end{tabular}")
+
+
+def _long(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
+    """Every page has the headings; blocks follow each other and have one number."""
+    yield from (ONE_COLUMN, "\\begingroup", *_type(layout))
+    for index, block in enumerate(blocks_of(layout, table, columns)):
+        rooms = rooms_of(layout, table, block)
+        again = [f"\\caption[]{{{escape_latex('(continued)')}}} \\\\"]
+        head = ["\\toprule", *_head(block), "\\midrule"]
+        yield from ["\\addtocounter{table}{-1}"] if index else []
+        yield f"\\begin{{longtable}}{{{_spec(block, rooms)}}}"
+        yield from (*(again if index else [*_caption(table, columns), "\\\\"]), *head, "\\endfirsthead")
+        yield from (*again, *head, "\\endhead")
+        yield from ("\\midrule", CONTINUED.format(count=len(block)), "\\endfoot", "\\bottomrule", "\\endlastfoot")
+        yield from (*_body(table, block, rooms, with_keys=index == 0), "\\end{longtable}")
+
+
+def _end(layout: Layout) -> list[str]:
+    if layout.environment == "longtable":
+        return ["\\endgroup", "\\ablateend\\relax"]
+    return [f"\\end{{{layout.environment}}}"]
+
+
+def _type(layout: Layout) -> list[str]:
+    return [f"\\{layout.size}", f"\\setlength{{\\tabcolsep}}{{{layout.gap}pt}}"]
+
+
+def _caption(table: Table, columns: Sequence[Column]) -> list[str]:
+    return [f"\\caption{{{escape_latex(caption_of(table, columns))}}}", f"\\label{{tab:{table.study}}}"]
+
+
+def _spec(columns: Sequence[Column], rooms: Sequence[float | None]) -> str:
+    """The columns' types: broken text, else to the left where it is text, else to the right."""
+    kinds = [
+        f"p{{{math.floor(room)}pt}}" if room else "l" if column.is_text else "r"
+        for column, room in zip(columns, rooms, strict=True)
+    ]
+    return f"@{{}}{''.join(kinds)}@{{}}"
+
+
+def _head(columns: Sequence[Column]) -> list[str]:
+    """One line of headings, or two."""
+    headings = [heading_lines(column) for column in columns]
+    depth = max(len(lines) for lines in headings)
+    padded = [[""] * (depth - len(lines)) + lines for lines in headings]
+    return [" & ".join(escape_latex(lines[level]) for lines in padded) + " \\\\" for level in range(depth)]
+
+
+def _body(table: Table, columns: Sequence[Column], rooms: Sequence[float | None], *, with_keys: bool) -> Iterator[str]:
+    """The rows, each group behind its name, from which no page breaks it."""
+    for index, (group, rows) in enumerate(table.grouped()):
+        if group is not None:
+            yield from ["\\addlinespace"] if index else []
+            yield f"\\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{\\textit{{{escape_latex(group)}}}}} \\\\*"
+        for row in rows:
+            yield from _keys(table, row) if with_keys else []
+            cells = [_cell(column, row, room) for column, room in zip(columns, rooms, strict=True)]
+            yield " & ".join(cells) + (" \\tabularnewline" if rooms[-1] else " \\\\")  # broken text has its own \\
+
+
+def _cell(column: Column, row: TableRow, room: float | None) -> str:
+    """A cell's text; a number with an exponent, its sign included, is a formula."""
+    text = escape_latex(column.text(row))
+    if column.is_text:
+        return f"\\raggedright {text}" if room else text
+    text = re.sub(rf"(?:\$(-)\$|(\+))?{SCIENTIFIC.pattern}", _power, text)
+    return rf"\textbf{{{text}}}" if column.is_strong(row) else text
+
+
+def _power(match: re.Match[str]) -> str:
+    minus, plus, digits, exponent = match.groups()
+    return rf"${minus or plus or ''}{digits} \times 10^{{{int(exponent)}}}$"
+
+
+def _keys(table: Table, row: TableRow) -> list[str]:
+    """Comments that tie a row to its trials, one line a seed."""
+    seeds = zip(table.seeds, row.trials, strict=True)
+    return [f"% {_comment(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
+
+
+def _comment(text: str) -> str:
+    """A text that cannot end the comment it stands in."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _notes(layout: Layout, table: Table, notes: Sequence[str]) -> list[str]:
+    """Notes in small type, a paragraph each; why rows are undecided is one. Those of a long table may go on too."""
+    if not notes:
+        return []
+    undecided = list(open_notes(table))
+    ends = ["" if note in undecided[:-1] else "\\par" for note in notes]
+    items = [f"{escape_latex(note.rstrip('.'))}.{end}" for note, end in zip(notes, ends, strict=True)]
+    if layout.environment == "longtable":
+        return ["{\\scriptsize\\raggedright\\setlength{\\parindent}{0pt}%", *items, "}"]
+    return ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright", *items, "\\end{minipage}"]

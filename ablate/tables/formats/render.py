@@ -1,0 +1,60 @@
+"""`render(table, format)`: the one door to the five formats. All show the same numbers of the one `Table`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ablate.errors import TableError, nearest, quote
+from ablate.tables.columns import Column, choose_columns
+from ablate.tables.formats.csv import render_csv
+from ablate.tables.formats.html import render_html
+from ablate.tables.formats.latex import render_latex
+from ablate.tables.formats.markdown import render_markdown
+from ablate.tables.headings import reading_notes
+from ablate.tables.table import Table
+
+FORMATS = ("md", "tex", "csv", "html", "json")
+
+
+def render(
+    table: Table,
+    format: str,
+    *,
+    columns: Iterable[str] | None = None,
+    digits: int | None = None,
+    measured: bool = True,
+) -> str:
+    """The table as text.
+
+    Args:
+        table: what to show.
+        format: `md`, `tex`, `csv`, `html` or `json`.
+        columns: names from `list_columns`, or `all`. None takes the table's own choice; for CSV, which is for
+            machines, all. JSON always carries every cell.
+        digits: decimals of metrics. None follows their spread (two digits of the median sd); CSV and JSON are then
+            unrounded. Text shows what is too large or too small for them in four digits with an exponent.
+        measured: False leaves out measured times, memory, provenance notes and commits: the form whose bytes do not
+            change when the study is run again.
+
+    Raises:
+        TableError: an unknown format or column, or digits out of range.
+    """
+    if format not in FORMATS:
+        raise TableError(f"no table format {quote(format)}{nearest(format, FORMATS)}")
+    if not measured:
+        table = table.model_copy(update={"provenance": [], "commits": []})
+    names = ["all"] if format == "csv" and columns is None else columns
+    chosen = choose_columns(table, names, digits=digits, measured=measured)
+    if format == "json":
+        return _render_json(table, chosen, measured)
+    if format == "csv":
+        return render_csv(table, chosen, digits=digits)
+    notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
+    renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
+    return renderer(table, chosen, notes)
+
+
+def _render_json(table: Table, columns: list[Column], measured: bool) -> str:
+    document = table.to_json(measured=measured) | {"columns": [column.name for column in columns]}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

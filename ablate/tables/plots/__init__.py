@@ -1,0 +1,1 @@
+"""Pictures of a table: differences, seeds, curves, effects, panels of images."""

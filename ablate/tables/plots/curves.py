@@ -1,0 +1,150 @@
+"""Learning curves: the mean over seeds with a band from the lowest to the highest seed.
+
+Few rows share one pair of axes; more than `MOST_LINES` get small panels, each with the baseline in grey behind it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ablate.tables.plots import canvas
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import metric_name
+from ablate.trials.trial import TrialRecord
+
+MOST_LINES = 6
+PANELS_ACROSS = 4
+STYLES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A row's curve at the steps that all of its seeds have."""
+
+    steps: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def draw_curves(table: Table, records: Mapping[str, TrialRecord]) -> Figure:
+    """The curves of the primary metric where trials report it on the way, else of the metric that most report."""
+    trials = {row.label: _succeeded(row, records) for row in table.rows}
+    metric = _metric_of(table, [record for found in trials.values() for record in found])
+    curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
+    if not curves:
+        return _empty(table)
+    if len(table.rows) <= MOST_LINES:
+        return _draw_together(table, curves, metric)
+    return _draw_panels(table, curves, metric)
+
+
+def _succeeded(row: TableRow, records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    found = [records[key] for key in row.trials if key in records]
+    return [record for record in found if record.outcome.status == "succeeded"]
+
+
+def _metric_of(table: Table, records: Iterable[TrialRecord]) -> str:
+    counts: dict[str, int] = {}
+    for record in records:
+        for name in dict.fromkeys(name for point in record.curve for name in point.metrics):
+            counts[name] = counts.get(name, 0) + 1
+    if table.metric in counts or not counts:
+        return table.metric
+    return min(counts, key=lambda name: (-counts[name], name))
+
+
+def _curve_of(records: Sequence[TrialRecord], metric: str) -> Curve | None:
+    seeds = [{p.step: p.metrics[metric] for p in record.curve if metric in p.metrics} for record in records]
+    seeds = [points for points in seeds if points]
+    steps = sorted(set.intersection(*(set(points) for points in seeds))) if seeds else []
+    if not steps:
+        return None
+    columns = [[points[step] for points in seeds] for step in steps]
+    return Curve(
+        tuple(steps),
+        tuple(statistics.mean(column) for column in columns),
+        tuple(min(column) for column in columns),
+        tuple(max(column) for column in columns),
+    )
+
+
+def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
+    figure = canvas.new_figure(table, 4.2)
+    axes = figure.add_subplot()
+    others = 0
+    for row in table.rows:
+        if row.label in curves:
+            _draw_curve(axes, curves[row.label], _look(row, others), canvas.label_of(row))
+            others += not row.baseline
+    _finish(axes, metric)
+    axes.figure.legend(loc="outside right center", frameon=False, fontsize=8, title=BAND, title_fontsize=8)
+    return figure
+
+
+BAND = "mean, lowest to highest seed"
+
+
+def _look(row: TableRow, index: int) -> tuple[str, str, str]:
+    """Colour, line and marker; the baseline's are its own."""
+    if row.baseline:
+        return canvas.INK, "-", ""
+    return canvas.PALETTE[index % 7], STYLES[(index + 1) % 4], canvas.MARKERS[index % 7]
+
+
+def _draw_curve(axes: Axes, curve: Curve, look: tuple[str, str, str], label: str | None = None) -> None:
+    color, line, marker = look
+    axes.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+    axes.plot(
+        curve.steps, curve.mean, color=color, linestyle=line, marker=marker or None, markersize=4, linewidth=1.5,
+        markevery=max(1, len(curve.steps) // 8), label=canvas.printable(label) if label else None,
+    )  # fmt: skip
+
+
+def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
+    rows = [row for row in table.rows if row.label in curves]
+    down = math.ceil(len(rows) / PANELS_ACROSS)
+    height = 1.1 + 1.75 * down
+    figure = canvas.new_figure(table, height)
+    figure.set_layout_engine("none")
+    edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
+    grid = figure.subplots(
+        down, PANELS_ACROSS, sharex=True, sharey=True, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}
+    ).ravel()
+    baselines = {row.group: curves[row.label] for row in rows if row.baseline}
+    for axes, row in zip(grid, rows, strict=False):
+        if row.group in baselines and not row.baseline:
+            _draw_curve(axes, baselines[row.group], (canvas.GREY, "--", ""))
+        _draw_curve(axes, curves[row.label], (canvas.INK if row.baseline else canvas.BLUE, "-", ""))
+        axes.set_title(canvas.printable(canvas.wrapped(row.label, 27)), fontsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.grid(color=canvas.FAINT, linewidth=0.5)
+    for axes in grid[len(rows) :]:
+        axes.set_axis_off()
+    for axes in grid[max(0, len(rows) - PANELS_ACROSS) : len(rows)]:
+        axes.tick_params(axis="x", labelbottom=True)  # the lowest of its column
+    figure.supxlabel(f"step   ({BAND}; dashed grey: the baseline)", y=0.08 / height, fontsize=9)
+    figure.supylabel(metric_name(metric), x=0.01, fontsize=9)
+    return figure
+
+
+def _finish(axes: Axes, metric: str) -> None:
+    axes.set_xlabel("step")
+    axes.set_ylabel(metric_name(metric))
+    axes.grid(color=canvas.FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _empty(table: Table) -> Figure:
+    figure = canvas.new_figure(table, 2.0)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "no learning curve yet", ha="center", va="center", color=canvas.GREY)
+    return figure

@@ -1,0 +1,184 @@
+"""The interaction plot: means per pair of levels, one panel a pair of factors; lines that are not parallel interact.
+
+A factor alone has one panel with its means. Intervals are 95 % t intervals of the comparison between levels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ablate.tables.plots import canvas
+from ablate.tables.table import Table
+from ablate.tables.verdicts import Effects, LevelMean
+from ablate.tables.words import fixed, metric_name
+
+MOST_PANELS, MOST_BESIDE = 8, 10
+"""Panels, and levels along the axis of panels that stand side by side."""
+WIDE_IN, NARROW_IN, PANEL_IN = 6.0, 2.9, 1.9
+"""Widths of a panel that stands alone and of one of two, and the height of the lines in it."""
+TICK_PT, LEGEND_PT, TITLE_PT = 8.0, 7.5, 8.5
+TICK_LINE_IN, LEGEND_LINE_IN, HANDLE_IN, GAP_IN = 0.14, 0.155, 0.55, 0.08
+LINES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What a panel shows, with its texts as they fit into it.
+
+    Attributes:
+        factors: one or two.
+        across: the factor along the axis, that with more levels; `other` has a line for each level.
+        ticks: labels of the levels of `across`, turned upright where `is_upright`.
+        lines: labels of the levels of `other`, in so many columns.
+    """
+
+    factors: tuple[str, ...]
+    across: str
+    other: str | None
+    title: str
+    ticks: tuple[str, ...]
+    is_upright: bool
+    lines: tuple[str, ...]
+    columns: int
+
+    @property
+    def height_in(self) -> float:
+        """Height with labels and legend."""
+        depth = max(tick.count("\n") + 1 for tick in self.ticks) * TICK_LINE_IN
+        if self.is_upright:
+            depth = max(canvas.width_in(tick, TICK_PT) for tick in self.ticks)
+        legend = 1.5 + math.ceil(len(self.lines) / self.columns) if self.lines else 1
+        return PANEL_IN + depth + legend * LEGEND_LINE_IN + 0.45
+
+
+def draw_effects(table: Table) -> Figure:
+    """The panels in the order of the interactions' shares, the largest first; a sentence where there is nothing."""
+    pairs = _pairs(table.effects) if table.effects else []
+    if table.effects is None or not pairs:
+        figure = canvas.new_figure(table, 3.5)
+        figure.text(0.5, 0.45, _nothing(table), ha="center", color=canvas.GREY, wrap=True)
+        return figure
+    most = max(len(table.factors[name]) for factors in pairs for name in factors)
+    beside = 1 if len(pairs) == 1 or most > MOST_BESIDE else 2
+    effects = table.effects
+    panels = [_plan_panel(factors, table, effects, WIDE_IN if beside == 1 else NARROW_IN) for factors in pairs]
+    rows = math.ceil(len(panels) / beside)
+    figure = canvas.new_figure(table, 0.7 + rows * max(panel.height_in for panel in panels))
+    places = figure.subplots(rows, beside, squeeze=False, sharey=True).flatten()
+    for axes, panel in zip(places, panels, strict=False):
+        _draw_panel(axes, panel, table, effects)
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
+    arrow = "\u2193" if table.lower_is_better else "\u2191"
+    figure.supylabel(f"{metric_name(table.metric)}  {arrow} better", fontsize=9, color=canvas.INK)
+    if any(mean.low is not None for mean in effects.means):
+        _legend(places[0])
+    return figure
+
+
+def _pairs(effects: Effects) -> list[tuple[str, ...]]:
+    """The pairs of factors that have means, or the factors where there is one alone."""
+    shares = {tuple(effect.factors): effect.share for effect in effects.effects}
+    found = dict.fromkeys(tuple(mean.levels) for mean in effects.means)
+    most = max((len(names) for names in found), default=0)
+    chosen = [names for names in found if len(names) == most]
+    return sorted(chosen, key=lambda names: -shares.get(names, 0.0))[:MOST_PANELS]
+
+
+def _nothing(table: Table) -> str:
+    if table.effects is not None:
+        return "; ".join(table.effects.notes) or "no effect to look at"
+    return "results are outstanding" if table.provisional or not table.families else "the study is no grid"
+
+
+def _plan_panel(factors: tuple[str, ...], table: Table, effects: Effects, width_in: float) -> Panel:
+    across = max(factors, key=lambda name: len(table.factors[name]))
+    other = next((name for name in factors if name != across), None)
+    ticks, is_upright = _ticks(table.factors[across], width_in)
+    lines = [canvas.fitted(level, width_in / 2, LEGEND_PT) for level in (table.factors[other] if other else [])]
+    widest = max((canvas.width_in(line, LEGEND_PT) for line in lines), default=1.0)
+    columns = max(1, min(len(lines), math.floor(width_in / (widest + HANDLE_IN))))
+    title = _title(factors, effects, width_in)
+    return Panel(factors, across, other, title, ticks, is_upright, tuple(lines), columns)
+
+
+def _ticks(levels: Sequence[str], width_in: float) -> tuple[tuple[str, ...], bool]:
+    """Labels that do not touch: in lines where there is room, else upright, of very many only some."""
+    slot_in = width_in / len(levels) - GAP_IN
+    for room in (18, 14, 11, 8):
+        labels = [canvas.wrapped(level, room) for level in levels]
+        if max(canvas.width_in(line, TICK_PT) for label in labels for line in label.split("\n")) <= slot_in:
+            return tuple(labels), False
+    step = math.ceil(len(levels) * TICK_LINE_IN / width_in)
+    shown = [canvas.fitted(level, 1.6, TICK_PT) for level in levels]
+    return tuple(label if place % step == 0 else "" for place, label in enumerate(shown)), True
+
+
+def _title(factors: tuple[str, ...], effects: Effects, width_in: float) -> str:
+    """The factors and their share; names give way to it."""
+    found = next((effect for effect in effects.effects if tuple(effect.factors) == factors), None)
+    share = f": share {fixed(100 * found.share, 1)} %" if found else ""
+    room_in = width_in - canvas.width_in(" x " * (len(factors) - 1) + share, TITLE_PT)
+    return " x ".join(canvas.fitted(name, room_in / len(factors), TITLE_PT) for name in factors) + share
+
+
+def _draw_panel(axes: Axes, panel: Panel, table: Table, effects: Effects) -> None:
+    """The factor with more levels along the axis, a line for each level of the other."""
+    places = {level: place for place, level in enumerate(table.factors[panel.across])}
+    means = [mean for mean in effects.means if tuple(mean.levels) == panel.factors]
+    levels = table.factors[panel.other] if panel.other else [""]
+    for index, level in enumerate(levels):
+        line = [mean for mean in means if panel.other is None or mean.levels[panel.other] == level]
+        shift = min(0.08, 0.6 / len(levels)) * (index - (len(levels) - 1) / 2)
+        _draw_line(axes, [places[mean.levels[panel.across]] + shift for mean in line], line, index)
+    rotation = 90 if panel.is_upright else 0
+    axes.set_xticks(list(places.values()), [canvas.printable(tick) for tick in panel.ticks], rotation=rotation)
+    axes.tick_params(axis="x", labelsize=TICK_PT)
+    axes.set_xlim(-0.5, len(places) - 0.5)
+    axes.set_xlabel(canvas.printable(canvas.fitted(panel.across, NARROW_IN, 9)))
+    axes.grid(axis="y", color=canvas.FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    _label_lines(axes, panel)
+
+
+def _label_lines(axes: Axes, panel: Panel) -> None:
+    """The title; below it, above the lines, what each of them is."""
+    if panel.other is None:
+        axes.set_title(canvas.printable(panel.title), fontsize=TITLE_PT)
+        return
+    handles = [axes.plot([], [], **_look(index))[0] for index in range(len(panel.lines))]
+    axes.legend(
+        handles, [canvas.printable(line) for line in panel.lines], ncols=panel.columns, loc="lower left",
+        bbox_to_anchor=(0, 1), borderaxespad=0.2, borderpad=0, frameon=False, fontsize=LEGEND_PT, alignment="left",
+        title=canvas.printable(panel.title), title_fontsize=TITLE_PT, handlelength=3, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _draw_line(axes: Axes, x: Sequence[float], line: Sequence[LevelMean], index: int) -> None:
+    look = _look(index)
+    for place, mean in zip(x, line, strict=True):
+        if mean.low is not None and mean.high is not None:
+            axes.plot([place, place], [mean.low, mean.high], color=look["color"], linewidth=1.1)
+    axes.plot(x, [mean.mean for mean in line], **look)
+
+
+def _look(index: int) -> dict[str, Any]:
+    return {
+        "color": canvas.PALETTE[index % len(canvas.PALETTE)],
+        "marker": canvas.MARKERS[index % len(canvas.MARKERS)],
+        "markersize": 4.5,
+        "linewidth": 1.5,
+        "linestyle": LINES[index % len(LINES)],
+    }
+
+
+def _legend(axes: Axes) -> None:
+    """What the upright bars are."""
+    bar = axes.plot([], [], color=canvas.INK, marker="|", markersize=11, markeredgewidth=1.1, linestyle="none")
+    axes.figure.legend(bar, ["95 % t interval"], loc="outside lower right", frameon=False, fontsize=8)

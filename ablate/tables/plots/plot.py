@@ -1,0 +1,101 @@
+"""`plot(table, ...)`: the one door to the plots. matplotlib is imported when the first one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ablate.errors import TableError, nearest, quote
+from ablate.study.plan import Plan
+from ablate.tables.columns import metric_decimals
+from ablate.tables.gains import TaskGains
+from ablate.tables.history import History
+from ablate.tables.table import Table
+from ablate.trials.trial import TrialRecord
+
+PLOTS = {
+    "forest": "differences from the baseline with their intervals, and the printed ones",
+    "seeds": "every seed's value",
+    "curves": "learning curves, mean and range over seeds",
+    "effects": "means per pair of levels of a grid, with the shares of what matters",
+}
+PLOT_FORMATS = ("svg", "png")
+
+
+def plots_of(table: Table) -> list[str]:
+    """The plots that say something about a table; effects are those of a grid."""
+    return [name for name in PLOTS if name != "effects" or table.effects is not None]
+
+
+def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str, format: str = "svg") -> bytes:
+    """A plot of a study's results; the same table and records give the same bytes.
+
+    Args:
+        table: what to show.
+        records: by trial key; the curves come from them.
+        plan: of the study.
+        name: one of `PLOTS`.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown plot or format.
+    """
+    if name not in PLOTS:
+        raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
+    _check_format(format)
+    from ablate.tables.plots import canvas
+    from ablate.tables.plots.curves import draw_curves
+    from ablate.tables.plots.effects import draw_effects
+    from ablate.tables.plots.forest import draw_forest
+    from ablate.tables.plots.seeds import draw_seeds
+
+    with canvas.drawing():
+        figure = {
+            "forest": lambda: draw_forest(table, metric_decimals(table, table.metric)),
+            "seeds": lambda: draw_seeds(table),
+            "curves": lambda: draw_curves(table, records),
+            "effects": lambda: draw_effects(table),
+        }[name]()
+        return canvas.to_bytes(figure, format)
+
+
+def plot_gains(gains: Sequence[TaskGains], scale: str, format: str = "svg") -> bytes:
+    """The paper's Figure 1, ours beside the printed; the same gains give the same bytes.
+
+    Args:
+        gains: of `ablate.tables.gains`, a task each.
+        scale: name of the scale at which ours were trained.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown format.
+    """
+    _check_format(format)
+    from ablate.tables.plots import canvas
+    from ablate.tables.plots.gains import draw_gains
+
+    with canvas.drawing():
+        return canvas.to_bytes(draw_gains(gains, scale), format)
+
+
+def plot_history(history: History, row: str | None = None, format: str = "svg") -> bytes:
+    """The history of a schedule over time; the same history gives the same bytes.
+
+    Args:
+        history: see `ablate.tables.history`.
+        row: label of the one to show; None shows all, below each other.
+        format: `svg` or `png`.
+
+    Raises:
+        TableError: an unknown format or row.
+    """
+    _check_format(format)
+    from ablate.tables.plots import canvas
+    from ablate.tables.plots.history import draw_history
+
+    with canvas.drawing():
+        return canvas.to_bytes(draw_history(history, row), format)
+
+
+def _check_format(format: str) -> None:
+    if format not in PLOT_FORMATS:
+        raise TableError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")

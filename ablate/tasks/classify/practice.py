@@ -1,0 +1,99 @@
+"""How `classify` is practised: labelled images, cross entropy, and errors on the test images.
+
+Shapes: N images of this rank's part of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ablate.models.cost import count_cost
+from ablate.models.surgery import build
+from ablate.recipes.classify import ClassifyRecipe, architecture_of
+from ablate.tasks.classify.source import Source, open_source
+from ablate.training import loop
+from ablate.training.determinism import Streams
+from ablate.training.observe import observed_funnels
+from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
+from ablate.training.ranks import ALONE, Ranks
+from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
+
+Classified = Setting[ClassifyRecipe, Source]
+
+
+def train(
+    recipe: ClassifyRecipe, seed: int, workdir: Path, ranks: int | None = None
+) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """See `ablate.training.loop.carry_out`."""
+    return loop.carry_out(Work(PRACTICE, recipe, seed, workdir), ranks)
+
+
+def prepare(recipe: ClassifyRecipe, streams: Streams, ranks: Ranks = ALONE) -> Classified:
+    """See `ablate.training.loop.prepare`."""
+    return loop.prepare(PRACTICE, recipe, streams, ranks=ranks)
+
+
+class Classification:
+    """See `Practice`."""
+
+    def open(self, recipe: ClassifyRecipe, streams: Streams) -> Source:
+        """See `open_source`."""
+        return open_source(recipe, streams)
+
+    def build(self, setting: Classified) -> nn.Module:
+        """The network that the recipe names, its activation at the selected sites."""
+        classes = setting.source.info.classes
+        return build(setting.recipe, classes, _resolution_px(setting), setting.streams.on_cpu).network
+
+    def loss(self, setting: Classified, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tallies]:
+        """Cross entropy of logits (N, classes) with labels (N,), and how many images are wrong."""
+        loss = cross_entropy(outputs.float(), targets, label_smoothing=setting.recipe.label_smoothing)
+        return loss, {"errors": (outputs.detach().argmax(1) != targets).sum()}
+
+    def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
+        """The error on augmented training images."""
+        return {"train_top1_error_pct": 100 * tallies["errors"] / images}
+
+    def evaluate(self, setting: Classified, network: nn.Module) -> Generator[None, None, Evaluation]:
+        """`top1_error_pct`, `top5_error_pct` and `test_loss`, and the funnels' share on the first test batch."""
+        sums = dict.fromkeys(("count", "top1", "top5", "loss"), 0.0)
+        share: dict[str, float] = {}
+        yield from _test(setting, network, sums, share)
+        errors = {f"{name}_error_pct": 100 * sums[name] / sums["count"] for name in ("top1", "top5")}
+        return Evaluation({**errors, "test_loss": sums["loss"] / sums["count"]}, share)
+
+    def count(self, setting: Classified, network: nn.Module) -> Cost:
+        """Counted once a process for all trials that differ in seed and training alone."""
+        architecture = architecture_of(setting.recipe).model_dump_json()
+        if architecture not in _costs:
+            _costs[architecture] = count_cost(network, _resolution_px(setting))
+        return _costs[architecture]
+
+
+PRACTICE = Classification()
+_costs: dict[str, Cost] = {}
+
+
+def _resolution_px(setting: Classified) -> int:
+    return setting.recipe.resolution_px or setting.source.info.resolution_px
+
+
+@torch.inference_mode()
+def _test(setting: Classified, network: nn.Module, sums: dict[str, float], share: dict[str, float]) -> Iterator[None]:
+    """Add up over the test images, batch by batch."""
+    for inputs, labels in setting.source.test_batches():
+        with setting.autocast(), observed_funnels(network, None if sums["count"] else share):
+            logits = network(inputs).float()  # (N, classes)
+        if not logits.isfinite().all():
+            raise DivergedError("the trained network's output is not finite on the test images")
+        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        sums["count"] += len(labels)
+        sums["top1"] += float((~best[:, 0]).sum())
+        sums["top5"] += float((~best.any(1)).sum())
+        sums["loss"] += float(cross_entropy(logits, labels, reduction="sum"))
+        yield

@@ -1,0 +1,172 @@
+"""Where a trial's batches come from: images that lie in the device's memory, or files decoded on the way.
+
+Both answer the same questions, so the loop knows no difference: the batch of a step, whole or the part of it that a
+rank trains on, and the batches of the test set. A batch is inputs (B, 3, S, S) of float, normalised, on the device, and
+labels (B,) of int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ablate.data.datasets import describe, pin
+from ablate.data.info import DatasetInfo
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.tasks.classify.limits import STREAMED, check_data
+from ablate.training import practice
+from ablate.training.determinism import Streams
+from ablate.training.images.augment import augment, to_float
+from ablate.training.images.data import ImageSet, load, subset
+from ablate.training.images.decoded import choose_files, find_decoded, in_pieces
+from ablate.training.images.streamed import EVAL_SCALE, Images, centre_crop, decode, random_crop, steps_from
+from ablate.training.order import Order
+
+Batch = tuple[Tensor, Tensor]
+WHOLE = slice(None)
+TEST_BATCH = 500
+TEST_BATCH_STREAMED = 100
+
+
+class Source(practice.Source, Protocol):
+    """See the module's text."""
+
+    info: DatasetInfo
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """The training images of a step, augmented.
+
+        Args:
+            step: from 0; steps may be asked for in any order, one after the other is fastest.
+            part: those at these places of the batch; what becomes of an image does not depend on it.
+
+        Raises:
+            DataError: a file is missing or damaged; it is named.
+        """
+
+    def test_batches(self) -> Iterator[Batch]:
+        """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
+
+
+def open_source(recipe: ClassifyRecipe, streams: Streams) -> Source:
+    """The source of a recipe's batches. It starts nothing until it is asked for a batch.
+
+    Raises:
+        DataError: the data set is unknown, missing or damaged, smaller than the recipe asks for, or cannot be used as
+            it asks.
+    """
+    check_data(recipe)
+    return (Streamed if recipe.augment == STREAMED else InMemory)(recipe, streams)
+
+
+class InMemory:
+    """Images that lie on the device as bytes."""
+
+    def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
+        self.info = describe(recipe.dataset)
+        self.order = Order(streams, recipe.train_images or self.info.train_images, recipe.batch_size)
+        self._recipe, self._streams = recipe, streams
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """See `Source`. All of the batch is augmented: what one image draws depends on those before it."""
+        index = self.order.at(step)
+        generator = self._streams.on_device("augment", step)
+        images = augment(self._train.images[index], self._recipe.augment, generator)
+        return self._inputs(images[part]), self._train.labels[index][part]
+
+    def test_batches(self) -> Iterator[Batch]:
+        """See `Source`."""
+        test = self._load(train=False)
+        for first in range(0, len(test.labels), TEST_BATCH):
+            images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
+            yield self._inputs(images), labels
+
+    def ready(self, train: bool) -> Iterator[None]:
+        """See `Source`."""
+        if self.info.is_folder:
+            yield from find_decoded(self._recipe, train, self._streams).pieces()
+
+    def close(self) -> None:
+        """Nothing works for it."""
+
+    @cached_property
+    def _train(self) -> ImageSet:
+        return self._load(train=True)
+
+    def _load(self, *, train: bool) -> ImageSet:
+        """A training subset is the seed's, a test subset everyone's."""
+        recipe, streams = self._recipe, self._streams
+        if self.info.is_folder:
+            return find_decoded(recipe, train, streams).image_set()
+        images = load(recipe.dataset, train, streams.device)
+        count, number = (recipe.train_images, streams.number("subset")) if train else (recipe.test_images, 0)
+        return subset(images, count, torch.Generator().manual_seed(number)) if count else images
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        recipe = self._recipe
+        return to_float(images, self.info, recipe.resolution_px, recipe.channels_last, recipe.input_norm)
+
+
+class Streamed:
+    """Files that are decoded by processes, each into a crop of its own."""
+
+    def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
+        self.info = describe(recipe.dataset)
+        self._recipe, self._streams = recipe, streams
+        on_cpu = Streams(streams.seed)
+        side = recipe.resolution_px or self.info.resolution_px
+        files = choose_files(pin(recipe.dataset), True, recipe.train_images, on_cpu.number("subset"))
+        self.order = Order(on_cpu, len(files), recipe.batch_size)
+        self._train = Images(files, random_crop(side), on_cpu)
+        self._side = side
+        self._next: tuple[int, slice] | None = None
+        self._batches: Generator[Batch, None, None] | None = None
+
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """See `Source`. The steps behind it are decoded ahead, on the guess that they will be asked for."""
+        batches = self._batches
+        if batches is None or self._next != (step, part):
+            self.close()
+            requests = steps_from(step, lambda one: self.order.at(one).tolist(), self.order.size, part)
+            self._batches = batches = decode(self._train, requests, self._processes, pin=self._on_gpu)
+        images, labels = next(batches)
+        self._next = step + 1, part
+        return self._inputs(images, labels)
+
+    def test_batches(self) -> Iterator[Batch]:
+        """See `Source`."""
+        self.close()
+        files = choose_files(pin(self._recipe.dataset), False, self._recipe.test_images, 0)
+        images = Images(files, centre_crop(self._side, EVAL_SCALE), self.order.streams)
+        requests = in_pieces(0, len(files), TEST_BATCH_STREAMED)
+        for batch in decode(images, requests, self._processes, pin=self._on_gpu):
+            yield self._inputs(*batch)
+
+    def ready(self, train: bool) -> Iterator[None]:
+        """Nothing is done beforehand."""
+        del train
+        return iter(())
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._batches is not None:
+            self._batches.close()
+        self._batches = None
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._streams.device.type == "cuda"
+
+    @property
+    def _processes(self) -> int:
+        """As many as this process has threads; the ranks of a trial divide its threads among them."""
+        return torch.get_num_threads()
+
+    def _inputs(self, images: Tensor, labels: Tensor) -> Batch:
+        device, recipe = self._streams.device, self._recipe
+        images, labels = (part.to(device, non_blocking=True) for part in (images, labels))
+        return to_float(images, self.info, 0, recipe.channels_last, recipe.input_norm), labels

@@ -1,0 +1,1 @@
+"""Object detection: RetinaNet on a backbone of ours."""

@@ -1,0 +1,54 @@
+"""The task `detect`. This module imports without torch; training does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ablate.errors import TrialError
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.recipes.scenes import DetectRecipe
+from ablate.tasks import backbones
+from ablate.tasks.detect.metrics import METRICS
+from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
+
+
+class Detect:
+    """Detection by RetinaNet on a backbone of ours; the last step is reported, nothing is selected."""
+
+    Recipe = DetectRecipe
+    metrics: Mapping[str, bool] = MappingProxyType({**dict.fromkeys(METRICS, False), "train_loss": True})
+
+    def needs(self, recipe: DetectRecipe) -> dict[str, tuple[str, ClassifyRecipe]]:
+        """See `ablate.tasks.backbones.needs_of`."""
+        return backbones.needs_of(recipe)
+
+    def run(
+        self, recipe: DetectRecipe, seed: int, workdir: Path, needs: Mapping[str, Path]
+    ) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+        """See `ablate.tasks.detect.practice.train`."""
+        from ablate.tasks.detect.practice import train
+
+        return train(recipe, seed, workdir, needs)
+
+    def inspect(self, recipe: DetectRecipe) -> Cost:
+        """Count the backbone at 224 px; raises what training would raise before its first step, but for weights."""
+        backbones.check_scenes(recipe, "detect")
+        groups = max(recipe.pyramid_channels // 8, 1)
+        if recipe.head_norm == "gn" and recipe.pyramid_channels % groups:
+            raise TrialError(
+                f"head_norm 'gn' cannot divide pyramid_channels {recipe.pyramid_channels} into {groups} groups of one "
+                "size; take a multiple of 8"
+            )
+        return backbones.count_backbone(recipe)
+
+    def time_steps(self, recipe: DetectRecipe, count: int) -> float:
+        """See `ablate.training.measure.time_steps`; the backbone's own trial is not part of it."""
+        from ablate.tasks.detect.practice import PRACTICE
+        from ablate.training.measure import time_steps
+
+        return time_steps(recipe, count, PRACTICE)
+
+
+task = Detect()

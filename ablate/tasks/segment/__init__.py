@@ -1,0 +1,1 @@
+"""Semantic segmentation: PSPNet on a backbone of ours."""

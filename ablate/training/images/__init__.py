@@ -1,0 +1,1 @@
+"""Images on their way into a network: loaded, decoded, augmented."""

@@ -1,0 +1,1 @@
+"""Trials: identity, what they need of others, how one is run, and how two are compared."""

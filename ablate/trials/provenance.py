@@ -1,0 +1,88 @@
+"""Where a number comes from: code, versions, machine. Recorded with every trial, never part of its key."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+CPU = "cpu"
+DRIVER = Path("/sys/module/nvidia/version")
+"""Where the kernel module of NVIDIA's driver says its version."""
+PACKAGES = ("ablate", "torch", "torchvision", "timm", "numpy")
+
+
+@cache
+def describe_process() -> dict[str, Any]:
+    """Commit, versions, processor, threads, device and its driver of this process. Imports nothing heavy."""
+    device = _device()
+    return {
+        "commit": _commit(),
+        "lock": _lock(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "processor": _processor(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
+        "device": device,
+        "driver": _driver() if device != CPU else None,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _lock() -> str:
+    """A digest of everything that is installed, name and version: equal where the same lock file was installed."""
+    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+
+
+def _commit() -> str | None:
+    """Commit of the source checkout that this code runs from, `+` for changes on top; None when installed otherwise."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--match="],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _device() -> str:
+    """Model of the GPUs of this machine where the process may use one (`GPU` where that is not told), else `cpu`."""
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-").strip() == ""
+    if is_hidden or not any(Path("/dev").glob("nvidia[0-9]*")):
+        return CPU
+    try:
+        files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    except OSError:  # a container that shows the device alone
+        lines = []
+    models = dict.fromkeys(line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:"))
+    return ", ".join(models) or "GPU"
+
+
+def _driver() -> str | None:
+    return DRIVER.read_text(encoding="utf-8").strip() if DRIVER.exists() else None

@@ -1,0 +1,1 @@
+"""Warm worker processes of this machine."""

@@ -1,0 +1,1 @@
+"""The console script `ablate`: the library's commands, and those of the service, which speak REST."""

@@ -1,0 +1,65 @@
+"""A study and a trial as a mirror shows them: what the database tells MLflow's side. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ablate.trials.trial import EpochMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """A study as MLflow shows it.
+
+    Attributes:
+        state: of the contract; every state but `queued`, `running` and `paused` is final.
+        started_at, ended_at: aware; `ended_at` is None while the study is live.
+        row_means: row label -> metric -> mean. Written when the study is final: a metric of MLflow is never taken
+            back, and its latest value is found by time.
+        files: artifact name -> content (tables, plots, `study.toml`); `table.md` also becomes the run's note.
+    """
+
+    study_id: str
+    name: str
+    title: str
+    scale: str | None
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    row_means: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRun:
+    """One trial as one study's run shows it.
+
+    Attributes:
+        row: label of the first row of the study that the trial fills.
+        state: of the contract, as this study sees it; `queued` means that it waits for its next attempt.
+        recipe: resolved, flat.
+        metrics: final.
+        curve: points of the learning curve; their times are spread between `started_at` and `ended_at` by step.
+            Written with a result (succeeded, diverged), which is for ever: a trial that failed may be tried again,
+            and its points would then stand twice, at other times.
+        attempts: one line each: number, how it ended, why.
+        shared: whether another study had it trained.
+    """
+
+    study_id: str
+    name: str
+    key: str
+    row: str
+    seed: int
+    state: str
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    recipe: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    curve: tuple[EpochMetrics, ...]
+    attempts: tuple[str, ...]
+    shared: bool

@@ -1,0 +1,1 @@
+"""The running side: the scheduler's tick, and the trials under way."""

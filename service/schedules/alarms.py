@@ -1,0 +1,152 @@
+"""Alarms: a change is told once for a row until somebody acknowledges it, with what else changed at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ablate.errors import quote
+from ablate.statistics.drift import watch as drift
+from ablate.trials.repeats import Difference, differences
+from service.documents.firings import DriftView, RepeatView
+from service.store.schedules import alarms, firings, notices
+from service.store.schedules.firings import Firing
+from service.store.schedules.schedules import Schedule
+from service.store.session import Connection
+
+MOST_NAMED = 6
+"""Differences that a sentence names; the alarm has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The transaction in which a firing is settled, its schedule, the firing with its numbers, and now."""
+
+    connection: Connection
+    schedule: Schedule
+    firing: Firing
+    at: datetime
+
+
+def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mapping[str, Any]) -> DriftView:
+    """Tell of repeated trials that are not what they were.
+
+    Args:
+        case: the firing.
+        changed: one repeated trial of each row that has one which differs.
+        before: provenance of the reference, for where no firing was good yet.
+    """
+    firing = case.firing
+    good = _last_good(case)
+    found = differences((good.provenance if good else None) or before, firing.provenance or {})
+    for repeat in changed:
+        sizes = None if repeat.then is None or repeat.now is None else repeat.now - repeat.then
+        text = f"row {quote(repeat.row)}, seed {repeat.seed}, does not give its stored numbers: {repeat.sentence}"
+        values = {
+            "row": repeat.row, "size": sizes, "direction": _direction(sizes), "changed_instant": firing.instant,
+            "sentence": f"{text}; {explain(found, good)}",
+        }  # fmt: skip
+        _raise(case, values, good, found)
+    rows = ", ".join(quote(repeat.row) for repeat in changed)
+    return DriftView(state="alarm", sentence=f"other numbers than stored in {rows}: {changed[0].sentence}")
+
+
+def judge_fresh(case: Settlement) -> DriftView:
+    """Whether the means of new seeds have moved, by all firings since the reference window began."""
+    schedule = case.schedule
+    if case.firing.state != "done":
+        return DriftView(state="unknown", sentence="cells without a result, which is no drift")
+    history = firings.list_done(case.connection, schedule.seq, schedule.watched_from)
+    history = [one for one in history if one.kind == "fresh"]
+    watch = drift.watch(
+        [drift.Firing(one.instant, _means_of(one)) for one in history],
+        reference=schedule.reference_firings,
+        mean_time_between_false_alarms=schedule.false_alarm_every,
+    )
+    seen = [row.alarm for row in watch.rows.values() if row.alarm]
+    for alarm in seen:
+        _raise_shift(case, history, alarm)
+    if seen:
+        return DriftView(state="alarm", sentence="; ".join(_sentence(alarm, history) for alarm in seen))
+    if not any(row.series for row in watch.rows.values()):
+        text = f"firing {len(history)} of the {schedule.reference_firings} of the reference window"
+        return DriftView(state="reference", sentence=text)
+    return DriftView(state="steady", sentence=f"no row has moved in {len(history)} firings")
+
+
+def _means_of(firing: Firing) -> dict[str, float]:
+    """Row -> mean, of the rows whose every seed has a number."""
+    return {row["row"]: row["mean"] for row in firing.rows if row["n"] and not row["lost"]}
+
+
+def _raise_shift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:
+    changed = history[alarm.changed_index]
+    good = history[alarm.changed_index - 1] if alarm.changed_index else None
+    found = differences(good.provenance or {}, changed.provenance or {}) if good else []
+    values = {
+        "row": alarm.row, "size": alarm.size, "direction": alarm.direction, "changed_instant": changed.instant,
+        "sentence": f"{_sentence(alarm, history)}; {explain(found, good)}",
+    }  # fmt: skip
+    _raise(replace(case, firing=history[alarm.at_index]), values, good, found)
+
+
+def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
+    since = f"{history[alarm.changed_index].instant:%Y-%m-%d %H:%M} UTC"
+    return f"row {quote(alarm.row)} went {alarm.direction} by about {abs(alarm.size):.3g} since the firing of {since}"
+
+
+def explain(found: Sequence[Difference], good: Firing | None) -> str:
+    """What changed between the last good firing and the first changed one, in words."""
+    since = f"since the firing of {good.instant:%Y-%m-%d %H:%M} UTC" if good else "since the reference"
+    if not found:
+        return f"{since} nothing that is recorded changed (commit, lock, versions, device, processor, data)"
+    named = [f"{one.what} {one.before} -> {one.after}" for one in found[:MOST_NAMED]]
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return f"{since} these changed: {', '.join(named)}{more}"
+
+
+def _direction(size: float | None) -> str | None:
+    return ("up" if size > 0 else "down") if size else None
+
+
+def _last_good(case: Settlement) -> Firing | None:
+    """The last firing before this one that was compared and found as stored, or trained what is stored."""
+    before = firings.list_done(case.connection, case.schedule.seq, case.schedule.watched_from)
+    good = [
+        one
+        for one in before
+        if one.instant < case.firing.instant and one.drift and one.drift["state"] in ("steady", "reference")
+    ]
+    return good[-1] if good else None
+
+
+def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found: Sequence[Difference]) -> None:
+    """Store an alarm and tell of it, where none of that row is open.
+
+    Args:
+        case: the firing at which it is seen.
+        values: row, size, direction, changed instant and sentence.
+        good: the last firing before the change.
+        found: what differs since then.
+    """
+    connection, schedule, firing = case.connection, case.schedule, case.firing
+    if any(one.row == values["row"] for one in alarms.list_open(connection, [schedule.seq])):
+        return
+    changes = [{"what": one.what, "then": one.before, "now": one.after} for one in found]
+    alarm_id = alarms.add_alarm(
+        connection,
+        values
+        | {
+            "schedule_seq": schedule.seq, "firing_id": firing.id, "differences": changes, "raised_at": case.at,
+            "good_instant": good and good.instant, "good_study_id": good and good.study_id,
+        },
+    )  # fmt: skip
+    if alarm_id is not None:
+        document = {
+            "schedule": schedule.name, "row": values["row"], "instant": firing.instant.isoformat(),
+            "changed_instant": values["changed_instant"].isoformat(), "study_id": firing.study_id,
+            "differences": changes, "sentence": f"schedule {schedule.name}: {values['sentence']}",
+        }  # fmt: skip
+        notices.announce(connection, "drift", f"alarm:{alarm_id}", document, case.at)

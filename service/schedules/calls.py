@@ -1,0 +1,254 @@
+"""Schedules from outside: added, shown, changed, removed, triggered, acknowledged. Every change is one transaction.
+
+`service.schedules.fire` makes them fire. The clock is handed in, since what comes next depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ablate.errors import Problem, StudyError, collecting
+from ablate.trials.trial import Repetition
+from service.context import Context
+from service.documents.firings import FiringView
+from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.documents.studies import Page
+from service.errors import ConflictError
+from service.schedules import launch
+from service.schedules.instants import check_cron, check_zone, due_time, next_instant
+from service.schedules.view import view_firing, view_schedule
+from service.store.schedules import alarms, firings
+from service.store.schedules import schedules as stored
+from service.store.schedules.schedules import Schedule
+from service.studies import lifecycle
+from service.studies.prepare import prepare
+
+STUDY_FIELDS = ("study", "scale", "seeds", "mode")
+"""A change of one of these is another study: what was measured before is no reference for it."""
+
+
+def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[ScheduleView, bool]:
+    """Store a schedule. Returns it, and whether it is new: the same one again changes nothing.
+
+    Raises:
+        StudyError: with every problem of cron text, zone and study.
+        ConflictError: another schedule has that name.
+    """
+    given = spec.model_dump()
+    _check(context, given, given.keys())
+    with context.store.write() as connection:
+        values = given | _times(spec.name, given, at) | _new_reference(at)
+        values |= {
+            "paused": False,
+            "created_at": at,
+            "changed_at": at,
+            "last_at": None,
+            "next_seed": 0,
+            "renews": False,
+        }
+        is_new = stored.add_schedule(connection, values)
+        schedule = stored.get_schedule(connection, spec.name)
+    if not is_new and any(getattr(schedule, name) != value for name, value in given.items()):
+        text = f"a schedule named '{spec.name}' is there already, with other content"
+        raise ConflictError(f"{text}; choose another name, change it (PATCH), or remove it first")
+    return get_schedule(context, spec.name, at), is_new
+
+
+def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) -> None:
+    """Raise StudyError with everything that is wrong with a schedule's fields.
+
+    Args:
+        context: see there.
+        wanted: every field as it is to be.
+        named: those that are given now: what plans no more can still be paused.
+    """
+    problems: list[Problem] = []
+    if "cron" in named:
+        with collecting(problems):
+            check_cron(wanted["cron"])
+    if "tz" in named:
+        with collecting(problems):
+            check_zone(wanted["tz"])
+    if any(field in named for field in (*STUDY_FIELDS, "priority")):
+        with collecting(problems):
+            _check_study(context, wanted)
+    if problems:
+        raise StudyError([_of_body(problem) for problem in problems])
+
+
+def _check_study(context: Context, wanted: Mapping[str, Any]) -> None:
+    """Plan the study, and count its networks; that it could not run here now is no error."""
+    document = launch.document_of_fields(wanted["study"], wanted["seeds"], wanted["priority"])
+    repetition = Repetition(canary_only=wanted["mode"] == "verify")
+    prepare(context, document, scale=wanted["scale"], repetition=repetition, strict=False)
+
+
+def _of_body(problem: Problem) -> Problem:
+    own = problem.pointer in ("/cron", "/tz", "/scale")
+    return problem if own else Problem(f"/study{problem.pointer}", problem.code, problem.message)
+
+
+def _times(name: str, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    upcoming = next_instant(given["cron"], given["tz"], at)
+    return {"next_at": upcoming, "due_at": due_time(name, upcoming, given["jitter_s"])}
+
+
+def _new_reference(at: datetime) -> dict[str, Any]:
+    return {"reference": None, "watched_from": at}
+
+
+def get_schedule(context: Context, name: str, at: datetime) -> ScheduleView:
+    """One schedule.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    with context.store.read() as connection:
+        schedule = stored.get_schedule(connection, name)
+    (view,) = _view(context, [schedule], at)
+    return view
+
+
+def list_schedules(context: Context, at: datetime, *, limit: int, cursor: str | None) -> Page[ScheduleView]:
+    """Schedules, newest first.
+
+    Raises:
+        StudyError: the cursor is none of ours.
+    """
+    with context.store.read() as connection:
+        found = stored.list_schedules(connection, limit=limit + 1, before=lifecycle.read_cursor(cursor))
+    page = found[:limit]
+    return Page(items=_view(context, page, at), next=str(page[-1].seq) if len(found) > limit else None)
+
+
+def _view(context: Context, schedules: Sequence[Schedule], at: datetime) -> list[ScheduleView]:
+    seqs = [schedule.seq for schedule in schedules]
+    with context.store.read() as connection:
+        last, open_ = firings.find_last(connection, seqs), alarms.list_open(connection, seqs)
+    return [
+        view_schedule(schedule, last.get(schedule.seq), [one for one in open_ if one.schedule == schedule.name], at)
+        for schedule in schedules
+    ]
+
+
+def list_history(context: Context, name: str, *, limit: int, cursor: str | None) -> Page[FiringView]:
+    """The firings of a schedule, newest first.
+
+    Raises:
+        NotFoundError: there is no schedule of that name. StudyError: the cursor is none of ours.
+    """
+    with context.store.read() as connection:
+        schedule = stored.get_schedule(connection, name)
+        before = lifecycle.read_cursor(cursor)
+        found = firings.list_firings(connection, schedule.seq, limit=limit + 1, before=before)
+    page = found[:limit]
+    return Page(items=[view_firing(one) for one in page], next=str(page[-1].id) if len(found) > limit else None)
+
+
+def change_schedule(context: Context, name: str, change: ScheduleChange, at: datetime) -> ScheduleView:
+    """Change the fields that are given. What is resumed fires at its next instant; the pause counts as no miss.
+
+    Raises:
+        NotFoundError: there is none of that name. StudyError: with every problem of what is given.
+    """
+    given = change.model_dump(exclude_unset=True)
+    while not _change(context, name, given, at):
+        continue
+    return get_schedule(context, name, at)
+
+
+def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> bool:
+    """Check and store a change. Returns False, and stores nothing, where another change came between the two.
+
+    A study is planned outside the transaction, since that may take seconds; inside it is looked whether what was
+    checked is still what would be stored.
+    """
+    with context.store.read() as connection:
+        before = stored.get_schedule(connection, name)
+    _check(context, _fields(before) | given, given.keys())
+    with context.store.write() as connection:
+        schedule = stored.get_schedule(connection, name, locked=True)
+        if _fields(schedule) != _fields(before):
+            return False
+        values = {field: value for field, value in given.items() if value != getattr(schedule, field)}
+        if values:
+            consequences = _follow(schedule, values, at)
+            stored.change_schedule(connection, schedule.seq, values | consequences | {"changed_at": at})
+    return True
+
+
+def _fields(schedule: Schedule) -> dict[str, Any]:
+    """What a user has given of a schedule."""
+    return {field: getattr(schedule, field) for field in (*ScheduleSpec.model_fields, "paused")}
+
+
+def _follow(schedule: Schedule, values: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """What else changes where these fields change. A paused schedule has no next instant until it is resumed."""
+    wanted = _fields(schedule) | values
+    follows: dict[str, Any] = {}
+    if not wanted["paused"] and {"cron", "tz", "paused"} & values.keys():
+        follows |= _times(schedule.name, wanted, at)
+    elif not wanted["paused"] and "jitter_s" in values:  # an instant that is due still fires
+        follows["due_at"] = due_time(schedule.name, schedule.next_at, values["jitter_s"])
+    if any(field in values for field in STUDY_FIELDS):
+        follows |= _new_reference(at) | {"renews": False}
+    return follows
+
+
+def remove_schedule(context: Context, name: str) -> None:
+    """Remove a schedule with its history. The studies that it fired stay, and what runs of them goes on.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    with context.store.write() as connection:
+        stored.remove_schedule(connection, stored.get_schedule(connection, name, locked=True).seq)
+
+
+def trigger(context: Context, name: str, at: datetime) -> FiringView:
+    """Fire a schedule now, also one that is paused.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        ConflictError: a firing of it waits or runs, and its policy is not to queue another one.
+    """
+    with context.store.write() as connection:
+        schedule = stored.get_schedule(connection, name, locked=True)
+        if (open_ := firings.find_open(connection, schedule.seq)) and schedule.overlap == "skip":
+            since = f"the firing of {open_.instant:%Y-%m-%d %H:%M} UTC still {_waits(open_.state)}"
+            raise ConflictError(f"{since}; wait for it, or let the schedule queue firings (overlap: queue)")
+        firing_id = firings.add_firing(connection, schedule.seq, at, cause="manual", state="queued")
+        if firing_id is None:
+            raise ConflictError("it was triggered at the same instant; the history has that firing")
+    if open_ is None:
+        with context.store.read() as connection:
+            waiting = firings.get_firing(connection, firing_id)
+        launch.launch(context, waiting, at)
+    with context.store.read() as connection:
+        return view_firing(firings.get_firing(connection, firing_id))
+
+
+def _waits(state: str) -> str:
+    return "runs" if state == "running" else "waits"
+
+
+def acknowledge(context: Context, name: str, said: Acknowledgement, at: datetime) -> ScheduleView:
+    """Close the open alarms of a schedule and start a new reference window.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        StudyError: the reference of a schedule that trains new seeds cannot be kept.
+    """
+    with context.store.write() as connection:
+        schedule = stored.get_schedule(connection, name, locked=True)
+        if said.keep_reference and schedule.mode == "fresh":
+            text = "new seeds have no stored reference to go on with; leave it out, and a new window begins"
+            raise StudyError([Problem("/keep_reference", "invalid", text)])
+        alarms.acknowledge_alarms(connection, schedule.seq, said.reason, at)
+        values: dict[str, Any] = {"watched_from": at}
+        if not said.keep_reference:
+            values |= {"reference": None, "renews": True}
+        stored.change_schedule(connection, schedule.seq, values)
+    return get_schedule(context, name, at)

@@ -1,0 +1,175 @@
+"""What a tick does for schedules: instants that are due become firings, firings become studies, studies give numbers.
+
+The clock is handed in. Each step is a transaction of its own that names what it leaves, so that any number of
+schedulers may tick at once, and one that dies between two steps leaves the next for whoever ticks again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ablate.errors import StudyError
+from service.context import Context
+from service.documents.firings import FiringState
+from service.schedules.instants import due_time, find_latest, instants, next_instant
+from service.schedules.launch import launch
+from service.schedules.settle import settle
+from service.store.schedules import firings, notices, schedules
+from service.store.schedules.schedules import Schedule
+from service.store.session import Connection
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 100
+"""Of the instants that policy `all` makes up for."""
+STEP_BACK = timedelta(days=1)
+"""A clock that is set back farther was wrong before: what fired in its future no longer holds a schedule up."""
+
+
+def tick(context: Context, at: datetime) -> None:
+    """Do what is due at a moment.
+
+    Raises:
+        UnavailableError: the database cannot be read or written; the next tick goes on.
+    """
+    with context.store.read() as connection:
+        ahead = schedules.list_ahead(connection, at + STEP_BACK)
+        ended = firings.list_ended(connection)
+    _for_each(ahead, _set_back, context, at)
+    for firing in ended:
+        settle(context, firing, at)
+    with context.store.read() as connection:
+        due = schedules.list_due(connection, at)
+    _for_each(due, _fire, context, at)
+    with context.store.read() as connection:
+        waiting = firings.list_waiting(connection)
+    for firing in waiting:
+        launch(context, firing, at)
+
+
+def _for_each(
+    found: Sequence[Schedule], do: Callable[[Context, Schedule, datetime], None], context: Context, at: datetime
+) -> None:
+    """Do it for each schedule; one whose zone this machine does not know waits, and holds nothing else up."""
+    for schedule in found:
+        try:
+            do(context, schedule, at)
+        except StudyError as error:
+            _tell(context, schedule, error, at)
+
+
+def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
+    """Say that a schedule cannot fire: once, and again where it was changed and still cannot."""
+    about = f"schedule:{schedule.seq}:{schedule.changed_at.isoformat()}"
+    with context.store.read() as connection:
+        if notices.is_announced(connection, about):
+            return
+    text = f"schedule {schedule.name} cannot fire: {error}"
+    with context.store.write() as connection:
+        is_news = notices.announce(connection, "stuck", about, {"schedule": schedule.name, "sentence": text}, at)
+    if is_news:
+        log.error("%s", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of an instant, or of several that it stands for."""
+
+    instant: datetime
+    state: FiringState
+    stands_for: int = 1
+    reason: str | None = None
+
+
+def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
+    """Turn the instants that are due into firings; nothing happens where another scheduler was faster."""
+    due = find_due(schedule, at)
+    due_at = due_time(schedule.name, due.upcoming, schedule.jitter_s)
+    with context.store.write() as connection:
+        if not schedules.take(connection, schedule, last_at=due.newest[-1], next_at=due.upcoming, due_at=due_at):
+            return
+        is_busy = firings.find_open(connection, schedule.seq) is not None
+        for answer in decide(schedule, due, at, is_busy=is_busy):
+            _add(connection, schedule, answer, at)
+
+
+def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetime) -> None:
+    ended_at = None if answer.state == "queued" else at
+    values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason, "ended_at": ended_at}
+    firing_id = firings.add_firing(connection, schedule.seq, answer.instant, **values)
+    if firing_id is not None and answer.reason:
+        notices.announce_firing(connection, schedule.name, firing_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Instants that are due: the oldest, the newest `MOST_AT_ONCE` in order, how many, and the one behind them."""
+
+    oldest: datetime
+    newest: list[datetime]
+    count: int
+    upcoming: datetime
+
+
+def find_due(schedule: Schedule, at: datetime) -> Due:
+    """The instants of a schedule that are due at a moment: its next one, which has to be, and what followed."""
+    cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
+    surely = max(first, at - timedelta(seconds=schedule.jitter_s))
+    behind, count = find_latest(cron, tz, first, surely, MOST_AT_ONCE)
+    newest = deque([first, *behind], maxlen=MOST_AT_ONCE)
+    for number, instant in enumerate(instants(cron, tz, surely), count + 1):
+        if due_time(schedule.name, instant, schedule.jitter_s) > at:
+            return Due(first, list(newest), number, instant)
+        newest.append(instant)
+    raise AssertionError("a cron text comes for ever")
+
+
+def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
+    """What becomes of the instants that are due, by the schedule's policies. Pure.
+
+    Args:
+        schedule: whose policies.
+        due: at least one instant.
+        at: the moment.
+        is_busy: whether an earlier firing still waits or runs.
+    """
+    wanted, count = due.newest, due.count
+    if schedule.missed == "skip":
+        wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
+        late = f"passed more than {schedule.grace_s} s before anything looked"
+        given_up = (one for one in due.newest if one not in wanted)
+        first = due.oldest if due.oldest not in wanted else next(given_up, due.oldest)  # jitter changes their order
+        yield from _missed(first, count - len(wanted), late)
+        count = len(wanted)
+    if not wanted:
+        return
+    if is_busy and schedule.overlap == "skip":
+        yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
+    elif schedule.missed == "all":
+        yield from _missed(due.oldest, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
+        yield from (Answer(instant, "queued") for instant in wanted)
+    else:
+        text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None
+        yield Answer(wanted[-1], "queued", count, text)
+
+
+def _grace(schedule: Schedule) -> timedelta:
+    return timedelta(seconds=schedule.grace_s)
+
+
+def _missed(first: datetime, count: int, text: str) -> Iterator[Answer]:
+    """One row for all that are given up, at the first of them."""
+    if count:
+        yield Answer(first, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
+
+
+def _set_back(context: Context, schedule: Schedule, at: datetime) -> None:
+    """Let a schedule go on from now. What fired at an instant does not fire there again: its row is there."""
+    upcoming = next_instant(schedule.cron, schedule.tz, at)
+    due_at = due_time(schedule.name, upcoming, schedule.jitter_s)
+    with context.store.write() as connection:
+        schedules.take(connection, schedule, last_at=at, next_at=upcoming, due_at=due_at)

@@ -1,0 +1,78 @@
+"""The history of a schedule as a picture: what each firing gave, reference windows, alarms and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ablate.errors import TableError
+from ablate.study.document import Study
+from ablate.tables.history import Heading, History, HistoryAlarm, build_history
+from ablate.trials.registry import get_task
+from service.context import Context
+from service.documents.firings import AlarmView
+from service.errors import NotFoundError
+from service.store.schedules import alarms, firings, schedules
+from service.store.schedules.firings import Firing
+from service.store.schedules.schedules import Schedule
+
+
+def draw_history(context: Context, name: str, row: str | None, format: str) -> bytes:
+    """The picture of a schedule's history, of all rows or of one.
+
+    Raises:
+        NotFoundError: there is no schedule of that name, or no such row in its history.
+    """
+    from ablate.tables.plots.plot import plot_history
+
+    try:
+        return plot_history(get_history(context, name), row, format)
+    except TableError as error:
+        raise NotFoundError(str(error)) from error
+
+
+def get_history(context: Context, name: str) -> History:
+    """The rows of a schedule at each firing that gave numbers.
+
+    Raises:
+        NotFoundError: there is no schedule of that name.
+    """
+    with context.store.read() as connection:
+        schedule = schedules.get_schedule(connection, name)
+        done = firings.list_done(connection, schedule.seq, schedule.created_at)
+        raised = alarms.list_alarms(connection, [schedule.seq], is_open=None)
+    return build_history(
+        _heading(schedule, done),
+        [(one.instant, _values_of(one)) for one in done],
+        alarms=[_shown(alarm) for alarm in raised],
+        restarts=_restarts(schedule, raised) if schedule.mode == "fresh" else (),
+        reference=schedule.reference_firings,
+    )
+
+
+def _heading(schedule: Schedule, done: Sequence[Firing]) -> Heading:
+    study = Study.parse(schedule.study)
+    task = get_task(str(study.base.get("task", "classify"))).task
+    metric = (done[-1].metric if done else None) or study.metric or next(iter(task.metrics))
+    return Heading(schedule.name, metric, task.metrics[metric])
+
+
+def _values_of(firing: Firing) -> dict[str, dict[int, float]]:
+    return {row["row"]: {int(seed): value for seed, value in row["values"].items()} for row in firing.rows}
+
+
+def _shown(alarm: AlarmView) -> HistoryAlarm:
+    return HistoryAlarm(
+        row=alarm.row,
+        at=alarm.instant,
+        changed_at=alarm.changed_instant,
+        direction=alarm.direction,
+        size=alarm.size,
+        acknowledged=alarm.ack_reason,
+    )
+
+
+def _restarts(schedule: Schedule, raised: Sequence[AlarmView]) -> list[datetime]:
+    """When a reference window began: with the schedule, and behind each change that was acknowledged."""
+    acknowledged = {alarm.acknowledged_at for alarm in raised if alarm.acknowledged_at}
+    return sorted({schedule.created_at, schedule.watched_from} | acknowledged)

@@ -1,0 +1,213 @@
+"""A firing becomes a study: what it trains, planned and queued in the transaction that moves the firing on.
+
+A firing is never answered from the store. `verify` repeats stored (row, seed) pairs with the same random streams, under
+a number that no repetition has had; `fresh` takes the next seeds of which no trial is known. Where `verify` has nothing
+to compare with, its firing trains that: the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ablate.errors import StudyError
+from ablate.study.document import Study
+from ablate.trials.trial import Repetition, TrialRecord
+from service.context import Context, refuse_without_space
+from service.documents.firings import Kind
+from service.documents.studies import Submission
+from service.errors import UnavailableError
+from service.store.cells import find_results
+from service.store.schedules import firings, notices
+from service.store.schedules import schedules as stored_schedules
+from service.store.schedules.firings import Firing
+from service.store.schedules.schedules import Schedule
+from service.store.studies import CellKey
+from service.studies.prepare import Prepared, prepare, resolve_document
+from service.studies.submit import add_prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What `verify` compares with.
+
+    Attributes:
+        repeat: number of the repetition that its trials are.
+        instant: of the firing that trained it, ISO 8601; None: what is stored served.
+        cells: its trials.
+    """
+
+    repeat: int
+    instant: str | None
+    cells: tuple[CellKey, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        cells = [[cell.row, cell.seed, cell.key] for cell in self.cells]
+        return {"repeat": self.repeat, "instant": self.instant, "cells": cells}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Reference:
+        """From what is stored."""
+        return cls(value["repeat"], value["instant"], tuple(CellKey(*cell) for cell in value["cells"]))
+
+    def find_records(self, context: Context) -> dict[str, TrialRecord]:
+        """Those of its trials that have a result, by key."""
+        with context.store.read() as connection:
+            return find_results(connection, [cell.key for cell in self.cells])
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a firing trains.
+
+    Attributes:
+        is_new: whether it must not be answered from the store.
+        reference: of verify, what it is compared with or trains itself.
+        next_seed: of its schedule, once it is launched.
+    """
+
+    kind: Kind
+    prepared: Prepared
+    is_new: bool
+    reference: Reference | None
+    next_seed: int
+
+
+class _NotNowError(Exception):
+    """The firing's study cannot be submitted, and why."""
+
+
+class _ChangedError(Exception):
+    """The schedule was changed while its study was planned; nothing was stored."""
+
+
+class _KnownError(Exception):
+    """Part of what was to be new is known or under way; nothing was stored."""
+
+
+class _TakenError(Exception):
+    """Another scheduler launched the firing; nothing was stored."""
+
+
+def launch(context: Context, firing: Firing, at: datetime) -> bool:
+    """Submit the study of a firing that waits. Returns whether it did; another scheduler may have been faster.
+
+    A study that cannot be submitted now makes the firing `refused`, with the reason.
+    """
+    next_seed, study_id = 0, None
+    while study_id is None:
+        with context.store.read() as connection:
+            schedule = stored_schedules.find_by_seq(connection, firing.schedule_seq)
+        if schedule is None:  # removed meanwhile
+            return False
+        schedule = replace(schedule, next_seed=max(schedule.next_seed, next_seed))
+        try:
+            chosen = choose(context, schedule, firing)
+            study_id = _store(context, schedule, firing, chosen, at)
+        except _NotNowError as error:
+            return _refuse(context, schedule, firing, str(error), at)
+        except _TakenError:
+            return False
+        except _KnownError:
+            next_seed = chosen.next_seed
+        except _ChangedError:
+            continue
+    context.wake(study_id)
+    return True
+
+
+def choose(context: Context, schedule: Schedule, firing: Firing) -> Launch:
+    """What a firing is to train now.
+
+    Raises:
+        _NotNowError: its study cannot be run here.
+    """
+    try:
+        refuse_without_space(context)
+    except UnavailableError as error:
+        raise _NotNowError(str(error)) from error
+    try:
+        return (_choose_seeds if schedule.mode == "fresh" else _choose_repeat)(context, schedule, firing)
+    except StudyError as error:
+        raise _NotNowError(f"its study cannot be submitted: {error}") from error
+
+
+def _choose_seeds(context: Context, schedule: Schedule, firing: Firing) -> Launch:
+    document = document_of(schedule)
+    count = schedule.seeds or len(Study.parse(document).seed_list)
+    behind = schedule.next_seed + count
+    document["seeds"] = list(range(schedule.next_seed, behind))
+    return Launch("fresh", prepare(context, document, scale=schedule.scale), True, None, behind)
+
+
+def _choose_repeat(context: Context, schedule: Schedule, firing: Firing) -> Launch:
+    def prepared(repeat: int) -> Prepared:
+        repetition = Repetition(repeat=repeat, canary_only=True)
+        return prepare(context, document_of(schedule), scale=schedule.scale, repetition=repetition)
+
+    with context.store.read() as connection:
+        number = firings.highest_repeat(connection) + 1
+    if schedule.reference is not None:
+        reference = Reference.from_json(schedule.reference)
+    else:
+        repeat = number if schedule.renews else 0
+        reference = Reference(repeat, None, tuple(prepared(repeat).cells))
+    if len(reference.find_records(context)) == len({cell.key for cell in reference.cells}):
+        return Launch("verify", prepared(number), True, reference, schedule.next_seed)
+    again = prepared(reference.repeat)
+    trained = Reference(reference.repeat, firing.instant.isoformat(), tuple(again.cells))
+    return Launch("reference", again, reference.repeat == number, trained, schedule.next_seed)
+
+
+def document_of(schedule: Schedule) -> dict[str, Any]:
+    """The study document of a schedule with its options written into it."""
+    return document_of_fields(schedule.study, schedule.seeds, schedule.priority)
+
+
+def document_of_fields(study: dict[str, Any], seeds: int | None, priority: int | None) -> dict[str, Any]:
+    """The same before there is a schedule."""
+    return resolve_document(Submission(study=study, seeds=seeds, priority=priority))
+
+
+def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch, at: datetime) -> str:
+    """Queue the study and move the firing on, or neither. Returns the study's id.
+
+    Raises:
+        _TakenError: the firing does not wait any more.
+        _ChangedError, _KnownError: see there.
+    """
+    plan = chosen.prepared.plan
+    with context.store.write() as connection:
+        present = stored_schedules.find_by_seq(connection, schedule.seq, locked=True)
+        if present is None or _deciding(present) != _deciding(schedule):
+            raise _ChangedError
+        seq, study_id = add_prepared(connection, chosen.prepared, schedule=schedule.name)
+        if chosen.is_new and firings.count_shared(connection, seq):
+            raise _KnownError
+        values: dict[str, Any] = {
+            "kind": chosen.kind, "study_seq": seq, "repeat": plan.repetition.repeat, "seeds": list(plan.seeds),
+            "metric": plan.metric, "fired_at": at,
+        }  # fmt: skip
+        changes: dict[str, Any] = {"next_seed": chosen.next_seed}
+        if chosen.reference is not None:
+            values["reference"] = changes["reference"] = chosen.reference.to_json()
+            changes["renews"] = False
+        if not firings.move_firing(connection, firing.id, ("queued",), "running", **values):
+            raise _TakenError
+        stored_schedules.change_schedule(connection, schedule.seq, changes)
+    return study_id
+
+
+def _deciding(schedule: Schedule) -> tuple[Any, ...]:
+    """What a firing's study follows from."""
+    names = ("mode", "study", "scale", "seeds", "priority", "reference", "renews")
+    return tuple(getattr(schedule, name) for name in names)
+
+
+def _refuse(context: Context, schedule: Schedule, firing: Firing, reason: str, at: datetime) -> bool:
+    with context.store.write() as connection:
+        if firings.move_firing(connection, firing.id, ("queued",), "refused", reason=reason, ended_at=at):
+            notices.announce_firing(connection, schedule.name, firing.id, at)
+    return False

@@ -1,0 +1,197 @@
+"""A firing whose study has ended gets its numbers: what each row gave, how repeats compare, and whether that is drift.
+
+Statistics decide (`ablate.statistics.drift.watch`, `ablate.trials.repeats`); this module brings them their history and
+writes down what they say. Holes are no drift: a firing that has them says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ablate.errors import quote
+from ablate.tables.table import Table
+from ablate.trials.comparison import DIFFERENT, EQUAL
+from ablate.trials.repeats import compare_repeat, is_same_machine
+from ablate.trials.trial import TrialRecord
+from service.context import Context
+from service.documents.firings import DriftView, FiringRow, FiringState, RepeatView
+from service.documents.studies import StudyState
+from service.schedules import alarms
+from service.schedules.launch import Reference
+from service.store import cells, studies
+from service.store.schedules import firings, notices, schedules
+from service.store.schedules.firings import SETTLED, Firing
+from service.store.studies import CellKey, Stored
+
+STATE_OF: Mapping[StudyState, FiringState] = {"succeeded": "done", "failed": "holes", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the database has on a firing that is to be settled.
+
+    Attributes:
+        table: of its study; None where this version of ablate cannot build it.
+        cells: of its study; `records` of their trials by key.
+        reference_records: of what verify compares with, by key.
+    """
+
+    study: Stored
+    table: Table | None
+    cells: Sequence[CellKey]
+    records: Mapping[str, TrialRecord]
+    reference_records: Mapping[str, TrialRecord]
+
+
+def settle(context: Context, firing: Firing, at: datetime) -> None:
+    """Write down what a firing found, once for each end of its study."""
+    held = _read(context, firing)
+    if held.study.state not in STATE_OF:  # queued again meanwhile: its next end settles the firing
+        return
+    with context.store.read() as connection:
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq)
+    if schedule is None:  # removed meanwhile
+        return
+    rows, repeats = _rows_of(held), _compare(firing, held, schedule.tolerance)
+    state = STATE_OF[held.study.state]
+    values = {
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "comparisons": [repeat.model_dump(mode="json") for repeat in repeats],
+        "provenance": _provenance_of(held.records.values()),
+        "reason": held.study.reason, "ended_at": held.study.ended_at,
+    }  # fmt: skip
+    with context.store.write() as connection:
+        schedule = schedules.find_by_seq(connection, firing.schedule_seq, locked=True)
+        if schedule is None or firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
+            return  # it was removed, or another scheduler was faster
+        if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
+            return
+        case = alarms.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
+        drift = _judge(case, repeats, held)
+        firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
+        if state != "done":
+            notices.announce_firing(connection, schedule.name, firing.id, at)
+
+
+def _read(context: Context, firing: Firing) -> Held:
+    reference = Reference.from_json(firing.reference) if firing.reference and firing.kind == "verify" else None
+    assert firing.study_seq is not None, "only firings with a study are settled"
+    with context.store.read() as connection:
+        return Held(
+            study=studies.get_by_seq(connection, firing.study_seq),
+            table=studies.find_table(connection, firing.study_seq),
+            cells=studies.list_cell_keys(connection, firing.study_seq),
+            records=cells.list_records(connection, firing.study_seq),
+            reference_records=cells.find_results(connection, [cell.key for cell in reference.cells])
+            if reference
+            else {},
+        )
+
+
+def _rows_of(held: Held) -> list[FiringRow]:
+    if held.table is None:
+        return []
+    metric = held.table.metric
+    return [
+        FiringRow(
+            row=row.label,
+            n=len(row.cells[metric].values),
+            lost=row.n_planned - len(row.cells[metric].values),
+            mean=row.cells[metric].mean,
+            sd=row.cells[metric].sd,
+            values={str(seed): value for seed, value in row.cells[metric].values.items()},
+        )
+        for row in held.table.rows
+    ]
+
+
+def _compare(firing: Firing, held: Held, tolerance: float) -> list[RepeatView]:
+    """Each repeated trial that has a result, held against the one it repeats."""
+    if firing.reference is None or firing.kind != "verify":
+        return []
+    now = {(cell.row, cell.seed): held.records.get(cell.key) for cell in held.cells}
+    views = []
+    for cell in Reference.from_json(firing.reference).cells:
+        stored, again = held.reference_records.get(cell.key), now.get((cell.row, cell.seed))
+        if stored is not None and again is not None and again.is_result:
+            views.append(_compare_pair(firing, cell, (stored, again), tolerance))
+    return views
+
+
+def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialRecord], tolerance: float) -> RepeatView:
+    stored, again = pair
+    same = is_same_machine(stored.provenance, again.provenance)
+    found = compare_repeat(stored, again, is_same_machine=same, tolerance=tolerance)
+    metric = firing.metric or ""
+    return RepeatView(
+        row=cell.row,
+        seed=cell.seed,
+        verdict=found.verdict,
+        then=stored.outcome.metrics.get(metric),
+        now=again.outcome.metrics.get(metric),
+        first_difference_step=found.first_difference_step,
+        sentence=found.sentence,
+        key=again.trial.key,
+        reference_key=stored.trial.key,
+    )
+
+
+def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
+    """What the trials of a firing say of where they ran, and their data set: a value, or a list where they disagree."""
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in (record.provenance | {"data": record.trial.recipe.get("dataset")}).items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return {name: values[0] if len(values) == 1 else sorted(map(str, values)) for name, values in found.items()}
+
+
+def _judge(case: alarms.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+    firing = case.firing
+    if firing.kind == "fresh":
+        return alarms.judge_fresh(case)
+    if firing.kind == "reference":
+        return DriftView(state="reference", sentence=_of_reference(firing, held))
+    changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
+    if changed and firing.fired_at is not None and firing.fired_at < case.schedule.watched_from:
+        rows = ", ".join(map(quote, changed))
+        return DriftView(state="unknown", sentence=f"other numbers in {rows}; it began before the reference window")
+    if changed:
+        before = _provenance_of(held.reference_records.values())
+        return alarms.raise_repeats(case, list(changed.values()), before)
+    return _steady(case, repeats, held)
+
+
+def _of_reference(firing: Firing, held: Held) -> str:
+    results = sum(record.is_result for record in held.records.values())
+    text = (
+        f"trained the reference: {results} of {len({cell.key for cell in held.cells})} trials that later firings repeat"
+    )
+    return text if firing.state == "done" else f"{text}; the next firing trains what is missing"
+
+
+def _steady(case: alarms.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+    """What a firing says where no repeated trial differs: that the numbers hold, as far as there are two of each."""
+    wanted = Reference.from_json(case.firing.reference).cells if case.firing.reference else ()
+    gone = sum(cell.key not in held.reference_records for cell in wanted)
+    lost = len(wanted) - gone - len(repeats)
+    parts = [_count_equal(repeats, case.schedule.tolerance) if repeats else "nothing could be compared"]
+    if gone:
+        parts.append(f"{gone} of {len(wanted)} stored results are gone, and the next firing trains them again")
+    if lost:
+        parts.append(f"{lost} of {len(wanted)} trials gave no result this time, which is no drift")
+    is_whole = case.firing.state == "done" and not gone and not lost
+    return DriftView(state="steady" if is_whole else "unknown", sentence="; ".join(parts))
+
+
+def _count_equal(repeats: Sequence[RepeatView], tolerance: float) -> str:
+    equal = sum(repeat.verdict == EQUAL for repeat in repeats)
+    text = f"{equal} of {len(repeats)} repeated trials are equal to the last bit"
+    if equal == len(repeats):
+        return text
+    why = "since not all of the processor, threads, device, driver and packages are those of the reference"
+    return f"{text}, {len(repeats) - equal} within the tolerance of {tolerance:g}, {why}"

@@ -1,0 +1,89 @@
+"""What happened since a moment, and what comes: one answer for the screen of whoever comes in the morning."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from service.context import FREE_BYTES, Context
+from service.documents.firings import AlarmView, NextFiring, ScheduledFiring, Today
+from service.documents.studies import Finding, StudyView
+from service.schedules.view import is_stuck, next_text, view_firing
+from service.store import studies
+from service.store.board import find_machines
+from service.store.overview import read_overviews
+from service.store.schedules import alarms, firings, schedules
+from service.store.schedules.schedules import Schedule
+from service.store.session import Connection
+from service.studies.view import view_study
+
+USUAL = timedelta(days=1)
+MOST = 200
+
+
+def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
+    """What happened since a moment, a day ago unless told."""
+    start = since or at - USUAL
+    with context.store.read() as connection:
+        finished = _view_ended(connection, start)
+        troubled = firings.list_troubled(connection, start)
+        open_, upcoming = alarms.list_open(connection), schedules.list_schedules(connection)
+    missed = [ScheduledFiring(schedule=name, firing=view_firing(one)) for name, one in troubled]
+    holes = [study for study in finished if study.state == "failed"]
+    free = shutil.disk_usage(context.settings.home).free
+    attention = [*_of_alarms(open_), *_of_holes(holes), *_of_missed(missed), *_of_stuck(upcoming, at), *_of_disk(free)]
+    return Today(
+        since=start,
+        until=at,
+        needs_person=bool(attention),
+        attention=attention,
+        finished=finished,
+        holes=holes,
+        missed=missed,
+        alarms=open_,
+        next=[
+            NextFiring(schedule=one.name, next_at=one.next_at, next_text=next_text(one, at))
+            for one in sorted(upcoming, key=lambda one: one.due_at)
+            if not one.paused and not is_stuck(one)
+        ],
+        free_mib=free >> 20,
+    )
+
+
+def _view_ended(connection: Connection, since: datetime) -> list[StudyView]:
+    ended = studies.list_ended(connection, since, MOST)
+    overviews, machines = read_overviews(connection, ended), find_machines(connection)
+    return [view_study(stored, overviews[stored.seq], machines) for stored in ended]
+
+
+def _of_alarms(open_: Sequence[AlarmView]) -> Iterator[Finding]:
+    for alarm in open_:
+        again = f"acknowledge it with: ablate schedule ack {alarm.schedule} --reason ..."
+        yield Finding(pointer=f"/schedules/{alarm.schedule}", code="drift", message=f"{alarm.sentence}; {again}")
+
+
+def _of_holes(holes: Sequence[StudyView]) -> Iterator[Finding]:
+    for study in holes:
+        text = f"study {study.name} ({study.id}): {study.reason}"
+        yield Finding(pointer=f"/studies/{study.id}", code="holes", message=text)
+
+
+def _of_missed(missed: Sequence[ScheduledFiring]) -> Iterator[Finding]:
+    for one in missed:
+        firing = one.firing
+        if firing.state in ("missed", "refused"):
+            text = f"schedule {one.schedule}, {firing.instant:%Y-%m-%d %H:%M} UTC {firing.state}: {firing.reason}"
+            yield Finding(pointer=f"/schedules/{one.schedule}", code=firing.state, message=text)
+
+
+def _of_stuck(found: Sequence[Schedule], at: datetime) -> Iterator[Finding]:
+    for schedule in filter(is_stuck, found):
+        text = f"schedule {schedule.name}: {next_text(schedule, at)}"
+        yield Finding(pointer=f"/schedules/{schedule.name}", code="stuck", message=text)
+
+
+def _of_disk(free: int) -> Iterator[Finding]:
+    if free < FREE_BYTES:
+        text = f"only {free >> 20} MiB are free on the service's disk, so nothing new is started"
+        yield Finding(pointer="", code="disk", message=text)

@@ -1,0 +1,71 @@
+"""Schedules and firings as REST shows them, from their rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ablate.tables.words import duration_text
+from service.documents.firings import AlarmView, FiringView
+from service.documents.schedules import ScheduleLinks, ScheduleView
+from service.schedules.instants import find_trouble, in_words, local_text
+from service.schedules.launch import Reference
+from service.store.schedules.firings import Firing
+from service.store.schedules.schedules import Schedule
+
+SAME = (
+    "name", "cron", "tz", "mode", "study", "scale", "seeds", "priority", "missed", "grace_s", "overlap", "jitter_s",
+    "tolerance", "reference_firings", "false_alarm_every", "created_at", "changed_at",
+)  # fmt: skip
+TROUBLE = ("holes", "cancelled", "refused", "missed")
+
+
+def view_firing(firing: Firing) -> FiringView:
+    """A firing's view."""
+    hidden = ("schedule_seq", "study_seq", "reference", "provenance")
+    values = {name: getattr(firing, name) for name in Firing.__dataclass_fields__ if name not in hidden}
+    return FiringView.model_validate(values)
+
+
+def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[AlarmView], at: datetime) -> ScheduleView:
+    """A schedule's view.
+
+    Args:
+        schedule: its row.
+        last: its newest firing that was not skipped.
+        alarms: its open ones.
+        at: now.
+    """
+    base = f"/api/v1/schedules/{schedule.name}"
+    links = {"self": base, "history": f"{base}/history", "studies": f"/api/v1/studies?schedule={schedule.name}"}
+    reference = Reference.from_json(schedule.reference) if schedule.reference else None
+    return ScheduleView(
+        **{name: getattr(schedule, name) for name in SAME},
+        cron_text=in_words(schedule.cron),
+        study_name=schedule.study["name"],
+        state="paused" if schedule.paused else "active",
+        next_at=None if schedule.paused or is_stuck(schedule) else schedule.next_at,
+        next_text=next_text(schedule, at),
+        last=view_firing(last) if last else None,
+        alarms=list(alarms),
+        reference_at=datetime.fromisoformat(reference.instant) if reference and reference.instant else None,
+        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE) or is_stuck(schedule),
+        links=ScheduleLinks(**links),
+    )
+
+
+def is_stuck(schedule: Schedule) -> bool:
+    """Whether it is to fire and cannot, since this machine does not know its zone."""
+    return not schedule.paused and find_trouble(schedule.tz) is not None
+
+
+def next_text(schedule: Schedule, at: datetime) -> str:
+    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`; or why it does not."""
+    if schedule.paused:
+        return "paused: it does not fire until it is resumed"
+    if trouble := find_trouble(schedule.tz):
+        return f"it cannot fire: {trouble}"
+    wait_s = (schedule.due_at - at).total_seconds()
+    until = f"in {duration_text(wait_s)}" if wait_s > 0 else "due now"
+    jitter = f", up to {schedule.jitter_s} s late" if schedule.jitter_s else ""
+    return f"{local_text(schedule.next_at, schedule.tz)} ({until}{jitter})"

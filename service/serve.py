@@ -1,0 +1,248 @@
+"""`ablate serve`: one process with everything, or a part of it. Started in order, stopped in the reverse one.
+
+The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler, the mirror and the notifier have a thread each.
+Ray, MLflow, MLflow's UI and the probe live in processes below this one, so that none of them can end it. Whatever way
+it ends, what runs is queued again with its checkpoints, and no process is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import uvicorn
+
+from ablate.errors import AblateError
+from service.address import told
+from service.app import create_app
+from service.context import Context, open_context
+from service.dispatch.base import Dispatcher
+from service.dispatch.leftovers import sweep
+from service.running.scheduler import Scheduler
+from service.schedules.notify import Notifying
+from service.settings import Role, Settings
+from service.store.lock import held
+from service.tracking.mlflow_file import embedded_store
+from service.tracking.outbox import Mirroring
+from service.tracking.ui import choose_server
+from service.tracking.worker import Where
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 5
+BACKLOG = 512
+LOOK_S = 0.1
+"""How often the main thread looks whether it is to end."""
+
+
+class ServeError(AblateError):
+    """The service cannot start as asked."""
+
+
+def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: see there.
+        host, port: where to listen; port 0 takes a free one.
+        role: `all`, or `api` or `scheduler` alone.
+        announce: told the address once it answers.
+
+    Returns:
+        The exit status: 0; 70 where a part of it broke.
+
+    Raises:
+        ServeError: host, port or role cannot be had.
+        UnavailableError: the database cannot be used, or another process holds it.
+    """
+    _refuse_unguarded(host)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if role == "scheduler" and settings.is_embedded:
+        raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
+    settings = settings.model_copy(update={"allowed_hosts": [*settings.allowed_hosts, host]})
+    with ExitStack() as stack:
+        if settings.is_embedded or role != "api":
+            stack.enter_context(held(settings.database))
+            sweep(settings.home)
+        context = open_context(settings)
+        stack.callback(context.close)
+        listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
+        parts = _Parts(context)
+        stack.enter_context(parts.stopped_at_the_end())
+        if role != "api":
+            parts.start_scheduler()
+            parts.start_mirror()
+            parts.start_notifier()
+        elif settings.is_embedded:  # nobody else can be at this database; of another one its beat tells
+            context.parts["scheduler"] = "none"
+        if listener is None:
+            asyncio.run(parts.until_ended())
+        else:
+            context.costs.start()
+            url = _url_of(listener)
+            stack.enter_context(told(settings.home, url))
+            announce(url)
+            asyncio.run(_serve_web(parts, listener))
+    return 70 if parts.broken else 0
+
+
+def _refuse_unguarded(host: str) -> None:
+    """Without API keys, which are not built yet, only this machine may call."""
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise ServeError(f"the service listens on loopback only, as long as there are no API keys; {host} is none")
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+        listener.listen(BACKLOG)
+        yield listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Parts:
+    """What runs beside the web side, and the signals that end all of it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.broken = False
+        self.ended = threading.Event()
+        self.ui = choose_server(context.settings.home, context.settings.tracking_uri)
+        self._threads: list[tuple[threading.Thread, threading.Event]] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.ended.set())
+
+    def start_scheduler(self) -> None:
+        """The scheduler's thread, which starts its dispatcher."""
+        self.context.parts["scheduler"] = "starting"
+        self._start("scheduler", Scheduler(self.context, self._build_dispatcher, self._scheduler_is_ready).run)
+
+    def _scheduler_is_ready(self) -> None:
+        self.context.parts["scheduler"] = "running"
+
+    def _build_dispatcher(self) -> Dispatcher:
+        settings = self.context.settings
+        if settings.dispatcher == "inline":
+            from service.dispatch.inline import InlineDispatcher
+
+            return InlineDispatcher(settings.workers)
+        from service.dispatch.apart import Apart
+        from service.dispatch.ray import RayDispatcher
+
+        build = partial(RayDispatcher, settings.home, settings.ray_address, settings.workers)
+        return Apart(RayDispatcher.kind, build, settings.home)
+
+    def start_mirror(self) -> None:
+        """The mirror's thread, and MLflow's UI where MLflow is embedded."""
+        settings = self.context.settings
+        if settings.tracking_uri == "off":
+            self.context.parts["mlflow"] = "off"
+            return
+        given = settings.tracking_uri
+        where = Where(*embedded_store(settings.home)) if given is None else Where(given, None)
+        self.ui.start()
+        self.context.parts["mlflow"] = "starting"
+        self._start("mirror", Mirroring(self.context, where).run)
+
+    def start_notifier(self) -> None:
+        """The thread that tells operators what happened."""
+        self._start("notifier", Notifying(self.context).run)
+
+    def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        stop = threading.Event()
+
+        def guarded() -> None:
+            try:
+                run(stop)
+            except Exception:  # a part that ends by itself ends the service: half of it would look alive
+                log.exception("the %s broke", name)
+                self.broken = True
+                self.context.parts[name] = "broken"
+                self.ended.set()
+
+        thread = threading.Thread(target=guarded, name=name)
+        thread.start()
+        self._threads.append((thread, stop))
+
+    async def until_ended(self) -> None:
+        """Until SIGTERM or SIGINT, or until a part broke. It runs in the main thread, where signals are handled."""
+        while not self.ended.is_set():
+            await asyncio.sleep(LOOK_S)
+
+    @contextmanager
+    def stopped_at_the_end(self) -> Iterator[None]:
+        """Stop the scheduler first, so that the mirror shows how everything ended."""
+        try:
+            yield
+        finally:
+            for thread, stop in self._threads:
+                stop.set()
+                self.context.changed.set()
+                thread.join()
+            self.ui.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the process before the other parts have."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
+    """Answer requests until the service is to end."""
+    settings = parts.context.settings
+    app = create_app(parts.context, mlflow=parts.ui, is_stopping=parts.ended.is_set)
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=1100,
+    )
+    server = _Server(config)
+    log.info("listening; state in %s", settings.home)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await parts.until_ended()
+    server.should_exit = True
+    await serving
+
+
+def set_up_logging() -> None:
+    """Lines on stderr, with time and level."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    quieten_libraries()
+
+
+def quieten_libraries() -> None:
+    """Nothing below a warning from libraries; httpx2 would log whole addresses, and that of notices is secret."""
+    for name in ("alembic", "httpx", "httpx2", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)

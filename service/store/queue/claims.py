@@ -1,0 +1,254 @@
+"""The queue: every arrow of `service.store.queue.states` as one guarded UPDATE.
+
+A statement names the state that it leaves and, where an attempt ends, the fence of the claim; the number of rows that
+it changed says whether it happened. Callers hold one write transaction around what belongs together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Integer, bindparam, func, select, update
+
+from ablate.study.document import Resources
+from ablate.trials.trial import EpochMetrics, Trial
+from service.documents.studies import LIVE
+from service.store.queue import needs
+from service.store.queue.outbox import announce, find_live
+from service.store.queue.states import Ack, Finish, Requeue, Spent
+from service.store.rows import attempts, memberships, studies, trials
+from service.store.sql import chunks, trial_of
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed trial: what to run, under which fence, and what earlier attempts have spent."""
+
+    trial: Trial
+    fence: int
+    resources: Resources
+    spent: Spent
+
+
+@dataclass(slots=True)
+class Sign:
+    """What was last heard of a running trial, to be written with others in one go.
+
+    Attributes:
+        step, steps: optimiser steps done and in all.
+        live: metrics for eyes.
+        curve: every point so far.
+    """
+
+    key: str
+    fence: int
+    step: int
+    steps: int
+    live: dict[str, float]
+    curve: list[EpochMetrics] = field(default_factory=list)
+
+
+_IN_LINE = trials.c.state == "queued", trials.c.priority.is_not(None), trials.c.open_needs == 0
+_ORDER = trials.c.priority.desc(), trials.c.seq
+"""The queue's index and its order."""
+
+# What every tick executes is built once: building a statement costs more than SQLite takes to carry it out.
+_PEEK = select(trials.c.cpus, trials.c.gpus).where(*_IN_LINE).order_by(*_ORDER).limit(1)
+_CHOSEN = (
+    select(trials.c.seq)
+    .where(*_IN_LINE, trials.c.cpus == bindparam("of_cpus"), trials.c.gpus == bindparam("of_gpus"))
+    .order_by(*_ORDER)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("chosen")  # named, so that PostgreSQL evaluates it once: a subquery with a lock may be run for each row
+)
+_CLAIM = (
+    update(trials)
+    .where(trials.c.seq.in_(select(_CHOSEN.c.seq)), trials.c.state == "queued")
+    .values(state="running", fence=trials.c.fence + 1, started_at=bindparam("at"), step=None, steps=None, live=None)
+    .returning(trials)
+)
+
+
+def peek(connection: Connection) -> Resources | None:
+    """The demand of the next trial in the queue."""
+    row = connection.execute(_PEEK).first()
+    return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
+
+
+def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claim]:
+    """Claim the next trials of this demand, in the order of the queue; each is an attempt from now on."""
+    values = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": limit, "at": at}
+    rows = sorted(connection.execute(_CLAIM, values), key=lambda row: (-row.priority, row.seq))
+    if rows:
+        keys = [row.key for row in rows]
+        connection.execute(
+            attempts.insert(),
+            [{"trial_key": row.key, "number": row.fence, "state": "running", "claimed_at": at} for row in rows],
+        )
+        _start_studies(connection, keys, at)
+        announce(connection, keys)
+    return _claims_of(connection, rows)
+
+
+def _claims_of(connection: Connection, rows: Sequence[Any]) -> list[Claim]:
+    needed = needs.find_needs(connection, [row.key for row in rows])
+    return [_claim_of(row, needed.get(row.key, {})) for row in rows]
+
+
+def _claim_of(row: Any, needed: Mapping[str, str]) -> Claim:
+    trial = trial_of(row, needed)
+    resources = Resources(cpus=row.cpus, gpus=row.gpus)
+    return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
+
+
+_WANTING = (
+    select(memberships.c.study_seq)
+    .where(memberships.c.trial_key.in_(bindparam("keys", expanding=True)), memberships.c.settled.is_(None))
+    .distinct()
+)
+_START = (
+    update(studies)
+    .where(studies.c.seq.in_(bindparam("seqs", expanding=True)), studies.c.state == "queued")
+    .values(state="running", started_at=func.coalesce(studies.c.started_at, bindparam("at")))
+)
+
+
+def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
+    """Live studies with a cell that one of these trials fills."""
+    found: set[int] = set()
+    for part in chunks(keys):
+        found |= set(connection.execute(_WANTING, {"keys": part}).scalars())
+    return sorted(find_live(connection, found, LIVE))
+
+
+def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+    for part in chunks(list_wanting(connection, keys)):
+        connection.execute(_START, {"seqs": part, "at": at})
+
+
+_CURRENT = trials.c.key == bindparam("of"), trials.c.fence == bindparam("claim"), trials.c.state == "running"
+"""The claim that speaks is the present one; a late word of an older one finds no row."""
+
+
+def _setting(*names: str) -> dict[str, Any]:
+    """These columns of a trial, each to a value given as `new_NAME`."""
+    return {name: bindparam(f"new_{name}", type_=trials.c[name].type) for name in names}
+
+
+_SIGN = update(trials).where(*_CURRENT).values(_setting("step", "steps", "live", "curve"))
+_FINISH = (
+    update(trials)
+    .where(*_CURRENT)
+    .values(_setting("state", "reason", "outcome", "curve", "provenance", "step", "steps", "ended_at") | {"live": None})
+)
+_REQUEUE = (
+    update(trials)
+    .where(*_CURRENT)
+    .values(
+        _setting("reason")
+        | {"state": "queued", "started_at": None, "ended_at": None, "live": None}
+        | {name: trials.c[name] + bindparam(f"more_{name}", type_=Integer) for name in ("losses", "ooms")}
+    )
+)
+_ATTEMPT = attempts.c.trial_key == bindparam("of"), attempts.c.number == bindparam("claim")
+_FIRST_WORD = update(attempts).where(*_ATTEMPT, attempts.c.started_at.is_(None)).values(started_at=bindparam("at"))
+_END_ATTEMPT = (
+    update(attempts)
+    .where(*_ATTEMPT)
+    .values(state=bindparam("new_state"), reason=bindparam("new_reason"), ended_at=bindparam("at"))
+)
+
+
+def record_signs(connection: Connection, signs: Sequence[Sign], at: datetime) -> None:
+    """Write what was heard of running trials; a late sign of an older claim changes nothing."""
+    if not signs:
+        return
+    connection.execute(
+        _SIGN,
+        [
+            {
+                "of": sign.key, "claim": sign.fence, "new_step": sign.step, "new_steps": sign.steps,
+                "new_live": sign.live, "new_curve": _as_json(sign.curve),
+            }
+            for sign in signs
+        ],
+    )  # fmt: skip
+    connection.execute(_FIRST_WORD, [{"of": sign.key, "claim": sign.fence, "at": at} for sign in signs])
+
+
+def _as_json(curve: Iterable[EpochMetrics]) -> list[dict[str, Any]]:
+    return [point.model_dump(mode="json") for point in curve]
+
+
+def acknowledge(
+    connection: Connection,
+    key: str,
+    fence: int,
+    ack: Ack,
+    at: datetime,
+    *,
+    curve: Sequence[EpochMetrics] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Record how an attempt ended, and with it what waited for the trial in vain; see `needs.settle`.
+
+    Returns:
+        Keys of the trials that changed: this one, then those that ended with it. None where the attempt was not the
+        current one.
+    """
+    claim = {"of": key, "claim": fence}
+    if isinstance(ack, Finish):
+        changed = connection.execute(_FINISH, claim | _finished(ack, curve, provenance) | {"new_ended_at": at}).rowcount
+    else:
+        changed = connection.execute(_REQUEUE, claim | _requeued(ack)).rowcount
+    if changed == 0:
+        return []
+    ended = ack.state if isinstance(ack, Finish) else ack.attempt
+    connection.execute(_END_ATTEMPT, claim | {"new_state": ended, "new_reason": ack.reason, "at": at})
+    if isinstance(ack, Requeue):
+        return [key]
+    return [key, *needs.settle(connection, needs.list_needing(connection, [key]), at)]
+
+
+def _finished(ack: Finish, curve: Sequence[EpochMetrics], provenance: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "new_state": ack.state,
+        "new_reason": ack.reason,
+        "new_outcome": ack.outcome.model_dump(mode="json"),
+        "new_curve": _as_json(curve),
+        "new_provenance": dict(provenance or {}),
+        "new_step": curve[-1].step if curve else None,
+        "new_steps": curve[-1].steps if curve else None,
+    }
+
+
+def _requeued(ack: Requeue) -> dict[str, Any]:
+    return {
+        "new_reason": ack.reason,
+        "more_losses": int(ack.budget == "losses"),
+        "more_ooms": int(ack.budget == "ooms"),
+    }
+
+
+def list_running(connection: Connection) -> list[tuple[str, int]]:
+    """(key, fence) of every trial that the database holds for running."""
+    rows = connection.execute(select(trials.c.key, trials.c.fence).where(trials.c.state == "running"))
+    return [(row.key, row.fence) for row in rows]
+
+
+def find_claims(connection: Connection, keys: Sequence[str]) -> list[tuple[Claim, bool]]:
+    """The present claims of these running trials, and whether each attempt was ever heard of."""
+    found: list[tuple[Claim, bool]] = []
+    for part in chunks(keys):
+        rows = connection.execute(
+            select(trials, attempts.c.started_at.is_not(None).label("was_heard"))
+            .join(attempts, (attempts.c.trial_key == trials.c.key) & (attempts.c.number == trials.c.fence))
+            .where(trials.c.key.in_(part), trials.c.state == "running")
+        ).all()
+        heard = (bool(row.was_heard) for row in rows)
+        found += zip(_claims_of(connection, rows), heard, strict=True)
+    return found

@@ -1,0 +1,110 @@
+"""The state machine of a trial, pure: what follows from how an attempt ended.
+
+            submit                 claim                     outcome
+    (none) --------> queued -------------------> running ----------------> succeeded
+                      ^  |                        |  |  |                   diverged
+                      |  | cancel                 |  |  | own failure,
+                      |  v                        |  |  | budget spent       failed
+                      | cancelled <---------------+  |  +-----------------> failed
+                      |              cancel          |
+                      +------------------------------+
+                        lost worker, out of memory, stopped by us, budget left
+
+    failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are for ever.
+
+    A trial that needs others (`store.needs`) may be claimed once each of them has succeeded, and waits until then,
+    whatever restarts. Without an attempt of its own, in the transaction in which the other one ends:
+
+              one of them failed                      one of them diverged
+    queued ---------------------> failed      queued ----------------------> diverged
+
+A claim is counted when it is made, in the attempt's row, so a trial that kills whatever runs it cannot loop. Every
+arrow is one UPDATE that names the state it leaves and the fence of the claim (`store.queue`); this module only says
+which arrow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ablate.trials.trial import Outcome
+from service.dispatch.base import Heard, Lost
+
+LOST_WORKERS, OUT_OF_MEMORY = 3, 2
+"""How many attempts may end so before a trial is given up. Its own failure (an exception) is given up at once: it is
+deterministic, so another attempt would end alike; `retry` is for causes outside, such as a full disk."""
+
+FinalState = Literal["succeeded", "diverged", "failed"]
+Budget = Literal["losses", "ooms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a trial's earlier attempts have used up of its budgets."""
+
+    losses: int = 0
+    ooms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The trial is over."""
+
+    state: FinalState
+    outcome: Outcome
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The trial waits for another attempt.
+
+    Attributes:
+        attempt: how this attempt ended: `lost`, `oom` or `stopped`.
+        budget: which budget it took from; None: from none.
+    """
+
+    attempt: Literal["lost", "oom", "stopped"]
+    budget: Budget | None
+    reason: str
+
+
+Ack = Finish | Requeue
+
+
+def decide(spent: Spent, report: Heard | Lost) -> Ack:
+    """What becomes of a trial whose attempt ended.
+
+    Args:
+        spent: by the attempts before this one.
+        report: the outcome, or how the attempt was lost.
+
+    Raises:
+        ValueError: the report ends no attempt.
+    """
+    if isinstance(report, Heard):
+        if not isinstance(report.message, Outcome):
+            raise ValueError(f"a {type(report.message).__name__} ends no attempt")
+        return _finish(report.message)
+    if report.kind == "stopped":
+        return Requeue("stopped", None, report.reason)
+    if report.kind == "infeasible":
+        return _give_up(report.reason)
+    if report.kind == "oom":
+        return _requeue_or_give_up("oom", "ooms", spent.ooms, OUT_OF_MEMORY, report.reason)
+    return _requeue_or_give_up("lost", "losses", spent.losses, LOST_WORKERS, report.reason)
+
+
+def _finish(outcome: Outcome) -> Finish:
+    return Finish(outcome.status, outcome, outcome.reason)
+
+
+def _requeue_or_give_up(attempt: Literal["lost", "oom"], budget: Budget, before: int, limit: int, reason: str) -> Ack:
+    if before + 1 < limit:
+        return Requeue(attempt, budget, reason)
+    return _give_up(f"{reason}; given up after {before + 1} attempts that ended so")
+
+
+def _give_up(reason: str) -> Finish:
+    return Finish("failed", Outcome(status="failed", reason=reason), reason)

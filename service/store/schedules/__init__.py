@@ -1,0 +1,1 @@
+"""Schedules, firings, alarms and notices as they are stored."""

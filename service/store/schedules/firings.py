@@ -1,0 +1,180 @@
+"""Firings as they are stored. Every move is one guarded UPDATE that names the states it leaves.
+
+    (none) --due--> queued --launch--> running --its study ends--> done, holes, cancelled
+                      |
+                      +--cannot be submitted--> refused
+    (none) --the one before runs--> skipped        (none) --too late--> missed
+
+A study that is tried again and ends again settles its firing once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select, union_all, update
+
+from service.documents.firings import Cause, FiringState, Kind
+from service.documents.studies import LIVE
+from service.errors import NotFoundError
+from service.store.rows import memberships, studies
+from service.store.schedules.rows import HAPPENED, firings, schedules
+from service.store.sql import insert
+
+OPEN: tuple[FiringState, ...] = ("queued", "running")
+SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A firing's row, with the id of its study; see `service.documents.schedules.FiringView`.
+
+    Attributes:
+        reference: what a firing of verify is compared with.
+        provenance: of its trials, where they agree.
+    """
+
+    id: int
+    schedule_seq: int
+    instant: datetime
+    cause: Cause
+    kind: Kind | None
+    state: FiringState
+    reason: str | None
+    stands_for: int
+    study_seq: int | None
+    study_id: str | None
+    repeat: int | None
+    seeds: list[int]
+    reference: dict[str, Any] | None
+    metric: str | None
+    rows: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    drift: dict[str, Any] | None
+    provenance: dict[str, Any] | None
+    fired_at: datetime | None
+    ended_at: datetime | None
+
+
+_FIRINGS = select(firings, studies.c.id.label("study_id")).outerjoin(studies, studies.c.seq == firings.c.study_seq)
+
+
+def add_firing(connection: Connection, schedule_seq: int, instant: datetime, **values: Any) -> int | None:
+    """Store a firing. Returns its id; None where that instant of the schedule has one already."""
+    empty = {"cause": "cron", "stands_for": 1, "seeds": [], "rows": [], "comparisons": []}
+    statement = insert(connection, firings).values(schedule_seq=schedule_seq, instant=instant, **empty | values)
+    statement = statement.on_conflict_do_nothing(index_elements=["schedule_seq", "instant"])
+    return connection.execute(statement.returning(firings.c.id)).scalar()
+
+
+def move_firing(
+    connection: Connection, firing_id: int, leaving: Sequence[FiringState], to: FiringState, **values: Any
+) -> bool:
+    """Move a firing from one of some states to another. Returns whether it was in one of them."""
+    guarded = update(firings).where(firings.c.id == firing_id, firings.c.state.in_(leaving))
+    return connection.execute(guarded.values(state=to, **values)).rowcount > 0
+
+
+def get_firing(connection: Connection, firing_id: int) -> Firing:
+    """The firing of that id.
+
+    Raises:
+        NotFoundError: its schedule was removed, and it with that.
+    """
+    row = connection.execute(_FIRINGS.where(firings.c.id == firing_id)).first()
+    if row is None:
+        raise NotFoundError("no such firing: its schedule was removed")
+    return _firing(row)
+
+
+def find_open(connection: Connection, schedule_seq: int) -> Firing | None:
+    """The oldest firing of a schedule that waits or runs."""
+    mine = _FIRINGS.where(firings.c.schedule_seq == schedule_seq, firings.c.state.in_(OPEN))
+    row = connection.execute(mine.order_by(firings.c.instant).limit(1)).first()
+    return _firing(row) if row else None
+
+
+def list_waiting(connection: Connection) -> list[Firing]:
+    """The firings that can be launched: of each schedule the oldest that waits, where none runs."""
+    heads = (
+        select(func.min(firings.c.id))
+        .where(firings.c.state.in_(OPEN))
+        .group_by(firings.c.schedule_seq)
+        .having(func.sum(case((firings.c.state == "running", 1), else_=0)) == 0)
+    )
+    return [_firing(row) for row in connection.execute(_FIRINGS.where(firings.c.id.in_(heads)).order_by(firings.c.id))]
+
+
+def list_ended(connection: Connection) -> list[Firing]:
+    """Firings whose study is over, and which say otherwise, or speak of an earlier end of it."""
+    stale = firings.c.ended_at.is_(None) | (firings.c.ended_at != studies.c.ended_at)
+    over = ~studies.c.state.in_(LIVE) & studies.c.ended_at.is_not(None)
+    mine = firings.c.state.in_(("running", "holes", "cancelled"))  # what is done has nothing to try again
+    return [_firing(row) for row in connection.execute(_FIRINGS.where(mine, over, stale).order_by(firings.c.id))]
+
+
+def list_firings(connection: Connection, schedule_seq: int, *, limit: int, before: int | None = None) -> list[Firing]:
+    """Newest first, those with a smaller id than `before`."""
+    statement = _FIRINGS.where(firings.c.schedule_seq == schedule_seq).order_by(firings.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(firings.c.id < before)
+    return [_firing(row) for row in connection.execute(statement)]
+
+
+def list_done(connection: Connection, schedule_seq: int, since: datetime) -> list[Firing]:
+    """Firings from an instant on whose study gave every number, oldest first."""
+    mine = firings.c.schedule_seq == schedule_seq, firings.c.state == "done", firings.c.instant >= since
+    return [_firing(row) for row in connection.execute(_FIRINGS.where(*mine).order_by(firings.c.instant))]
+
+
+def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int, Firing]:
+    """The newest firing that was not skipped, of each of these schedules that has one."""
+    newest = (
+        select(firings.c.id)
+        .where(firings.c.schedule_seq == schedules.c.seq, HAPPENED)
+        .order_by(firings.c.id.desc())
+        .limit(1)
+        .correlate(schedules)
+        .scalar_subquery()
+    )
+    found = select(newest).select_from(schedules).where(schedules.c.seq.in_(schedule_seqs))
+    rows = connection.execute(_FIRINGS.where(firings.c.id.in_(found)))
+    return {row.schedule_seq: _firing(row) for row in rows}
+
+
+def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Firing]]:
+    """(schedule, firing) of those since a moment that did not happen, or stand for some that did not; newest first.
+
+    What was missed is found out later than its instant, which may be long before.
+    """
+    ended = select(firings.c.id).where(firings.c.ended_at >= since)
+    open_ = select(firings.c.id).where(firings.c.ended_at.is_(None), firings.c.instant >= since)
+    of_interest = firings.c.state.in_(("skipped", "missed", "refused")) | (firings.c.stands_for > 1)
+    statement = (
+        _FIRINGS.add_columns(schedules.c.name)
+        .join(schedules, schedules.c.seq == firings.c.schedule_seq)
+        .where(firings.c.id.in_(union_all(ended, open_)), of_interest)
+        .order_by(firings.c.id.desc())
+        .limit(200)
+    )
+    return [(row.name, _firing(row)) for row in connection.execute(statement)]
+
+
+def highest_repeat(connection: Connection) -> int:
+    """The highest number of a repetition that any firing has had."""
+    return int(connection.execute(select(func.max(studies.c.repeat))).scalar() or 0)
+
+
+def count_shared(connection: Connection, study_seq: int) -> int:
+    """How many of a study's trials it did not queue itself."""
+    mine = memberships.c.study_seq == study_seq
+    every = select(func.count(memberships.c.trial_key.distinct())).where(mine)
+    own = every.where(~memberships.c.shared)
+    return int(connection.execute(every).scalar_one() - connection.execute(own).scalar_one())
+
+
+def _firing(row: Row[Any]) -> Firing:
+    return Firing(**{name: row._mapping[name] for name in Firing.__dataclass_fields__})

@@ -1,0 +1,137 @@
+"""Schedules as they are stored: added, changed, taken when they are due. One query a function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from service.documents.schedules import Missed, Mode, Overlap
+from service.errors import NotFoundError
+from service.store.schedules.rows import alarms, firings, schedules
+from service.store.sql import insert
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule's row; what a user gives is described in `service.documents.schedules.ScheduleSpec`.
+
+    Attributes:
+        seq: counts up; the order of creation.
+        last_at: the newest instant that was dealt with; None before the first.
+        next_at: the instant that is dealt with next; `due_at` the same with its jitter.
+        next_seed: the first seed that no firing has used.
+        reference: what verify compares with, see `service.schedules.launch.Reference`; None: to be chosen yet.
+        renews: whether a reference that is to be chosen has to be trained anew, whatever is stored.
+        watched_from: firings before this instant are no part of the reference window.
+    """
+
+    seq: int
+    name: str
+    cron: str
+    tz: str
+    mode: Mode
+    study: dict[str, Any]
+    scale: str | None
+    seeds: int | None
+    priority: int | None
+    missed: Missed
+    grace_s: int
+    overlap: Overlap
+    jitter_s: int
+    tolerance: float
+    reference_firings: int
+    false_alarm_every: int
+    paused: bool
+    created_at: datetime
+    changed_at: datetime
+    last_at: datetime | None
+    next_at: datetime
+    due_at: datetime
+    next_seed: int
+    reference: dict[str, Any] | None
+    renews: bool
+    watched_from: datetime
+
+
+def add_schedule(connection: Connection, values: dict[str, Any]) -> bool:
+    """Store a new schedule. Returns whether its name was free."""
+    statement = insert(connection, schedules).values(values).on_conflict_do_nothing(index_elements=["name"])
+    return bool(connection.execute(statement.returning(schedules.c.seq)).scalar())
+
+
+def find_schedule(connection: Connection, name: str) -> Schedule | None:
+    """The schedule of that name, where there is one."""
+    row = connection.execute(select(schedules).where(schedules.c.name == name)).first()
+    return _schedule(row) if row else None
+
+
+def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> Schedule:
+    """The schedule of that name; `locked` keeps other transactions from changing it until this one ends.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    statement = select(schedules).where(schedules.c.name == name)
+    row = connection.execute(statement.with_for_update() if locked else statement).first()
+    if row is None:
+        raise NotFoundError("no schedule with that name; GET /api/v1/schedules lists them")
+    return _schedule(row)
+
+
+def find_by_seq(connection: Connection, seq: int, *, locked: bool = False) -> Schedule | None:
+    """The schedule of that number; None where it was removed. `locked` as above."""
+    statement = select(schedules).where(schedules.c.seq == seq)
+    row = connection.execute(statement.with_for_update() if locked else statement).first()
+    return _schedule(row) if row else None
+
+
+def list_schedules(connection: Connection, *, limit: int | None = None, before: int | None = None) -> list[Schedule]:
+    """Newest first, those with a smaller `seq` than `before`."""
+    statement = select(schedules).order_by(schedules.c.seq.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(schedules.c.seq < before)
+    return [_schedule(row) for row in connection.execute(statement)]
+
+
+def list_due(connection: Connection, at: datetime) -> list[Schedule]:
+    """Schedules that are to fire now, soonest first."""
+    due = ~schedules.c.paused & (schedules.c.due_at <= at)
+    return [_schedule(row) for row in connection.execute(select(schedules).where(due).order_by(schedules.c.due_at))]
+
+
+def list_ahead(connection: Connection, limit: datetime) -> list[Schedule]:
+    """Schedules that fired at an instant later than a limit: the clock was ahead then."""
+    ahead = ~schedules.c.paused & (schedules.c.last_at > limit)
+    return [_schedule(row) for row in connection.execute(select(schedules).where(ahead))]
+
+
+def take(connection: Connection, schedule: Schedule, **values: Any) -> bool:
+    """Move a schedule on from its next instant. Returns whether it still stood there: one taker gets an instant."""
+    standing = schedules.c.seq == schedule.seq, schedules.c.next_at == schedule.next_at, ~schedules.c.paused
+    return connection.execute(update(schedules).where(*standing).values(**values)).rowcount > 0
+
+
+def change_schedule(connection: Connection, seq: int, values: dict[str, Any]) -> None:
+    """Set these columns of a schedule."""
+    connection.execute(update(schedules).where(schedules.c.seq == seq).values(**values))
+
+
+def remove_schedule(connection: Connection, seq: int) -> None:
+    """Remove a schedule with its firings and alarms. The studies that it fired stay."""
+    for table in (alarms, firings):
+        connection.execute(delete(table).where(table.c.schedule_seq == seq))
+    connection.execute(delete(schedules).where(schedules.c.seq == seq))
+
+
+def names_of(connection: Connection, seqs: Sequence[int]) -> dict[int, str]:
+    """Names by number."""
+    rows = connection.execute(select(schedules.c.seq, schedules.c.name).where(schedules.c.seq.in_(seqs)))
+    return {row.seq: row.name for row in rows}
+
+
+def _schedule(row: Row[Any]) -> Schedule:
+    return Schedule(**row._mapping)

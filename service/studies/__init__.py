@@ -1,0 +1,1 @@
+"""Use cases of studies, one a module: submit, extend, conclude, results."""

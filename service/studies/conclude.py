@@ -1,0 +1,75 @@
+"""The end of a study: its table is built and kept, its holes are settled, and those who wait for it are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from service.context import Context
+from service.documents.studies import LIVE, Progress, StudyState
+from service.errors import ConflictError
+from service.store import studies
+from service.store.overview import read_overview
+from service.store.queue import outbox
+from service.store.schedules.notices import NoticeKind, announce
+from service.store.session import Connection
+from service.store.sql import now
+from service.store.studies import Stored
+from service.studies.results import get_final_table
+
+
+def conclude(context: Context, study_seq: int) -> bool:
+    """Conclude a study whose cells are all over. Returns whether it did; a study that is not done, or not live, stays.
+
+    The table is built before the transaction, which stores it only where the counts of cells are still those that it
+    was built from.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_by_seq(connection, study_seq)
+        if stored.state not in LIVE or not studies.is_finished(connection, study_seq):
+            return False
+        progress = read_overview(connection, stored).progress
+    try:
+        table, trouble = get_final_table(context, stored), None
+    except ConflictError as error:
+        table, trouble = None, str(error)
+    state, reason = _ending(progress)
+    with context.store.write() as connection:
+        present = read_overview(connection, studies.get_by_seq(connection, study_seq)).progress
+        if present != progress:  # it was extended, or a trial was queued again: its next end concludes it
+            return False
+        values = {"reason": reason or trouble, "ended_at": now(), "result": table and table.model_dump(mode="json")}
+        if not studies.move(connection, study_seq, LIVE, state, **values):
+            return False
+        studies.settle(connection, study_seq, ("failed",), "failed")
+        outbox.add_event(connection, study_seq, "table", {"provisional": False})
+        _announce(connection, stored, state, values)
+        outbox.enqueue(connection, [(study_seq, "")])
+    return True
+
+
+def _announce(connection: Connection, stored: Stored, state: StudyState, values: Mapping[str, Any]) -> None:
+    """Tell operators; holes of a schedule's study are told of with its firing."""
+    if state == "failed" and stored.schedule is not None:
+        return
+    named = f"study {stored.name} ({stored.id})"
+    document = {
+        "study_id": stored.id, "name": stored.name, "schedule": stored.schedule, "state": state,
+        "reason": values["reason"],
+        "sentence": f"{named} is done" if state == "succeeded" else f"{named} {state}: {values['reason']}",
+    }  # fmt: skip
+    kind: NoticeKind = "finished" if state == "succeeded" else "holes"
+    about = f"study:{stored.id}:{values['ended_at'].isoformat()}"
+    announce(connection, kind, about, document, values["ended_at"])
+
+
+def _ending(progress: Progress) -> tuple[StudyState, str | None]:
+    holes = progress.failed + progress.cancelled
+    if holes == 0:
+        return "succeeded", None
+    return "failed", f"{holes} of {progress.trials} cells have no result: {_listed(progress)}; retry queues them again"
+
+
+def _listed(progress: Progress) -> str:
+    counts: Iterable[tuple[int, str]] = ((progress.failed, "failed"), (progress.cancelled, "cancelled"))
+    return ", ".join(f"{count} {state}" for count, state in counts if count)

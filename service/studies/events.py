@@ -1,0 +1,61 @@
+"""What happens to a study, for those who watch it: stored events in order, and between them what is under way.
+
+Stored events (`trial` when a state changes, `table`) have ids of their own and are never missed: a stream goes
+on behind the last id that its reader saw. What runs (`progress`, and `trial` with the present step) is read anew each
+time, carries the id of the last stored event, and is sent only where it changed; `done` follows the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.context import Context
+from service.documents.studies import LIVE, Event
+from service.store import cells, studies
+from service.store.board import find_machines
+from service.store.overview import read_overview
+from service.studies.view import estimate_left_s
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a reader knows: the last stored event, and the last of what was under way.
+
+    Attributes:
+        last_id: of a stored event; 0 for all from the beginning.
+    """
+
+    last_id: int = 0
+    progress: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, Any] = field(default_factory=dict)
+
+
+def read_changes(context: Context, study_id: str, seen: Seen) -> tuple[list[Event], Seen, bool]:
+    """What is new of a study since `seen`.
+
+    Returns:
+        The events, what the reader knows after them, and whether the stream is at its end.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        found = studies.events_after(connection, stored.seq, seen.last_id, AT_ONCE)
+        overview = read_overview(connection, stored)
+        eta_s = estimate_left_s(stored, overview, find_machines(connection))
+        progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s}
+        live = {cell["key"] + cell["row"]: cell for cell in cells.list_live(connection, stored.seq)}
+    last_id = found[-1][0] if found else seen.last_id
+    is_over = stored.state not in LIVE and len(found) < AT_ONCE
+    events = [Event(id=id_, kind=kind, data=data) for id_, kind, data in found]
+    under_way = [cell for name, cell in live.items() if seen.steps.get(name) != cell and cell["step"] is not None]
+    events += [Event(id=last_id, kind="trial", data=cell) for cell in under_way]
+    if progress != seen.progress:
+        events.append(Event(id=last_id, kind="progress", data=progress))
+    if is_over:
+        events.append(Event(id=last_id, kind="done", data={"id": stored.id, "state": stored.state}))
+    return events, Seen(last_id, progress, live), is_over

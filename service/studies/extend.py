@@ -1,0 +1,129 @@
+"""Seeds and rows that are added to a study; what it has stays, and nothing is trained twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ablate.errors import Problem, StudyError, quote
+from ablate.study.plan import Plan
+from ablate.study.registration import Registration, changes, register
+from service.context import Context, refuse_without_space
+from service.documents.studies import Extension, StudyView
+from service.errors import ConflictError
+from service.store import studies
+from service.store.queue import demand
+from service.store.sql import now
+from service.store.studies import Stored
+from service.studies.lifecycle import get_study, refuse_cancelled, reopen
+from service.studies.prepare import plan_stored, prepare
+from service.studies.submit import list_costs, list_findings, queue_cells
+
+
+def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
+    """Add seeds or rows to a study; what it has stays.
+
+    Raises:
+        StudyError: the extended document is wrong.
+        ConflictError: the study is cancelled, or was extended by another call at the same time.
+    """
+    refuse_without_space(context)
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+    refuse_cancelled(stored, "be extended")
+    document = _extended(stored, plan_stored(context, stored), extension)
+    if document != stored.document:
+        _store_extension(context, stored, document)
+        context.wake(stored.id)
+    return get_study(context, study_id)
+
+
+def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any]:
+    asked = extension.seeds
+    wanted = range(asked) if isinstance(asked, int) else asked or ()
+    seeds = [*plan.seeds, *(seed for seed in wanted if seed not in plan.seeds)]
+    labels = {row.label for row in plan.rows}
+    for index, row in enumerate(extension.rows):
+        if row.label in labels:
+            text = f"the study has a row {quote(row.label)} already; give the new one another label"
+            raise StudyError([Problem(f"/rows/{index}/label", "duplicate", text)])
+    rows = [row.model_dump(exclude_none=True) for row in extension.rows]
+    document = dict(stored.document)
+    if len(seeds) > len(plan.seeds):
+        document["seeds"] = seeds
+    if rows:
+        document["rows"] = [*document.get("rows", []), *rows]
+        document["table"] = _kept_baseline(document, plan)
+    return document
+
+
+def _kept_baseline(document: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """The `[table]` part, with the baseline named: rows come before generated cells, and the first row would be it."""
+    table = dict(document.get("table", {}))
+    baselines = {row.group: row.label for row in plan.rows if row.is_baseline}
+    if "baseline" not in table and list(baselines) == [None]:
+        table["baseline"] = baselines[None]
+    elif "baseline" not in table and None not in baselines:
+        table["baseline"] = baselines
+    return table
+
+
+@contextmanager
+def _pointers_of_the_request(rows_before: int) -> Iterator[None]:
+    """An added row is counted as the request counts it, not behind those that the study has."""
+    try:
+        yield
+    except StudyError as error:
+        raise StudyError(
+            [replace(one, pointer=_counted(one.pointer, rows_before)) for one in error.problems]
+        ) from error
+
+
+def _counted(pointer: str, rows_before: int) -> str:
+    parts = pointer.split("/")
+    if len(parts) > 2 and parts[1] == "rows" and parts[2].isdecimal() and int(parts[2]) >= rows_before:
+        parts[2] = str(int(parts[2]) - rows_before)
+    return "/".join(parts)
+
+
+def _store_extension(context: Context, stored: Stored, document: dict[str, Any]) -> None:
+    with _pointers_of_the_request(len(stored.document.get("rows", []))):
+        prepared = prepare(context, document, scale=stored.scale, repetition=stored.repetition)
+    with context.store.write() as connection:
+        present = studies.get_study(connection, stored.id)
+        refuse_cancelled(present, "be extended")
+        if present.document != stored.document:
+            raise ConflictError("the study was extended by another call at the same time; look at it and try again")
+        there = {(cell.row, cell.seed): cell.key for cell in studies.list_cell_keys(connection, stored.seq)}
+        _refuse_other_keys(there, prepared.plan)
+        new_cells = [cell for cell in prepared.cells if (cell.row, cell.seed) not in there]
+        keys = {cell.key for cell in new_cells}
+        trials = [trial for key, trial in prepared.plan.trials.items() if key in keys]
+        values = {
+            "document": document, "registrations": _registered(present, prepared.plan), "result": None,
+            "warnings": list_findings(prepared.warnings), "costs": list_costs(prepared),
+        }  # fmt: skip
+        studies.update_plan(connection, stored.seq, values)
+        queue_cells(connection, stored.seq, new_cells, trials, prepared.plan)
+        reopen(connection, present)
+        demand.refresh_demand(connection, stored.seq)
+
+
+def _refuse_other_keys(there: Mapping[tuple[str, int], str], plan: Plan) -> None:
+    """Its cells must be what they were when it was submitted, or the new ones would be compared with something else."""
+    moved = [place for place, key in plan.memberships.items() if there.get(place, key) != key]
+    if moved:
+        row, seed = moved[0]
+        raise ConflictError(
+            f"the study cannot be extended: row {quote(row)}, seed {seed} is another trial now ({len(moved)} such "
+            "cells), since a registered folder holds other images, or ablate is another version, than when it was "
+            "submitted. Submit it anew"
+        )
+
+
+def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:
+    """The study's registrations, with one more where the plan decides otherwise than the last."""
+    last, new = Registration.model_validate(stored.registrations[-1]), register(plan, now())
+    return [*stored.registrations, new.model_dump()] if changes(last, new) else stored.registrations

@@ -1,0 +1,134 @@
+"""Studies from outside: listed, cancelled, tried again, paused. Every call is one transaction.
+
+`service.studies.submit` takes them in, `service.studies.extend` adds to them.
+"""
+
+from __future__ import annotations
+
+from ablate.errors import Problem, StudyError
+from service.context import Context
+from service.documents.studies import LIVE, Page, StudyState, StudyView
+from service.errors import ConflictError
+from service.store import studies
+from service.store.board import find_machines
+from service.store.overview import read_overview, read_overviews
+from service.store.queue import demand, needs, outbox
+from service.store.session import Connection
+from service.store.sql import now
+from service.store.studies import Stored, Wanted
+from service.studies.view import view_study
+
+
+def get_study(context: Context, study_id: str) -> StudyView:
+    """One study.
+
+    Raises:
+        NotFoundError: there is none with that id.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        return view_study(stored, read_overview(connection, stored), find_machines(connection))
+
+
+def list_studies(
+    context: Context,
+    *,
+    state: StudyState | None = None,
+    name: str | None = None,
+    schedule: str | None = None,
+    limit: int,
+    cursor: str | None,
+) -> Page[StudyView]:
+    """Studies, newest first.
+
+    Raises:
+        StudyError: the cursor is none of ours.
+    """
+    wanted = Wanted(state, name, schedule)
+    with context.store.read() as connection:
+        found = studies.list_studies(connection, wanted, limit=limit + 1, before=read_cursor(cursor))
+        page = found[:limit]
+        overviews, machines = read_overviews(connection, page), find_machines(connection)
+    items = [view_study(stored, overviews[stored.seq], machines) for stored in page]
+    return Page(items=items, next=str(page[-1].seq) if len(found) > limit else None)
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """The number in a cursor.
+
+    Raises:
+        StudyError: it is none of ours.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
+        text = "no cursor of this list; take it from `next` of the page before"
+        raise StudyError([Problem("/cursor", "invalid", text)])
+    return int(cursor)
+
+
+def cancel(context: Context, study_id: str) -> StudyView:
+    """Withdraw what a study has not finished; a trial that another live study wants goes on."""
+    with context.store.write() as connection:
+        stored = studies.get_study(connection, study_id)
+        if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
+            withdrawn = studies.settle(connection, stored.seq, ("queued", "running"), "cancelled")
+            studies.settle(connection, stored.seq, ("failed",), "failed")
+            demand.cancel_unwanted(connection, stored.seq, now())
+            demand.refresh_demand(connection, stored.seq)
+            outbox.add_event(connection, stored.seq, "table", {"provisional": False})
+            outbox.enqueue(connection, [(stored.seq, ""), *((stored.seq, key) for key in withdrawn)])
+    context.wake(stored.id)
+    return get_study(context, study_id)
+
+
+def retry(context: Context, study_id: str) -> StudyView:
+    """Queue a study's failed and cancelled trials again; nothing changes where there are none."""
+    with context.store.write() as connection:
+        stored = studies.get_study(connection, study_id)
+        holes = studies.unsettle(connection, stored.seq)
+        keys = [cell.key for cell in studies.list_cell_keys(connection, stored.seq)]
+        queued = demand.requeue_holes(connection, list(dict.fromkeys(keys)))
+        if holes or queued:
+            reopen(connection, stored)
+        demand.refresh_demand(connection, stored.seq)
+        needs.settle(connection, list(queued), now())
+        outbox.announce(connection, sorted(queued))
+    context.wake(stored.id)
+    return get_study(context, study_id)
+
+
+def reopen(connection: Connection, stored: Stored) -> None:
+    """A study that has ended lives again; the scheduler concludes it once nothing of it is open."""
+    ended: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
+    if studies.move(connection, stored.seq, ended, "queued", reason=None, ended_at=None, result=None):
+        outbox.enqueue(connection, [(stored.seq, "")])
+
+
+def pause(context: Context, study_id: str) -> StudyView:
+    """Claim no more trials that only paused studies want; what runs goes on."""
+    return _switch(context, study_id, "pause", ("queued", "running"), "paused")
+
+
+def resume(context: Context, study_id: str) -> StudyView:
+    """Undo `pause`."""
+    return _switch(context, study_id, "resume", ("paused",), "queued")
+
+
+def _switch(context: Context, study_id: str, verb: str, leaving: tuple[StudyState, ...], to: StudyState) -> StudyView:
+    with context.store.write() as connection:
+        stored = studies.get_study(connection, study_id)
+        refuse_cancelled(stored, verb)
+        if to == "queued" and studies.has_started(connection, stored.seq):
+            to = "running"
+        if studies.move(connection, stored.seq, leaving, to):
+            demand.refresh_demand(connection, stored.seq)
+            outbox.enqueue(connection, [(stored.seq, "")])
+    context.wake(stored.id)
+    return get_study(context, study_id)
+
+
+def refuse_cancelled(stored: Stored, verb: str) -> None:
+    """Raise ConflictError where the study is cancelled."""
+    if stored.state == "cancelled":
+        raise ConflictError(f"the study is cancelled, so it cannot {verb}; retry it, or submit it again")

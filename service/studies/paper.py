@@ -1,0 +1,239 @@
+"""The tables of the paper as studies: planned, or queued all together or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+from ablate.errors import Problem, StudyError, collecting
+from ablate.study.gpu_hours import BASIS, outstanding_gpu_hours
+from ablate.study.paper_tables import PaperTable, choose_tables, list_tables
+from ablate.study.plan import Plan
+from service.context import Context, refuse_without_space
+from service.costs import PATIENCE_S
+from service.documents.studies import Finding, PaperPlan, PaperSubmission, PaperTablePlan, PaperView, Submission
+from service.errors import KeyReusedError
+from service.store import studies
+from service.store.session import Connection
+from service.studies.lifecycle import get_study
+from service.studies.prepare import Prepared, find_known, plan_stored, prepare, resolve_document
+from service.studies.submit import add_prepared
+
+LIMIT_GPU_HOURS = 24.0
+"""Above so much, or where it cannot be estimated, a submission has to be confirmed: a slip must not cost a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A table that can be stored.
+
+    Attributes:
+        known: keys of its trials that have a result.
+        hours: GPU-hours of the others; None where they cannot be estimated.
+    """
+
+    table: PaperTable
+    prepared: Prepared
+    known: frozenset[str]
+    hours: Mapping[str, float | None]
+
+
+def plan_only(context: Context, submission: PaperSubmission) -> PaperPlan:
+    """What a submission would be: rows, trials, what is known, GPU-hours. Stores nothing.
+
+    Raises:
+        StudyError: with every problem of every table.
+    """
+    found = _prepare(context, submission, strict=False)
+    hours = _total(found)
+    taken = {one.table.id for one in found}
+    return PaperPlan(
+        items=[_describe(one) for one in found],
+        left_out=[] if submission.tables else [table.id for table in list_tables() if table.id not in taken],
+        **_counts([one.prepared.plan for one in found], {key for one in found for key in one.known}),
+        gpu_hours=hours,
+        limit_gpu_hours=LIMIT_GPU_HOURS,
+        needs_confirmation=_needs_confirmation(hours),
+        basis=BASIS,
+    )
+
+
+def submit(
+    context: Context, submission: PaperSubmission, *, key: str | None = None, digest: str = "", owner: str = ""
+) -> tuple[PaperView, bool]:
+    """Store one study a table in one transaction, and queue what is not known of them.
+
+    Args:
+        context: see there.
+        submission: the request.
+        key: idempotency key; the same key and digest again give the same studies.
+        digest: of the request's body.
+        owner: see `service.studies.submit.submit`.
+
+    Returns:
+        The studies with their counts, and whether they are new.
+
+    Raises:
+        StudyError: with every problem of every table, or that it has to be confirmed; nothing is stored.
+        KeyReusedError: the key came before, with another body.
+        UnavailableError: the disk is nearly full, or the database cannot be written.
+    """
+    if key is not None:
+        with context.store.read() as connection:
+            before = _find_submitted(connection, owner, key, digest)
+        if before:
+            return _view(context, before), False
+    refuse_without_space(context)
+    found = _prepare_confirmed(context, submission)
+    ids, is_new = _store(context, [one.prepared for one in found], key, digest, owner)
+    for study_id in ids:
+        context.wake(study_id)
+    return _view(context, ids), is_new
+
+
+def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[Ready]:
+    """Every table, ready to be stored; that it has to be confirmed is told together with what cannot run here."""
+    problems: list[Problem] = []
+    found: list[Ready] = []
+    with collecting(problems):
+        found = _prepare(context, submission, strict=True)
+    with collecting(problems):
+        _refuse_unconfirmed(submission, found or _prepare(context, submission, strict=False))
+    if problems:
+        raise StudyError(problems)
+    return found
+
+
+def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[Ready]:
+    """Every table, planned and looked at; the problems of all of them are told at once."""
+    tables = choose_tables(submission.tables, list_tables(), scale=submission.scale or "mini")
+    problems: list[Problem] = []
+    found = []
+    until_s = time.monotonic() + PATIENCE_S  # for all tables together
+    for index, table in enumerate(tables):
+        place = f"/tables/{index}" if submission.tables else "/tables"
+        with collecting(problems), _told_of(table, place):
+            found.append(_prepare_table(context, table, submission, strict=strict, until_s=until_s))
+    if problems:
+        raise StudyError(problems)
+    return found
+
+
+def _prepare_table(
+    context: Context, table: PaperTable, submission: PaperSubmission, *, strict: bool, until_s: float
+) -> Ready:
+    options = submission.model_dump(include={"scale", "seeds", "priority", "resources"}, exclude_unset=True)
+    document = resolve_document(Submission(study=dict(table.document), **options))
+    prepared = prepare(context, document, scale=submission.scale, strict=strict, until_s=until_s)
+    known = frozenset(find_known(context, prepared.plan))
+    return Ready(table, prepared, known, outstanding_gpu_hours(prepared.plan, prepared.costs, known))
+
+
+@contextmanager
+def _told_of(table: PaperTable, place: str) -> Iterator[None]:
+    """Inside, what is wrong is wrong in this table's study file: the message says so, the pointer is the body's."""
+    try:
+        yield
+    except StudyError as error:
+        raise StudyError([_told(table, place, problem) for problem in error.problems]) from error
+
+
+def _told(table: PaperTable, place: str, problem: Problem) -> Problem:
+    if problem.pointer in ("/scale", "/seeds", "/priority"):
+        return Problem(problem.pointer, problem.code, f"{table.id}: {problem.message}")
+    where = problem.pointer.removeprefix("/").replace("/", ".")  # a pointer in a text would be taken for a path
+    return Problem(place, problem.code, f"{table.id}{f' ({where})' if where else ''}: {problem.message}")
+
+
+def _describe(one: Ready) -> PaperTablePlan:
+    plan = one.prepared.plan
+    return PaperTablePlan(
+        id=one.table.id,
+        study=plan.study.name,
+        title=plan.study.title,
+        question=plan.study.question,
+        scale=plan.scale,
+        datasets=list(plan.datasets),
+        **_counts([plan], one.known),
+        gpu_hours=_total([one]),
+        warnings=[Finding(pointer=w.pointer, code=w.code, message=w.message) for w in one.prepared.warnings],
+    )
+
+
+def _counts(plans: Sequence[Plan], known: Iterable[str]) -> dict[str, int]:
+    return {
+        "rows": sum(len(plan.rows) for plan in plans),
+        "trials": sum(len(plan.memberships) for plan in plans),
+        "distinct": len({key for plan in plans for key in plan.memberships.values()}),
+        "known": len(set(known)),
+    }
+
+
+def _total(found: Sequence[Ready]) -> float | None:
+    """GPU-hours of several tables, a trial that two of them need once; None where one cannot be estimated."""
+    hours = {key: each for one in found for key, each in one.hours.items()}
+    each = [value for value in hours.values() if value is not None]
+    return sum(each) if len(each) == len(hours) else None
+
+
+def _needs_confirmation(hours: float | None) -> bool:
+    return hours is None or hours > LIMIT_GPU_HOURS
+
+
+def _refuse_unconfirmed(submission: PaperSubmission, found: Sequence[Ready]) -> None:
+    hours = _total(found)
+    if submission.confirm or not _needs_confirmation(hours):
+        return
+    tables = ", ".join(one.table.id for one in found)
+    size = "for a time that cannot be estimated" if hours is None else f"for about {hours:,.0f} GPU-hours"
+    text = (
+        f"{tables} would train {size} (the limit without confirmation is {LIMIT_GPU_HOURS:g}); "
+        "POST /api/v1/paper/plan says how that comes about, and 'confirm': true starts it"
+    )
+    raise StudyError([Problem("/confirm", "needs_confirmation", text)])
+
+
+def _store(
+    context: Context, prepared: Sequence[Prepared], key: str | None, digest: str, owner: str
+) -> tuple[list[str], bool]:
+    """Store all of these studies or none. Returns their ids, and whether they are new."""
+    with context.store.write() as connection:
+        if key is not None and (before := _find_submitted(connection, owner, key, digest)):
+            return before, False
+        added = [add_prepared(connection, one, owner=owner) for one in prepared]
+        if key is not None:
+            for name, (seq, _) in zip(_names(key), added, strict=False):
+                studies.record_submission(connection, owner, name, digest, seq)
+    return [study_id for _, study_id in added], True
+
+
+def _find_submitted(connection: Connection, owner: str, key: str, digest: str) -> list[str]:
+    """Ids of the studies that a key gave before, in order; none where it is new."""
+    ids = []
+    for name in _names(key):
+        found = studies.find_submission(connection, owner, name)
+        if found is None:
+            break
+        if found[0] != digest:
+            raise KeyReusedError("this Idempotency-Key came before with another body; use a new key for a new request")
+        ids.append(found[1])
+    return ids
+
+
+def _names(key: str) -> Iterator[str]:
+    """A key stands for one study; those behind the first have keys of their own, which nobody can send: a blank."""
+    yield key
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    yield from (f"{digest} {number}" for number in count(2))
+
+
+def _view(context: Context, ids: Sequence[str]) -> PaperView:
+    with context.store.read() as connection:
+        stored = [studies.get_study(connection, study_id) for study_id in ids]
+    plans = [plan_stored(context, one) for one in stored]
+    known = {key for plan in plans for key in find_known(context, plan)}
+    return PaperView(items=[get_study(context, study_id) for study_id in ids], **_counts(plans, known))

@@ -1,0 +1,137 @@
+"""From a submission to what is stored: planned, looked at by the probe, held against what this place can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from ablate.data import datasets, fetch
+from ablate.documents import canonical_json
+from ablate.errors import Problem, StudyError, quote
+from ablate.study.document import Resources, with_resources
+from ablate.study.plan import Plan, plan_document
+from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
+from service.context import Context
+from service.dispatch.machines import count_places
+from service.documents.studies import Submission
+from service.errors import ConflictError
+from service.store.board import find_machines
+from service.store.cells import find_results
+from service.store.studies import CellKey, Stored, list_cell_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A study that can be stored.
+
+    Attributes:
+        document: the study document with the submission's options in it, so that planning it again gives the same.
+        costs: by row label.
+    """
+
+    plan: Plan
+    document: dict[str, Any]
+    costs: Mapping[str, Cost]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def cells(self) -> list[CellKey]:
+        """Every cell, one seed of every row before the second."""
+        order = {key: index for index, key in enumerate(self.plan.trials)}
+        cells = [CellKey(row, seed, key) for (row, seed), key in self.plan.memberships.items()]
+        return sorted(cells, key=lambda cell: order[cell.key])
+
+
+def resolve_document(submission: Submission) -> dict[str, Any]:
+    """The study document with the submission's options written into it."""
+    options = {"seeds": submission.seeds, "priority": submission.priority}
+    document = submission.study | {name: value for name, value in options.items() if value is not None}
+    asked = submission.resources.model_dump(exclude_unset=True) if submission.resources else {}
+    return dict(with_resources(document, asked))
+
+
+def prepare(
+    context: Context,
+    document: dict[str, Any],
+    *,
+    scale: str | None,
+    repetition: Repetition = FIRST,
+    strict: bool = True,
+    until_s: float | None = None,
+) -> Prepared:
+    """Plan a document, and look at its rows.
+
+    Args:
+        context: see there.
+        document: a study document, not yet validated.
+        scale: see `ablate.study.plan.plan`.
+        repetition: of its trials.
+        strict: whether what cannot be run here is an error; else it is a warning.
+        until_s: monotonic time up to which networks are counted; None: see `Costs.count`.
+
+    Raises:
+        StudyError: with every problem found.
+    """
+    plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
+    counted = context.costs.count(plan, until_s)
+    obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
+    problems = (*counted.problems, *(obstacles if strict else ()))
+    if problems:
+        raise StudyError(problems)
+    warnings = (*plan.warnings, *counted.warnings, *(() if strict else obstacles))
+    return Prepared(replace(plan, warnings=warnings), document, counted.costs, warnings)
+
+
+def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
+    """Data sets on which training would fail. A cluster's machines may have them elsewhere."""
+    for name in plan.datasets if context.settings.ray_address is None else ():
+        if fault := datasets.find_folder_fault(name):
+            yield Problem("/base/dataset", fault.code, fault.told)
+        elif datasets.find(name) is None:
+            text = f"data set {quote(name)} is not on this machine; {fetch.describe_way(name)}"
+            yield Problem("/base/dataset", "no_data", text)
+
+
+def _missing_resources(context: Context, demand: Resources) -> Iterator[Problem]:
+    with context.store.read() as connection:
+        machines = find_machines(connection)
+    if machines and not any(count_places(machine, demand) for machine in machines):
+        largest = max(machines, key=lambda machine: (machine.gpus, machine.cpus))
+        text = (
+            f"a trial asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs, and the largest machine has {largest.cpus} "
+            f"and {largest.gpus:g}; ask for less"
+        )
+        yield Problem("/resources", "infeasible", text)
+
+
+def plan_stored(context: Context, stored: Stored) -> Plan:
+    """The plan of a stored study, with the trials that it was stored with.
+
+    Raises:
+        ConflictError: this version of ablate plans the document no more.
+    """
+    try:
+        plan = _planned(canonical_json(stored.document), stored.scale, stored.repetition, context.settings.max_trials)
+    except StudyError as error:
+        text = f"this version of ablate does not plan the study any more, so it has no table: {error}"
+        raise ConflictError(text) from error
+    with context.store.read() as connection:
+        cells = list_cell_keys(connection, stored.seq)
+    memberships = {(cell.row, cell.seed): cell.key for cell in cells}
+    if memberships == plan.memberships:
+        return plan
+    return replace(plan, memberships={place: memberships.get(place, key) for place, key in plan.memberships.items()})
+
+
+@lru_cache(maxsize=16)
+def _planned(document: str, scale: str | None, repetition: Repetition, max_trials: int) -> Plan:
+    return plan_document(json.loads(document), scale=scale, repetition=repetition, max_trials=max_trials)
+
+
+def find_known(context: Context, plan: Plan) -> dict[str, TrialRecord]:
+    """Records of those trials of a plan that have a result."""
+    with context.store.read() as connection:
+        return find_results(connection, list(plan.trials))

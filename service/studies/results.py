@@ -1,0 +1,156 @@
+"""A study's table and plots: from the database while it runs, as stored once it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ablate.errors import StudyError, TableError
+from ablate.paper.published import find_published
+from ablate.study.plan import Plan
+from ablate.study.registration import Registration, describe_others
+from ablate.tables.build import build_table
+from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
+from ablate.tables.table import Table
+from ablate.trials.trial import Cost, TrialRecord
+from service.context import Context
+from service.documents.studies import LIVE
+from service.store import cells, studies
+from service.store.cells import Origin
+from service.store.session import Connection
+from service.store.studies import Stored
+from service.studies.prepare import plan_stored
+
+MOST_PLOTTED = 300
+"""Rows of a plot: more cannot be read, and would take minutes to draw."""
+
+
+def get_table(context: Context, study_id: str) -> Table:
+    """The table of a study; provisional as long as it runs.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        ConflictError: this version of ablate plans the study no more.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        kept = studies.find_table(connection, stored.seq)
+        if kept:
+            return kept
+    return _make_table(context, stored, provisional=stored.state in LIVE)
+
+
+def get_final_table(context: Context, stored: Stored) -> Table:
+    """The table of a study whose cells are all over.
+
+    Raises:
+        ConflictError: this version of ablate plans the study no more.
+    """
+    return _make_table(context, stored, provisional=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the database has on a study's table.
+
+    Attributes:
+        records: by trial key.
+        origins: of the cells that another study trained.
+        others: how other studies that hold the same trials decide.
+    """
+
+    records: Mapping[str, TrialRecord]
+    origins: list[Origin]
+    others: list[Registration]
+
+
+def _read(connection: Connection, stored: Stored, plan: Plan) -> _Held:
+    records = cells.list_records(connection, stored.seq)
+    others = [
+        Registration.model_validate(history[-1])
+        for seq, history in studies.list_registrations(connection, plan.first_key)
+        if seq != stored.seq
+    ]
+    return _Held(records, cells.list_origins(connection, stored.seq), others)
+
+
+def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table:
+    """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
+    plan = plan_stored(context, stored)
+    with context.store.read() as connection:
+        held = _read(connection, stored, plan)
+    registrations = _registrations(stored)
+    table = build_table(
+        plan,
+        held.records,
+        published=find_published(plan.study.table.published),
+        costs={label: Cost.model_validate(cost) for label, cost in stored.costs.items()},
+        registrations=registrations,
+        provisional=provisional,
+        missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
+    )
+    told = [*table.provenance, *describe_others(registrations[-1], held.others), *_reused(held.origins)]
+    return table.model_copy(update={"provenance": told})
+
+
+def _registrations(stored: Stored) -> list[Registration]:
+    return [Registration.model_validate(one) for one in stored.registrations]
+
+
+def _reused(origins: list[Origin]) -> list[str]:
+    return [
+        f"row '{one.row}': {one.cells} {'cell' if one.cells == 1 else 'cells'} trained by study "
+        f"{one.study_name} ({one.study_id}), {one.ended_at:%Y-%m-%d %H:%M} UTC"
+        for one in origins
+    ]
+
+
+def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
+    """Two rows of a study, seed by seed.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        StudyError: a label is no row's, or both are one.
+        ConflictError: this version of ablate plans the study no more.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        records = cells.list_records(connection, stored.seq)
+    plan = plan_stored(context, stored)
+    problems = find_label_problems(plan, a, b)
+    if problems:
+        raise StudyError(problems)
+    return compare_rows(plan, records, a, b, registrations=_registrations(stored))
+
+
+def draw_panel(context: Context, study_id: str) -> bytes:
+    """The picture of a study of scenes, as PNG, of the panels that its trials have left on this machine.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        TableError: the study's task leaves no panels, or none of its rows' trials has left one here.
+        ConflictError: this version of ablate plans the study no more.
+    """
+    from ablate.tables.plots import panel  # Pillow is loaded when the first picture is drawn
+
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+    return panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
+
+
+def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
+    """A plot of a study's results.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        TableError: there is no such plot or format.
+    """
+    from ablate.tables.plots.plot import plot  # matplotlib is loaded when the first plot is drawn
+
+    table = get_table(context, study_id)
+    if len(table.rows) > MOST_PLOTTED:
+        raise TableError(f"the study has {len(table.rows):,} rows, and plots are drawn of at most {MOST_PLOTTED}")
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        records = cells.list_records(connection, stored.seq)
+    return plot(table, records, plan_stored(context, stored), name, format)

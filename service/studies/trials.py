@@ -1,0 +1,71 @@
+"""Trials from outside: the cells of a study, one trial with everything, its log."""
+
+from __future__ import annotations
+
+from service.context import Context
+from service.documents.studies import Cell, Page, TrialState, TrialView
+from service.errors import NotFoundError
+from service.store import cells, studies
+from service.studies.lifecycle import read_cursor
+
+LOG = "log.txt"
+LOG_BYTES = 1 << 20
+"""At most so much of a log's end is shown."""
+
+SHORTEST_KEY = 8
+
+
+def list_cells(
+    context: Context, study_id: str, *, state: TrialState | None, limit: int, cursor: str | None
+) -> Page[Cell]:
+    """The cells of a study, in the order in which they run.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        StudyError: the cursor is none of ours.
+    """
+    after = read_cursor(cursor)
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        found = cells.list_cells(
+            connection, stored.seq, state=state, limit=limit + 1, after=-1 if after is None else after
+        )
+    page = found[:limit]
+    return Page(items=[cell for _, cell in page], next=str(page[-1][0]) if len(found) > limit else None)
+
+
+def get_trial(context: Context, key: str) -> TrialView:
+    """One trial, by its key or the first digits of it (8 at least) where only one begins so.
+
+    Raises:
+        NotFoundError: there is none, or there are several.
+    """
+    with context.store.read() as connection:
+        return cells.get_trial(connection, _whole_key(context, key))
+
+
+def read_log(context: Context, key: str) -> str:
+    """What a trial's attempts wrote; the end of it where it is long.
+
+    Raises:
+        NotFoundError: there is no such trial, or it has not started.
+    """
+    whole = get_trial(context, key).key
+    path = context.settings.workdir(whole) / LOG
+    if not path.exists():
+        raise NotFoundError("the trial has no log here: it has not started, or it ran where its folder is not shared")
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - LOG_BYTES, 0))
+        text = file.read().decode("utf-8", errors="replace")
+    return text if size <= LOG_BYTES else f"(the first {size - LOG_BYTES:,} bytes are left out)\n{text}"
+
+
+def _whole_key(context: Context, key: str) -> str:
+    if len(key) == 64 or len(key) < SHORTEST_KEY or not (key.isascii() and key.isalnum()):
+        return key
+    with context.store.read() as connection:
+        found = cells.find_keys(connection, key)
+    if len(found) > 1:
+        raise NotFoundError("several trials have keys that begin so; give more digits")
+    return found[0] if found else key

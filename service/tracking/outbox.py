@@ -1,0 +1,118 @@
+"""The mirror's thread: what changed in the database is shown in MLflow, entry by entry, as often as it takes.
+
+It reads the outbox, has the entries shown by a process of its own (`service.tracking.worker`), and clears what has not
+changed meanwhile. MLflow may be away for a day: entries wait, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+from ablate.workers.pool import Job, Lost, Pool, Said
+from service.context import Context
+from service.store.queue import outbox
+from service.tracking.mlflow_file import MirrorError
+from service.tracking.worker import Shown, Where, reconcile, show
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+AT_ONCE = 100
+AT_ONCE_S = 3.0
+"""Of the oldest entries at most so many, and those that are shown in about so many seconds: then it looks up."""
+RECONCILE_S = 60.0
+LONGEST_PAUSE_S = 60.0
+LAST_DRAIN_S = 5.0
+"""How long a service that stops goes on mirroring; what is left then waits for its next start."""
+
+
+class Mirroring:
+    """See the module's text. One thread owns it.
+
+    Args:
+        context: of this process.
+        where: MLflow's store.
+    """
+
+    def __init__(self, context: Context, where: Where) -> None:
+        self.context = context
+        self._where = where
+        self._seen_version = -1
+        self._reconciled_s = -RECONCILE_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Mirror until told to stop, then for a moment what is left."""
+        pause_s = LOOK_S
+        with Pool([{}]) as pool:
+            while not stop.is_set():
+                try:
+                    self._catch_up(pool, stop)
+                    pause_s = LOOK_S
+                    self.context.parts["mlflow"] = "ready"
+                except MirrorError as error:
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                    log.warning("MLflow is not up to date, trying again in %.0f s: %s", pause_s, error)
+                    self.context.parts["mlflow"] = "unreachable"
+                stop.wait(pause_s)
+            deadline = time.monotonic() + LAST_DRAIN_S
+            try:
+                while self._drain(pool) and time.monotonic() < deadline:
+                    pass
+            except MirrorError as error:
+                log.warning("MLflow is not up to date; the next start goes on: %s", error)
+
+    def _catch_up(self, pool: Pool, stop: threading.Event) -> None:
+        """Mirror everything that waits, and every minute look for runs that MLflow wrongly shows as running."""
+        version = self.context.store.version
+        if version != self._seen_version or not self.context.store.is_sqlite:
+            while self._drain(pool):
+                if stop.is_set():
+                    return
+            self._seen_version = version
+        if time.monotonic() - self._reconciled_s >= RECONCILE_S:
+            for _ in _asked(pool, Job("reconcile", reconcile, (self.context.settings, self._where))):
+                self._reconciled_s = time.monotonic()
+
+    def _drain(self, pool: Pool) -> int:
+        """Mirror some of the oldest entries, and write down what was done. Returns how many that were.
+
+        Raises:
+            MirrorError: MLflow cannot be written; what was shown before that is written down.
+        """
+        with self.context.store.read() as connection:
+            entries = outbox.list_entries(connection, AT_ONCE)
+        if not entries:
+            return 0
+        done: list[Shown] = []
+        try:
+            for shown in _asked(pool, Job("show", show, (self.context.settings, self._where, entries, AT_ONCE_S))):
+                done.append(shown)  # one by one: what was shown before an error counts
+        finally:
+            self._write_down(done)
+        return len(done)
+
+    def _write_down(self, done: list[Shown]) -> None:
+        if not done:
+            return
+        with self.context.store.write() as connection:
+            for shown in done:
+                for run in shown.runs:
+                    outbox.record_run(connection, run.study_seq, run.trial_key, run.run_id, run.experiment_id)
+            outbox.clear(connection, [shown.entry for shown in done])
+
+
+def _asked(pool: Pool, job: Job) -> Iterator[Shown]:
+    """What the mirror's process answers.
+
+    Raises:
+        MirrorError: it failed, or died.
+    """
+    pool.submit(job)
+    for event in pool.events():
+        if isinstance(event, Lost):
+            raise MirrorError(event.reason)
+        if isinstance(event, Said):
+            yield event.item

@@ -1,0 +1,266 @@
+"""MLflow's own UI: `mlflow server` as a supervised process group on a free loopback port. Knows no web framework.
+
+What is started is this module (`python -m service.tracking.ui STORE server ...`), which is MLflow's command line with
+one thread more: that one reads a pipe from the service, and when it closes, however the service ended, it ends the
+group. PR_SET_PDEATHSIG would not do: it does not reach MLflow's own child, the uvicorn process, and it fires when
+the *thread* that started the process ends. mlflow is imported in that process alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+from urllib.parse import urlsplit
+
+from service.tracking.mlflow_file import QUIET, create_store, embedded_store
+
+State = Literal["starting", "ready", "failed", "stopped"]
+PREFIX = "/mlflow"
+_KEPT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+)
+_READY_WITHIN_S = 180.0
+_GRACE_S = 5.0
+_LONGEST_PAUSE_S = 60.0
+_MAX_LOG_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class MlflowServer:
+    """The embedded MLflow's server, kept running from `start` to `close`; nothing of it outlives this process.
+
+    Args:
+        home: state directory; the output goes to `logs/mlflow-ui.log` there.
+        tracking_uri: of the embedded store (`service.tracking.mlflow_file.embedded_store`).
+        artifact_location: where a run without a place of its own would keep its files.
+    """
+
+    def __init__(self, home: Path, tracking_uri: str, artifact_location: str) -> None:
+        self._home = home
+        self._tracking_uri = tracking_uri
+        self._artifact_location = artifact_location
+        self._changed = threading.Condition()
+        self._state: State = "stopped"
+        self._url: str | None = None
+        self._stop = threading.Event()
+        self._starting = threading.Lock()  # of _process: `close` must not miss one that is just being started
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._supervise, name="mlflow-ui", daemon=True)
+
+    @property
+    def state(self) -> State:
+        """`starting`; `ready`: it answers at `url`; `failed`: it ended, and is started again after a while;
+        `stopped`: before `start` and after `close`."""
+        return self._state
+
+    @property
+    def url(self) -> str | None:
+        """Where it answers, below `/mlflow/`; None unless `ready`. Each start has another port."""
+        return self._url
+
+    @property
+    def pid(self) -> int | None:
+        """The leader of its process group, while there is one."""
+        process = self._process
+        return process.pid if process else None
+
+    def start(self) -> None:
+        """Start it in the background; returns at once."""
+        self._set("starting")
+        self._thread.start()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until it answers; whether it does."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._state == "ready", timeout_s)
+
+    def close(self) -> None:
+        """End the group and wait for it. Idempotent; it cannot be started again."""
+        self._stop.set()
+        with self._starting:
+            _signal_group(self._process, signal.SIGTERM)
+        if self._thread.ident is not None:
+            self._thread.join(_GRACE_S)
+            with self._starting:
+                _signal_group(self._process, signal.SIGKILL)
+            self._thread.join()
+
+    def _set(self, state: State, url: str | None = None) -> None:
+        with self._changed:
+            self._state, self._url = state, url
+            self._changed.notify_all()
+
+    def _supervise(self) -> None:
+        delay_s = 1.0
+        while not self._stop.is_set():
+            was_ready = self._serve()
+            if not self._stop.is_set():
+                self._set("failed")
+                delay_s = 1.0 if was_ready else min(2 * delay_s, _LONGEST_PAUSE_S)
+                log.warning("MLflow's server ended; its next start is in %.0f s. See logs/mlflow-ui.log", delay_s)
+                self._stop.wait(delay_s)
+        self._set("stopped")
+
+    def _serve(self) -> bool:
+        """One life of the server; whether it was ever ready."""
+        port = _free_port()
+        self._set("starting")
+        try:
+            with self._running(port) as process:
+                if process is None or not self._await_ready(process, port):
+                    return False
+                self._set("ready", f"http://127.0.0.1:{port}")
+                process.wait()
+                self._set("failed")
+                return True
+        except OSError as error:
+            log.error("MLflow's server cannot be started: %s", error)
+            return False
+
+    @contextmanager
+    def _running(self, port: int) -> Iterator[subprocess.Popen[bytes] | None]:
+        """The server's process, and after it nothing of its group; None where `close` came first."""
+        with self._starting:
+            if not self._stop.is_set():
+                with _open_log(self._home / "logs" / "mlflow-ui.log") as output:
+                    self._process = subprocess.Popen(
+                        self._command(port),
+                        stdin=subprocess.PIPE,  # nobody writes to it: see the module's text
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        cwd=self._home,
+                        env=_environment(),
+                        start_new_session=True,
+                    )
+        try:
+            yield self._process
+        finally:
+            with self._starting:
+                _signal_group(self._process, signal.SIGKILL)
+                if self._process is not None:
+                    self._process.communicate()
+                self._process = None
+
+    def _command(self, port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "service.tracking.ui", self._tracking_uri, "server"),
+            *("--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--static-prefix", PREFIX),
+            *("--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
+            *("--backend-store-uri", self._tracking_uri, "--default-artifact-root", self._artifact_location),
+            *("--no-serve-artifacts", "--uvicorn-opts", "--no-access-log --timeout-graceful-shutdown 3"),
+        ]
+
+    def _await_ready(self, process: subprocess.Popen[bytes], port: int) -> bool:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while process.poll() is None and not self._stop.is_set() and time.monotonic() < deadline:
+            if _is_healthy(port):
+                return True
+            self._stop.wait(0.1)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class NoServer:
+    """Stands where an `MlflowServer` would: MLflow is elsewhere, or there is no mirror.
+
+    Attributes:
+        url: where MLflow is, without credentials; None where there is none to look at.
+    """
+
+    url: str | None
+    state: Literal["absent"] = "absent"
+
+    def start(self) -> None:
+        """Nothing is to be started."""
+
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
+
+def choose_server(home: Path, tracking_uri: str | None) -> MlflowServer | NoServer:
+    """What shows MLflow for `ABLATE_TRACKING_URI`: a server of our own for the embedded store (None), else none."""
+    if tracking_uri is None:
+        return MlflowServer(home, *embedded_store(home))
+    return NoServer(_public_address(tracking_uri))
+
+
+def _public_address(tracking_uri: str) -> str | None:
+    parts = urlsplit(tracking_uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _environment() -> dict[str, str]:
+    """An allow-list: no secret of ours, and no MLFLOW_ variable that would change what the server may do."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
+    return kept | {
+        **QUIET,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "PYTHONSAFEPATH": "1",  # its working directory is no place to import from
+    }
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", f"{PREFIX}/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _signal_group(process: subprocess.Popen[bytes] | None, number: int) -> None:
+    if process is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+
+def _end_with_service() -> None:
+    os.read(0, 1)  # returns when the service's end of the pipe is closed
+    os.killpg(0, signal.SIGTERM)
+    time.sleep(_GRACE_S)  # MLflow's parent process waits for its child; both are usually gone before
+    os.killpg(0, signal.SIGKILL)
+
+
+def _main() -> None:
+    threading.Thread(target=_end_with_service, daemon=True).start()
+    create_store(sys.argv.pop(1))
+    sys.argv[0] = "mlflow"
+    runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main()

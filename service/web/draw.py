@@ -1,0 +1,183 @@
+"""Drawings as coordinates: differences with their intervals, and learning curves. Templates make SVG of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.tables.table import Cell, Table
+
+WIDTH = 176.0
+"""Of the strip that an interval is drawn in; half of `MARGIN` stays free at each end."""
+MARGIN = 14.0
+REACH = 4.0
+"""An interval that reaches further than so many times the largest difference is cut, and ends in an arrow."""
+KINDS = 6
+"""Rows of curves that have a look of their own, the baseline's among them."""
+
+Points = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A difference on the common scale of its table: positions from the left.
+
+    Attributes:
+        low, high: ends of the interval; None below two seeds. They are cut to the strip.
+        cut_low, cut_high: whether the interval goes on beyond that end.
+        printed: the printed difference, None where there is none.
+        kind: the decision, for its colour; the words stand beside it.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    cut_low: bool
+    cut_high: bool
+    zero: float
+    printed: float | None
+    kind: str
+
+
+def draw_intervals(table: Table) -> dict[str, Interval]:
+    """The differences of the primary metric, by row label."""
+    cells = {row.label: row.cells[table.metric] for row in table.rows}
+    low, high = _bounds([cell for cell in cells.values() if cell.diff])
+
+    def at(value: float) -> float:
+        inside = min(max(value, low), high)
+        return round(MARGIN / 2 + (WIDTH - MARGIN) * (inside - low) / (high - low), 1)
+
+    found = {}
+    for label, cell in cells.items():
+        if cell.diff is None:
+            continue
+        ends = cell.diff.low, cell.diff.high
+        printed = _printed(cell)
+        found[label] = Interval(
+            mean=at(cell.diff.mean),
+            low=None if ends[0] is None else at(ends[0]),
+            high=None if ends[1] is None else at(ends[1]),
+            cut_low=ends[0] is not None and ends[0] < low,
+            cut_high=ends[1] is not None and ends[1] > high,
+            zero=at(0.0),
+            printed=None if printed is None else at(printed),
+            kind=cell.decision or "",
+        )
+    return found
+
+
+def _printed(cell: Cell) -> float | None:
+    return cell.published.diff if cell.published else None
+
+
+def _bounds(cells: Sequence[Cell]) -> tuple[float, float]:
+    """What the strip reaches from and to: all intervals, but not those that would leave no room for the others."""
+    sizes = [abs(cell.diff.mean) for cell in cells if cell.diff]
+    sizes += [abs(printed) for cell in cells if (printed := _printed(cell)) is not None]
+    most = REACH * max(sizes, default=0.0) or math.inf
+    ends = [end for cell in cells if cell.diff for end in (cell.diff.low, cell.diff.high) if end is not None]
+    values = [0.0, *(size * sign for size in sizes for sign in (-1, 1)), *(min(max(end, -most), most) for end in ends)]
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (-1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One trial's curve; `look` is its row's, 0 for the baseline and None for rows beyond those with looks."""
+
+    row: str
+    seed: int
+    look: int | None
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves in a frame of `width` x `height`.
+
+    Attributes:
+        metric: what is drawn upwards; steps go to the right.
+        key: (look, row) of the rows that are told apart.
+        ticks_x, ticks_y: (position, text).
+    """
+
+    metric: str
+    lines: tuple[Line, ...]
+    key: tuple[tuple[int, str], ...]
+    ticks_x: tuple[tuple[float, str], ...]
+    ticks_y: tuple[tuple[float, str], ...]
+    width: int = 900
+    height: int = 300
+    left: int = 56
+    bottom: int = 264
+
+
+def draw_curves(
+    rows: Sequence[str], curves: Sequence[tuple[str, int, Points]], metric: str, *, counted: bool = False
+) -> Chart | None:
+    """Learning curves of a study's trials.
+
+    Args:
+        rows: labels, those of baselines first.
+        curves: (row, seed, points of `ablate.trials.trial.EpochMetrics` as JSON values).
+        metric: drawn where trials report it on the way, else the one that most of them report.
+        counted: whether steps are numbers of things, 1 the first one, and nothing lies between two.
+
+    Returns:
+        None where no curve has two points.
+    """
+    shown = _metric_of(curves, metric)
+    series = [
+        (row, seed, [(point["step"], point["metrics"][shown]) for point in points if shown in point["metrics"]])
+        for row, seed, points in curves
+    ]
+    series = [one for one in series if len(one[2]) > 1]
+    if not series:
+        return None
+    looks = {row: index for index, row in enumerate(rows[:KINDS])}
+    xs, ys = zip(*(point for *_, points in series for point in points), strict=True)
+    ticks_x = _ticks(1.0, float(max(xs)), least=1.0) if counted else _ticks(0.0, float(max(xs)))
+    ticks_y = _ticks(min(ys), max(ys))
+    scale_x, scale_y = (ticks_x[0], max(*ticks_x, *xs)), (min(ticks_y[0], *ys), max(ticks_y[-1], *ys))
+    place_x, place_y = _placed(*scale_x, 56.0, 884.0), _placed(*scale_y, 264.0, 14.0)
+    lines = [
+        Line(row, seed, looks.get(row), " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in points))
+        for row, seed, points in sorted(series, key=lambda one: -looks.get(one[0], KINDS))
+    ]
+    drawn = {row for row, *_ in series}
+    return Chart(
+        shown,
+        tuple(lines),
+        tuple((look, row) for row, look in looks.items() if row in drawn),
+        tuple((place_x(tick), f"{tick:g}") for tick in ticks_x),
+        tuple((place_y(tick), f"{tick:g}") for tick in ticks_y),
+    )
+
+
+def _metric_of(curves: Sequence[tuple[str, int, Points]], metric: str) -> str:
+    counts: Counter[str] = Counter()
+    for _, _, points in curves:
+        counts.update({name for point in points for name in point["metrics"]})
+    if metric in counts or not counts:
+        return metric
+    return str(min(counts, key=lambda name: (-counts[name], name)))
+
+
+def _placed(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
+    span = (high - low) or 1.0
+    return lambda value: round(first + (last - first) * (value - low) / span, 1)
+
+
+def _ticks(low: float, high: float, *, least: float = 0.0) -> list[float]:
+    """Three to eight round numbers from below `low` to about `high`, `least` apart at least."""
+    span = (high - low) or abs(high) / 10 or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = max(least, next(power * digit for digit in (1, 2, 2.5, 5, 10) if span / (power * digit) <= 6))
+    if least:
+        return [low + math.ceil(step) * index for index in range(int((high - low) / math.ceil(step)) + 1)]
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [round(step * index, 10) for index in range(first, last + 1)]

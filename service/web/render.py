@@ -1,0 +1,77 @@
+"""Templates as answers: the one Jinja environment, the words it has for numbers and times, and the page's policy.
+
+Templates come from this package alone, and everything they are given is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import Response
+
+from ablate.tables.words import count, duration_text, metric_name
+from service.web.assets import address_of
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+GLYPHS = {
+    "queued": "○", "running": "◐", "paused": "‖", "succeeded": "●", "diverged": "≈", "failed": "✕", "cancelled": "⊘",
+}  # fmt: skip
+"""A sign for each state, beside the word or in its place, so that none is told by colour alone."""
+
+
+def render(name: str, **values: Any) -> str:
+    """A template as text."""
+    return _ENVIRONMENT.get_template(name).render(**values)
+
+
+def answer(name: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response:
+    """A template as a response."""
+    return as_page(render(name, **values), status=status, headers=headers)
+
+
+def as_page(text: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """HTML under the page's policy."""
+    own = {"Content-Security-Policy": POLICY, **(headers or {})}
+    return Response(text, status, headers=own, media_type="text/html")
+
+
+def instant(at: datetime | None) -> str:
+    """A time to the minute, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "–"
+
+
+def number(value: float | None) -> str:
+    """A measured number in at most five digits."""
+    return "–" if value is None else f"{value:.5g}".replace("-", "−")
+
+
+def value_text(value: object) -> str:
+    """A recipe's or a place's value on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {value_text(inner)}" for name, inner in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _build() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("service.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "instant": instant, "duration": duration_text, "number": number, "count": count, "metric": metric_name,
+        "value": value_text,
+    }  # fmt: skip
+    environment.globals |= {"glyphs": GLYPHS, "asset": address_of}
+    return environment
+
+
+_ENVIRONMENT = _build()

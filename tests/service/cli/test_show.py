@@ -1,0 +1,59 @@
+"""What commands show of an answer, where the answer is made by the library itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ablate.study.plan import plan_document
+from ablate.tables.compare import compare_rows
+from ablate.trials.trial import Outcome, TrialRecord
+from service.cli.show import show_pair, show_studies
+from service.studies import lifecycle
+from tests.service.nights import Nights
+
+VALUES = {"a": [20.0, 21.0, 22.5], "b": [19.0, 20.1, 21.4], "against": [19.0, 18.2, 17.0], "flat": [3.0, 3.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ("b", "correlation over seeds 1.00; pairing by seed saved 100 % of the variance of the difference"),
+        ("against", "correlation over seeds -1.00; pairing by seed cost 98 % of the variance of the difference"),
+        ("flat", "one of the rows is constant; pairing by seed saved 0 % of the variance of the difference"),
+    ],
+)
+def test_a_comparison_says_what_pairing_by_seed_was_worth(
+    other: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(VALUES)]
+    plan = plan_document({"name": "pairs", "seeds": 3, "base": {"dataset": "digits"}, "rows": rows})
+    records = {}
+    for (label, seed), key in plan.memberships.items():
+        outcome = Outcome(status="succeeded", metrics={"top1_error_pct": VALUES[label][seed]})
+        records[key] = TrialRecord(
+            trial=plan.trials[key], outcome=outcome, provenance={}, finished_at="2026-05-04T10:00:00+00:00"
+        )
+    show_pair(compare_rows(plan, records, "a", other).model_dump(mode="json"))
+    shown = capsys.readouterr().out
+    assert line in shown.splitlines(), shown
+
+
+def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one(
+    nights: Nights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nights.desk.submit(nights.study)
+    show_studies(_listed(nights))
+    assert "schedule" not in capsys.readouterr().out
+    nights.add()
+    nights.night(1)
+    show_studies(_listed(nights))
+    heading, fired, own = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in (heading, fired, own)] == ["schedule", "nightly", "-"]
+
+
+def _listed(nights: Nights) -> list[dict[str, Any]]:
+    """As REST answers it."""
+    page = lifecycle.list_studies(nights.desk.context, state=None, name=None, schedule=None, limit=9, cursor=None)
+    return [study.model_dump(mode="json") for study in page.items]

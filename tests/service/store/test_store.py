@@ -1,0 +1,143 @@
+"""The database itself: its schema, what it refuses, what it survives."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from ablate.trials.trial import FIRST
+from service.errors import UnavailableError
+from service.store import schema
+from service.store.lock import held
+from service.store.rows import metadata
+from service.store.session import Store
+from service.store.studies import get_study
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with closing(Store(database_url)) as store:
+        schema.upgrade(store)
+        yield store
+
+
+@pytest.fixture
+def file_store(sqlite_url: str) -> Iterator[Store]:
+    with closing(Store(sqlite_url)) as store:
+        schema.upgrade(store)
+        yield store
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    with store.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(store: Store) -> None:
+    schema.upgrade(store)
+
+
+def test_what_was_stored_before_there_were_schedules_stays_as_it_was(database_url: str) -> None:
+    with closing(Store(database_url)) as store:
+        config = Config()
+        config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+        with store.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            columns = (
+                "id, name, title, state, priority, replicate, document, registrations, warnings, costs, created_at"
+            )
+            values = "'a', 'old', '', 'queued', 0, 0, '{}', '[]', '[]', '{}', '2026-01-01 00:00:00'"
+            connection.execute(text(f"INSERT INTO studies ({columns}) VALUES ({values})"))
+        schema.upgrade(store)
+        with store.read() as connection:
+            found = get_study(connection, "a")
+    assert (found.repetition, found.schedule) == (FIRST, None)
+
+
+def test_a_database_of_a_newer_version_is_refused(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UnavailableError, match="schema 9999"):
+        schema.upgrade(store)
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    def fail_half_way() -> None:
+        with store.write() as connection:
+            connection.execute(text("INSERT INTO costs (architecture, answer) VALUES ('a', '{}')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    with store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM costs")).scalar_one() == 0
+
+
+def test_the_version_tells_that_something_was_written(store: Store) -> None:
+    before = store.version
+    with store.write() as connection:
+        connection.execute(text("INSERT INTO costs (architecture, answer) VALUES ('a', '{}')"))
+    assert store.version == before + 1
+
+
+def test_a_damaged_file_is_refused(file_store: Store, sqlite_url: str) -> None:
+    with file_store.write() as connection:
+        for number in range(200):
+            values = {"name": str(number), "answer": "x" * 500}
+            connection.execute(text("INSERT INTO costs VALUES (:name, :answer)"), values)
+    file_store.close()
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    with closing(Store(sqlite_url)) as damaged, pytest.raises(UnavailableError, match="damaged"):
+        damaged.check()
+
+
+def test_a_commit_is_synced_and_readers_cannot_write(file_store: Store) -> None:
+    with file_store.write() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+    with pytest.raises(UnavailableError, match="readonly"), file_store.read() as connection:
+        connection.execute(text("DELETE FROM costs"))
+
+
+def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
+    script = "import sys; from service.store.lock import held\nwith held(sys.argv[1]): print('held')"
+    with held(database_url):
+        second = subprocess.run([sys.executable, "-c", script, database_url], capture_output=True, text=True)
+    assert second.returncode == 1
+    assert "another" in second.stderr
+    third = subprocess.run([sys.executable, "-c", script, database_url], capture_output=True, text=True)
+    assert third.stdout == "held\n", third.stderr
+
+
+def test_processes_that_start_together_make_one_schema(postgres_url: str) -> None:
+    barrier = threading.Barrier(4)
+
+    def start() -> None:
+        with closing(Store(postgres_url)) as store:
+            barrier.wait()
+            schema.upgrade(store)
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(start) for _ in range(4)]:
+            started.result(timeout=60)
+    with closing(Store(postgres_url)) as store, store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
