@@ -59,7 +59,7 @@ from scipy.special import ndtri
 
 from ablate.statistics.drift.detectors import DIFFERENT_RUN, Thresholds, thresholds
 from ablate.statistics.drift.sequential_ranks import ALLOWANCE
-from ablate.statistics.drift.watch import LEAST_REFERENCE, MEAN_TIME, Alarm, Firing, watch
+from ablate.statistics.drift.watch import MEAN_TIME, MIN_REFERENCE, Alarm, Observation, watch
 
 Numbers = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int, int]], Numbers]
@@ -97,7 +97,7 @@ class Flock:
 
     def fire(self, new: Numbers) -> NDArray[np.bool_]:
         """Add a firing, (histories, rows); which histories have an alarm at it."""
-        is_watched = self.n >= LEAST_REFERENCE
+        is_watched = self.n >= MIN_REFERENCE
         hits = [self._shift(new, is_watched), self._jump(new), self._constant(new)]
         self.values[:, :, self.n] = new
         self.n += 1
@@ -137,7 +137,7 @@ class Flock:
         if not self.n:
             return np.zeros(new.shape, bool)
         is_other = new != self.values[:, :, 0]
-        begins = is_other & (self.differing == 0) & (self.n >= LEAST_REFERENCE)
+        begins = is_other & (self.differing == 0) & (self.n >= MIN_REFERENCE)
         goes_on = is_other & (self.differing > 0)
         ends = (is_other & ~begins & ~goes_on) | (~is_other & (self.differing > 0))
         self.differing = np.where(ends, -1, self.differing + (begins | goes_on))
@@ -146,7 +146,7 @@ class Flock:
 
     def _apart(self) -> Iterator[NDArray[np.bool_]]:
         """Each split once: at the firing at which it has as many behind it as it needs."""
-        for split in range(max(LEAST_REFERENCE, self.n - 64), self.n):
+        for split in range(max(MIN_REFERENCE, self.n - 64), self.n):
             needed = next(n for n in count(1) if math.comb(split + n, n) >= 1 / self.at.apart)
             if split + needed == self.n:
                 before, behind = self.values[:, :, :split], self.values[:, :, split : self.n]
@@ -163,7 +163,7 @@ def run_lengths(noise: Noise, rows: int, histories: int, rng: np.random.Generato
         drawn = noise(rng, (len(left), rows, block))
         for place in range(block):
             is_hit = flock.fire(drawn[:, :, place])
-            lengths[left[is_hit]] = flock.n - LEAST_REFERENCE
+            lengths[left[is_hit]] = flock.n - MIN_REFERENCE
             flock.keep(~is_hit)
             left, drawn = left[~is_hit], drawn[~is_hit]
     return lengths
@@ -186,7 +186,7 @@ def shifted_alarms(
 def find_alarm(means: list[float], rows: int) -> Alarm | None:
     """The alarm of a row with these means that is one of so many."""
     days = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(len(means)))
-    history = [Firing(day, {"row": mean}) for day, mean in zip(days, means, strict=True)]
+    history = [Observation(day, {"row": mean}) for day, mean in zip(days, means, strict=True)]
     return watch(history, mean_time_between_false_alarms=MEAN_TIME * rows).alarm
 
 

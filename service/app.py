@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service.api import catalog, events, health, paper, results, schedules, studies, today, trials
-from service.api.events import Streams
+from service.api.events import OpenStreams
 from service.api.guard import Frame, Gate
 from service.api.mlflow_proxy import Upstream, mlflow_routes
 from service.api.openapi import DESCRIPTION, build_openapi
@@ -53,7 +53,7 @@ def create_app(
         exception_handlers=readable(HANDLERS),
     )
     app.state.context = context
-    app.state.streams = Streams(is_stopping)
+    app.state.streams = OpenStreams(is_stopping)
     for part in (studies, trials, results, events, paper, schedules, today, catalog):
         _include(app, part.router, PREFIX)
     _include(app, health.router)

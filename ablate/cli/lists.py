@@ -18,7 +18,7 @@ from ablate.cli.progress import show_warnings
 from ablate.data import datasets
 from ablate.data.fetch import can_fetch, describe_way
 from ablate.data.info import DatasetInfo
-from ablate.data.register import Registration, register
+from ablate.data.register import RegisteredFolder, register
 from ablate.errors import DataError, nearest, quote
 from ablate.local import preview
 from ablate.local.folder import Folder
@@ -211,7 +211,7 @@ def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_j
         typer.echo(line)
 
 
-def _sentences(done: Registration) -> Iterator[str]:
+def _sentences(done: RegisteredFolder) -> Iterator[str]:
     found = done.registered
     same = "unchanged: the same content had this name already" if done.status == "unchanged" else done.status
     split = "by content" if found.test_folder is None else f"folder {found.test_folder}"

@@ -18,7 +18,7 @@ from ablate.local import run as local
 from ablate.local.folder import Folder
 from ablate.paper.published import find_published
 from ablate.study.plan import Plan
-from ablate.study.registration import register
+from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.plots.panel import draw_panel, has_panel

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ablate.data import scene_sets, stamps
 from ablate.data.class_folders import Files, count_classes, list_classes, list_split
-from ablate.data.digests import PLACES, Member, find_fault, has_length
+from ablate.data.digests import PLACES, Member, find_file_fault, has_length
 from ablate.data.info import CATALOG, DatasetInfo
 from ablate.data.registered import Registered, find_registered, read_all
 from ablate.data.scene_sets import is_scenes
@@ -124,7 +124,7 @@ def find_folder_fault(name: str) -> Fault | None:
         return None
     describe(name)
     found = find_registered(data_root(), name)
-    return stamps.find_fault(data_root(), found) if found else None
+    return stamps.find_change(data_root(), found) if found else None
 
 
 def check_folders(names: Iterable[str]) -> None:
@@ -211,7 +211,7 @@ def check_members(name: str, folder: Path, members: tuple[Member, ...]) -> None:
         DataError: one is missing or damaged; it is named.
     """
     for member in members:
-        if fault := find_fault(folder / member.name, member):
+        if fault := find_file_fault(folder / member.name, member):
             raise DataError(f"data set {name!r}: {folder / member.name} {fault}; run `ablate data fetch {name}`")
 
 

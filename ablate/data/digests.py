@@ -53,7 +53,7 @@ PLACES = {
 """Folder below the data root, and files; torchvision looks for them there."""
 
 
-def find_fault(path: Path, member: Member) -> str | None:
+def find_file_fault(path: Path, member: Member) -> str | None:
     """What is wrong with a decompressed file, as the end of a sentence; None if nothing."""
     if not path.is_file():
         return "is missing"

@@ -21,7 +21,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from ablate.data.datasets import data_root, describe, get_path, place_of
-from ablate.data.digests import FASHION_MNIST, PLACES, find_fault
+from ablate.data.digests import FASHION_MNIST, PLACES, find_file_fault
 from ablate.data.lock import Progress, locked
 from ablate.data.scenes.recipes import MINIATURES
 from ablate.errors import DataError
@@ -92,7 +92,7 @@ def _compose(name: str, progress: Progress) -> Path:
 
 def _has_fault(name: str) -> bool:
     folder, members = place_of(name)
-    return any(find_fault(folder / member.name, member) for member in members)
+    return any(find_file_fault(folder / member.name, member) for member in members)
 
 
 def _fetch_cifar(name: str, progress: Progress) -> None:
@@ -143,7 +143,7 @@ def _install(folder: Path, raw: Path) -> None:
                 out.write(packed.read(member.size_bytes + 1))  # one byte more tells that a file is too long
                 out.flush()
                 os.fsync(out.fileno())
-            fault = find_fault(temporary, member)
+            fault = find_file_fault(temporary, member)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             fault = f"is damaged: {error}"
         if fault:

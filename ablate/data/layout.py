@@ -15,7 +15,7 @@ from ablate.data.class_folders import count_classes, list_classes, list_images
 from ablate.data.registered import parts_of
 from ablate.errors import DataError, quote
 
-LEAST_CLASSES = 2
+MIN_CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ def read_layout(name: str, folder: Path) -> Layout:
     _refuse_halves(name, folder)
     try:
         layout = _read(folder)
-        if len(layout.classes) < LEAST_CLASSES:
+        if len(layout.classes) < MIN_CLASSES:
             raise DataError(f"{folder} holds one class, {quote(layout.classes[0])}; there must be two or more")
     except DataError as error:
         expected = "Expected is FOLDER/CLASS/IMAGE, or that below FOLDER/train and FOLDER/test (or val)"

@@ -25,16 +25,16 @@ from ablate.data.datasets import data_root, is_in_catalog
 from ablate.data.images import read_image
 from ablate.data.layout import Layout, is_writable, printable, read_layout
 from ablate.data.lock import Progress, locked
-from ablate.data.registered import NAME, Entry, Registered, Skipped, find_registered, write_registered
+from ablate.data.registered import NAME, ImageEntry, Registered, Skipped, find_registered, write_registered
 from ablate.errors import DataError, RegistryError, quote
 
 TEST_SHARE = 0.2
 TELL_EVERY_S = 5.0
-MOST_LISTED = 20
-LEAST_STD = 1 / 255
+MAX_LISTED = 20
+MIN_STD = 1 / 255
 """Where a channel does not vary at all: the normalisation divides by it."""
 DECIMALS = 6
-FLOOR = round(LEAST_STD, DECIMALS)
+FLOOR = round(MIN_STD, DECIMALS)
 CHANNELS = ("red", "green", "blue")
 
 
@@ -59,7 +59,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class RegisteredFolder:
     """What `register` did.
 
     Attributes:
@@ -86,7 +86,7 @@ def register(
     skip_damaged: bool = False,
     replace: bool = False,
     progress: Progress = lambda line: None,
-) -> Registration:
+) -> RegisteredFolder:
     """Look at every image of a folder and write it down under a name.
 
     Args:
@@ -114,7 +114,7 @@ def register(
     sound = [image for image in images if not image.fault]
     _check_split(folder, entries, layout.classes)
     found = _describe(name, folder, layout, sound, entries, damaged)
-    return Registration(found, _write(found, entries, replace, progress), layout.others, layout.unused)
+    return RegisteredFolder(found, _write(found, entries, replace, progress), layout.others, layout.unused)
 
 
 def _check_name(name: str) -> None:
@@ -168,18 +168,18 @@ def _falls_to_testing(digest: str) -> bool:
 
 
 def _refusal(folder: Path, damaged: Sequence[Image], advice: str = "or leave them out by --skip-damaged") -> str:
-    lines = [f"  {printable(image.fault)}" for image in damaged[:MOST_LISTED]]
-    if len(damaged) > MOST_LISTED:
-        lines.append(f"  and {len(damaged) - MOST_LISTED:,} more")
+    lines = [f"  {printable(image.fault)}" for image in damaged[:MAX_LISTED]]
+    if len(damaged) > MAX_LISTED:
+        lines.append(f"  and {len(damaged) - MAX_LISTED:,} more")
     these = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
     return "\n".join([f"{these} in {folder} cannot be used; mend or remove them, {advice}:", *lines])
 
 
-def _entry_of(image: Image) -> Entry:
-    return Entry(image.path, image.label, bool(image.is_test), image.size_bytes, image.mtime_ns, image.sha256)
+def _entry_of(image: Image) -> ImageEntry:
+    return ImageEntry(image.path, image.label, bool(image.is_test), image.size_bytes, image.mtime_ns, image.sha256)
 
 
-def _check_split(folder: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
+def _check_split(folder: Path, entries: Sequence[ImageEntry], classes: Sequence[str]) -> None:
     trained = {entry.label for entry in entries if not entry.is_test}
     lacking = [name for label, name in enumerate(classes) if label not in trained]
     if lacking:
@@ -199,11 +199,11 @@ def _describe(
     folder: Path,
     layout: Layout,
     images: Sequence[Image],
-    entries: Sequence[Entry],
+    entries: Sequence[ImageEntry],
     damaged: Sequence[Image],
 ) -> Registered:
     mean, square = np.mean([image.moments for image in images if not image.is_test], axis=0).T  # (3,), (3,)
-    std = np.sqrt(np.maximum(square - mean**2, LEAST_STD**2))
+    std = np.sqrt(np.maximum(square - mean**2, MIN_STD**2))
     trained = {entry.sha256 for entry in entries if not entry.is_test}
     tests = [entry for entry in entries if entry.is_test]
     return Registered(
@@ -223,7 +223,7 @@ def _describe(
     )
 
 
-def _fingerprint(entries: Sequence[Entry]) -> str:
+def _fingerprint(entries: Sequence[ImageEntry]) -> str:
     digest = hashlib.sha256()
     for entry in entries:
         line = f"{entry.path}\0{entry.sha256}\0{'test' if entry.is_test else 'train'}\n"
@@ -231,8 +231,8 @@ def _fingerprint(entries: Sequence[Entry]) -> str:
     return digest.hexdigest()
 
 
-def _write(found: Registered, entries: Sequence[Entry], replace: bool, progress: Progress) -> str:
-    """Returns the status; see `Registration`."""
+def _write(found: Registered, entries: Sequence[ImageEntry], replace: bool, progress: Progress) -> str:
+    """Returns the status; see `RegisteredFolder`."""
     root = data_root()
     try:
         (root / "registered").mkdir(parents=True, exist_ok=True)

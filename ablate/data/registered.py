@@ -69,7 +69,7 @@ class Registered(Document):
         return f"{self.name}@{self.fingerprint[:PINNED_DIGITS]}"
 
 
-class Entry(NamedTuple):
+class ImageEntry(NamedTuple):
     """An image of a registered folder: a line of its file."""
 
     path: str
@@ -110,7 +110,7 @@ def find_registered(root: Path, name: str) -> Registered | None:
     return found
 
 
-def read_entries(root: Path, found: Registered) -> list[Entry]:
+def read_entries(root: Path, found: Registered) -> list[ImageEntry]:
     """Every image of a registered folder.
 
     Raises:
@@ -127,7 +127,7 @@ def read_entries(root: Path, found: Registered) -> list[Entry]:
     return entries
 
 
-def write_registered(root: Path, found: Registered, entries: Iterable[Entry]) -> None:
+def write_registered(root: Path, found: Registered, entries: Iterable[ImageEntry]) -> None:
     """Write a folder down; its file is the old one or the new one, whenever the process is killed."""
     path = _path(root, found.name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,9 +161,9 @@ def _read(root: Path, name: str) -> Registered | RegistryError | None:
         return _damaged(name)
 
 
-def _read_entry(line: str) -> Entry:
+def _read_entry(line: str) -> ImageEntry:
     """By hand, since pydantic takes no names of files that are not UTF-8."""
-    entry = Entry(*json.loads(line))
+    entry = ImageEntry(*json.loads(line))
     if tuple(map(type, entry)) != ENTRY_TYPES:
         raise TypeError(f"no image: {line}")
     return entry

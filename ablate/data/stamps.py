@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.data.class_folders import Files, build_files, scan_images
-from ablate.data.registered import Entry, Registered, parts_of, read_entries
+from ablate.data.registered import ImageEntry, Registered, parts_of, read_entries
 from ablate.errors import DataError, RegistryError
 
 Stamp = tuple[int, int] | None
@@ -35,7 +35,7 @@ class Fault:
     told: str
 
 
-def find_fault(root: Path, found: Registered) -> Fault | None:
+def find_change(root: Path, found: Registered) -> Fault | None:
     """What is wrong with a registered folder; None where it is as it was registered."""
     try:
         return _compare(found, read_entries(root, found))
@@ -56,7 +56,7 @@ def list_files(root: Path, found: Registered, train: bool) -> Files:
     return build_files(Path(found.folder), chosen)
 
 
-def _compare(found: Registered, entries: Iterable[Entry]) -> Fault | None:
+def _compare(found: Registered, entries: Iterable[ImageEntry]) -> Fault | None:
     try:
         there = dict(_look_around(found))
     except DataError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ablate.errors import TrialError
-from ablate.study.registration import Registration, changes
+from ablate.study.preregistration import Preregistration, changes
 from ablate.trials.trial import TrialRecord
 
 ASIDE = "before-"
@@ -37,7 +37,7 @@ class Folder:
 
     @property
     def registrations_file(self) -> Path:
-        """How the study decides, at its start and after each change; see `ablate.study.registration`."""
+        """How the study decides, at its start and after each change; see `ablate.study.preregistration`."""
         return self.path / "registrations.jsonl"
 
     def workdir(self, key: str) -> Path:
@@ -110,19 +110,19 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
 
-    def register(self, registration: Registration) -> None:
+    def register(self, registration: Preregistration) -> None:
         """Write down how the study decides, unless the last registration says the same."""
         history = self.registrations(registration.study)
         if not history or changes(history[-1], registration):
             with self.registrations_file.open("a", encoding="utf-8") as file:
                 file.write(registration.model_dump_json() + "\n")
 
-    def registrations(self, study: str) -> list[Registration]:
+    def registrations(self, study: str) -> list[Preregistration]:
         """What was written down of the study of that name, oldest first."""
         if not self.registrations_file.exists():
             return []
         lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
-        found = [Registration.model_validate_json(line) for line in lines]
+        found = [Preregistration.model_validate_json(line) for line in lines]
         return [one for one in found if one.study in ("", study)]
 
     def set_aside(self) -> Path | None:

@@ -28,7 +28,7 @@ from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.run import TRACEBACK
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
-from ablate.workers.pool import Job, Lost, Pool, Said
+from ablate.workers.pool import Job, Pool, Said, WorkerLost
 from ablate.workers.slots import slots, visible_gpus
 
 Message = Heartbeat | EpochMetrics | Outcome
@@ -115,7 +115,7 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
                     if isinstance(message, Outcome):
                         outcome = message
                     show(message)
-                elif isinstance(event, Lost):
+                elif isinstance(event, WorkerLost):
                     outcome = Outcome(status="failed", reason=event.reason)
         _print_traceback(Path(folder) / TRACEBACK)
     finished_at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -20,12 +20,12 @@ from ablate.local.folder import Folder
 from ablate.local.preview import count_costs
 from ablate.recipes.classify import identity_of
 from ablate.study.plan import Plan, Row, task_name, task_of
+from ablate.trials.dependents import Waiting
 from ablate.trials.provenance import describe_process
 from ablate.trials.registry import get_task
 from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
-from ablate.trials.waiting import Waiting
-from ablate.workers.pool import Job, Lost, Pool, Said
+from ablate.workers.pool import Job, Pool, Said, WorkerLost
 from ablate.workers.slots import ask, slots
 
 TRIES = 2
@@ -97,7 +97,7 @@ class _Work:
             trial = self.trials[event.job.name]
             if isinstance(event, Said):
                 yield from self._hear(trial, *event.item)
-            elif isinstance(event, Lost):
+            elif isinstance(event, WorkerLost):
                 yield from self._lose(trial, event)
 
     def _hear(
@@ -110,7 +110,7 @@ class _Work:
         else:
             yield Moved(trial, message)
 
-    def _lose(self, trial: Trial, event: Lost) -> Iterator[Moved | Note]:
+    def _lose(self, trial: Trial, event: WorkerLost) -> Iterator[Moved | Note]:
         self.curves[trial.key].clear()
         if self.tries[trial.key] < TRIES:
             self.tries[trial.key] += 1

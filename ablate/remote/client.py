@@ -42,7 +42,7 @@ class BrokenError(AblateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ServerEvent:
     """One server-sent event."""
 
     id: str
@@ -177,7 +177,7 @@ class Client:
             raise RefusedError(f"{text!r} is no key of a trial; {has}; `ablate show ID` lists those of a study")
         return text
 
-    def events(self, study_id: str, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[Event]:
+    def events(self, study_id: str, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[ServerEvent]:
         """A study's events until it is done; a connection that breaks is taken up where it broke.
 
         Args:
@@ -199,7 +199,7 @@ class Client:
             except UnreachableError as error:
                 absence.wait(error)
 
-    def _stream(self, study_id: str, last_id: str, begin: Callable[[], None]) -> Iterator[Event]:
+    def _stream(self, study_id: str, last_id: str, begin: Callable[[], None]) -> Iterator[ServerEvent]:
         """A study's events behind an id; `begin` is called once the service answers."""
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         try:
@@ -210,7 +210,7 @@ class Client:
                 begin()
                 for event in httpx2.EventSource(answer):
                     if event.data:  # else it only says how long to wait before the next attempt
-                        yield Event(event.id, event.event, json.loads(event.data))
+                        yield ServerEvent(event.id, event.event, json.loads(event.data))
         except httpx2.TransportError as error:
             raise UnreachableError(f"the stream of events broke: {error}") from error
 

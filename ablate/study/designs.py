@@ -29,7 +29,7 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DesignCell:
     """A row before its recipe is resolved.
 
     Attributes:
@@ -49,7 +49,7 @@ class Cell:
 class Design:
     """All cells of a study."""
 
-    cells: list[Cell] = field(default_factory=list)
+    cells: list[DesignCell] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -158,10 +158,10 @@ def _twice(names: Sequence[str], pointer: str, noun: str) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _explicit(index: int, study: Study) -> Cell:
+def _explicit(index: int, study: Study) -> DesignCell:
     row = study.rows[index]
     level = Level("", row.label, None, row.set, f"/rows/{index}/set")
-    return Cell(row.label, (level,), is_explicit=True, group=row.group)
+    return DesignCell(row.label, (level,), is_explicit=True, group=row.group)
 
 
 def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], max_cells: int) -> None:
@@ -175,7 +175,7 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
     for chosen in itertools.product(*levels):
         hit = next((number for number, cut in enumerate(cuts) if _is_cut(chosen, cut)), None)
         if hit is None:
-            design.cells.append(Cell(label_of(chosen), chosen, is_explicit=False))
+            design.cells.append(DesignCell(label_of(chosen), chosen, is_explicit=False))
         else:
             used.add(hit)
             design.excluded.append(label_of(chosen))
@@ -224,14 +224,14 @@ def _matching(levels: Sequence[Level], wanted: object, pointer: str, problems: l
 
 def _add_leave_one_out(design: Design, study: Study) -> None:
     design.anchor = "full"
-    design.cells.append(Cell("full", (), is_explicit=False))
+    design.cells.append(DesignCell("full", (), is_explicit=False))
     for index, factor in enumerate(study.factors):
         level = Level(factor.name, "off", None, factor.off or {}, f"/factors/{index}/off")
-        design.cells.append(Cell(f"- {factor.name}", (level,), is_explicit=False))
+        design.cells.append(DesignCell(f"- {factor.name}", (level,), is_explicit=False))
 
 
 def _add_one_at_a_time(design: Design, levels: Sequence[Sequence[Level]]) -> None:
     design.anchor = "base"
-    design.cells.append(Cell("base", (), is_explicit=False))
+    design.cells.append(DesignCell("base", (), is_explicit=False))
     for level in itertools.chain.from_iterable(levels):
-        design.cells.append(Cell(label_of([level]), (level,), is_explicit=False))
+        design.cells.append(DesignCell(label_of([level]), (level,), is_explicit=False))

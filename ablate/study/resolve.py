@@ -16,7 +16,7 @@ from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.recipes.classify import EXCLUSIVE, applicable_values, inapplicable_fields
 from ablate.recipes.identity import recipe_inside
-from ablate.study.designs import Cell, Design, Level, label_of
+from ablate.study.designs import Design, DesignCell, Level, label_of
 from ablate.study.document import Patch, Study
 from ablate.study.problems import pointer_of, sentence
 
@@ -79,7 +79,7 @@ class Resolver:
             return None
         return recipe if is_sound else None
 
-    def refuse_what_does_not_apply(self, cell: Cell, recipe: BaseModel) -> None:
+    def refuse_what_does_not_apply(self, cell: DesignCell, recipe: BaseModel) -> None:
         """An explicit row must not set a field that means nothing in its recipe."""
         gone = inapplicable_fields(recipe)
         for level in cell.levels:
@@ -233,7 +233,7 @@ def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
         raise StudyError(list(found))
 
 
-def _row(cell: Cell, recipe: BaseModel, group_by: str | None) -> Resolved:
+def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None) -> Resolved:
     group = cell.group if cell.group is not None else _group(cell.levels, recipe, group_by)
     if cell.is_explicit:
         return Resolved(cell.label, group, cell.levels[0].set, recipe, cell.label)

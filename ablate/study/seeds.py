@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 MAX_SEED = 2**63 - 1
 Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
-MOST_SEEDS = 10_000
+MAX_SEEDS = 10_000
 KINDS = {bool: "a boolean", float: "a number with a point", str: "text", dict: "a table", type(None): "null"}
 """What a document can hold in the place of a count or a list, in words; the value itself is not repeated."""
 
@@ -19,7 +19,7 @@ def _count_or_list(seeds: object) -> object:
         raise ValueError("the list is empty; give a count or at least one seed")
     if isinstance(seeds, bool) or not isinstance(seeds, (int, list)):
         kind = KINDS.get(type(seeds), "what was given")
-        raise ValueError(f"should be a count (1 to {MOST_SEEDS:,}) or a list of distinct seeds, not {kind}")
+        raise ValueError(f"should be a count (1 to {MAX_SEEDS:,}) or a list of distinct seeds, not {kind}")
     return seeds
 
 
@@ -29,7 +29,7 @@ def _distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
-SeedCount = Annotated[int, Strict(), Field(ge=1, le=MOST_SEEDS)]
+SeedCount = Annotated[int, Strict(), Field(ge=1, le=MAX_SEEDS)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 Seeds = Annotated[
     Annotated[SeedCount, Tag("int")] | Annotated[SeedList, Tag("list[int]")],

@@ -16,7 +16,7 @@ from ablate.statistics.agreement.printed import Agreement, PrintedRow, agreement
 from ablate.statistics.agreement.rank import rank_agreement
 from ablate.statistics.decisions import comparison as statistics
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import Design
+from ablate.statistics.decisions.evidence import TestDesign
 from ablate.statistics.decisions.family import (
     FamilyAnalysis,
     RowAnalysis,
@@ -32,7 +32,7 @@ from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAg
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """What was found of one row.
 
     Attributes:
@@ -55,13 +55,13 @@ class Findings:
     """
 
     families: tuple[Family, ...] = ()
-    rows: Mapping[str, Finding] = field(default_factory=dict)
+    rows: Mapping[str, RowFinding] = field(default_factory=dict)
 
 
-def design_of(plan: Plan) -> Design:
+def design_of(plan: Plan) -> TestDesign:
     """What the study fixed about its tests."""
     table = plan.study.table
-    return Design(plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test)
+    return TestDesign(plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test)
 
 
 def runs_of(result: RowResults, metric: str) -> Runs:
@@ -85,7 +85,7 @@ def find_out(
     if any(result.missing for result in (*results, *audits)):
         return Findings()
     families: list[Family] = []
-    rows: dict[str, Finding] = {}
+    rows: dict[str, RowFinding] = {}
     for group in dict.fromkeys(result.row.group for result in results):
         members = [result for result in results if result.row.group == group]
         copies = [audit for audit in audits if audit.row.group == group]
@@ -97,7 +97,7 @@ def find_out(
 
 def _find_out_family(
     plan: Plan, members: Sequence[RowResults], copies: Sequence[RowResults], published: PublishedTable | None
-) -> tuple[Family, dict[str, Finding]]:
+) -> tuple[Family, dict[str, RowFinding]]:
     baseline = next(result for result in members if result.row.is_baseline)
     rows = [result for result in members if result is not baseline]
     printed = _printed_differences(plan.metric, baseline, rows, published)
@@ -118,7 +118,7 @@ def _find_out_family(
         audit=_audit(plan, baseline, copies[0]) if copies else None,
     )
     return family, {
-        row.label: Finding(row, _tested(row, found, printed.get(row.label)), verdicts.get(row.label))
+        row.label: RowFinding(row, _tested(row, found, printed.get(row.label)), verdicts.get(row.label))
         for row in found.rows
     }
 

@@ -14,21 +14,21 @@ from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
-from ablate.study.registration import Registration, describe, is_exploratory
-from ablate.tables.analysis import Finding, Findings, find_out
+from ablate.study.preregistration import Preregistration, describe, is_exploratory
+from ablate.tables.analysis import Findings, RowFinding, find_out
 from ablate.tables.columns import default_columns
 from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.notes import provenance_notes, table_notes
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
-    Cell,
     Difference,
     FunnelShare,
     PrintedCell,
     PrintedCount,
     PublishedColumn,
     Table,
+    TableCell,
     TableRow,
 )
 from ablate.trials.trial import Cost, Measured, TrialRecord
@@ -41,7 +41,7 @@ def build_table(
     published: PublishedTable | None = None,
     costs: Mapping[str, Cost] | None = None,
     measured: Mapping[str, Measured] | None = None,
-    registrations: Sequence[Registration] = (),
+    registrations: Sequence[Preregistration] = (),
     seen: Sequence[TrialRecord] | None = None,
     provisional: bool = False,
     missing: str = "no result yet",
@@ -170,12 +170,14 @@ def _build_row(
     )
 
 
-def _build_cell(metric: str, result: RowResults, baseline: RowResults | None, published: PublishedTable | None) -> Cell:
+def _build_cell(
+    metric: str, result: RowResults, baseline: RowResults | None, published: PublishedTable | None
+) -> TableCell:
     values = result.values(metric)
     found = estimate(values)
     is_baseline = result.row.is_baseline
     reference = None if is_baseline or baseline is None else baseline
-    return Cell(
+    return TableCell(
         mean=found.mean,
         sd=found.sd,
         values=values,
@@ -185,7 +187,7 @@ def _build_cell(metric: str, result: RowResults, baseline: RowResults | None, pu
     )
 
 
-def _with_finding(row: TableRow, metric: str, finding: Finding | None, baseline_s: float | None) -> TableRow:
+def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseline_s: float | None) -> TableRow:
     """A row with what was established about its primary metric."""
     if finding is None:
         return row

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ablate.statistics.words import MINUS, format_p
-from ablate.tables.table import Cell, TableRow
+from ablate.tables.table import TableCell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of, places_within
 
@@ -39,7 +39,7 @@ def _end_text(row: TableRow) -> str:
     return "failed" if row.n_failed else "diverged"
 
 
-def difference_text(cell: Cell, decimals: int, *, is_asked: bool = False) -> str:
+def difference_text(cell: TableCell, decimals: int, *, is_asked: bool = False) -> str:
     """The difference from the baseline with its interval, in more decimals than these where it needs them.
 
     Args:

@@ -16,7 +16,7 @@ from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
 
-MOST_DIGITS = 12
+MAX_DIGITS = 12
 FACTOR = "factor:"
 """In front of the name of a column that shows the levels of a factor."""
 PARTS = ("diff", "published", "published_diff")
@@ -143,8 +143,8 @@ def choose_columns(
     Raises:
         TableError: a name is unknown, or digits is out of range.
     """
-    if digits is not None and not 0 <= digits <= MOST_DIGITS:
-        raise TableError(f"digits is {digits}; allowed: 0 to {MOST_DIGITS}")
+    if digits is not None and not 0 <= digits <= MAX_DIGITS:
+        raise TableError(f"digits is {digits}; allowed: 0 to {MAX_DIGITS}")
     known = list_columns(table, measured=measured)
     wanted = list(table.columns if names is None else names)
     chosen = dict.fromkeys(["label"])

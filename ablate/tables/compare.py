@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from ablate.documents import Document
 from ablate.errors import QUOTABLE, Problem, TableError, quote
 from ablate.statistics.decisions.pairs import PairAnalysis, analyse_pair
-from ablate.study import registration
+from ablate.study import preregistration
 from ablate.study.plan import Plan
-from ablate.study.registration import Registration
+from ablate.study.preregistration import Preregistration
 from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
 from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
@@ -23,7 +23,7 @@ from ablate.tables.verdicts import Bounds, Superiority
 from ablate.trials.trial import TrialRecord
 
 EXPLORATORY = "; exploratory, since results were known when the study was fixed or changed: no p keeps its level"
-MOST_LABELS = 24
+MAX_LABELS = 24
 """Labels that the answer to an unknown one lists."""
 
 
@@ -91,7 +91,7 @@ def compare_rows(
     a: str,
     b: str,
     *,
-    registrations: Sequence[Registration] = (),
+    registrations: Sequence[Preregistration] = (),
 ) -> RowComparison:
     """Compare two rows of a study on its primary metric.
 
@@ -112,7 +112,7 @@ def compare_rows(
     runs = [runs_of(result, plan.metric) for result in results]
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
     provisional = any(result.missing for result in results)  # all rows are in the correction
-    is_exploratory = registration.is_exploratory(plan, registrations, list(records.values()))
+    is_exploratory = preregistration.is_exploratory(plan, registrations, list(records.values()))
     return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
 
 
@@ -141,8 +141,8 @@ def _unknown_row(label: str, labels: Sequence[str]) -> str:
     close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
     if close:
         return f"{what}; did you mean {_in_quotes(close[0])}?"
-    rest = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
-    return f"{what}; the rows are {', '.join(map(_in_quotes, labels[:MOST_LABELS]))}{rest}"
+    rest = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
+    return f"{what}; the rows are {', '.join(map(_in_quotes, labels[:MAX_LABELS]))}{rest}"
 
 
 def _in_quotes(label: str) -> str:

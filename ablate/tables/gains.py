@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.paper.published import Published
-from ablate.tables.table import Cell, Table
+from ablate.tables.table import Table, TableCell
 
 FIGURE = "F1"
 ACTIVATIONS = ("PReLU", "Swish", "FReLU")
@@ -81,7 +81,7 @@ def _gains_of(table: Table, prefix: str) -> dict[str, Gain]:
     return {name: gain for name, gain in found.items() if gain is not None}
 
 
-def _gain(cell: Cell, lower_is_better: bool) -> Gain | None:
+def _gain(cell: TableCell, lower_is_better: bool) -> Gain | None:
     """A difference from the baseline, with the sign that makes more of it better."""
     if cell.diff is None:
         return None

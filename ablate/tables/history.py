@@ -15,7 +15,7 @@ from typing import Literal
 from ablate.documents import Document
 from ablate.errors import TableError, nearest, quote
 from ablate.statistics.decisions.paired import differences
-from ablate.statistics.drift.watch import LEAST_REFERENCE
+from ablate.statistics.drift.watch import MIN_REFERENCE
 from ablate.statistics.estimate import estimate, t_interval
 from ablate.tables.words import ARROWS, metric_name, number, places_of
 
@@ -127,7 +127,7 @@ def build_history(
     *,
     alarms: Sequence[HistoryAlarm] = (),
     restarts: Sequence[datetime] = (),
-    reference: int = LEAST_REFERENCE,
+    reference: int = MIN_REFERENCE,
 ) -> History:
     """The history of a schedule.
 

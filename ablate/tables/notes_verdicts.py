@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from ablate.statistics.agreement.printed import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, equals_p, format_p
-from ablate.tables.table import Cell, Table, TableRow
+from ablate.tables.table import Table, TableCell, TableRow
 from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, named
 
 TOLD_ELSEWHERE = ("failures", "one seed")
 """Reasons of undecided rows that other sentences give for all of them."""
-MOST_OPEN = 12
+MAX_OPEN = 12
 """Undecided rows of which each has a sentence of its own."""
 
 
@@ -58,7 +58,7 @@ def open_notes(table: Table) -> Iterator[str]:
     """Why rows are undecided, what their seeds could have seen, and what it would take."""
     metric = table.metric
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]
-    if len(undecided) > MOST_OPEN:
+    if len(undecided) > MAX_OPEN:
         yield (
             f"{len(undecided)} rows are undecided; of the full table (--full) the columns 'detectable' and 'seeds "
             "needed' have what their seeds could have seen, and what it would take"
@@ -75,7 +75,7 @@ def open_notes(table: Table) -> Iterator[str]:
         yield "'could only have seen' is with 80 % power, in sd of a paired difference"
 
 
-def _what_it_takes(cell: Cell, tested: Tested) -> Iterator[str]:
+def _what_it_takes(cell: TableCell, tested: Tested) -> Iterator[str]:
     if tested.mde and " sd)" in tested.text:
         yield f", which is {tested.mde:.3g} here"
     if tested.seeds_needed and tested.target is not None:
@@ -156,11 +156,11 @@ def _agreements(table: Table) -> Iterator[str]:
         yield f"decided the other way than printed, where the print is within our noise and no claim: {named(against)}"
 
 
-def _has_no_claim(cell: Cell) -> bool:
+def _has_no_claim(cell: TableCell) -> bool:
     return cell.agreement is not None and cell.agreement.word == NO_CLAIM
 
 
-def _is_decided_against(cell: Cell) -> bool:
+def _is_decided_against(cell: TableCell) -> bool:
     is_decided, found = cell.decision in ("better", "worse"), cell.agreement
     return is_decided and found is not None and _has_no_claim(cell) and found.direction == "differs"
 

@@ -11,7 +11,7 @@ from ablate.study.plan import Plan, Row
 from ablate.tables.words import listed
 from ablate.trials.trial import TrialRecord
 
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
 def one_line(text: str) -> str:
     """A text without line breaks and controls, shortened where it is long."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 3] + "..."
+    return words if len(words) <= MAX_CHARACTERS else words[: MAX_CHARACTERS - 3] + "..."
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -54,7 +54,7 @@ class PrintedCount(Document):
     value: float
 
 
-class Cell(Document):
+class TableCell(Document):
     """One metric of one row.
 
     Attributes:
@@ -116,7 +116,7 @@ class TableRow(Document):
     n_ok: int
     n_diverged: int
     n_failed: int
-    cells: dict[str, Cell]
+    cells: dict[str, TableCell]
     params: int | None = None
     params_without_norm: int | None = None
     multiply_adds: int | None = None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from ablate.statistics.words import MINUS
 
 MISSING, CHECK = "\u2013", "\u2713"
-MOST_NAMES = 6
+MAX_NAMES = 6
 ARROWS = {True: "\u2193", False: "\u2191"}
 """Lower is better -> arrow."""
 
@@ -128,8 +128,8 @@ def named(labels: Iterable[str]) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """Words with commas between them, the first few of many."""
-    rest = len(words) - MOST_NAMES
-    return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MOST_NAMES])} and {rest} more"
+    rest = len(words) - MAX_NAMES
+    return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MAX_NAMES])} and {rest} more"
 
 
 def duration_text(seconds: float) -> str:

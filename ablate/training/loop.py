@@ -115,7 +115,7 @@ def start(setting: Setting[Any, Any]) -> Training:
 def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Iterator[Heartbeat | EpochMetrics]:
     """Train from `training.step` to the end. Time between a yield and the next call is not training time."""
     on_cpu = setting.streams.device.type == "cpu"
-    progress = Progress(setting)
+    progress = RunningLoss(setting)
     steps, per_epoch = setting.steps, setting.steps_per_epoch
     training.network.train()
     began = beat = time.perf_counter()
@@ -155,7 +155,7 @@ def one_step(setting: Setting[Any, Any], training: Training) -> tuple[Tensor, Ta
     return ranks.mean(loss.detach()), {name: ranks.sum(tally) for name, tally in tallies.items()}
 
 
-class Progress:
+class RunningLoss:
     """Loss and tallies since the epoch began, summed on the device so that nothing waits for it."""
 
     def __init__(self, setting: Setting[Any, Any]) -> None:

@@ -29,7 +29,7 @@ BUDGET_S = 10.0
 """Per batch size, over all rows; bounds the rounds between 5 and 50."""
 
 
-def measure(recipes: Sequence[Any], practice: Practice[Any, Any]) -> list[Measured]:
+def measure(recipes: Sequence[Any], practice: Practice) -> list[Measured]:
     """Measure one network a recipe on this process's device, with fresh weights: times do not depend on them.
 
     Returns:
@@ -59,7 +59,7 @@ def measure(recipes: Sequence[Any], practice: Practice[Any, Any]) -> list[Measur
     ]
 
 
-def time_steps(recipe: Any, count: int, practice: Practice[Any, Any]) -> float:
+def time_steps(recipe: Any, count: int, practice: Practice) -> float:
     """Seconds that the steps of a whole trial would take here, from `count` of them after three to warm up."""
     setting = prepare(practice, recipe, Streams(0, pick_device()))
     training = start(setting)

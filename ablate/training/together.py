@@ -63,7 +63,7 @@ class Failed:
     at_s: float
 
 
-class Member:
+class RankProcess:
     """The process of a rank, and the pipe to it."""
 
     def __init__(self, share: Share, environment: Mapping[str, str], log: int) -> None:
@@ -127,7 +127,7 @@ def train_together(work: Work, count: int) -> Iterator[Heartbeat | EpochMetrics 
     yield outcome
 
 
-def _start(work: Work, count: int, stack: ExitStack) -> list[Member]:
+def _start(work: Work, count: int, stack: ExitStack) -> list[RankProcess]:
     """Start the processes of all ranks; the stack ends them."""
     work.workdir.mkdir(parents=True, exist_ok=True)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="ablate-ranks-")))
@@ -140,12 +140,12 @@ def _start(work: Work, count: int, stack: ExitStack) -> list[Member]:
     members = []
     for rank in range(count):
         share = Share(Ranks(rank, count), work, folder / "store")
-        members.append(Member(share, environment, log.fileno()))
+        members.append(RankProcess(share, environment, log.fileno()))
         stack.callback(members[-1].end)
     return members
 
 
-def _listen(members: Sequence[Member]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+def _listen(members: Sequence[RankProcess]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     """What the ranks say, as it comes; raises what the first one that fails has raised."""
     while True:
         for member in _ready(members):
@@ -155,13 +155,13 @@ def _listen(members: Sequence[Member]) -> Iterator[Heartbeat | EpochMetrics | Ou
             yield said
 
 
-def _ready(members: Sequence[Member], timeout_s: float | None = None) -> list[Member]:
+def _ready(members: Sequence[RankProcess], timeout_s: float | None = None) -> list[RankProcess]:
     """Those that have something to say, or died; waits for the first."""
     ready = wait([thing for member in members for thing in (member.pipe, member.sentinel)], timeout_s)
     return [member for member in members if member.pipe in ready or member.sentinel in ready]
 
 
-def _first_cause(failed: Failed, others: list[Member]) -> Exception:
+def _first_cause(failed: Failed, others: list[RankProcess]) -> Exception:
     """The error that made the others fail too: of a process that died without a word, else the earliest."""
     causes, deadline_s = [failed], time.monotonic() + GRACE_S
     while others and (ready := _ready(others, max(deadline_s - time.monotonic(), 0))):

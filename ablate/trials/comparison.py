@@ -44,7 +44,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class TrialComparison:
     """What became of a trial that was trained again.
 
     Attributes:
@@ -119,7 +119,7 @@ class Comparison:
         }
 
 
-def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Sequence[str] = ()) -> Comparison:
+def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Sequence[str] = ()) -> TrialComparison:
     """Compare a stored trial with the same one, trained again.
 
     Args:
@@ -131,7 +131,7 @@ def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Seq
     names = dict.fromkeys([*then.outcome.metrics, *now.outcome.metrics])
     metrics = {name: Pair(then.outcome.metrics.get(name), now.outcome.metrics.get(name)) for name in names}
     status, step = Pair(then.outcome.status, now.outcome.status), first_difference(then.curve, now.curve)
-    return Comparison(
+    return TrialComparison(
         key=then.trial.key,
         verdict=_judge(status, metrics, step, tolerance),
         tolerance=tolerance,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ablate.trials.comparison import EQUAL, Comparison, compare, pair_provenance
+from ablate.trials.comparison import EQUAL, TrialComparison, compare, pair_provenance
 from ablate.trials.trial import TrialRecord
 
 MACHINE = ("processor", "threads", "device", "lock")
@@ -21,7 +21,7 @@ MACHINE = ("processor", "threads", "device", "lock")
 MUST_BE_EQUAL = f"{', '.join(MACHINE)} are what they were, so that nothing but equal bits will do"
 
 
-class Difference(NamedTuple):
+class ProvenanceChange(NamedTuple):
     """Something that differs between two places where a number came from, `versions.torch` for one."""
 
     what: str
@@ -38,7 +38,7 @@ def is_same_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool
     return is_known and before.get("driver") == after.get("driver")
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ProvenanceChange]:
     """Everything in which two provenances differ: commit, lock, versions, device, processor, threads, data and so on.
 
     Args:
@@ -46,10 +46,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
         after: of the changed one.
     """
     pairs = pair_provenance(before, after)
-    return [Difference(name, pair.then, pair.now) for name, pair in pairs.items() if pair.differs]
+    return [ProvenanceChange(name, pair.then, pair.now) for name, pair in pairs.items() if pair.differs]
 
 
-def compare_repeat(stored: TrialRecord, now: TrialRecord, *, is_same_machine: bool, tolerance: float) -> Comparison:
+def compare_repeat(
+    stored: TrialRecord, now: TrialRecord, *, is_same_machine: bool, tolerance: float
+) -> TrialComparison:
     """Compare a stored trial with its repetition.
 
     Args:

@@ -18,7 +18,7 @@ from ablate.trials.registry import get_task
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 """Of an exception's text in a reason, which stands in tables; the traceback has all of it."""
 
 
@@ -113,5 +113,5 @@ def _ending(error: BaseException) -> Outcome:
     text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split()) or "no message"
     return Outcome(
         status="failed",
-        reason=f"{type(error).__name__}: {text[:MOST_CHARACTERS]} (traceback in the trial's {TRACEBACK} and log)",
+        reason=f"{type(error).__name__}: {text[:MAX_CHARACTERS]} (traceback in the trial's {TRACEBACK} and log)",
     )

@@ -1,8 +1,8 @@
 """A pool of warm worker processes that carry out jobs and stream what they say.
 
 Workers are spawned once, import what is heavy once, and stay. A job is a function that returns an iterator; what it
-yields reaches the caller as it comes. A worker that dies takes only its own job with it: the caller hears `Lost`, a new
-worker takes its place, and whether the job is tried again is the caller's decision. The pool knows no trials.
+yields reaches the caller as it comes. A worker that dies takes only its own job with it: the caller hears `WorkerLost`,
+a new worker takes its place, and whether the job is tried again is the caller's decision. The pool knows no trials.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class WorkerLost:
     """A job's worker died, or the job raised."""
 
     job: Job
@@ -94,7 +94,7 @@ class Worker:
         with suppress(OSError):  # it died just now, which `receive` tells
             self.pipe.send(job)
 
-    def receive(self) -> Said | Ended | Lost:
+    def receive(self) -> Said | Ended | WorkerLost:
         """What its job says next; waits for it. A worker that turns out to be dead is cleared away."""
         job = self.job
         assert job is not None
@@ -103,11 +103,11 @@ class Worker:
         except (EOFError, OSError):
             self.process.join(timeout=1.0)  # the pipe closes a moment before the process has its exit status
             self.kill()
-            return Lost(job, _how_it_died(self.process))
+            return WorkerLost(job, _how_it_died(self.process))
         if kind == "said":
             return Said(job, item)
         self.job = None
-        return Ended(job) if kind == "ended" else Lost(job, item)
+        return Ended(job) if kind == "ended" else WorkerLost(job, item)
 
     def kill(self) -> None:
         """End the process at once, with what its job started, and wait for it."""
@@ -157,7 +157,7 @@ class Pool:
         else:
             self._queue.append(job)
 
-    def events(self) -> Iterator[Said | Ended | Lost]:
+    def events(self) -> Iterator[Said | Ended | WorkerLost]:
         """What the jobs say, until nothing is queued or running."""
         while True:
             self._hand_out()

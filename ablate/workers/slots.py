@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from ablate.errors import TrialError
 from ablate.study.document import Resources
-from ablate.workers.pool import Job, Lost, Pool, Said
+from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 
 def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
@@ -59,7 +59,7 @@ def ask(
     pool.submit(Job(function.__name__, function, (task, [recipe.model_dump_json() for recipe in recipes])))
     answers = []
     for event in pool.events():
-        if isinstance(event, Lost):
+        if isinstance(event, WorkerLost):
             raise TrialError(event.reason)
         if isinstance(event, Said):
             answers.append(event.item)

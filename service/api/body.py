@@ -26,7 +26,7 @@ from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, belo
 from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
 from service.documents.studies import Extension, PaperSubmission, Submission
 
-MOST_DIGITS = 308
+MAX_DIGITS = 308
 """Of a whole number: as many as the largest double has."""
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -152,9 +152,9 @@ def refuse_unstorable(value: object) -> None:
             waiting += item
         elif isinstance(item, str) and "\0" in item:
             raise Refusal(NOT_JSON, "a text holds the character NUL")
-        elif isinstance(item, int) and abs(item) >= 10**MOST_DIGITS:
+        elif isinstance(item, int) and abs(item) >= 10**MAX_DIGITS:
             raise Refusal(NOT_JSON, f"not strict JSON: {_too_long()}")
 
 
 def _too_long() -> str:
-    return f"a number has more than {MOST_DIGITS} digits"
+    return f"a number has more than {MAX_DIGITS} digits"

@@ -24,19 +24,19 @@ from service.errors import UnavailableError
 from service.studies.events import AT_ONCE, Seen, read_changes
 from service.studies.lifecycle import get_study
 
-MOST_STREAMS = 1000
+MAX_STREAMS = 1000
 READERS = 8
 """Threads that read for all streams together, so that streams leave the other routes their threads."""
 RETRY_MS = 2000
 POLL_S = 0.2
 PATIENCE_S = 1.0
-MOST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 router = APIRouter(tags=["events"])
 
 
 @dataclass(slots=True)
-class Streams:
+class OpenStreams:
     """The open streams of an app. Only the event loop touches the count.
 
     Attributes:
@@ -58,11 +58,11 @@ class Streams:
                 await anyio.sleep(POLL_S)
 
 
-async def take_place(request: Request) -> AsyncIterator[Streams]:
+async def take_place(request: Request) -> AsyncIterator[OpenStreams]:
     """A place among the streams, given back when the response has ended."""
-    streams: Streams = request.app.state.streams
-    if streams.count >= MOST_STREAMS:
-        raise UnavailableError(f"{MOST_STREAMS:,} event streams are open, which is the limit; try again later")
+    streams: OpenStreams = request.app.state.streams
+    if streams.count >= MAX_STREAMS:
+        raise UnavailableError(f"{MAX_STREAMS:,} event streams are open, which is the limit; try again later")
     streams.count += 1
     try:
         yield streams
@@ -77,10 +77,10 @@ def require_study(context: InContext, study_id: StudyId) -> None:
 
 def start_after(
     last_event_id: Annotated[
-        int | None, Header(alias="Last-Event-ID", ge=0, le=MOST_ID, description="as browsers send it")
+        int | None, Header(alias="Last-Event-ID", ge=0, le=MAX_ID, description="as browsers send it")
     ] = None,
     last_event_id_: Annotated[
-        int | None, Query(alias="last_event_id", ge=0, le=MOST_ID, description="the same, for the first connection")
+        int | None, Query(alias="last_event_id", ge=0, le=MAX_ID, description="the same, for the first connection")
     ] = None,
 ) -> int:
     """The id after which to begin. The header is newer: a browser that comes back keeps the address."""
@@ -110,7 +110,7 @@ async def follow_study(
     context: InContext,
     study_id: StudyId,
     last_id: Annotated[int, Depends(start_after)],
-    streams: Annotated[Streams, Depends(take_place)],
+    streams: Annotated[OpenStreams, Depends(take_place)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-Sent Events, each with an integer `id`, its kind in `event`, and JSON in `data`.
 

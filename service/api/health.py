@@ -23,7 +23,7 @@ class Alive(BaseModel):
     status: Literal["alive"]
 
 
-class Ready(BaseModel):
+class Readiness(BaseModel):
     """Whether the service can accept and run, and the state of each part."""
 
     ready: bool
@@ -37,10 +37,10 @@ async def is_alive() -> Alive:
     return Alive(status="alive")
 
 
-@router.get("/readyz", responses=documented(UNAVAILABLE), response_model=Ready, summary="Ready")
-def is_ready(context: InContext) -> Ready | Response:
+@router.get("/readyz", responses=documented(UNAVAILABLE), response_model=Readiness, summary="Ready")
+def is_ready(context: InContext) -> Readiness | Response:
     """200 when the service can accept and run studies, else 503; both with the state of each part."""
-    found = Ready.model_validate(health.describe_health(context))
+    found = Readiness.model_validate(health.describe_health(context))
     if found.ready:
         return found
     return problem(UNAVAILABLE, "not every part of the service is ready; `parts` tells which", **found.model_dump())

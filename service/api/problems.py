@@ -29,7 +29,7 @@ from service.documents.studies import Finding
 from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 100
+MAX_ERRORS = 100
 RETRY_AFTER_S = 5
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?!api/|mlflow/)[\w.+-]+/[\w./+-]+")
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """A kind of problem: `type` is `urn:ablate:problem:SLUG`; status and title are the same for all of a kind."""
 
     slug: str
@@ -52,21 +52,21 @@ class Kind:
         return f"urn:ablate:problem:{self.slug}"
 
 
-BAD_REQUEST = Kind("bad-request", 400, "The request is malformed")
-NOT_JSON = Kind("not-json", 400, "The body is not strict JSON")
-CROSS_ORIGIN = Kind("cross-origin", 403, "The request comes from another site")
-FORBIDDEN = Kind("forbidden", 403, "This is not allowed")
-NOT_FOUND = Kind("not-found", 404, "There is no such thing")
-METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
-NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No accepted format is offered")
-CONFLICT = Kind("conflict", 409, "The state does not allow it")
-TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
-UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body has an unsupported media type")
-UNKNOWN_HOST = Kind("unknown-host", 421, "The service does not answer under this name")
-INVALID = Kind("invalid", 422, "The request is not valid")
-KEY_REUSED = Kind("key-reused", 422, "The idempotency key belongs to another body")
-INTERNAL = Kind("internal", 500, "The service failed")
-UNAVAILABLE = Kind("unavailable", 503, "It cannot be answered now")
+BAD_REQUEST = ProblemKind("bad-request", 400, "The request is malformed")
+NOT_JSON = ProblemKind("not-json", 400, "The body is not strict JSON")
+CROSS_ORIGIN = ProblemKind("cross-origin", 403, "The request comes from another site")
+FORBIDDEN = ProblemKind("forbidden", 403, "This is not allowed")
+NOT_FOUND = ProblemKind("not-found", 404, "There is no such thing")
+METHOD_NOT_ALLOWED = ProblemKind("method-not-allowed", 405, "The method is not allowed here")
+NOT_ACCEPTABLE = ProblemKind("not-acceptable", 406, "No accepted format is offered")
+CONFLICT = ProblemKind("conflict", 409, "The state does not allow it")
+TOO_LARGE = ProblemKind("body-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = ProblemKind("unsupported-media-type", 415, "The body has an unsupported media type")
+UNKNOWN_HOST = ProblemKind("unknown-host", 421, "The service does not answer under this name")
+INVALID = ProblemKind("invalid", 422, "The request is not valid")
+KEY_REUSED = ProblemKind("key-reused", 422, "The idempotency key belongs to another body")
+INTERNAL = ProblemKind("internal", 500, "The service failed")
+UNAVAILABLE = ProblemKind("unavailable", 503, "It cannot be answered now")
 
 KINDS = (
     BAD_REQUEST, NOT_JSON, FORBIDDEN, CROSS_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE,
@@ -74,7 +74,7 @@ KINDS = (
 )  # fmt: skip
 """Every kind; the first of a status stands for those that Starlette reports by status alone."""
 
-KIND_OF: Mapping[type[AblateError], Kind] = {
+KIND_OF: Mapping[type[AblateError], ProblemKind] = {
     NotFoundError: NOT_FOUND,
     ConflictError: CONFLICT,
     KeyReusedError: KEY_REUSED,
@@ -111,7 +111,7 @@ class ProblemDocument(BaseModel):
 class Refusal(Exception):
     """A request that is refused before any use case is called."""
 
-    def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.kind, self.detail, self.headers = kind, detail, headers
 
@@ -120,7 +120,7 @@ class Refusal(Exception):
         return problem(self.kind, self.detail, headers=self.headers)
 
 
-def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+def problem(kind: ProblemKind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """A problem as a response; `members` are further members of the document."""
     document = {"type": kind.urn, "title": kind.title, "status": kind.status, "detail": detail}
     document |= {"instance": f"urn:ablate:request:{request_id.get()}", **members}
@@ -132,7 +132,7 @@ def invalid(findings: Sequence[Problem]) -> Response:
     """422 with every finding, at most 100."""
     shown = [
         {"pointer": item.pointer, "code": item.code, "message": publishable(item.message)}
-        for item in findings[:MOST_ERRORS]
+        for item in findings[:MAX_ERRORS]
     ]
     more: dict[str, Any] = {"more": len(findings) - len(shown)} if len(findings) > len(shown) else {}
     first = str(replace(findings[0], message=publishable(findings[0].message))) if findings else ""
@@ -157,7 +157,7 @@ def below(prefix: str, *, beside: Collection[str] = ()) -> Iterator[None]:
         raise StudyError(moved) from error
 
 
-def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+def documented(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
     """The kinds as `responses` of a route, for the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {kind.status: {"description": kind.title, "content": content} for kind in kinds}
@@ -186,7 +186,7 @@ async def _answer_error(_: Request, error: AblateError) -> Response:
 async def _answer_http(request: Request, error: HTTPException) -> Response:
     """What Starlette found: no route, no such method, a body that grew too large."""
     status = HTTPStatus(error.status_code)
-    kind = next((kind for kind in KINDS if kind.status == status), Kind(f"http-{status}", status, status.phrase))
+    kind = next((kind for kind in KINDS if kind.status == status), ProblemKind(f"http-{status}", status, status.phrase))
     headers = dict(error.headers or {})
     if kind is METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed_methods(request))

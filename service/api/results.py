@@ -12,7 +12,7 @@ from urllib.parse import quote as quote_url
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from ablate.errors import Problem, StudyError, TableError, nearest, quote
-from ablate.tables.columns import MOST_DIGITS
+from ablate.tables.columns import MAX_DIGITS
 from ablate.tables.compare import RowComparison
 from ablate.tables.formats.html import STYLE
 from ablate.tables.formats.render import render
@@ -77,7 +77,7 @@ def get_table(
             "the study; JSON has every cell all the same",
         ),
     ] = None,
-    digits: Annotated[int | None, Query(ge=0, le=MOST_DIGITS, description="decimals of metrics")] = None,
+    digits: Annotated[int | None, Query(ge=0, le=MAX_DIGITS, description="decimals of metrics")] = None,
     measured: Annotated[
         bool, Query(description="false: without times and memory, the same bytes on each rerun")
     ] = True,

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
 from service.api.problems import INVALID, NOT_FOUND, documented
-from service.documents.studies import Cell, Page, TrialView
+from service.documents.studies import CellView, Page, TrialView
 from service.studies import trials
 
 router = APIRouter(tags=["trials"])
@@ -16,7 +16,7 @@ router = APIRouter(tags=["trials"])
 @router.get("/studies/{study_id}/trials", responses=documented(NOT_FOUND, INVALID), summary="Trials of a study")
 def list_trials(
     context: InContext, study_id: StudyId, state: InTrialState = None, limit: Limit = 50, cursor: Cursor = None
-) -> Page[Cell]:
+) -> Page[CellView]:
     """The cells of a study, each with the trial that fills it, page by page. Recipes and curves are left out."""
     return trials.list_cells(context, study_id, state=state, limit=limit, cursor=cursor)
 

@@ -22,11 +22,11 @@ from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
 from ablate.remote.client import KEY, BrokenError, Client
 from ablate.study.document import NAME
-from ablate.trials.comparison import Comparison, compare
+from ablate.trials.comparison import TrialComparison, compare
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
 
 FORMS = "KEY (8 hexadecimal digits or more), ID:ROW:SEED, FOLDER:KEY or FOLDER:ROW:SEED"
-MOST_SEEDS = 24
+MAX_SEEDS = 24
 """Named in an error."""
 
 
@@ -42,7 +42,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellAddress:
     """A trial by the cell that it fills."""
 
     row: str
@@ -58,7 +58,7 @@ class Target(NamedTuple):
     """
 
     place: Path | str | None
-    what: Key | Cell
+    what: Key | CellAddress
 
 
 def read_target(text: str) -> Target:
@@ -98,16 +98,16 @@ def _read_key(text: str, digits: str) -> Key:
     return Key(digits)
 
 
-def _read_cell(text: str, rest: str) -> Cell:
+def _read_cell(text: str, rest: str) -> CellAddress:
     row, _, seed = rest.rpartition(":")
     if not row:
         raise TargetError(f"'{text}' names no seed, or there is no such folder; a target is {FORMS}")
     if not (seed.isascii() and seed.isdecimal()):
         raise TargetError(f"'{text}': seed '{seed}' is no whole number; a target is {FORMS}")
-    return Cell(row, int(seed))
+    return CellAddress(row, int(seed))
 
 
-def find_in_folder(path: Path, what: Key | Cell) -> TrialRecord:
+def find_in_folder(path: Path, what: Key | CellAddress) -> TrialRecord:
     """The record of a trial in a folder of `ablate run`.
 
     Raises:
@@ -121,13 +121,13 @@ def find_in_folder(path: Path, what: Key | Cell) -> TrialRecord:
         return found[0]
     if found:
         raise TargetError(f"{len(found)} trials in {path} have keys that begin with {digits}; give more digits")
-    if isinstance(what, Cell):
+    if isinstance(what, CellAddress):
         name = f"row '{what.row}', seed {what.seed}"
         raise TargetError(f"{name} has not ended in {path}: there is nothing to compare with; go on with `ablate run`")
     raise TargetError(f"no trial in {path} has a key that begins with {digits}; its trials.jsonl lists them")
 
 
-def _key_in_table(path: Path, cell: Cell) -> str:
+def _key_in_table(path: Path, cell: CellAddress) -> str:
     """The key of a cell, from the table that `ablate run` writes at its end."""
     file = path / "table.json"
     try:
@@ -144,7 +144,7 @@ def _key_in_table(path: Path, cell: Cell) -> str:
     return _choose(rows, cell, str(path))
 
 
-def find_in_service(client: Client, study: str | None, what: Key | Cell) -> TrialRecord:
+def find_in_service(client: Client, study: str | None, what: Key | CellAddress) -> TrialRecord:
     """The record of a trial of the service.
 
     Args:
@@ -166,14 +166,14 @@ def find_in_service(client: Client, study: str | None, what: Key | Cell) -> Tria
         raise BrokenError(f"trial {key} does not read as a trial; is the service of another version?") from error
 
 
-def _key_in_study(client: Client, study: str, cell: Cell) -> str:
+def _key_in_study(client: Client, study: str, cell: CellAddress) -> str:
     rows: dict[str, dict[int, str]] = {}
     for one in client.get_all(f"/studies/{client.find_study(study)}/trials"):
         rows.setdefault(one["row"], {})[one["seed"]] = one["key"]
     return _choose(rows, cell, f"study {study}")
 
 
-def _choose(rows: Mapping[str, Mapping[int, str]], cell: Cell, where: str) -> str:
+def _choose(rows: Mapping[str, Mapping[int, str]], cell: CellAddress, where: str) -> str:
     if cell.row not in rows:
         raise TargetError(f"no row '{cell.row}' in {where}{nearest(cell.row, rows)}")
     seeds = rows[cell.row]
@@ -184,7 +184,7 @@ def _choose(rows: Mapping[str, Mapping[int, str]], cell: Cell, where: str) -> st
 
 def _list(seeds: Iterable[int]) -> str:
     shown = [str(seed) for seed in sorted(seeds)]
-    return ", ".join(shown[:MOST_SEEDS]) + (", ..." if len(shown) > MOST_SEEDS else "")
+    return ", ".join(shown[:MAX_SEEDS]) + (", ..." if len(shown) > MAX_SEEDS else "")
 
 
 def _not_ended(trial: Mapping[str, Any]) -> str:
@@ -210,7 +210,7 @@ def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, P
 
 def train_and_compare(
     then: TrialRecord, console: Console, *, tolerance: float, needs: Mapping[str, Path]
-) -> Comparison:
+) -> TrialComparison:
     """Train a stored trial again, show its progress on the console, and compare.
 
     Args:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablate.tables.words import duration_text
-from ablate.trials.comparison import Comparison, Pair
+from ablate.trials.comparison import Pair, TrialComparison
 
 STATES = ("succeeded", "diverged", "failed", "cancelled", "running", "queued")
 
@@ -114,7 +114,7 @@ def hours_text(hours: float | None) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.05 else "0" if hours == 0 else "under 0.1"
 
 
-def show_comparison(found: Comparison) -> None:
+def show_comparison(found: TrialComparison) -> None:
     """The verdict on a trial that was trained again, then everything it rests on."""
     typer.echo(found.sentence)
     for note in found.notes:

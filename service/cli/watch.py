@@ -40,7 +40,7 @@ def watch(client: Client, study_id: str, console: Console) -> str:
     """Show a study's progress until it is done. Returns the state in which it ended."""
     study = client.get(f"/studies/{study_id}")
     metric = client.get(f"/studies/{study_id}/table", format="json")["metric"]
-    screen: Screen = (Bars if console.is_terminal else Lines)(console, study, metric)
+    screen: Screen = (Bars if console.is_terminal else EventLines)(console, study, metric)
     state = str(study["state"])
     with screen:
         for event in client.events(study_id, screen.say):
@@ -49,7 +49,7 @@ def watch(client: Client, study_id: str, console: Console) -> str:
     return state
 
 
-class Lines:
+class EventLines:
     """Progress without a terminal: one line for each trial that ends."""
 
     def __init__(self, console: Console, study: Mapping[str, Any], metric: str) -> None:
@@ -89,7 +89,7 @@ class Lines:
         return f"{self.metric} {value:.2f}" if value is not None else "succeeded"
 
 
-class Bars(Lines):
+class Bars(EventLines):
     """Progress on a terminal."""
 
     def __init__(self, console: Console, study: Mapping[str, Any], metric: str) -> None:

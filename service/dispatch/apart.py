@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.study.document import Resources
-from ablate.workers.pool import Job, Lost, Said, Worker
+from ablate.workers.pool import Job, Said, Worker, WorkerLost
 from service.dispatch.base import Dispatcher, DispatcherError, Report, Ticket
 from service.dispatch.leftovers import sweep
 from service.dispatch.machines import Machine
@@ -125,7 +125,7 @@ class Apart:
             event = worker.receive()
             if isinstance(event, Said):
                 answer = event.item
-            elif isinstance(event, Lost):
+            elif isinstance(event, WorkerLost):
                 if worker.is_alive:  # not the dispatcher is broken, we are
                     raise RuntimeError(f"in the process of {self._kind}: {event.reason}")
                 raise DispatcherError(f"{self._kind}: {event.reason}")

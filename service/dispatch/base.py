@@ -54,7 +54,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class TrialLost:
     """A trial ended without an outcome; its place is free again.
 
     Attributes:
@@ -68,7 +68,7 @@ class Lost:
     reason: str
 
 
-Report = Heard | Lost
+Report = Heard | TrialLost
 
 
 class DispatcherError(Exception):
@@ -105,7 +105,7 @@ class Dispatcher(Protocol):
     def poll(self, timeout_s: float) -> list[Report]:
         """What was heard since the last call; waits up to `timeout_s` for the first report, not at all if nothing runs.
 
-        Reports of one ticket come in their order, and none comes after `Lost` or the outcome.
+        Reports of one ticket come in their order, and none comes after `TrialLost` or the outcome.
 
         Raises:
             DispatcherError: see there.

@@ -15,9 +15,9 @@ from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
 from ablate.workers.pool import Ended, Job, Said, Worker
 from ablate.workers.slots import visible_gpus
-from service.dispatch.base import Heard, Lost, Report, Ticket
+from service.dispatch.base import Heard, Report, Ticket, TrialLost
 from service.dispatch.machines import Machine
-from service.dispatch.places import MOST_REPORTS, Place, Places
+from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
 from service.dispatch.this_machine import OomKills, find_machine
 
@@ -56,7 +56,7 @@ class InlineDispatcher:
         """See `Dispatcher`."""
         refusal = self._places.refusal(ticket.resources)
         if refusal is not None:
-            self._reports.append(Lost(ticket, "infeasible", refusal))
+            self._reports.append(TrialLost(ticket, "infeasible", refusal))
             return
         place = self._places.occupy(ticket)
         if not place.worker.is_alive:
@@ -69,13 +69,13 @@ class InlineDispatcher:
         place = self._places.find(ticket)
         if place is not None:
             place.worker.kill()
-            self._reports.append(Lost(ticket, "stopped", "it was stopped"))
+            self._reports.append(TrialLost(ticket, "stopped", "it was stopped"))
             self._places.renew(place)
 
     def poll(self, timeout_s: float) -> list[Report]:
         """See `Dispatcher`."""
         reports, self._reports = self._reports, []
-        while len(reports) < MOST_REPORTS:
+        while len(reports) < MAX_REPORTS:
             busy = {place.worker.pipe: place for place in self._places.busy()}
             ready = wait(list(busy), 0 if reports else timeout_s) if busy else []
             if not ready:
@@ -100,7 +100,7 @@ class InlineDispatcher:
         reason = "its worker said nothing of how it ended" if isinstance(event, Ended) else event.reason
         is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
         self._free(place, is_over=worker.is_alive)
-        return Lost(ticket, "oom" if is_oom else "worker", without_folders(reason))
+        return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(reason))
 
     def _free(self, place: Place[Worker], *, is_over: bool) -> None:
         """Take a trial off its place. A worker in which it is not over is replaced."""

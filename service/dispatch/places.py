@@ -20,9 +20,9 @@ from service.dispatch.machines import Machine, count_gpus
 W = TypeVar("W")
 
 WHOLE_GPU = 10_000
-MOST_REPORTS = 1000
+MAX_REPORTS = 1000
 """In one answer to `poll`: a trial that talks without end must not keep the scheduler for itself."""
-MOST_WARM = 16
+MAX_WARM = 16
 """Workers made before anything asks for one. Each is half a gigabyte and seconds of a CPU; more come when needed."""
 
 
@@ -98,8 +98,8 @@ class Places(Generic[W]):
         return max(min(count, (self._limit - used) // self._weight(resources)), 0)
 
     def warm(self, resources: Resources) -> None:
-        """Make as many places of this demand as there is room for, up to `MOST_WARM`."""
-        for _ in range(min(self.room(resources), MOST_WARM)):
+        """Make as many places of this demand as there is room for, up to `MAX_WARM`."""
+        for _ in range(min(self.room(resources), MAX_WARM)):
             self._add(resources)
 
     def occupy(self, ticket: Ticket) -> Place[W]:

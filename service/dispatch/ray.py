@@ -13,10 +13,10 @@ import psutil
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Heard, Lost, Report, Ticket
+from service.dispatch.base import Heard, Report, Ticket, TrialLost
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
-from service.dispatch.places import MOST_REPORTS, Place, Places
+from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.ray_cluster import RayCluster
 from service.dispatch.remote import without_folders
 from service.dispatch.this_machine import OomKills
@@ -98,7 +98,7 @@ class RayDispatcher:
         self._look()
         refusal = self._places.refusal(ticket.resources)
         if refusal is not None:
-            self._reports.append(Lost(ticket, "infeasible", refusal))
+            self._reports.append(TrialLost(ticket, "infeasible", refusal))
             return
         with self._cluster.reached():
             place = self._places.occupy(ticket)
@@ -156,7 +156,7 @@ class RayDispatcher:
     def _collect(self, timeout_s: float) -> list[Report]:
         """Everything that is ready; waits for the first of it."""
         reports: list[Report] = []
-        while len(reports) < MOST_REPORTS:
+        while len(reports) < MAX_REPORTS:
             awaited = self._awaited()
             count = 1 if timeout_s else len(awaited)
             ready = self._cluster.ray.wait(list(awaited), num_returns=count, timeout=timeout_s)[0] if awaited else []
@@ -220,10 +220,10 @@ class RayDispatcher:
 
     def _lose(
         self, place: Place[Actor], kind: Literal["worker", "oom", "stopped"], reason: str, *, is_gone: bool = False
-    ) -> Lost:
+    ) -> TrialLost:
         """Take a trial off its place; a worker that is gone is replaced."""
         assert place.ticket is not None
-        lost = Lost(place.ticket, kind, reason)
+        lost = TrialLost(place.ticket, kind, reason)
         if is_gone:
             self._kill(place.worker)
             self._places.set_machines(self._cluster.look(is_due=True))  # its machine may be gone too

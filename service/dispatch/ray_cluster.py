@@ -24,7 +24,7 @@ from service.dispatch import leftovers
 from service.dispatch.base import DispatcherError
 from service.dispatch.machines import Machine
 from service.dispatch.ray_home import ALWAYS, RayHome
-from service.dispatch.remote import Worker, worker_variables
+from service.dispatch.remote import TrialWorker, worker_variables
 from service.dispatch.this_machine import find_machine
 
 OBJECT_STORE_BYTES = 80 << 20
@@ -79,7 +79,7 @@ class RayCluster:
             self._init({**ALWAYS, "RAY_AUTH_MODE": mode}, address=self._address)
         host, port = self.ray.get_runtime_context().gcs_address.rsplit(":", 1)
         self._head = (host.strip("[]"), int(port))
-        self._actor_class = self.ray.remote(Worker)
+        self._actor_class = self.ray.remote(TrialWorker)
         self._machines = self._list_machines()
 
     def look(self, *, is_due: bool = False) -> dict[str, Machine]:
@@ -111,7 +111,7 @@ class RayCluster:
             raise DispatcherError(f"Ray does not reach its own processes: {type(error).__name__}") from error
 
     def start_actor(self, machine: str, resources: Resources) -> Any:
-        """Ray's handle of a new `Worker` on a machine, made in the background."""
+        """Ray's handle of a new `TrialWorker` on a machine, made in the background."""
         wanted = WORKER_ENVIRONMENT | worker_variables(resources, None)
         given = self._own.given if self._own else {}
         missing = {name: value for name, value in wanted.items() if given.get(name) != value}

@@ -34,7 +34,7 @@ _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
 Message = Heartbeat | EpochMetrics | Outcome
 
 
-class Worker:
+class TrialWorker:
     """The actor of the Ray dispatcher: a warm process that carries out one trial at a time."""
 
     def hello(self) -> int:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ablate.documents import Document
 from ablate.study.document import Label, Resources, RowSpec, StrictDocument
-from ablate.study.seeds import MOST_SEEDS, Seeds
+from ablate.study.seeds import MAX_SEEDS, Seeds
 
 StudyState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 TrialState = Literal["queued", "running", "succeeded", "diverged", "failed", "cancelled"]
@@ -28,7 +28,7 @@ class Submission(StrictDocument):
 
     study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
     scale: str | None = Field(None, max_length=64, description="null: `mini` where the study has it, else its base")
-    seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count that overrides the study's")
+    seeds: int | None = Field(None, ge=1, le=MAX_SEEDS, description="a count that overrides the study's")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: the study's own")
     resources: Resources | None = Field(None, description="of one trial, the fields that are given; null: the study's")
     fresh: bool = Field(False, description="train known trials again, as new replicates")
@@ -48,7 +48,7 @@ class PaperSubmission(StrictDocument):
         default_factory=list, max_length=64, description="such as T5; none: every table that has the scale"
     )
     scale: str | None = Field(None, max_length=64, description="null: `mini`")
-    seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="a count; null: each study's own")
+    seeds: int | None = Field(None, ge=1, le=MAX_SEEDS, description="a count; null: each study's own")
     priority: int | None = Field(None, ge=-100, le=100, description="higher first; null: each study's own")
     resources: Resources | None = Field(None, description="of one trial; null: each study's own")
     confirm: bool = Field(False, description="train it however long it takes; see `limit_gpu_hours` of the plan")
@@ -161,7 +161,7 @@ class PaperPlan(PaperCounts):
     basis: str
 
 
-class Place(Document):
+class CellOfStudy(Document):
     """A cell that a trial fills."""
 
     study_id: str
@@ -179,7 +179,7 @@ class AttemptView(Document):
     ended_at: datetime | None
 
 
-class Cell(Document):
+class CellView(Document):
     """A cell of a study with its trial, as in the list of a study's trials."""
 
     key: str
@@ -209,7 +209,7 @@ class TrialView(Document):
     seed: int
     replicate: int
     repeat: int
-    rows: list[Place]
+    rows: list[CellOfStudy]
     state: TrialState
     reason: str | None
     step: int | None

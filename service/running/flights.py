@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ablate.trials.trial import EpochMetrics, Outcome
-from service.dispatch.base import Heard, Lost, Report, Ticket
+from service.dispatch.base import Heard, Report, Ticket, TrialLost
 from service.store.queue.claims import Claim, Sign
 from service.store.queue.states import Spent
 from service.store.sql import now
@@ -74,7 +74,7 @@ class Flights:
         if flight is None:
             return
         flight.heard_s = time.monotonic()
-        if isinstance(report, Lost) or isinstance(report.message, Outcome):
+        if isinstance(report, TrialLost) or isinstance(report.message, Outcome):
             del self._by_name[report.ticket.name]
             self.ends.append(End(flight, _with_its_cause(flight, report), now()))
             return
@@ -87,7 +87,7 @@ class Flights:
     def lose_all(self, reason: str) -> None:
         """The dispatcher broke: every trial that it had is to be tried again, through no fault of its own."""
         for flight in self:
-            self.hear(Lost(flight.ticket, "stopped", reason))
+            self.hear(TrialLost(flight.ticket, "stopped", reason))
 
     def news(self) -> list[Flight]:
         """Flights whose sign is still to be written."""

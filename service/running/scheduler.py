@@ -17,7 +17,7 @@ from datetime import datetime
 
 from ablate.study.document import Resources
 from service.context import FREE_BYTES, Context
-from service.dispatch.base import Dispatcher, DispatcherError, Heard, Lost, Ticket
+from service.dispatch.base import Dispatcher, DispatcherError, Heard, Ticket, TrialLost
 from service.dispatch.machines import count_places
 from service.errors import UnavailableError
 from service.running.flights import End, Flight, Flights
@@ -41,7 +41,7 @@ BEAT_S = 5.0
 FIRE_S = 2.0
 """How often schedules are looked at."""
 DRAIN_S = 5.0
-MOST_CLAIMS = 64
+MAX_CLAIMS = 64
 RESTARTS = 3
 """How often in a row a broken dispatcher is replaced."""
 
@@ -180,7 +180,7 @@ class Scheduler:
         room = self.dispatcher.room(demand)
         if room <= 0 and not any(count_places(machine, demand) for machine in self.dispatcher.machines()):
             room = 1  # no machine will ever hold it: the dispatcher says so, and it fails with that reason
-        return queue.claim(connection, demand, min(room, MOST_CLAIMS), now()) if room > 0 else []
+        return queue.claim(connection, demand, min(room, MAX_CLAIMS), now()) if room > 0 else []
 
     def _submit(self, claims: list[Claim]) -> None:
         tickets = []
@@ -281,7 +281,7 @@ def recover(context: Context) -> int:
         changed: list[str] = []
         for claim, was_heard in queue.find_claims(connection, list(left)):
             ticket = make_ticket(context, claim)
-            lost = Lost(ticket, "stopped" if was_heard else "worker", "the service ended while it ran")
+            lost = TrialLost(ticket, "stopped" if was_heard else "worker", "the service ended while it ran")
             ack = decide(claim.spent, lost)
             changed += queue.acknowledge(connection, *ticket.name, ack, now())
         outbox.announce(connection, changed)

@@ -9,14 +9,14 @@ from typing import Any
 
 from ablate.errors import quote
 from ablate.statistics.drift import watch as drift
-from ablate.trials.repeats import Difference, differences
+from ablate.trials.repeats import ProvenanceChange, differences
 from service.documents.firings import DriftView, RepeatView
 from service.store.schedules import alarms, firings, notices
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 
-MOST_NAMED = 6
+MAX_NAMED = 6
 """Differences that a sentence names; the alarm has all."""
 
 
@@ -61,7 +61,7 @@ def judge_fresh(case: Settlement) -> DriftView:
     history = firings.list_done(case.connection, schedule.seq, schedule.watched_from)
     history = [one for one in history if one.kind == "fresh"]
     watch = drift.watch(
-        [drift.Firing(one.instant, _means_of(one)) for one in history],
+        [drift.Observation(one.instant, _means_of(one)) for one in history],
         reference=schedule.reference_firings,
         mean_time_between_false_alarms=schedule.false_alarm_every,
     )
@@ -97,13 +97,13 @@ def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
     return f"row {quote(alarm.row)} went {alarm.direction} by about {abs(alarm.size):.3g} since the firing of {since}"
 
 
-def explain(found: Sequence[Difference], good: Firing | None) -> str:
+def explain(found: Sequence[ProvenanceChange], good: Firing | None) -> str:
     """What changed between the last good firing and the first changed one, in words."""
     since = f"since the firing of {good.instant:%Y-%m-%d %H:%M} UTC" if good else "since the reference"
     if not found:
         return f"{since} nothing that is recorded changed (commit, lock, versions, device, processor, data)"
-    named = [f"{one.what} {one.before} -> {one.after}" for one in found[:MOST_NAMED]]
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    named = [f"{one.what} {one.before} -> {one.after}" for one in found[:MAX_NAMED]]
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     return f"{since} these changed: {', '.join(named)}{more}"
 
 
@@ -122,7 +122,7 @@ def _last_good(case: Settlement) -> Firing | None:
     return good[-1] if good else None
 
 
-def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found: Sequence[Difference]) -> None:
+def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found: Sequence[ProvenanceChange]) -> None:
     """Store an alarm and tell of it, where none of that row is open.
 
     Args:
@@ -149,4 +149,4 @@ def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found:
             "changed_instant": values["changed_instant"].isoformat(), "study_id": firing.study_id,
             "differences": changes, "sentence": f"schedule {schedule.name}: {values['sentence']}",
         }  # fmt: skip
-        notices.announce(connection, "drift", f"alarm:{alarm_id}", document, case.at)
+        notices.queue_notice(connection, "drift", f"alarm:{alarm_id}", document, case.at)

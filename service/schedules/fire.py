@@ -17,14 +17,14 @@ from service.context import Context
 from service.documents.firings import FiringState
 from service.schedules.instants import due_time, find_latest, instants, next_instant
 from service.schedules.launch import launch
-from service.schedules.settle import settle
+from service.schedules.settle import settle_firing
 from service.store.schedules import firings, notices, schedules
 from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 """Of the instants that policy `all` makes up for."""
 STEP_BACK = timedelta(days=1)
 """A clock that is set back farther was wrong before: what fired in its future no longer holds a schedule up."""
@@ -41,7 +41,7 @@ def tick(context: Context, at: datetime) -> None:
         ended = firings.list_ended(connection)
     _for_each(ahead, _set_back, context, at)
     for firing in ended:
-        settle(context, firing, at)
+        settle_firing(context, firing, at)
     with context.store.read() as connection:
         due = schedules.list_due(connection, at)
     _for_each(due, _fire, context, at)
@@ -70,7 +70,7 @@ def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime)
             return
     text = f"schedule {schedule.name} cannot fire: {error}"
     with context.store.write() as connection:
-        is_news = notices.announce(connection, "stuck", about, {"schedule": schedule.name, "sentence": text}, at)
+        is_news = notices.queue_notice(connection, "stuck", about, {"schedule": schedule.name, "sentence": text}, at)
     if is_news:
         log.error("%s", text)
 
@@ -93,7 +93,7 @@ def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
         if not schedules.take(connection, schedule, last_at=due.newest[-1], next_at=due.upcoming, due_at=due_at):
             return
         is_busy = firings.find_open(connection, schedule.seq) is not None
-        for answer in decide(schedule, due, at, is_busy=is_busy):
+        for answer in decide_firing(schedule, due, at, is_busy=is_busy):
             _add(connection, schedule, answer, at)
 
 
@@ -107,7 +107,7 @@ def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetim
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Instants that are due: the oldest, the newest `MOST_AT_ONCE` in order, how many, and the one behind them."""
+    """Instants that are due: the oldest, the newest `MAX_AT_ONCE` in order, how many, and the one behind them."""
 
     oldest: datetime
     newest: list[datetime]
@@ -119,8 +119,8 @@ def find_due(schedule: Schedule, at: datetime) -> Due:
     """The instants of a schedule that are due at a moment: its next one, which has to be, and what followed."""
     cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
     surely = max(first, at - timedelta(seconds=schedule.jitter_s))
-    behind, count = find_latest(cron, tz, first, surely, MOST_AT_ONCE)
-    newest = deque([first, *behind], maxlen=MOST_AT_ONCE)
+    behind, count = find_latest(cron, tz, first, surely, MAX_AT_ONCE)
+    newest = deque([first, *behind], maxlen=MAX_AT_ONCE)
     for number, instant in enumerate(instants(cron, tz, surely), count + 1):
         if due_time(schedule.name, instant, schedule.jitter_s) > at:
             return Due(first, list(newest), number, instant)
@@ -128,7 +128,7 @@ def find_due(schedule: Schedule, at: datetime) -> Due:
     raise AssertionError("a cron text comes for ever")
 
 
-def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
+def decide_firing(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
     """What becomes of the instants that are due, by the schedule's policies. Pure.
 
     Args:
@@ -150,7 +150,7 @@ def decide(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iter
     if is_busy and schedule.overlap == "skip":
         yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
     elif schedule.missed == "all":
-        yield from _missed(due.oldest, count - len(wanted), f"passed before the {MOST_AT_ONCE} that are made up for")
+        yield from _missed(due.oldest, count - len(wanted), f"passed before the {MAX_AT_ONCE} that are made up for")
         yield from (Answer(instant, "queued") for instant in wanted)
     else:
         text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None

@@ -103,7 +103,9 @@ class Notifying:
             return
         text = f"{free >> 20} MiB are free on the service's disk; below {FREE_BYTES >> 20} nothing new is started"
         with self.context.store.write() as connection:
-            notices.announce(connection, "disk", f"disk:{at:%Y-%m-%d}", {"free_mib": free >> 20, "sentence": text}, at)
+            notices.queue_notice(
+                connection, "disk", f"disk:{at:%Y-%m-%d}", {"free_mib": free >> 20, "sentence": text}, at
+            )
 
     def _forget(self, before: datetime) -> None:
         with self.context.store.read() as connection:

@@ -46,7 +46,7 @@ class Held:
     reference_records: Mapping[str, TrialRecord]
 
 
-def settle(context: Context, firing: Firing, at: datetime) -> None:
+def settle_firing(context: Context, firing: Firing, at: datetime) -> None:
     """Write down what a firing found, once for each end of its study."""
     held = _read(context, firing)
     if held.study.state not in STATE_OF:  # queued again meanwhile: its next end settles the firing

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
-from service.documents.studies import AttemptView, Cell, Place, TrialState, TrialView
+from service.documents.studies import AttemptView, CellOfStudy, CellView, TrialState, TrialView
 from service.errors import NotFoundError
 from service.store.queue.needs import find_needs
 from service.store.rows import attempts, memberships, mirrored, studies, trials
@@ -19,7 +19,7 @@ from service.store.sql import cell_state, chunks, trial_of
 
 def list_cells(
     connection: Connection, study_seq: int, *, state: TrialState | None, limit: int, after: int
-) -> list[tuple[int, Cell]]:
+) -> list[tuple[int, CellView]]:
     """(position, cell) of a study's cells behind a position."""
     statement = (
         select(
@@ -44,8 +44,8 @@ def list_cells(
     return [(row.position, _cell_of(row, tried.get(row.key, []), needed.get(row.key, {}))) for row in rows]
 
 
-def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> Cell:
-    return Cell(
+def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> CellView:
+    return CellView(
         key=row.key,
         row=row.row,
         seed=row.cell_seed,
@@ -128,14 +128,14 @@ def get_trial(connection: Connection, key: str) -> TrialView:
     )
 
 
-def _places(connection: Connection, key: str) -> list[Place]:
+def _places(connection: Connection, key: str) -> list[CellOfStudy]:
     rows = connection.execute(
         select(studies.c.id, memberships.c.row, memberships.c.seed)
         .join(studies, studies.c.seq == memberships.c.study_seq)
         .where(memberships.c.trial_key == key)
         .order_by(memberships.c.study_seq, memberships.c.position)
     )
-    return [Place(study_id=row.id, row=row.row, seed=row.seed) for row in rows]
+    return [CellOfStudy(study_id=row.id, row=row.row, seed=row.seed) for row in rows]
 
 
 def find_keys(connection: Connection, prefix: str) -> list[str]:

@@ -28,7 +28,7 @@ class Stored:
         replicate, repeat, canary_only: see `repetition`.
         schedule: name of the schedule whose firing it is.
         document: the study document as it was planned last, with seeds, scale and resources resolved.
-        registrations: how it decides, as submitted and after each change; see `ablate.study.registration`.
+        registrations: how it decides, as submitted and after each change; see `ablate.study.preregistration`.
         costs: row label -> counted cost as JSON values.
     """
 
@@ -103,7 +103,7 @@ def move(connection: Connection, study_seq: int, leaving: Sequence[StudyState], 
     return connection.execute(guarded.values(state=to, **values)).rowcount > 0
 
 
-def settle(connection: Connection, study_seq: int, states: Sequence[str], settled: str) -> list[str]:
+def settle_holes(connection: Connection, study_seq: int, states: Sequence[str], settled: str) -> list[str]:
     """Fix for this study the state of its cells whose trial is in one of these states. Returns the trials' keys."""
     theirs = select(trials.c.key).where(trials.c.key == memberships.c.trial_key, trials.c.state.in_(states))
     statement = (

@@ -11,7 +11,7 @@ from service.errors import ConflictError
 from service.store import studies
 from service.store.overview import read_overview
 from service.store.queue import outbox
-from service.store.schedules.notices import NoticeKind, announce
+from service.store.schedules.notices import NoticeKind, queue_notice
 from service.store.session import Connection
 from service.store.sql import now
 from service.store.studies import Stored
@@ -41,7 +41,7 @@ def conclude(context: Context, study_seq: int) -> bool:
         values = {"reason": reason or trouble, "ended_at": now(), "result": table and table.model_dump(mode="json")}
         if not studies.move(connection, study_seq, LIVE, state, **values):
             return False
-        studies.settle(connection, study_seq, ("failed",), "failed")
+        studies.settle_holes(connection, study_seq, ("failed",), "failed")
         outbox.add_event(connection, study_seq, "table", {"provisional": False})
         _announce(connection, stored, state, values)
         outbox.enqueue(connection, [(study_seq, "")])
@@ -60,7 +60,7 @@ def _announce(connection: Connection, stored: Stored, state: StudyState, values:
     }  # fmt: skip
     kind: NoticeKind = "finished" if state == "succeeded" else "holes"
     about = f"study:{stored.id}:{values['ended_at'].isoformat()}"
-    announce(connection, kind, about, document, values["ended_at"])
+    queue_notice(connection, kind, about, document, values["ended_at"])
 
 
 def _ending(progress: Progress) -> tuple[StudyState, str | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
 from ablate.study.plan import Plan
-from ablate.study.registration import Registration, changes, register
+from ablate.study.preregistration import Preregistration, changes, register
 from service.context import Context, refuse_without_space
 from service.documents.studies import Extension, StudyView
 from service.errors import ConflictError
@@ -125,5 +125,5 @@ def _refuse_other_keys(there: Mapping[tuple[str, int], str], plan: Plan) -> None
 
 def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:
     """The study's registrations, with one more where the plan decides otherwise than the last."""
-    last, new = Registration.model_validate(stored.registrations[-1]), register(plan, now())
+    last, new = Preregistration.model_validate(stored.registrations[-1]), register(plan, now())
     return [*stored.registrations, new.model_dump()] if changes(last, new) else stored.registrations

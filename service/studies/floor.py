@@ -9,7 +9,7 @@ from service.context import Context
 from service.dispatch.machines import Machine
 from service.health import describe_health
 from service.store.board import find_machines
-from service.store.queue.waiting import Load, Wish, count_load, count_queued, list_wishes
+from service.store.queue.lineup import Load, Wish, count_load, count_queued, list_wishes
 
 FAR = 1000
 """Places of the queue that are looked at; a study behind them waits behind more than so many trials."""

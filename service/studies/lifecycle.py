@@ -72,8 +72,8 @@ def cancel(context: Context, study_id: str) -> StudyView:
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
-            withdrawn = studies.settle(connection, stored.seq, ("queued", "running"), "cancelled")
-            studies.settle(connection, stored.seq, ("failed",), "failed")
+            withdrawn = studies.settle_holes(connection, stored.seq, ("queued", "running"), "cancelled")
+            studies.settle_holes(connection, stored.seq, ("failed",), "failed")
             demand.cancel_unwanted(connection, stored.seq, now())
             demand.refresh_demand(connection, stored.seq)
             outbox.add_event(connection, stored.seq, "table", {"provisional": False})
@@ -92,7 +92,7 @@ def retry(context: Context, study_id: str) -> StudyView:
         if holes or queued:
             reopen(connection, stored)
         demand.refresh_demand(connection, stored.seq)
-        needs.settle(connection, list(queued), now())
+        needs.settle_needs(connection, list(queued), now())
         outbox.announce(connection, sorted(queued))
     context.wake(stored.id)
     return get_study(context, study_id)

@@ -28,7 +28,7 @@ LIMIT_GPU_HOURS = 24.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedTable:
     """A table that can be stored.
 
     Attributes:
@@ -95,10 +95,10 @@ def submit(
     return _view(context, ids), is_new
 
 
-def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[Ready]:
+def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[PreparedTable]:
     """Every table, ready to be stored; that it has to be confirmed is told together with what cannot run here."""
     problems: list[Problem] = []
-    found: list[Ready] = []
+    found: list[PreparedTable] = []
     with collecting(problems):
         found = _prepare(context, submission, strict=True)
     with collecting(problems):
@@ -108,7 +108,7 @@ def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[Re
     return found
 
 
-def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[Ready]:
+def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[PreparedTable]:
     """Every table, planned and looked at; the problems of all of them are told at once."""
     tables = choose_tables(submission.tables, list_tables(), scale=submission.scale or "mini")
     problems: list[Problem] = []
@@ -125,12 +125,12 @@ def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> 
 
 def _prepare_table(
     context: Context, table: PaperTable, submission: PaperSubmission, *, strict: bool, until_s: float
-) -> Ready:
+) -> PreparedTable:
     options = submission.model_dump(include={"scale", "seeds", "priority", "resources"}, exclude_unset=True)
     document = resolve_document(Submission(study=dict(table.document), **options))
     prepared = prepare(context, document, scale=submission.scale, strict=strict, until_s=until_s)
     known = frozenset(find_known(context, prepared.plan))
-    return Ready(table, prepared, known, outstanding_gpu_hours(prepared.plan, prepared.costs, known))
+    return PreparedTable(table, prepared, known, outstanding_gpu_hours(prepared.plan, prepared.costs, known))
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _told(table: PaperTable, place: str, problem: Problem) -> Problem:
     return Problem(place, problem.code, f"{table.id}{f' ({where})' if where else ''}: {problem.message}")
 
 
-def _describe(one: Ready) -> PaperTablePlan:
+def _describe(one: PreparedTable) -> PaperTablePlan:
     plan = one.prepared.plan
     return PaperTablePlan(
         id=one.table.id,
@@ -173,7 +173,7 @@ def _counts(plans: Sequence[Plan], known: Iterable[str]) -> dict[str, int]:
     }
 
 
-def _total(found: Sequence[Ready]) -> float | None:
+def _total(found: Sequence[PreparedTable]) -> float | None:
     """GPU-hours of several tables, a trial that two of them need once; None where one cannot be estimated."""
     hours = {key: each for one in found for key, each in one.hours.items()}
     each = [value for value in hours.values() if value is not None]
@@ -184,7 +184,7 @@ def _needs_confirmation(hours: float | None) -> bool:
     return hours is None or hours > LIMIT_GPU_HOURS
 
 
-def _refuse_unconfirmed(submission: PaperSubmission, found: Sequence[Ready]) -> None:
+def _refuse_unconfirmed(submission: PaperSubmission, found: Sequence[PreparedTable]) -> None:
     hours = _total(found)
     if submission.confirm or not _needs_confirmation(hours):
         return

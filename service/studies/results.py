@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ablate.errors import StudyError, TableError
 from ablate.paper.published import find_published
 from ablate.study.plan import Plan
-from ablate.study.registration import Registration, describe_others
+from ablate.study.preregistration import Preregistration, describe_others
 from ablate.tables.build import build_table
 from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
 from ablate.tables.table import Table
@@ -21,7 +21,7 @@ from service.store.session import Connection
 from service.store.studies import Stored
 from service.studies.prepare import plan_stored
 
-MOST_PLOTTED = 300
+MAX_PLOTTED = 300
 """Rows of a plot: more cannot be read, and would take minutes to draw."""
 
 
@@ -61,13 +61,13 @@ class _Held:
 
     records: Mapping[str, TrialRecord]
     origins: list[Origin]
-    others: list[Registration]
+    others: list[Preregistration]
 
 
 def _read(connection: Connection, stored: Stored, plan: Plan) -> _Held:
     records = cells.list_records(connection, stored.seq)
     others = [
-        Registration.model_validate(history[-1])
+        Preregistration.model_validate(history[-1])
         for seq, history in studies.list_registrations(connection, plan.first_key)
         if seq != stored.seq
     ]
@@ -93,8 +93,8 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
     return table.model_copy(update={"provenance": told})
 
 
-def _registrations(stored: Stored) -> list[Registration]:
-    return [Registration.model_validate(one) for one in stored.registrations]
+def _registrations(stored: Stored) -> list[Preregistration]:
+    return [Preregistration.model_validate(one) for one in stored.registrations]
 
 
 def _reused(origins: list[Origin]) -> list[str]:
@@ -148,8 +148,8 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
     from ablate.tables.plots.plot import plot  # matplotlib is loaded when the first plot is drawn
 
     table = get_table(context, study_id)
-    if len(table.rows) > MOST_PLOTTED:
-        raise TableError(f"the study has {len(table.rows):,} rows, and plots are drawn of at most {MOST_PLOTTED}")
+    if len(table.rows) > MAX_PLOTTED:
+        raise TableError(f"the study has {len(table.rows):,} rows, and plots are drawn of at most {MAX_PLOTTED}")
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)

@@ -10,7 +10,7 @@ from typing import Any
 from ablate.errors import Problem
 from ablate.local.preview import describe_plan
 from ablate.study.plan import Plan
-from ablate.study.registration import Registration, changes, register
+from ablate.study.preregistration import Preregistration, changes, register
 from ablate.trials.trial import FIRST, Repetition, Trial
 from service.context import Context, refuse_without_space
 from service.dispatch.machines import count_parallel
@@ -119,7 +119,7 @@ def queue_cells(
     queued = demand.add_trials(connection, trials, plan.study.resources, plan.study.priority, now())
     studies.add_cells(connection, study_seq, new_cells, queued)
     demand.refresh_demand(connection, study_seq)
-    outbox.announce(connection, needs.settle(connection, list(queued), now()))
+    outbox.announce(connection, needs.settle_needs(connection, list(queued), now()))
     outbox.enqueue_started(connection, study_seq)
 
 
@@ -135,7 +135,7 @@ def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> li
     """
     new = register(plan, at)
     for _, history in studies.list_registrations(connection, plan.first_key):
-        if not changes(Registration.model_validate(history[-1]), new):
+        if not changes(Preregistration.model_validate(history[-1]), new):
             return history
     return [new.model_dump()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.context import Context
-from service.documents.studies import Cell, Page, TrialState, TrialView
+from service.documents.studies import CellView, Page, TrialState, TrialView
 from service.errors import NotFoundError
 from service.store import cells, studies
 from service.studies.lifecycle import read_cursor
@@ -17,7 +17,7 @@ SHORTEST_KEY = 8
 
 def list_cells(
     context: Context, study_id: str, *, state: TrialState | None, limit: int, cursor: str | None
-) -> Page[Cell]:
+) -> Page[CellView]:
     """The cells of a study, in the order in which they run.
 
     Raises:

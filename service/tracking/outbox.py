@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ablate.workers.pool import Job, Lost, Pool, Said
+from ablate.workers.pool import Job, Pool, Said, WorkerLost
 from service.context import Context
 from service.store.queue import outbox
 from service.tracking.mlflow_file import MirrorError
-from service.tracking.worker import Shown, Where, reconcile, show
+from service.tracking.worker import Mirrored, Where, reconcile, show
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Mirroring:
             entries = outbox.list_entries(connection, AT_ONCE)
         if not entries:
             return 0
-        done: list[Shown] = []
+        done: list[Mirrored] = []
         try:
             for shown in _asked(pool, Job("show", show, (self.context.settings, self._where, entries, AT_ONCE_S))):
                 done.append(shown)  # one by one: what was shown before an error counts
@@ -94,7 +94,7 @@ class Mirroring:
             self._write_down(done)
         return len(done)
 
-    def _write_down(self, done: list[Shown]) -> None:
+    def _write_down(self, done: list[Mirrored]) -> None:
         if not done:
             return
         with self.context.store.write() as connection:
@@ -104,7 +104,7 @@ class Mirroring:
             outbox.clear(connection, [shown.entry for shown in done])
 
 
-def _asked(pool: Pool, job: Job) -> Iterator[Shown]:
+def _asked(pool: Pool, job: Job) -> Iterator[Mirrored]:
     """What the mirror's process answers.
 
     Raises:
@@ -112,7 +112,7 @@ def _asked(pool: Pool, job: Job) -> Iterator[Shown]:
     """
     pool.submit(job)
     for event in pool.events():
-        if isinstance(event, Lost):
+        if isinstance(event, WorkerLost):
             raise MirrorError(event.reason)
         if isinstance(event, Said):
             yield event.item

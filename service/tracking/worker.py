@@ -27,10 +27,10 @@ from service.settings import Settings
 from service.store import mirror as rows
 from service.store import studies
 from service.store.queue import outbox
-from service.store.queue.outbox import Entry
+from service.store.queue.outbox import OutboxEntry
 from service.store.session import Store
 from service.store.studies import Stored
-from service.studies.results import MOST_PLOTTED, draw_plot, get_table
+from service.studies.results import MAX_PLOTTED, draw_plot, get_table
 from service.tracking.mirror import Mirror
 from service.tracking.mlflow_file import MirrorError
 
@@ -58,10 +58,10 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Mirrored:
     """An entry that MLflow now shows, and the runs that were made for it."""
 
-    entry: Entry
+    entry: OutboxEntry
     runs: tuple[Run, ...]
 
 
@@ -74,7 +74,7 @@ class Shower:
         self.mirror = Mirror(where.tracking_uri, where.artifact_location)
         self.runs: dict[int, tuple[str, str]] = {}
 
-    def show(self, entry: Entry) -> Shown:
+    def show(self, entry: OutboxEntry) -> Mirrored:
         """Show an entry as the database has it now.
 
         Raises:
@@ -89,14 +89,14 @@ class Shower:
             made.append(Run(stored.seq, "", *known))
         if entry.trial_key:
             made += self._show_trial(entry, known[0])
-        return Shown(entry, tuple(made))
+        return Mirrored(entry, tuple(made))
 
     def _show_study(self, stored: Stored, run_id: str | None) -> tuple[str, str]:
         run_id = self.mirror.record_study(self._study_run(stored), run_id)
         self.runs[stored.seq] = run_id, self.mirror.experiment_id(stored.name)
         return self.runs[stored.seq]
 
-    def _show_trial(self, entry: Entry, study_run_id: str) -> list[Run]:
+    def _show_trial(self, entry: OutboxEntry, study_run_id: str) -> list[Run]:
         with self.context.store.read() as connection:
             run = rows.find_trial_run(connection, entry.study_seq, entry.trial_key)
             known = outbox.find_run(connection, entry.study_seq, entry.trial_key)
@@ -113,7 +113,7 @@ class Shower:
                 table = get_table(self.context, stored.id)
                 means = _means(table)
                 files |= {f"table.{name}": render(table, name) for name in FORMATS}
-                if len(table.rows) <= MOST_PLOTTED:
+                if len(table.rows) <= MAX_PLOTTED:
                     files |= {
                         f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in plots_of(table)
                     }
@@ -149,7 +149,7 @@ def _shower(settings: Settings, where: Where) -> Shower:
     return _open[name]
 
 
-def show(settings: Settings, where: Where, entries: Sequence[Entry], seconds: float) -> Iterator[Shown]:
+def show(settings: Settings, where: Where, entries: Sequence[OutboxEntry], seconds: float) -> Iterator[Mirrored]:
     """Show these entries, trials first, since a study ends with them; one that MLflow refuses is left out.
 
     After so many seconds it leaves the rest for another call.
@@ -167,7 +167,7 @@ def show(settings: Settings, where: Where, entries: Sequence[Entry], seconds: fl
             if not error.is_refused:
                 raise
             log.error("MLflow refuses an entry, which is left out: %s", error)
-            yield Shown(entry, ())
+            yield Mirrored(entry, ())
         if time.monotonic() > deadline:
             return
 

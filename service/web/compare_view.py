@@ -9,14 +9,14 @@ from typing import Any
 from ablate.statistics.decisions.paired import PairedDifference, paired_difference
 from ablate.tables.cells import difference_text
 from ablate.tables.columns import Column
-from ablate.tables.table import Cell, Difference, TableRow
+from ablate.tables.table import Difference, TableCell, TableRow
 from service.context import Context
 from service.documents.studies import StudyView
 from service.errors import ConflictError
 from service.store import studies
 from service.studies import results
 from service.studies.lifecycle import get_study, list_studies
-from service.web.study_view import Shown, show
+from service.web.study_view import ShownTable, show
 
 CHOICE = 100
 """Studies that can be chosen from."""
@@ -28,7 +28,7 @@ class Side:
 
     study: StudyView
     document: Mapping[str, Any]
-    shown: Shown | None
+    shown: ShownTable | None
     problem: str
 
     def row(self, label: str) -> TableRow | None:
@@ -45,7 +45,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparedRow:
     """A row of one side or both.
 
     Attributes:
@@ -66,7 +66,7 @@ class ComparePage:
 
     choice: Sequence[StudyView]
     sides: Sequence[Side]
-    lines: Sequence[Line]
+    lines: Sequence[ComparedRow]
     differences: Sequence[tuple[str, Any, Any]]
 
     @property
@@ -106,12 +106,12 @@ def _labels(sides: Sequence[Side]) -> list[str]:
     return list(dict.fromkeys(row.label for side in sides if side.shown for row in side.shown.table.rows))
 
 
-def _line(first: Side, second: Side, label: str, metric: str | None) -> Line:
+def _line(first: Side, second: Side, label: str, metric: str | None) -> ComparedRow:
     one, two = first.row(label), second.row(label)
     if one is None or two is None or metric is None:
-        return Line(label, "–", is_same=False, is_changed=False)
+        return ComparedRow(label, "–", is_same=False, is_changed=False)
     a, b = one.cells[metric], two.cells[metric]
-    return Line(
+    return ComparedRow(
         label,
         _difference(paired_difference(b.values, a.values), b, first.shown),
         is_same=bool(one.trials) and set(one.trials) == set(two.trials),
@@ -119,7 +119,7 @@ def _line(first: Side, second: Side, label: str, metric: str | None) -> Line:
     )
 
 
-def _difference(found: PairedDifference | None, cell: Cell, shown: Shown | None) -> str:
+def _difference(found: PairedDifference | None, cell: TableCell, shown: ShownTable | None) -> str:
     if found is None or shown is None:
         return "–"
     diff = Difference(mean=found.mean, low=found.low, high=found.high, n=found.n)

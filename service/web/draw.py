@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.tables.table import Cell, Table
+from ablate.tables.table import Table, TableCell
 
 WIDTH = 176.0
 """Of the strip that an interval is drawn in; half of `MARGIN` stays free at each end."""
@@ -70,11 +70,11 @@ def draw_intervals(table: Table) -> dict[str, Interval]:
     return found
 
 
-def _printed(cell: Cell) -> float | None:
+def _printed(cell: TableCell) -> float | None:
     return cell.published.diff if cell.published else None
 
 
-def _bounds(cells: Sequence[Cell]) -> tuple[float, float]:
+def _bounds(cells: Sequence[TableCell]) -> tuple[float, float]:
     """What the strip reaches from and to: all intervals, but not those that would leave no room for the others."""
     sizes = [abs(cell.diff.mean) for cell in cells if cell.diff]
     sizes += [abs(printed) for cell in cells if (printed := _printed(cell)) is not None]
@@ -86,7 +86,7 @@ def _bounds(cells: Sequence[Cell]) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CurveLine:
     """One trial's curve; `look` is its row's, 0 for the baseline and None for rows beyond those with looks."""
 
     row: str
@@ -106,7 +106,7 @@ class Chart:
     """
 
     metric: str
-    lines: tuple[Line, ...]
+    lines: tuple[CurveLine, ...]
     key: tuple[tuple[int, str], ...]
     ticks_x: tuple[tuple[float, str], ...]
     ticks_y: tuple[tuple[float, str], ...]
@@ -145,7 +145,7 @@ def draw_curves(
     scale_x, scale_y = (ticks_x[0], max(*ticks_x, *xs)), (min(ticks_y[0], *ys), max(ticks_y[-1], *ys))
     place_x, place_y = _placed(*scale_x, 56.0, 884.0), _placed(*scale_y, 264.0, 14.0)
     lines = [
-        Line(row, seed, looks.get(row), " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in points))
+        CurveLine(row, seed, looks.get(row), " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in points))
         for row, seed, points in sorted(series, key=lambda one: -looks.get(one[0], KINDS))
     ]
     drawn = {row for row, *_ in series}

@@ -16,7 +16,7 @@ START = secrets.token_hex(6)
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class StudiesPage:
     """What the page of studies shows.
 
     Attributes:
@@ -55,14 +55,14 @@ class Board:
         return f"waits behind {ahead.trials:,} {word} of {', '.join(names[:3])}{more}"
 
 
-def read_board(context: Context, *, state: StudyState | None, name: str | None, cursor: str | None) -> Board:
+def read_board(context: Context, *, state: StudyState | None, name: str | None, cursor: str | None) -> StudiesPage:
     """A page of studies, newest first.
 
     Raises:
         StudyError: the cursor is none of ours.
     """
     page = list_studies(context, state=state, name=name, limit=PAGE, cursor=cursor)
-    return Board(page, look_at_floor(context), state, name, cursor is None)
+    return StudiesPage(page, look_at_floor(context), state, name, cursor is None)
 
 
 def tag_of(context: Context) -> str | None:

@@ -27,7 +27,7 @@ RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
-class PrintedRow:
+class UntrainedRow:
     """A row of a table that has not been trained here: its label and its printed numbers by metric."""
 
     label: str
@@ -35,7 +35,7 @@ class PrintedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PaperEntry:
     """A table of the paper.
 
     Attributes:
@@ -52,7 +52,7 @@ class Entry:
     study: StudyView | None
     table: Table | None
     columns: Sequence[Column]
-    printed: Sequence[PrintedRow]
+    printed: Sequence[UntrainedRow]
 
     @property
     def is_missing(self) -> bool:
@@ -73,7 +73,7 @@ class PaperPage:
     scale: str
     scales: Sequence[str]
     paper: str
-    entries: Sequence[Entry]
+    entries: Sequence[PaperEntry]
     has_gains: bool
 
     @property
@@ -110,10 +110,10 @@ def read_paper_page(context: Context, scale: str) -> PaperPage:
     return PaperPage(scale, scales, printed[0].paper, entries, has_gains)
 
 
-def _read_entry(context: Context, published: PublishedTable, source: PaperTable | None, scale: str) -> Entry:
+def _read_entry(context: Context, published: PublishedTable, source: PaperTable | None, scale: str) -> PaperEntry:
     study_id = _find_newest(context, source, scale) if source else None
     table = _find_table(context, study_id) if study_id else None
-    return Entry(
+    return PaperEntry(
         published=published,
         source=source,
         has_scale=source is not None and scale in source.scales,
@@ -121,7 +121,7 @@ def _read_entry(context: Context, published: PublishedTable, source: PaperTable 
         table=table,
         columns=_columns(table) if table else [],
         printed=[
-            PrintedRow(label, {name: one.text for name, one in row.items()}) for label, row in published.cells.items()
+            UntrainedRow(label, {name: one.text for name, one in row.items()}) for label, row in published.cells.items()
         ],
     )
 

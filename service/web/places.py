@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 
-MOST_READ = 1 << 22
+MAX_READ = 1 << 22
 """Characters that may be read again in search of the ends of values; behind them lines are not told."""
 
 Path = tuple[str, ...]
@@ -47,7 +47,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         first = first if begun else number
         begun += line + "\n"
         read += len(begun)
-        if read > MOST_READ:
+        if read > MAX_READ:
             return
         try:
             tomllib.loads(begun)

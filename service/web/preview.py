@@ -20,7 +20,7 @@ from service.web.places import Path, json_lines, line_of, toml_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlacedProblem:
     """An error with its place in the text.
 
     Attributes:
@@ -46,7 +46,7 @@ class Preview:
 
     body: str
     plan: dict[str, Any]
-    errors: tuple[Found, ...]
+    errors: tuple[PlacedProblem, ...]
 
     @property
     def outstanding(self) -> int:
@@ -70,7 +70,7 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
     except StudyError as error:
         return Preview("", {}, tuple(_place(text, error.problems)))
     except Refusal as refusal:
-        return Preview("", {}, (Found("", refusal.detail, None, ""),))
+        return Preview("", {}, (PlacedProblem("", refusal.detail, None, ""),))
     return Preview(_as_json(submission), plan, ())
 
 
@@ -110,7 +110,7 @@ def _as_json(submission: Submission) -> str:
     return json.dumps(submission.model_dump(exclude_unset=True), ensure_ascii=False)
 
 
-def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[Found]:
+def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[PlacedProblem]:
     """The problems with their lines, in the order of the text; those without a line first."""
     lines, rows = _lines_of(text), text.split("\n")
     is_body = _is_json(text) and ("study",) in lines
@@ -120,7 +120,7 @@ def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[Found]:
         pointer = problem.pointer if is_body else problem.pointer.removeprefix("/study")
         line = (line_of(pointer, lines) or _line_in(problem.message)) if is_inside else None
         excerpt = rows[line - 1].strip()[:200] if line else ""
-        found.append(Found(pointer, publishable(problem.message), line, excerpt))
+        found.append(PlacedProblem(pointer, publishable(problem.message), line, excerpt))
     yield from sorted(found, key=lambda one: one.line or 0)
 
 

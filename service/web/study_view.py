@@ -28,16 +28,16 @@ from service.tracking.grouped_view import grouped_link
 from service.web.drafts import document_text
 from service.web.draw import Chart, Interval, Points, draw_curves, draw_intervals
 
-MOST_CELLS = 2000
+MAX_CELLS = 2000
 """Cells that are shown one by one; REST has the others by pages."""
-MOST_CURVES = 400
+MAX_CURVES = 400
 FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV", "html": "HTML", "json": "JSON"}
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "·"}
 """A sign before the word of a decision."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownTable:
     """A table with what its page needs beside it.
 
     Attributes:
@@ -110,7 +110,7 @@ class StudyPage:
     question: str
     document: str
     schedule_body: str
-    shown: Shown | None
+    shown: ShownTable | None
     problem: str
     cells: dict[tuple[str, int], Standing]
     chart: Chart | None
@@ -177,9 +177,9 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
     study = get_study(context, study_id)
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-        few = study.progress.trials <= MOST_CELLS
+        few = study.progress.trials <= MAX_CELLS
         standings = matrix.list_standings(connection, stored.seq) if few else []
-        curves = matrix.list_curves(connection, stored.seq, MOST_CURVES) if few else []
+        curves = matrix.list_curves(connection, stored.seq, MAX_CURVES) if few else []
     shown, problem = _shown(context, study_id)
     compared, pair_problem = _compared(context, study_id, pair)
     return StudyPage(
@@ -203,7 +203,7 @@ def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | N
     return draw_curves(labels, [one for one in curves if one[0] in labels], table.metric)
 
 
-def _shown(context: Context, study_id: str) -> tuple[Shown | None, str]:
+def _shown(context: Context, study_id: str) -> tuple[ShownTable | None, str]:
     try:
         table = results.get_table(context, study_id)
     except ConflictError as error:
@@ -211,9 +211,9 @@ def _shown(context: Context, study_id: str) -> tuple[Shown | None, str]:
     return show(table), ""
 
 
-def show(table: Table) -> Shown:
+def show(table: Table) -> ShownTable:
     """A table as pages show it."""
-    return Shown(table, choose_columns(table)[1:], draw_intervals(table), metric_decimals(table, table.metric))
+    return ShownTable(table, choose_columns(table)[1:], draw_intervals(table), metric_decimals(table, table.metric))
 
 
 def _ordered(table: Table) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from ablate.recipes.classify import applicable_values
 from ablate.study.plan import Plan, Row
 from service.context import Context
-from service.documents.studies import Place, TrialView
+from service.documents.studies import CellOfStudy, TrialView
 from service.errors import ConflictError, NotFoundError
 from service.store import studies
 from service.store.studies import Stored
@@ -18,12 +18,12 @@ from service.studies.prepare import plan_stored
 from service.web.draw import Chart, draw_curves
 
 LOG_LINES = 200
-MOST_PLACES = 20
+MAX_PLACES = 20
 """Cells that a page names of those that a trial fills; a baseline may stand in hundreds of studies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldDifference:
     """A recipe field in which a trial differs from the baseline; None where the field does not apply."""
 
     name: str
@@ -58,7 +58,7 @@ class TrialPage:
     places: Sequence[InStudy]
     baseline: str | None
     is_baseline: bool
-    changes: Sequence[Change]
+    changes: Sequence[FieldDifference]
     log: str
     log_note: str
     charts: Sequence[Chart]
@@ -107,7 +107,7 @@ def read_trial_page(context: Context, key: str, study_id: str | None = None) -> 
         NotFoundError: there is no such trial, or there are several whose keys begin so.
     """
     trial = trials.get_trial(context, key)
-    named = sorted(trial.rows, key=lambda place: place.study_id != study_id)[:MOST_PLACES]
+    named = sorted(trial.rows, key=lambda place: place.study_id != study_id)[:MAX_PLACES]
     stored = _studies_of(context, named)
     places = [InStudy(one.study_id, stored[one.study_id].name, one.row, one.seed) for one in named]
     row, baseline = _rows_of(context, stored, places)
@@ -124,13 +124,17 @@ def read_trial_page(context: Context, key: str, study_id: str | None = None) -> 
     )
 
 
-def changes_of(baseline: Mapping[str, Any], here: Mapping[str, Any]) -> list[Change]:
+def changes_of(baseline: Mapping[str, Any], here: Mapping[str, Any]) -> list[FieldDifference]:
     """Fields that differ between two resolved recipes, in their order."""
     names = dict.fromkeys([*baseline, *here])
-    return [Change(name, baseline.get(name), here.get(name)) for name in names if baseline.get(name) != here.get(name)]
+    return [
+        FieldDifference(name, baseline.get(name), here.get(name))
+        for name in names
+        if baseline.get(name) != here.get(name)
+    ]
 
 
-def _studies_of(context: Context, places: Sequence[Place]) -> dict[str, Stored]:
+def _studies_of(context: Context, places: Sequence[CellOfStudy]) -> dict[str, Stored]:
     with context.store.read() as connection:
         ids = dict.fromkeys(place.study_id for place in places)
         return {study_id: studies.get_study(connection, study_id) for study_id in ids}

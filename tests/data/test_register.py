@@ -17,7 +17,7 @@ from ablate.cli.app import status_of
 from ablate.data.datasets import describe, find, get_path, list_datasets, list_files, pin
 from ablate.data.images import read_image
 from ablate.data.register import register
-from ablate.data.registered import Entry, write_registered
+from ablate.data.registered import ImageEntry, write_registered
 from ablate.errors import DataError, StudyError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import plan_document
@@ -257,7 +257,7 @@ def test_images_whose_names_are_no_text_are_used_but_cannot_be_left_out(
 
 def test_what_cannot_be_written_leaves_no_part_behind(folder: Path, root: Path) -> None:
     found = register("pets", folder).registered
-    entry = Entry("cat/0.jpg", 0, False, object(), 0, "")  # type: ignore[arg-type]
+    entry = ImageEntry("cat/0.jpg", 0, False, object(), 0, "")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         write_registered(root, found, [entry])
     assert sorted(path.name for path in root.glob("registered/*.*")) == [".lock", "pets.jsonl"]

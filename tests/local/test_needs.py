@@ -23,10 +23,10 @@ from ablate.study.plan import Plan, plan_document
 from ablate.study.resolve import check_base
 from ablate.study.rows import pinned
 from ablate.tables.build import build_table
+from ablate.trials.dependents import Waiting
 from ablate.trials.needs import build_blueprint
 from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost, Heartbeat, Outcome
-from ablate.trials.waiting import Waiting
 from ablate.workers.pool import Pool
 from tests.image_folders import write_image
 

@@ -20,9 +20,9 @@ from sqlalchemy import create_engine, text
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
-from service.dispatch.base import DispatcherError, Heard, Lost, Report, Ticket
+from service.dispatch.base import DispatcherError, Heard, Report, Ticket, TrialLost
 from service.dispatch.machines import Machine
-from service.documents.studies import Cell, StudyView, Submission
+from service.documents.studies import CellView, StudyView, Submission
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import lifecycle, trials
@@ -55,7 +55,7 @@ class ScriptedDispatcher:
         if self.is_broken:
             raise DispatcherError("the cluster is gone")
         if ticket.resources.cpus > self.places:
-            self.reports.append(Lost(ticket, "infeasible", "no machine has so many CPUs"))
+            self.reports.append(TrialLost(ticket, "infeasible", "no machine has so many CPUs"))
             return
         self.started.append(ticket)
         self.running[ticket.name] = ticket
@@ -63,7 +63,7 @@ class ScriptedDispatcher:
     def stop(self, ticket: Ticket) -> None:
         self.stopped.append(ticket)
         if self.running.pop(ticket.name, None):
-            self.reports.append(Lost(ticket, "stopped", "stopped"))
+            self.reports.append(TrialLost(ticket, "stopped", "stopped"))
 
     def poll(self, timeout_s: float) -> list[Report]:
         if self.is_broken:
@@ -86,7 +86,7 @@ class ScriptedDispatcher:
 
     def lose(self, ticket: Ticket, kind: str = "worker") -> None:
         self.running.pop(ticket.name, None)
-        self.reports.append(Lost(ticket, kind, "its process died"))  # type: ignore[arg-type]
+        self.reports.append(TrialLost(ticket, kind, "its process died"))  # type: ignore[arg-type]
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Desk:
     def study(self, view: StudyView) -> StudyView:
         return lifecycle.get_study(self.context, view.id)
 
-    def cells(self, view: StudyView) -> list[Cell]:
+    def cells(self, view: StudyView) -> list[CellView]:
         return trials.list_cells(self.context, view.id, state=None, limit=200, cursor=None).items
 
     def finish(self, view: StudyView, **metrics: float) -> StudyView:

@@ -14,7 +14,7 @@ from ablate.paper.presets import preset_fields
 from ablate.paper.published import Printed, load_published
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import Plan, Row, plan_document
-from ablate.study.registration import register
+from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
 from ablate.tables.formats.render import render

@@ -18,7 +18,7 @@ from ablate.cli.app import status_of
 from ablate.local.folder import Folder
 from ablate.study.plan import plan_document
 from ablate.trials import registry
-from ablate.trials.comparison import Comparison, compare, first_difference
+from ablate.trials.comparison import TrialComparison, compare, first_difference
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
 from service.cli import main
 from tests.service.processes import install_task, until
@@ -54,7 +54,7 @@ def record(
     )
 
 
-def judged(then: TrialRecord, now: TrialRecord, tolerance: float = 1e-3) -> Comparison:
+def judged(then: TrialRecord, now: TrialRecord, tolerance: float = 1e-3) -> TrialComparison:
     return compare(then, now, tolerance=tolerance)
 
 

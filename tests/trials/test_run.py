@@ -18,7 +18,7 @@ from ablate.study.document import Resources
 from ablate.study.plan import Plan, plan_document
 from ablate.trials.run import effective_seed, run_trial
 from ablate.trials.trial import EpochMetrics, Outcome
-from ablate.workers.pool import Ended, Job, Lost, Pool, Said
+from ablate.workers.pool import Ended, Job, Pool, Said, WorkerLost
 from ablate.workers.slots import slots
 
 
@@ -189,7 +189,7 @@ def test_a_pool_streams_what_jobs_yield_and_replaces_a_killed_worker() -> None:
         events = list(pool.events())
     assert [event.item for event in events if isinstance(event, Said) and event.job.name != "k"] == [0, 1, 0]
     assert [event.job.name for event in events if isinstance(event, Ended)] == ["a", "b"]
-    (lost,) = (event for event in events if isinstance(event, Lost))
+    (lost,) = (event for event in events if isinstance(event, WorkerLost))
     assert "SIGKILL (out of memory?)" in lost.reason
 
 
@@ -202,7 +202,7 @@ def test_a_job_that_raises_is_lost_with_its_reason_and_the_worker_stays() -> Non
     with Pool([{}]) as pool:
         pool.submit(Job("broken", break_off))
         events = list(pool.events())
-        assert isinstance(events[-1], Lost)
+        assert isinstance(events[-1], WorkerLost)
         assert events[-1].reason == "FileNotFoundError: no such disk"
         pool.submit(Job("next", count, (1,)))
         assert [type(event) for event in pool.events()] == [Said, Ended]

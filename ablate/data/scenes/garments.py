@@ -28,7 +28,7 @@ SMALLEST_PART = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class GarmentKind:
     """A kind of garment, told by its outline; coats, pullovers and shirts differ too little for that.
 
     Attributes:
@@ -43,11 +43,11 @@ class Kind:
 
 
 KINDS = (
-    Kind("top", (0, 2, 4, 6), 24),  # T-shirt, pullover, coat, shirt: person
-    Kind("trouser", (1,), 17),  # pole
-    Kind("dress", (3,), 25),  # rider
-    Kind("shoe", (5, 7, 9), 26),  # sandal, sneaker, ankle boot: car
-    Kind("bag", (8,), 20),  # traffic sign
+    GarmentKind("top", (0, 2, 4, 6), 24),  # T-shirt, pullover, coat, shirt: person
+    GarmentKind("trouser", (1,), 17),  # pole
+    GarmentKind("dress", (3,), 25),  # rider
+    GarmentKind("shoe", (5, 7, 9), 26),  # sandal, sneaker, ankle boot: car
+    GarmentKind("bag", (8,), 20),  # traffic sign
 )
 
 

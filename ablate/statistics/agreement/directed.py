@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from ablate.statistics.decisions.multiple import holm
 
-MOST_SEEDS = 1_000
+MAX_SEEDS = 1_000
 """Where seeds needed are no longer counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class DirectedEffect:
     """The differences of a row, in numbers.
 
     Attributes:
@@ -50,17 +50,17 @@ class Bound:
     p: float
 
 
-def bounds_above(effects: Sequence[Effect | None], limit: float, alpha: float) -> list[Bound | None]:
+def bounds_above(effects: Sequence[DirectedEffect | None], limit: float, alpha: float) -> list[Bound | None]:
     """Lower bounds against `limit` sd, for each row at the level that Holm gives it out of `alpha`."""
     return _bounds(effects, 1, limit, alpha)
 
 
-def bounds_below(effects: Sequence[Effect | None], limit: float, alpha: float) -> list[Bound | None]:
+def bounds_below(effects: Sequence[DirectedEffect | None], limit: float, alpha: float) -> list[Bound | None]:
     """Upper bounds against `limit` sd, for each row at the level that Holm gives it out of `alpha`."""
     return _bounds(effects, -1, limit, alpha)
 
 
-def seeds_to_decide(effect: Effect, absent_below: float | None, level: float, power: float = 0.8) -> int | None:
+def seeds_to_decide(effect: DirectedEffect, absent_below: float | None, level: float, power: float = 0.8) -> int | None:
     """About the fewest seeds, more than now, that decide a row if its standardised effect is the true one.
 
     Normal approximations, which the tests hold to within 2 seeds, or a tenth, of simulations. With d = mean / sd the
@@ -84,10 +84,10 @@ def seeds_to_decide(effect: Effect, absent_below: float | None, level: float, po
     if absent_below is not None:
         ways.append((absent_below - seen, margin * math.sqrt(1 + absent_below**2 / 2)))
     needed = min((((quantile + way) / gap) ** 2 + quantile**2 / 2 for gap, way in ways if gap > 0), default=math.inf)
-    return max(math.ceil(needed), effect.n + 1) if needed <= MOST_SEEDS else None
+    return max(math.ceil(needed), effect.n + 1) if needed <= MAX_SEEDS else None
 
 
-def _bounds(effects: Sequence[Effect | None], side: int, limit: float, alpha: float) -> list[Bound | None]:
+def _bounds(effects: Sequence[DirectedEffect | None], side: int, limit: float, alpha: float) -> list[Bound | None]:
     raw = [1.0 if effect is None else _p(effect, side, limit) for effect in effects]
     adjusted = holm(raw)
     rejected = sum(p <= alpha for p in adjusted)
@@ -99,14 +99,14 @@ def _bounds(effects: Sequence[Effect | None], side: int, limit: float, alpha: fl
     return found
 
 
-def _bound(effect: Effect, side: int, limit: float, level: float, p: float) -> Bound:
+def _bound(effect: DirectedEffect, side: int, limit: float, level: float, p: float) -> Bound:
     from scipy.special import stdtrit
 
     half = float(stdtrit(effect.n - 1, 1 - level)) * effect.sd / math.sqrt(effect.n)
     return Bound(effect.mean - side * half, limit * effect.sd, p)
 
 
-def _p(effect: Effect, side: int, limit: float) -> float:
+def _p(effect: DirectedEffect, side: int, limit: float) -> float:
     from scipy.special import stdtr
 
     t = side * (effect.mean / effect.sd - limit) * math.sqrt(effect.n)

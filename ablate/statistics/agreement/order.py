@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import Design, Evidence, gather_evidence
+from ablate.statistics.decisions.evidence import Evidence, TestDesign, gather_evidence
 
 Pair = tuple[str, str]
 
@@ -59,7 +59,7 @@ def order_of_pairs(
         alpha: of the whole family of pairs, in (0, 1).
     """
     pairs = list(itertools.combinations([label for label in values if label in printed], 2))
-    design = Design(lower_is_better=True, alpha=alpha)  # the direction of the metric plays no part in what is used
+    design = TestDesign(lower_is_better=True, alpha=alpha)  # the direction of the metric plays no part in what is used
     joint = gather_evidence([(Runs(a, values[a]), Runs(b, values[b])) for a, b in pairs], design)
     lists: dict[str, list[Pair]] = {"concordant": [], "discordant": [], "undecided": [], "printed_equal": []}
     for (a, b), found in zip(pairs, joint.found, strict=True):

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ablate.statistics.agreement.directed import Bound, Effect, bounds_above, bounds_below, seeds_to_decide
+from ablate.statistics.agreement.directed import Bound, DirectedEffect, bounds_above, bounds_below, seeds_to_decide
 from ablate.statistics.agreement.magnitude import Magnitude, magnitude
 from ablate.statistics.estimate import Estimate, estimate
 
@@ -185,11 +185,11 @@ class _Sample:
     obstacle: str | None
 
     @property
-    def effect(self) -> Effect | None:
+    def effect(self) -> DirectedEffect | None:
         """The mean in the printed direction; None where the row is not tested."""
         if self.no_claim or self.obstacle or not self.row.printed or self.found.mean is None or not self.found.sd:
             return None
-        return Effect(math.copysign(1, self.row.printed) * self.found.mean, self.found.sd, self.found.n)
+        return DirectedEffect(math.copysign(1, self.row.printed) * self.found.mean, self.found.sd, self.found.n)
 
 
 def _sample(row: PrintedRow, scale_factor: float) -> _Sample:

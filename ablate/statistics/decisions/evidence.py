@@ -23,7 +23,7 @@ Applied = Literal["flip", "t", "pooled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class TestDesign:
     """What was fixed before the runs.
 
     Attributes:
@@ -117,7 +117,11 @@ class _Tested:
 
 
 def gather_evidence(
-    pairs: Sequence[tuple[Runs, Runs]], design: Design, *, shared: Runs | None = None, comparisons: int | None = None
+    pairs: Sequence[tuple[Runs, Runs]],
+    design: TestDesign,
+    *,
+    shared: Runs | None = None,
+    comparisons: int | None = None,
 ) -> JointEvidence:
     """Test each row against its reference and correct for all of them.
 
@@ -154,7 +158,7 @@ def gather_evidence(
     )
 
 
-def _choose(design: Design, n: int, comparisons: int) -> Applied:
+def _choose(design: TestDesign, n: int, comparisons: int) -> Applied:
     if design.test == "flip" or design.test == "t":
         return design.test
     return pick_test(n, comparisons, design.alpha)
@@ -192,7 +196,7 @@ def _untested(comparison: Comparison) -> _Tested:
     return _Tested(n=comparison.n, difference=comparison.mean)
 
 
-def _paired(comparison: Comparison, test: Applied, comparisons: int, design: Design) -> _Tested:
+def _paired(comparison: Comparison, test: Applied, comparisons: int, design: TestDesign) -> _Tested:
     mean, sd, n = comparison.mean, comparison.sd, comparison.n
     if mean is None or sd is None:
         return _untested(comparison)
@@ -208,7 +212,7 @@ def _paired(comparison: Comparison, test: Applied, comparisons: int, design: Des
     )
 
 
-def _pooled(fit: PooledFit, place: int, comparisons: int, design: Design) -> _Tested:
+def _pooled(fit: PooledFit, place: int, comparisons: int, design: TestDesign) -> _Tested:
     found = compare_pooled(fit, place, comparisons=comparisons, alpha=design.alpha)
     return _Tested(
         test="pooled",

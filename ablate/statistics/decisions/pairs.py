@@ -13,11 +13,11 @@ from itertools import combinations
 from math import comb
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import Design, JointEvidence, gather_evidence
+from ablate.statistics.decisions.evidence import JointEvidence, TestDesign, gather_evidence
 from ablate.statistics.decisions.family import RowAnalysis, conclude, seeds_to_decide
 from ablate.statistics.decisions.sentences import describe_pair
 
-MOST_ROWS = 40
+MAX_ROWS = 40
 """Rows up to which all pairs are tested, as Holm needs them.
 
 Beyond, the one pair is corrected by Bonferroni, and `auto` looks at its own seeds, not at the fewest of all pairs.
@@ -64,7 +64,7 @@ class PairAnalysis:
 
 
 def analyse_pair(
-    rows: Sequence[Runs], a: str, b: str, *, design: Design, planned: Collection[str] = ()
+    rows: Sequence[Runs], a: str, b: str, *, design: TestDesign, planned: Collection[str] = ()
 ) -> PairAnalysis:
     """Compare two rows of a table.
 
@@ -103,7 +103,7 @@ def analyse_pair(
     )
 
 
-def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: Design) -> tuple[JointEvidence, int]:
+def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> tuple[JointEvidence, int]:
     """The evidence of a family, and which of it is on the two; seen from the reference where that comes first."""
     a, b = wanted
     if a in members:
@@ -111,10 +111,10 @@ def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: Desig
     return gather_evidence([(a, row) for row in members], design), members.index(b)
 
 
-def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: Design) -> JointEvidence:
+def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> JointEvidence:
     """The evidence of all pairs, the wanted one first."""
     labels = {row.label for row in wanted}
-    others = combinations(rows, 2) if len(rows) <= MOST_ROWS else ()
+    others = combinations(rows, 2) if len(rows) <= MAX_ROWS else ()
     unlike = [pair for pair in others if {pair[0].label, pair[1].label} != labels]
     return gather_evidence([wanted, *unlike], design, comparisons=comb(len(rows), 2))
 

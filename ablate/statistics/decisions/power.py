@@ -20,7 +20,7 @@ Test = Literal["auto", "flip", "t", "pooled"]
 """`flip`: sign flip. `t`: paired t. `pooled`: Dunnett on rows and blocks. `auto`: see `pick_test`."""
 
 POWER = 0.8
-MOST_SEEDS = 100_000
+MAX_SEEDS = 100_000
 
 
 def pick_test(n: int, comparisons: int, alpha: float) -> Literal["flip", "t"]:
@@ -109,7 +109,7 @@ def _equal_signs_effect(n: int, power: float) -> float:
 def seeds_for_effect(
     effect_sd: float, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER, test: Test = "auto"
 ) -> int | None:
-    """The fewest seeds that decide an effect with probability `power`; None for no effect or above `MOST_SEEDS`.
+    """The fewest seeds that decide an effect with probability `power`; None for no effect or above `MAX_SEEDS`.
 
     `auto` is judged at each n by the test that it takes there. See `detectable_effect` for what is exact.
     """
@@ -136,7 +136,7 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
     high = 2
     while not enough(high):
         high *= 2
-        if high > MOST_SEEDS:
+        if high > MAX_SEEDS:
             return None
     low = high // 2
     while high - low > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ablate.statistics.words import MINUS, equals_p, format_p
 
 if TYPE_CHECKING:
-    from ablate.statistics.decisions.evidence import Design
+    from ablate.statistics.decisions.evidence import TestDesign
     from ablate.statistics.decisions.family import FamilyAnalysis, RowAnalysis
     from ablate.statistics.decisions.pooled import PooledFit
 
@@ -19,7 +19,7 @@ TEST_WORDS = {
 }
 
 
-def describe_decision(row: RowAnalysis, design: Design) -> str:
+def describe_decision(row: RowAnalysis, design: TestDesign) -> str:
     """The decision with its reason: `undecided (n = 3, could only have seen effects > 3.3 sd)`."""
     if row.decision == "equivalent":
         return f"equivalent (within \u00b1{design.margin:g})"
@@ -81,7 +81,7 @@ def describe_spread(fit: PooledFit) -> str:
     )
 
 
-def describe_pair(row: RowAnalysis, design: Design, *, seeds_needed: int | None, is_post_hoc: bool) -> str:
+def describe_pair(row: RowAnalysis, design: TestDesign, *, seeds_needed: int | None, is_post_hoc: bool) -> str:
     """Two rows in one sentence: size, interval, test, p raw and corrected, decision, the seeds that would decide."""
     evidence, found, pairs = row.evidence, row.evidence.comparison, row.evidence.comparisons
     word = describe_decision(row, design)

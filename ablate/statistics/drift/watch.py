@@ -29,13 +29,13 @@ from ablate.statistics.drift.detectors import (
 )
 from ablate.statistics.drift.sequential_ranks import cusum, rank_scores
 
-LEAST_REFERENCE = 4
+MIN_REFERENCE = 4
 MEAN_TIME = 200.0
 """Firings between two false alarms over all rows of a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
+class Observation:
     """What one firing of a schedule found.
 
     Attributes:
@@ -125,7 +125,10 @@ class Watch:
 
 
 def watch(
-    history: Sequence[Firing], *, reference: int = LEAST_REFERENCE, mean_time_between_false_alarms: float = MEAN_TIME
+    history: Sequence[Observation],
+    *,
+    reference: int = MIN_REFERENCE,
+    mean_time_between_false_alarms: float = MEAN_TIME,
 ) -> Watch:
     """Judge the firings of a schedule since it began, or since an alarm was acknowledged.
 
@@ -142,16 +145,16 @@ def watch(
     Raises:
         ValueError: a mean that is not finite, firings out of order, a reference or a mean time that is too short.
     """
-    if reference < LEAST_REFERENCE:
-        raise ValueError(f"reference is {reference} firings; at least {LEAST_REFERENCE} are needed to know a spread")
+    if reference < MIN_REFERENCE:
+        raise ValueError(f"reference is {reference} firings; at least {MIN_REFERENCE} are needed to know a spread")
     _check(history)
     labels = dict.fromkeys(label for firing in history for label in firing.means)
     found = thresholds(mean_time_between_false_alarms * max(1, len(labels)))
     return Watch({label: _watch_row(label, history, reference, found) for label in labels}, found)
 
 
-def _check(history: Iterable[Firing]) -> None:
-    before: Firing | None = None
+def _check(history: Iterable[Observation]) -> None:
+    before: Observation | None = None
     for firing in history:
         if before and firing.at < before.at:
             raise ValueError(f"firing of {firing.at} stands behind that of {before.at}; put them in order of time")
@@ -164,7 +167,7 @@ def _check(history: Iterable[Firing]) -> None:
         before = firing
 
 
-def _watch_row(label: str, history: Sequence[Firing], reference: int, at: Thresholds) -> RowWatch:
+def _watch_row(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> RowWatch:
     indices = [index for index, firing in enumerate(history) if label in firing.means]
     values = [float(history[index].means[label]) for index in indices]
     window = values[:reference]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ablate.tables.columns import Column, is_measured
-from ablate.tables.formats.latex_layout import Layout, blocks_of, choose_layout, heading_lines, rooms_of
+from ablate.tables.formats.latex_layout import LatexLayout, blocks_of, choose_layout, heading_lines, rooms_of
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.headings import caption_of, reading_notes
 from ablate.tables.notes_verdicts import method_notes, open_notes
@@ -44,7 +44,7 @@ def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
     return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
 
 
-def _float(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
+def _float(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
     yield from (
         f"\\begin{{{layout.environment}}}[t]",
         "\\centering",
@@ -60,7 +60,7 @@ def _float(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[
         yield from ("\\bottomrule", "\\end{tabular}")
 
 
-def _long(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
+def _long(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
     """Every page has the headings; blocks follow each other and have one number."""
     yield from (ONE_COLUMN, "\\begingroup", *_type(layout))
     for index, block in enumerate(blocks_of(layout, table, columns)):
@@ -75,13 +75,13 @@ def _long(layout: Layout, table: Table, columns: Sequence[Column]) -> Iterator[s
         yield from (*_body(table, block, rooms, with_keys=index == 0), "\\end{longtable}")
 
 
-def _end(layout: Layout) -> list[str]:
+def _end(layout: LatexLayout) -> list[str]:
     if layout.environment == "longtable":
         return ["\\endgroup", "\\ablateend\\relax"]
     return [f"\\end{{{layout.environment}}}"]
 
 
-def _type(layout: Layout) -> list[str]:
+def _type(layout: LatexLayout) -> list[str]:
     return [f"\\{layout.size}", f"\\setlength{{\\tabcolsep}}{{{layout.gap}pt}}"]
 
 
@@ -143,7 +143,7 @@ def _comment(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _notes(layout: Layout, table: Table, notes: Sequence[str]) -> list[str]:
+def _notes(layout: LatexLayout, table: Table, notes: Sequence[str]) -> list[str]:
     """Notes in small type, a paragraph each; why rows are undecided is one. Those of a long table may go on too."""
     if not notes:
         return []

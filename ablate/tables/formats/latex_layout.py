@@ -21,7 +21,7 @@ LONG_PT = 345.0
 """Width of the text in an article of one column, which a table over several pages may stand in."""
 TEXT_SHARE = 0.36
 """Share of the width that a column of text takes before it is broken into lines, where others need the rest."""
-MOST_LINES = 24
+MAX_LINES = 24
 """Lines of a table in one column beyond which broken labels are a reason to take both."""
 NOTE_EM, NOTE_LINE, CAPTION_EM, CAPTION_LINE = 3.99, 8.0, 5.0, 12.0
 
@@ -31,7 +31,7 @@ WIDTH_OF = {character: width for characters, width in WIDTHS.items() for charact
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class LatexLayout:
     """How a table is set.
 
     Attributes:
@@ -52,20 +52,20 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout("table", "footnotesize", 4.25, 9.5, 3.0, COLUMN_PT),
-    Layout("table", "scriptsize", 3.99, 8.0, 2.0, COLUMN_PT),
-    Layout("table*", "footnotesize", 4.25, 9.5, 4.0, PAGE_PT),
-    Layout("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
+    LatexLayout("table", "footnotesize", 4.25, 9.5, 3.0, COLUMN_PT),
+    LatexLayout("table", "scriptsize", 3.99, 8.0, 2.0, COLUMN_PT),
+    LatexLayout("table*", "footnotesize", 4.25, 9.5, 4.0, PAGE_PT),
+    LatexLayout("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
 )
 """In the order of preference."""
 LONG = (
-    Layout("longtable", "footnotesize", 4.25, 9.5, 3.0, LONG_PT),
-    Layout("longtable", "scriptsize", 3.99, 8.0, 2.0, LONG_PT),
+    LatexLayout("longtable", "footnotesize", 4.25, 9.5, 3.0, LONG_PT),
+    LatexLayout("longtable", "scriptsize", 3.99, 8.0, 2.0, LONG_PT),
 )
 """For what is higher than a page."""
 
 
-def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> Layout:
+def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> LatexLayout:
     """The first layout in which everything fits, in blocks below each other if need be, else one over several pages."""
     for layout in LAYOUTS:
         if _fits(layout, table, columns) and _height(layout, table, columns, caption, notes) <= HEIGHT_PT:
@@ -75,7 +75,7 @@ def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: 
     return next((layout for layout in LONG if len(blocks_of(layout, table, columns)) == 1), LONG[-1])
 
 
-def blocks_of(layout: Layout, table: Table, columns: Sequence[Column]) -> list[list[Column]]:
+def blocks_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> list[list[Column]]:
     """The columns in as few blocks as the width allows, each with the label in front."""
     label, *rest = columns
     room = layout.width - min(_natural_width(layout, table, label), TEXT_SHARE * layout.width)
@@ -93,7 +93,7 @@ def blocks_of(layout: Layout, table: Table, columns: Sequence[Column]) -> list[l
     return blocks
 
 
-def rooms_of(layout: Layout, table: Table, columns: Sequence[Column]) -> list[float | None]:
+def rooms_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> list[float | None]:
     """For each column of a block the points in which its text is broken into lines, None where it is not."""
     others = sum(_width(layout, table, column) + 2 * layout.gap for column in columns[1:])
     rooms = [max(TEXT_SHARE * layout.width, layout.width - others)]
@@ -115,24 +115,24 @@ def heading_lines(column: Column) -> list[str]:
     return [first, heading_of(column)[len(first) + 1 :]]
 
 
-def _fits(layout: Layout, table: Table, columns: Sequence[Column]) -> bool:
+def _fits(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> bool:
     """Whether there is one block, and in one column no page of broken labels."""
     if len(blocks_of(layout, table, columns)) > 1:
         return False
-    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MOST_LINES, len(table.rows))
+    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.rows))
 
 
-def _lines(layout: Layout, table: Table, columns: Sequence[Column]) -> int:
+def _lines(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> int:
     """Lines that the rows of a block take."""
     rooms = rooms_of(layout, table, columns)
     return sum(max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.rows)
 
 
-def _lines_of(layout: Layout, row: TableRow, column: Column, room: float | None) -> int:
+def _lines_of(layout: LatexLayout, row: TableRow, column: Column, room: float | None) -> int:
     return 1 if room is None else math.ceil(1.1 * _text_width(column.text(row), layout.em) / room)
 
 
-def _height(layout: Layout, table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> float:
+def _height(layout: LatexLayout, table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> float:
     """Points from the caption to the last note; lines of text are rarely full."""
     blocks = blocks_of(layout, table, columns)
     groups = [group for group, _ in table.grouped() if group is not None]
@@ -142,13 +142,13 @@ def _height(layout: Layout, table: Table, columns: Sequence[Column], caption: st
     return lines * layout.line + below * NOTE_LINE + (above + 1) * CAPTION_LINE
 
 
-def _width(layout: Layout, table: Table, column: Column) -> float:
+def _width(layout: LatexLayout, table: Table, column: Column) -> float:
     """What a column takes, text being broken."""
     width = _natural_width(layout, table, column)
     return min(width, TEXT_SHARE * layout.width) if column.is_text else width
 
 
-def _natural_width(layout: Layout, table: Table, column: Column) -> float:
+def _natural_width(layout: LatexLayout, table: Table, column: Column) -> float:
     texts = [*heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows)]
     return max(_text_width(text, layout.em) for text in texts)
 

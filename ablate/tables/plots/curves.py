@@ -1,6 +1,6 @@
 """Learning curves: the mean over seeds with a band from the lowest to the highest seed.
 
-Few rows share one pair of axes; more than `MOST_LINES` get small panels, each with the baseline in grey behind it.
+Few rows share one pair of axes; more than `MAX_LINES` get small panels, each with the baseline in grey behind it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
 from ablate.trials.trial import TrialRecord
 
-MOST_LINES = 6
+MAX_LINES = 6
 PANELS_ACROSS = 4
 STYLES = ("-", "--", "-.", ":")
 
@@ -41,7 +41,7 @@ def draw_curves(table: Table, records: Mapping[str, TrialRecord]) -> Figure:
     curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
     if not curves:
         return _empty(table)
-    if len(table.rows) <= MOST_LINES:
+    if len(table.rows) <= MAX_LINES:
         return _draw_together(table, curves, metric)
     return _draw_panels(table, curves, metric)
 

@@ -18,7 +18,7 @@ from ablate.tables.table import Table
 from ablate.tables.verdicts import Effects, LevelMean
 from ablate.tables.words import fixed, metric_name
 
-MOST_PANELS, MOST_BESIDE = 8, 10
+MAX_PANELS, MAX_BESIDE = 8, 10
 """Panels, and levels along the axis of panels that stand side by side."""
 WIDE_IN, NARROW_IN, PANEL_IN = 6.0, 2.9, 1.9
 """Widths of a panel that stands alone and of one of two, and the height of the lines in it."""
@@ -65,7 +65,7 @@ def draw_effects(table: Table) -> Figure:
         figure.text(0.5, 0.45, _nothing(table), ha="center", color=canvas.GREY, wrap=True)
         return figure
     most = max(len(table.factors[name]) for factors in pairs for name in factors)
-    beside = 1 if len(pairs) == 1 or most > MOST_BESIDE else 2
+    beside = 1 if len(pairs) == 1 or most > MAX_BESIDE else 2
     effects = table.effects
     panels = [_plan_panel(factors, table, effects, WIDE_IN if beside == 1 else NARROW_IN) for factors in pairs]
     rows = math.ceil(len(panels) / beside)
@@ -88,7 +88,7 @@ def _pairs(effects: Effects) -> list[tuple[str, ...]]:
     found = dict.fromkeys(tuple(mean.levels) for mean in effects.means)
     most = max((len(names) for names in found), default=0)
     chosen = [names for names in found if len(names) == most]
-    return sorted(chosen, key=lambda names: -shares.get(names, 0.0))[:MOST_PANELS]
+    return sorted(chosen, key=lambda names: -shares.get(names, 0.0))[:MAX_PANELS]
 
 
 def _nothing(table: Table) -> str:

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe, architecture_of
-from ablate.tasks.classify.source import Source, open_source
+from ablate.tasks.classify.source import ImageSource, open_source
 from ablate.training import loop
 from ablate.training.determinism import Streams
 from ablate.training.observe import observed_funnels
@@ -23,7 +23,7 @@ from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies
 from ablate.training.ranks import ALONE, Ranks
 from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
-Classified = Setting[ClassifyRecipe, Source]
+Classified = Setting[ClassifyRecipe, ImageSource]
 
 
 def train(
@@ -41,7 +41,7 @@ def prepare(recipe: ClassifyRecipe, streams: Streams, ranks: Ranks = ALONE) -> C
 class Classification:
     """See `Practice`."""
 
-    def open(self, recipe: ClassifyRecipe, streams: Streams) -> Source:
+    def open(self, recipe: ClassifyRecipe, streams: Streams) -> ImageSource:
         """See `open_source`."""
         return open_source(recipe, streams)
 

@@ -32,7 +32,7 @@ TEST_BATCH = 500
 TEST_BATCH_STREAMED = 100
 
 
-class Source(practice.Source, Protocol):
+class ImageSource(practice.Source, Protocol):
     """See the module's text."""
 
     info: DatasetInfo
@@ -52,7 +52,7 @@ class Source(practice.Source, Protocol):
         """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
 
 
-def open_source(recipe: ClassifyRecipe, streams: Streams) -> Source:
+def open_source(recipe: ClassifyRecipe, streams: Streams) -> ImageSource:
     """The source of a recipe's batches. It starts nothing until it is asked for a batch.
 
     Raises:
@@ -72,21 +72,21 @@ class InMemory:
         self._recipe, self._streams = recipe, streams
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """See `Source`. All of the batch is augmented: what one image draws depends on those before it."""
+        """See `ImageSource`. All of the batch is augmented: what one image draws depends on those before it."""
         index = self.order.at(step)
         generator = self._streams.on_device("augment", step)
         images = augment(self._train.images[index], self._recipe.augment, generator)
         return self._inputs(images[part]), self._train.labels[index][part]
 
     def test_batches(self) -> Iterator[Batch]:
-        """See `Source`."""
+        """See `ImageSource`."""
         test = self._load(train=False)
         for first in range(0, len(test.labels), TEST_BATCH):
             images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
             yield self._inputs(images), labels
 
     def ready(self, train: bool) -> Iterator[None]:
-        """See `Source`."""
+        """See `ImageSource`."""
         if self.info.is_folder:
             yield from find_decoded(self._recipe, train, self._streams).pieces()
 
@@ -127,7 +127,7 @@ class Streamed:
         self._batches: Generator[Batch, None, None] | None = None
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """See `Source`. The steps behind it are decoded ahead, on the guess that they will be asked for."""
+        """See `ImageSource`. The steps behind it are decoded ahead, on the guess that they will be asked for."""
         batches = self._batches
         if batches is None or self._next != (step, part):
             self.close()
@@ -138,7 +138,7 @@ class Streamed:
         return self._inputs(images, labels)
 
     def test_batches(self) -> Iterator[Batch]:
-        """See `Source`."""
+        """See `ImageSource`."""
         self.close()
         files = choose_files(pin(self._recipe.dataset), False, self._recipe.test_images, 0)
         images = Images(files, centre_crop(self._side, EVAL_SCALE), self.order.streams)

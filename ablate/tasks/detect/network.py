@@ -57,7 +57,7 @@ class Predictions(NamedTuple):
     level: Tensor
 
 
-class Found(NamedTuple):
+class Detected(NamedTuple):
     """Detections in an image, surest first: boxes (D, 4), labels (D,) and scores (D,)."""
 
     boxes: Tensor
@@ -139,7 +139,7 @@ def match(anchors: Tensor, boxes: Tensor) -> Tensor:
     return found
 
 
-def detect_objects(said: Predictions, height: int, width: int) -> list[Found]:
+def detect_objects(said: Predictions, height: int, width: int) -> list[Detected]:
     """What is detected in each image of H x W pixels, boxes cut at its border."""
     return [
         _find_in(logits.sigmoid(), offsets, said, (height, width))
@@ -147,13 +147,13 @@ def detect_objects(said: Predictions, height: int, width: int) -> list[Found]:
     ]
 
 
-def _find_in(scores: Tensor, offsets: Tensor, said: Predictions, size: tuple[int, int]) -> Found:
+def _find_in(scores: Tensor, offsets: Tensor, said: Predictions, size: tuple[int, int]) -> Detected:
     kept = torch.cat([_best(scores, said.level == level) for level in range(LEVELS)])
     anchor, label = kept // scores.shape[1], kept % scores.shape[1]
     boxes = CODER.decode_single(offsets[anchor], said.anchors[anchor])
     boxes, sure = clip_boxes_to_image(boxes, size), scores.flatten()[kept]
     chosen = batched_nms(boxes, sure, label, NMS_IOU)[:DETECTIONS]
-    return Found(boxes[chosen], label[chosen], sure[chosen])
+    return Detected(boxes[chosen], label[chosen], sure[chosen])
 
 
 def _best(scores: Tensor, is_on_level: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from ablate.errors import DataError
 from ablate.recipes.scenes import DetectRecipe
 from ablate.tasks.detect.annotations import SPLITS, Annotations, read_annotations
 from ablate.tasks.detect.examples import Objects
-from ablate.tasks.detect.fitting import find_fitted, fitted_size, mirror, read_fitted, stack
+from ablate.tasks.detect.resize import find_fitted, fitted_size, mirror, read_fitted, stack
 from ablate.training.determinism import Streams
 from ablate.training.images.data import choose
 from ablate.training.images.streamed import Request, decode, steps_from

@@ -76,7 +76,7 @@ class Segmentation:
 
     def evaluate(self, setting: Segmented, network: nn.Module) -> Generator[None, None, Evaluation]:
         """Mean and single IU, pixel accuracy, loss, the funnels' share on the first test batch, and the panel."""
-        found = Found(setting)
+        found = Evaluated(setting)
         yield from found.collect(network)
         return Evaluation(found.metrics(), found.share, {PANEL: draw_panel(found.shown)})
 
@@ -88,7 +88,7 @@ class Segmentation:
 PRACTICE = Segmentation()
 
 
-class Found:
+class Evaluated:
     """What a trained network makes of the test scenes.
 
     Attributes:

@@ -211,7 +211,7 @@ def acknowledge(
     connection.execute(_END_ATTEMPT, claim | {"new_state": ended, "new_reason": ack.reason, "at": at})
     if isinstance(ack, Requeue):
         return [key]
-    return [key, *needs.settle(connection, needs.list_needing(connection, [key]), at)]
+    return [key, *needs.settle_needs(connection, needs.list_needing(connection, [key]), at)]
 
 
 def _finished(ack: Finish, curve: Sequence[EpochMetrics], provenance: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What trials need of others: which trial waits for which, and what becomes of it when that one ends.
 
-Everything stands in the rows. Whatever changes the state of a trial calls `settle` for those that need it, in the same
+Everything stands in the rows. Whatever changes the state of a trial calls `settle_needs` for those that need it, in the
+same
 transaction, and whatever queues a trial calls it for that trial: so each is counted anew, never down.
 """
 
@@ -83,7 +84,7 @@ def list_needing(connection: Connection, keys: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def settle(connection: Connection, keys: Sequence[str], at: datetime) -> list[str]:
+def settle_needs(connection: Connection, keys: Sequence[str], at: datetime) -> list[str]:
     """Count what is open of the queued ones among these trials, and end those that wait for what will never be.
 
     What they need is locked first: a transaction that ends it at this moment has either happened before, and is seen,

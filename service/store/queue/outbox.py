@@ -19,7 +19,7 @@ from service.store.sql import chunks, insert
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """Something to mirror: a trial of a study, or with `trial_key` "" the study itself."""
 
     id: int
@@ -90,10 +90,10 @@ def enqueue_started(connection: Connection, study_seq: int) -> None:
     enqueue(connection, [(study_seq, ""), *((study_seq, key) for key in keys)])
 
 
-def list_entries(connection: Connection, limit: int, *, above: int = 0) -> list[Entry]:
+def list_entries(connection: Connection, limit: int, *, above: int = 0) -> list[OutboxEntry]:
     """The oldest entries whose id is above a number."""
     rows = connection.execute(select(outbox).where(outbox.c.id > above).order_by(outbox.c.id).limit(limit))
-    return [Entry(row.id, row.study_seq, row.trial_key, row.version) for row in rows]
+    return [OutboxEntry(row.id, row.study_seq, row.trial_key, row.version) for row in rows]
 
 
 def count_entries(connection: Connection) -> int:
@@ -101,7 +101,7 @@ def count_entries(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(outbox)).scalar_one())
 
 
-def clear(connection: Connection, done: Sequence[Entry]) -> None:
+def clear(connection: Connection, done: Sequence[OutboxEntry]) -> None:
     """Remove entries that are mirrored; one that changed meanwhile stays."""
     for entry in done:
         connection.execute(delete(outbox).where(outbox.c.id == entry.id, outbox.c.version == entry.version))

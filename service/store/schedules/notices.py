@@ -38,7 +38,7 @@ class Delivery:
     document: dict[str, Any]
 
 
-def announce(connection: Connection, kind: NoticeKind, about: str, document: dict[str, Any], at: datetime) -> bool:
+def queue_notice(connection: Connection, kind: NoticeKind, about: str, document: dict[str, Any], at: datetime) -> bool:
     """Tell of something. Returns whether it is new: `about` names it, and it is told of once."""
     values = {"uid": secrets.token_hex(16), "kind": kind, "about": about, "document": document, "created_at": at}
     statement = insert(connection, notices).values(values).on_conflict_do_nothing(index_elements=["about"])
@@ -65,7 +65,7 @@ def announce_firing(connection: Connection, schedule: str, firing_id: int, at: d
         + (f": {firing.reason}" if firing.reason else ""),
     }  # fmt: skip
     kind: NoticeKind = "holes" if firing.state in ("holes", "cancelled") else "missed"
-    announce(connection, kind, f"firing:{firing_id}:{firing.state}", document, at)
+    queue_notice(connection, kind, f"firing:{firing_id}:{firing.state}", document, at)
 
 
 def list_due(connection: Connection, channel: str, at: datetime, limit: int) -> list[Delivery]:

@@ -116,7 +116,7 @@ def test_an_unknown_study_is_not_found_before_the_stream_starts(client: TestClie
 def test_streams_have_a_limit_and_give_their_place_back(
     served: Any, remote: httpx2.Client, queued: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "MOST_STREAMS", 2)
+    monkeypatch.setattr(events, "MAX_STREAMS", 2)
     streams = served.server.config.app.state.streams
     with following(remote, queued) as first, following(remote, queued):
         next(first)

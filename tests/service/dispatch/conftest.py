@@ -14,7 +14,7 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome, Trial, trial_key
-from service.dispatch.base import Heard, Lost, Report, Ticket
+from service.dispatch.base import Heard, Report, Ticket, TrialLost
 
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""
@@ -174,7 +174,7 @@ class Stage:
 
 
 def is_last(report: Report) -> bool:
-    return isinstance(report, Lost) or isinstance(report.message, Outcome)
+    return isinstance(report, TrialLost) or isinstance(report.message, Outcome)
 
 
 @pytest.fixture(scope="session")

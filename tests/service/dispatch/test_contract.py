@@ -15,7 +15,7 @@ import pytest
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.dispatch.apart import Apart
-from service.dispatch.base import Dispatcher, Heard, Lost
+from service.dispatch.base import Dispatcher, Heard, TrialLost
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.leftovers import is_alive
 from service.dispatch.ray import RayDispatcher
@@ -95,7 +95,7 @@ def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Pat
     neighbour = stage.submit(gate=str(gate))
     stage.hear_first(neighbour)
     end = stage.end_of(stage.submit("dies"))
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "worker"
     assert "/" not in end.reason
     assert stage.room() == 1, "the place of the dead is free, that of the neighbour is not"
@@ -106,7 +106,7 @@ def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Pat
 
 def test_what_goes_wrong_beside_the_task_loses_the_trial_and_spares_the_worker(stage: Stage) -> None:
     end = stage.end_of(stage.submit("unwritable"))
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "worker"
     assert end.reason.startswith("IsADirectoryError")
     assert "/" not in end.reason.replace(".../", "")
@@ -145,7 +145,7 @@ def test_a_stopped_trial_is_gone_within_two_seconds(stage: Stage, tmp_path: Path
     stage.stop(ticket)
     end = stage.end_of(ticket)
     took_s = time.monotonic() - began
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "stopped"
     assert took_s < 2.0
     assert ending == "succeeded" or not process.is_running()
@@ -159,7 +159,7 @@ def test_a_trial_is_stopped_before_it_began(stage: Stage) -> None:
     ticket = stage.submit("spins")
     stage.stop(ticket)
     end = stage.end_of(ticket, within_s=2.0)
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "stopped"
     assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
 
@@ -196,7 +196,7 @@ def test_a_ticket_that_is_not_known_is_not_stopped(stage: Stage) -> None:
 def test_a_demand_that_no_machine_holds_is_infeasible(stage: Stage, resources: Resources, reason: str) -> None:
     assert stage.room(cpus=resources.cpus, gpus=resources.gpus) == 0
     end = stage.end_of(stage.submit("succeeded", resources))
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "infeasible"
     assert reason in end.reason
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from service.dispatch.base import Dispatcher, Lost
+from service.dispatch.base import Dispatcher, TrialLost
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.leftovers import is_alive, wait_for_end
 from service.dispatch.machines import Machine
@@ -75,7 +75,7 @@ def test_a_kill_is_not_taken_for_a_want_of_memory(
     stage.call(stage.dispatcher.start)
     end = stage.end_of(stage.submit("killed"))
     stage.close()
-    assert isinstance(end, Lost)
+    assert isinstance(end, TrialLost)
     assert end.kind == "worker"
     assert "SIGKILL" in end.reason
 

@@ -10,7 +10,7 @@ from ablate.study.document import Resources
 from ablate.trials.trial import Trial
 from service.dispatch.base import Ticket
 from service.dispatch.machines import Machine, count_places
-from service.dispatch.places import MOST_WARM, Place, Places
+from service.dispatch.places import MAX_WARM, Place, Places
 
 ONE, TWO, HALF, THIRD = Resources(), Resources(cpus=2), Resources(gpus=0.5), Resources(gpus=0.3)
 
@@ -149,7 +149,7 @@ def test_a_worker_that_is_gone_is_replaced_and_a_machine_that_is_gone_takes_its_
 def test_a_large_machine_is_not_filled_with_warm_workers() -> None:
     workers = Workers(here=Machine(256, 0))
     workers.places.warm(ONE)
-    assert workers.started == MOST_WARM
+    assert workers.started == MAX_WARM
 
 
 def test_a_place_without_room_is_an_error() -> None:

@@ -23,7 +23,7 @@ from service.documents.schedules import ScheduleSpec
 from service.schedules import calls, fire
 from service.schedules.instants import due_time, instants
 from service.schedules.launch import launch
-from service.schedules.settle import settle
+from service.schedules.settle import settle_firing
 from service.schedules.today import get_today
 from service.settings import Settings
 from service.store.schedules import firings
@@ -193,7 +193,7 @@ def test_where_jitter_reorders_instants_what_is_missed_takes_no_place_of_what_fi
     for number in range(50):  # the name decides the jitter
         one = replace(schedule, name=f"night-{number}")
         at = due_time(one.name, one.next_at, one.jitter_s)
-        answers = list(fire.decide(one, fire.find_due(one, at), at, is_busy=False))
+        answers = list(fire.decide_firing(one, fire.find_due(one, at), at, is_busy=False))
         assert len({answer.instant for answer in answers}) == len(answers)
         both += {answer.state for answer in answers} == {"missed", "queued"}
     assert both
@@ -324,7 +324,7 @@ def test_a_schedule_that_is_removed_under_a_scheduler_stops_nothing(nights: Nigh
         (ended,) = firings.list_firings(connection, schedule.seq, limit=1)
     calls.remove_schedule(context, "nightly")
     assert not launch(context, replace(ended, state="queued"), night)
-    settle(context, ended, night)
+    settle_firing(context, ended, night)
     fire._fire(context, schedule, night + 9 * DAY)
     nights.tick(night + 10 * DAY)
 

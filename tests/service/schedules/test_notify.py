@@ -97,7 +97,7 @@ def notifier(context: Context, clock: Clock, url: str | None = None, *command: s
 
 def announce(context: Context, about: str, at: datetime = START) -> bool:
     with context.store.write() as connection:
-        return notices.announce(connection, "drift", about, {"sentence": f"{about} drifted"}, at)
+        return notices.queue_notice(connection, "drift", about, {"sentence": f"{about} drifted"}, at)
 
 
 def waiting(context: Context) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.schedules import launch
-from service.schedules.settle import settle
+from service.schedules.settle import settle_firing
 from service.store.rows import trials
 from service.store.schedules import firings
 from service.studies import lifecycle
@@ -160,7 +160,7 @@ def test_a_study_that_is_queued_again_under_a_scheduler_is_settled_at_its_next_e
     with nights.desk.context.store.read() as connection:
         (ended,) = firings.list_firings(connection, 1, limit=1)
     lifecycle.retry(nights.desk.context, ended.study_id or "")
-    settle(nights.desk.context, ended, nights.at)
+    settle_firing(nights.desk.context, ended, nights.at)
     nights.train()
     assert nights.states() == ["done"]
 

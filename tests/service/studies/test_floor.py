@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.store.queue.waiting import Wish
+from service.store.queue.lineup import Wish
 from service.studies.floor import look_at_floor, order_wishes
 
 

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.service.processes import Running, install_task, serving
-from tests.service.web.browsing import PATIENCE_MS, Visit, browser, visiting
+from tests.service.web.browser import PATIENCE_MS, Visit, browser, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

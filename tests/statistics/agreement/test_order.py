@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ablate.statistics.agreement.order import order_of_pairs
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import Design
+from ablate.statistics.decisions.evidence import TestDesign
 from ablate.statistics.decisions.pairs import analyse_pair
 
 PRINTED = {"a": 1.0, "b": 2.0, "c": 3.0}
@@ -53,7 +53,7 @@ def test_a_pair_is_decided_exactly_if_comparing_the_two_rows_decides_it():
     values = table(1, 1.3, 1.2, 2, n=6, sd=0.3, seed=3)
     rows = [Runs(label, of_row) for label, of_row in values.items()]
     found = order_of_pairs(PRINTED | {"d": 0.0}, values)
-    design = Design(lower_is_better=True)
+    design = TestDesign(lower_is_better=True)
     decided = {
         pair
         for pair in itertools.combinations("abcd", 2)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import Design
+from ablate.statistics.decisions.evidence import TestDesign
 from ablate.statistics.decisions.family import analyse_family, seeds_to_decide
 from ablate.statistics.decisions.power import detectable_effect
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.statistics.estimate import t_interval
 
-LOWER = Design(lower_is_better=True)
+LOWER = TestDesign(lower_is_better=True)
 TESTS = ("auto", "flip", "t", "pooled")
 OPPOSITE = {"better": "worse", "worse": "better"}
 THOUSANDTHS = st.integers(0, 9_999).map(lambda number: number / 1000)
@@ -54,7 +54,7 @@ def families(draw, values=THOUSANDTHS):
 
 
 DESIGNS = st.builds(
-    Design,
+    TestDesign,
     lower_is_better=st.booleans(),
     alpha=st.sampled_from([0.05, 0.2]),
     margin=st.sampled_from([None, 0.5, 5.0]),
@@ -72,7 +72,9 @@ def test_a_row_that_is_better_in_every_seed_is_decided_by_sign_flip():
     assert (b.decision, c.decision, b.reason) == ("better", "worse", None)
     assert (b.evidence.p, b.evidence.p_adj) == (2 / 256, 4 / 256)
     assert (b.better.share, c.better.share) == (1.0, 0.0)
-    assert analyse_family([shifted("B", -0.5)], REFERENCE, Design(lower_is_better=False)).rows[0].decision == "worse"
+    assert (
+        analyse_family([shifted("B", -0.5)], REFERENCE, TestDesign(lower_is_better=False)).rows[0].decision == "worse"
+    )
 
 
 def test_both_p_values_are_those_of_scipy():
@@ -148,14 +150,14 @@ def test_a_row_that_failed_altogether_does_not_make_the_others_easier():
 
 
 def test_the_smallest_effect_is_given_in_both_units():
-    (b,) = analyse_family([shifted("B", -0.5)], REFERENCE, Design(lower_is_better=True, test="t")).rows
+    (b,) = analyse_family([shifted("B", -0.5)], REFERENCE, TestDesign(lower_is_better=True, test="t")).rows
     assert b.mde_sd == detectable_effect(8, test="t")
     assert b.mde == pytest.approx(b.mde_sd * b.evidence.comparison.sd)
 
 
 def test_seeds_are_planned_with_the_upper_limit_of_the_spread():
     row = runs("B", [13.0, 13.6, 12.7, 13.5, 12.9, 13.2, 13.1, 12.9])
-    design = Design(lower_is_better=True, test="t")
+    design = TestDesign(lower_is_better=True, test="t")
     (b,) = analyse_family([row], REFERENCE, design).rows
     upper = b.evidence.comparison.sd * math.sqrt(7 / stats.chi2.ppf(0.2, 7))
     n = seeds_to_decide(b, 0.3, design)

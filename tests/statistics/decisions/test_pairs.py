@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import Design
+from ablate.statistics.decisions.evidence import TestDesign
 from ablate.statistics.decisions.family import analyse_family
 from ablate.statistics.decisions.multiple import holm
 from ablate.statistics.decisions.pairs import analyse_pair
 from ablate.statistics.words import format_p
 
-LOWER = Design(lower_is_better=True)
+LOWER = TestDesign(lower_is_better=True)
 OPPOSITE = {"better": "worse", "worse": "better"}
 THOUSANDTHS = st.integers(0, 9_999).map(lambda number: number / 1000)
 B = Runs("B", {0: 13.2, 1: 13.9, 2: 13.1, 3: 13.5, 4: 13.0, 5: 13.6, 6: 13.3, 7: 13.4})
@@ -174,7 +174,7 @@ def test_p_values_are_written_in_two_digits_without_the_zero(p, text):
 def test_beyond_many_rows_the_pair_is_corrected_by_bonferroni_over_all_pairs() -> None:
     draws = random.Random(5)
     rows = [Runs(f"row {k}", {seed: k * 5.0 + draws.gauss(0, 0.1) for seed in range(4)}) for k in range(50)]
-    found = analyse_pair(rows, "row 1", "row 0", design=Design(lower_is_better=True))
+    found = analyse_pair(rows, "row 1", "row 0", design=TestDesign(lower_is_better=True))
     evidence = found.analysis.evidence
     assert found.pairs == evidence.comparisons == 1225
     assert evidence.p is not None

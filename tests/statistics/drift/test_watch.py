@@ -11,7 +11,7 @@ from scipy import stats
 
 from ablate.statistics.drift.detectors import thresholds
 from ablate.statistics.drift.sequential_ranks import ALLOWANCE, threshold
-from ablate.statistics.drift.watch import MEAN_TIME, Firing, watch
+from ablate.statistics.drift.watch import MEAN_TIME, Observation, watch
 from benchmarks.drift_detector import LONGEST, NOISES, Flock, run_lengths
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
@@ -21,7 +21,7 @@ def history(**rows):
     """A firing a day; None where a row is missing."""
     columns = zip(*rows.values(), strict=True)
     means = [{row: mean for row, mean in zip(rows, one, strict=True) if mean is not None} for one in columns]
-    return [Firing(START + timedelta(days=day), one) for day, one in enumerate(means)]
+    return [Observation(START + timedelta(days=day), one) for day, one in enumerate(means)]
 
 
 def noise(seed, n=100, shift=0.0, changed=60):

@@ -21,7 +21,7 @@ from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data
 from ablate.tasks.classify.practice import train
-from ablate.tasks.classify.source import InMemory, Source, Streamed, open_source
+from ablate.tasks.classify.source import ImageSource, InMemory, Streamed, open_source
 from ablate.training.determinism import Streams
 from ablate.training.images.augment import to_float
 from ablate.training.images.decoded import find_decoded
@@ -65,7 +65,7 @@ def children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "resource_tracker" not in " ".join(one.cmdline())]
 
 
-def batches(source: Source, steps: range, part: slice = slice(None)) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def batches(source: ImageSource, steps: range, part: slice = slice(None)) -> list[tuple[torch.Tensor, torch.Tensor]]:
     found = [source.batch(step, part) for step in steps]
     source.close()
     return found

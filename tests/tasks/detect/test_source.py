@@ -13,7 +13,7 @@ from torch import Tensor
 from ablate.errors import DataError
 from ablate.recipes.scenes import BackboneTraining, DetectRecipe
 from ablate.tasks.detect import source as coco_source
-from ablate.tasks.detect.fitting import PAD_TO, fitted_size, mirror, stack
+from ablate.tasks.detect.resize import PAD_TO, fitted_size, mirror, stack
 from ablate.tasks.detect.source import CocoSource
 from ablate.training.determinism import Streams
 from tests.coco_folders import OBJECT, put_coco

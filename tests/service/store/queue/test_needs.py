@@ -299,7 +299,7 @@ def test_a_trial_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Des
     def add() -> None:
         with desk.context.store.write() as connection:
             demand.add_trials(connection, [child], Resources(), 0, now())
-            needs.settle(connection, [child.key], now())
+            needs.settle_needs(connection, [child.key], now())
 
     adding = threading.Thread(target=add)
     with desk.context.store.write() as connection:

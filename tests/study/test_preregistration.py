@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.local.folder import Folder
 from ablate.study.plan import Plan, plan_document
-from ablate.study.registration import changes, describe, describe_others, is_exploratory, register
+from ablate.study.preregistration import changes, describe, describe_others, is_exploratory, register
 from ablate.trials.trial import Outcome, TrialRecord
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

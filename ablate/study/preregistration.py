@@ -29,7 +29,7 @@ WORDS = {
 }  # fmt: skip
 
 
-class Registration(Document):
+class Preregistration(Document):
     """What was fixed, and when.
 
     Attributes:
@@ -52,12 +52,12 @@ class Registration(Document):
     headline: list[str] | None
 
 
-def register(plan: Plan, at: datetime | None = None) -> Registration:
+def register(plan: Plan, at: datetime | None = None) -> Preregistration:
     """The registration of a plan at a time, now unless told."""
     baselines = {row.group: identity_of(row.recipe) for row in plan.rows if row.is_baseline}
     rows = canonical_json(sorted(canonical_json([identity_of(row.recipe), baselines[row.group]]) for row in plan.rows))
     table = plan.study.table
-    return Registration(
+    return Preregistration(
         at=(at or datetime.now(UTC)).isoformat(timespec="microseconds"),
         study=plan.study.name,
         seeds=list(plan.seeds),
@@ -70,12 +70,12 @@ def register(plan: Plan, at: datetime | None = None) -> Registration:
     )
 
 
-def changes(before: Registration, after: Registration) -> list[str]:
+def changes(before: Preregistration, after: Preregistration) -> list[str]:
     """What the later one has otherwise, in words; none where it says the same."""
     return [words for name, words in WORDS.items() if getattr(before, name) != getattr(after, name)]
 
 
-def is_exploratory(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRecord]) -> bool:
+def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> bool:
     """Whether results that could have shaped the study were known when it was fixed, or any when it was changed.
 
     Args:
@@ -90,7 +90,7 @@ def is_exploratory(plan: Plan, history: Sequence[Registration], seen: Sequence[T
     )
 
 
-def describe(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRecord]) -> list[str]:
+def describe(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> list[str]:
     """Sentences for the table: when the design was fixed, and what was changed with how many results known."""
     if not history:
         return []
@@ -106,7 +106,7 @@ def describe(plan: Plan, history: Sequence[Registration], seen: Sequence[TrialRe
     return sentences
 
 
-def describe_others(own: Registration, others: Iterable[Registration]) -> list[str]:
+def describe_others(own: Preregistration, others: Iterable[Preregistration]) -> list[str]:
     """A sentence on studies that test the same rows in another way: whoever has several can choose among them."""
     apart = [words for other in others if other.rows == own.rows and (words := changes(own, other))]
     if not apart:
