@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import SegmentRecipe
-from ablate.tasks.classify.practice import prepare, train
+from ablate.tasks.classify.practice import PRACTICE, prepare, train
 from ablate.training.checkpoint import FILE
 from ablate.training.determinism import Streams
 from ablate.training.loop import one_step, start
@@ -196,7 +196,7 @@ def test_folding_keeps_what_a_trained_network_answers() -> None:
 
 
 def test_every_row_is_measured_and_a_larger_batch_needs_more_memory() -> None:
-    found = measure([tiny(activation="relu"), tiny(norm="gn")])
+    found = measure([tiny(activation="relu"), tiny(norm="gn")], PRACTICE)
     assert [one.is_folded for one in found] == [True, False]
     assert all(0 < one.inference_ms_1 < one.inference_ms_32 for one in found)
     small, large = (peak_memory_bytes(prepare(tiny(batch_size=size), Streams(0))) for size in (16, 128))

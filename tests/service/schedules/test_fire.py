@@ -82,7 +82,7 @@ def test_a_year_of_minutes_is_counted_to_the_last_one_in_a_moment(nights: Nights
     assert process_time() - begun_s < 5  # one by one it took more than ten
     (firing,) = nights.history()
     assert firing.stands_for in (365 * 24 * 60 - 2, 365 * 24 * 60 - 1, 365 * 24 * 60)  # the newest have their jitter
-    assert firing.instant == MORNING + fire.stands_for * MINUTE
+    assert firing.instant == MORNING + firing.stands_for * MINUTE
 
 
 def test_while_a_firing_runs_the_next_one_is_skipped_or_waits(nights: Nights) -> None:
