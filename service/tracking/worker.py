@@ -11,9 +11,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import tomli_w
 
 from ablate.errors import AblateError
 from ablate.tables.formats.render import FORMATS, render
@@ -23,6 +20,7 @@ from service.context import Context
 from service.costs import Costs
 from service.documents.runs import StudyRun
 from service.documents.studies import LIVE
+from service.documents.text import render_document
 from service.settings import Settings
 from service.store import mirror as rows
 from service.store import studies
@@ -106,7 +104,8 @@ class Shower:
         return [] if known and known[0] == run_id else [Run(entry.study_seq, entry.trial_key, run_id, "")]
 
     def _study_run(self, stored: Stored) -> StudyRun:
-        files: dict[str, str | bytes] = {"study.toml": tomli_w.dumps(_without_null(stored.document))}
+        name, text = render_document(stored.document)
+        files: dict[str, str | bytes] = {name: text}
         means: Mapping[str, Mapping[str, float]] = {}
         if stored.state not in LIVE:
             try:
@@ -186,10 +185,3 @@ def _means(table: Table) -> dict[str, dict[str, float]]:
     return {
         row.label: {name: cell.mean for name, cell in row.cells.items() if cell.mean is not None} for row in table.rows
     }
-
-
-def _without_null(value: Any) -> Any:
-    """TOML has no null: what is null in JSON is left out."""
-    if isinstance(value, dict):
-        return {name: _without_null(inner) for name, inner in value.items() if inner is not None}
-    return [_without_null(inner) for inner in value if inner is not None] if isinstance(value, list) else value
