@@ -115,8 +115,7 @@ class Probe:
     def _start(self) -> Child:
         if self._child is None or not self._child.is_alive:
             self._end()
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            self._child = Child(["-m", "ablate.models.probe"], **pipes)
+            self._child = Child(["-m", "ablate.models.probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._child
 
     def _end(self) -> None:

@@ -41,7 +41,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TrialMessage:
     """A trial said something. An `Outcome` is its last word, and its place is free again.
 
     Attributes:
@@ -68,7 +68,7 @@ class TrialLost:
     reason: str
 
 
-Report = Heard | TrialLost
+Report = TrialMessage | TrialLost
 
 
 class DispatcherError(Exception):

@@ -15,7 +15,7 @@ from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
 from ablate.workers.pool import Ended, Job, Said, Worker
 from ablate.workers.slots import visible_gpus
-from service.dispatch.base import Heard, Report, Ticket, TrialLost
+from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
@@ -96,7 +96,7 @@ class InlineDispatcher:
             message, provenance = event.item
             if isinstance(message, Outcome):
                 self._free(place, is_over=isinstance(worker.receive(), Ended))
-            return Heard(ticket, message, provenance)
+            return TrialMessage(ticket, message, provenance)
         reason = "its worker said nothing of how it ended" if isinstance(event, Ended) else event.reason
         is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
         self._free(place, is_over=worker.is_alive)

@@ -13,7 +13,7 @@ import psutil
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Heard, Report, Ticket, TrialLost
+from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
@@ -204,7 +204,7 @@ class RayDispatcher:
             if self._cluster.is_ours and self._oom_kills.have_grown():
                 return self._lose(place, "oom", "its worker was killed for want of memory", is_gone=True)
             return self._lose(place, "worker", "its worker process died", is_gone=True)
-        report = Heard(place.ticket, message, provenance)
+        report = TrialMessage(place.ticket, message, provenance)
         if isinstance(message, Outcome):
             place.ticket = None
             place.worker.free()

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Heard, TrialLost
+from service.dispatch.base import TrialLost, TrialMessage
 
 LOST_WORKERS, OUT_OF_MEMORY = 3, 2
 """How many attempts may end so before a trial is given up. Its own failure (an exception) is given up at once: it is
@@ -73,7 +73,7 @@ class Requeue:
 Ack = Finish | Requeue
 
 
-def decide(spent: Spent, report: Heard | TrialLost) -> Ack:
+def decide(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
     """What becomes of a trial whose attempt ended.
 
     Args:
@@ -83,7 +83,7 @@ def decide(spent: Spent, report: Heard | TrialLost) -> Ack:
     Raises:
         ValueError: the report ends no attempt.
     """
-    if isinstance(report, Heard):
+    if isinstance(report, TrialMessage):
         if not isinstance(report.message, Outcome):
             raise ValueError(f"a {type(report.message).__name__} ends no attempt")
         return _finish(report.message)

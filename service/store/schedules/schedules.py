@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,12 +62,6 @@ def add_schedule(connection: Connection, values: dict[str, Any]) -> bool:
     return bool(connection.execute(statement.returning(schedules.c.seq)).scalar())
 
 
-def find_schedule(connection: Connection, name: str) -> Schedule | None:
-    """The schedule of that name, where there is one."""
-    row = connection.execute(select(schedules).where(schedules.c.name == name)).first()
-    return _schedule(row) if row else None
-
-
 def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> Schedule:
     """The schedule of that name; `locked` keeps other transactions from changing it until this one ends.
 
@@ -125,12 +118,6 @@ def remove_schedule(connection: Connection, seq: int) -> None:
     for table in (alarms, firings):
         connection.execute(delete(table).where(table.c.schedule_seq == seq))
     connection.execute(delete(schedules).where(schedules.c.seq == seq))
-
-
-def names_of(connection: Connection, seqs: Sequence[int]) -> dict[int, str]:
-    """Names by number."""
-    rows = connection.execute(select(schedules.c.seq, schedules.c.name).where(schedules.c.seq.in_(seqs)))
-    return {row.seq: row.name for row in rows}
 
 
 def _schedule(row: Row[Any]) -> Schedule:

@@ -25,7 +25,7 @@ from service.address import told
 from service.api.examples import PAPERS
 from service.cli import main
 from service.context import Context, open_context
-from service.dispatch.base import Heard, Ticket
+from service.dispatch.base import Ticket, TrialMessage
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.paper import LIMIT_GPU_HOURS
@@ -322,7 +322,9 @@ class Told(Here):
     def submit(self, ticket: Ticket) -> None:
         level = {"relu": 24.0, "prelu": 23.7, "swish": 23.5}.get(ticket.trial.recipe["activation"], 22.4)
         metrics = {"top1_error_pct": level + 0.1 * ticket.trial.seed}
-        self.reports.append(Heard(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"}))
+        self.reports.append(
+            TrialMessage(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"})
+        )
 
 
 @contextmanager
