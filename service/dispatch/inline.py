@@ -1,7 +1,7 @@
 """The dispatcher without Ray: spawned processes of this machine, from `ablate.workers.pool`.
 
-They end with the service, however that ends, and a stopped trial is a killed process. Used where Ray is too much: a
-laptop, a test.
+They end with the service, however it ends, and a trial is stopped by killing its process. It is for machines where
+Ray is too much: a laptop, a test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class InlineDispatcher:
     """A `Dispatcher`; see there.
 
     Args:
-        workers: CPUs (on GPUs: trials) used at once; None: as many as there are.
+        workers: CPUs (on GPUs: trials) used at the same time; None: all of them.
     """
 
     kind = "inline"
@@ -97,13 +97,13 @@ class InlineDispatcher:
             if isinstance(message, Outcome):
                 self._free(place, is_over=isinstance(worker.receive(), Ended))
             return TrialMessage(ticket, message, provenance)
-        reason = "its worker said nothing of how it ended" if isinstance(event, Ended) else event.reason
+        reason = "its worker sent no outcome" if isinstance(event, Ended) else event.reason
         is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
         self._free(place, is_over=worker.is_alive)
         return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(reason))
 
     def _free(self, place: Place[Worker], *, is_over: bool) -> None:
-        """Take a trial off its place. A worker in which it is not over is replaced."""
+        """Free the place of a trial. A worker in which the trial is not over is replaced."""
         if is_over:
             place.ticket = None
         else:

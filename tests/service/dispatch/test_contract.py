@@ -189,8 +189,8 @@ def test_a_ticket_that_is_not_known_is_not_stopped(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("resources", "reason"),
     [
-        (Resources(cpus=1024), "no machine holds a trial of 1024 CPUs; machines: 1 x "),
-        (Resources(gpus=4.0), "no machine holds a trial of 1 CPU and 4 GPUs; machines: 1 x "),
+        (Resources(cpus=1024), "no machine is large enough for a trial of 1024 CPUs; machines: 1 x "),
+        (Resources(gpus=4.0), "no machine is large enough for a trial of 1 CPU and 4 GPUs; machines: 1 x "),
     ],
 )
 def test_a_demand_that_no_machine_holds_is_infeasible(stage: Stage, resources: Resources, reason: str) -> None:
