@@ -61,7 +61,7 @@ class Places(Generic[W]):
         self._places: list[Place[W]] = []
 
     def set_machines(self, machines: Mapping[str, Machine]) -> None:
-        """Set the machines of now. Warm places on lost machines are dropped; their trials are reported as lost later."""
+        """Set the machines of now. Warm places on lost machines are dropped; busy ones are reported as lost later."""
         self.machines = dict(machines)
         for place in self.all():
             if place.machine not in machines and not place.ticket:
