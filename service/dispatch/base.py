@@ -59,7 +59,7 @@ class TrialLost:
 
     Attributes:
         kind: `worker`: its process died or could not be reached; `oom`: it was killed because the machine ran out of
-            memory, whatever used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large enough.
+            memory, no matter what used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large enough.
         reason: one sentence, without a path.
     """
 
@@ -93,7 +93,7 @@ class Dispatcher(Protocol):
         """
 
     def room(self, resources: Resources) -> int:
-        """How many trials of this demand could be submitted now and start at once."""
+        """How many trials of this demand could be submitted now and start immediately."""
 
     def submit(self, ticket: Ticket) -> None:
         """Start a trial on a free place; returns immediately. Call it only where `room` is above 0."""

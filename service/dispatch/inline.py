@@ -80,7 +80,7 @@ class InlineDispatcher:
             ready = wait(list(busy), 0 if reports else timeout_s) if busy else []
             if not ready:
                 break
-            reports += [self._hear(busy[cast(Connection, pipe)]) for pipe in ready]
+            reports += [self._receive(busy[cast(Connection, pipe)]) for pipe in ready]
         return reports
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class InlineDispatcher:
         for place in self._places.all():
             self._places.drop(place)
 
-    def _hear(self, place: Place[Worker]) -> Report:
+    def _receive(self, place: Place[Worker]) -> Report:
         ticket, worker = place.ticket, place.worker
         assert ticket is not None
         event = worker.receive()

@@ -162,8 +162,8 @@ class RayDispatcher:
             ready = self._cluster.ray.wait(list(awaited), num_returns=count, timeout=timeout_s)[0] if awaited else []
             if not ready:
                 break
-            heard = [self._hear(awaited[reference], reference) for reference in ready]
-            reports += [report for report in heard if report is not None]
+            received = [self._receive(awaited[reference], reference) for reference in ready]
+            reports += [report for report in received if report is not None]
             timeout_s = 0
         return reports
 
@@ -172,12 +172,12 @@ class RayDispatcher:
         trials = {place.worker.awaited: place for place in places if place.ticket}
         return trials | {place.worker.hello: place for place in places if place.worker.hello is not None}
 
-    def _hear(self, place: Place[Actor], reference: Any) -> Report | None:
+    def _receive(self, place: Place[Actor], reference: Any) -> Report | None:
         actor = place.worker
         if reference == actor.hello:
             self._greet(place)
         elif place.ticket is not None and reference == actor.awaited:  # else of a worker replaced a moment ago
-            return self._hear_message(place) if actor.farewell is None else self._hear_end(place)
+            return self._receive_message(place) if actor.farewell is None else self._receive_end(place)
         return None
 
     def _greet(self, place: Place[Actor]) -> None:
@@ -189,7 +189,7 @@ class RayDispatcher:
             if place.ticket is None:
                 self._places.drop(place)
 
-    def _hear_message(self, place: Place[Actor]) -> Report:
+    def _receive_message(self, place: Place[Actor]) -> Report:
         assert place.ticket is not None
         errors = self._cluster.ray.exceptions
         try:
@@ -212,7 +212,7 @@ class RayDispatcher:
             place.worker.free()
         return report
 
-    def _hear_end(self, place: Place[Actor]) -> Report:
+    def _receive_end(self, place: Place[Actor]) -> Report:
         """A trial that is being stopped has ended, by itself or with its worker."""
         try:
             self._cluster.ray.get(place.worker.farewell)
