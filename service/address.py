@@ -1,4 +1,4 @@
-"""Where a service that runs on a state directory listens: written while it serves, read by the commands."""
+"""The address of the service that runs on a state directory: written while it serves, read by the commands."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FILE = "service.json"
 
 
 @contextmanager
-def told(home: Path, url: str) -> Iterator[None]:
-    """Tell the commands of this machine the address and where data are looked for, as long as the block runs."""
+def announced(home: Path, url: str) -> Iterator[None]:
+    """Publish the address and the data root for the commands of this machine, while the block runs."""
     path = home / FILE
     found = {"url": url, "pid": os.getpid(), "data": str(data_root().absolute())}
     path.write_text(json.dumps(found), encoding="utf-8")

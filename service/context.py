@@ -1,4 +1,4 @@
-"""What the use cases work on: settings, the database, the probe. One for a process."""
+"""The context of every use case: settings, the database, the probe. One for each process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Context:
     """See the module's text.
 
     Attributes:
-        changed: set when the scheduler should look; it waits for this.
-        touched: ids of studies that may be done, a hint for the scheduler of this process; safe for several threads.
-        parts: state of what runs beside the API in this process (`scheduler`, `mlflow`), as health tells it.
+        changed: event that wakes the scheduler.
+        touched: ids of studies that may be done, for the scheduler of this process; thread-safe.
+        parts: state of each component other than the API in this process (`scheduler`, `mlflow`), shown by health.
     """
 
     settings: Settings
@@ -32,7 +32,7 @@ class Context:
     parts: dict[str, str] = field(default_factory=dict)
 
     def wake(self, study_id: str) -> None:
-        """Tell the scheduler of this process that a study changed."""
+        """Notify the scheduler of this process that a study changed."""
         self.touched.append(study_id)
         self.changed.set()
 
@@ -55,12 +55,14 @@ def open_context(settings: Settings) -> Context:
 
 
 FREE_BYTES = 256 << 20
-"""Below so much free disk space nothing new is taken in, so that what runs can end."""
+"""With less free disk space no new study is accepted, so that running trials can finish."""
 
 
 def refuse_without_space(context: Context) -> None:
     """Raise UnavailableError where the disk of the state directory is nearly full."""
     free = shutil.disk_usage(context.settings.home).free
     if free < FREE_BYTES:
-        text = f"only {free >> 20} MiB are free on the service's disk, and {FREE_BYTES >> 20} are kept for what runs"
+        text = (
+            f"only {free >> 20} MiB are free on the service's disk; {FREE_BYTES >> 20} are reserved for running trials"
+        )
         raise UnavailableError(f"{text}; free some space and submit again")

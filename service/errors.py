@@ -4,8 +4,8 @@ AblateError
 └── ServiceError
     ├── NotFoundError     no such study or trial (404)
     ├── ConflictError     the study's state does not allow it (409)
-    ├── KeyReusedError    an idempotency key came again with another body (422)
-    └── UnavailableError  it cannot be answered now; try again (503)
+    ├── KeyReusedError    an idempotency key was used before with another body (422)
+    └── UnavailableError  the service cannot answer now; try again (503)
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class NotFoundError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """The study's state does not allow what was asked."""
+    """The study's state does not allow the request."""
 
 
 class KeyReusedError(ServiceError):
-    """An idempotency key came again with another body."""
+    """An idempotency key was used before with another body."""
 
 
 class UnavailableError(ServiceError):
-    """It cannot be answered now."""
+    """The service cannot answer now."""

@@ -1,4 +1,4 @@
-"""Whether this place can accept and run studies, and its numbers for Prometheus."""
+"""Whether the service can accept and run studies, and its numbers for Prometheus."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from service.store.queue.outbox import count_entries
 from service.store.sql import now
 
 ALIVE = timedelta(seconds=20)
-"""A scheduler whose last sign of life is older is gone."""
+"""A scheduler whose last beat is older counts as gone."""
 
 
 def describe_health(context: Context) -> dict[str, Any]:
-    """`ready`, and the state of each part. It is ready when it can accept studies and run them."""
+    """`ready`: whether the service can accept studies and run them; and the state of each component."""
     with context.store.read() as connection:
         version, beat = server_version(connection), find_beat(connection)
         waiting = count_entries(connection)
@@ -36,7 +36,7 @@ def describe_health(context: Context) -> dict[str, Any]:
 
 
 def _scheduler(context: Context, beat: Beat | None) -> dict[str, Any]:
-    """What this process knows of its own scheduler, else what the database says of another's."""
+    """State of the scheduler of this process, else of the one that the database knows."""
     state = context.parts.get("scheduler")
     if state is None:
         state = "running" if beat is not None and now() - beat.beat_at < ALIVE else "none"
@@ -47,7 +47,7 @@ def _scheduler(context: Context, beat: Beat | None) -> dict[str, Any]:
 
 
 def render_metrics(context: Context) -> str:
-    """Numbers in Prometheus' text format."""
+    """The numbers in the text format of Prometheus."""
     with context.store.read() as connection:
         studies, trials = count_states(connection)
         waiting, beat = count_entries(connection), find_beat(connection)

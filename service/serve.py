@@ -1,8 +1,8 @@
-"""`ablate serve`: one process with everything, or a part of it. Started in order, stopped in the reverse one.
+"""`ablate serve`: one process with all components of the service, or some. They stop in reverse order.
 
-The main thread runs uvicorn and owns SIGTERM and SIGINT; the scheduler, the mirror and the notifier have a thread each.
-Ray, MLflow, MLflow's UI and the probe live in processes below this one, so that none of them can end it. Whatever way
-it ends, what runs is queued again with its checkpoints, and no process is left.
+The main thread runs uvicorn and handles SIGTERM and SIGINT; the scheduler, the mirror and the notifier have a thread
+each. Ray, MLflow, MLflow's UI and the probe run in child processes, so that none of them can end this one. However the
+service ends, running trials are queued again with their checkpoints, and no process is left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import partial
 import uvicorn
 
 from ablate.errors import AblateError
-from service.address import told
+from service.address import announced
 from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
@@ -40,27 +40,27 @@ log = logging.getLogger(__name__)
 GRACE_S = 5
 BACKLOG = 512
 LOOK_S = 0.1
-"""How often the main thread looks whether it is to end."""
+"""How often the main thread checks whether it should end."""
 
 
 class ServeError(AblateError):
-    """The service cannot start as asked."""
+    """The service cannot start with these options."""
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: see there.
-        host, port: where to listen; port 0 takes a free one.
+        settings: of the service.
+        host, port: address to listen on; port 0 takes a free one.
         role: `all`, or `api` or `scheduler` alone.
-        announce: told the address once it answers.
+        announce: called with the address once the service answers.
 
     Returns:
-        The exit status: 0; 70 where a part of it broke.
+        The exit status: 0; 70 where a component broke.
 
     Raises:
-        ServeError: host, port or role cannot be had.
+        ServeError: host, port or role cannot be used.
         UnavailableError: the database cannot be used, or another process holds it.
     """
     _refuse_unguarded(host)
@@ -81,14 +81,14 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
             parts.start_scheduler()
             parts.start_mirror()
             parts.start_notifier()
-        elif settings.is_embedded:  # nobody else can be at this database; of another one its beat tells
+        elif settings.is_embedded:  # no other process can use this database; for others the beat tells
             context.parts["scheduler"] = "none"
         if listener is None:
             asyncio.run(parts.until_ended())
         else:
             context.costs.start()
             url = _url_of(listener)
-            stack.enter_context(told(settings.home, url))
+            stack.enter_context(announced(settings.home, url))
             announce(url)
             asyncio.run(_serve_web(parts, listener))
     return 70 if parts.broken else 0
@@ -101,7 +101,7 @@ def _refuse_unguarded(host: str) -> None:
     except ValueError:
         is_loopback = host == "localhost"
     if not is_loopback:
-        raise ServeError(f"the service listens on loopback only, as long as there are no API keys; {host} is none")
+        raise ServeError(f"without API keys the service listens on loopback only; {host} is not a loopback address")
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _url_of(listener: socket.socket) -> str:
 
 
 class _Parts:
-    """What runs beside the web side, and the signals that end all of it."""
+    """The components other than the API, and the signals that end the service."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -167,7 +167,7 @@ class _Parts:
         self._start("mirror", Mirroring(self.context, where).run)
 
     def start_notifier(self) -> None:
-        """The thread that tells operators what happened."""
+        """The thread that sends notices to operators."""
         self._start("notifier", Notifying(self.context).run)
 
     def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
@@ -176,7 +176,7 @@ class _Parts:
         def guarded() -> None:
             try:
                 run(stop)
-            except Exception:  # a part that ends by itself ends the service: half of it would look alive
+            except Exception:  # a component that breaks ends the service: a half of it would look alive
                 log.exception("the %s broke", name)
                 self.broken = True
                 self.context.parts[name] = "broken"
@@ -187,13 +187,13 @@ class _Parts:
         self._threads.append((thread, stop))
 
     async def until_ended(self) -> None:
-        """Until SIGTERM or SIGINT, or until a part broke. It runs in the main thread, where signals are handled."""
+        """Wait for SIGTERM, SIGINT, or a component that breaks. It runs in the main thread, which handles signals."""
         while not self.ended.is_set():
             await asyncio.sleep(LOOK_S)
 
     @contextmanager
     def stopped_at_the_end(self) -> Iterator[None]:
-        """Stop the scheduler first, so that the mirror shows how everything ended."""
+        """Stop the scheduler first, so that MLflow shows how everything ended."""
         try:
             yield
         finally:
@@ -205,7 +205,7 @@ class _Parts:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which would end the process before the other parts have."""
+    """uvicorn without its signal handlers, which would end the process before the other components have ended."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -213,7 +213,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
-    """Answer requests until the service is to end."""
+    """Answer requests until the service should end."""
     settings = parts.context.settings
     app = create_app(parts.context, mlflow=parts.ui, is_stopping=parts.ended.is_set)
     config = uvicorn.Config(
@@ -235,7 +235,7 @@ async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
 
 
 def set_up_logging() -> None:
-    """Lines on stderr, with time and level."""
+    """Log to stderr, each line with time and level."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
@@ -243,6 +243,6 @@ def set_up_logging() -> None:
 
 
 def quieten_libraries() -> None:
-    """Nothing below a warning from libraries; httpx2 would log whole addresses, and that of notices is secret."""
+    """Only warnings and errors of libraries; httpx2 would log whole addresses, and the one for notices is a secret."""
     for name in ("alembic", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)

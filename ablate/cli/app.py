@@ -209,15 +209,13 @@ def data_add(
 
 
 def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
+    from ablate.settings import read_library_settings
     from ablate.study.document import with_resources
-    from ablate.study.plan import MAX_TRIALS, plan_document
+    from ablate.study.plan import plan_document
     from ablate.study.text import read_document
 
-    limit = os.environ.get("ABLATE_MAX_TRIALS", str(MAX_TRIALS))
-    if not limit.isdecimal() or int(limit) == 0:
-        raise AblateError(f"ABLATE_MAX_TRIALS is '{limit}'; it must be a whole number above 0")
     document = with_resources(read_document(path), resources or {})
-    return plan_document(document, scale=scale, seeds=seeds, max_trials=int(limit))
+    return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 
 def _out(plan: Any, out: Path | None) -> Path:

@@ -8,7 +8,6 @@ Every file of Fashion-MNIST and CIFAR has a pinned digest (`ablate.data.digests`
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from ablate.data.registered import Registered, find_registered, read_all
 from ablate.data.scene_sets import is_scenes
 from ablate.data.stamps import Fault
 from ablate.errors import DataError, RegistryError, nearest, quote
+from ablate.settings import read_library_settings
 
 
 def list_datasets() -> tuple[DatasetInfo, ...]:
@@ -85,9 +85,7 @@ def pin(name: str) -> str:
 
 def data_root() -> Path:
     """Folder of the data sets: `ABLATE_DATA`, else `data` in `ABLATE_HOME` (default `~/.local/share/ablate`)."""
-    if given := os.environ.get("ABLATE_DATA"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("ABLATE_HOME") or "~/.local/share/ablate").expanduser() / "data"
+    return read_library_settings().data_root
 
 
 def find(name: str) -> Path | None:

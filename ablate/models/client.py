@@ -1,4 +1,4 @@
-"""Asks the probe, a subprocess that has torch, about recipes; this process never imports torch for it."""
+"""The client of the probe, a child process that imports torch, so that this process need not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+from ablate.child import Child
 from ablate.errors import AblateError, SiteError
 from ablate.models.call_site import Site
 from ablate.trials.trial import Cost
@@ -21,12 +21,12 @@ from ablate.trials.trial import Cost
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the probe says of a recipe.
+    """The probe's answer about a recipe.
 
     Attributes:
-        sites: every call site of the network, in the order of its forward.
-        replaced: names of those that the recipe selects.
-        cost: of the operated network; None if it was not asked for.
+        sites: every call site of the network, in the order of its forward pass.
+        replaced: names of the sites that the recipe selects.
+        cost: of the changed network; None if it was not requested.
     """
 
     sites: tuple[Site, ...]
@@ -35,18 +35,17 @@ class Probed:
 
 
 class Probe:
-    """A warm probe process, started at the first question and again after it died. Safe for several threads.
+    """A warm probe process. It is started at the first request, and again after it died. Thread-safe.
 
     Use it as a context manager, or call `close`.
 
     Args:
-        timeout_s: wall seconds that an answer may take (the first includes the import of torch); then the process is
-            ended.
+        timeout_s: seconds that an answer may take, the import of torch included; then the process is killed.
     """
 
     def __init__(self, timeout_s: float = 120.0) -> None:
         self.timeout_s = timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._lock = threading.Lock()
         self._asked = 0
 
@@ -62,10 +61,10 @@ class Probe:
         """Sites and cost of a recipe of the task `classify`.
 
         Args:
-            recipe: its fields as JSON values; those that are absent have their default.
+            recipe: its fields as JSON values; absent fields have their defaults.
 
         Raises:
-            SiteError: the network cannot be built as asked; the text says why.
+            SiteError: the network cannot be built from this recipe; the text gives the reason.
             AblateError: the probe cannot be started, died or took too long.
         """
         return self._ask("cost", recipe)
@@ -75,7 +74,7 @@ class Probe:
         return self._ask("sites", recipe)
 
     def start(self) -> None:
-        """Start the process now, so that the first question finds it warm; returns at once."""
+        """Start the process now, so that it is warm at the first request; returns immediately."""
         with self._lock:
             self._start()
 
@@ -96,35 +95,37 @@ class Probe:
         return Probed(sites, frozenset(answer["replaced"]), cost)
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
-        process = self._start()
-        stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+        child = self._start()
+        stdin, stdout = cast(IO[bytes], child.process.stdin), cast(IO[bytes], child.process.stdout)
         try:
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
             answer = json.loads(_read_line(stdout.fileno(), self.timeout_s))
             if answer["id"] != request["id"]:
-                raise AblateError(f"the probe answered question {answer['id']} instead of {request['id']}")
+                raise AblateError(f"the probe answered request {answer['id']} instead of {request['id']}")
+        except EOFError:
+            self._child = None
+            how = child.how_it_ended()
+            raise AblateError(f"the probe, which counts costs and sites, {how}; its stderr may give a reason") from None
         except (OSError, ValueError, AblateError) as error:
             self._end()
-            raise AblateError(f"the probe, which counts costs and sites, gave no answer: {error}") from error
+            raise AblateError(f"the probe, which counts costs and sites, did not answer: {error}") from error
         return dict(answer)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _start(self) -> Child:
+        if self._child is None or not self._child.is_alive:
             self._end()
-            command = [sys.executable, "-m", "ablate.models.probe"]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        return self._process
+            self._child = Child(["-m", "ablate.models.probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self._child
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()  # it holds nothing that could be lost
-            process.communicate()
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()  # it has nothing that could be lost
 
 
 def _read_line(descriptor: int, timeout_s: float) -> bytes:
-    """One line from a pipe on which nothing else is under way."""
+    """One line from a pipe that carries one answer at a time. Raises EOFError where the pipe is closed."""
     deadline, read = time.monotonic() + timeout_s, b""
     while not read.endswith(b"\n"):
         ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
@@ -132,6 +133,6 @@ def _read_line(descriptor: int, timeout_s: float) -> bytes:
             raise AblateError(f"no answer within {timeout_s:g} s; try again when the machine is less busy")
         part = os.read(descriptor, 65_536)
         if not part:
-            raise AblateError("it ended; its stderr may say why")
+            raise EOFError
         read += part
     return read

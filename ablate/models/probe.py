@@ -1,8 +1,9 @@
-"""A warm process that answers what needs torch: `python -m ablate.models.probe`, JSON lines on stdin and stdout.
+"""A warm process that counts sites and costs with torch: `python -m ablate.models.probe`, JSON lines in and out.
 
-Request `{"id", "recipe": {...}, "what": "cost" | "sites"}`, answer `{"id", "sites": [...], "replaced": [names]}` and,
-for `cost`, `"cost": {...}`; or `{"id", "error": "..."}`. It ends when stdin does. Networks are built on the CPU and
-looked at with fake tensors, so nothing is ever computed. The client is `ablate.models.client.Probe`.
+A request on stdin is `{"id", "recipe": {...}, "what": "cost" | "sites"}`. The answer on stdout is
+`{"id", "sites": [...], "replaced": [names]}`, for `cost` also with `"cost": {...}`, or `{"id", "error": "..."}`. The
+process ends when stdin ends, or with the process that started it. Networks are built on the CPU and traced with fake
+tensors, so nothing is computed. The client is `ablate.models.client.Probe`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import IO, Any
 import torch
 from pydantic import ValidationError
 
+from ablate.child import LIFELINE, end_with_parent
 from ablate.data.datasets import describe
 from ablate.errors import AblateError
 from ablate.models.cost import count_cost
@@ -31,7 +33,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         AblateError: the data set or network is unknown, or no site is selected.
-        ValidationError: the recipe is none.
+        ValidationError: the recipe is invalid.
     """
     what = request.get("what")
     if what not in WHATS:
@@ -49,7 +51,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def respond(line: str) -> dict[str, Any]:
-    """The answer to one line; whatever goes wrong is in `error`, since the process must stay warm for the next."""
+    """The answer to one line. Every failure is in `error`, since the process must stay warm for the next request."""
     number: Any = None
     try:
         request = json.loads(line)
@@ -57,13 +59,15 @@ def respond(line: str) -> dict[str, Any]:
         return {"id": number, **answer(request)}
     except (AblateError, ValidationError) as error:
         return {"id": number, "error": str(error)}
-    except Exception as error:  # foreign builders may raise anything; the trace goes to stderr, not to a user
+    except Exception as error:  # foreign builders may raise anything; the traceback goes to stderr, not to a user
         traceback.print_exc()
-        return {"id": number, "error": f"{type(error).__name__} in the probe; its stderr has the trace"}
+        return {"id": number, "error": f"{type(error).__name__} in the probe; its stderr has the traceback"}
 
 
 def main() -> None:
     """Answer until stdin ends."""
+    if LIFELINE in os.environ:  # else it was started from a shell
+        end_with_parent()
     torch.set_num_threads(1)
     with _claimed_stdout() as out:
         for line in sys.stdin:
@@ -72,7 +76,7 @@ def main() -> None:
 
 
 def _claimed_stdout() -> IO[str]:
-    """The real stdout; what libraries print goes to stderr from now on."""
+    """The real stdout; the output of libraries goes to stderr from now on."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out

@@ -14,6 +14,7 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError, collecting
 from ablate.recipes.classify import NetworkFields
+from ablate.settings import MAX_TRIALS
 from ablate.study import checks
 from ablate.study.baselines import check_labels, choose_baselines
 from ablate.study.canaries import check_canary, pick_canaries
@@ -26,9 +27,6 @@ from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.trial import FIRST, Repetition, Trial
 
 __all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
-
-MAX_TRIALS = 10_000
-"""Trials of one study, unless ABLATE_MAX_TRIALS says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

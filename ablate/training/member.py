@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import sys
-import threading
 import time
 import traceback
 from datetime import timedelta
@@ -15,23 +13,23 @@ from multiprocessing.connection import Connection
 import torch
 from torch import distributed
 
+from ablate.child import end_with_parent
 from ablate.training.loop import carry_out_as
 from ablate.training.together import Failed, Share
 
 PATIENCE = timedelta(minutes=10)
-"""How long a rank waits for another; rank 0 writes checkpoints meanwhile, and each reads its own images."""
+"""How long a rank waits for another: rank 0 writes checkpoints, and each rank reads its own images."""
 
 
 def main() -> None:
-    """Carry out the share that comes through the pipe, whose number is the argument; ends by being ended.
+    """Carry out the share that arrives through the pipe, whose number is the argument.
 
-    A rank that is done stays, since NCCL takes the going of one for a failure of all.
+    A rank that is done waits until it is killed: NCCL takes the end of one rank for a failure of all.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    until_parent_ends = end_with_parent()
     pipe = Connection(int(sys.argv[1]))
     share: Share = pipe.recv()
-    watch = threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True)
-    watch.start()
     try:
         _join(share)
         for message in carry_out_as(share.ranks, share.work):
@@ -39,11 +37,11 @@ def main() -> None:
                 pipe.send(message)
     except Exception as error:  # reported to the trial's process, which raises it
         pipe.send(Failed(_portable(error, share), time.monotonic()))
-    watch.join()
+    until_parent_ends.join()
 
 
 def _join(share: Share) -> None:
-    """Meet the other ranks; on GPUs, take the one with the rank's number."""
+    """Join the group of all ranks; on GPUs, use the one with the rank's number."""
     ranks, device = share.ranks, None
     if torch.cuda.is_available():
         device = torch.device("cuda", ranks.rank)
@@ -58,16 +56,8 @@ def _join(share: Share) -> None:
     )
 
 
-def _end_with_parent(pipe: Connection) -> None:
-    """The trial's process says nothing more: what comes is its end, however that came."""
-    try:
-        pipe.recv()
-    except (EOFError, OSError):
-        os.killpg(0, signal.SIGKILL)
-
-
 def _portable(error: Exception, share: Share) -> Exception:
-    """The error with its traceback as a note, or, where it cannot be pickled, its text."""
+    """The error with its traceback as a note; an error that cannot be pickled is replaced by its text."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # a foreign class can do anything here

@@ -1,8 +1,9 @@
-"""A pool of warm worker processes that carry out jobs and stream what they say.
+"""A pool of warm worker processes that carry out jobs and stream their results.
 
-Workers are spawned once, import what is heavy once, and stay. A job is a function that returns an iterator; what it
-yields reaches the caller as it comes. A worker that dies takes only its own job with it: the caller hears `WorkerLost`,
-a new worker takes its place, and whether the job is tried again is the caller's decision. The pool knows no trials.
+Workers are spawned once, import heavy modules once, and stay. A job is a function that returns an iterator; the caller
+receives each item when it is yielded. A worker that dies takes only its own job with it: the caller receives
+`WorkerLost`, a new worker takes its place, and the caller decides whether to try the job again. The pool does not know
+what a trial is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,17 +20,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from ablate.child import describe_end, watch
+
 WORKER_ENVIRONMENT = {
     # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
-    # The profiler that measures memory talks to the terminal otherwise.
+    # Otherwise the profiler that measures memory prints to the terminal.
     "KINETO_LOG_LEVEL": "99",
 }
 
 PATIENCE_S = 3.0
-"""How long a busy worker may take to notice that the pool is left, before it is killed."""
+"""How long a busy worker may take to notice that the pool was left; then it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job is done."""
+    """A job has yielded everything."""
 
     job: Job
 
@@ -66,10 +68,10 @@ class WorkerLost:
 
 
 class Worker:
-    """A process, the pipe to it, and the job it has.
+    """A process, the pipe to it, and its job.
 
     Args:
-        environment: variables that the process starts with; None stands for one that it shall not have.
+        environment: variables that the process starts with; None removes a variable of this process.
         warm: modules to import before the first job.
     """
 
@@ -89,13 +91,13 @@ class Worker:
         return self.process.is_alive()
 
     def give(self, job: Job) -> None:
-        """Let it carry out a job; it has none now."""
+        """Send it a job; it must have none."""
         self.job = job
-        with suppress(OSError):  # it died just now, which `receive` tells
+        with suppress(OSError):  # it died just now, which `receive` reports
             self.pipe.send(job)
 
     def receive(self) -> Said | Ended | WorkerLost:
-        """What its job says next; waits for it. A worker that turns out to be dead is cleared away."""
+        """The next event of its job; waits for it. A worker that turns out to be dead is cleaned up."""
         job = self.job
         assert job is not None
         try:
@@ -103,16 +105,16 @@ class Worker:
         except (EOFError, OSError):
             self.process.join(timeout=1.0)  # the pipe closes a moment before the process has its exit status
             self.kill()
-            return WorkerLost(job, _how_it_died(self.process))
+            return WorkerLost(job, f"its worker process {describe_end(self.process.exitcode)}")
         if kind == "said":
             return Said(job, item)
         self.job = None
         return Ended(job) if kind == "ended" else WorkerLost(job, item)
 
     def kill(self) -> None:
-        """End the process at once, with what its job started, and wait for it."""
+        """Kill the process and everything that its job started, and wait for it."""
         self.job = None
-        if self._is_killed:  # its number may be another's by now
+        if self._is_killed:  # another process may have its number by now
             return
         self._is_killed = True
         assert self.process.pid is not None
@@ -124,10 +126,10 @@ class Worker:
 
 
 class Pool:
-    """Worker processes with a queue before them; a context manager that leaves no process.
+    """Worker processes and the queue of their jobs; a context manager that leaves no process.
 
     Args:
-        environments: one a worker, environment variables that it starts with.
+        environments: for each worker the environment variables that it starts with.
         warm: imported by every worker before its first job.
     """
 
@@ -143,7 +145,7 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.pipe.close()  # an idle worker ends at once, a busy one when its job next says something
+            worker.pipe.close()  # an idle worker ends now, a busy one when its job yields the next item
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
             worker.process.join(timeout=max(deadline - time.monotonic(), 0))
@@ -158,16 +160,16 @@ class Pool:
             self._queue.append(job)
 
     def events(self) -> Iterator[Said | Ended | WorkerLost]:
-        """What the jobs say, until nothing is queued or running."""
+        """Events of all jobs, until nothing is queued or running."""
         while True:
-            self._hand_out()
+            self._assign_jobs()
             busy = {worker.pipe: worker for worker in self._workers if worker.job}
             if not busy:
                 return
             for pipe in wait(list(busy)):
                 yield busy[pipe].receive()  # type: ignore[index]
 
-    def _hand_out(self) -> None:
+    def _assign_jobs(self) -> None:
         for index, worker in enumerate(self._workers):
             if worker.job or not self._queue:
                 continue
@@ -177,17 +179,9 @@ class Pool:
             worker.give(self._queue.popleft())
 
 
-def _how_it_died(process: BaseProcess) -> str:
-    code = process.exitcode
-    if code is not None and code < 0:
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return f"its worker process was ended by {signal.Signals(-code).name}{hint}"
-    return f"its worker process ended with status {code}"
-
-
 @contextmanager
 def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Environment variables for the processes started inside the block; None takes one away."""
+    """Environment variables for the processes that are started inside the block; None removes a variable."""
     before = {name: os.environ.get(name) for name in values}
     _set_variables(values)
     try:
@@ -205,34 +199,28 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
 
 
 def _work(pipe: Connection, warm: Sequence[str]) -> None:
-    """A worker's life, with a process group of its own. Ctrl-C is the parent's business.
+    """The main loop of a worker, which leads a process group of its own. The parent handles Ctrl-C.
 
-    A parent that wants no more has closed the pipe, which ends the worker when its job next says something.
+    A parent that needs no more has closed the pipe, which ends the worker when its job yields the next item.
     """
     os.setsid()
-    # A daemon may have no children, lest they outlive it; those of a worker, which decode images, go with its group.
+    # A daemon may have no children, lest they outlive it; those of a worker, which decode images, end with its group.
     multiprocessing.current_process().daemon = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    watch(parent.sentinel)
     for module in warm:
         __import__(module)
     try:
         while True:
             _carry_out(pipe.recv(), pipe)
-    except (EOFError, OSError):  # of the pipe alone: the parent is gone, or wants no more
+    except (EOFError, OSError):  # of the pipe alone: the parent has ended, or needs no more
         return
 
 
-def _end_with_parent() -> None:
-    """A parent that is gone, however that came, takes the worker with it in the middle of whatever it does."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os.killpg(0, signal.SIGKILL)
-
-
 def _carry_out(job: Job, pipe: Connection) -> None:
-    """Send what a job yields, and how it ended."""
+    """Send the items of a job, and how it ended."""
     items = iter(job.function(*job.args))
     while True:
         try:

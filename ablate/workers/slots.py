@@ -1,4 +1,4 @@
-"""Workers for a study: how many fit on this machine, what each of them sees, and how to ask one about the rows."""
+"""Workers for a study: how many fit on this machine, their environments, and questions to one about the rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 
 def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
-    """Environments of the workers, one a worker: threads, and which GPUs it sees.
+    """Environment of each worker: its threads, and the GPUs that it sees.
 
     Args:
         resources: of one trial.
-        workers: how many; None: as many as fit on this machine.
+        workers: number of workers; None: as many as fit on this machine.
 
     Raises:
-        TrialError: the resources are more than this machine has.
+        TrialError: a trial needs more than this machine has.
     """
     threads = {"OMP_NUM_THREADS": str(resources.cpus)}
     if resources.gpus == 0:
@@ -34,7 +34,7 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
     if not places:
         raise TrialError(
             f"the study asks for {resources.gpus:g} GPUs a trial, and this machine shows {len(gpus)}; set gpus under "
-            "[resources] to what it has, 0 for none"
+            "[resources] to at most that number, 0 for none"
         )
     return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,8 +35,9 @@ def connected(url: str | None) -> Iterator[Client]:
     from service.address import find_address
     from service.settings import read_settings
 
-    address = url or find_address(read_settings().home) or "http://127.0.0.1:8080"
-    with Client(address, os.environ.get("ABLATE_API_KEY")) as client:
+    settings = read_settings()
+    address = url or find_address(settings.home) or "http://127.0.0.1:8080"
+    with Client(address, settings.api_key.get_secret_value() if settings.api_key else None) as client:
         yield client
 
 

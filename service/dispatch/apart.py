@@ -1,9 +1,9 @@
-"""A dispatcher in a process of its own, so that one that breaks cannot take the service along.
+"""A dispatcher in a process of its own, so that one that breaks cannot end the service.
 
-Ray ends the process that uses it when it loses a part of itself while trials run, and puts handlers of its own in the
-place of ours. So that process is not the service: each call of the contract is one job of a worker of
-`ablate.workers.pool`, which ends with the service, and a worker that died or fell silent is a dispatcher that is
-broken. Nothing is decided here.
+Ray ends the process that uses it when one of its own processes dies while trials run, and it replaces our signal
+handlers. So it does not run in the service: each call of the interface is one job of a worker of
+`ablate.workers.pool`, which ends with the service. A worker that died or does not answer is a broken dispatcher.
+Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from service.dispatch.machines import Machine
 from service.dispatch.remote import hidden_variables
 
 START_S, ANSWER_S, CLOSE_S = 180.0, 30.0, 15.0
-"""How long a call may take. A start of Ray takes seconds, on a busy machine a minute; no other call waits for anything
-but what `poll` was given."""
+"""How long a call may take. Ray takes seconds to start, on a busy machine a minute; among the other calls only `poll`
+waits, for the time that it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Apart:
     Args:
         kind: of the dispatcher inside.
         build: makes it, in the other process; pickled.
-        home: state directory, where the dispatcher inside writes down its processes (`leftovers`): they are ended where
+        home: state directory, in which the dispatcher inside records its processes (`leftovers`); they are killed where
             it could not end them itself.
     """
 
@@ -54,14 +54,14 @@ class Apart:
 
     @property
     def pid(self) -> int | None:
-        """Of the process; None where there is none."""
+        """Number of the process; None where there is none."""
         return self._worker.process.pid if self._worker else None
 
     def start(self) -> None:
         """See `Dispatcher`.
 
         Raises:
-            DispatcherError: it does not start; nothing is left.
+            DispatcherError: it does not start; no process is left.
         """
         secrets = {name: None for name in hidden_variables() if not name.startswith("RAY_")}  # those open a cluster
         self._worker = Worker(secrets)
@@ -92,13 +92,13 @@ class Apart:
         return list(self._call("poll", timeout_s, within_s=ANSWER_S + timeout_s))
 
     def close(self) -> None:
-        """See `Dispatcher`. What it does not close itself, because it broke or hangs, is killed."""
+        """See `Dispatcher`. Processes that a broken or hanging dispatcher does not end itself are killed."""
         if self._worker is None:
             return
         try:
             self._call("close", within_s=CLOSE_S)
             is_closed = True
-        except DispatcherError:  # whoever closes a broken one has heard why; what is left to do is done below
+        except DispatcherError:  # the caller knows why it is broken; the rest is done below
             is_closed = False
         self._worker.kill()
         self._worker = None
@@ -116,7 +116,7 @@ class Apart:
         """
         worker = self._worker
         if worker is None or worker.job is not None or not worker.is_alive:
-            raise DispatcherError(f"the process of {self._kind} is gone, or hangs")
+            raise DispatcherError(f"the process of {self._kind} has ended or hangs")
         worker.give(Job(self._kind, function, args))
         answer = None
         while worker.job is not None:
@@ -126,7 +126,7 @@ class Apart:
             if isinstance(event, Said):
                 answer = event.item
             elif isinstance(event, WorkerLost):
-                if worker.is_alive:  # not the dispatcher is broken, we are
+                if worker.is_alive:  # a fault of ours, not a broken dispatcher
                     raise RuntimeError(f"in the process of {self._kind}: {event.reason}")
                 raise DispatcherError(f"{self._kind}: {event.reason}")
         if isinstance(answer, Broken):
@@ -140,7 +140,7 @@ _inside: list[Dispatcher] = []
 
 def _start(build: Callable[[], Dispatcher]) -> Iterator[Any]:
     with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)  # Ray prints what any of its processes complains of; we say it ourselves
+        os.dup2(nowhere.fileno(), 1)  # Ray prints the complaints of all its processes; we log them ourselves
     _inside.append(build())
     yield from _call("start")
 

@@ -1,7 +1,7 @@
-"""What a dispatcher is: it runs claimed trials somewhere and says what it hears of them.
+"""The interface of a dispatcher: it runs claimed trials somewhere and reports their messages.
 
-A dispatcher decides nothing and retries nothing. It is used by one thread, the scheduler's, which also starts and
-closes it. What it says of a trial carries the trial's ticket, whose fence tells a late answer from a current one.
+A dispatcher decides nothing and retries nothing. One thread, the scheduler's, starts, uses and closes it. Each report
+contains the trial's ticket, whose fence distinguishes a late report from a current one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Ticket:
     """One claim of one trial.
 
     Attributes:
-        trial: what to run.
-        fence: grows with every claim of this trial; (key, fence) names an attempt.
-        resources: what it occupies while it runs.
-        workdir: the trial's own folder, the same for every attempt; checkpoints and `log.txt` lie there.
+        trial: the trial to run.
+        fence: number that grows with every claim of this trial; (key, fence) names an attempt.
+        resources: CPUs and GPUs that it occupies while it runs.
+        workdir: the trial's own folder, the same for every attempt; it contains checkpoints and `log.txt`.
         needs: name -> folder of the trial from whose weights this one starts.
     """
 
@@ -41,11 +41,11 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A trial said something. An `Outcome` is its last word, and its place is free again.
+class TrialMessage:
+    """A message of a trial. An `Outcome` is its last one, and its place is free again.
 
     Attributes:
-        provenance: of the process that it comes from (`ablate.trials.provenance`); filled with the outcome, else empty.
+        provenance: of the process that sent it (`ablate.trials.provenance`); empty except with the outcome.
     """
 
     ticket: Ticket
@@ -58,8 +58,8 @@ class TrialLost:
     """A trial ended without an outcome; its place is free again.
 
     Attributes:
-        kind: `worker`: its process died or could not be reached; `oom`: it was ended for want of memory, guilty or
-            not; `stopped`: we asked for it (`Dispatcher.stop`); `infeasible`: no machine can ever hold it.
+        kind: `worker`: its process died or could not be reached; `oom`: it was killed because the machine ran out of
+            memory, no matter what used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large enough.
         reason: one sentence, without a path.
     """
 
@@ -68,42 +68,42 @@ class TrialLost:
     reason: str
 
 
-Report = Heard | TrialLost
+Report = TrialMessage | TrialLost
 
 
 class DispatcherError(Exception):
-    """The dispatcher itself is broken (Ray died): what it ran is lost, and a new one has to be started."""
+    """The dispatcher itself is broken (Ray died): its trials are lost, and a new one has to be started."""
 
 
 class Dispatcher(Protocol):
-    """See the module's text. The contract suite of `tests/service/dispatch` holds every implementation to it."""
+    """See the module's text. The contract suite in `tests/service/dispatch` checks every implementation."""
 
     @property
     def kind(self) -> str:
         """`ray` or `inline`."""
 
     def start(self) -> None:
-        """Make ready: workers warm up in the background; returns as soon as trials may be submitted."""
+        """Start workers in the background; returns as soon as trials may be submitted."""
 
     def machines(self) -> Sequence[Machine]:
-        """What there is, busy or not. A demand that fits no machine is infeasible.
+        """All machines, busy or not. A demand that fits no machine is infeasible.
 
         Raises:
             DispatcherError: see there.
         """
 
     def room(self, resources: Resources) -> int:
-        """How many trials of this demand could be submitted now and start at once."""
+        """How many trials of this demand could be submitted now and start immediately."""
 
     def submit(self, ticket: Ticket) -> None:
-        """Start a trial on a free place; returns at once. Call it only where `room` says so."""
+        """Start a trial on a free place; returns immediately. Call it only where `room` is above 0."""
 
     def stop(self, ticket: Ticket) -> None:
-        """End a trial; returns at once. Within 2 s `poll` says `Lost(..., "stopped", ...)`, or its outcome, if that
-        was faster; the place is then free and nothing of the trial runs any more. Unknown tickets are ignored."""
+        """End a trial; returns immediately. Within 2 s `poll` reports `TrialLost(..., "stopped", ...)`, or its outcome
+        if that came first; then its place is free and none of its processes runs. Unknown tickets are ignored."""
 
     def poll(self, timeout_s: float) -> list[Report]:
-        """What was heard since the last call; waits up to `timeout_s` for the first report, not at all if nothing runs.
+        """Reports since the last call; waits up to `timeout_s` for the first one, not at all if nothing runs.
 
         Reports of one ticket come in their order, and none comes after `TrialLost` or the outcome.
 

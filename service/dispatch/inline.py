@@ -1,7 +1,7 @@
 """The dispatcher without Ray: spawned processes of this machine, from `ablate.workers.pool`.
 
-They end with the service, however that ends, and a stopped trial is a killed process. Used where Ray is too much: a
-laptop, a test.
+They end with the service, however it ends, and a trial is stopped by killing its process. It is for machines where
+Ray is too much: a laptop, a test.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
 from ablate.workers.pool import Ended, Job, Said, Worker
 from ablate.workers.slots import visible_gpus
-from service.dispatch.base import Heard, Report, Ticket, TrialLost
+from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
@@ -28,7 +28,7 @@ class InlineDispatcher:
     """A `Dispatcher`; see there.
 
     Args:
-        workers: CPUs (on GPUs: trials) used at once; None: as many as there are.
+        workers: CPUs (on GPUs: trials) used at the same time; None: all of them.
     """
 
     kind = "inline"
@@ -80,7 +80,7 @@ class InlineDispatcher:
             ready = wait(list(busy), 0 if reports else timeout_s) if busy else []
             if not ready:
                 break
-            reports += [self._hear(busy[cast(Connection, pipe)]) for pipe in ready]
+            reports += [self._receive(busy[cast(Connection, pipe)]) for pipe in ready]
         return reports
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class InlineDispatcher:
         for place in self._places.all():
             self._places.drop(place)
 
-    def _hear(self, place: Place[Worker]) -> Report:
+    def _receive(self, place: Place[Worker]) -> Report:
         ticket, worker = place.ticket, place.worker
         assert ticket is not None
         event = worker.receive()
@@ -96,14 +96,14 @@ class InlineDispatcher:
             message, provenance = event.item
             if isinstance(message, Outcome):
                 self._free(place, is_over=isinstance(worker.receive(), Ended))
-            return Heard(ticket, message, provenance)
-        reason = "its worker said nothing of how it ended" if isinstance(event, Ended) else event.reason
+            return TrialMessage(ticket, message, provenance)
+        reason = "its worker sent no outcome" if isinstance(event, Ended) else event.reason
         is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
         self._free(place, is_over=worker.is_alive)
         return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(reason))
 
     def _free(self, place: Place[Worker], *, is_over: bool) -> None:
-        """Take a trial off its place. A worker in which it is not over is replaced."""
+        """Free the place of a trial. A worker in which the trial is not over is replaced."""
         if is_over:
             place.ticket = None
         else:

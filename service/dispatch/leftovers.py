@@ -1,7 +1,7 @@
-"""Processes that outlive a service which was killed: written down while it runs, ended when the next one starts.
+"""Processes that outlive a killed service: recorded while it runs, and killed when the next one starts.
 
-Ray's helpers live on for up to a minute after a kill -9, and their command lines do not name us. A process is known by
-its number and its start time together, so another that got the number since is left alone. Nothing is ever found by
+Ray's helpers run for up to a minute after a kill -9, and their command lines do not name us. A process is identified by
+its number and its start time together, so another process that got the same number is left alone. Nothing is found by
 name.
 """
 
@@ -20,11 +20,11 @@ import psutil
 
 FILE = "leftovers.json"
 ENDED_WITHIN_S = 3.0
-"""SIGKILL takes milliseconds, unless the kernel is busy giving back gigabytes."""
+"""SIGKILL takes milliseconds, unless the kernel has to free gigabytes."""
 
 
 def record(home: Path) -> None:
-    """Write down every process below this one, and those written down before that still live. Safe at any time."""
+    """Record every process below this one, and recorded ones that still run. It may be called at any time."""
     found = {process.pid: process for process in [*_recorded(home), *family(psutil.Process())[1:]]}
     started = {}
     for pid, process in found.items():
@@ -34,10 +34,10 @@ def record(home: Path) -> None:
 
 
 def sweep(home: Path) -> int:
-    """End what an earlier service wrote down and left, with everything below it.
+    """Kill the processes that an earlier service recorded and left, with everything below them.
 
     Returns:
-        How many processes were ended; 0 where nothing was written down.
+        The number of killed processes; 0 where nothing was recorded.
     """
     count = end(_recorded(home))
     (home / FILE).unlink(missing_ok=True)
@@ -45,7 +45,7 @@ def sweep(home: Path) -> int:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all below it; only itself where it is gone."""
+    """A process and all below it; only the process itself where it has ended."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -53,12 +53,12 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def end(processes: Iterable[psutil.Process]) -> int:
-    """Kill processes and all below them, and wait until they are gone.
+    """Kill processes and all below them, and wait until they have ended.
 
     Returns:
-        How many of them were alive.
+        The number of those that were alive.
     """
-    # Parents first, so that they cannot answer the end of a child with a new one.
+    # Parents first, so that they cannot replace a child that ended.
     whole = dict.fromkeys(member for process in processes for member in family(process) if is_alive(member))
     with ExitStack() as stack:
         held = [stack.enter_context(_held(process)) for process in whole]
@@ -72,13 +72,13 @@ def end(processes: Iterable[psutil.Process]) -> int:
 
 
 def wait_for_end(process: psutil.Process, timeout_s: float) -> None:
-    """Wait until a process is gone, but not longer than that."""
+    """Wait until a process has ended, at most this long."""
     with _held(process) as descriptor:
         _wait(descriptor, timeout_s)
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; a zombie, which only waits to be counted out by its parent, does not."""
+    """Whether it runs; a zombie, which only waits to be reaped by its parent, does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -87,10 +87,10 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def _held(process: psutil.Process) -> Iterator[int | None]:
-    """A descriptor of a process; None where it is gone.
+    """A descriptor of a process; None where it has ended.
 
-    It stands for that process for ever, where a number may pass on to another before it is used. It also tells the end
-    of a process that no parent counts out, as in a container without an init.
+    It belongs to this process for ever, while a number may pass to another process before it is used. It also tells the
+    end of a process that no parent reaps, as in a container without an init.
     """
     try:
         descriptor = os.pidfd_open(process.pid)
@@ -109,7 +109,7 @@ def _wait(descriptor: int | None, timeout_s: float) -> None:
 
 
 def _recorded(home: Path) -> list[psutil.Process]:
-    """What was written down and is still the same process."""
+    """The recorded processes that still are the same processes."""
     try:
         content = json.loads((home / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -126,19 +126,19 @@ def _recorded(home: Path) -> list[psutil.Process]:
 
 
 def _started_s(process: psutil.Process) -> float:
-    """When a process started, in seconds since the machine did: unlike the time of day, this cannot be set."""
-    boot_at: float = psutil.boot_time()  # first: this is what psutil then adds to what the kernel says
+    """Start of a process, in seconds since the boot: unlike the time of day, this cannot be set."""
+    boot_at: float = psutil.boot_time()  # first: psutil adds this to the value of the kernel
     started_at: float = process.create_time()
     return started_at - boot_at
 
 
 def _boot() -> str:
-    """Names the time since the machine started."""
+    """The id of this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole, on the disk."""
+    """Replace a file atomically, synced to the disk."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""What machines offer to trials, and how many trials of a demand they hold at once. Pure arithmetic."""
+"""CPUs and GPUs of machines, and how many trials of a demand fit at the same time. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ablate.study.document import Resources
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What one machine offers to trials."""
+    """CPUs and GPUs that one machine offers to trials."""
 
     cpus: int
     gpus: float
 
 
 def count_gpus(demand: Resources) -> int:
-    """How many GPUs a trial of a demand sees; a fraction is of one."""
+    """How many GPUs a trial of a demand sees; a fraction is a share of one GPU."""
     return math.ceil(demand.gpus)
 
 
 def count_places(machine: Machine, demand: Resources) -> int:
-    """How many trials of a demand a machine holds at once; fractions never span two GPUs, nor a trial two machines."""
+    """How many trials of a demand fit on a machine; fractions never span two GPUs, and trials never two machines."""
     by_cpus = machine.cpus // demand.cpus
     if not demand.gpus:
         return by_cpus
@@ -32,5 +32,5 @@ def count_places(machine: Machine, demand: Resources) -> int:
 
 
 def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:
-    """How many trials of a demand run at once; 1 where no machine is known."""
+    """How many trials of a demand run at the same time; 1 where no machine is known."""
     return max(sum(count_places(machine, demand) for machine in machines), 1)

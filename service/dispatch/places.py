@@ -1,9 +1,9 @@
-"""Places: what the machines offer, who occupies it, and which warm worker a trial gets.
+"""Places: capacity of the machines, its use, and the warm worker that a trial gets.
 
-Arithmetic only, and the same for every dispatcher: neither processes nor Ray are known here. A place is a worker with
-what it occupies. It stays warm after a trial, for the next one that asks for as much; where a trial asks for something
-else, warm places give way until there is room. GPUs are counted in ten-thousandths, as Ray counts them; a fraction
-never spans two, and a trial on several has them whole and on one machine.
+Arithmetic only, and the same for every dispatcher: this module knows neither processes nor Ray. A place is a worker
+with the capacity that it occupies. It stays warm after a trial, for the next trial with the same demand. For another
+demand, warm places are ended until there is room. GPUs are counted in ten-thousandths, as Ray counts them. A fraction
+never spans two GPUs, and a trial on several GPUs has whole ones on one machine.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ W = TypeVar("W")
 
 WHOLE_GPU = 10_000
 MAX_REPORTS = 1000
-"""In one answer to `poll`: a trial that talks without end must not keep the scheduler for itself."""
+"""Most reports in one answer to `poll`: a trial that sends messages without end must not block the scheduler."""
 MAX_WARM = 16
-"""Workers made before anything asks for one. Each is half a gigabyte and seconds of a CPU; more come when needed."""
+"""Workers started before the first trial. Each costs half a gigabyte and seconds of a CPU; more start when needed."""
 
 
 @dataclass(slots=True, eq=False)
 class Place(Generic[W]):
-    """A worker, what it occupies, and the trial that it has.
+    """A worker, the capacity that it occupies, and its trial.
 
     Attributes:
-        gpus: numbers of its GPUs on its machine; empty: it uses none.
+        gpus: numbers of its GPUs on its machine; empty without GPUs.
     """
 
     machine: str
@@ -45,12 +45,12 @@ class Places(Generic[W]):
     """All places, with the functions that start and end the workers on them.
 
     Attributes:
-        machines: what there is, by name.
+        machines: all machines, by name.
 
     Args:
-        limit: how many CPUs (for trials on GPUs: how many trials) may be busy at once.
-        start: makes the worker of a place.
-        end: ends a worker.
+        limit: CPUs (for trials on GPUs: trials) that may be busy at the same time.
+        start: function that makes the worker of a place.
+        end: function that ends a worker.
     """
 
     def __init__(self, limit: int | None, start: Callable[[Place[W]], W], end: Callable[[W], None]) -> None:
@@ -61,7 +61,7 @@ class Places(Generic[W]):
         self._places: list[Place[W]] = []
 
     def set_machines(self, machines: Mapping[str, Machine]) -> None:
-        """Say what there is now. Warm places on machines that are gone are forgotten; busy ones are lost in time."""
+        """Set the machines of now. Warm places on lost machines are dropped; busy ones are reported as lost later."""
         self.machines = dict(machines)
         for place in self.all():
             if place.machine not in machines and not place.ticket:
@@ -72,7 +72,7 @@ class Places(Generic[W]):
         return list(self._places)
 
     def busy(self) -> list[Place[W]]:
-        """Those with a trial."""
+        """Places with a trial."""
         return [place for place in self._places if place.ticket]
 
     def find(self, ticket: Ticket) -> Place[W] | None:
@@ -80,16 +80,18 @@ class Places(Generic[W]):
         return next((place for place in self.busy() if place.ticket and place.ticket.name == ticket.name), None)
 
     def refusal(self, resources: Resources) -> str | None:
-        """Why no machine can ever hold a trial of this demand; None where one can."""
+        """Why no machine is large enough for a trial of this demand; None where one is."""
         if any(self._count(name, resources, ()) for name in self.machines):
             return None
         found = Counter(_amount(machine.cpus, machine.gpus) for machine in self.machines.values())
         there_is = ", ".join(f"{number} x {amount}" for amount, number in found.items()) or "none"
         asked = _amount(resources.cpus, resources.gpus)
-        return f"no machine holds a trial of {asked}; machines: {there_is}; ask for less under [resources]"
+        return (
+            f"no machine is large enough for a trial of {asked}; machines: {there_is}; ask for less under [resources]"
+        )
 
     def room(self, resources: Resources) -> int:
-        """How many trials of this demand would start at once. Warm places give way, so they are no obstacle."""
+        """How many trials of this demand would start immediately. Warm places do not count: they end if needed."""
         busy = self.busy()
         count = sum(self._count(name, resources, busy) for name in self.machines)
         if self._limit is None:
@@ -103,16 +105,16 @@ class Places(Generic[W]):
             self._add(resources)
 
     def occupy(self, ticket: Ticket) -> Place[W]:
-        """Give a trial a place: a warm one of its demand, else a new one. There must be room."""
+        """Assign a place to a trial: a warm one of its demand, else a new one. There must be room."""
         idle = (place for place in self._places if not place.ticket and place.resources == ticket.resources)
         place = next(idle, None) or self._add(ticket.resources)
         place.ticket = ticket
         return place
 
     def renew(self, place: Place[W]) -> None:
-        """Replace a worker that is gone; where its machine is gone too, so is the place.
+        """Replace a worker that has ended; if its machine is lost too, the place is removed.
 
-        The place comes last then: the others are warm already.
+        The place moves to the end of the list: the others are warm already.
         """
         place.ticket = None
         self._places.remove(place)
@@ -121,12 +123,12 @@ class Places(Generic[W]):
             self._places.append(place)
 
     def drop(self, place: Place[W]) -> None:
-        """End a worker and give up its place."""
+        """End a worker and remove its place."""
         self._places.remove(place)
         self._end_worker(place.worker)
 
     def _weight(self, resources: Resources) -> int:
-        """What a trial counts against the limit. One that is larger than the limit runs alone."""
+        """How much of the limit a trial uses. A trial that is larger than the limit runs alone."""
         assert self._limit is not None
         return 1 if resources.gpus else min(resources.cpus, self._limit)
 
@@ -151,18 +153,18 @@ class Places(Generic[W]):
         raise ValueError(f"no room for a trial of {_amount(resources.cpus, resources.gpus)}; `room` says when there is")
 
     def _in_the_way(self, name: str, resources: Resources) -> list[Place[W]]:
-        """Warm places on a machine, those first whose end helps most."""
+        """Warm places on a machine, the most useful to end first."""
         idle = [place for place in self._places if place.machine == name and not place.ticket]
         return sorted(idle, key=lambda place: not place.gpus) if resources.gpus else idle
 
     def _choose_gpus(self, name: str, resources: Resources) -> tuple[int, ...]:
-        """The GPUs with the least room that is enough."""
+        """The GPUs with the least room that still suffices."""
         _, gpus = self._free(name, self._places)
         enough = sorted((free, number) for number, free in enumerate(gpus) if free >= _share(resources))
         return tuple(number for _, number in enough[: count_gpus(resources)])
 
     def _count(self, name: str, resources: Resources, among: Iterable[Place[W]]) -> int:
-        """How many trials a machine has room for beside `among`."""
+        """How many more trials fit on a machine that has the places `among`."""
         cpus, gpus = self._free(name, among)
         by_cpus = max(cpus // resources.cpus, 0)
         if not resources.gpus:
@@ -170,7 +172,7 @@ class Places(Generic[W]):
         return min(by_cpus, sum(free // _share(resources) for free in gpus) // count_gpus(resources))
 
     def _free(self, name: str, among: Iterable[Place[W]]) -> tuple[int, list[int]]:
-        """CPUs, and ten-thousandths of each GPU, that are left of a machine beside `among`."""
+        """CPUs, and ten-thousandths of each GPU, that the places `among` leave free on a machine."""
         machine = self.machines[name]
         cpus, gpus = machine.cpus, [WHOLE_GPU] * int(machine.gpus)
         for place in among:
@@ -182,7 +184,7 @@ class Places(Generic[W]):
 
 
 def _share(resources: Resources) -> int:
-    """Of each of its GPUs."""
+    """Ten-thousandths that a trial uses of each of its GPUs."""
     return max(round(min(resources.gpus, 1) * WHOLE_GPU), 1)
 
 

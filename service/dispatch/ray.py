@@ -13,7 +13,7 @@ import psutil
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Heard, Report, Ticket, TrialLost
+from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
@@ -22,9 +22,9 @@ from service.dispatch.remote import without_folders
 from service.dispatch.this_machine import OomKills
 
 CANCEL_S = 1.0
-"""How long a stopped trial has to come to its next message; then its process is killed."""
+"""How long a stopped trial has until its next message; then its process is killed."""
 LOOK_S = 1.0
-"""How often Ray itself is looked at while `poll` waits."""
+"""How often Ray itself is checked while `poll` waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +33,12 @@ class Actor:
 
     Attributes:
         handle: Ray's.
-        hello: reference to its first answer; None once that was heard.
-        process: of a worker on this machine that has said hello.
+        hello: reference to its first answer; None once that was received.
+        process: the process of a worker on this machine, once it has answered.
         stream: the messages of its trial; None without one.
-        farewell: reference to its answer to a call behind a trial that is being stopped: the trial is over then. The
-            trial's own call says so too early, and a trial that is stopped before it began may begin all the same.
-        kill_at_s: monotonic time at which a trial that is being stopped has had its chance.
+        farewell: reference to its answer to a call after a trial that is being stopped: then the trial is over. The
+            trial's own call ends too early, and a trial that is stopped before it began may begin nevertheless.
+        kill_at_s: monotonic time at which a trial that is being stopped is killed.
     """
 
     handle: Any
@@ -50,7 +50,7 @@ class Actor:
 
     @property
     def awaited(self) -> Any:
-        """What says more of its trial."""
+        """Reference to the next message of its trial."""
         return self.stream if self.farewell is None else self.farewell
 
     def free(self) -> None:
@@ -66,8 +66,8 @@ class RayDispatcher:
 
     Args:
         home: state directory.
-        address: `host:port` of a cluster that runs already; None starts a Ray of our own on this machine.
-        workers: CPUs (on GPUs: trials) used at once; None: as many as there are.
+        address: `host:port` of a running cluster; None starts a Ray of our own on this machine.
+        workers: CPUs (on GPUs: trials) used at the same time; None: all of them.
     """
 
     kind = "ray"
@@ -149,7 +149,7 @@ class RayDispatcher:
                 self._kill(place.worker)
 
     def _patience_s(self, deadline_s: float) -> float:
-        """How long to wait for a message before something else is due; 0 where nobody could say anything."""
+        """How long to wait for a message before something else is due; 0 where no trial can send one."""
         due_s = min((place.worker.kill_at_s for place in self._places.busy()), default=0)
         return max(min(deadline_s, due_s, time.monotonic() + LOOK_S) - time.monotonic(), 0)
 
@@ -162,8 +162,8 @@ class RayDispatcher:
             ready = self._cluster.ray.wait(list(awaited), num_returns=count, timeout=timeout_s)[0] if awaited else []
             if not ready:
                 break
-            heard = [self._hear(awaited[reference], reference) for reference in ready]
-            reports += [report for report in heard if report is not None]
+            received = [self._receive(awaited[reference], reference) for reference in ready]
+            reports += [report for report in received if report is not None]
             timeout_s = 0
         return reports
 
@@ -172,16 +172,16 @@ class RayDispatcher:
         trials = {place.worker.awaited: place for place in places if place.ticket}
         return trials | {place.worker.hello: place for place in places if place.worker.hello is not None}
 
-    def _hear(self, place: Place[Actor], reference: Any) -> Report | None:
+    def _receive(self, place: Place[Actor], reference: Any) -> Report | None:
         actor = place.worker
         if reference == actor.hello:
             self._greet(place)
         elif place.ticket is not None and reference == actor.awaited:  # else of a worker replaced a moment ago
-            return self._hear_message(place) if actor.farewell is None else self._hear_end(place)
+            return self._receive_message(place) if actor.farewell is None else self._receive_end(place)
         return None
 
     def _greet(self, place: Place[Actor]) -> None:
-        """A worker is warm, or died on the way; then its trial, if it has one, says so."""
+        """A worker is warm, or died before; in that case its trial, if it has one, reports it."""
         hello, place.worker.hello = place.worker.hello, None
         try:
             place.worker.process = self._cluster.find_process(self._cluster.ray.get(hello))
@@ -189,29 +189,31 @@ class RayDispatcher:
             if place.ticket is None:
                 self._places.drop(place)
 
-    def _hear_message(self, place: Place[Actor]) -> Report:
+    def _receive_message(self, place: Place[Actor]) -> Report:
         assert place.ticket is not None
         errors = self._cluster.ray.exceptions
         try:
             message, provenance = self._cluster.ray.get(next(place.worker.stream))
         except StopIteration:
-            return self._lose(place, "worker", "its worker said nothing of how it ended")
-        except errors.RayTaskError as error:  # beside the task: the disk is full, the folder is not ours
+            return self._lose(place, "worker", "its worker sent no outcome")
+        except errors.RayTaskError as error:  # not from the task: the disk is full, the folder is not ours
             return self._lose(place, "worker", without_folders(f"{type(error.cause).__name__}: {error.cause}"))
         except errors.OutOfMemoryError:
-            return self._lose(place, "oom", "Ray ended its worker, as the machine ran out of memory", is_gone=True)
+            return self._lose(place, "oom", "Ray killed its worker because the machine ran out of memory", is_gone=True)
         except errors.RayError:
             if self._cluster.is_ours and self._oom_kills.have_grown():
-                return self._lose(place, "oom", "its worker was killed for want of memory", is_gone=True)
+                return self._lose(
+                    place, "oom", "its worker was killed because the machine ran out of memory", is_gone=True
+                )
             return self._lose(place, "worker", "its worker process died", is_gone=True)
-        report = Heard(place.ticket, message, provenance)
+        report = TrialMessage(place.ticket, message, provenance)
         if isinstance(message, Outcome):
             place.ticket = None
             place.worker.free()
         return report
 
-    def _hear_end(self, place: Place[Actor]) -> Report:
-        """A trial that was to be stopped has ended, by itself or with its worker."""
+    def _receive_end(self, place: Place[Actor]) -> Report:
+        """A trial that is being stopped has ended, by itself or with its worker."""
         try:
             self._cluster.ray.get(place.worker.farewell)
         except self._cluster.ray.exceptions.RayError:
@@ -221,7 +223,7 @@ class RayDispatcher:
     def _lose(
         self, place: Place[Actor], kind: Literal["worker", "oom", "stopped"], reason: str, *, is_gone: bool = False
     ) -> TrialLost:
-        """Take a trial off its place; a worker that is gone is replaced."""
+        """Free the place of a trial; a worker that has ended is replaced."""
         assert place.ticket is not None
         lost = TrialLost(place.ticket, kind, reason)
         if is_gone:

@@ -1,8 +1,8 @@
-"""Ray itself: one of our own on this machine, or a cluster that runs already. The only importer of ray.
+"""Ray itself: one of our own on this machine, or a running cluster. The only importer of ray.
 
-Ray gives processes and carries what they say; it decides nothing. We say on which machine an actor is, so that it never
-waits for room, and Ray neither restarts nor retries. A Ray that lost a part of itself is not mended: it is said to be
-broken, and thrown away, before it ends this process, as it does a minute after it has lost its head.
+Ray provides processes and transports their messages; it decides nothing. We choose the machine of each actor, so that
+no actor waits for room, and Ray neither restarts nor retries. A Ray that lost one of its own processes is not repaired:
+it is reported as broken and replaced before it ends this process, as it does a minute after its head has died.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from service.dispatch.remote import TrialWorker, worker_variables
 from service.dispatch.this_machine import find_machine
 
 OBJECT_STORE_BYTES = 80 << 20
-"""Near Ray's least. Messages are small, and trials load their data themselves."""
+"""Near the minimum of Ray. Messages are small, and trials load their data themselves."""
 LOOK_S = 5.0
 """How often a cluster's machines are listed."""
 CONNECT_S = 2.0
 KILL_S = 0.3
-"""How long Ray may take to kill a worker, before we do, which Ray would call an accident."""
+"""How long Ray may take to kill a worker before we do, which Ray would report as a crash."""
 
 
 class RayCluster:
@@ -44,7 +44,7 @@ class RayCluster:
 
     Args:
         home: state directory.
-        address: `host:port` of a cluster that runs already; None: a Ray of our own.
+        address: `host:port` of a running cluster; None: a Ray of our own.
         workers: see `find_machine`; for a Ray of our own.
     """
 
@@ -59,20 +59,20 @@ class RayCluster:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it was started by us, so that all of it is on this machine."""
+        """Whether we started it, so that all of it is on this machine."""
         return self._address is None
 
     def start(self) -> None:
         """Start Ray or connect to it.
 
         Raises:
-            DispatcherError: that failed; nothing is left.
+            DispatcherError: that failed; no process is left.
         """
         if self._address is None:
             self._start_own()
         elif "://" in self._address:
             raise DispatcherError(
-                f"{self._address} names no cluster; give host:port of its head (Ray Client is not used)"
+                f"{self._address} is not the address of a cluster; give host:port of its head (Ray Client is not used)"
             )
         else:
             mode = os.environ.get("RAY_AUTH_MODE", "token")
@@ -83,18 +83,20 @@ class RayCluster:
         self._machines = self._list_machines()
 
     def look(self, *, is_due: bool = False) -> dict[str, Machine]:
-        """The machines, by name, after a look at whether Ray is well.
+        """The machines, by name, after a check of Ray.
 
         Args:
-            is_due: list those of a cluster now, not only every few seconds.
+            is_due: whether to list the machines of a cluster now, not only every few seconds.
 
         Raises:
-            DispatcherError: it is not.
+            DispatcherError: Ray is broken.
         """
         if self._own is not None:
             broken = self._own.find_broken()
             if broken is not None:
-                raise DispatcherError(f"Ray's {broken} has ended; why may be in session_latest/logs of Ray's folder")
+                raise DispatcherError(
+                    f"Ray's {broken} has ended; session_latest/logs in Ray's folder may contain the reason"
+                )
         elif is_due or time.monotonic() - self._looked_s > LOOK_S:
             self._knock()
             with self.reached():
@@ -103,12 +105,12 @@ class RayCluster:
 
     @contextmanager
     def reached(self) -> Iterator[None]:
-        """Turn what Ray raises where it does not reach itself into a `DispatcherError`."""
+        """Raise `DispatcherError` where Ray cannot reach its own processes."""
         errors = self.ray.exceptions
         try:
             yield
         except (errors.RaySystemError, errors.RpcError, ConnectionError) as error:
-            raise DispatcherError(f"Ray does not reach its own processes: {type(error).__name__}") from error
+            raise DispatcherError(f"Ray cannot reach its own processes: {type(error).__name__}") from error
 
     def start_actor(self, machine: str, resources: Resources) -> Any:
         """Ray's handle of a new `TrialWorker` on a machine, made in the background."""
@@ -121,13 +123,13 @@ class RayCluster:
             num_gpus=resources.gpus,
             max_restarts=0,
             max_task_retries=0,
-            enable_task_events=False,  # nobody reads them, and Ray keeps a hundred thousand
+            enable_task_events=False,  # they are not read, and Ray keeps a hundred thousand
             scheduling_strategy=strategy,
-            runtime_env={"env_vars": missing} if missing else None,  # half a second: no process stands ready for it
+            runtime_env={"env_vars": missing} if missing else None,  # half a second: Ray has no process ready for it
         ).remote()
 
     def find_process(self, pid: int) -> psutil.Process | None:
-        """The process of an actor that has answered; None where it is gone, or not on this machine."""
+        """The process of an actor that has answered; None where it has ended or is not on this machine."""
         if self._own is None:
             return None
         self._own.note_processes()
@@ -137,7 +139,7 @@ class RayCluster:
             return None
 
     def kill(self, handle: Any, process: psutil.Process | None) -> None:
-        """End an actor and, where its process is given, what that has started; waits for it then."""
+        """End an actor and, where its process is given, everything that it started; then waits for it."""
         whole = leftovers.family(process) if process else []
         self.ray.kill(handle)
         if process:
@@ -145,11 +147,11 @@ class RayCluster:
         leftovers.end(whole)
 
     def close(self) -> None:
-        """End it, or leave the cluster. Idempotent; within seconds also where Ray is broken."""
+        """End Ray, or leave the cluster. Idempotent; takes seconds also where Ray is broken."""
         if self._own is not None:
             self._own.note_processes()
             if self._own.find_broken():
-                self._own.end_processes()  # else shutting down waits for answers that do not come
+                self._own.end_processes()  # else the shutdown waits for answers that do not come
         if self.ray is not None:
             self.ray.shutdown()
         if self._own is not None:
@@ -170,7 +172,7 @@ class RayCluster:
             _temp_dir=str(self._own.folder),
             _node_ip_address="127.0.0.1",
         )
-        self._own.folder.chmod(0o700)  # Ray opens it to everybody
+        self._own.folder.chmod(0o700)  # Ray makes it readable for all users
         self._own.note_processes()
 
     def _init(self, variables: Mapping[str, str | None], **options: Any) -> None:
@@ -179,16 +181,16 @@ class RayCluster:
                 import ray
 
                 self.ray = ray
-                logging.getLogger("ray").setLevel(logging.ERROR)  # it warns that it leaves our signal handlers alone
+                logging.getLogger("ray").setLevel(logging.ERROR)  # it warns that it does not change our signal handlers
                 ray.init(log_to_driver=False, configure_logging=False, **options)
-        except Exception as error:  # Ray's: whatever kept it from starting
+        except Exception as error:  # of any kind: Ray does not document what its start raises
             self.close()
             where = f"no Ray at {self._address}" if self._address else "Ray does not start"
             reason = " ".join(str(error).split())[:500] or "no reason given"
             raise DispatcherError(f"{where}: {type(error).__name__}: {reason}") from error
 
     def _knock(self) -> None:
-        """Refuse a cluster whose head is gone. Ray would try for a minute, and then end this process."""
+        """Refuse a cluster whose head has ended. Ray would retry for a minute, and then end this process."""
         try:
             socket.create_connection(self._head, timeout=CONNECT_S).close()
         except OSError as error:

@@ -1,7 +1,7 @@
-"""A Ray of our own, seen from outside: its folder, token, variables and processes. Does not import ray.
+"""A Ray of our own, from outside: its folder, token, variables and processes. Does not import ray.
 
-Ray runs what it is told by whoever reaches its ports, so it listens on loopback only, asks for a token, and lives in a
-folder that nobody else may enter.
+Ray executes the commands of anyone who reaches its ports. So it listens on loopback only, requires a token, and has a
+folder that no other user may enter.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from service.dispatch.remote import hidden_variables, worker_variables
 TOKEN = "ray_token"
 ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_task_oom_retries": "0",  # the queue tries again, and counts
+    "RAY_task_oom_retries": "0",  # the queue retries, and counts
 }
 LOCAL = {
     **ALWAYS,
     "RAY_AUTH_MODE": "token",
-    # Despite its name this decides about Linux too: without it Ray listens on every interface, and takes even
-    # `_node_ip_address="127.0.0.1"` for the address of the network card.
+    # Despite its name it applies to Linux too: without it Ray listens on every interface, and even replaces
+    # `_node_ip_address="127.0.0.1"` by the address of the network card.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # The two decide over variables that we set ourselves.
+    # These two would change variables that we set ourselves.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
@@ -47,16 +47,16 @@ _MOST_SOCKET_BYTES = 107
 
 
 class RayHome:
-    """See the module's text. Made before Ray starts; what an earlier one left is cleared away.
+    """See the module's text. It is made before Ray starts, and removes the files of an earlier Ray.
 
     Attributes:
         folder: for `_temp_dir`.
-        given: variables that a worker has without being given them.
-        variables: what the environment of Ray's processes differs in from ours; None: they do not have it.
+        given: variables that every worker inherits.
+        variables: differences between the environment of Ray's processes and ours; None: the variable is absent.
 
     Args:
         home: state directory.
-        has_gpus: whether Ray is to give GPUs to workers.
+        has_gpus: whether Ray assigns GPUs to workers.
     """
 
     def __init__(self, home: Path, *, has_gpus: bool) -> None:
@@ -69,7 +69,9 @@ class RayHome:
         if has_gpus:
             del self.given["CUDA_VISIBLE_DEVICES"]
         self.variables: dict[str, str | None] = {
-            **{name: None for name in os.environ if _PROXY.fullmatch(name)},  # they would stand between its processes
+            **{
+                name: None for name in os.environ if _PROXY.fullmatch(name)
+            },  # a proxy would be used between its own processes
             **hidden_variables(),
             **LOCAL,
             **self.given,
@@ -79,7 +81,7 @@ class RayHome:
         self._vital: dict[str, psutil.Process] = {}
 
     def note_processes(self) -> None:
-        """Remember every process that Ray has now, and write them down for the next service."""
+        """Remember every process that Ray has now, and record them for the next service."""
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
                 command = child.cmdline()
@@ -91,17 +93,17 @@ class RayHome:
         leftovers.record(self._home)
 
     def find_broken(self) -> str | None:
-        """The process that Ray cannot do without and that has ended, if there is one."""
+        """Name of a vital process of Ray that has ended, if there is one."""
         return next((name for name, process in self._vital.items() if not leftovers.is_alive(process)), None)
 
     def end_processes(self) -> None:
-        """Kill what lives of all that was ever noted."""
+        """Kill every process that was noted and still runs."""
         leftovers.end(self._processes)
 
     def clear(self) -> None:
-        """After the end of Ray: remove the token, and the folder where it is not in our home.
+        """After the end of Ray: remove the token, and the folder if it is outside our home.
 
-        There it stays, with Ray's logs, until the next start.
+        A folder in our home stays, with Ray's logs, until the next start.
         """
         leftovers.record(self._home)
         (self._home / TOKEN).unlink(missing_ok=True)
@@ -110,7 +112,7 @@ class RayHome:
 
 
 def _find_folder(home: Path) -> Path:
-    """Under home; where that is too long for the sockets in it, under the system's folder for temporary files."""
+    """A folder in home; if that path is too long for sockets, one in the system's folder for temporary files."""
     folder = home / "ray"
     if len(os.fsencode(folder)) + len(_LONGEST_SOCKET) <= _MOST_SOCKET_BYTES:
         return folder
@@ -118,11 +120,11 @@ def _find_folder(home: Path) -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """A folder that only we may enter; one that another user has put there is refused."""
+    """Create a folder that only this user may enter; one that belongs to another user is refused."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise DispatcherError(f"Ray's folder {folder} belongs to somebody else; remove it, or set TMPDIR")
+        raise DispatcherError(f"Ray's folder {folder} belongs to another user; remove it, or set TMPDIR")
     folder.chmod(0o700)
 
 
@@ -136,7 +138,7 @@ def _remove_sessions(folder: Path) -> None:
 
 @cache
 def _token() -> str:
-    """One for all Rays of this process, one after another: Ray reads it once."""
+    """One token for all Rays that this process starts: Ray reads it once."""
     return secrets.token_hex(32)
 
 

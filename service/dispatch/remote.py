@@ -1,8 +1,8 @@
-"""What runs on a worker, whoever started it: one trial from its document to its outcome, with a log beside it.
+"""The code that runs on a worker of any dispatcher: one trial from its document to its outcome, with its log.
 
-A worker knows no database, no MLflow and no Ray. It says everything to its dispatcher, and what a person would want to
-read to `log.txt` in the trial's folder. Its environment says how many threads it has and which GPU it sees, and holds
-no secret of the service.
+A worker does not use the database, MLflow or Ray. It sends all messages to its dispatcher, and writes a log for people
+to `log.txt` in the trial's folder. Its environment sets its threads and the GPU that it sees, and contains no secret of
+the service.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 LOG = "log.txt"
 WARM = ("torch",) if find_spec("torch") else ()
-"""Imported by a worker before its first trial. A task may need none of it."""
+"""Modules that a worker imports before its first trial."""
 
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL|DATABASE_URL", re.IGNORECASE)
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
@@ -38,23 +38,23 @@ class TrialWorker:
     """The actor of the Ray dispatcher: a warm process that carries out one trial at a time."""
 
     def hello(self) -> int:
-        """Import what trials need, and answer with the process' number."""
+        """Import what trials need, and return the number of the process."""
         for module in WARM:
             __import__(module)
-        describe_process()  # remembered: the code of now, whatever is checked out while this process lives
+        describe_process()  # cached: the code of now, also if another commit is checked out later
         return os.getpid()
 
     def carry_out(
         self, trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
     ) -> Iterator[tuple[Message, dict[str, Any]]]:
-        """See the function of that name."""
+        """See the function `carry_out`."""
         yield from carry_out(trial, fence, workdir, needs)
 
 
 def carry_out(
     trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
 ) -> Iterator[tuple[Message, dict[str, Any]]]:
-    """Run a trial, and write its log.
+    """Run a trial and write its log.
 
     Args:
         trial: what to run.
@@ -63,8 +63,8 @@ def carry_out(
         needs: see `ablate.trials.run.run_trial`.
 
     Yields:
-        Its messages, each with the provenance of this process where it is the outcome, else with none. The outcome is
-        the last, comes when nothing of the task runs any more, and its reason names no folder of this machine.
+        Its messages, the outcome with the provenance of this process, the others with none. The outcome is the last
+        one. It comes when no code of the task runs any more, and its reason contains no path of this machine.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
@@ -87,10 +87,10 @@ def carry_out(
 
 
 def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:
-    """The same messages, while what the task prints goes to the log; the outcome once the task is over."""
+    """The same messages, while the output of the task goes to the log; the outcome once the task is over."""
     message, last = None, None
     while True:
-        with redirect_stdout(log), redirect_stderr(log):  # not while others are at work, between two messages
+        with redirect_stdout(log), redirect_stderr(log):  # not between two messages, where other code runs
             message = next(messages, None)
         if message is None:
             break
@@ -117,7 +117,7 @@ def _list(metrics: Mapping[str, float]) -> str:
 
 
 def _release_gpu() -> None:
-    """Give back the GPU's memory that PyTorch keeps for the next time: a neighbour on the same GPU may need it."""
+    """Release the GPU memory that PyTorch caches: another worker on the same GPU may need it."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         gc.collect()
@@ -125,16 +125,16 @@ def _release_gpu() -> None:
 
 
 def without_folders(text: str) -> str:
-    """A sentence with `.../name` for every absolute path in it: what a user reads tells nothing of the machine."""
+    """The text with `.../name` for every absolute path, so that users see no path of the machine."""
     return _FOLDERS.sub(".../", text)
 
 
 def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
-    """Environment variables of a worker, beside `ablate.workers.pool.WORKER_ENVIRONMENT`.
+    """Environment variables of a worker, in addition to `ablate.workers.pool.WORKER_ENVIRONMENT`.
 
     Args:
-        resources: what its trials may use.
-        gpu: which GPU it sees; None leaves that to whoever starts it.
+        resources: CPUs and GPUs of its trials.
+        gpu: the GPU that it sees; None: the code that starts it decides.
     """
     threads = {"OMP_NUM_THREADS": str(resources.cpus)}
     if not resources.gpus:
@@ -143,5 +143,5 @@ def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
 
 
 def hidden_variables() -> dict[str, str | None]:
-    """The variables of this process that a worker must not have: whatever looks like a secret."""
+    """The variables of this process that a worker must not have: all that look like secrets."""
     return {name: None for name in os.environ if _SECRET.search(name)}

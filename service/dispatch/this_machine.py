@@ -1,4 +1,4 @@
-"""This machine, as a dispatcher that runs trials on it sees it. Reads /proc; imports nothing heavy."""
+"""This machine as a dispatcher uses it. Reads /proc; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from service.dispatch.machines import Machine
 
 
 def find_machine(workers: int | None) -> Machine:
-    """What it offers to trials.
+    """CPUs and GPUs that this machine offers to trials.
 
     Args:
-        workers: CPUs to use, also more than there are. Where there are GPUs it limits trials, not CPUs (`Places`).
+        workers: CPUs to use, also more than there are. With GPUs it limits trials instead of CPUs (`Places`).
     """
     gpus, cpus = len(visible_gpus()), len(os.sched_getaffinity(0))
     return Machine(cpus=max(workers or 0, cpus) if gpus else workers or cpus, gpus=float(gpus))
 
 
 class OomKills:
-    """The processes that the kernel killed for want of memory: who was is not said, but that it happened is."""
+    """Count of processes that the kernel killed when memory ran out. It does not tell which processes."""
 
     def __init__(self) -> None:
         self._count = _count_oom_kills()
 
     def have_grown(self) -> bool:
-        """Whether there was one since this was last asked."""
+        """Whether the count has grown since the last call."""
         before, self._count = self._count, _count_oom_kills()
         return self._count > before
 

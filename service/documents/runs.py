@@ -19,7 +19,7 @@ class StudyRun:
         started_at, ended_at: aware; `ended_at` is None while the study is live.
         row_means: row label -> metric -> mean. Written when the study is final: a metric of MLflow is never taken
             back, and its latest value is found by time.
-        files: artifact name -> content (tables, plots, `study.toml`); `table.md` also becomes the run's note.
+        files: artifact name -> content (tables, plots, the study document); `table.md` also becomes the run's note.
     """
 
     study_id: str

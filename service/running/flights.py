@@ -1,4 +1,4 @@
-"""The trials that a dispatcher has: what was heard of each, and how those ended that are not recorded yet."""
+"""The trials that a dispatcher runs: the progress of each, and the ends that are not recorded yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ablate.trials.trial import EpochMetrics, Outcome
-from service.dispatch.base import Heard, Report, Ticket, TrialLost
+from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
 from service.store.queue.claims import Claim, Sign
 from service.store.queue.states import Spent
 from service.store.sql import now
@@ -19,15 +19,15 @@ class Flight:
     """A trial under way.
 
     Attributes:
-        heard_s: monotonic time of its last word.
-        sign: that word, and the curve so far; None before the first.
-        is_news: whether the sign is still to be written.
-        is_silent: whether it is being ended because it said nothing for too long.
+        last_message_s: monotonic time of its last message, or of its start.
+        sign: its progress and the curve so far; None before the first message.
+        is_news: whether the sign is not written yet.
+        is_silent: whether it is being ended because it sent no message for too long.
     """
 
     ticket: Ticket
     spent: Spent
-    heard_s: float
+    last_message_s: float
     sign: Sign | None = None
     is_news: bool = False
     is_silent: bool = False
@@ -43,7 +43,7 @@ class End:
 
     @property
     def curve(self) -> list[EpochMetrics]:
-        """Every point that was heard."""
+        """Every point of the curve that was received."""
         return self.flight.sign.curve if self.flight.sign else []
 
 
@@ -51,7 +51,7 @@ class Flights:
     """See the module's text.
 
     Attributes:
-        ends: to be recorded; whoever has recorded them clears the list.
+        ends: attempts that ended; the scheduler removes those that it has recorded.
     """
 
     def __init__(self) -> None:
@@ -65,15 +65,15 @@ class Flights:
         return len(self._by_name)
 
     def add(self, ticket: Ticket, claim: Claim) -> None:
-        """A trial was handed to the dispatcher."""
+        """Add a trial that is about to be submitted to the dispatcher."""
         self._by_name[ticket.name] = Flight(ticket, claim.spent, time.monotonic())
 
-    def hear(self, report: Report) -> None:
-        """Take in what the dispatcher says; a ticket that is not under way is not listened to."""
+    def receive(self, report: Report) -> None:
+        """Take in a report of the dispatcher; reports of trials that are not under way are ignored."""
         flight = self._by_name.get(report.ticket.name)
         if flight is None:
             return
-        flight.heard_s = time.monotonic()
+        flight.last_message_s = time.monotonic()
         if isinstance(report, TrialLost) or isinstance(report.message, Outcome):
             del self._by_name[report.ticket.name]
             self.ends.append(End(flight, _with_its_cause(flight, report), now()))
@@ -84,18 +84,31 @@ class Flights:
         flight.sign = Sign(*flight.ticket.name, message.step, message.steps, dict(message.metrics), curve)
         flight.is_news = True
 
+    def find_overdue(self, silence_s: float) -> list[Flight]:
+        """Trials that sent no message for so many seconds; each is returned once."""
+        latest_s = time.monotonic() - silence_s
+        overdue = [flight for flight in self if not flight.is_silent and flight.last_message_s < latest_s]
+        for flight in overdue:
+            flight.is_silent = True
+        return overdue
+
     def lose_all(self, reason: str) -> None:
-        """The dispatcher broke: every trial that it had is to be tried again, through no fault of its own."""
+        """The dispatcher broke or was closed: each trial that it had is retried, without cost to its budgets."""
         for flight in self:
-            self.hear(TrialLost(flight.ticket, "stopped", reason))
+            self.receive(TrialLost(flight.ticket, "stopped", reason))
 
     def news(self) -> list[Flight]:
-        """Flights whose sign is still to be written."""
+        """Flights whose sign is not written yet."""
         return [flight for flight in self if flight.is_news]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a trial's first message is not written yet, which readers wait for."""
+        return any(flight.sign is not None and flight.sign.step == 0 for flight in self.news())
 
 
 def _with_its_cause(flight: Flight, report: Report) -> Report:
-    """A trial that we ended for its silence was lost, not stopped."""
-    if isinstance(report, Heard) or not flight.is_silent:
+    """A trial that we ended because it was silent was lost, not stopped."""
+    if isinstance(report, TrialMessage) or not flight.is_silent:
         return report
-    return replace(report, kind="worker", reason="it said nothing for too long, so it was ended")
+    return replace(report, kind="worker", reason="it sent no message for too long, so it was ended")

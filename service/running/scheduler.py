@@ -1,9 +1,9 @@
-"""The running side: claims trials, hands them to the dispatcher, records how they end, has finished studies concluded.
+"""The scheduler: claims trials, submits them to the dispatcher, records how they end, and concludes finished studies.
 
-`tick()` is everything; `run()` calls it until it is told to stop. One thread owns a scheduler and its dispatcher. What
-was heard is kept until it is committed, so a database that is away for a while loses nothing. Only what the database
-says decides, and every end of an attempt goes through `service.store.queue.states`. Schedules fire in its tick
-(`service.schedules.fire`).
+`tick()` does all of it; `run()` repeats it until it is stopped. One thread owns a scheduler and its dispatcher. Reports
+are kept until they are committed, so a database that is away for a while loses none. Only the database decides, and
+every end of an attempt goes through `service.store.queue.states`. The transaction that changes a trial also writes what
+MLflow has to show of it (`service.store.queue.outbox`); the mirror's thread reads that.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from datetime import datetime
 
 from ablate.study.document import Resources
 from service.context import FREE_BYTES, Context
-from service.dispatch.base import Dispatcher, DispatcherError, Heard, Ticket, TrialLost
+from service.dispatch.base import Dispatcher, DispatcherError, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import count_places
 from service.errors import UnavailableError
-from service.running.flights import End, Flight, Flights
+from service.running.due import IDLE_S, Due, Timers
+from service.running.flights import End, Flights
 from service.schedules import fire
 from service.store import board, studies
 from service.store.queue import claims as queue
@@ -33,13 +34,8 @@ from service.studies.conclude import conclude
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 1.0
-"""How often the queue is looked at unasked, and signs of life are written. What this process changes wakes it."""
 FREE_S, BUSY_S = 0.05, 0.25
-"""While trials run: how late a new study is noticed with a place free, and a cancel with every place taken."""
-BEAT_S = 5.0
-FIRE_S = 2.0
-"""How often schedules are looked at."""
+"""Time until a new study is noticed while a place is free, and until a cancel is noticed while every place is taken."""
 DRAIN_S = 5.0
 MAX_CLAIMS = 64
 RESTARTS = 3
@@ -51,9 +47,9 @@ class Scheduler:
 
     Args:
         context: of this process.
-        build_dispatcher: makes a dispatcher; called in the scheduler's thread, again where one breaks.
-        on_ready: called in that thread each time that a dispatcher has started.
-        clock: by which schedules fire.
+        build_dispatcher: makes a dispatcher; called in the scheduler's thread, and again after one broke.
+        on_ready: called in that thread after each start of a dispatcher.
+        clock: the time by which schedules fire.
     """
 
     def __init__(
@@ -71,10 +67,10 @@ class Scheduler:
         self._flights = Flights()
         self._to_conclude: set[int] = set()
         self._restarts = 0
-        self._last_s: dict[str, float] = {}
+        self._timers = Timers()
 
     def run(self, stop: threading.Event) -> None:
-        """Start, tick until told to stop, and leave nothing running."""
+        """Start, tick until `stop` is set, and leave nothing running."""
         try:
             self.start()
             while not stop.is_set():
@@ -83,14 +79,14 @@ class Scheduler:
             self.close()
 
     def start(self) -> None:
-        """Start the dispatcher, and queue what an earlier scheduler left running."""
+        """Start the dispatcher, and queue the trials that an earlier scheduler left running."""
         recover(self.context)
         self._start_dispatcher()
         self.context.changed.set()
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """The present one."""
+        """The current dispatcher."""
         assert self._dispatcher is not None, "the scheduler was not started"
         return self._dispatcher
 
@@ -105,60 +101,56 @@ class Scheduler:
         board.record_beat(connection, self.dispatcher.kind, self.dispatcher.machines(), now())
 
     def tick(self) -> None:
-        """Hear, record, claim, conclude, fire schedules; returns after about a second at most."""
+        """Do what is due once; returns after about a second at most."""
         try:
-            self._hear()
-            asked = self.context.changed.is_set()
-            self.context.changed.clear()
-            look = asked or bool(self._flights.ends) or self._is_due("look", IDLE_S)
-            self._submit(self._write(look))
-            if look:
-                self._end_the_unwanted()
-            if self._conclude() or self._is_due("schedules", FIRE_S):
-                fire.tick(self.context, self._clock())
+            self._receive_reports()
+            self._enforce_deadlines()
+            due = self._find_due()
+            self._submit(self._acknowledge_and_claim(due))
+            self._stop_cancelled(due)
+            self._fire_schedules(due, any_ended=self._conclude(due))
         except DispatcherError as error:
             self._replace_dispatcher(error)
         except UnavailableError as error:
-            log.error("nothing can be recorded now; trying again: %s", error)
+            log.error("the database cannot be written now; trying again: %s", error)
             self.context.changed.wait(IDLE_S)
             self.context.changed.set()
 
-    def _is_due(self, what: str, every_s: float) -> bool:
-        """Whether so much time has passed since this was last true."""
-        if time.monotonic() - self._last_s.get(what, -every_s) < every_s:
-            return False
-        self._last_s[what] = time.monotonic()
-        return True
-
-    def _hear(self) -> None:
+    def _receive_reports(self) -> None:
+        """Wait for reports of the dispatcher, or for a change where nothing runs."""
         if not self._flights:
             self.context.changed.wait(0 if self._flights.ends or self._to_conclude else IDLE_S)
             return
         has_room = self.dispatcher.room(Resources()) > 0
         for report in self.dispatcher.poll(FREE_S if has_room else BUSY_S):
-            self._flights.hear(report)
-        for flight in self._flights:
-            if not flight.is_silent and time.monotonic() - flight.heard_s > self.context.settings.silence_s:
-                flight.is_silent = True
-                self.dispatcher.stop(flight.ticket)
+            self._flights.receive(report)
 
-    def _write(self, look: bool) -> list[Claim]:
-        """One transaction for what is due, none where nothing is. Returns what it claimed."""
-        ends, news = list(self._flights.ends), self._flights.news()
-        if not (ends or _has_begun(news) or self._is_due("signs", IDLE_S)):
-            news = []
-        beat = self._is_due("beat", BEAT_S)
+    def _enforce_deadlines(self) -> None:
+        for flight in self._flights.find_overdue(self.context.settings.silence_s):
+            self.dispatcher.stop(flight.ticket)
+
+    def _find_due(self) -> Due:
+        is_woken = self.context.changed.is_set()
+        self.context.changed.clear()
+        flights = self._flights
+        return self._timers.find_due(
+            time.monotonic(), is_woken=is_woken, has_ends=bool(flights.ends), has_begun=flights.has_begun
+        )
+
+    def _acknowledge_and_claim(self, due: Due) -> list[Claim]:
+        """One transaction for ends, progress, beat and new claims; none where there is nothing to write."""
+        ends, news = list(self._flights.ends), self._flights.news() if due.progress else []
         claims: list[Claim] = []
-        if not (ends or news or beat or (look and self._has_waiting())):
+        if not (ends or news or due.beat or (due.queue and self._has_waiting())):
             return claims
         with self.context.store.write() as connection:
             keys = [key for end in ends for key in record_end(connection, end)]
             outbox.announce(connection, keys)
             queue.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
             self._to_conclude |= set(queue.list_wanting(connection, keys))
-            if look:
+            if due.queue:
                 claims = self._claim(connection)
-            if beat:
+            if due.beat:
                 self._beat(connection)
         del self._flights.ends[: len(ends)]
         for flight in news:
@@ -170,16 +162,16 @@ class Scheduler:
             return queue.peek(connection) is not None
 
     def _claim(self, connection: Connection) -> list[Claim]:
-        """As many as fit of the demand at the head of the queue; one that waits for room holds up what is behind."""
+        """Claim as many trials as fit of the demand at the head of the queue; while that waits, all others wait too."""
         demand = queue.peek(connection)
         if demand is None:
             return []
         if shutil.disk_usage(self.context.settings.home).free < FREE_BYTES:
-            log.error("the disk is nearly full, so nothing new is started")
+            log.error("the disk is nearly full, so no new trial is started")
             return []
         room = self.dispatcher.room(demand)
         if room <= 0 and not any(count_places(machine, demand) for machine in self.dispatcher.machines()):
-            room = 1  # no machine will ever hold it: the dispatcher says so, and it fails with that reason
+            room = 1  # no machine can ever run it: the dispatcher reports that, and it fails with that reason
         return queue.claim(connection, demand, min(room, MAX_CLAIMS), now()) if room > 0 else []
 
     def _submit(self, claims: list[Claim]) -> None:
@@ -187,28 +179,28 @@ class Scheduler:
         for claim in claims:
             tickets.append(make_ticket(self.context, claim))
             self._flights.add(tickets[-1], claim)
-        for ticket in tickets:  # all are known before the first is handed over: the dispatcher may break on it
+        for ticket in tickets:  # all are in flight before the first is submitted: the dispatcher may break on it
             self.dispatcher.submit(ticket)
         if claims:
             self._restarts = 0
             self.context.changed.set()  # another demand may be at the head now
 
-    def _end_the_unwanted(self) -> None:
-        """Stop what the database does not hold for running any more: it was cancelled."""
-        if not self._flights:
+    def _stop_cancelled(self, due: Due) -> None:
+        """Stop trials that the database no longer has as running."""
+        if not (due.queue and self._flights):
             return
         with self.context.store.read() as connection:
-            wanted = set(queue.list_running(connection))
+            running = set(queue.list_running(connection))
         for flight in self._flights:
-            if flight.ticket.name not in wanted:
+            if flight.ticket.name not in running:
                 self.dispatcher.stop(flight.ticket)
 
-    def _conclude(self) -> bool:
-        """Conclude what may be done: what this process touched, and now and then whatever another process did.
+    def _conclude(self, due: Due) -> bool:
+        """Conclude studies that may be done: those that this process changed, and now and then those of others.
 
         Returns whether any study was concluded.
         """
-        if self._is_due("conclude", BEAT_S):
+        if due.finished:
             with self.context.store.read() as connection:
                 self._to_conclude |= set(studies.list_finished(connection))
         while self.context.touched:
@@ -221,8 +213,12 @@ class Scheduler:
             self._to_conclude.discard(study_seq)
         return any_ended
 
+    def _fire_schedules(self, due: Due, *, any_ended: bool) -> None:
+        if due.schedules or any_ended:  # a study that ended may be one that a schedule has fired
+            fire.tick(self.context, self._clock())
+
     def _replace_dispatcher(self, error: DispatcherError) -> None:
-        """Queue what it ran and start another, which may take several attempts."""
+        """Queue the trials that it ran and start another one, which may take several attempts."""
         self._flights.lose_all("the dispatcher broke while it ran")
         while self._restarts < RESTARTS:
             self._restarts += 1
@@ -237,7 +233,9 @@ class Scheduler:
         raise error
 
     def close(self) -> None:
-        """End what runs, queue it again at no cost to it, and close the dispatcher. Its checkpoints stay."""
+        """End the running trials, queue them again without cost to their budgets, and close the dispatcher.
+
+        Their checkpoints stay."""
         if self._dispatcher is None:
             return
         deadline = time.monotonic() + DRAIN_S
@@ -246,7 +244,7 @@ class Scheduler:
                 self._dispatcher.stop(flight.ticket)
             while self._flights and time.monotonic() < deadline:
                 for report in self._dispatcher.poll(0.1):
-                    self._flights.hear(report)
+                    self._flights.receive(report)
         except DispatcherError as error:
             log.error("the dispatcher broke while it was closed: %s", error)
         self._flights.lose_all("the service was stopped while it ran")
@@ -257,31 +255,26 @@ class Scheduler:
         self._flights.ends.clear()
 
 
-def _has_begun(news: list[Flight]) -> bool:
-    """Whether one of these is a trial's first word, which readers wait for."""
-    return any(flight.sign is not None and flight.sign.step == 0 for flight in news)
-
-
 def record_end(connection: Connection, end: End) -> list[str]:
     """Record how an attempt ended. Returns the keys of the trials that changed; a late answer changes none."""
     key, fence = end.flight.ticket.name
     ack = decide(end.flight.spent, end.report)
-    provenance = end.report.provenance if isinstance(end.report, Heard) else None
+    provenance = end.report.provenance if isinstance(end.report, TrialMessage) else None
     return queue.acknowledge(connection, key, fence, ack, end.at, curve=end.curve, provenance=provenance)
 
 
 def recover(context: Context) -> int:
-    """Queue what the database holds for running, since nothing runs when a scheduler starts. Returns how many.
+    """Queue the trials that the database has as running, since none runs when a scheduler starts. Returns how many.
 
-    A trial that was heard of is not blamed; one that was claimed and never heard of may be what killed the service, so
-    it counts as lost.
+    A trial that sent a message costs nothing. One that was claimed and sent none may have killed the service, so it
+    counts as lost.
     """
     with context.store.write() as connection:
         left = dict(queue.list_running(connection))
         changed: list[str] = []
-        for claim, was_heard in queue.find_claims(connection, list(left)):
+        for claim, has_begun in queue.find_claims(connection, list(left)):
             ticket = make_ticket(context, claim)
-            lost = TrialLost(ticket, "stopped" if was_heard else "worker", "the service ended while it ran")
+            lost = TrialLost(ticket, "stopped" if has_begun else "worker", "the service ended while it ran")
             ack = decide(claim.spent, lost)
             changed += queue.acknowledge(connection, *ticket.name, ack, now())
         outbox.announce(connection, changed)
@@ -289,7 +282,7 @@ def recover(context: Context) -> int:
 
 
 def make_ticket(context: Context, claim: Claim) -> Ticket:
-    """A claim as the dispatcher gets it."""
+    """The dispatcher's ticket of a claim."""
     workdir, trial = context.settings.workdir, claim.trial
     needs = {name: workdir(key) for name, key in trial.needs.items()}
     return Ticket(trial, claim.fence, claim.resources, workdir(trial.key), needs)

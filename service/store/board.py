@@ -1,4 +1,4 @@
-"""What the scheduler says of itself: which dispatcher, which machines, when it was last alive."""
+"""The scheduler's own row: its dispatcher, its machines, and when it was last alive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.store.sql import insert
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The scheduler's last sign of life."""
+    """The scheduler's last beat."""
 
     dispatcher: str
     machines: list[Machine]
@@ -23,14 +23,14 @@ class Beat:
 
 
 def record_beat(connection: Connection, dispatcher: str, machines: Sequence[Machine], at: datetime) -> None:
-    """Say that the scheduler is alive."""
+    """Record that the scheduler is alive."""
     values = {"dispatcher": dispatcher, "machines": [asdict(machine) for machine in machines], "beat_at": at}
     statement = insert(connection, scheduler).values(id=1, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
 def find_beat(connection: Connection) -> Beat | None:
-    """The last sign of life, of this or an earlier scheduler."""
+    """The last beat of this or an earlier scheduler."""
     row = connection.execute(select(scheduler)).first()
     return Beat(row.dispatcher, [Machine(**machine) for machine in row.machines], row.beat_at) if row else None
 

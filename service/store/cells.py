@@ -20,7 +20,7 @@ from service.store.sql import cell_state, chunks, trial_of
 def list_cells(
     connection: Connection, study_seq: int, *, state: TrialState | None, limit: int, after: int
 ) -> list[tuple[int, CellView]]:
-    """(position, cell) of a study's cells behind a position."""
+    """(position, cell) of a study's cells after a position."""
     statement = (
         select(
             memberships.c.position, memberships.c.row, memberships.c.seed.label("cell_seed"), memberships.c.shared,
@@ -63,13 +63,13 @@ def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> C
 
 
 def _waits_for(needed: Mapping[str, str]) -> str | None:
-    """Why a trial is not started that needs others which have not all succeeded; None where it needs none."""
+    """Reason why a trial waits for others that have not all succeeded; None where it needs no others."""
     names = " and ".join(f"its {name}, trial {key[:12]}" for name, key in needed.items())
     return f"waits for {names}" if names else None
 
 
 def _metrics_of(row: Any) -> dict[str, float]:
-    """Final metrics, or while it runs what it said last."""
+    """Final metrics, or those of the last message while it runs."""
     return dict((row.outcome or {}).get("metrics") or row.live or {})
 
 
@@ -91,14 +91,14 @@ def list_attempts(connection: Connection, keys: Iterable[str]) -> dict[str, list
 
 
 def get_trial(connection: Connection, key: str) -> TrialView:
-    """Everything that is known of a trial.
+    """All stored information about a trial.
 
     Raises:
-        NotFoundError: there is none of that key.
+        NotFoundError: no trial has that key.
     """
     row = connection.execute(select(trials).where(trials.c.key == key)).first()
     if row is None:
-        raise NotFoundError("no trial with that key; the list of a study's trials has them")
+        raise NotFoundError("no trial with that key; the list of a study's trials has their keys")
     run = connection.execute(
         select(mirrored.c.run_id).where(mirrored.c.trial_key == key).order_by(mirrored.c.study_seq).limit(1)
     ).scalar()
@@ -139,7 +139,7 @@ def _places(connection: Connection, key: str) -> list[CellOfStudy]:
 
 
 def find_keys(connection: Connection, prefix: str) -> list[str]:
-    """At most two keys that begin so, through the index of keys."""
+    """At most two keys with that prefix, by the index of keys."""
     beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     statement = select(trials.c.key).where(trials.c.key >= prefix, trials.c.key < beyond).limit(2)
     return list(connection.execute(statement).scalars())
@@ -157,7 +157,7 @@ class Origin:
 
 
 def find_results(connection: Connection, keys: Sequence[str]) -> dict[str, TrialRecord]:
-    """Those of these trials that have a result."""
+    """Records of those trials that have a result."""
     found: dict[str, TrialRecord] = {}
     for part in chunks(keys):
         results = trials.c.key.in_(part), trials.c.state.in_(("succeeded", "diverged"))
@@ -166,7 +166,7 @@ def find_results(connection: Connection, keys: Sequence[str]) -> dict[str, Trial
 
 
 def list_records(connection: Connection, study_seq: int) -> dict[str, TrialRecord]:
-    """The finished trials of a study as records, by key; failed ones too, cells that were withdrawn not."""
+    """The finished trials of a study as records, by key; with failed ones, without cancelled cells."""
     statement = (
         select(trials)
         .join(memberships, memberships.c.trial_key == trials.c.key)
@@ -195,7 +195,7 @@ def _record_of(row: Any, needs: Mapping[str, str]) -> TrialRecord:
 
 
 def list_origins(connection: Connection, study_seq: int) -> list[Origin]:
-    """Where the results that a study shares come from, by row."""
+    """The studies that trained the results that a study shares, by row."""
     own, other = memberships.alias("own"), memberships.alias("other")
     rows = connection.execute(
         select(own.c.row, studies.c.id, studies.c.name, func.count(), func.min(trials.c.ended_at))
@@ -211,7 +211,7 @@ def list_origins(connection: Connection, study_seq: int) -> list[Origin]:
 
 
 def list_live(connection: Connection, study_seq: int) -> list[dict[str, Any]]:
-    """What is known of a study's running trials, as data of `trial` events."""
+    """Progress of a study's running trials, as data of `trial` events."""
     rows = connection.execute(
         select(trials.c.key, memberships.c.row, memberships.c.seed, trials.c.step, trials.c.steps, trials.c.live)
         .join(memberships, memberships.c.trial_key == trials.c.key)

@@ -1,13 +1,13 @@
-"""One scheduler a database: a lock that ends with the process that holds it, however it ends."""
+"""One scheduler a database: a lock that is released with the process that holds it, however the process ends."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from sqlalchemy import make_url, text
 
 from service.errors import UnavailableError
@@ -22,26 +22,27 @@ def held(url: str) -> Iterator[None]:
     """Hold the database for this process: for all it does on SQLite, for scheduling on PostgreSQL.
 
     Raises:
-        UnavailableError: another process holds it; the text names its pid.
+        UnavailableError: another process holds it; on SQLite the text names its pid.
     """
     if make_url(url).get_backend_name() != "sqlite":
         with closing(Store(url)) as store, store.read() as connection:  # the lock lives as long as its connection
             connection.execution_options(isolation_level="AUTOCOMMIT")  # no transaction that stays open for days
             if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": ADVISORY}).scalar_one():
-                raise UnavailableError("another scheduler works on this database; stop it first, or use --role api")
+                raise UnavailableError("another scheduler uses this database; stop it first, or use --role api")
             yield
         return
     path = Path(f"{make_url(url).database}.lock")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            text_ = f"another ablate service (pid {holder}) works on this database; stop it, or set another ABLATE_HOME"
-            raise UnavailableError(text_) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    # A soft lock, which is a file that exists, would outlive a killed process.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        holder = path.read_text(encoding="ascii").strip() or "unknown"
+        text_ = f"another ablate service (pid {holder}) uses this database; stop it, or set another ABLATE_HOME"
+        raise UnavailableError(text_) from error
+    try:
+        path.write_text(str(os.getpid()), encoding="ascii")
         yield
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""The cells of a study as a page shows them: where each stands, and the curves so far. Results come with the table."""
+"""The cells of a study for its page: the state of each, and the curves so far. The table has the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.store.sql import cell_state
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a cell stands. `step` of `steps` while it runs; `shared` where another study queued its trial."""
+    """State of a cell. `step` of `steps` while it runs; `shared` where another study queued its trial."""
 
     row: str
     seed: int

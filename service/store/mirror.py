@@ -1,4 +1,4 @@
-"""What the mirror reads: a study and a trial of it as MLflow is to show them now."""
+"""Queries of the mirror: a study and its trials as MLflow should show them now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.store.sql import cell_state
 
 
 def find_trial_run(connection: Connection, study_seq: int, key: str) -> TrialRun | None:
-    """A trial as a study's run shows it; None where it never started, or is none of the study's."""
+    """A trial in a study, for its run in MLflow; None where it never started or is not in the study."""
     row = connection.execute(
         select(
             studies.c.id,

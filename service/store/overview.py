@@ -14,17 +14,17 @@ from service.store.sql import cell_state
 from service.store.studies import Stored
 
 SAMPLE = 32
-"""Finished trials whose durations an estimate rests on."""
+"""Number of finished trials whose durations an estimate uses."""
 
 
 @dataclass(slots=True)
 class Overview:
-    """What a study's view shows besides its row.
+    """The values of a study's view that are not in its row.
 
     Attributes:
         durations_s: wall seconds of some of its finished trials; empty for a study that is not live.
-        waiting: its queued trials; two cells of one trial count once, other than in `progress`.
-        fractions: how far each of its running trials is, 0 to 1.
+        waiting: number of its queued trials; unlike in `progress`, two cells of one trial count once.
+        fractions: progress of each running trial, 0 to 1.
         run: (run id, experiment id) in MLflow.
     """
 

@@ -1,9 +1,9 @@
-"""The tables. Trials are global and found by their content's key; a study holds memberships in them.
+"""The tables. Trials are global and identified by the key of their content; a study has memberships in them.
 
-Counts are never stored, but for what the queue's index needs in the row, two values that follow from others.
-`trials.priority` is the highest priority among the studies that want the trial now, null where none does;
-`demand.refresh_demand` sets it in the transaction that changes a study. `trials.open_needs` is how many of the trials
-that it needs have not succeeded; `needs.settle` sets it in the transaction that changes one of them, or queues it.
+Counts are not stored, except two derived values that the index of the queue needs in the row. `trials.priority` is the
+highest priority among the studies that need the trial now, null where none does; `demand.refresh_demand` sets it in the
+transaction that changes a study. `trials.open_needs` is the number of needed trials that have not succeeded;
+`needs.settle_needs` sets it in the transaction that changes one of them, or queues the trial.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from service.documents.studies import STUDY_STATES, TRIAL_STATES
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware instant. SQLite keeps no zone, so everything is stored in UTC and comes back aware."""
+    """An aware instant. SQLite stores no time zone, so everything is stored in UTC and is read as aware."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse a naive time: whose clock would it be?"""
+        """The time in UTC; raises ValueError for one without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"a time without zone: {value}")
+            raise ValueError(f"a time without a time zone: {value}")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -68,7 +68,7 @@ metadata = MetaData(
 
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""A counting key: 64 bits on PostgreSQL; SQLite counts only what is called INTEGER, which has 64 bits there."""
+"""An autoincrement key: 64 bits on PostgreSQL; SQLite increments only INTEGER, which has 64 bits there."""
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:

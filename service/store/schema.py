@@ -1,4 +1,4 @@
-"""The schema's version: brought up to date before anything else uses the store."""
+"""The version of the schema: it is upgraded before anything else uses the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UPGRADING = 7235197404
 
 
 def upgrade(store: Store) -> None:
-    """Bring the database to the newest schema; nothing happens where it is.
+    """Upgrade the database to the newest schema; does nothing where it has that already.
 
     Raises:
         UnavailableError: the database was written by a newer version of ablate.
@@ -27,7 +27,7 @@ def upgrade(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with store.write() as connection:
-        if connection.dialect.name == "postgresql":  # processes that start together do it one after the other
+        if connection.dialect.name == "postgresql":  # processes that start at the same time do it one after the other
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": UPGRADING})
         found = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

@@ -2,9 +2,9 @@
 
 SQLite: one write connection behind a lock, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL`; readers open the file read-only,
 so that only the writer ever checkpoints (SQLite 3.40 corrupts a WAL that two connections checkpoint). PostgreSQL: an
-ordinary pool, and an advisory lock that each writing transaction holds. Whoever writes says `with store.write() as
-connection`, and all of it is committed or none. On both, a write sees all writes before it and runs beside none: what
-is counted there is still so at its end, and no two wait for each other's rows.
+ordinary pool, and an advisory lock that each writing transaction holds. Code that writes uses `with store.write() as
+connection`, which commits everything or nothing. On both, a write sees all earlier writes, and no two run at the same
+time: a count stays true until the end of its transaction, and transactions never wait for each other's rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from service.errors import UnavailableError
 
 BUSY_MS = 30_000
-"""How long SQLite waits for a lock that another program holds on the file."""
+"""How long SQLite waits for another program's lock on the file."""
 
 
 WRITING = 7235197405
@@ -35,7 +35,7 @@ class Store:
     """The database.
 
     Attributes:
-        version: grows with every commit of this process, so that a reader can tell cheaply that something changed.
+        version: number of commits of this process, by which a reader notices cheaply that something changed.
     """
 
     def __init__(self, url: str) -> None:
@@ -72,7 +72,7 @@ class Store:
         """A consistent view; keep it short.
 
         Raises:
-            UnavailableError: the database is not reached.
+            UnavailableError: the database cannot be reached.
         """
         try:
             with self._reader.connect() as connection:
@@ -91,7 +91,7 @@ class Store:
         with self._writer.connect() as connection:
             found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
         if found != "ok":
-            raise UnavailableError(f"the database file is damaged ({found}); put a backup in its place")
+            raise UnavailableError(f"the database file is damaged ({found}); replace it by a backup")
 
     def close(self) -> None:
         """Close every connection."""
@@ -116,7 +116,7 @@ def _sqlite_writer(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions are begun by us, not by the driver
+        connection.isolation_level = None  # we begin transactions, not the driver
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
             connection.execute(f"PRAGMA {pragma}")
 

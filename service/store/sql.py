@@ -1,4 +1,4 @@
-"""Small parts of statements that several queries share."""
+"""Expressions and helpers that several queries share."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ablate.trials.trial import Trial
 from service.store.rows import memberships, trials
 
 CHUNK = 500
-"""Values in one IN list: below the limits of every database."""
+"""Most values in one IN list: below the limits of every database."""
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's base 32: no letter that reads like a digit."""
+"""Crockford's base 32: no letter that looks like a digit."""
 
 Item = TypeVar("Item")
 
 cell_state = func.coalesce(memberships.c.settled, trials.c.state)
-"""State of a cell as its study sees it: what was settled for this study, else the trial's."""
+"""State of a cell in its study: the settled one of this study, else that of the trial."""
 
 
 def now() -> datetime:
-    """This instant, aware."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 

@@ -24,11 +24,11 @@ class Stored:
     """A study's row.
 
     Attributes:
-        seq: counts up; the order of creation.
+        seq: number in the order of creation.
         replicate, repeat, canary_only: see `repetition`.
-        schedule: name of the schedule whose firing it is.
-        document: the study document as it was planned last, with seeds, scale and resources resolved.
-        registrations: how it decides, as submitted and after each change; see `ablate.study.preregistration`.
+        schedule: name of the schedule that fired it.
+        document: the study document of the last plan, with seeds, scale and resources resolved.
+        registrations: the preregistration, as submitted and after each change; see `ablate.study.preregistration`.
         costs: row label -> counted cost as JSON values.
     """
 
@@ -73,7 +73,7 @@ def add_study(connection: Connection, values: dict[str, Any]) -> int:
 
 
 def add_cells(connection: Connection, study_seq: int, cells: Sequence[CellKey], queued: set[str]) -> None:
-    """Add cells behind those that the study has; a cell whose trial is not in `queued` is shared."""
+    """Add cells after those that the study has; a cell whose trial is not in `queued` is shared."""
     last = connection.execute(
         select(func.max(memberships.c.position)).where(memberships.c.study_seq == study_seq)
     ).scalar()
@@ -93,7 +93,7 @@ def add_cells(connection: Connection, study_seq: int, cells: Sequence[CellKey], 
 
 
 def update_plan(connection: Connection, study_seq: int, values: dict[str, Any]) -> None:
-    """Replace what an extension changes: document, registrations, warnings, costs."""
+    """Replace the columns that an extension changes: document, registrations, warnings, costs."""
     connection.execute(update(studies).where(studies.c.seq == study_seq).values(**values))
 
 
@@ -133,7 +133,7 @@ def has_started(connection: Connection, study_seq: int) -> bool:
 
 
 def is_finished(connection: Connection, study_seq: int) -> bool:
-    """Whether nothing of a study is queued or running. It looks from the end, where what is open usually is."""
+    """Whether no trial of a study is queued or running. It reads from the end, where open trials usually are."""
     statement = (
         _cells(study_seq).where(cell_state.in_(("queued", "running"))).order_by(memberships.c.position.desc()).limit(1)
     )
@@ -149,7 +149,7 @@ def _cells(study_seq: int) -> Select[Any]:
 
 
 def list_finished(connection: Connection) -> list[int]:
-    """Live studies of which nothing is queued or running any more."""
+    """Live studies without queued or running trials."""
     cells_of = select(memberships.c.position).join(trials, trials.c.key == memberships.c.trial_key)
     open_ = cells_of.where(
         memberships.c.study_seq == studies.c.seq,
@@ -179,7 +179,7 @@ def get_by_seq(connection: Connection, study_seq: int) -> Stored:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which studies a list has; None: whichever."""
+    """Filter of a list of studies; None: no condition."""
 
     state: StudyState | None = None
     name: str | None = None

@@ -1,7 +1,7 @@
 """The view of MLflow's list of runs that a study's page links to: the study's runs, grouped by row.
 
-MLflow's page keeps a view that somebody shared as a tag of its experiment, JSON under `mlflow.sharedViewState.KEY`, and
-opens it for `?viewStateShareKey=KEY`; the names in it were read in its page (3.17). This module knows no mlflow.
+MLflow's page stores a shared view as a tag of its experiment, JSON under `mlflow.sharedViewState.KEY`, and opens it for
+`?viewStateShareKey=KEY`; the names in it are from the page of MLflow 3.17. This module does not import mlflow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TAG = "mlflow.sharedViewState."
 
 
 def grouped_view(study_id: str) -> tuple[str, str]:
-    """Name and text of the experiment's tag that holds the view."""
+    """Name and value of the experiment's tag that contains the view."""
     view = {
         "searchFilter": f"tags.`ablate.study_id` = '{study_id}'",
         "orderByKey": "attributes.start_time",

@@ -1,9 +1,9 @@
-"""The mirror in MLflow: what the database knows, shown there. The only importer of mlflow.
+"""The mirror: MLflow shows what the database contains. The only importer of mlflow.
 
-Everything here may be repeated: runs are found by their tags before they are created, metrics carry times that come
-from the database, tables are written whole, the status comes last. Nothing is ever read back to decide anything.
-mlflow is imported when a `Mirror` is opened (1-3 s), and only its client with explicit run ids is used: the fluent
-API keeps a stack of active runs and mixes them.
+Every call may be repeated: runs are searched by their tags before they are created, metrics have times from the
+database, tables are written whole, the status is written last. Nothing is read back to decide anything. mlflow is
+imported when a `Mirror` is opened (1-3 s), and only its client with explicit run ids is used: the fluent API keeps a
+stack of active runs and mixes them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _MENDABLE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""What MLflow answers where a run or an experiment was deleted behind our back, or a param has another value."""
+"""MLflow's error codes where a user deleted a run or an experiment, or a param has another value."""
 _PAGE = 1000
 _STUDIES_REMEMBERED = 32
 
@@ -40,46 +40,48 @@ class Mirror:
 
     Args:
         tracking_uri: `sqlite:///FILE` (embedded, written by us alone) or the address of an MLflow server.
-        artifact_location: URI below which a new experiment keeps its files; None leaves it to the server.
+        artifact_location: URI below which a new experiment keeps its files; None: the server decides.
 
     Raises:
-        MirrorError: of every method too. Nothing is half done that a repetition would not complete.
+        MirrorError: raised by every method too. A repetition completes a call that failed halfway.
     """
 
     def __init__(self, tracking_uri: str, artifact_location: str | None) -> None:
         self._artifacts = artifact_location
         self._client = _open_client(tracking_uri)
         self._experiments: dict[str, str] = {}
-        self._runs: OrderedDict[str, dict[str, str]] = OrderedDict()  # study id -> key -> run id; all that there are
+        self._runs: OrderedDict[str, dict[str, str]] = (
+            OrderedDict()
+        )  # study id -> key -> run id; complete for each study
 
     def record_study(self, run: StudyRun, run_id: str | None = None) -> str:
-        """Show a study as it is now; the id of its run. A known `run_id` saves the search."""
-        with _told_as_mirror_error(f"the run of study '{run.name}'"):
+        """Show a study as it is now. Returns the id of its run; a known `run_id` saves the search."""
+        with _as_mirror_error(f"the run of study '{run.name}'"):
             known = self._record(content_of_study(run), run_id)
             self._client.set_experiment_tag(self._experiment(run.name), *grouped_view(run.study_id))
             return known
 
     def record_trial(self, run: TrialRun, study_run_id: str, run_id: str | None = None) -> str:
-        """Show a trial as it is now below its study's run; the id of its run. A known `run_id` saves the search."""
-        with _told_as_mirror_error(f"the run of trial {run.key[:12]} in study '{run.name}'"):
+        """Show a trial as it is now below its study's run. Returns the id of its run, as `record_study` does."""
+        with _as_mirror_error(f"the run of trial {run.key[:12]} in study '{run.name}'"):
             return self._record(content_of_trial(run, study_run_id), run_id)
 
     def experiment_id(self, name: str) -> str:
-        """Id of a study name's experiment, which is created or brought back where needed."""
-        with _told_as_mirror_error(f"the experiment '{name}'"):
+        """Id of the experiment of a study name, which is created or restored if needed."""
+        with _as_mirror_error(f"the experiment '{name}'"):
             return self._experiment(name)
 
     def reconcile(self, state_of: Callable[[str, str], str | None]) -> int:
-        """End runs of ours that MLflow shows as unfinished although their trial or study is final or unknown.
+        """End our runs that MLflow shows as unfinished although their trial or study is final or unknown.
 
         Args:
             state_of: (study id, trial key) -> state of that trial in that study, or of the study itself where the
                 key is empty; None where the database does not know it, and the run is then killed.
 
         Returns:
-            How many runs were ended. The outbox later corrects their end time, which the state does not tell.
+            Number of ended runs. The outbox later corrects their end time, which the state does not contain.
         """
-        with _told_as_mirror_error("the runs that MLflow shows as unfinished"):
+        with _as_mirror_error("the runs that MLflow shows as unfinished"):
             ended = [(run, status) for run in self._unfinished() if (status := _final_status(run, state_of))]
             for run, status in ended:
                 self._client.set_terminated(run.info.run_id, status, max(run.info.start_time, _now()))
@@ -144,7 +146,7 @@ class Mirror:
             self._client.set_terminated(run_id, content.status, content.end)
 
     def _mend(self, run_id: str, params: Mapping[str, str]) -> dict[str, str]:
-        """Bring back a deleted run; the params that it lacks. What it has stays: a param of MLflow cannot change."""
+        """Restore a deleted run. Returns the params that it lacks: MLflow's params cannot change."""
         run = self._client.get_run(run_id)
         if run.info.lifecycle_stage == "deleted":
             self._client.restore_run(run_id)
@@ -168,7 +170,7 @@ class Mirror:
         return self._client.create_experiment(name, location)
 
     def _runs_of(self, content: Content) -> dict[str, str]:
-        """Key -> run id of a study, searched once: nobody else creates runs of ours, and a search for each trial
+        """Key -> run id of a study, searched once: no other process creates our runs, and a search for each trial
         would read every tag of the store each time."""
         if content.study_id not in self._runs:
             of_study = f"tags.`ablate.study_id` = '{content.study_id}'"
@@ -200,10 +202,10 @@ class Mirror:
 
 
 def _open_client(tracking_uri: str) -> MlflowClient:
-    # MLflow would repeat a request that creates a run although the first one did, and for minutes: our outbox repeats.
+    # MLflow would retry for minutes, also requests that did create a run: our outbox retries.
     os.environ |= {**QUIET, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-    with _told_as_mirror_error("the store"):
+    with _as_mirror_error("the store"):
         from mlflow import MlflowClient
 
         create_store(tracking_uri)
@@ -212,7 +214,7 @@ def _open_client(tracking_uri: str) -> MlflowClient:
 
 
 @contextmanager
-def _told_as_mirror_error(what: str) -> Iterator[None]:
+def _as_mirror_error(what: str) -> Iterator[None]:
     try:
         from mlflow.exceptions import MlflowException
     except ImportError as error:
@@ -222,9 +224,9 @@ def _told_as_mirror_error(what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError, sqlite3.Error) as error:
-        said = re.sub(r"//[^/@\s]+@", "//", str(error))[:500]  # an address may hold a password
+        text = re.sub(r"//[^/@\s]+@", "//", str(error))[:500]  # an address may contain a password
         refused = isinstance(error, MlflowException) and error.error_code in _MENDABLE
-        raise MirrorError(f"MLflow did not take {what}: {said}", is_refused=refused) from error
+        raise MirrorError(f"MLflow did not take {what}: {text}", is_refused=refused) from error
 
 
 def _every_page(page: Callable[[str | None], Any]) -> list[Any]:
@@ -237,7 +239,7 @@ def _every_page(page: Callable[[str | None], Any]) -> list[Any]:
 
 
 def _by_key(runs: Iterable[Run]) -> dict[str, str]:
-    """Key -> run id. Should there be two runs of one trial, the older one counts, and one that is not deleted."""
+    """Key -> run id. Of two runs of one trial the older one counts, and one that is not deleted."""
     found: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: (run.info.lifecycle_stage, run.info.start_time, run.info.run_id)):
         found.setdefault(run.data.tags.get("ablate.trial_key", ""), run.info.run_id)

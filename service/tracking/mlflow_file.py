@@ -1,14 +1,15 @@
-"""The file of the embedded MLflow: where it lies, and its creation. This module runs mlflow and never imports it."""
+"""The file of the embedded MLflow: its place and its creation. This module runs mlflow and never imports it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+
+from filelock import FileLock
 
 from service.errors import ServiceError
 
@@ -20,14 +21,14 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""Environment of every process of ours that imports mlflow: no telemetry, no hints, no banner, no call of git."""
+"""Environment of each of our processes that imports mlflow: no telemetry, no hints, no banner, no call of git."""
 
 
 class MirrorError(ServiceError):
-    """MLflow could not be reached, or it refused what was sent. The entry should stay in the outbox.
+    """MLflow could not be reached, or it refused the request. The entry should stay in the outbox.
 
     Attributes:
-        is_refused: MLflow answered, and a repetition would be refused as well: somebody has to look.
+        is_refused: whether MLflow answered and would refuse a repetition as well, so that a person has to look.
     """
 
     def __init__(self, message: str, *, is_refused: bool = False) -> None:
@@ -41,9 +42,9 @@ def embedded_store(home: Path) -> tuple[str, str]:
 
 
 def create_store(tracking_uri: str) -> None:
-    """Create the file of a SQLite store, whole or not at all, unless it is there; any other store is left alone.
+    """Create the file of a SQLite store, whole or not at all, unless it exists. Nothing is done for other stores.
 
-    MLflow cannot open a file whose creation was cut off, nor one that two processes create at once.
+    MLflow cannot open a file whose creation was interrupted, nor one that two processes create at the same time.
 
     Raises:
         MirrorError: MLflow could not create it.
@@ -52,8 +53,7 @@ def create_store(tracking_uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(path.with_name(f"{path.name}.lock"), fallback_to_soft=False):
         if not path.exists():
             for cut_off in path.parent.glob(f"{path.name}.new-*"):
                 cut_off.unlink()
@@ -64,7 +64,7 @@ def create_store(tracking_uri: str) -> None:
 
 def _run_mlflow(*arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "mlflow", *arguments],  # -P: whatever lies in the working directory
+        [sys.executable, "-P", "-m", "mlflow", *arguments],  # -P: nothing is imported from the working directory
         env={**os.environ, **QUIET},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -80,7 +80,7 @@ def find_file(tracking_uri: str) -> Path | None:
 
 
 def check_file(tracking_uri: str) -> None:
-    """MLflow tries a damaged file again for minutes before it says so."""
+    """Raise sqlite3.Error for a damaged file, which MLflow would retry for minutes before it reports the damage."""
     path = find_file(tracking_uri)
     if path is not None:
         with closing(sqlite3.connect(path)) as connection:

@@ -1,7 +1,7 @@
-"""The mirror's thread: what changed in the database is shown in MLflow, entry by entry, as often as it takes.
+"""The mirror's thread: changes in the database are shown in MLflow, entry by entry, and retried until that works.
 
-It reads the outbox, has the entries shown by a process of its own (`service.tracking.worker`), and clears what has not
-changed meanwhile. MLflow may be away for a day: entries wait, and nothing else does.
+It reads the outbox, lets a child process show the entries (`service.tracking.worker`), and clears those that have not
+changed in the meantime. MLflow may be away for a day: only the entries wait.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 AT_ONCE = 100
 AT_ONCE_S = 3.0
-"""Of the oldest entries at most so many, and those that are shown in about so many seconds: then it looks up."""
+"""Most entries in one batch, and about how many seconds a batch may take."""
 RECONCILE_S = 60.0
 LONGEST_PAUSE_S = 60.0
 LAST_DRAIN_S = 5.0
-"""How long a service that stops goes on mirroring; what is left then waits for its next start."""
+"""How long a stopping service continues to mirror; the rest waits for its next start."""
 
 
 class Mirroring:
@@ -34,7 +34,7 @@ class Mirroring:
 
     Args:
         context: of this process.
-        where: MLflow's store.
+        where: address of MLflow's store.
     """
 
     def __init__(self, context: Context, where: Where) -> None:
@@ -44,7 +44,7 @@ class Mirroring:
         self._reconciled_s = -RECONCILE_S
 
     def run(self, stop: threading.Event) -> None:
-        """Mirror until told to stop, then for a moment what is left."""
+        """Mirror until `stop` is set, then for a moment the remaining entries."""
         pause_s = LOOK_S
         with Pool([{}]) as pool:
             while not stop.is_set():
@@ -54,7 +54,7 @@ class Mirroring:
                     self.context.parts["mlflow"] = "ready"
                 except MirrorError as error:
                     pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                    log.warning("MLflow is not up to date, trying again in %.0f s: %s", pause_s, error)
+                    log.warning("MLflow is not up to date; retrying in %.0f s: %s", pause_s, error)
                     self.context.parts["mlflow"] = "unreachable"
                 stop.wait(pause_s)
             deadline = time.monotonic() + LAST_DRAIN_S
@@ -62,10 +62,10 @@ class Mirroring:
                 while self._drain(pool) and time.monotonic() < deadline:
                     pass
             except MirrorError as error:
-                log.warning("MLflow is not up to date; the next start goes on: %s", error)
+                log.warning("MLflow is not up to date; the next start continues: %s", error)
 
     def _catch_up(self, pool: Pool, stop: threading.Event) -> None:
-        """Mirror everything that waits, and every minute look for runs that MLflow wrongly shows as running."""
+        """Mirror all entries, and every minute end runs that MLflow wrongly shows as running."""
         version = self.context.store.version
         if version != self._seen_version or not self.context.store.is_sqlite:
             while self._drain(pool):
@@ -77,10 +77,10 @@ class Mirroring:
                 self._reconciled_s = time.monotonic()
 
     def _drain(self, pool: Pool) -> int:
-        """Mirror some of the oldest entries, and write down what was done. Returns how many that were.
+        """Mirror some of the oldest entries, and record those. Returns their number.
 
         Raises:
-            MirrorError: MLflow cannot be written; what was shown before that is written down.
+            MirrorError: MLflow cannot be written; entries that were shown before are recorded.
         """
         with self.context.store.read() as connection:
             entries = outbox.list_entries(connection, AT_ONCE)
@@ -89,12 +89,12 @@ class Mirroring:
         done: list[Mirrored] = []
         try:
             for shown in _asked(pool, Job("show", show, (self.context.settings, self._where, entries, AT_ONCE_S))):
-                done.append(shown)  # one by one: what was shown before an error counts
+                done.append(shown)  # one by one: entries that were shown before an error count
         finally:
-            self._write_down(done)
+            self._record(done)
         return len(done)
 
-    def _write_down(self, done: list[Mirrored]) -> None:
+    def _record(self, done: list[Mirrored]) -> None:
         if not done:
             return
         with self.context.store.write() as connection:
@@ -105,7 +105,7 @@ class Mirroring:
 
 
 def _asked(pool: Pool, job: Job) -> Iterator[Mirrored]:
-    """What the mirror's process answers.
+    """Results of a job in the mirror's process.
 
     Raises:
         MirrorError: it failed, or died.

@@ -1,6 +1,6 @@
-"""What the runs of MLflow hold: a study and a trial as values, and each as the tags, params and points of one run.
+"""Content of the runs in MLflow: a study or a trial as the tags, params and points of one run.
 
-Pure. Names, texts and numbers are made to fit what MLflow takes, always in the same way, so that writing a run again
+Pure. Names, texts and numbers are changed to what MLflow accepts, always in the same way, so that writing a run again
 changes nothing. Nothing here imports mlflow.
 """
 
@@ -24,7 +24,7 @@ _MAX_TAG, _MAX_PARAM, _MAX_NAME = 8000, 6000, 250
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one run of MLflow is to hold. `key` is empty for a study's own run; times are milliseconds."""
+    """Content of one run of MLflow. `key` is empty for a study's own run; times are in milliseconds."""
 
     experiment: str
     study_id: str
@@ -42,8 +42,8 @@ class Content:
 def metric_name(label: str, metric: str) -> str:
     """Name of a row's mean: `label/metric` in the characters that MLflow allows; different pairs differ.
 
-    `window=1x3+3x1, norm=bn` reads `window:1x3 plus 3x1 norm:bn`. A text that cannot be told from its plain form is
-    marked with a digest, so that no two texts share a name.
+    `window=1x3+3x1, norm=bn` reads `window:1x3 plus 3x1 norm:bn`. A text that cannot be recovered from its plain form
+    gets a digest, so that no two texts share a name.
     """
     return f"{_allowed(label, 180)}/{_allowed(metric, 60, slash='_')}"
 
@@ -61,7 +61,7 @@ def _allowed(text: str, limit: int = _MAX_NAME, slash: str = "/") -> str:
 
 
 def content_of_study(run: StudyRun) -> Content:
-    """What a study's own run holds."""
+    """Content of a study's own run."""
     status = STUDY_STATUS.get(run.state, "RUNNING")
     start, end = _span(run.started_at, run.ended_at, is_final=status != "RUNNING")
     tags = {
@@ -90,7 +90,7 @@ def content_of_study(run: StudyRun) -> Content:
 
 
 def content_of_trial(run: TrialRun, study_run_id: str) -> Content:
-    """What a trial's run holds, below its study's."""
+    """Content of a trial's run, a child of its study's run."""
     status = FINAL_STATUS.get(run.state, "SCHEDULED" if run.state == "queued" else "RUNNING")
     start, end = _span(run.started_at, run.ended_at, is_final=run.state in FINAL_STATUS)
     tags = {
@@ -148,6 +148,6 @@ def _note(table: str | bytes) -> str:
 
 
 def _text(text: str, limit: int) -> str:
-    """A text that every store takes: no NUL, no lone surrogate, at most `limit` characters."""
+    """A text that every store accepts: no NUL, no lone surrogate, at most `limit` characters."""
     clean = text.encode("utf-8", "replace").decode().replace("\0", "�")
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -1,9 +1,8 @@
-"""MLflow's own UI: `mlflow server` as a supervised process group on a free loopback port. Knows no web framework.
+"""MLflow's own UI: `mlflow server` as a supervised child process on a free loopback port. Knows no web framework.
 
-What is started is this module (`python -m service.tracking.ui STORE server ...`), which is MLflow's command line with
-one thread more: that one reads a pipe from the service, and when it closes, however the service ended, it ends the
-group. PR_SET_PDEATHSIG would not do: it does not reach MLflow's own child, the uvicorn process, and it fires when
-the *thread* that started the process ends. mlflow is imported in that process alone.
+The child runs this module (`python -m service.tracking.ui STORE server ...`): MLflow's command line, in a process that
+ends with the service (`ablate.child`), together with MLflow's own child, the uvicorn process. Only that process imports
+mlflow.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
 
+from ablate.child import Child, end_with_parent
 from service.tracking.mlflow_file import QUIET, create_store, embedded_store
 
 State = Literal["starting", "ready", "failed", "stopped"]
@@ -42,12 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class MlflowServer:
-    """The embedded MLflow's server, kept running from `start` to `close`; nothing of it outlives this process.
+    """The server of the embedded MLflow, kept running from `start` to `close`. No process of it outlives this one.
 
     Args:
-        home: state directory; the output goes to `logs/mlflow-ui.log` there.
+        home: state directory; the server's output goes to `logs/mlflow-ui.log` there.
         tracking_uri: of the embedded store (`service.tracking.mlflow_file.embedded_store`).
-        artifact_location: where a run without a place of its own would keep its files.
+        artifact_location: for the files of a run that has no location of its own.
     """
 
     def __init__(self, home: Path, tracking_uri: str, artifact_location: str) -> None:
@@ -58,29 +58,29 @@ class MlflowServer:
         self._state: State = "stopped"
         self._url: str | None = None
         self._stop = threading.Event()
-        self._starting = threading.Lock()  # of _process: `close` must not miss one that is just being started
-        self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()  # of _child: `close` must not miss one that is just being started
+        self._child: Child | None = None
         self._thread = threading.Thread(target=self._supervise, name="mlflow-ui", daemon=True)
 
     @property
     def state(self) -> State:
-        """`starting`; `ready`: it answers at `url`; `failed`: it ended, and is started again after a while;
-        `stopped`: before `start` and after `close`."""
+        """`starting`; `ready`: it answers at `url`; `failed`: it ended, and restarts after a pause; `stopped`: before
+        `start` and after `close`."""
         return self._state
 
     @property
     def url(self) -> str | None:
-        """Where it answers, below `/mlflow/`; None unless `ready`. Each start has another port."""
+        """Its address, below which `/mlflow/` answers; None unless `ready`. Each start has another port."""
         return self._url
 
     @property
     def pid(self) -> int | None:
-        """The leader of its process group, while there is one."""
-        process = self._process
-        return process.pid if process else None
+        """Number of the child process; None while there is none."""
+        child = self._child
+        return child.pid if child else None
 
     def start(self) -> None:
-        """Start it in the background; returns at once."""
+        """Start it in the background; returns immediately."""
         self._set("starting")
         self._thread.start()
 
@@ -90,15 +90,18 @@ class MlflowServer:
             return self._changed.wait_for(lambda: self._state == "ready", timeout_s)
 
     def close(self) -> None:
-        """End the group and wait for it. Idempotent; it cannot be started again."""
+        """End the server and wait for it. Idempotent; it cannot be started again."""
         self._stop.set()
-        with self._starting:
-            _signal_group(self._process, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         if self._thread.ident is not None:
             self._thread.join(_GRACE_S)
-            with self._starting:
-                _signal_group(self._process, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._thread.join()
+
+    def _signal(self, number: int) -> None:
+        with self._starting:
+            if self._child is not None:
+                self._child.signal(number)
 
     def _set(self, state: State, url: str | None = None) -> None:
         with self._changed:
@@ -112,20 +115,20 @@ class MlflowServer:
             if not self._stop.is_set():
                 self._set("failed")
                 delay_s = 1.0 if was_ready else min(2 * delay_s, _LONGEST_PAUSE_S)
-                log.warning("MLflow's server ended; its next start is in %.0f s. See logs/mlflow-ui.log", delay_s)
+                log.warning("MLflow's server ended and restarts in %.0f s; see logs/mlflow-ui.log", delay_s)
                 self._stop.wait(delay_s)
         self._set("stopped")
 
     def _serve(self) -> bool:
-        """One life of the server; whether it was ever ready."""
+        """Run the server once, to its end. Returns whether it was ready at any time."""
         port = _free_port()
         self._set("starting")
         try:
-            with self._running(port) as process:
-                if process is None or not self._await_ready(process, port):
+            with self._running(port) as child:
+                if child is None or not self._await_ready(child, port):
                     return False
                 self._set("ready", f"http://127.0.0.1:{port}")
-                process.wait()
+                child.wait()
                 self._set("failed")
                 return True
         except OSError as error:
@@ -133,41 +136,34 @@ class MlflowServer:
             return False
 
     @contextmanager
-    def _running(self, port: int) -> Iterator[subprocess.Popen[bytes] | None]:
-        """The server's process, and after it nothing of its group; None where `close` came first."""
+    def _running(self, port: int) -> Iterator[Child | None]:
+        """The server's process, killed with its own children at the end; None where `close` came first."""
         with self._starting:
             if not self._stop.is_set():
                 with _open_log(self._home / "logs" / "mlflow-ui.log") as output:
-                    self._process = subprocess.Popen(
-                        self._command(port),
-                        stdin=subprocess.PIPE,  # nobody writes to it: see the module's text
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        cwd=self._home,
-                        env=_environment(),
-                        start_new_session=True,
+                    self._child = Child(
+                        self._command(port), _environment(), stdout=output, stderr=subprocess.STDOUT, cwd=self._home
                     )
         try:
-            yield self._process
+            yield self._child
         finally:
             with self._starting:
-                _signal_group(self._process, signal.SIGKILL)
-                if self._process is not None:
-                    self._process.communicate()
-                self._process = None
+                if self._child is not None:
+                    self._child.kill()
+                self._child = None
 
     def _command(self, port: int) -> list[str]:
         return [
-            *(sys.executable, "-m", "service.tracking.ui", self._tracking_uri, "server"),
+            *("-m", "service.tracking.ui", self._tracking_uri, "server"),
             *("--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--static-prefix", PREFIX),
             *("--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
             *("--backend-store-uri", self._tracking_uri, "--default-artifact-root", self._artifact_location),
             *("--no-serve-artifacts", "--uvicorn-opts", "--no-access-log --timeout-graceful-shutdown 3"),
         ]
 
-    def _await_ready(self, process: subprocess.Popen[bytes], port: int) -> bool:
+    def _await_ready(self, child: Child, port: int) -> bool:
         deadline = time.monotonic() + _READY_WITHIN_S
-        while process.poll() is None and not self._stop.is_set() and time.monotonic() < deadline:
+        while child.is_alive and not self._stop.is_set() and time.monotonic() < deadline:
             if _is_healthy(port):
                 return True
             self._stop.wait(0.1)
@@ -176,24 +172,24 @@ class MlflowServer:
 
 @dataclass(frozen=True, slots=True)
 class NoServer:
-    """Stands where an `MlflowServer` would: MLflow is elsewhere, or there is no mirror.
+    """The placeholder of an `MlflowServer`: MLflow runs elsewhere, or there is no mirror.
 
     Attributes:
-        url: where MLflow is, without credentials; None where there is none to look at.
+        url: address of MLflow, without credentials; None where there is none that a browser could open.
     """
 
     url: str | None
     state: Literal["absent"] = "absent"
 
     def start(self) -> None:
-        """Nothing is to be started."""
+        """Does nothing."""
 
     def close(self) -> None:
-        """Nothing is to be ended."""
+        """Does nothing."""
 
 
 def choose_server(home: Path, tracking_uri: str | None) -> MlflowServer | NoServer:
-    """What shows MLflow for `ABLATE_TRACKING_URI`: a server of our own for the embedded store (None), else none."""
+    """The UI for `ABLATE_TRACKING_URI`: a server of our own for the embedded store (None), else a placeholder."""
     if tracking_uri is None:
         return MlflowServer(home, *embedded_store(home))
     return NoServer(_public_address(tracking_uri))
@@ -208,13 +204,13 @@ def _public_address(tracking_uri: str) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """An allow-list: no secret of ours, and no MLFLOW_ variable that would change what the server may do."""
+    """Variables from an allow-list: no secret, and no MLFLOW_ variable that would change what the server may do."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
     return kept | {
         **QUIET,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "PYTHONSAFEPATH": "1",  # its working directory is no place to import from
+        "PYTHONSAFEPATH": "1",  # nothing is imported from its working directory
     }
 
 
@@ -242,21 +238,8 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _signal_group(process: subprocess.Popen[bytes] | None, number: int) -> None:
-    if process is not None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-
-
-def _end_with_service() -> None:
-    os.read(0, 1)  # returns when the service's end of the pipe is closed
-    os.killpg(0, signal.SIGTERM)
-    time.sleep(_GRACE_S)  # MLflow's parent process waits for its child; both are usually gone before
-    os.killpg(0, signal.SIGKILL)
-
-
 def _main() -> None:
-    threading.Thread(target=_end_with_service, daemon=True).start()
+    end_with_parent(_GRACE_S)  # MLflow's own process waits for its child; both have usually ended before SIGKILL
     create_store(sys.argv.pop(1))
     sys.argv[0] = "mlflow"
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)

@@ -1,7 +1,7 @@
-"""What the mirror's own process does: it reads the database, draws tables and plots, and writes MLflow.
+"""The mirror's child process: it reads the database, renders tables and plots, and writes MLflow.
 
-mlflow and matplotlib are loaded here and nowhere else in the service, and the process gives way to training. It only
-reads the database; what it did goes back to `service.tracking.outbox`, which writes that down.
+Only this process of the service loads mlflow and matplotlib, and it has a lower priority than training. It only reads
+the database; its results go back to `service.tracking.outbox`, which records them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import tomli_w
 
 from ablate.errors import AblateError
 from ablate.tables.formats.render import FORMATS, render
@@ -23,6 +20,7 @@ from service.context import Context
 from service.costs import Costs
 from service.documents.runs import StudyRun
 from service.documents.studies import LIVE
+from service.documents.text import render_document
 from service.settings import Settings
 from service.store import mirror as rows
 from service.store import studies
@@ -66,7 +64,7 @@ class Mirrored:
 
 
 class Shower:
-    """One open mirror, with what it knows of runs that are not written down yet."""
+    """One open mirror, with the runs that are not recorded yet."""
 
     def __init__(self, settings: Settings, where: Where) -> None:
         store = Store(settings.database)
@@ -75,10 +73,10 @@ class Shower:
         self.runs: dict[int, tuple[str, str]] = {}
 
     def show(self, entry: OutboxEntry) -> Mirrored:
-        """Show an entry as the database has it now.
+        """Show an entry as it is in the database now.
 
         Raises:
-            MirrorError: MLflow did not take it.
+            MirrorError: MLflow did not accept it.
         """
         with self.context.store.read() as connection:
             stored = studies.get_by_seq(connection, entry.study_seq)
@@ -106,7 +104,8 @@ class Shower:
         return [] if known and known[0] == run_id else [Run(entry.study_seq, entry.trial_key, run_id, "")]
 
     def _study_run(self, stored: Stored) -> StudyRun:
-        files: dict[str, str | bytes] = {"study.toml": tomli_w.dumps(_without_null(stored.document))}
+        name, text = render_document(stored.document)
+        files: dict[str, str | bytes] = {name: text}
         means: Mapping[str, Mapping[str, float]] = {}
         if stored.state not in LIVE:
             try:
@@ -150,9 +149,9 @@ def _shower(settings: Settings, where: Where) -> Shower:
 
 
 def show(settings: Settings, where: Where, entries: Sequence[OutboxEntry], seconds: float) -> Iterator[Mirrored]:
-    """Show these entries, trials first, since a study ends with them; one that MLflow refuses is left out.
+    """Show these entries, trials before their studies; an entry that MLflow refuses is skipped.
 
-    After so many seconds it leaves the rest for another call.
+    After `seconds` the rest is left for another call.
 
     Raises:
         MirrorError: MLflow cannot be written.
@@ -166,14 +165,14 @@ def show(settings: Settings, where: Where, entries: Sequence[OutboxEntry], secon
         except MirrorError as error:
             if not error.is_refused:
                 raise
-            log.error("MLflow refuses an entry, which is left out: %s", error)
+            log.error("MLflow refuses an entry, which is skipped: %s", error)
             yield Mirrored(entry, ())
         if time.monotonic() > deadline:
             return
 
 
 def reconcile(settings: Settings, where: Where) -> Iterator[int]:
-    """End the runs that MLflow wrongly shows as unfinished; yields how many.
+    """End the runs that MLflow wrongly shows as unfinished; yields their number.
 
     Raises:
         MirrorError: MLflow cannot be read or written.
@@ -186,10 +185,3 @@ def _means(table: Table) -> dict[str, dict[str, float]]:
     return {
         row.label: {name: cell.mean for name, cell in row.cells.items() if cell.mean is not None} for row in table.rows
     }
-
-
-def _without_null(value: Any) -> Any:
-    """TOML has no null: what is null in JSON is left out."""
-    if isinstance(value, dict):
-        return {name: _without_null(inner) for name, inner in value.items() if inner is not None}
-    return [_without_null(inner) for inner in value if inner is not None] if isinstance(value, list) else value

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import tomli_w
 from pydantic import Field
 
 from ablate.errors import quote
 from ablate.paper.published import studies_folder
 from ablate.study.document import StrictDocument
 from service.context import Context
+from service.documents.text import render_document
 from service.errors import NotFoundError
 from service.store import studies
 from service.store.studies import Stored
@@ -83,19 +82,5 @@ def _titles() -> dict[str, str]:
 
 
 def document_text(stored: Stored) -> str:
-    """A study's document as TOML, with the seeds and resources that it runs with. TOML has no null, which says
-    nothing in a study but where it is one of a factor's levels: such a document is given as JSON."""
-    document = _without_null(stored.document)
-    return json.dumps(document, ensure_ascii=False, indent=2) if _has_null(document) else tomli_w.dumps(document)
-
-
-def _without_null(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_null(inner) for name, inner in value.items() if inner is not None}
-    return [_without_null(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _has_null(value: Any) -> bool:
-    if isinstance(value, dict | list):
-        return any(map(_has_null, value.values() if isinstance(value, dict) else value))
-    return value is None
+    """A study's document with the seeds and resources that it runs with, as the text of a file."""
+    return render_document(stored.document)[1]

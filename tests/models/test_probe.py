@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -53,19 +56,32 @@ def test_an_error_comes_back_as_a_sentence_and_the_process_stays(probe: Probe, r
 def test_a_process_that_died_is_reported_and_started_again():
     with Probe() as probe:
         probe.sites(SMALL)
-        process = probe._process
-        assert process is not None
-        process.kill()
-        process.wait()
+        child = probe._child
+        assert child is not None
+        child.process.kill()
+        child.wait()
         assert probe.sites(SMALL).sites
-        assert probe._process is not process
+        assert probe._child is not child
+
+
+def test_a_process_that_dies_while_it_answers_is_reported_with_its_end():
+    with Probe() as probe:
+        probe.start()
+        assert probe._child is not None
+        os.kill(probe._child.pid, signal.SIGSTOP)  # so that it cannot answer first
+        threading.Timer(0.2, probe._child.process.kill).start()
+        with pytest.raises(
+            AblateError, match=r"was ended by SIGKILL \(out of memory\?\); its stderr may give a reason"
+        ):
+            probe.sites(SMALL)
+        assert probe._child is None
 
 
 def test_an_answer_that_takes_too_long_ends_the_process():
     with Probe(timeout_s=0.05) as probe:
         with pytest.raises(AblateError, match=r"no answer within 0\.05 s"):
             probe.sites(SMALL)
-        assert probe._process is None
+        assert probe._child is None
 
 
 def test_the_client_does_not_import_torch():

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
-from service.dispatch.base import DispatcherError, Heard, Report, Ticket, TrialLost
+from service.dispatch.base import DispatcherError, Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
 from service.documents.studies import CellView, StudyView, Submission
 from service.running.scheduler import Scheduler
@@ -76,13 +76,13 @@ class ScriptedDispatcher:
 
     def say(self, ticket: Ticket, step: int = 1, steps: int = 2, **metrics: float) -> None:
         message = EpochMetrics(step=step, steps=steps, epoch=step / steps, metrics=metrics)
-        self.reports.append(Heard(ticket, message))
+        self.reports.append(TrialMessage(ticket, message))
 
     def end(self, ticket: Ticket, status: str = "succeeded", reason: str | None = None, **metrics: float) -> None:
         self.running.pop(ticket.name, None)
         metrics = (metrics or {"error": 1.0}) if status == "succeeded" else {}
         outcome = Outcome(status=status, metrics=metrics, reason=reason, train_s=1.0)  # type: ignore[arg-type]
-        self.reports.append(Heard(ticket, outcome, {"host": "here"}))
+        self.reports.append(TrialMessage(ticket, outcome, {"host": "here"}))
 
     def lose(self, ticket: Ticket, kind: str = "worker") -> None:
         self.running.pop(ticket.name, None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,9 @@ import pytest
 from ablate.errors import StudyError, TrialError
 from ablate.local.folder import Folder
 from ablate.local.run import Moved, Note, run_study
-from ablate.study.document import Resources
 from ablate.study.plan import Plan, plan_document
 from ablate.trials.run import effective_seed, run_trial
 from ablate.trials.trial import EpochMetrics, Outcome
-from ablate.workers.pool import Ended, Job, Pool, Said, WorkerLost
-from ablate.workers.slots import slots
 
 
 def toy_plan(*endings: str, **changes: Any) -> Plan:
@@ -171,61 +166,6 @@ def test_what_is_set_aside_is_kept_under_a_number(toy: str, tmp_path: Path) -> N
             assert folder.set_aside() == tmp_path / "out" / f"before-{number}"
             assert folder.read() == {}
         assert (tmp_path / "out" / f"before-{number}" / "trials.jsonl").exists()
-
-
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-def kill_me() -> Iterator[int]:
-    yield os.getpid()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_pool_streams_what_jobs_yield_and_replaces_a_killed_worker() -> None:
-    with Pool([{"OMP_NUM_THREADS": "1"}]) as pool:
-        for job in (Job("a", count, (2,)), Job("k", kill_me), Job("b", count, (1,))):
-            pool.submit(job)
-        events = list(pool.events())
-    assert [event.item for event in events if isinstance(event, Said) and event.job.name != "k"] == [0, 1, 0]
-    assert [event.job.name for event in events if isinstance(event, Ended)] == ["a", "b"]
-    (lost,) = (event for event in events if isinstance(event, WorkerLost))
-    assert "SIGKILL (out of memory?)" in lost.reason
-
-
-def break_off() -> Iterator[int]:
-    yield 1
-    raise FileNotFoundError("no such disk")
-
-
-def test_a_job_that_raises_is_lost_with_its_reason_and_the_worker_stays() -> None:
-    with Pool([{}]) as pool:
-        pool.submit(Job("broken", break_off))
-        events = list(pool.events())
-        assert isinstance(events[-1], WorkerLost)
-        assert events[-1].reason == "FileNotFoundError: no such disk"
-        pool.submit(Job("next", count, (1,)))
-        assert [type(event) for event in pool.events()] == [Said, Ended]
-
-
-def test_a_pool_that_is_left_early_leaves_no_process() -> None:
-    with Pool([{}]) as pool:
-        pool.submit(Job("k", kill_me))
-        pid = next(event.item for event in pool.events() if isinstance(event, Said))
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_workers_are_placed_on_the_gpus_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=0.5), None)] == ["0", "3", "0", "3"]
-    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(), 2)] == ["", ""]
-    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=2.0), None)] == ["0,3"]
-    with pytest.raises(TrialError, match="asks for 4 GPUs a trial, and this machine shows 2"):
-        slots(Resources(gpus=4.0), None)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(TrialError, match="this machine shows 0"):
-        slots(Resources(gpus=1.0), None)
 
 
 def test_the_records_are_plain_json_lines_with_the_whole_trial(toy: str, tmp_path: Path) -> None:

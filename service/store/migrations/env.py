@@ -1,4 +1,4 @@
-"""Alembic's environment: it runs inside the service, on a connection that `schema.upgrade` hands over."""
+"""Alembic's environment: it runs inside the service, on a connection that `schema.upgrade` passes."""
 
 from alembic import context
 

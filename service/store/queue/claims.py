@@ -1,7 +1,7 @@
 """The queue: every arrow of `service.store.queue.states` as one guarded UPDATE.
 
-A statement names the state that it leaves and, where an attempt ends, the fence of the claim; the number of rows that
-it changed says whether it happened. Callers hold one write transaction around what belongs together.
+A statement names the state that it leaves and, where an attempt ends, the fence of the claim; the number of changed
+rows tells whether it happened. Callers use one write transaction for everything that belongs together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.store.sql import chunks, trial_of
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed trial: what to run, under which fence, and what earlier attempts have spent."""
+    """A claimed trial, the fence of the claim, and the budgets that earlier attempts have spent."""
 
     trial: Trial
     fence: int
@@ -35,11 +35,11 @@ class Claim:
 
 @dataclass(slots=True)
 class Sign:
-    """What was last heard of a running trial, to be written with others in one go.
+    """Progress of a running trial, to be written together with others.
 
     Attributes:
         step, steps: optimiser steps done and in all.
-        live: metrics for eyes.
+        live: metrics for display only.
         curve: every point so far.
     """
 
@@ -55,7 +55,7 @@ _IN_LINE = trials.c.state == "queued", trials.c.priority.is_not(None), trials.c.
 _ORDER = trials.c.priority.desc(), trials.c.seq
 """The queue's index and its order."""
 
-# What every tick executes is built once: building a statement costs more than SQLite takes to carry it out.
+# Statements of every tick are built once: building one costs more than its execution by SQLite.
 _PEEK = select(trials.c.cpus, trials.c.gpus).where(*_IN_LINE).order_by(*_ORDER).limit(1)
 _CHOSEN = (
     select(trials.c.seq)
@@ -74,13 +74,13 @@ _CLAIM = (
 
 
 def peek(connection: Connection) -> Resources | None:
-    """The demand of the next trial in the queue."""
+    """The resources of the next trial in the queue; None where none waits."""
     row = connection.execute(_PEEK).first()
     return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
 
 
 def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claim]:
-    """Claim the next trials of this demand, in the order of the queue; each is an attempt from now on."""
+    """Claim the next trials with this demand, in the order of the queue; each starts an attempt."""
     values = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": limit, "at": at}
     rows = sorted(connection.execute(_CLAIM, values), key=lambda row: (-row.priority, row.seq))
     if rows:
@@ -131,7 +131,7 @@ def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) ->
 
 
 _CURRENT = trials.c.key == bindparam("of"), trials.c.fence == bindparam("claim"), trials.c.state == "running"
-"""The claim that speaks is the present one; a late word of an older one finds no row."""
+"""The claim is the current one; a late report of an older claim finds no row."""
 
 
 def _setting(*names: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ _END_ATTEMPT = (
 
 
 def record_signs(connection: Connection, signs: Sequence[Sign], at: datetime) -> None:
-    """Write what was heard of running trials; a late sign of an older claim changes nothing."""
+    """Write the progress of running trials; a late sign of an older claim changes nothing."""
     if not signs:
         return
     connection.execute(
@@ -194,7 +194,7 @@ def acknowledge(
     curve: Sequence[EpochMetrics] = (),
     provenance: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Record how an attempt ended, and with it what waited for the trial in vain; see `needs.settle`.
+    """Record how an attempt ended, and end the trials that waited for it in vain; see `needs.settle_needs`.
 
     Returns:
         Keys of the trials that changed: this one, then those that ended with it. None where the attempt was not the
@@ -235,20 +235,20 @@ def _requeued(ack: Requeue) -> dict[str, Any]:
 
 
 def list_running(connection: Connection) -> list[tuple[str, int]]:
-    """(key, fence) of every trial that the database holds for running."""
+    """(key, fence) of every trial that the database has as running."""
     rows = connection.execute(select(trials.c.key, trials.c.fence).where(trials.c.state == "running"))
     return [(row.key, row.fence) for row in rows]
 
 
 def find_claims(connection: Connection, keys: Sequence[str]) -> list[tuple[Claim, bool]]:
-    """The present claims of these running trials, and whether each attempt was ever heard of."""
+    """The current claims of these running trials, and whether each attempt has sent a message."""
     found: list[tuple[Claim, bool]] = []
     for part in chunks(keys):
         rows = connection.execute(
-            select(trials, attempts.c.started_at.is_not(None).label("was_heard"))
+            select(trials, attempts.c.started_at.is_not(None).label("has_begun"))
             .join(attempts, (attempts.c.trial_key == trials.c.key) & (attempts.c.number == trials.c.fence))
             .where(trials.c.key.in_(part), trials.c.state == "running")
         ).all()
-        heard = (bool(row.was_heard) for row in rows)
-        found += zip(_claims_of(connection, rows), heard, strict=True)
+        begun = (bool(row.has_begun) for row in rows)
+        found += zip(_claims_of(connection, rows), begun, strict=True)
     return found

@@ -1,4 +1,4 @@
-"""What studies want of the queue: trials are added, wanted more or less, and ended where nobody wants them.
+"""The demand of studies on the queue: trials are added, change their priority, and end when no study needs them.
 
 Every move is one guarded UPDATE, as in `queue`.
 """
@@ -26,10 +26,10 @@ NEW_BUDGETS: Mapping[str, Any] = {
 def add_trials(
     connection: Connection, wanted: Sequence[Trial], resources: Resources, priority: int, at: datetime
 ) -> set[str]:
-    """Queue those trials that are neither known nor under way. Returns their keys; the rest is shared.
+    """Queue those trials that are neither known nor under way. Returns their keys; the others are shared.
 
-    New ones enter in the given order, each behind those that it needs; failed and cancelled ones are queued again where
-    they stood, with new budgets. The caller calls `needs.settle` for what is queued.
+    New trials enter in the given order, each after those that it needs. Failed and cancelled ones are queued again at
+    their old place, with new budgets. The caller calls `needs.settle_needs` for the queued trials.
     """
     values = [
         {
@@ -52,7 +52,7 @@ def add_trials(
 def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Queue failed and cancelled ones among these trials again, with new budgets. Returns their keys.
 
-    The caller calls `needs.settle` for them.
+    The caller calls `needs.settle_needs` for them.
     """
     queued: set[str] = set()
     for part in chunks(keys):
@@ -67,9 +67,9 @@ def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def refresh_demand(connection: Connection, study_seq: int) -> None:
-    """Set the priority of a study's open trials to the highest among the studies that want them now.
+    """Set the priority of a study's open trials to the highest among the studies that need them now.
 
-    Of running ones too: one that loses its worker waits again, and must not be claimed for a study that is paused.
+    This includes running trials: one that loses its worker waits again, and must not be claimed for a paused study.
     """
     highest = (
         select(func.max(studies.c.priority))
@@ -96,7 +96,7 @@ def _keys_of(connection: Connection, study_seq: int) -> list[str]:
 
 
 def cancel_unwanted(connection: Connection, study_seq: int, at: datetime) -> list[str]:
-    """End what no live study wants any more of a study's trials. Returns the keys; running ones are to be stopped."""
+    """Cancel those trials of a study that no live study needs. Returns the keys; running ones have to be stopped."""
     wanted = (
         select(memberships.c.trial_key)
         .join(studies, studies.c.seq == memberships.c.study_seq)
@@ -112,7 +112,7 @@ def cancel_unwanted(connection: Connection, study_seq: int, at: datetime) -> lis
         statement = (
             update(trials)
             .where(*open_, ~wanted.exists())
-            .values(state="cancelled", reason="no live study wants it", ended_at=at, live=None)
+            .values(state="cancelled", reason="no live study needs it", ended_at=at, live=None)
             .returning(trials.c.key)
         )
         keys = list(connection.execute(statement).scalars())

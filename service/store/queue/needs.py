@@ -1,8 +1,8 @@
-"""What trials need of others: which trial waits for which, and what becomes of it when that one ends.
+"""Needs of trials: which trial waits for which, and how it ends when the other one ends.
 
-Everything stands in the rows. Whatever changes the state of a trial calls `settle_needs` for those that need it, in the
-same
-transaction, and whatever queues a trial calls it for that trial: so each is counted anew, never down.
+The rows contain the whole state. Code that changes the state of a trial calls `settle_needs` for the trials that need
+it, in the same transaction, and code that queues a trial calls it for that trial: so counts are computed anew, never
+decremented.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.store.rows import needs, trials
 from service.store.sql import chunks, insert
 
 ENDED = ("failed", "diverged")
-"""States of a trial in which those that need it end too. A cancelled one is wanted by no study, so neither are they."""
+"""States of a trial in which those that need it end too. No study needs a cancelled one, so none needs them either."""
 
 _parents = trials.alias("parents")
 _OPEN = (
@@ -57,7 +57,7 @@ _END = (
 
 
 def add_needs(connection: Connection, wanted: Sequence[Trial]) -> None:
-    """Write down what these trials need; theirs are in the table already, or among them."""
+    """Store the needs of these trials; the needed trials are stored already, or among them."""
     values = [
         {"trial_key": trial.key, "name": name, "needed_key": key}
         for trial in wanted
@@ -68,7 +68,7 @@ def add_needs(connection: Connection, wanted: Sequence[Trial]) -> None:
 
 
 def find_needs(connection: Connection, keys: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What each of these trials needs, name -> key; without those that need nothing."""
+    """Needs of each of these trials, name -> key; without trials that need nothing."""
     found: dict[str, dict[str, str]] = {}
     for part in chunks(keys):
         for row in connection.execute(select(needs).where(needs.c.trial_key.in_(part)).order_by(needs.c.name)):
@@ -85,10 +85,10 @@ def list_needing(connection: Connection, keys: Sequence[str]) -> list[str]:
 
 
 def settle_needs(connection: Connection, keys: Sequence[str], at: datetime) -> list[str]:
-    """Count what is open of the queued ones among these trials, and end those that wait for what will never be.
+    """Count the open needs of the queued ones among these trials, and end those whose need has failed or diverged.
 
-    What they need is locked first: a transaction that ends it at this moment has either happened before, and is seen,
-    or comes after, and sees what is written here.
+    The needed trials are locked first: a transaction that ends one of them at this moment has either committed before,
+    and is seen here, or commits after, and sees what is written here.
 
     Returns:
         Keys of the trials that ended.
@@ -106,7 +106,7 @@ def settle_needs(connection: Connection, keys: Sequence[str], at: datetime) -> l
 
 
 def _endings(connection: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """How each of these trials ends that waits for one that ended without weights."""
+    """The end of each of these trials whose need ended without weights."""
     endings = {}
     for row in connection.execute(_HOPELESS, {"keys": keys}):
         outcome = inherit(row.name, row.needed_key, row.state, row.reason)

@@ -1,8 +1,8 @@
-"""What follows from a change: events for those who watch a study, entries for the mirror in MLflow.
+"""Consequences of a change: events for clients that watch a study, entries for the mirror in MLflow.
 
-Both are written in the transaction of the change itself. The outbox holds at most one entry for each (study, trial);
-a further change raises its version, so that the mirror, which always writes the present state, can tell whether an
-entry changed while it was at work.
+Both are written in the transaction of the change itself. The outbox has at most one entry for each (study, trial). A
+further change raises its version: the mirror, which always writes the current state, compares it to find out whether
+the entry changed in the meantime.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from service.store.sql import chunks, insert
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something to mirror: a trial of a study, or with `trial_key` "" the study itself."""
+    """An entry to mirror: a trial of a study, or with `trial_key` "" the study itself."""
 
     id: int
     study_seq: int
@@ -40,7 +40,7 @@ _STATES = select(studies.c.seq, studies.c.state).where(studies.c.seq.in_(bindpar
 
 
 def announce(connection: Connection, keys: Sequence[str]) -> None:
-    """Tell the live studies of these trials that they changed."""
+    """Write events and entries for the live studies of these trials, which changed."""
     for part in chunks(keys):
         rows = connection.execute(_CELLS, {"keys": part}).all()
         live = find_live(connection, {row.study_seq for row in rows}, LIVE)
@@ -53,7 +53,7 @@ def announce(connection: Connection, keys: Sequence[str]) -> None:
 
 
 def find_live(connection: Connection, study_seqs: Iterable[int], states: Sequence[str]) -> set[int]:
-    """Those of these studies that are in one of the states; asked by number, so that no other study is looked at."""
+    """Those of these studies that are in one of the states; by number, so that no other study is read."""
     found: set[int] = set()
     for part in chunks(sorted(study_seqs)):
         found |= {row.seq for row in connection.execute(_STATES, {"seqs": part}) if row.state in states}
@@ -97,18 +97,18 @@ def list_entries(connection: Connection, limit: int, *, above: int = 0) -> list[
 
 
 def count_entries(connection: Connection) -> int:
-    """How much is still to be mirrored."""
+    """Number of entries that are not mirrored yet."""
     return int(connection.execute(select(func.count()).select_from(outbox)).scalar_one())
 
 
 def clear(connection: Connection, done: Sequence[OutboxEntry]) -> None:
-    """Remove entries that are mirrored; one that changed meanwhile stays."""
+    """Remove mirrored entries; an entry that changed in the meantime stays."""
     for entry in done:
         connection.execute(delete(outbox).where(outbox.c.id == entry.id, outbox.c.version == entry.version))
 
 
 def record_run(connection: Connection, study_seq: int, trial_key: str, run_id: str, experiment_id: str) -> None:
-    """Remember the MLflow run of a trial in a study, or with "" for the trial of the study itself."""
+    """Store the MLflow run of a trial in a study, or with "" for the trial of the study itself."""
     run = {"run_id": run_id, "experiment_id": experiment_id}
     statement = insert(connection, mirrored).values(study_seq=study_seq, trial_key=trial_key, **run)
     connection.execute(statement.on_conflict_do_update(index_elements=["study_seq", "trial_key"], set_=run))

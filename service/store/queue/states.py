@@ -1,4 +1,4 @@
-"""The state machine of a trial, pure: what follows from how an attempt ended.
+"""The state machine of a trial, as a pure function: the next state after the end of an attempt.
 
             submit                 claim                     outcome
     (none) --------> queued -------------------> running ----------------> succeeded
@@ -10,17 +10,17 @@
                       +------------------------------+
                         lost worker, out of memory, stopped by us, budget left
 
-    failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are for ever.
+    failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are final.
 
-    A trial that needs others (`store.needs`) may be claimed once each of them has succeeded, and waits until then,
-    whatever restarts. Without an attempt of its own, in the transaction in which the other one ends:
+    A trial that needs others (`service.store.queue.needs`) may be claimed once each of them has succeeded, and waits
+    until then, also after restarts. Without an attempt of its own, in the transaction in which the other one ends:
 
               one of them failed                      one of them diverged
     queued ---------------------> failed      queued ----------------------> diverged
 
-A claim is counted when it is made, in the attempt's row, so a trial that kills whatever runs it cannot loop. Every
-arrow is one UPDATE that names the state it leaves and the fence of the claim (`store.queue`); this module only says
-which arrow.
+A claim is counted when it is made, in the attempt's row, so a trial that kills its worker cannot loop. Every arrow is
+one UPDATE that names the state it leaves and the fence of the claim (`service.store.queue.claims`); this module only
+chooses the arrow.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Heard, TrialLost
+from service.dispatch.base import TrialLost, TrialMessage
 
 LOST_WORKERS, OUT_OF_MEMORY = 3, 2
-"""How many attempts may end so before a trial is given up. Its own failure (an exception) is given up at once: it is
-deterministic, so another attempt would end alike; `retry` is for causes outside, such as a full disk."""
+"""How many attempts may end this way before a trial fails. After its own failure (an exception) it fails immediately:
+that is deterministic, so another attempt would end the same way; `retry` is for other causes, such as a full disk."""
 
 FinalState = Literal["succeeded", "diverged", "failed"]
 Budget = Literal["losses", "ooms"]
@@ -41,7 +41,7 @@ Budget = Literal["losses", "ooms"]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a trial's earlier attempts have used up of its budgets."""
+    """How much of a trial's budgets its earlier attempts have used."""
 
     losses: int = 0
     ooms: int = 0
@@ -61,8 +61,8 @@ class Requeue:
     """The trial waits for another attempt.
 
     Attributes:
-        attempt: how this attempt ended: `lost`, `oom` or `stopped`.
-        budget: which budget it took from; None: from none.
+        attempt: end of this attempt: `lost`, `oom` or `stopped`.
+        budget: the budget that it used; None: none.
     """
 
     attempt: Literal["lost", "oom", "stopped"]
@@ -73,17 +73,17 @@ class Requeue:
 Ack = Finish | Requeue
 
 
-def decide(spent: Spent, report: Heard | TrialLost) -> Ack:
-    """What becomes of a trial whose attempt ended.
+def decide(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
+    """The next state of a trial whose attempt ended.
 
     Args:
-        spent: by the attempts before this one.
+        spent: budgets used by the attempts before this one.
         report: the outcome, or how the attempt was lost.
 
     Raises:
         ValueError: the report ends no attempt.
     """
-    if isinstance(report, Heard):
+    if isinstance(report, TrialMessage):
         if not isinstance(report.message, Outcome):
             raise ValueError(f"a {type(report.message).__name__} ends no attempt")
         return _finish(report.message)
@@ -103,7 +103,7 @@ def _finish(outcome: Outcome) -> Finish:
 def _requeue_or_give_up(attempt: Literal["lost", "oom"], budget: Budget, before: int, limit: int, reason: str) -> Ack:
     if before + 1 < limit:
         return Requeue(attempt, budget, reason)
-    return _give_up(f"{reason}; given up after {before + 1} attempts that ended so")
+    return _give_up(f"{reason}; given up after {before + 1} attempts that ended this way")
 
 
 def _give_up(reason: str) -> Finish:

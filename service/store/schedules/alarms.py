@@ -15,19 +15,19 @@ from service.store.sql import insert
 
 
 def add_alarm(connection: Connection, values: dict[str, Any]) -> int | None:
-    """Store an alarm. Returns its id; None where the firing has one for that row already."""
+    """Store an alarm. Returns its id; None where the firing has an alarm for that row already."""
     statement = insert(connection, alarms).values(values).on_conflict_do_nothing(index_elements=["firing_id", "row"])
     return connection.execute(statement.returning(alarms.c.id)).scalar()
 
 
 def acknowledge_alarms(connection: Connection, schedule_seq: int, reason: str, at: datetime) -> int:
-    """Close every open alarm of a schedule. Returns how many there were."""
+    """Close every open alarm of a schedule. Returns their number."""
     open_ = update(alarms).where(alarms.c.schedule_seq == schedule_seq, alarms.c.acknowledged_at.is_(None))
     return connection.execute(open_.values(acknowledged_at=at, ack_reason=reason)).rowcount
 
 
 def list_open(connection: Connection, schedule_seqs: Sequence[int] | None = None) -> list[AlarmView]:
-    """Alarms that nobody has acknowledged, newest first: of these schedules, or of all."""
+    """Alarms that are not acknowledged, newest first: of these schedules, or of all."""
     return list_alarms(connection, schedule_seqs, is_open=True)
 
 

@@ -5,7 +5,7 @@
                       +--cannot be submitted--> refused
     (none) --the one before runs--> skipped        (none) --too late--> missed
 
-A study that is tried again and ends again settles its firing once more.
+A study that is retried and ends again settles its firing once more.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Firing:
     """A firing's row, with the id of its study; see `service.documents.schedules.FiringView`.
 
     Attributes:
-        reference: what a firing of verify is compared with.
-        provenance: of its trials, where they agree.
+        reference: numbers that a firing of mode verify is compared with.
+        provenance: provenance of its trials, where they agree.
     """
 
     id: int
@@ -63,7 +63,7 @@ _FIRINGS = select(firings, studies.c.id.label("study_id")).outerjoin(studies, st
 
 
 def add_firing(connection: Connection, schedule_seq: int, instant: datetime, **values: Any) -> int | None:
-    """Store a firing. Returns its id; None where that instant of the schedule has one already."""
+    """Store a firing. Returns its id; None where that instant of the schedule has a firing already."""
     empty = {"cause": "cron", "stands_for": 1, "seeds": [], "rows": [], "comparisons": []}
     statement = insert(connection, firings).values(schedule_seq=schedule_seq, instant=instant, **empty | values)
     statement = statement.on_conflict_do_nothing(index_elements=["schedule_seq", "instant"])
@@ -86,7 +86,7 @@ def get_firing(connection: Connection, firing_id: int) -> Firing:
     """
     row = connection.execute(_FIRINGS.where(firings.c.id == firing_id)).first()
     if row is None:
-        raise NotFoundError("no such firing: its schedule was removed")
+        raise NotFoundError("no such firing; its schedule was removed")
     return _firing(row)
 
 
@@ -98,7 +98,7 @@ def find_open(connection: Connection, schedule_seq: int) -> Firing | None:
 
 
 def list_waiting(connection: Connection) -> list[Firing]:
-    """The firings that can be launched: of each schedule the oldest that waits, where none runs."""
+    """The firings that can be launched: the oldest waiting one of each schedule where none runs."""
     heads = (
         select(func.min(firings.c.id))
         .where(firings.c.state.in_(OPEN))
@@ -109,10 +109,10 @@ def list_waiting(connection: Connection) -> list[Firing]:
 
 
 def list_ended(connection: Connection) -> list[Firing]:
-    """Firings whose study is over, and which say otherwise, or speak of an earlier end of it."""
+    """Firings that are not settled, or that were settled before their study was retried, and whose study is over."""
     stale = firings.c.ended_at.is_(None) | (firings.c.ended_at != studies.c.ended_at)
     over = ~studies.c.state.in_(LIVE) & studies.c.ended_at.is_not(None)
-    mine = firings.c.state.in_(("running", "holes", "cancelled"))  # what is done has nothing to try again
+    mine = firings.c.state.in_(("running", "holes", "cancelled"))  # a firing that is done has nothing to retry
     return [_firing(row) for row in connection.execute(_FIRINGS.where(mine, over, stale).order_by(firings.c.id))]
 
 
@@ -125,7 +125,7 @@ def list_firings(connection: Connection, schedule_seq: int, *, limit: int, befor
 
 
 def list_done(connection: Connection, schedule_seq: int, since: datetime) -> list[Firing]:
-    """Firings from an instant on whose study gave every number, oldest first."""
+    """Firings since an instant whose study has every number, oldest first."""
     mine = firings.c.schedule_seq == schedule_seq, firings.c.state == "done", firings.c.instant >= since
     return [_firing(row) for row in connection.execute(_FIRINGS.where(*mine).order_by(firings.c.instant))]
 
@@ -146,9 +146,9 @@ def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int,
 
 
 def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Firing]]:
-    """(schedule, firing) of those since a moment that did not happen, or stand for some that did not; newest first.
+    """(schedule, firing) since a time of firings that did not happen, or stand for others; newest first.
 
-    What was missed is found out later than its instant, which may be long before.
+    A missed instant is noticed later, maybe long after it.
     """
     ended = select(firings.c.id).where(firings.c.ended_at >= since)
     open_ = select(firings.c.id).where(firings.c.ended_at.is_(None), firings.c.instant >= since)
@@ -164,7 +164,7 @@ def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Fi
 
 
 def highest_repeat(connection: Connection) -> int:
-    """The highest number of a repetition that any firing has had."""
+    """The highest repetition number of all firings."""
     return int(connection.execute(select(func.max(studies.c.repeat))).scalar() or 0)
 
 

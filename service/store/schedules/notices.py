@@ -1,4 +1,4 @@
-"""What operators are told of: each thing once, in the transaction that makes it so, and delivered until it arrives."""
+"""Notices to operators: one for each event, stored in the event's transaction, and retried until it is delivered."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CHANNELS = ("url", "command")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A notice on its way.
+    """A notice that is not delivered yet.
 
     Attributes:
-        uid: of the notice: who gets it twice can tell.
-        tries: how often it was tried.
-        next_try_at: when it is tried again.
+        uid: id of the notice, by which a receiver recognises a repetition.
+        tries: number of tries so far.
+        next_try_at: time of the next try.
     """
 
     notice_id: int
@@ -39,7 +39,7 @@ class Delivery:
 
 
 def queue_notice(connection: Connection, kind: NoticeKind, about: str, document: dict[str, Any], at: datetime) -> bool:
-    """Tell of something. Returns whether it is new: `about` names it, and it is told of once."""
+    """Store a notice. Returns whether it is new: `about` identifies it, and each is sent once."""
     values = {"uid": secrets.token_hex(16), "kind": kind, "about": about, "document": document, "created_at": at}
     statement = insert(connection, notices).values(values).on_conflict_do_nothing(index_elements=["about"])
     notice_id = connection.execute(statement.returning(notices.c.id)).scalar()
@@ -51,12 +51,12 @@ def queue_notice(connection: Connection, kind: NoticeKind, about: str, document:
 
 
 def is_announced(connection: Connection, about: str) -> bool:
-    """Whether it was told of."""
+    """Whether there is a notice about it."""
     return connection.execute(select(notices.c.id).where(notices.c.about == about)).first() is not None
 
 
 def announce_firing(connection: Connection, schedule: str, firing_id: int, at: datetime) -> None:
-    """Tell of a firing that did not happen, or has holes."""
+    """Store a notice about a firing that did not happen, or that has holes."""
     firing = stored_firings.get_firing(connection, firing_id)
     document = {
         "schedule": schedule, "instant": firing.instant.isoformat(), "state": firing.state, "reason": firing.reason,
@@ -69,7 +69,7 @@ def announce_firing(connection: Connection, schedule: str, firing_id: int, at: d
 
 
 def list_due(connection: Connection, channel: str, at: datetime, limit: int) -> list[Delivery]:
-    """Deliveries by this way whose time has come, oldest notice first."""
+    """Deliveries by this channel that are due, oldest notice first."""
     statement = (
         select(deliveries, notices.c.uid, notices.c.kind, notices.c.created_at, notices.c.document)
         .join(notices, notices.c.id == deliveries.c.notice_id)
@@ -82,39 +82,39 @@ def list_due(connection: Connection, channel: str, at: datetime, limit: int) -> 
 
 
 def take_delivery(connection: Connection, delivery: Delivery, until: datetime) -> bool:
-    """Keep others from a delivery until a moment. Returns whether nobody was faster."""
+    """Reserve a delivery until a time. Returns False where another process was faster."""
     seen = deliveries.c.next_try_at == delivery.next_try_at
     statement = update(deliveries).where(*_of(delivery), seen).values(next_try_at=until, tries=delivery.tries + 1)
     return connection.execute(statement).rowcount > 0
 
 
 def postpone_delivery(connection: Connection, delivery: Delivery, error: str, until: datetime) -> None:
-    """It did not arrive: it is tried again at a moment."""
+    """Record a failed try, and the time of the next one."""
     connection.execute(update(deliveries).where(*_of(delivery)).values(next_try_at=until, error=error))
 
 
 def end_delivery(connection: Connection, delivery: Delivery) -> None:
-    """It arrived, or is given up."""
+    """Remove a delivery that arrived, or that is given up."""
     connection.execute(delete(deliveries).where(*_of(delivery)))
 
 
 def drop_deliveries(connection: Connection, channels: Collection[str]) -> None:
-    """Forget what waits for ways that nobody has set up: it would be stale once somebody does."""
+    """Remove deliveries by channels that are not configured: they would be stale once they are."""
     connection.execute(delete(deliveries).where(deliveries.c.channel.in_(channels)))
 
 
 def has_deliveries(connection: Connection) -> bool:
-    """Whether anything is on its way."""
+    """Whether any delivery is pending."""
     return connection.execute(select(deliveries.c.notice_id).limit(1)).first() is not None
 
 
 def has_old(connection: Connection, before: datetime) -> bool:
-    """Whether there is a notice from before a moment that is on its way no more."""
+    """Whether there is a notice from before a time without pending deliveries."""
     return connection.execute(select(notices.c.id).where(*_old(before)).limit(1)).first() is not None
 
 
 def forget(connection: Connection, before: datetime) -> int:
-    """Remove the notices from before a moment that are on their way no more. Returns how many there were."""
+    """Remove the notices from before a time without pending deliveries. Returns their number."""
     return connection.execute(delete(notices).where(*_old(before))).rowcount
 
 

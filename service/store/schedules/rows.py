@@ -1,7 +1,7 @@
-"""The tables of schedules: what is to be repeated, each firing, the alarms, and what operators are told of.
+"""The tables of schedules: schedules, firings, alarms, and notices to operators.
 
-(schedule, instant) is unique, so an instant fires at most once however many schedulers look. A removed schedule takes
-its firings and alarms with it; the studies that it fired stay, and keep its name.
+(schedule, instant) is unique, so an instant fires at most once, with any number of schedulers. The firings and alarms
+of a removed schedule are removed too; the studies that it fired stay, and keep its name.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ firings = Table(
 Index("ix_firings_state", firings.c.state)
 Index("ix_firings_ended_at", firings.c.ended_at)
 HAPPENED = text("state <> 'skipped'")
-"""A literal: a database uses a partial index only where it sees that the query asks for no more."""
+"""A literal: a database uses a partial index only where the query obviously asks for no more."""
 Index("ix_firings_last", firings.c.schedule_seq, firings.c.id, sqlite_where=HAPPENED, postgresql_where=HAPPENED)
 
 alarms = Table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,13 +19,13 @@ class Schedule:
     """A schedule's row; what a user gives is described in `service.documents.schedules.ScheduleSpec`.
 
     Attributes:
-        seq: counts up; the order of creation.
-        last_at: the newest instant that was dealt with; None before the first.
-        next_at: the instant that is dealt with next; `due_at` the same with its jitter.
+        seq: number in the order of creation.
+        last_at: the newest instant that was handled; None before the first.
+        next_at: the next instant to handle; `due_at` is the same with its jitter.
         next_seed: the first seed that no firing has used.
-        reference: what verify compares with, see `service.schedules.launch.Reference`; None: to be chosen yet.
-        renews: whether a reference that is to be chosen has to be trained anew, whatever is stored.
-        watched_from: firings before this instant are no part of the reference window.
+        reference: numbers that verify compares with, see `service.schedules.launch.Reference`; None: not chosen yet.
+        renews: whether the next reference has to be trained anew, although results are stored.
+        watched_from: start of the reference window; earlier firings are not part of it.
     """
 
     seq: int
@@ -63,12 +62,6 @@ def add_schedule(connection: Connection, values: dict[str, Any]) -> bool:
     return bool(connection.execute(statement.returning(schedules.c.seq)).scalar())
 
 
-def find_schedule(connection: Connection, name: str) -> Schedule | None:
-    """The schedule of that name, where there is one."""
-    row = connection.execute(select(schedules).where(schedules.c.name == name)).first()
-    return _schedule(row) if row else None
-
-
 def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> Schedule:
     """The schedule of that name; `locked` keeps other transactions from changing it until this one ends.
 
@@ -98,19 +91,19 @@ def list_schedules(connection: Connection, *, limit: int | None = None, before: 
 
 
 def list_due(connection: Connection, at: datetime) -> list[Schedule]:
-    """Schedules that are to fire now, soonest first."""
+    """Schedules that are due, soonest first."""
     due = ~schedules.c.paused & (schedules.c.due_at <= at)
     return [_schedule(row) for row in connection.execute(select(schedules).where(due).order_by(schedules.c.due_at))]
 
 
 def list_ahead(connection: Connection, limit: datetime) -> list[Schedule]:
-    """Schedules that fired at an instant later than a limit: the clock was ahead then."""
+    """Schedules that fired at an instant after a limit: the clock was ahead then."""
     ahead = ~schedules.c.paused & (schedules.c.last_at > limit)
     return [_schedule(row) for row in connection.execute(select(schedules).where(ahead))]
 
 
 def take(connection: Connection, schedule: Schedule, **values: Any) -> bool:
-    """Move a schedule on from its next instant. Returns whether it still stood there: one taker gets an instant."""
+    """Advance a schedule from its next instant. Returns whether it was still there: each instant is taken once."""
     standing = schedules.c.seq == schedule.seq, schedules.c.next_at == schedule.next_at, ~schedules.c.paused
     return connection.execute(update(schedules).where(*standing).values(**values)).rowcount > 0
 
@@ -125,12 +118,6 @@ def remove_schedule(connection: Connection, seq: int) -> None:
     for table in (alarms, firings):
         connection.execute(delete(table).where(table.c.schedule_seq == seq))
     connection.execute(delete(schedules).where(schedules.c.seq == seq))
-
-
-def names_of(connection: Connection, seqs: Sequence[int]) -> dict[int, str]:
-    """Names by number."""
-    rows = connection.execute(select(schedules.c.seq, schedules.c.name).where(schedules.c.seq.in_(seqs)))
-    return {row.seq: row.name for row in rows}
 
 
 def _schedule(row: Row[Any]) -> Schedule:

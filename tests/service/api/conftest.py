@@ -21,7 +21,7 @@ from ablate.trials.run import run_trial
 from service.api.problems import KINDS
 from service.app import create_app
 from service.context import Context, open_context
-from service.dispatch.base import Heard, Report, Ticket
+from service.dispatch.base import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
 from service.documents.studies import LIVE
 from service.running.scheduler import Scheduler
@@ -156,7 +156,7 @@ class Here:
     def submit(self, ticket: Ticket) -> None:
         ticket.workdir.mkdir(parents=True, exist_ok=True)
         (ticket.workdir / "log.txt").write_text("the toy ran\n")
-        self.reports += [Heard(ticket, message) for message in run_trial(ticket.trial, ticket.workdir)]
+        self.reports += [TrialMessage(ticket, message) for message in run_trial(ticket.trial, ticket.workdir)]
 
     def stop(self, ticket: Ticket) -> None: ...
 

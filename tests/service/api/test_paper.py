@@ -21,11 +21,11 @@ from starlette.testclient import TestClient
 from ablate.cli.app import status_of
 from ablate.study.paper_tables import list_tables
 from ablate.trials.trial import Outcome
-from service.address import told
+from service.address import announced
 from service.api.examples import PAPERS
 from service.cli import main
 from service.context import Context, open_context
-from service.dispatch.base import Heard, Ticket
+from service.dispatch.base import Ticket, TrialMessage
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.paper import LIMIT_GPU_HOURS
@@ -207,7 +207,7 @@ def own(desk: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("ABLATE_HOME", str(home))
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
     context = replace(open_context(Settings(home=home, tracking_uri="off")), costs=desk.costs)
-    with serving(context) as served, told(home, served.url):
+    with serving(context) as served, announced(home, served.url):
         yield served.url
     context.store.close()
 
@@ -235,7 +235,7 @@ def test_nothing_is_fetched_that_the_service_does_not_miss(
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
     settings = Settings(home=home, tracking_uri="off", ray_address=ELSEWHERE)
     context = replace(open_context(settings), costs=desk.costs)
-    with serving(context) as served, told(home, served.url):
+    with serving(context) as served, announced(home, served.url):
         assert status_of(["paper", "T5", "--seeds", "1"]) == 0
     context.store.close()
     assert not (tmp_path / "data").exists()
@@ -322,7 +322,9 @@ class Told(Here):
     def submit(self, ticket: Ticket) -> None:
         level = {"relu": 24.0, "prelu": 23.7, "swish": 23.5}.get(ticket.trial.recipe["activation"], 22.4)
         metrics = {"top1_error_pct": level + 0.1 * ticket.trial.seed}
-        self.reports.append(Heard(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"}))
+        self.reports.append(
+            TrialMessage(ticket, Outcome(status="succeeded", metrics=metrics, train_s=1.0), {"host": "here"})
+        )
 
 
 @contextmanager

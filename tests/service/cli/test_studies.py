@@ -25,7 +25,7 @@ import pytest
 from ablate.cli.app import status_of
 from ablate.remote import client
 from ablate.remote.client import Client, UnreachableError
-from service.address import find_address, shares_data, told
+from service.address import announced, find_address, shares_data
 from service.cli import main
 from tests.service.processes import END_S, Running, install_task, serving, until
 
@@ -81,8 +81,8 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "ABLATE_WORKERS" in capsys.readouterr().err
 
 
-def test_the_address_is_told_as_long_as_the_service_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with told(tmp_path, "http://127.0.0.1:1"):
+def test_the_address_is_announced_while_the_service_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with announced(tmp_path, "http://127.0.0.1:1"):
         assert find_address(tmp_path) == "http://127.0.0.1:1"
         assert shares_data(tmp_path, "http://localhost:1")
         assert not shares_data(tmp_path, "http://127.0.0.1:2")

@@ -15,7 +15,7 @@ import pytest
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.dispatch.apart import Apart
-from service.dispatch.base import Dispatcher, Heard, TrialLost
+from service.dispatch.base import Dispatcher, TrialLost, TrialMessage
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.leftovers import is_alive
 from service.dispatch.ray import RayDispatcher
@@ -75,7 +75,7 @@ def test_the_last_word_of_a_trial_is_its_outcome(stage: Stage, ending: str, stat
     assert outcome.status == status, outcome.reason
     assert reason in (outcome.reason or "")
     assert "/" not in (outcome.reason or "").replace(".../", ""), "a reason names no folder of the machine"
-    assert isinstance(end, Heard)
+    assert isinstance(end, TrialMessage)
     assert end.provenance["processor"]
     assert stage.poll() == []
 
@@ -83,10 +83,10 @@ def test_the_last_word_of_a_trial_is_its_outcome(stage: Stage, ending: str, stat
 def test_messages_come_in_their_order_and_only_the_outcome_says_where_it_comes_from(stage: Stage) -> None:
     ticket = stage.submit(steps=500)
     reports = stage.hear(ticket)[ticket.trial.key]
-    messages = [report.message for report in reports if isinstance(report, Heard)]
+    messages = [report.message for report in reports if isinstance(report, TrialMessage)]
     assert [message.step for message in messages if isinstance(message, EpochMetrics)] == list(range(1, 501))
     assert isinstance(messages[-1], Outcome)
-    assert not any(report.provenance for report in reports[:-1] if isinstance(report, Heard))
+    assert not any(report.provenance for report in reports[:-1] if isinstance(report, TrialMessage))
     assert all(report.ticket == ticket for report in reports)
 
 
@@ -189,8 +189,8 @@ def test_a_ticket_that_is_not_known_is_not_stopped(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("resources", "reason"),
     [
-        (Resources(cpus=1024), "no machine holds a trial of 1024 CPUs; machines: 1 x "),
-        (Resources(gpus=4.0), "no machine holds a trial of 1 CPU and 4 GPUs; machines: 1 x "),
+        (Resources(cpus=1024), "no machine is large enough for a trial of 1024 CPUs; machines: 1 x "),
+        (Resources(gpus=4.0), "no machine is large enough for a trial of 1 CPU and 4 GPUs; machines: 1 x "),
     ],
 )
 def test_a_demand_that_no_machine_holds_is_infeasible(stage: Stage, resources: Resources, reason: str) -> None:

@@ -83,7 +83,8 @@ def test_a_trial_on_several_gpus_has_them_whole_and_on_one_machine() -> None:
     assert {(place.machine, place.gpus) for place in held} == {("a", (1, 2)), ("b", (0, 1))}
     assert workers.places.room(two) == 0
     assert workers.places.refusal(Resources(gpus=4)) == (
-        "no machine holds a trial of 1 CPU and 4 GPUs; machines: 1 x 16 CPUs and 3 GPUs, 1 x 16 CPUs and 2 GPUs; "
+        "no machine is large enough for a trial of 1 CPU and 4 GPUs; "
+        "machines: 1 x 16 CPUs and 3 GPUs, 1 x 16 CPUs and 2 GPUs; "
         "ask for less under [resources]"
     )
     assert [count_places(machine, two) for machine in (Machine(16, 3), Machine(16, 4), Machine(1, 4))] == [1, 2, 1]
@@ -100,7 +101,7 @@ def test_a_machine_without_the_cpus_of_a_trial_does_not_help_with_its_gpus() -> 
     workers = Workers(a=Machine(1, 4), b=Machine(8, 0))
     assert workers.places.room(Resources(cpus=2, gpus=1)) == 0
     assert workers.places.refusal(Resources(cpus=2, gpus=1)) == (
-        "no machine holds a trial of 2 CPUs and 1 GPU; machines: 1 x 1 CPU and 4 GPUs, 1 x 8 CPUs; "
+        "no machine is large enough for a trial of 2 CPUs and 1 GPU; machines: 1 x 1 CPU and 4 GPUs, 1 x 8 CPUs; "
         "ask for less under [resources]"
     )
 
@@ -142,7 +143,7 @@ def test_a_worker_that_is_gone_is_replaced_and_a_machine_that_is_gone_takes_its_
     assert workers.places.all() == []
     assert (
         workers.places.refusal(ONE)
-        == "no machine holds a trial of 1 CPU; machines: none; ask for less under [resources]"
+        == "no machine is large enough for a trial of 1 CPU; machines: none; ask for less under [resources]"
     )
 
 

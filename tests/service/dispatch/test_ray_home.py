@@ -244,7 +244,7 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytes
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.rmdir()
     folder.symlink_to(home)
-    with pytest.raises(DispatcherError, match="belongs to somebody else"):
+    with pytest.raises(DispatcherError, match="belongs to another user"):
         RayHome(home, has_gpus=False)
 
 

@@ -10,6 +10,7 @@ from ablate.errors import StudyError
 from ablate.tables.formats.render import render
 from service.documents.studies import Extension
 from service.errors import ConflictError
+from service.running.due import Timers
 from service.studies import extend, lifecycle, results
 from service.studies.events import Seen, read_changes
 
@@ -186,7 +187,7 @@ def test_after_a_crash_what_ran_is_queued_again_and_what_was_heard_of_is_not_bla
     for _ in range(5):
         desk.tick()
         desk.dispatcher.say(desk.dispatcher.started[-1])
-        desk.scheduler._last_s.clear()
+        desk.scheduler._timers = Timers()
         desk.tick()
         desk.restart()
     assert desk.study(study).progress.queued == 1
@@ -291,12 +292,12 @@ def test_a_silent_trial_is_ended_and_counts_as_lost(desk: Any, toy_study: Any, m
     study = desk.submit(toy_study(rows=(0.0,), seeds=1))
     desk.tick()
     (flight,) = desk.scheduler._flights
-    flight.heard_s -= 2 * desk.context.settings.silence_s
+    flight.last_message_s -= 2 * desk.context.settings.silence_s
     desk.tick(2)
     (cell,) = desk.cells(study)
     assert (cell.attempts[0].state, cell.attempts[0].reason) == (
         "lost",
-        "it said nothing for too long, so it was ended",
+        "it sent no message for too long, so it was ended",
     )
     assert len(desk.dispatcher.started) == 2
 
@@ -381,7 +382,7 @@ def test_progress_is_seen_while_a_trial_runs(desk: Any, toy_study: Any) -> None:
     desk.tick()
     (ticket,) = desk.dispatcher.started
     desk.dispatcher.say(ticket, step=3, steps=10, error=4.0)
-    desk.scheduler._last_s.clear()
+    desk.scheduler._timers = Timers()
     desk.tick()
     (cell,) = desk.cells(study)
     assert (cell.state, cell.step, cell.steps, cell.metrics) == ("running", 3, 10, {"error": 4.0})

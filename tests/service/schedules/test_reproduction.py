@@ -15,7 +15,7 @@ from ablate.trials.provenance import describe_process
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome
 from service.context import Context, open_context
-from service.dispatch.base import Heard, Report, Ticket
+from service.dispatch.base import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
 from service.documents.firings import FiringView
 from service.documents.schedules import ScheduleSpec
@@ -51,7 +51,7 @@ class HereWithProvenance:
     def submit(self, ticket: Ticket) -> None:
         for message in run_trial(ticket.trial, ticket.workdir):
             said = dict(self.provenance) if isinstance(message, Outcome) else {}
-            self.reports.append(Heard(ticket, message, said))
+            self.reports.append(TrialMessage(ticket, message, said))
 
     def stop(self, ticket: Ticket) -> None: ...
 

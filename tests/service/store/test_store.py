@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -126,6 +127,22 @@ def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
     assert "another" in second.stderr
     third = subprocess.run([sys.executable, "-c", script, database_url], capture_output=True, text=True)
     assert third.stdout == "held\n", third.stderr
+
+
+def test_a_process_that_was_killed_holds_no_database(sqlite_url: str) -> None:
+    script = (
+        "import signal, sys; from service.store.lock import held\n"
+        "with held(sys.argv[1]): print('held', flush=True); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, sqlite_url], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(UnavailableError, match=rf"another ablate service \(pid {holder.pid}\)"), held(sqlite_url):
+            pass
+        holder.kill()
+        holder.wait()
+        with held(sqlite_url):
+            assert Path(f"{sqlite_url.removeprefix('sqlite:///')}.lock").read_text() == str(os.getpid())
 
 
 def test_processes_that_start_together_make_one_schema(postgres_url: str) -> None:

@@ -1,0 +1,144 @@
+"""Child processes that end with this process, with everything that they started, and that report how they ended.
+
+A child leads a process group of its own. It holds the read end of a pipe, its lifeline, whose write end exists only in
+the parent. The kernel closes that end however the parent ends, and the child then kills its group. PR_SET_PDEATHSIG
+would not do: it does not reach the child's own children, and it fires when the *thread* that started the child ends.
+Imports nothing of ours, so that every package may use it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import Any
+
+LIFELINE = "ABLATE_LIFELINE"
+"""Variable with the number of the descriptor whose closing ends a child; see `end_with_parent`."""
+EXIT_S = 1.0
+"""How long a child whose pipes are closed may take to end by itself: its exit status tells why it ended."""
+
+
+class Child:
+    """A running Python process in a group of its own. Its code has to call `end_with_parent`.
+
+    Args:
+        arguments: of this Python's command line, such as `["-m", "ablate.models.probe"]`.
+        environment: all variables of the child; None: those of this process.
+        options: further arguments of `subprocess.Popen`; without `stdin` the child has an empty one.
+
+    Attributes:
+        process: the process itself. Read its pipes; to end it use `signal` and `kill`.
+
+    Raises:
+        OSError: the process cannot be started.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, **options: Any) -> None:
+        lifeline, self._lifeline = os.pipe()
+        options = {"stdin": subprocess.DEVNULL, **options}
+        try:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**(os.environ if environment is None else environment), LIFELINE: str(lifeline)},
+                start_new_session=True,
+                **{**options, "pass_fds": [lifeline, *options.get("pass_fds", ())]},
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(lifeline)
+
+    @property
+    def pid(self) -> int:
+        """Number of the process and of its group."""
+        return self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return not self._has_ended(os.WNOHANG)
+
+    def wait(self) -> None:
+        """Wait until the process ends. What it started may still run; `kill` ends that."""
+        self._has_ended(0)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group; nothing happens after `kill`."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """End the whole group, wait for the process, and close its pipes. Idempotent."""
+        if self.process.returncode is None:
+            self.signal(signal.SIGKILL)
+            self.process.communicate()  # waits, and closes the pipes
+            os.close(self._lifeline)
+
+    def how_it_ended(self) -> str:
+        """Kill what still runs of a child that is ending, and describe its end, as in "ended with status 1"."""
+        if self.process.returncode is None:
+            ended = os.pidfd_open(self.pid)
+            wait([ended], EXIT_S)
+            os.close(ended)
+        self.kill()
+        return describe_end(self.process.returncode)
+
+    def _has_ended(self, option: int) -> bool:
+        """The process stays a zombie until `kill` reaps it, so that its number cannot pass on to another group."""
+        if self.process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | option) is not None
+
+
+def end_with_parent(grace_s: float = 0.0) -> threading.Thread:
+    """Called in a `Child`: from now on its group ends when the parent closes the lifeline, however that comes.
+
+    Args:
+        grace_s: how long the group has after SIGTERM before it gets SIGKILL; 0 sends SIGKILL alone.
+
+    Returns:
+        The thread that watches; it never ends by itself.
+    """
+    return watch(int(os.environ.pop(LIFELINE)), grace_s)
+
+
+def watch(lifeline: int, grace_s: float = 0.0) -> threading.Thread:
+    """As `end_with_parent`, for a process that leads its group and was started by other means.
+
+    Args:
+        lifeline: descriptor that becomes readable when the parent ends, such as the `sentinel` of
+            `multiprocessing.parent_process()`.
+        grace_s: see `end_with_parent`.
+    """
+
+    def end_group() -> None:
+        wait([lifeline])
+        if grace_s:
+            os.killpg(0, signal.SIGTERM)
+            time.sleep(grace_s)
+        os.killpg(0, signal.SIGKILL)
+
+    thread = threading.Thread(target=end_group, name="end-with-parent", daemon=True)
+    thread.start()
+    return thread
+
+
+def describe_end(status: int | None) -> str:
+    """How a process ended, as the rest of a sentence that begins with its name.
+
+    Args:
+        status: exit status; negative: number of the signal that ended it.
+    """
+    if status is None or status >= 0:
+        return f"ended with status {status}"
+    hint = " (out of memory?)" if status == -signal.SIGKILL else ""
+    return f"was ended by {signal.Signals(-status).name}{hint}"

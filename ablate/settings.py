@@ -1,0 +1,88 @@
+"""The settings of the library, and the one place where `ABLATE_*` variables are read; the service extends them.
+
+A variable that is set to an empty text counts as unset, everywhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
+
+from ablate.errors import AblateError
+
+PREFIX = "ABLATE_"
+MAX_TRIALS = 10_000
+"""Trials of one study, unless `ABLATE_MAX_TRIALS` is set."""
+
+S = TypeVar("S", bound="LibrarySettings")
+
+
+class SettingsError(AblateError):
+    """An environment variable has a value that cannot be used."""
+
+
+class LibrarySettings(BaseSettings):
+    """Settings of the library. Each field is an environment variable with the prefix `ABLATE_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    home: Path = Field(
+        Path("~/.local/share/ablate"),
+        validate_default=True,
+        description="State directory: database, trials' checkpoints and logs, MLflow's store, Ray's files.",
+    )
+    data: Path | None = Field(None, description="Folder of the data sets. Default: `data` in the state directory.")
+    workers: int | None = Field(
+        None, ge=1, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
+    )
+    max_trials: int = Field(MAX_TRIALS, ge=1, description="Largest number of trials of one study.")
+    url: str | None = Field(
+        None,
+        description="Address of the service that the commands use. Default: the service of this state directory, else "
+        "http://127.0.0.1:8080.",
+    )
+    api_key: SecretStr | None = Field(None, description="Key that the commands send to the service.")
+
+    @field_validator("home", "data")
+    @classmethod
+    def _is_absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().absolute()
+
+    @property
+    def data_root(self) -> Path:
+        """Folder of the data sets."""
+        return self.data or self.home / "data"
+
+
+def read_library_settings() -> LibrarySettings:
+    """The library's settings of this process; raises as `read_as`."""
+    return read_as(LibrarySettings)
+
+
+def read_as(kind: type[S]) -> S:
+    """Read the environment variables of this process.
+
+    Args:
+        kind: which settings.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used; values are not quoted, since some are secrets.
+    """
+    try:
+        return kind()
+    except UnreadableError as error:  # a list that is not JSON
+        raise SettingsError(str(error)) from error
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(dict(one)) for one in error.errors(include_input=False))) from error
+
+
+def _explain(error: dict[str, object]) -> str:
+    location, message = error["loc"], str(error["msg"])
+    assert isinstance(location, tuple)
+    for opening in ("Value error, ", "Input "):
+        message = message.removeprefix(opening)
+    return f"{PREFIX}{str(location[0]).upper()} {message}; unset it to use the default"

@@ -1,0 +1,42 @@
+"""The file of a stored study document: what the editor of the page and MLflow's artifacts contain."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from ablate.study.document import Study
+from service.documents.text import render_document
+
+ROWS = [{"label": "A", "set": {}}]
+
+
+def test_a_document_is_toml_without_its_unset_fields() -> None:
+    document = {"name": "x", "seeds": 2, "metric": None, "rows": [{"label": "A", "set": {"lr": 0.1}, "group": None}]}
+    name, text = render_document(document)
+    assert name == "study.toml"
+    assert tomllib.loads(text) == {"name": "x", "seeds": 2, "rows": [{"label": "A", "set": {"lr": 0.1}}]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"factors": [{"name": "depth", "levels": [None, [1, 1]]}]},
+        {"factors": [{"name": "depth", "levels": [{"label": "own", "set": {"depth": None}}, [1]]}]},
+        {"factors": [{"name": "depth", "off": {"depth": None}}]},
+        {"rows": [{"label": "A", "set": {"backbone": None}}]},
+        {"rows": ROWS, "base": {"backbone": None}},
+        {"rows": ROWS, "scales": {"mini": {"backbone": None}}},
+        {"rows": ROWS, "groups": {"g": {"set": {"backbone": None}, "scales": {"mini": {"depth": None}}}}},
+        {"factors": [{"name": "depth", "levels": [None, 1]}], "exclude": [{"depth": None}]},
+    ],
+)
+def test_a_null_among_recipe_values_is_kept_and_makes_the_file_json(fields: dict[str, Any]) -> None:
+    document = {"name": "x", **fields}
+    assert Study.parse(document).name == "x"
+    name, text = render_document({**document, "title": "a study", "metric": None})
+    assert name == "study.json"
+    assert json.loads(text) == {**document, "title": "a study"}

@@ -1,0 +1,89 @@
+"""Settings from the environment: one reading for the library and the service."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.data.datasets import data_root
+from ablate.settings import LibrarySettings, SettingsError, read_library_settings
+from service.settings import Settings, read_settings
+
+NAMES = [f"ABLATE_{name.upper()}" for name in Settings.model_fields]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = read_settings()
+    for name in NAMES:
+        monkeypatch.setenv(name, "")
+    assert read_settings() == unset
+    assert read_library_settings() == LibrarySettings()
+    assert data_root() == Path.home() / ".local/share/ablate/data"
+
+
+def test_the_service_and_the_library_read_the_same_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"HOME": "~/state", "DATA": "sets", "WORKERS": "3", "MAX_TRIALS": "7", "API_KEY": "k"}.items():
+        monkeypatch.setenv(f"ABLATE_{name}", value)
+    library, service = read_library_settings(), read_settings()
+    assert {name: getattr(service, name) for name in LibrarySettings.model_fields} == dict(library)
+    assert (library.home, library.data_root) == (Path.home() / "state", tmp_path / "sets")
+    assert (library.workers, library.max_trials) == (3, 7)
+    assert data_root() == tmp_path / "sets"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("WORKERS", "many", "ABLATE_WORKERS should be a valid integer"),
+        ("WORKERS", "0", "ABLATE_WORKERS should be greater than or equal to 1; unset it to use the default"),
+        ("MAX_TRIALS", "-1", "ABLATE_MAX_TRIALS should be greater than or equal to 1"),
+        ("DISPATCHER", "dask", "ABLATE_DISPATCHER should be 'ray' or 'inline'; unset it to use the default"),
+        ("ALLOWED_HOSTS", "[a", "ABLATE_ALLOWED_HOSTS"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str
+) -> None:
+    monkeypatch.setenv(f"ABLATE_{name}", value)
+    with pytest.raises(SettingsError, match=f"^{text}"):
+        read_settings()
+
+
+@pytest.mark.parametrize("text", ["a.example, b.example", '["a.example", "b.example"]'])
+def test_host_names_are_a_json_list_or_separated_by_commas(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ABLATE_ALLOWED_HOSTS", text)
+    assert read_settings().allowed_hosts == ["a.example", "b.example"]
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"API_KEY": "hush", "DATABASE_URL": "postgresql://u:hush@db/a"}.items():
+        monkeypatch.setenv(f"ABLATE_{name}", value)
+    assert "hush" not in repr(read_settings())
+    monkeypatch.setenv("ABLATE_NOTIFY_URL", "ftp://hush")
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [LibrarySettings, Settings])
+def test_every_setting_has_a_description_of_one_line(kind: type[LibrarySettings]) -> None:
+    for name, field in kind.model_fields.items():
+        assert field.description, name
+        assert "\n" not in field.description
+
+
+def test_the_librarys_settings_are_read_without_the_service() -> None:
+    code = (
+        "import sys, ablate.settings as s; s.read_library_settings(); assert not {'torch', 'service'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
