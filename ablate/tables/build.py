@@ -15,7 +15,7 @@ from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, describe, is_exploratory
-from ablate.tables.analysis import Findings, RowFinding, find_out
+from ablate.tables.analysis import Findings, RowFinding, find_verdicts
 from ablate.tables.columns import default_columns
 from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
@@ -60,7 +60,7 @@ def build_table(
         missing: what is said of seeds without a result.
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
-    findings = Findings() if provisional else find_out(plan, results, audits, published)
+    findings = Findings() if provisional else find_verdicts(plan, results, audits, published)
     rows = _build_rows(results, findings, plan, published, missing)
     rows = [_with_cost(row, (costs or {}).get(row.label)) for row in rows]
     rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]

@@ -18,7 +18,7 @@ from typing import Literal
 
 from ablate.statistics.decisions.comparison import Pairing, Runs, Superiority, pairing, superiority
 from ablate.statistics.decisions.equivalence import Equivalence, two_one_sided
-from ablate.statistics.decisions.evidence import Evidence, JointEvidence, TestDesign, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, Evidence, JointEvidence, gather_evidence
 from ablate.statistics.decisions.power import detectable_effect, seeds_for_effect, tost_seeds, upper_sd
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
@@ -72,12 +72,12 @@ class FamilyAnalysis:
     """
 
     reference: str
-    design: TestDesign
+    design: DecisionRule
     evidence: JointEvidence
     rows: tuple[RowAnalysis, ...]
 
 
-def analyse_family(rows: Sequence[Runs], reference: Runs, design: TestDesign) -> FamilyAnalysis:
+def analyse_family(rows: Sequence[Runs], reference: Runs, design: DecisionRule) -> FamilyAnalysis:
     """Analyse the rows of one family.
 
     Args:
@@ -95,7 +95,7 @@ def analyse_family(rows: Sequence[Runs], reference: Runs, design: TestDesign) ->
     )
 
 
-def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: TestDesign) -> RowAnalysis:
+def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: DecisionRule) -> RowAnalysis:
     """The decision on one comparison of a family, and what goes with it."""
     equivalence = _equivalence(evidence, design)
     decision, reason = _decide(evidence, equivalence, design)
@@ -119,7 +119,7 @@ def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: TestDesi
     )
 
 
-def seeds_to_decide(row: RowAnalysis, effect: float, design: TestDesign) -> int | None:
+def seeds_to_decide(row: RowAnalysis, effect: float, design: DecisionRule) -> int | None:
     """The seeds with which an effect of that size would be decided with 80 % power, in the same family.
 
     Planned with the upper 80 % limit of the standard deviation found, not with the value itself.
@@ -140,7 +140,7 @@ def seeds_to_decide(row: RowAnalysis, effect: float, design: TestDesign) -> int 
     return seeds_for_effect(effect_sd, comparisons=evidence.comparisons, alpha=design.alpha, test=test)
 
 
-def seeds_to_equivalence(row: RowAnalysis, design: TestDesign) -> int | None:
+def seeds_to_equivalence(row: RowAnalysis, design: DecisionRule) -> int | None:
     """The seeds with which the row would be shown equivalent with 80 % power if it did not differ at all.
 
     Planned with the upper 80 % limit of the standard deviation of the paired differences.
@@ -155,7 +155,7 @@ def seeds_to_equivalence(row: RowAnalysis, design: TestDesign) -> int | None:
     return tost_seeds(margin_sd, comparisons=row.evidence.comparisons, alpha=design.alpha)
 
 
-def _equivalence(evidence: Evidence, design: TestDesign) -> Equivalence | None:
+def _equivalence(evidence: Evidence, design: DecisionRule) -> Equivalence | None:
     """By the row's own t interval, whichever test is used: a margin asks about one row at a time."""
     found = evidence.comparison
     if design.margin is None or found.mean is None or found.sd is None:
@@ -165,7 +165,9 @@ def _equivalence(evidence: Evidence, design: TestDesign) -> Equivalence | None:
     )
 
 
-def _decide(evidence: Evidence, equivalence: Equivalence | None, design: TestDesign) -> tuple[Decision, Reason | None]:
+def _decide(
+    evidence: Evidence, equivalence: Equivalence | None, design: DecisionRule
+) -> tuple[Decision, Reason | None]:
     """By the runs that succeeded."""
     if evidence.comparison.n < 2 or evidence.p_adj is None or evidence.difference is None:
         return "undecided", "one seed" if evidence.comparison.n else "no common seed"
@@ -180,11 +182,11 @@ def _decide(evidence: Evidence, equivalence: Equivalence | None, design: TestDes
     return "undecided", "no clear difference"
 
 
-def _direction(difference: float, design: TestDesign) -> Decision:
+def _direction(difference: float, design: DecisionRule) -> Decision:
     return "better" if (difference < 0) == design.lower_is_better else "worse"
 
 
-def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: TestDesign) -> bool:
+def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: DecisionRule) -> bool:
     """Whether the worst case of the lost runs says something else.
 
     The worst case is a rank test, weaker than the test that decided, so it is asked only where lost runs speak against

@@ -13,7 +13,7 @@ from itertools import combinations
 from math import comb
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import JointEvidence, TestDesign, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, JointEvidence, gather_evidence
 from ablate.statistics.decisions.family import RowAnalysis, conclude, seeds_to_decide
 from ablate.statistics.decisions.sentences import describe_pair
 
@@ -64,7 +64,7 @@ class PairAnalysis:
 
 
 def analyse_pair(
-    rows: Sequence[Runs], a: str, b: str, *, design: TestDesign, planned: Collection[str] = ()
+    rows: Sequence[Runs], a: str, b: str, *, design: DecisionRule, planned: Collection[str] = ()
 ) -> PairAnalysis:
     """Compare two rows of a table.
 
@@ -103,7 +103,7 @@ def analyse_pair(
     )
 
 
-def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> tuple[JointEvidence, int]:
+def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> tuple[JointEvidence, int]:
     """The evidence of a family, and which of it is on the two; seen from the reference where that comes first."""
     a, b = wanted
     if a in members:
@@ -111,7 +111,7 @@ def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestD
     return gather_evidence([(a, row) for row in members], design), members.index(b)
 
 
-def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> JointEvidence:
+def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> JointEvidence:
     """The evidence of all pairs, the wanted one first."""
     labels = {row.label for row in wanted}
     others = combinations(rows, 2) if len(rows) <= MAX_ROWS else ()

@@ -261,10 +261,10 @@ def caption_of(text: str) -> str:
 
 def test_bold_is_explained_where_something_is_bold(paired, lost):
     for format in ("md", "html", "tex"):
-        assert "bold: decided better" in render(paired, format)
-        assert "bold: decided better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
-        assert "bold: decided better" not in render(lost, format), "nothing is better"
-    assert "bold: decided better" in caption_of(render(paired, "tex"))
+        assert "bold: decided to be better" in render(paired, format)
+        assert "bold: decided to be better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
+        assert "bold: decided to be better" not in render(lost, format), "nothing is better"
+    assert "bold: decided to be better" in caption_of(render(paired, "tex"))
 
 
 def test_the_commit_is_in_the_caption_and_below_other_tables(table):
@@ -274,7 +274,7 @@ def test_the_commit_is_in_the_caption_and_below_other_tables(table):
         assert "trained with commit abc123" in render(table, format)
     several = table.model_copy(update={"commits": ["abc123", "def456+"]})
     text = caption_of(render(several, "tex"))
-    assert "trained with commits abc123, def456+ (+: with changes on top)" in text
+    assert "trained with commits abc123, def456+ (+: with uncommitted changes)" in text
     assert "abc123" not in render(table, "tex", measured=False)
 
 
