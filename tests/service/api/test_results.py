@@ -172,12 +172,12 @@ def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None
     [
         ("shiftd", "plain", [("/a", "unknown_row", "no row 'shiftd'; did you mean 'shifted'?")]),
         ("plain", "x", [("/b", "unknown_row", "no row 'x'; the rows are 'plain', 'shifted'")]),
-        ("plain", "plain", [("/b", "same_row", "row 'plain' is compared with itself; name two rows")]),
+        ("plain", "plain", [("/b", "same_row", "row 'plain' cannot be compared with itself; name two rows")]),
         (
             'a: "b"',
             "plan",
             [
-                ("/a", "unknown_row", "no row has the label that is given; the rows are 'plain', 'shifted'"),
+                ("/a", "unknown_row", "no row has the given label; the rows are 'plain', 'shifted'"),
                 ("/b", "unknown_row", "no row 'plan'; did you mean 'plain'?"),
             ],
         ),
