@@ -22,6 +22,7 @@ from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
+from ablate.tables.inputs import StudyState
 from ablate.trials.trial import Outcome
 
 METRIC = "top1_error_pct"
@@ -130,7 +131,7 @@ def test_nothing_is_decided_as_long_as_a_seed_is_outstanding(planned, make_recor
     records = make_records(plan, LEVELS)
     records.pop(plan.memberships["A 1x1", 7])
     for provisional in (True, False):
-        table = build_table(plan, records, provisional=provisional)
+        table = build_table(plan, records, state=StudyState(provisional=provisional))
         assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", None}
         assert table.families == []
         assert any(note.startswith("nothing is decided while results are outstanding") for note in table.notes)
@@ -322,13 +323,14 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     plan = planned(4)
     before, after = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 6))
     history = [register(planned(3), before), register(plan, after)]
-    table = build_table(plan, make_records(plan, LEVELS), registrations=history)
+    table = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history))
     assert table.exploratory
     assert any(note.startswith("exploratory: ") for note in table.notes)
     assert any("its seeds changed on 2026-05-06" in note for note in table.provenance)
-    rewritten = build_table(plan, make_records(plan, LEVELS), registrations=history[1:])
+    rewritten = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history[1:]))
     assert rewritten.exploratory, "the results were there when it was first fixed"
-    assert not build_table(planned(3), make_records(planned(3), LEVELS), registrations=history[:1]).exploratory
+    first = StudyState(registrations=history[:1])
+    assert not build_table(planned(3), make_records(planned(3), LEVELS), state=first).exploratory
 
 
 def test_the_caption_of_latex_says_data_length_seeds_and_test(planned, make_records):

@@ -14,6 +14,7 @@ from ablate.study.plan import plan_document
 from ablate.tables.build import build_table
 from ablate.tables.columns import choose_columns
 from ablate.tables.formats.render import render
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import MEASURED_FIELDS, Table
 from ablate.trials.trial import Cost, Measured, Outcome
 
@@ -118,7 +119,7 @@ def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
 
 
 def test_without_any_record_the_table_is_empty_but_whole(window_plan):
-    table = build_table(window_plan, {}, provisional=True)
+    table = build_table(window_plan, {}, state=StudyState(provisional=True))
     assert [row.label for row in table.rows] == [row.label for row in window_plan.rows]
     assert all(row.cells[METRIC].mean is None for row in table.rows)
     assert table.notes == ["provisional: 0 of 15 trials have ended; the numbers will change"]
@@ -169,7 +170,7 @@ def test_the_funnel_share_is_a_mean_over_sites_and_seeds(window_plan, make_recor
 
 def test_what_was_measured_is_left_out_on_demand(window_plan, make_records):
     measured = {row.label: MEASURED for row in window_plan.rows}
-    table = build_table(window_plan, make_records(window_plan), measured=measured)
+    table = build_table(window_plan, make_records(window_plan), costs=RowCosts(measured=measured))
     with_times, without = table.to_json(), table.to_json(measured=False)
     assert with_times["rows"][0]["inference_ms_32"] == 20.0
     assert not set(MEASURED_FIELDS) & set(without["rows"][0])
@@ -221,7 +222,7 @@ def paper_table():
         "resnet50 / ReLU": Cost(params=25_557_032, params_without_norm=25_503_912, multiply_adds=3_857_973_248),
         "resnet50 / FReLU": Cost(params=25_705_000, params_without_norm=25_625_000, multiply_adds=3_928_000_000),
     }
-    return build_table(plan, {}, published=load_published().column("T1"), costs=costs)
+    return build_table(plan, {}, published=load_published().column("T1"), costs=RowCosts(counted=costs))
 
 
 def test_counted_costs_stand_beside_printed_ones_before_anything_is_trained(paper_table):
@@ -252,6 +253,6 @@ def test_a_miniature_is_not_held_to_printed_costs_and_a_detector_not_to_those_of
         [found] = [table for table in list_tables() if table.id == table_id]
         plan = plan_document(dict(found.document), scale=scale)
         costs = {row.label: Cost(params=10, params_without_norm=9, multiply_adds=8) for row in plan.rows}
-        table = build_table(plan, {}, published=load_published().column(table_id), costs=costs)
+        table = build_table(plan, {}, published=load_published().column(table_id), costs=RowCosts(counted=costs))
         assert not [note for note in table.notes if note.startswith("counted ")]
         assert ("params_and_printed" in table.columns) == (table_id == "T1")

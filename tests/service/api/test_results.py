@@ -142,7 +142,7 @@ def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> 
 def test_a_study_of_a_task_without_panels_has_no_picture_and_says_why(client: TestClient, done: dict[str, Any]) -> None:
     answer = client.get(f"{done['links']['self']}/plots/panel.png")
     assert answer.status_code == 404
-    assert "leave none; those of detect and segment do" in answer.json()["detail"]
+    assert "has no panel; tasks with panels: detect, segment" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("fresh", [False, True])
