@@ -101,8 +101,9 @@ def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen:
     sentences = [fixed + _known_of_its_own(plan, seen, first.at)]
     for before, after in pairwise(history):
         known = _count_before(after.at, finished)
-        text = f"{' and '.join(changes(before, after))} changed on {_day(after.at)}, {_known(after.at, finished)}"
-        sentences.append(text + ("; the tests assume a fixed plan, so they are exploratory" if known else ""))
+        changed = " and ".join(change.replace("its ", "the ", 1) for change in changes(before, after))
+        text = f"{changed} changed on {_day(after.at)}, {_known(after.at, finished)}"
+        sentences.append(text + ("; the tests assume an unchanged plan, so they are exploratory" if known else ""))
     return sentences
 
 

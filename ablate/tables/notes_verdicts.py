@@ -43,7 +43,7 @@ def _tests(table: Table) -> list[str]:
     margin = (
         f"rows shown to be within {within} are equivalent"
         if table.margin
-        else "the study sets no margin for equivalence"
+        else "no row can be equivalent, since the study sets no margin"
     )
     groups = " in each group of rows" if len(table.families) > 1 else ""
     level = f"decisions keep the family-wise error rate at {100 * table.alpha:g} %{groups}; {margin}"
@@ -81,8 +81,8 @@ def open_notes(table: Table) -> Iterator[str]:
         yield f"row '{row.label}' is {tested.text}{needed}"
     if any(tested.seeds_needed or tested.seeds_equivalent for _, tested in found):
         yield (
-            f"seed counts are for {100 * POWER:.0f} % power and use the upper 80 % confidence limit of the standard "
-            "deviation"
+            f"seed counts are planned for {100 * POWER:.0f} % power with the upper 80 % confidence limit of the "
+            "standard deviation; detectable differences use its estimate"
         )
 
 

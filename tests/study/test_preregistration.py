@@ -102,7 +102,7 @@ def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str,
     records = records_of(plan, {("ReLU", 0): 5, ("FReLU", 0): 15})
     assert is_exploratory(plan, [before, after], list(records.values()))
     assert (
-        "its seeds and its margin changed on 2026-05-01 12:10 UTC, when 1 result was known; the tests assume a fixed"
+        "the seeds and the margin changed on 2026-05-01 12:10 UTC, when 1 result was known; the tests assume an "
         in (describe_registrations(plan, [before, after], list(records.values()))[1])
     )
 

@@ -65,7 +65,7 @@ def test_few_seeds_are_tested_by_the_paired_t_test_with_holm(planned, make_recor
         assert cell.p_adj == pytest.approx(adjusted[label])
         assert cell.tested.test == "t"
     assert table.families[0].test == "t"
-    assert "it assumes normally distributed differences over seeds" in table.families[0].method
+    assert "the test assumes normally distributed differences over seeds" in table.families[0].method
 
 
 def test_enough_seeds_are_tested_by_sign_flip_and_both_p_are_given(planned, make_records):
@@ -216,7 +216,10 @@ def test_an_undecided_row_states_what_it_can_detect_and_what_would_decide_it(pla
     upper = sd * math.sqrt(2 / stats.chi2.ppf(0.2, 2))
     at, below = (power_of(0.5, upper, n, comparisons=4) for n in (tested.seeds_needed, tested.seeds_needed - 1))
     assert below < 0.8 <= at
-    assert any(note.startswith("seed counts are for 80 % power") for note in table.notes)
+    assert any(
+        note.startswith("seed counts are planned for 80 % power with the upper 80 % confidence limit")
+        for note in table.notes
+    )
     texts = {format: render(table, format) for format in ("md", "html", "tex", "json")}
     written = {"html": html.escape(note), "tex": escape_latex(note)}
     assert all(written.get(format, note) in text for format, text in texts.items()), "all formats have the same words"
@@ -326,7 +329,7 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     table = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history))
     assert table.exploratory
     assert any(note.startswith("exploratory: ") for note in table.notes)
-    assert any("its seeds changed on 2026-05-06" in note for note in table.provenance)
+    assert any("the seeds changed on 2026-05-06" in note for note in table.provenance)
     rewritten = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history[1:]))
     assert rewritten.exploratory, "the results were there when it was first fixed"
     first = StudyState(registrations=history[:1])

@@ -76,7 +76,7 @@ class RankAgreement:
 
     @property
     def text(self) -> str:
-        """One line: `agrees: Kendall's tau_b 0.80 over 5 rows (0.80 needed; p = .042, exact; ...; 8 seeds)`."""
+        """One line: `agrees (Kendall's tau_b 0.80 over 5 rows; 0.80 needed; p = .042, exact; ...; 8 seeds)`."""
         rows, seeds = counted(len(self.rows), "row"), counted(self.n, "seed")
         if self.tau is None or self.p is None:
             return f"{self.word} ({rows}, {seeds})"
@@ -86,7 +86,7 @@ class RankAgreement:
             facts[1] = f"95 % noise interval {_signed(self.low)} to {_signed(self.high)}"
         if self.method == "exact":  # with ties another tau is needed
             facts.insert(0, needed)
-        return f"{self.word}: Kendall's tau_b {_signed(self.tau)} over {rows} ({'; '.join(facts)}; {seeds})"
+        return f"{self.word} (Kendall's tau_b {_signed(self.tau)} over {rows}; {'; '.join(facts)}; {seeds})"
 
 
 def _signed(tau: float) -> str:

@@ -61,18 +61,18 @@ def describe_test(family: FamilyAnalysis) -> str:
         return f"nothing is tested: no row has two seeds in common with '{family.reference}'"
     if joint.test == "pooled":
         return (
-            f"p-values from Dunnett's test on rows and seeds, {comparisons}; it assumes normal errors with the same "
-            "spread in all rows"
+            f"p-values from Dunnett's test on rows and seeds, for {comparisons}; the test assumes normal errors with "
+            "the same spread in all rows"
         )
     if joint.test == "flip":
         text = (
-            f"p-values from the sign-flip test, corrected for {comparisons} (Holm); it is exact if differences are "
-            "symmetric about 0"
+            f"p-values from the sign-flip test, corrected for {comparisons} (Holm); the test is exact if differences "
+            "are symmetric about 0"
         )
     else:
         text = (
-            f"p-values from the paired t test, corrected for {comparisons} (Holm); it assumes normally distributed "
-            "differences over seeds"
+            f"p-values from the paired t test, corrected for {comparisons} (Holm); the test assumes normally "
+            "distributed differences over seeds"
         )
     constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
     if constant:
@@ -87,13 +87,12 @@ def describe_spread(fit: PooledFit) -> str:
         few = f"{len(fit.seeds)} complete seeds" if rows > 1 else "one row and its reference"
         return f"the test assumes equal spread of the rows, which {few} cannot check"
     ratio = f", largest sd / smallest sd {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
-    verdict = (
-        "is unequal, so the pooled p-values may be too small" if fit.p_spread < 0.05 else "shows no sign of inequality"
-    )
-    return (
-        f"the spread of the rows over {len(fit.seeds)} complete seeds {verdict} "
-        f"(Levene p {equals_p(fit.p_spread)}{ratio}); with few seeds this check has little power"
-    )
+    seeds, check = f"over {len(fit.seeds)} complete seeds", f"Levene p {equals_p(fit.p_spread)}{ratio}"
+    if fit.p_spread < 0.05:
+        verdict = f"rows have unequal spread {seeds} ({check}), so the pooled p-values may be too small"
+    else:
+        verdict = f"rows show no sign of unequal spread {seeds} ({check})"
+    return f"{verdict}; with few seeds this check has little power"
 
 
 def describe_pair(row: RowAnalysis, design: DecisionRule, *, seeds_needed: int | None, is_post_hoc: bool) -> str:

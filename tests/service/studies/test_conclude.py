@@ -70,7 +70,7 @@ def test_seeds_that_were_added_after_a_look_make_a_study_exploratory(desk: Any) 
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     assert table.exploratory
-    assert any("its seeds changed on" in note and "6 results were known" in note for note in table.provenance)
+    assert any("the seeds changed on" in note and "6 results were known" in note for note in table.provenance)
 
 
 def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: Any) -> None:

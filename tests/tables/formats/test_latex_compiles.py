@@ -140,7 +140,7 @@ def test_each_row_names_its_trials_in_comments(table):
 
 
 def test_when_trials_ran_is_a_comment_and_no_text(table):
-    assert re.search(r"^% trials finished from", render(table, "tex"), re.MULTILINE)
+    assert re.search(r"^% trials finished between", render(table, "tex"), re.MULTILINE)
 
 
 def test_the_symbols_of_western_keyboards_are_printed_as_such(tmp_path, make_plan, make_records):
