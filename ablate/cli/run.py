@@ -81,7 +81,7 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
         plan,
         records,
         published=find_published(plan.study.table.published),
-        costs=RowCosts(measured=local.read_measured(plan, folder)),
+        costs=RowCosts(measured=local.read_measured(plan, folder) or {}),
         state=StudyState(
             registrations=folder.registrations(plan.study.name),
             seen=[*records.values(), *folder.read_set_aside()],

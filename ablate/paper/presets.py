@@ -60,7 +60,7 @@ TEXT_DETECTION: dict[str, Any] = {
     "momentum": 0.9,  # [U]
     "weight_decay": 1e-4,  # [U]
     "resolution_px": 600,  # [U] of the shorter side
-    "steps": 720_000,  # [A] as long as RetinaNet's own: 90,000 steps of 16 images, 12 epochs
+    "steps": 720_000,  # [A] the length of RetinaNet's own: 90,000 steps of 16 images, 12 epochs
     "schedule": "step",  # [A] RetinaNet's own: at 60,000 and 80,000 of 90,000 steps
     "lr": 0.00125,  # [A] RetinaNet's 0.01 for 16 images, by linear scaling
     "warmup_steps": 500,  # [A]

@@ -50,10 +50,10 @@ def difference_text(cell: TableCell, decimals: int, *, is_asked: bool = False) -
     found = cell.diff
     if found is None:
         return MISSING
-    beside = cell.mean or 0.0
+    relative_to = cell.mean or 0.0
     if found.low is None or found.high is None:
-        return number(found.mean, places_of((found.mean,), decimals, beside=beside), signed=True)
-    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
+        return number(found.mean, places_of((found.mean,), decimals, relative_to=relative_to), signed=True)
+    places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
     mean = number(found.mean, places, signed=True)
     return f"{mean} [{number(found.low, places)}, {number(found.high, places)}]"
 
@@ -90,10 +90,10 @@ def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
 
 
 def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, beside = follow(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
+    found, relative_to = follow(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
     if not isinstance(found, Bounds):
         return MISSING
-    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
+    places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
     return f"[{number(found.low, places)}, {number(found.high, places)}]"
 
 
@@ -105,10 +105,10 @@ def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
 
 
 def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, beside = follow(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
+    found, relative_to = follow(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
     if not isinstance(found, float):
         return MISSING
-    return number(found, places_within(-found, found, decimals, beside=beside, is_asked=is_asked))
+    return number(found, places_within(-found, found, decimals, relative_to=relative_to, is_asked=is_asked))
 
 
 def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:

@@ -209,9 +209,9 @@ def _hours(rows: Sequence[TableRow]) -> list[str]:
 
 def _differing(results: Sequence[RowResults]) -> list[str]:
     """One note for each provenance field in which trials differ, with the rows that differ from their baseline."""
-    told = {result.row.label: _provenance_of(result) for result in results}
-    baselines = {result.row.group: told[result.row.label] for result in results if result.row.is_baseline}
-    everything = {key: flat for result in results for key, flat in _by_key(result, told[result.row.label])}
+    provenances = {result.row.label: _provenance_of(result) for result in results}
+    baselines = {result.row.group: provenances[result.row.label] for result in results if result.row.is_baseline}
+    everything = {key: flat for result in results for key, flat in _by_key(result, provenances[result.row.label])}
     notes = []
     for name in sorted({name for flat in everything.values() for name in flat}):
         counts = Counter(flat.get(name, "not recorded") for flat in everything.values())
@@ -220,7 +220,7 @@ def _differing(results: Sequence[RowResults]) -> list[str]:
             apart = [
                 result.row.label
                 for result in results
-                if _is_apart(told[result.row.label], baselines.get(result.row.group, {}), name)
+                if _is_apart(provenances[result.row.label], baselines.get(result.row.group, {}), name)
             ]
             unlike = f"; different from their baseline: {named(apart)}" if apart else ""
             notes.append(f"trials differ in {name}: {listed(shown)}{unlike}")
@@ -232,9 +232,9 @@ def _provenance_of(result: RowResults) -> dict[int, dict[str, str]]:
     return {seed: dict(_flat(record.provenance)) for seed, record in result.records.items() if record.is_result}
 
 
-def _by_key(result: RowResults, told: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+def _by_key(result: RowResults, provenances: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
     """A trial that several rows share counts once."""
-    return ((result.keys[seed], flat) for seed, flat in told.items())
+    return ((result.keys[seed], flat) for seed, flat in provenances.items())
 
 
 def _is_apart(row: Mapping[int, Mapping[str, str]], baseline: Mapping[int, Mapping[str, str]], name: str) -> bool:

@@ -66,21 +66,21 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+") + text
 
 
-def places_of(values: Iterable[float | None], decimals: int, *, beside: float = 0.0) -> int | None:
+def places_of(values: Iterable[float | None], decimals: int, *, relative_to: float = 0.0) -> int | None:
     """Decimals of the numbers in one cell; None if an exponent suits them better.
 
     Args:
         values: numbers of the cell.
         decimals: decimals of the column.
-        beside: number of which they are differences; next to a number of ordinary size, a tiny difference is zero.
+        relative_to: number of which they are differences; next to a number of ordinary size, a tiny difference is zero.
     """
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     shown = float(f"{largest:.{decimals}f}")
-    is_tiny = shown == 0 < largest and max(largest, abs(beside)) < SMALL
+    is_tiny = shown == 0 < largest and max(largest, abs(relative_to)) < SMALL
     return None if shown >= LARGE or is_tiny else decimals
 
 
-def places_within(low: float, high: float, decimals: int, *, beside: float, is_asked: bool = False) -> int | None:
+def places_within(low: float, high: float, decimals: int, *, relative_to: float, is_asked: bool = False) -> int | None:
     """Decimals of an interval and the numbers in it, as `places_of`: its ends must differ and must not read as 0.
 
     These are usually the decimals of the column. An interval that would shrink to a point gets two digits of its half
@@ -89,10 +89,10 @@ def places_within(low: float, high: float, decimals: int, *, beside: float, is_a
     Args:
         low, high: ends of the interval.
         decimals: decimals of the column.
-        beside: number of which they are differences; its rounding error counts as zero.
+        relative_to: number of which they are differences; its rounding error counts as zero.
         is_asked: whether the reader asked for these decimals; then they stay.
     """
-    places, error = places_of((low, high), decimals, beside=beside), ROUNDING * abs(beside)
+    places, error = places_of((low, high), decimals, relative_to=relative_to), ROUNDING * abs(relative_to)
     size = next((size for size in ((high - low) / 2, abs(high + low) / 2) if size > error), None)
     if places is None or size is None or is_asked:
         return places

@@ -40,8 +40,8 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) 
 
 def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
     """Notes that a reader of a paper does not need: text of the caption, and when trials ran."""
-    said = [*method_notes(table), *reading_notes(table, columns)]
-    return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
+    repeated = [*method_notes(table), *reading_notes(table, columns)]
+    return repeated if any(is_measured(column.name) for column in columns) else [*repeated, *table.provenance]
 
 
 def _float(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iterator[str]:

@@ -69,12 +69,12 @@ def draw_effects(table: Table) -> Figure:
         figure.text(0.5, 0.45, _nothing(table), ha="center", color=canvas.GREY, wrap=True)
         return figure
     most = max(len(table.factors[name]) for factors in pairs for name in factors)
-    beside = 1 if len(pairs) == 1 or most > MAX_LEVELS else 2
+    per_line = 1 if len(pairs) == 1 or most > MAX_LEVELS else 2
     effects = table.effects
-    panels = [_plan_panel(factors, table, effects, WIDE_IN if beside == 1 else NARROW_IN) for factors in pairs]
-    rows = math.ceil(len(panels) / beside)
+    panels = [_plan_panel(factors, table, effects, WIDE_IN if per_line == 1 else NARROW_IN) for factors in pairs]
+    rows = math.ceil(len(panels) / per_line)
     figure = canvas.new_figure(table, 0.7 + rows * max(panel.height_in for panel in panels))
-    places = figure.subplots(rows, beside, squeeze=False, sharey=True).flatten()
+    places = figure.subplots(rows, per_line, squeeze=False, sharey=True).flatten()
     for axes, panel in zip(places, panels, strict=False):
         _draw_panel(axes, panel, table, effects)
     for axes in places[len(panels) :]:

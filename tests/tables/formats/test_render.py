@@ -175,7 +175,7 @@ def test_a_decided_row_never_stands_beside_an_interval_of_zeros(paired):
     ],
 )
 def test_an_interval_has_decimals_that_show_it(low, high, decimals):
-    assert places_within(low, high, 2, beside=20.0) == decimals
+    assert places_within(low, high, 2, relative_to=20.0) == decimals
 
 
 def scaled_table(make_plan, make_records, scales):
