@@ -90,7 +90,7 @@ def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
 
 
 def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, relative_to = follow(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
+    found, relative_to = value_at(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
     if not isinstance(found, Bounds):
         return MISSING
     places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
@@ -98,31 +98,31 @@ def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: b
 
 
 def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.p_better")
+    found = value_at(row.cells[metric], "tested.p_better")
     if not isinstance(found, Superiority):
         return MISSING
     return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
 
 
 def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, relative_to = follow(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
+    found, relative_to = value_at(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
     if not isinstance(found, float):
         return MISSING
     return number(found, places_within(-found, found, decimals, relative_to=relative_to, is_asked=is_asked))
 
 
 def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.seeds_needed")
+    found = value_at(row.cells[metric], "tested.seeds_needed")
     return MISSING if found is None else f"{found:,}"
 
 
 def _rho_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.rho")
+    found = value_at(row.cells[metric], "tested.rho")
     return fixed(found, 2) if isinstance(found, float) else MISSING
 
 
 def _pairing_gain_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.pairing_gain")
+    found = value_at(row.cells[metric], "tested.pairing_gain")
     return fixed(100 * found, 0) if isinstance(found, float) else MISSING
 
 
@@ -180,7 +180,7 @@ def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
     """The plain values of one metric: mean, sd and n for part `""`, else those of `diff` or of `METRIC_PATHS`."""
 
     def of(path: str) -> Callable[[TableRow], object]:
-        return lambda row: follow(row.cells[metric], path)
+        return lambda row: value_at(row.cells[metric], path)
 
     if part == "":
         n = Field(f"{metric}_n", lambda row: len(row.cells[metric].values))
@@ -192,7 +192,7 @@ def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
     return tuple(Field(f"{metric}_{header}", of(path)) for header, path in METRIC_PATHS[part].items())
 
 
-def follow(value: object, path: str) -> object:
+def value_at(value: object, path: str) -> object:
     """The attribute at the end of a dotted path, None if the path breaks off; a patch becomes one line."""
     for name in path.split("."):
         value = getattr(value, name, None)
@@ -224,7 +224,7 @@ def _text_of(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str
     """A cell's text from one value of the row, a dash if it is unknown."""
 
     def text(row: TableRow) -> str:
-        value = follow(row, path)
+        value = value_at(row, path)
         return MISSING if value in (None, "") else words(value)
 
     return text

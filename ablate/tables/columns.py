@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate.errors import TableError, nearest, quote
-from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, follow, metric_fields
+from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, metric_fields, value_at
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
@@ -262,5 +262,5 @@ def _factor_column(name: str, table: Table) -> Column:
 
 def _plain_column(name: str) -> Column:
     text, paths = PLAIN[name]
-    fields = tuple(Field(header, partial(follow, path=path)) for header, path in paths.items())
+    fields = tuple(Field(header, partial(value_at, path=path)) for header, path in paths.items())
     return Column(name, HEADINGS[name], None, is_text=name in ("label", "set"), text=text, fields=fields)

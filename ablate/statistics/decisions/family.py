@@ -92,11 +92,11 @@ def analyse_family(rows: Sequence[Runs], reference: Runs, design: DecisionRule) 
         reference=reference.label,
         design=design,
         evidence=joint,
-        rows=tuple(conclude(row, reference, evidence=evidence, design=design) for row, evidence in found),
+        rows=tuple(analyse_comparison(row, reference, evidence=evidence, design=design) for row, evidence in found),
     )
 
 
-def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: DecisionRule) -> RowAnalysis:
+def analyse_comparison(row: Runs, reference: Runs, *, evidence: Evidence, design: DecisionRule) -> RowAnalysis:
     """The analysis of one comparison of a family, with its decision."""
     equivalence = _equivalence(evidence, design)
     decision, reason = _decide(evidence, equivalence, design)

@@ -14,7 +14,7 @@ from math import comb
 
 from ablate.statistics.decisions.comparison import Runs
 from ablate.statistics.decisions.evidence import DecisionRule, JointEvidence, gather_evidence
-from ablate.statistics.decisions.family import RowAnalysis, conclude, seeds_to_decide
+from ablate.statistics.decisions.family import RowAnalysis, analyse_comparison, seeds_to_decide
 from ablate.statistics.decisions.sentences import describe_pair
 
 MAX_ROWS = 40
@@ -91,7 +91,7 @@ def analyse_pair(
         joint, place = _of_family([by_label[label] for label in planned], wanted, design)
     else:
         joint, place = _of_all_pairs(rows, wanted, design), 0
-    analysis = conclude(*wanted, evidence=joint.found[place], design=design)
+    analysis = analyse_comparison(*wanted, evidence=joint.found[place], design=design)
     mean = analysis.evidence.comparison.mean
     seeds_needed = seeds_to_decide(analysis, mean, design) if mean and analysis.reason != "failures" else None
     return PairAnalysis(
