@@ -21,6 +21,7 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
 from ablate.tables.table import Table
@@ -80,9 +81,11 @@ def write_tables(plan: Plan, folder: Folder, form: Form) -> Table:
         plan,
         records,
         published=find_published(plan.study.table.published),
-        measured=local.read_measured(plan, folder),
-        registrations=folder.registrations(plan.study.name),
-        seen=[*records.values(), *folder.read_set_aside()],
+        costs=RowCosts(measured=local.read_measured(plan, folder) or {}),
+        state=StudyState(
+            registrations=folder.registrations(plan.study.name),
+            seen=[*records.values(), *folder.read_set_aside()],
+        ),
     )
     for name in FORMATS:
         (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")

@@ -1,1 +1,1 @@
-"""What a paper says, as data: its recipes and its printed numbers."""
+"""A paper as data: its recipes and its printed numbers."""

@@ -1,12 +1,12 @@
-"""The two recipes of the FReLU paper, as data: `paper-text`, what it prints, and `released-code`, what its authors ran.
+"""The two recipes of the FReLU paper, as data: `paper-text` from the paper and `released-code` from its authors' code.
 
-Marks of where a value is from: [Q] quoted (text: the training line of the paper in two reviews of it; code:
-github.com/megvii-model/FunnelAct at 8a9cdc6), [C] follows by counting, [U] said by others than its authors, [A]
-assumed, for want of a word in the source. The two differ, and neither may lend the other its numbers. This module never
-imports torch.
+Marks give the source of each value: [Q] quoted (text: the training line of the paper in two reviews of it; code:
+github.com/megvii-model/FunnelAct at 8a9cdc6), [C] derived by counting, [U] stated by others than the authors, [A]
+assumed, for lack of a statement in the source. The two recipes differ, and neither may take numbers from the other.
+This module never imports torch.
 
-What no recipe field says of the released code: its ShuffleNet starts from Gaussians of deviation 1/inputs (stem and
-head 0.01) and shifts of 1e-4 in normalisations, where ours has Kaiming and 0; it reads colours in the order BGR.
+No recipe field covers these details of the released code: its ShuffleNet starts from Gaussians of deviation 1/inputs
+(stem and head 0.01) and shifts of 1e-4 in normalisations, while ours uses Kaiming and 0; it reads colours in BGR order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FULL_SIZE: dict[str, tuple[Any, ...]] = {
     "train_images": (0,),
     "test_images": (0,),
 }
-"""What a recipe must be besides for its preset to be the paper's: the published network on all images at 224 px."""
+"""Further requirements of a preset: the published network on all images at 224 px."""
 
 EVERYWHERE: dict[str, Any] = {
     "dataset": "imagenet",  # [Q]
@@ -52,7 +52,7 @@ TEXT_TRAINING: dict[str, Any] = {
     "input_norm": "dataset",  # [A]
     "norm_batch": 32,  # [A] 8 GPUs of 32 images, as the released code has this batch
 }
-"""The one training line that is quoted, beside the ResNets; that MobileNet and ShuffleNet follow it is assumed."""
+"""The only quoted training line, from the ResNet section; it is assumed for MobileNet and ShuffleNet too."""
 
 TEXT_DETECTION: dict[str, Any] = {
     "dataset": "coco",  # [Q] train2017, val2017
@@ -60,7 +60,7 @@ TEXT_DETECTION: dict[str, Any] = {
     "momentum": 0.9,  # [U]
     "weight_decay": 1e-4,  # [U]
     "resolution_px": 600,  # [U] of the shorter side
-    "steps": 720_000,  # [A] as long as RetinaNet's own: 90,000 steps of 16 images, 12 epochs
+    "steps": 720_000,  # [A] the length of RetinaNet's own: 90,000 steps of 16 images, 12 epochs
     "schedule": "step",  # [A] RetinaNet's own: at 60,000 and 80,000 of 90,000 steps
     "lr": 0.00125,  # [A] RetinaNet's 0.01 for 16 images, by linear scaling
     "warmup_steps": 500,  # [A]
@@ -74,7 +74,7 @@ TEXT_DETECTION: dict[str, Any] = {
     "train_images": 0,  # [Q] all
     "test_images": 0,  # [Q] all
 }
-"""RetinaNet on COCO, of which the text says two things. The backbone comes from a trial of `paper-text`."""
+"""RetinaNet on COCO, of which the text states two things. The backbone comes from a trial of `paper-text`."""
 
 TEXT_SEGMENTATION: dict[str, Any] = {
     "dataset": "cityscapes",  # [Q] finely labelled train and val
@@ -85,7 +85,7 @@ TEXT_SEGMENTATION: dict[str, Any] = {
     "momentum": 0.9,  # [A]
     "warmup_steps": 0,  # [A]
     "steps": 37_000,  # [A] 200 epochs, as PSPNet is trained on Cityscapes by its authors' later code
-    "augment": "scale_crop_flip",  # [A] PSPNet's own, but for rotation and blur
+    "augment": "scale_crop_flip",  # [A] PSPNet's own, except rotation and blur
     "crop_px": 712,  # [A] its 713, as a multiple of the last map's stride
     "pyramid_channels": 512,  # [A] as the next two: PSPNet's own
     "aux_weight": 0.4,
@@ -96,7 +96,7 @@ TEXT_SEGMENTATION: dict[str, Any] = {
     "train_images": 0,  # [Q] all
     "test_images": 0,  # [Q] all
 }
-"""PSPNet on Cityscapes, of which the text says two things. The backbone comes from a trial of `paper-text`."""
+"""PSPNet on Cityscapes, of which the text states two things. The backbone comes from a trial of `paper-text`."""
 
 RESNET_CODE_TRAINING: dict[str, Any] = {
     **EVERYWHERE,
@@ -150,9 +150,9 @@ NETWORK: dict[str, dict[str, dict[str, Any]]] = {
     PAPER_TEXT: {
         "resnet50": {**TEXT_FUNNEL, **RESNET_PLACES},
         "resnet101": {**TEXT_FUNNEL, **RESNET_PLACES},
-        # [A] behind both kinds of Table 8, everywhere; no such placement fits the printed cost [C]
+        # [A] after both kinds of Table 8, everywhere; no such placement fits the printed cost [C]
         "mobilenet_v1_x0.75": {**TEXT_FUNNEL, "stages": "all", "layers": ["1x1", "3x3"], "window": "3x3"},
-        "shufflenet_v2_x0.5": {**TEXT_FUNNEL, **ALL_SITES, **LIGHT_WINDOW},  # [C] 45 M; with 3x3 it were 48 M
+        "shufflenet_v2_x0.5": {**TEXT_FUNNEL, **ALL_SITES, **LIGHT_WINDOW},  # [C] 45 M; with 3x3 it would be 48 M
         "shufflenet_v2_x1.5": {**TEXT_FUNNEL, **ALL_SITES, "window": "3x3"},  # [C] 318 M
     },
     RELEASED_CODE: {
@@ -162,7 +162,7 @@ NETWORK: dict[str, dict[str, dict[str, Any]]] = {
         "shufflenet_v2_x0.5": {**ALL_SITES, **LIGHT_WINDOW, **TEXT_FUNNEL, "init_std": 1.0},
     },
 }
-"""Preset -> network -> what the source fixes of it; rows of a table vary some of these fields."""
+"""Preset -> network -> fields that the source fixes; rows of a table vary some of these fields."""
 
 
 FIXED = ("stride_in", "conv_bias", "funnel_bias", "funnel_init", "init_std")
@@ -170,11 +170,11 @@ FIXED = ("stride_in", "conv_bias", "funnel_bias", "funnel_init", "init_std")
 
 
 def preset_of(recipe: BaseModel) -> str | None:
-    """The preset by which a recipe trains, or None.
+    """The preset that a recipe follows, or None.
 
-    Every training field that the preset pins for the recipe's network must be equal, as must those of `FIXED` that
-    apply, and the recipe must be of full size (`FULL_SIZE`). Other fields of the network and the funnel are not looked
-    at: those are what tables vary.
+    Every training field that the preset fixes for the recipe's network must be equal, as must the applicable fields of
+    `FIXED`, and the recipe must have full size (`FULL_SIZE`). Other fields of the network and the funnel are not
+    compared, since tables vary them.
     """
     if isinstance(recipe, DetectRecipe | SegmentRecipe):
         parent = recipe.backbone_recipe()
@@ -190,20 +190,20 @@ def preset_of(recipe: BaseModel) -> str | None:
 
 
 def preset_fields(name: str, model: str) -> dict[str, Any]:
-    """The recipe fields that a preset fixes for one of our networks, as a study file has them.
+    """The recipe fields that a preset fixes for one of our networks, in the form of a study file.
 
     Args:
         name: `paper-text` or `released-code`.
         model: one of our networks.
 
     Raises:
-        AblateError: there is no such preset, or none for this network.
+        AblateError: there is no such preset, or it does not cover this network.
     """
     if name not in PRESETS:
         raise AblateError(f"no preset {quote(name)}{nearest(name, PRESETS)}")
     if model not in NETWORK[name]:
         raise AblateError(
-            f"preset '{name}' has nothing for {quote(model)}: its source has {', '.join(NETWORK[name])}{_advice(model)}"
+            f"preset '{name}' does not cover {quote(model)}; it covers {', '.join(NETWORK[name])}{_advice(model)}"
         )
     return {**_training(name, model), **NETWORK[name][model]}
 
@@ -225,4 +225,4 @@ def _training(name: str, model: str) -> dict[str, Any]:
 
 
 def _advice(model: str) -> str:
-    return f"; '{PAPER_TEXT}' has it" if model in OWN_NETWORKS else ""
+    return f"; '{PAPER_TEXT}' covers it" if model in OWN_NETWORKS else ""

@@ -1,7 +1,7 @@
 """Printed numbers of published tables: `studies/published.json`, read under this package's metric names.
 
-The file lies in the top-level folder `studies` of a checkout and in `ablate/studies` of an installed package.
-Numbers keep the digits with which they were printed, and differences between them are decimal, not binary.
+The file is in the top-level folder `studies` of a checkout and in `ablate/studies` of an installed package. Numbers
+keep their printed digits, and differences between them are decimal, not binary.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ METRIC_OF = {
     "flops": "multiply_adds",
     "params": "params",
 }
-"""Name in the file -> name of ours. Other names of a segmentation table are classes, those of other tables stay."""
+"""Name in the file -> our name. Other names are classes in a segmentation table and are kept in other tables."""
 
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A number as it stands in print.
+    """A number as printed.
 
     Attributes:
-        text: as printed, `24.0` or `25.5M`.
-        value: its value, 24.0 or 25_500_000.0.
+        text: printed text, `24.0` or `25.5M`.
+        value: numeric value, 24.0 or 25_500_000.0.
     """
 
     text: str
@@ -49,7 +49,7 @@ class Printed:
 
     @property
     def last_digit(self) -> float:
-        """What one in the last printed digit is worth: 0.1 million in `25.5M`."""
+        """The value of one unit in the last printed digit: 0.1 million in `25.5M`."""
         number, unit = _parts_of(self.text)
         return 10.0 ** int(number.as_tuple().exponent) * unit
 
@@ -64,15 +64,15 @@ class PublishedTable:
     """One published table.
 
     Attributes:
-        id: such as `T7`.
-        title: its caption, shortened.
-        paper: who printed it, one line.
-        dataset: on which data.
-        note: what to know when comparing; may be empty.
-        networks: row label -> the network that the row is of, where that is told.
+        id: id such as `T7`.
+        title: shortened caption.
+        paper: authors, title and venue of the paper in one line.
+        dataset: data set.
+        note: remark for comparisons; may be empty.
+        networks: row label -> network of the row, if it is stated.
         cells: row label -> metric -> printed number.
-        sources: row label -> keys of the sources in which its numbers were read.
-        source_texts: key -> what the source is.
+        sources: row label -> keys of the sources of its numbers.
+        source_texts: key -> description of the source.
     """
 
     id: str
@@ -86,11 +86,11 @@ class PublishedTable:
     source_texts: Mapping[str, str]
 
     def unmatched(self, labels: Iterable[str]) -> list[str]:
-        """The labels that join no printed row, in order."""
+        """The labels without a printed row, in order."""
         return [label for label in labels if label not in self.cells]
 
     def suggest(self, label: str) -> str:
-        """The clause that names the printed row nearest to a label, or all of them."""
+        """The clause that suggests the printed row nearest to a label, or lists all rows."""
         return nearest(label, self.cells)
 
 
@@ -101,10 +101,10 @@ class Published:
     tables: Mapping[str, PublishedTable]
 
     def column(self, table_id: str) -> PublishedTable:
-        """The table of that id.
+        """The table with this id.
 
         Raises:
-            TableError: there is none.
+            TableError: there is no such table.
         """
         if table_id not in self.tables:
             raise TableError(f"no published table {quote(table_id)}{nearest(table_id, self.tables)}")
@@ -112,17 +112,17 @@ class Published:
 
 
 def studies_folder() -> Traversable:
-    """The folder of study files: inside the installed package, else beside the package in a checkout."""
+    """The folder of study files: inside the installed package, else next to the package in a checkout."""
     package = resources.files("ablate")
     inside = package / "studies"
     return inside if inside.is_dir() else Path(str(package)).parent / "studies"
 
 
 def find_published(name: str | None) -> PublishedTable | None:
-    """The printed table of that name, None for none.
+    """The printed table with this id; None for None.
 
     Raises:
-        TableError: no such table.
+        TableError: there is no such table.
     """
     return None if name is None else load_published().column(name)
 
@@ -131,7 +131,7 @@ def load_published(path: Path | None = None) -> Published:
     """The published tables.
 
     Args:
-        path: another file of the same form; None takes the one that comes with ablate.
+        path: another file of the same form; None means the file of ablate.
 
     Raises:
         TableError: the file cannot be read or has another form.
@@ -143,7 +143,7 @@ def load_published(path: Path | None = None) -> Published:
     except OSError as error:
         raise TableError(f"cannot read the published tables in {quote(source.name)}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = f"{quote(source.name)} is no file of published tables: {error}"
+        text = f"{quote(source.name)} is not a file of published tables: {error}"
         raise TableError(f"{text}; see studies/published.json for the form") from error
 
 
@@ -179,10 +179,10 @@ def _metric_name(name: str, primary: str) -> str:
 
 
 def parse_printed(value: object) -> Printed:
-    """A printed number, with `k`, `M` or `G` behind it or not.
+    """A printed number, with or without `k`, `M` or `G` after it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such a number.
     """
     number, unit = _parts_of(str(value))
     return Printed(str(value), float(number) * unit)
@@ -191,5 +191,5 @@ def parse_printed(value: object) -> Printed:
 def _parts_of(text: str) -> tuple[Decimal, float]:
     match = re.fullmatch(r"([-+]?\d+(?:\.\d+)?) ?([kMG]?)", text)
     if match is None:
-        raise ValueError(f"{quote(text)} is no printed number such as 24.0 or 25.5M")
+        raise ValueError(f"{quote(text)} is not a printed number such as 24.0 or 25.5M")
     return Decimal(match[1]), UNITS[match[2]]

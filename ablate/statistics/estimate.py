@@ -1,8 +1,8 @@
-"""One row by itself: mean, sample standard deviation and t interval over seeds.
+"""A single row: mean, sample standard deviation and t interval over seeds.
 
-Sums are exact rationals of the standard library, so that no result depends on the order or the names of the seeds.
-scipy is imported where a quantile is needed, not before. Percentile bootstrap is left out on purpose: over few seeds
-its intervals are too short (a nominal 95 % covers 73 % at n = 3).
+Sums are exact rationals of the standard library, so no result depends on the order or the names of the seeds. scipy is
+imported only when a quantile is needed. There is no percentile bootstrap on purpose: over few seeds its intervals are
+too short (a nominal 95 % covers 73 % at n = 3).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Estimate:
 
     Attributes:
         n: number of seeds.
-        mean: None for n = 0.
-        sd: sample standard deviation (ddof = 1), the spread of single seeds, not the error of the mean; None below
-            n = 2.
+        mean: mean over seeds; None for n = 0.
+        sd: sample standard deviation (ddof = 1), which is the spread of single seeds and not the error of the mean;
+            None below n = 2.
     """
 
     n: int
@@ -41,16 +41,16 @@ def estimate(values: Mapping[int, float]) -> Estimate:
 
 
 def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Student's t interval of a mean, `mean -+ t(n - 1) sd / sqrt(n)`; a point where sd = 0.
+    """Student's t interval of a mean, `mean -+ t(n - 1) sd / sqrt(n)`; a point if sd = 0.
 
     Args:
-        mean: of the sample.
+        mean: mean of the sample.
         sd: sample standard deviation.
         n: size of the sample, at least 2.
         confidence: two-sided coverage, in (0, 1).
 
     Raises:
-        ValueError: n is below 2; one seed says nothing about the spread.
+        ValueError: n is below 2; one seed does not show the spread.
     """
     if n < 2:
         raise ValueError(f"a t interval needs n >= 2, given {n}")

@@ -1,6 +1,6 @@
-"""Which rows are worth their cost: those that no other row beats in metric and cost at once.
+"""The Pareto front: the rows that no other row beats in both metric and cost.
 
-It compares means as they stand; whether two means differ at all is for the tests to say.
+It compares means only; the tests show whether two means differ at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ class Front:
     """Rows by metric and one cost.
 
     Attributes:
-        on_front: labels that no row dominates, cheapest first, rows of one cost in the given order. A row dominates
-            another if it is no worse in both and better in one, so rows equal in both are on the front together.
-        dominated: label -> the row that dominates it and is best by the metric; the cheaper, then the first, of equals.
-        left_out: label -> what it lacks.
+        on_front: labels that no row dominates, cheapest first, rows of the same cost in the given order. A row
+            dominates another if it is not worse in both and better in one, so rows that are equal in both are on the
+            front together.
+        dominated: label -> the dominating row with the best metric; among equals the cheaper, then the first.
+        left_out: label -> missing value.
     """
 
     on_front: tuple[str, ...]
@@ -32,8 +33,8 @@ def pareto_front(
     """The front of one metric against one cost, such as multiply-adds, parameters or time.
 
     Args:
-        metric: row label -> mean; None, NaN or infinite where it has none.
-        cost: row label -> cost, lower is better; None, NaN, infinite or absent where it is not known.
+        metric: row label -> mean; None, NaN or infinite if it has none.
+        cost: row label -> cost, lower is better; None, NaN, infinite or absent if unknown.
         lower_is_better: direction of the metric.
     """
     left_out = {label: lack for label in metric if (lack := _lack(metric[label], cost.get(label)))}

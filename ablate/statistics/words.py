@@ -1,4 +1,4 @@
-"""How numbers of statistics are written: p-values and signs."""
+"""Numbers of statistics in sentences: p-values, signs, decimals, units and counts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ def format_p(p: float) -> str:
 
 
 def equals_p(p: float) -> str:
-    """What follows the letter p: `= .031`, `< .0001`."""
+    """A p-value after the letter p: `= .031`, `< .0001`."""
     text = format_p(p)
     return text if text.startswith("<") else f"= {text}"
+
+
+def plain_number(value: float, precision: float) -> str:
+    """A number in decimals that show two digits of `precision`, such as the half width of its interval.
+
+    Four digits if the precision is 0 or not of ordinary size.
+    """
+    if not precision or not 1e-6 < precision < 1e7:
+        return f"{value:.4g}".replace("-", MINUS)
+    text = f"{value:.{max(0, 1 - math.floor(math.log10(precision)))}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def with_unit(number: str, unit: str) -> str:
+    """A number with its unit, `2.9 points`; the number alone if the metric has no unit."""
+    return f"{number} {unit}" if unit else number
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 seed`, `3 seeds`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

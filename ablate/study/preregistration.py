@@ -1,14 +1,14 @@
-"""How a study decides, written down with the time before its trials run: what is claimed later rests on it.
+"""The design of a study, recorded with the time before its trials run: later claims depend on it.
 
-A test assumes that seeds, rows, metric, margin and level were chosen before the results were seen. Whoever keeps a
-study's results keeps its registrations beside them, one for the start and one for each change; from them and the
-results' times follows what a table has to say about it.
+A test assumes that seeds, rows, metric, margin and level were chosen before the results were seen. The registrations of
+a study are stored with its results: one for the start and one for each change. With the times of the results they show
+whether the tests are exploratory.
 
-Results are shared between studies, so some may be known before a study is written. Those of a row that is tested may be
-why it is tested, or why it gets more seeds: the tests are exploratory then. Those of a baseline alone are harmless as
-long as seeds are 0 to n - 1; from a list, the seeds on which it did badly could have been picked.
+Studies share results, so some results may be known before a study is written. If they belong to a tested row, they may
+be the reason for testing it or for adding seeds, and the tests are exploratory. Results of baselines only are harmless
+if the seeds are 0 to n - 1; from a list, someone could pick the seeds on which the baseline did badly.
 
-What cannot be seen from here: results in another folder or service.
+Results in another folder or service are not visible here.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from ablate.study.plan import Plan
 from ablate.trials.trial import TrialRecord
 
 WORDS = {
-    "seeds": "its seeds", "rows": "its rows or baselines", "metric": "its metric", "alpha": "its level",
-    "margin": "its margin", "test": "its test", "headline": "its headline",
+    "seeds": "its seeds", "rows": "its rows or baselines", "metric": "its metric", "alpha": "its significance level",
+    "margin": "its margin", "test": "its test", "headline": "its headline rows",
 }  # fmt: skip
 
 
 class Preregistration(Document):
-    """What was fixed, and when.
+    """The fixed design of a study at a time.
 
     Attributes:
-        at: ISO 8601 with offset, to the microsecond.
-        study: its name, since a folder may hold several studies; empty where none was written down.
-        seeds: planned.
-        rows: digest of the rows' recipes, each with its baseline's; labels and order are no part of what is tested.
-        metric: the one that is tested.
+        at: time in ISO 8601 with offset, to the microsecond.
+        study: name of the study, since a folder may contain several; empty in old records without a name.
+        seeds: planned seeds.
+        rows: digest of the rows' recipes, each with the recipe of its baseline; labels and order are not tested.
+        metric: tested metric.
         alpha, margin, test, headline: see `ablate.study.document.TableSpec`.
     """
 
@@ -53,7 +53,7 @@ class Preregistration(Document):
 
 
 def register(plan: Plan, at: datetime | None = None) -> Preregistration:
-    """The registration of a plan at a time, now unless told."""
+    """The registration of a plan at a time; None means now."""
     baselines = {row.group: identity_of(row.recipe) for row in plan.rows if row.is_baseline}
     rows = canonical_json(sorted(canonical_json([identity_of(row.recipe), baselines[row.group]]) for row in plan.rows))
     table = plan.study.table
@@ -71,27 +71,27 @@ def register(plan: Plan, at: datetime | None = None) -> Preregistration:
 
 
 def changes(before: Preregistration, after: Preregistration) -> list[str]:
-    """What the later one has otherwise, in words; none where it says the same."""
+    """The differences of the later registration, in words; empty if there are none."""
     return [words for name, words in WORDS.items() if getattr(before, name) != getattr(after, name)]
 
 
 def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> bool:
-    """Whether results that could have shaped the study were known when it was fixed, or any when it was changed.
+    """Whether results that could have influenced the study were known when it was fixed, or any when it was changed.
 
     Args:
-        plan: of the study as it is now.
-        history: its registrations, oldest first.
-        seen: every result that is or was kept beside the registrations, also what was set aside.
+        plan: present plan of the study.
+        history: registrations of the study, oldest first.
+        seen: every result that is or was stored with the registrations, including results that were set aside.
     """
     seen = _without_needed(plan, seen)
     finished = [record.finished_at for record in seen]
-    return any(_shaping(plan, seen, one.at) for one in history[:1]) or any(
+    return any(_influence(plan, seen, one.at) for one in history[:1]) or any(
         _count_before(later.at, finished) for later in history[1:]
     )
 
 
-def describe(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> list[str]:
-    """Sentences for the table: when the design was fixed, and what was changed with how many results known."""
+def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> list[str]:
+    """Sentences for the table: when the design was fixed or changed, and how many results were known."""
     if not history:
         return []
     seen = _without_needed(plan, seen)
@@ -101,25 +101,24 @@ def describe(plan: Plan, history: Sequence[Preregistration], seen: Sequence[Tria
     sentences = [fixed + _known_of_its_own(plan, seen, first.at)]
     for before, after in pairwise(history):
         known = _count_before(after.at, finished)
-        text = f"{' and '.join(changes(before, after))} changed on {_day(after.at)}, {_known(after.at, finished)}"
-        sentences.append(text + (": the tests assume that it was planned, so they are exploratory" if known else ""))
+        changed = " and ".join(change.replace("its ", "the ", 1) for change in changes(before, after))
+        text = f"{changed} changed on {_day(after.at)}, {_known(after.at, finished)}"
+        sentences.append(text + ("; the tests assume an unchanged plan, so they are exploratory" if known else ""))
     return sentences
 
 
 def describe_others(own: Preregistration, others: Iterable[Preregistration]) -> list[str]:
-    """A sentence on studies that test the same rows in another way: whoever has several can choose among them."""
+    """A sentence on studies that test the same rows in another way, since a reader could choose among them."""
     apart = [words for other in others if other.rows == own.rows and (words := changes(own, other))]
     if not apart:
         return []
     what = dict.fromkeys(word.removeprefix("its ") for words in apart for word in words)
     studies = "1 other study tests" if len(apart) == 1 else f"{len(apart)} other studies test"
-    return [
-        f"{studies} these rows with another choice of {' or '.join(what)}: which one counts is to be said beforehand"
-    ]
+    return [f"{studies} these rows with a different choice of {' or '.join(what)}; state in advance which one counts"]
 
 
 def _without_needed(plan: Plan, seen: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Without the results of trials from which those of the rows start: they say nothing about the rows."""
+    """The results without those of needed trials, from whose weights rows start: these show nothing about rows."""
     needed = plan.needed
     return [record for record in seen if record.trial.key not in needed]
 
@@ -128,20 +127,22 @@ def _known_of_its_own(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
     known = {record.trial.key for record in seen if _is_before(record, at)} & plan.trials.keys()
     if not known:
         return ""
-    shaping = _shaping(plan, seen, at)
-    return f", {shaping}, so the tests are exploratory" if shaping else ", here of baselines alone"
+    influence = _influence(plan, seen, at)
+    if influence:
+        return f"; {influence}, so the tests are exploratory"
+    return "; those of this study are of baselines only"
 
 
-def _shaping(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
-    """What was known at a time that could have shaped the study, in words; empty where nothing was."""
+def _influence(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
+    """The results known at a time that could have influenced the study, in words; empty if there are none."""
     known = {record.trial.key for record in seen if _is_before(record, at)}
     of_rows = {row.label: {plan.memberships[row.label, seed] for seed in plan.seeds} for row in plan.rows}
     baselines = set().union(*(of_rows[row.label] for row in plan.rows if row.is_baseline))
     tested = set().union(*of_rows.values()) - baselines
     if count := len(known & tested):
-        return f"{count} of them of rows that are tested here"
+        return f"{count} of them {'belongs' if count == 1 else 'belong'} to rows that are tested here"
     is_picked = plan.seeds != tuple(range(len(plan.seeds)))
-    return "some of them of a baseline whose seeds are picked" if is_picked and known & baselines else ""
+    return "some of them belong to a baseline whose seeds are picked" if is_picked and known & baselines else ""
 
 
 def _is_before(record: TrialRecord, at: str) -> bool:

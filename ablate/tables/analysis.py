@@ -1,7 +1,8 @@
-"""From rows to what is established about them: each family tested against its baseline and held against the paper.
+"""From rows to findings: each family is tested against its baseline and compared with the paper.
 
-The statistics are `ablate.statistics`; here rows become their input, and their answers the documents of a table. As
-long as a planned seed is outstanding nothing is decided: a test that is looked at again and again finds something.
+`ablate.statistics` computes the statistics; this module converts rows to their input and their results to the documents
+of a table. Nothing is decided while a planned seed is outstanding, because repeated looks at a test raise its
+false-alarm rate.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.paper.published import PublishedTable
-from ablate.statistics.agreement import printed as agreements
 from ablate.statistics.agreement.order import order_of_pairs
-from ablate.statistics.agreement.printed import Agreement, PrintedRow, agreement
+from ablate.statistics.agreement.printed import Agreement, agreement
 from ablate.statistics.agreement.rank import rank_agreement
-from ablate.statistics.decisions import comparison as statistics
+from ablate.statistics.agreement.rows import PrintedRow
+from ablate.statistics.agreement.rows import RowAgreement as RowVerdict
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import TestDesign
+from ablate.statistics.decisions.comparison import Superiority as BetterShare
+from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import (
     FamilyAnalysis,
     RowAnalysis,
@@ -29,15 +31,16 @@ from ablate.study.plan import Plan
 from ablate.tables.comparable import is_papers_own
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
+from ablate.tables.words import metric_unit
 
 
 @dataclass(frozen=True, slots=True)
 class RowFinding:
-    """What was found of one row.
+    """The findings on one row.
 
     Attributes:
-        analysis: the numbers, `tested` the document of them.
-        agreement: None where nothing was printed.
+        analysis: numbers of the comparison with the baseline; `tested` is their document.
+        agreement: agreement with the printed difference; None without one.
     """
 
     analysis: RowAnalysis
@@ -47,39 +50,41 @@ class RowFinding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a table is told; nothing as long as seeds are outstanding.
+    """The findings on a table; empty while seeds are outstanding.
 
     Attributes:
-        families: in the order of the groups.
-        rows: by label, without the baselines.
+        families: families in the order of the groups.
+        rows: findings by row label, without the baselines.
     """
 
     families: tuple[Family, ...] = ()
     rows: Mapping[str, RowFinding] = field(default_factory=dict)
 
 
-def design_of(plan: Plan) -> TestDesign:
-    """What the study fixed about its tests."""
+def design_of(plan: Plan) -> DecisionRule:
+    """The tests that the study fixed."""
     table = plan.study.table
-    return TestDesign(plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test)
+    return DecisionRule(
+        plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test, unit=metric_unit(plan.metric)
+    )
 
 
 def runs_of(result: RowResults, metric: str) -> Runs:
-    """A row's metric as the statistics take it; a trial that did not report it has failed to."""
+    """The metric of a row as input of the statistics; a trial that did not report it counts as failed."""
     values = result.values(metric)
     failed = [*result.with_status("failed"), *(seed for seed in result.succeeded if seed not in values)]
     return Runs(result.row.label, values, list(result.keys), list(result.with_status("diverged")), failed)
 
 
-def find_out(
+def find_verdicts(
     plan: Plan, results: Sequence[RowResults], audits: Sequence[RowResults], published: PublishedTable | None
 ) -> Findings:
     """Test every family of a plan.
 
     Args:
-        plan: its design.
-        results: of every row.
-        audits: of the hidden copies of baselines.
+        plan: plan of the study.
+        results: results of every row.
+        audits: results of the hidden duplicates of baselines.
         published: printed numbers, joined by row label.
     """
     if any(result.missing for result in (*results, *audits)):
@@ -89,13 +94,13 @@ def find_out(
     for group in dict.fromkeys(result.row.group for result in results):
         members = [result for result in results if result.row.group == group]
         copies = [audit for audit in audits if audit.row.group == group]
-        family, found = _find_out_family(plan, members, copies, published)
+        family, found = _test_family(plan, members, copies, published)
         families.append(family)
         rows |= found
     return Findings(tuple(families), rows)
 
 
-def _find_out_family(
+def _test_family(
     plan: Plan, members: Sequence[RowResults], copies: Sequence[RowResults], published: PublishedTable | None
 ) -> tuple[Family, dict[str, RowFinding]]:
     baseline = next(result for result in members if result.row.is_baseline)
@@ -104,8 +109,8 @@ def _find_out_family(
     found = analyse_family(
         [runs_of(result, plan.metric) for result in rows], runs_of(baseline, plan.metric), design_of(plan)
     )
-    held = _hold_against_paper(plan, found, printed, published)
-    verdicts = {row.label: _row_agreement(row) for row in held.rows} if held else {}
+    agreed = _compare_with_paper(plan, found, printed, published)
+    verdicts = {row.label: _row_agreement(row) for row in agreed.rows} if agreed else {}
     family = Family(
         group=baseline.row.group,
         baseline=baseline.row.label,
@@ -114,7 +119,7 @@ def _find_out_family(
         test=found.evidence.test,
         method=describe_test(found),
         spread=describe_spread(found.evidence.pooled) if found.evidence.pooled else None,
-        agreement=_agreement_of(plan, held, members, published) if held else None,
+        agreement=_agreement_of(plan, agreed, members, published) if agreed else None,
         audit=_audit(plan, baseline, copies[0]) if copies else None,
     )
     return family, {
@@ -126,14 +131,14 @@ def _find_out_family(
 def _printed_differences(
     metric: str, baseline: RowResults, rows: Iterable[RowResults], published: PublishedTable | None
 ) -> dict[str, float]:
-    """Printed number minus the baseline's, of the rows that have both."""
+    """Printed difference from the baseline, for rows that have both printed numbers."""
     cells = published.cells if published else {}
     against = cells.get(baseline.row.label, {}).get(metric)
     found = {result.row.label: cells.get(result.row.label, {}).get(metric) for result in rows}
     return {label: one.minus(against).value for label, one in found.items() if one and against}
 
 
-def _hold_against_paper(
+def _compare_with_paper(
     plan: Plan, found: FamilyAnalysis, printed: Mapping[str, float], published: PublishedTable | None
 ) -> Agreement | None:
     if not printed:
@@ -149,24 +154,24 @@ def _hold_against_paper(
 
 
 def _agreement_of(
-    plan: Plan, held: Agreement, members: Sequence[RowResults], published: PublishedTable | None
+    plan: Plan, agreed: Agreement, members: Sequence[RowResults], published: PublishedTable | None
 ) -> FamilyAgreement:
     cells = published.cells if published else {}
     printed = {label: found.value for label, cell in cells.items() if (found := cell.get(plan.metric))}
     values = {result.row.label: result.values(plan.metric) for result in members}
     rank = rank_agreement(printed, values, alpha=plan.study.table.alpha)
     return FamilyAgreement(
-        word=held.word,
-        text=held.text,
-        counts=dict(held.counts),
-        headline=list(held.headline),
+        word=agreed.word,
+        text=agreed.text,
+        counts=dict(agreed.counts),
+        headline=list(agreed.headline),
         tau=rank.tau,
         rank=rank.text,
         pairs=order_of_pairs(printed, values, alpha=plan.study.table.alpha).text,
     )
 
 
-def _row_agreement(row: agreements.RowAgreement) -> RowAgreement:
+def _row_agreement(row: RowVerdict) -> RowAgreement:
     size = row.magnitude
     return RowAgreement(
         word=row.word,
@@ -181,7 +186,7 @@ def _row_agreement(row: agreements.RowAgreement) -> RowAgreement:
 def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None) -> Tested:
     evidence, lost, pairing = analysis.evidence, analysis.evidence.failures, analysis.pairing
     target = abs(printed) if printed else family.design.margin
-    is_open = analysis.decision == "undecided" and analysis.reason != "failures"  # more seeds do not mend lost ones
+    is_open = analysis.decision == "undecided" and analysis.reason != "failures"  # more seeds do not repair failed runs
     return Tested(
         test=evidence.test,
         p_t=evidence.comparison.p_t,
@@ -208,7 +213,7 @@ def bounds_of(interval: tuple[float, float] | None) -> Bounds | None:
     return Bounds(low=interval[0], high=interval[1]) if interval else None
 
 
-def superiority_of(found: statistics.Superiority | None) -> Superiority | None:
+def superiority_of(found: BetterShare | None) -> Superiority | None:
     """P(better) as a document."""
     if found is None:
         return None
@@ -216,10 +221,10 @@ def superiority_of(found: statistics.Superiority | None) -> Superiority | None:
 
 
 def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
-    """By the paired t test: sign flip could never raise an alarm on five seeds."""
+    """By the paired t test, since sign flip could never raise an alarm on five seeds."""
     ours, theirs = runs_of(copy, plan.metric), runs_of(baseline, plan.metric)
     found = compare_runs(ours, theirs)
-    is_constant = found.n > 1 and found.p_t is None and bool(found.mean)  # no spread, and not equal either
+    is_constant = found.n > 1 and found.p_t is None and bool(found.mean)  # without spread, but different
     is_apart = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
     return Audit(
         n=found.n,

@@ -1,6 +1,7 @@
 """From a plan and its records to the `Table`: means, paired differences, printed numbers, cost and notes.
 
-Pure; numbers stay unrounded. Diverged and failed seeds never enter a mean; they are counted and named in the notes.
+The functions are pure and numbers stay unrounded. Means exclude diverged and failed seeds, which are counted and listed
+in the notes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration, describe, is_exploratory
-from ablate.tables.analysis import Findings, RowFinding, find_out
+from ablate.study.preregistration import describe_registrations, is_exploratory
+from ablate.tables.analysis import Findings, RowFinding, find_verdicts
 from ablate.tables.columns import default_columns
 from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import provenance_notes, table_notes
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
@@ -39,37 +41,29 @@ def build_table(
     records: Mapping[str, TrialRecord],
     *,
     published: PublishedTable | None = None,
-    costs: Mapping[str, Cost] | None = None,
-    measured: Mapping[str, Measured] | None = None,
-    registrations: Sequence[Preregistration] = (),
-    seen: Sequence[TrialRecord] | None = None,
-    provisional: bool = False,
-    missing: str = "no result yet",
+    costs: RowCosts = RowCosts(),
+    state: StudyState = StudyState(),
 ) -> Table:
     """The table of a study.
 
     Args:
-        plan: its rows, seeds and trial keys.
-        records: by trial key; keys without one are holes.
-        published: printed numbers, joined by row label; a label that joins none has none.
-        costs: counted costs by row label, for rows of which no trial has told its own.
-        measured: times and memory by row label; a row without has none.
-        registrations: what the study fixed and when, oldest first.
-        seen: every result that could have been looked at before something was fixed; None: those of `records`.
-        provisional: whether trials are still to come.
-        missing: what is said of seeds without a result.
+        plan: rows, seeds and trial keys.
+        records: records by trial key; keys without a record are missing results.
+        published: printed numbers, joined by row label.
+        costs: costs of the rows.
+        state: state of the study.
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
-    findings = Findings() if provisional else find_out(plan, results, audits, published)
-    rows = _build_rows(results, findings, plan, published, missing)
-    rows = [_with_cost(row, (costs or {}).get(row.label)) for row in rows]
-    rows = [_with_measured(row, (measured or {}).get(row.label)) for row in rows]
-    looked_at = list(records.values()) if seen is None else seen
+    findings = Findings() if state.provisional else find_verdicts(plan, results, audits, published)
+    rows = _build_rows(results, findings, plan, published, state.missing)
+    rows = [_with_cost(row, costs.counted.get(row.label)) for row in rows]
+    rows = [_with_measured(row, costs.measured.get(row.label)) for row in rows]
+    seen = list(records.values()) if state.seen is None else state.seen
     table = Table(
         **_design_of(plan),
-        provisional=provisional,
+        provisional=state.provisional,
         commits=_commits_of(results),
-        exploratory=is_exploratory(plan, registrations, looked_at),
+        exploratory=is_exploratory(plan, state.registrations, seen),
         effects=find_effects(plan, results) if findings.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
         families=list(findings.families),
@@ -77,13 +71,13 @@ def build_table(
         rows=rows,
         published=_source_of(published),
         notes=[],
-        provenance=[*describe(plan, registrations, looked_at), *provenance_notes(results, rows)],
+        provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
-    return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=missing)})
+    return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=state.missing)})
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:
-    """What the table says of the study before anything has run."""
+    """The fields of the table that are known before anything has run."""
     study = plan.study
     return {
         "study": study.name,
@@ -114,7 +108,7 @@ def _columns_of(plan: Plan, findings: Findings, published: PublishedTable | None
 
 
 def _setup_of(plan: Plan) -> list[str]:
-    """What all rows share of data, network and length of training."""
+    """Data, network and length of training that all rows share."""
     recipes = [applicable_values(row.recipe) for row in plan.rows]
     shared = {name: value for name, value in recipes[0].items() if all(other.get(name) == value for other in recipes)}
     words = {
@@ -124,12 +118,12 @@ def _setup_of(plan: Plan) -> list[str]:
         "epochs": "{:,} epochs",
         "batch_size": "batches of {:,}",
     }
-    said = [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
-    return said or [f"task {plan.study.base.get('task', 'classify')}"]
+    setup = [text.format(shared[name]) for name, text in words.items() if shared.get(name)]
+    return setup or [f"task {plan.study.base.get('task', 'classify')}"]
 
 
 def _commits_of(results: Sequence[RowResults]) -> list[str]:
-    """Of the code that the rows' trials ran, each once."""
+    """The commits of the code that trained the rows, each once."""
     records = (record for result in results for record in result.records.values())
     return list(dict.fromkeys(commit for record in records if (commit := record.provenance.get("commit"))))
 
@@ -188,11 +182,11 @@ def _build_cell(
 
 
 def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseline_s: float | None) -> TableRow:
-    """A row with what was established about its primary metric."""
+    """A row with the findings on its primary metric."""
     if finding is None:
         return row
     evidence = finding.analysis.evidence
-    told = {
+    found = {
         "p": evidence.p,
         "p_flip": evidence.comparison.p_flip,
         "p_adj": evidence.p_adj,
@@ -200,7 +194,7 @@ def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseli
         "tested": finding.tested,
         "agreement": finding.agreement,
     }
-    cells = row.cells | {metric: row.cells[metric].model_copy(update=told)}
+    cells = row.cells | {metric: row.cells[metric].model_copy(update=found)}
     more = (finding.tested.seeds_needed or 0) - row.n_planned
     pair_s = (row.train_s or 0.0) + (baseline_s or 0.0)
     worker_h = more * pair_s / 3600 if more > 0 and row.train_s else None
@@ -259,7 +253,7 @@ def _train_s_of(result: RowResults | None) -> float | None:
 def _with_measured(row: TableRow, measured: Measured | None) -> TableRow:
     if measured is None:
         return row
-    told = {
+    fields = {
         "peak_memory_bytes": measured.peak_memory_bytes,
         "inference_ms_1": measured.inference_ms_1,
         "inference_ms_32": measured.inference_ms_32,
@@ -267,7 +261,7 @@ def _with_measured(row: TableRow, measured: Measured | None) -> TableRow:
         "inference_folded": measured.is_folded,
         "measured_on": measured.device,
     }
-    return row.model_copy(update=told)
+    return row.model_copy(update=fields)
 
 
 def _funnel_share_of(result: RowResults) -> FunnelShare | None:

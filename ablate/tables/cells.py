@@ -1,4 +1,4 @@
-"""How the cells of a column read, and which plain values they stand for in a CSV file."""
+"""The text of the cells of a column, and their plain values in a CSV file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ablate.tables.words import MISSING, count, fixed, four_digits, number, plac
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a CSV file: one plain value a cell, None where unknown; `rounds` if `digits` applies to it."""
+    """A column of a CSV file: one plain value per cell, None if unknown; `rounds` if `digits` applies to it."""
 
     header: str
     value: Callable[[TableRow], object]
@@ -33,27 +33,27 @@ def _mean_text(row: TableRow, metric: str, decimals: int) -> str:
 
 
 def _end_text(row: TableRow) -> str:
-    """In place of a number, once no seed can give one any more: how the seeds ended."""
+    """How the seeds ended, in place of a number, once no seed can give one."""
     if row.n_planned > row.n_diverged + row.n_failed:
         return MISSING
     return "failed" if row.n_failed else "diverged"
 
 
 def difference_text(cell: TableCell, decimals: int, *, is_asked: bool = False) -> str:
-    """The difference from the baseline with its interval, in more decimals than these where it needs them.
+    """The difference from the baseline with its interval, in more decimals if it needs them.
 
     Args:
-        cell: of the row.
-        decimals: of the metric's columns.
-        is_asked: whether a reader asked for so many; then there are no more.
+        cell: cell of the row.
+        decimals: decimals of the metric's columns.
+        is_asked: whether the reader asked for this many; then there are no more.
     """
     found = cell.diff
     if found is None:
         return MISSING
-    beside = cell.mean or 0.0
+    relative_to = cell.mean or 0.0
     if found.low is None or found.high is None:
-        return number(found.mean, places_of((found.mean,), decimals, beside=beside), signed=True)
-    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
+        return number(found.mean, places_of((found.mean,), decimals, relative_to=relative_to), signed=True)
+    places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
     mean = number(found.mean, places, signed=True)
     return f"{mean} [{number(found.low, places)}, {number(found.high, places)}]"
 
@@ -72,17 +72,13 @@ def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
     return printed.diff_text.replace("-", MINUS) if printed and printed.diff_text else MISSING
 
 
-UNDONE = "undecided (failures"
-"""How `ablate.statistics.decisions.sentences` begins where the worst case of lost runs undid what p had decided."""
-
-
 def _decision_text(row: TableRow, metric: str, decimals: int) -> str:
-    """The decision, with p where it rests on p: `equivalent` rests on an interval, and lost runs overrule p."""
+    """The decision, with p if it depends on p: `equivalent` depends on an interval, and failed runs overrule p."""
     cell = row.cells[metric]
     if cell.decision is None or cell.decision == "baseline":
         return MISSING
-    if cell.tested is not None and cell.tested.text.startswith(UNDONE):
-        return f"{UNDONE})"
+    if cell.tested is not None and cell.tested.reason == "failures":
+        return "undecided (failures)"
     if cell.decision == "equivalent" or cell.p_adj is None:
         return cell.decision
     return f"{cell.decision} ({format_p(cell.p_adj)})"
@@ -94,39 +90,39 @@ def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
 
 
 def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, beside = follow(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
+    found, relative_to = value_at(row.cells[metric], "tested.simultaneous"), row.cells[metric].mean or 0.0
     if not isinstance(found, Bounds):
         return MISSING
-    places = places_within(found.low, found.high, decimals, beside=beside, is_asked=is_asked)
+    places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
     return f"[{number(found.low, places)}, {number(found.high, places)}]"
 
 
 def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.p_better")
+    found = value_at(row.cells[metric], "tested.p_better")
     if not isinstance(found, Superiority):
         return MISSING
     return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
 
 
 def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
-    found, beside = follow(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
+    found, relative_to = value_at(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
     if not isinstance(found, float):
         return MISSING
-    return number(found, places_within(-found, found, decimals, beside=beside, is_asked=is_asked))
+    return number(found, places_within(-found, found, decimals, relative_to=relative_to, is_asked=is_asked))
 
 
 def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.seeds_needed")
+    found = value_at(row.cells[metric], "tested.seeds_needed")
     return MISSING if found is None else f"{found:,}"
 
 
 def _rho_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.rho")
+    found = value_at(row.cells[metric], "tested.rho")
     return fixed(found, 2) if isinstance(found, float) else MISSING
 
 
 def _pairing_gain_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = follow(row.cells[metric], "tested.pairing_gain")
+    found = value_at(row.cells[metric], "tested.pairing_gain")
     return fixed(100 * found, 0) if isinstance(found, float) else MISSING
 
 
@@ -136,7 +132,7 @@ def _agreement_text(row: TableRow, metric: str, decimals: int, name: str = "word
 
 
 SPREADING = ("diff", "simultaneous", "mde")
-"""Parts that have decimals of their own unless a reader asks for some: their texts take `is_asked`."""
+"""Columns with their own decimals unless the reader asks for some: their texts take `is_asked`."""
 
 METRIC_TEXTS: dict[str, Callable[..., str]] = {
     "": _mean_text,
@@ -177,14 +173,14 @@ METRIC_PATHS: dict[str, dict[str, str]] = {
     "agreement": {"agreement": "agreement.word"},
     "agreement_text": {"agreement_text": "agreement.text"},
 }
-"""Headers of a part's plain values, without the metric's name in front, and where in its cell they are."""
+"""Column of a metric -> header of each plain value, without the name of the metric -> its path in the cell."""
 
 
 def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
-    """The plain values of one metric: mean, sd and n for part `""`, else of `diff` or what `METRIC_PATHS` has."""
+    """The plain values of one metric: mean, sd and n for part `""`, else those of `diff` or of `METRIC_PATHS`."""
 
     def of(path: str) -> Callable[[TableRow], object]:
-        return lambda row: follow(row.cells[metric], path)
+        return lambda row: value_at(row.cells[metric], path)
 
     if part == "":
         n = Field(f"{metric}_n", lambda row: len(row.cells[metric].values))
@@ -196,15 +192,15 @@ def metric_fields(metric: str, part: str) -> tuple[Field, ...]:
     return tuple(Field(f"{metric}_{header}", of(path)) for header, path in METRIC_PATHS[part].items())
 
 
-def follow(value: object, path: str) -> object:
-    """The attribute at the end of a dotted path, None where the way ends before; a patch becomes one line."""
+def value_at(value: object, path: str) -> object:
+    """The attribute at the end of a dotted path, None if the path breaks off; a patch becomes one line."""
     for name in path.split("."):
         value = getattr(value, name, None)
     return value if not isinstance(value, dict) else changes(value)
 
 
 def changes(patch: Mapping[str, Any]) -> str:
-    """What a row sets, as one line: `window=1x1, stages=2+3`."""
+    """The changes of a row in one line: `window=1x1, stages=2+3`."""
     return ", ".join(f"{name}={_word(value)}" for name, value in patch.items())
 
 
@@ -224,18 +220,18 @@ def _seeds_text(row: TableRow) -> str:
     return f"{row.n_ok} of {row.n_planned}" + (f" ({holes})" if holes else "")
 
 
-def _reading(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str]:
-    """A cell's text from one value of the row, a dash where it is unknown."""
+def _text_of(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str]:
+    """A cell's text from one value of the row, a dash if it is unknown."""
 
     def text(row: TableRow) -> str:
-        value = follow(row, path)
+        value = value_at(row, path)
         return MISSING if value in (None, "") else words(value)
 
     return text
 
 
-def _beside_printed(name: str) -> Callable[[TableRow], str]:
-    """A counted number with the printed one in brackets, as far as they are known."""
+def _next_to_printed(name: str) -> Callable[[TableRow], str]:
+    """A counted number, with the printed number in brackets if there is one."""
 
     def text(row: TableRow) -> str:
         counted, printed = getattr(row, name), getattr(row, f"published_{name.removesuffix('_without_norm')}")
@@ -247,34 +243,34 @@ def _beside_printed(name: str) -> Callable[[TableRow], str]:
 
 PLAIN: dict[str, tuple[Callable[[TableRow], str], dict[str, str]]] = {
     "label": (_label_text, {"label": "label"}),
-    "set": (_reading("set", str), {"set": "set"}),
+    "set": (_text_of("set", str), {"set": "set"}),
     "n": (_seeds_text, {name: name for name in ("n_planned", "n_ok", "n_diverged", "n_failed")}),
-    "params": (_reading("params", count), {"params": "params"}),
-    "params_without_norm": (_reading("params_without_norm", count), {"params_without_norm": "params_without_norm"}),
-    "multiply_adds": (_reading("multiply_adds", count), {"multiply_adds": "multiply_adds"}),
-    "published_params": (_reading("published_params.text", str), {"published_params": "published_params.value"}),
+    "params": (_text_of("params", count), {"params": "params"}),
+    "params_without_norm": (_text_of("params_without_norm", count), {"params_without_norm": "params_without_norm"}),
+    "multiply_adds": (_text_of("multiply_adds", count), {"multiply_adds": "multiply_adds"}),
+    "published_params": (_text_of("published_params.text", str), {"published_params": "published_params.value"}),
     "published_multiply_adds": (
-        _reading("published_multiply_adds.text", str),
+        _text_of("published_multiply_adds.text", str),
         {"published_multiply_adds": "published_multiply_adds.value"},
     ),
     "params_and_printed": (
-        _beside_printed("params_without_norm"),
+        _next_to_printed("params_without_norm"),
         {"params_without_norm": "params_without_norm", "published_params": "published_params.value"},
     ),
     "multiply_adds_and_printed": (
-        _beside_printed("multiply_adds"),
+        _next_to_printed("multiply_adds"),
         {"multiply_adds": "multiply_adds", "published_multiply_adds": "published_multiply_adds.value"},
     ),
-    "train_s": (_reading("train_s", partial(fixed, decimals=1)), {"train_s": "train_s"}),
-    "worker_h": (_reading("worker_h", partial(fixed, decimals=2)), {"worker_h": "worker_h"}),
+    "train_s": (_text_of("train_s", partial(fixed, decimals=1)), {"train_s": "train_s"}),
+    "worker_h": (_text_of("worker_h", partial(fixed, decimals=2)), {"worker_h": "worker_h"}),
     "peak_memory": (
-        _reading("peak_memory_bytes", lambda value: fixed(value / 2**20, 0)),
+        _text_of("peak_memory_bytes", lambda value: fixed(value / 2**20, 0)),
         {"peak_memory_bytes": "peak_memory_bytes"},
     ),
-    "inference_ms_1": (_reading("inference_ms_1", four_digits), {"inference_ms_1": "inference_ms_1"}),
-    "inference_ms_32": (_reading("inference_ms_32", four_digits), {"inference_ms_32": "inference_ms_32"}),
+    "inference_ms_1": (_text_of("inference_ms_1", four_digits), {"inference_ms_1": "inference_ms_1"}),
+    "inference_ms_32": (_text_of("inference_ms_32", four_digits), {"inference_ms_32": "inference_ms_32"}),
     "funnel_share": (
-        _reading("funnel_share.mean", lambda value: fixed(100 * value, 1)),
+        _text_of("funnel_share.mean", lambda value: fixed(100 * value, 1)),
         {"funnel_share": "funnel_share.mean", "funnel_share_low": "funnel_share.low",
          "funnel_share_high": "funnel_share.high"},
     ),

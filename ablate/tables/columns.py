@@ -1,7 +1,7 @@
-"""The catalog of columns: their names, their headings, what each is about, and the choice among them.
+"""The catalog of columns: names, headings, descriptions, and the choice of columns.
 
-A metric's own name is a column (mean, sd and n). `diff`, `published` and `published_diff` are those of the primary
-metric; `METRIC:diff` and so on are those of another one. `all` stands for every column.
+The name of a metric is a column (mean, sd and n). `diff`, `published` and `published_diff` belong to the primary
+metric; `METRIC:diff` and so on belong to another metric. `all` means every column.
 """
 
 from __future__ import annotations
@@ -11,60 +11,60 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate.errors import TableError, nearest, quote
-from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, follow, metric_fields
+from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, metric_fields, value_at
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
 
 MAX_DIGITS = 12
 FACTOR = "factor:"
-"""In front of the name of a column that shows the levels of a factor."""
+"""Prefix of the name of a column that shows the levels of a factor."""
 PARTS = ("diff", "published", "published_diff")
-"""What a metric's cell holds beside its mean."""
+"""Columns of every metric in addition to its mean."""
 TESTED = (
     "decision", "p", "p_flip", "p_adj", "simultaneous", "p_better", "mde", "seeds_needed", "rho", "pairing_gain",
     "agreement", "agreement_text",
 )  # fmt: skip
-"""What only the primary metric has: it alone is tested."""
+"""Columns of the primary metric only, since only that metric is tested."""
 
-BESIDE_PRINTED = ("params_and_printed", "multiply_adds_and_printed")
-"""Columns of counted and printed cost, shown where there is a printed one; `all` has their parts one by one."""
+WITH_PRINTED = ("params_and_printed", "multiply_adds_and_printed")
+"""Columns of counted and printed cost, shown if there is a printed cost; `all` has separate columns for both."""
 
 ABOUT = {
-    "label": "the row's label; the baseline is marked",
-    "set": "what the row changes in the study's base",
+    "label": "label of the row; the baseline is marked",
+    "set": "changes of the row to the base of the study",
     "diff": "difference from the baseline, paired by seed, with its 95 % t interval",
-    "decision": "better, worse, equivalent or undecided; in brackets p corrected for all rows of the family, where the "
-    "decision rests on it",
-    "p": "p of the test that the rows of the family take, uncorrected",
-    "p_flip": "p of the exact sign-flip test, uncorrected",
-    "p_adj": "p corrected for all rows of the family",
+    "decision": "better, worse, equivalent or undecided; in brackets the p-value corrected for all rows of the family, "
+    "if the decision depends on it",
+    "p": "uncorrected p-value of the family's test",
+    "p_flip": "uncorrected p-value of the exact sign-flip test",
+    "p_adj": "p-value corrected for all rows of the family",
     "simultaneous": "interval of the difference that holds for all rows of the family together",
     "p_better": "share of seeds in which the row is better, with its 95 % Clopper-Pearson interval",
-    "mde": "smallest difference that these seeds would have decided with 80 % power",
-    "seeds_needed": "of an undecided row: seeds that would decide a difference of the printed size, or of the margin",
-    "rho": "correlation with the baseline over seeds, from 3 common seeds on; the higher, the more pairing helps",
-    "pairing_gain": "share of variance that pairing by seed saved, in percent; below 0 where it cost",
-    "published": "the printed number",
-    "published_diff": "printed number minus the printed number of the baseline row",
-    "agreement": "whether the row agrees with its printed difference, at this scale",
-    "agreement_text": "the same with what is to be read with it: direction, seeds, why it is no claim",
-    "n": "seeds that succeeded, of those planned",
+    "mde": "smallest difference that these seeds can detect with 80 % power",
+    "seeds_needed": "number of seeds that would detect the printed difference, or the margin, for an undecided row",
+    "rho": "correlation with the baseline over at least 3 common seeds; a higher one makes pairing more useful",
+    "pairing_gain": "share of variance that pairing by seed saved, in percent; below 0 if it cost",
+    "published": "printed number",
+    "published_diff": "printed difference from the baseline",
+    "agreement": "agreement of the row with its printed difference at this scale",
+    "agreement_text": "agreement with direction, number of seeds and reasons",
+    "n": "number of seeds that succeeded, out of the planned ones",
     "params": "trainable parameters",
-    "params_without_norm": "parameters without those of normalisation",
+    "params_without_norm": "trainable parameters without normalisation layers",
     "multiply_adds": "multiply-adds for one image",
     "published_params": "printed parameters",
     "published_multiply_adds": "printed multiply-adds",
-    "params_and_printed": "parameters without those of normalisation, in brackets the printed ones",
-    "multiply_adds_and_printed": "multiply-adds for one image, in brackets the printed ones",
-    "train_s": "seconds of training, median over seeds",
-    "worker_h": "hours of training of one worker that the seeds still needed take, with those of the baseline",
-    "peak_memory": "most memory that tensors held during a training step, in MiB",
-    "inference_ms_1": "milliseconds for a batch of 1",
-    "inference_ms_32": "milliseconds for a batch of 32",
+    "params_and_printed": "trainable parameters without normalisation layers, with the printed number in brackets",
+    "multiply_adds_and_printed": "multiply-adds for one image, with the printed number in brackets",
+    "train_s": "training time in seconds, median over seeds",
+    "worker_h": "training hours on one worker for the seeds still needed, baseline included",
+    "peak_memory": "peak memory of tensors during a training step, in MiB",
+    "inference_ms_1": "inference time in milliseconds for a batch of 1",
+    "inference_ms_32": "inference time in milliseconds for a batch of 32",
     "funnel_share": "share of pixels at which the funnel condition wins, mean over sites and seeds",
 }
-"""Columns by name, in the order of `all`; a study's metrics come behind `set`."""
+"""Columns by name, in the order of `all`; the metrics of a study come after `set`."""
 
 HEADINGS = {
     "label": "row", "set": "changes", "diff": "difference (95 % CI)", "decision": "decision (p)", "p": "p",
@@ -86,14 +86,14 @@ class Column:
     """A column of a rendered table.
 
     Attributes:
-        name: in the catalog.
+        name: name in the catalog.
         heading: plain text, without the arrow.
-        lower_is_better: None where the column has no direction.
-        is_text: text is set to the left, numbers to the right.
-        text: a row's cell, plain text.
+        lower_is_better: direction of the column; None without one.
+        is_text: whether cells are text, aligned left, and not numbers, aligned right.
+        text: cell of a row as plain text.
         fields: the same as plain values.
-        is_strong: whether a row's cell stands out: only where it is decided that the row is better.
-        more: what a format that can fold text away has behind a row's cell.
+        is_strong: whether the cell of a row is bold, which it is only if the row is decided to be better.
+        more: additional text of a cell, for formats that can fold it away.
     """
 
     name: str
@@ -109,16 +109,16 @@ class Column:
 def default_columns(
     metric: str, metrics: Sequence[str], families: Sequence[Family], *, has_published: bool, has_printed_cost: bool
 ) -> list[str]:
-    """The few columns that a table shows unless others are asked for."""
+    """The default columns of a table."""
     tested = ["decision"] if families else []
     printed = ["published", "published_diff"] if has_published else []
     agreement = ["agreement"] if any(family.agreement for family in families) else []
-    cost = list(BESIDE_PRINTED) if has_printed_cost else []
+    cost = list(WITH_PRINTED) if has_printed_cost else []
     return ["label", metric, "diff", *tested, *printed, *agreement, *metrics, *cost]
 
 
 def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
-    """Every column that `table` offers, with a line about it."""
+    """Every column of `table`, with a line of description."""
     about = dict(ABOUT)
     names = {name: about.pop(name) for name in ("label", "set")}
     names |= {f"{FACTOR}{name}": f"level of the factor {name}, or a check mark" for name in table.factors}
@@ -132,12 +132,12 @@ def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
 def choose_columns(
     table: Table, names: Iterable[str] | None = None, *, digits: int | None = None, measured: bool = True
 ) -> list[Column]:
-    """The columns of that name, the label always first, each once.
+    """The columns with these names, the label always first, each once.
 
     Args:
-        table: decides which metrics there are.
-        names: None takes the table's own choice; `all` stands for every column, `factors` for one of each factor.
-        digits: decimals of metrics; None follows their spread.
+        table: table whose metrics are available.
+        names: None means the table's default; `all` means every column, `factors` one column for each factor.
+        digits: decimals of metrics; None derives them from the spread.
         measured: False refuses columns of measured times and memory, and leaves them out of `all`.
 
     Raises:
@@ -170,8 +170,8 @@ def _factor_columns(known: Mapping[str, str], table: Table) -> list[str]:
     if not table.factors:
         allowed = ", ".join(["all", *known])
         raise TableError(
-            f"'factors' stands for a column of each factor, and study {quote(table.study)} has no factors; "
-            f"give it [[factors]], or ask for other columns; allowed: {allowed}"
+            f"'factors' means one column for each factor, but study {quote(table.study)} has no factors; "
+            f"add [[factors]] to the study or choose other columns; allowed: {allowed}"
         )
     return [f"{FACTOR}{factor}" for factor in table.factors]
 
@@ -180,17 +180,17 @@ def _known(name: str, known: Mapping[str, str]) -> str:
     if name in known:
         return name
     if is_measured(name):
-        raise TableError(f"column {quote(name)} is measured, and the table is asked for without measured values")
+        raise TableError(f"column {quote(name)} is measured, but the table was requested without measured values")
     raise TableError(f"no column {quote(name)}{nearest(name, [*known, 'all', 'factors'])}")
 
 
 def _has_content(name: str, table: Table) -> bool:
-    """Whether `all` shows the column: tests only once there are some, printed numbers where there are some."""
+    """Whether `all` shows the column: tests and printed numbers only if the table has some."""
     metric, _, part = name.rpartition(":")
     if part in (*TESTED, "worker_h"):
         is_there = not part.startswith("agreement") or any(family.agreement for family in table.families)
         return bool(table.families) and is_there
-    if part in BESIDE_PRINTED:
+    if part in WITH_PRINTED:
         return False
     if not part.startswith("published"):
         return True
@@ -200,7 +200,7 @@ def _has_content(name: str, table: Table) -> bool:
 
 
 def is_measured(name: str) -> bool:
-    """Whether another run of the same study would measure the column anew."""
+    """Whether every run of the same study measures the column again."""
     return name in MEASURED_FIELDS or name == "peak_memory"
 
 
@@ -241,13 +241,13 @@ def _is_better(row: TableRow, metric: str) -> bool:
 
 
 def _agreement_in_words(row: TableRow, metric: str) -> str:
-    """The text without the word, which stands in front of it."""
+    """The text without the word that comes before it."""
     found = row.cells[metric].agreement
     return found.text.removeprefix(found.word).lstrip(",: ") if found else ""
 
 
 def _factor_column(name: str, table: Table) -> Column:
-    """A factor's levels; in a leave-one-out study, whose rows are `- NAME`, check marks, which what is off has not."""
+    """The levels of a factor; in a leave-one-out study, whose rows are `- NAME`, a check mark for `on`."""
     factor = name.removeprefix(FACTOR)
     is_leave_one_out = any(row.levels and row.label.startswith("- ") for row in table.rows)
     marks = {"off": MISSING, "on": CHECK} if is_leave_one_out else {}
@@ -262,5 +262,5 @@ def _factor_column(name: str, table: Table) -> Column:
 
 def _plain_column(name: str) -> Column:
     text, paths = PLAIN[name]
-    fields = tuple(Field(header, partial(follow, path=path)) for header, path in paths.items())
+    fields = tuple(Field(header, partial(value_at, path=path)) for header, path in paths.items())
     return Column(name, HEADINGS[name], None, is_text=name in ("label", "set"), text=text, fields=fields)

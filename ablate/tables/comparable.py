@@ -1,4 +1,4 @@
-"""What of a printed table may be held against a study's rows: whose recipes are the paper's, where costs compare."""
+"""Which rows of a study are comparable with a printed table, in recipe and in cost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import Plan
 
 COSTS = ("params", "multiply_adds")
-"""Printed costs, under our names."""
+"""Names of the printed costs."""
 
 
 def is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether every row trains the paper's network by one of its recipes on its data, so that its noise is ours."""
+    """Whether every row trains the paper's network on its data with its recipe, so that the noise is the same."""
     if published is None:
         return False
     presets = {preset_of(row.recipe) for row in plan.rows}
@@ -26,7 +26,7 @@ def is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
 
 
 def has_printed_cost(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether printed costs stand beside the rows' own: Table 3 has those of backbones, where ours are of detectors."""
+    """Whether printed costs are comparable with ours: Table 3 prints those of backbones, ours are of detectors."""
     if published is None or not all(isinstance(row.recipe, ClassifyRecipe) for row in plan.rows):
         return False
     return any(published.cells.get(row.label, {}).keys() & set(COSTS) for row in plan.rows)

@@ -1,7 +1,7 @@
-"""Any two rows of a study, seed by seed, as a document.
+"""Comparison of any two rows of a study, paired by seed, as a document.
 
-A row and its baseline are compared as the study planned it, and the answer is that of its table. Any other two were
-chosen after the table could be seen: post hoc, and corrected over all pairs of its rows.
+A row and its baseline are a planned comparison, and the answer is the one of the table. Any other two rows may have
+been chosen after the table was seen. Their comparison is post hoc and corrected over all pairs of rows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from ablate.documents import Document
 from ablate.errors import QUOTABLE, Problem, TableError, quote
 from ablate.statistics.decisions.pairs import PairAnalysis, analyse_pair
+from ablate.statistics.words import counted
 from ablate.study import preregistration
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
@@ -22,13 +23,15 @@ from ablate.tables.table import Difference
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.trials.trial import TrialRecord
 
-EXPLORATORY = "; exploratory, since results were known when the study was fixed or changed: no p keeps its level"
+EXPLORATORY = (
+    ". Exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
+)
 MAX_LABELS = 24
-"""Labels that the answer to an unknown one lists."""
+"""Largest number of labels in the error about an unknown label."""
 
 
 class PairedSeed(Document):
-    """Two values of one seed; `difference` is a - b."""
+    """The two values of one seed; `difference` is a - b."""
 
     seed: int
     a: float
@@ -40,22 +43,25 @@ class RowComparison(Document):
     """Row a minus row b, over the seeds that both have.
 
     Attributes:
-        study, scale, metric, lower_is_better: of the table.
-        seeds: the common ones.
+        study, scale, metric, lower_is_better: values of the table.
+        seeds: values of the common seeds.
         diff: a - b, with its 95 % t interval; null without a common seed.
-        test: that `p` is of, `flip`, `t` or `pooled`; null below 2 common seeds.
-        p, p_flip, p_t: uncorrected; p_adj corrected over `pairs`: all pairs of the table's rows, or, if not post hoc,
-            the comparisons of the baseline's family.
-        simultaneous: interval that holds for all of them together.
-        rho: correlation over seeds; `pairing_gain` the share of variance that pairing saved, below 0 where it
-            cost; null below 3 common seeds.
+        test: test of `p`, `flip`, `t` or `pooled`; null below 2 common seeds.
+        p, p_flip, p_t: uncorrected p-values.
+        p_adj: p-value corrected for `pairs`: all pairs of the table's rows, or, if planned, the comparisons of the
+            baseline's family.
+        simultaneous: interval that holds for all of these comparisons together.
+        rho: correlation over seeds; null below 3 common seeds.
+        pairing_gain: share of variance that pairing saved, below 0 if it cost; null below 3 common seeds.
         decision: `better`, `worse` (a against b), `equivalent` or `undecided`.
-        mde: smallest difference that these seeds would have decided with 80 % power; null where it is not known.
-        seeds_needed: that would decide a difference as large as the one seen; null where no number would.
-        is_post_hoc: whether the two were chosen after the table could be seen; a row and its baseline are planned.
-        exploratory: whether results were known when the study was fixed or changed; no p keeps its level then.
+        mde: smallest difference that these seeds can decide with 80 % power; null if unknown.
+        seeds_needed: number of seeds that would decide a difference as large as the observed one; null if no number
+            would.
+        is_post_hoc: whether the rows may have been chosen after the table was seen; a row and its baseline are planned.
+        exploratory: whether results were known when the study was fixed or changed; p-values then do not keep their
+            level.
         provisional: whether results of any row are outstanding; nothing is decided then.
-        sentence: the result for a reader, generated.
+        sentence: generated sentences with the result.
     """
 
     study: str
@@ -96,14 +102,14 @@ def compare_rows(
     """Compare two rows of a study on its primary metric.
 
     Args:
-        plan: its rows and seeds.
-        records: by trial key.
+        plan: rows and seeds.
+        records: records by trial key.
         a: label of the row to judge.
-        b: label of the row that it is compared with.
-        registrations: what the study fixed and when, oldest first.
+        b: label of the row for comparison.
+        registrations: registrations of the study, oldest first.
 
     Raises:
-        TableError: a label is no row's, or both are one.
+        TableError: no row has such a label, or both labels are the same.
     """
     problems = find_label_problems(plan, a, b)
     if problems:
@@ -111,13 +117,13 @@ def compare_rows(
     results = collect_results(plan.rows, plan, records)
     runs = [runs_of(result, plan.metric) for result in results]
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
-    provisional = any(result.missing for result in results)  # all rows are in the correction
+    provisional = any(result.missing for result in results)  # the correction covers all rows
     is_exploratory = preregistration.is_exploratory(plan, registrations, list(records.values()))
     return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
 
 
 def _family_of(plan: Plan, a: str, b: str) -> list[str]:
-    """Labels of the rows that are tested against the baseline, if one of the two is it; empty for any other two."""
+    """Labels of the rows of the family, if one of the two rows is its baseline; empty for any other two."""
     rows = {row.label: row for row in plan.rows}
     if rows[a].group != rows[b].group or not (rows[a].is_baseline or rows[b].is_baseline):
         return []
@@ -125,19 +131,19 @@ def _family_of(plan: Plan, a: str, b: str) -> list[str]:
 
 
 def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
-    """What keeps two labels from being compared, all of it; the pointers are `/a` and `/b`."""
+    """All problems that prevent the comparison of two labels; the pointers are `/a` and `/b`."""
     labels = [row.label for row in plan.rows]
     wrong = [(pointer, label) for pointer, label in (("/a", a), ("/b", b)) if label not in labels]
     if wrong:
         return [Problem(pointer, "unknown_row", _unknown_row(label, labels)) for pointer, label in wrong]
     if a == b:
-        return [Problem("/b", "same_row", f"row {_in_quotes(a)} is compared with itself; name two rows")]
+        return [Problem("/b", "same_row", f"row {_in_quotes(a)} cannot be compared with itself; name two rows")]
     return []
 
 
 def _unknown_row(label: str, labels: Sequence[str]) -> str:
-    """A label that was sent is repeated only as far as `quote` has it; those of the study are printable."""
-    what = f"no row {quote(label)}" if QUOTABLE.fullmatch(label) else "no row has the label that is given"
+    """A label from a request is repeated only if `quote` shows it whole; labels of the study are printable."""
+    what = f"no row {quote(label)}" if QUOTABLE.fullmatch(label) else "no row has the given label"
     close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
     if close:
         return f"{what}; did you mean {_in_quotes(close[0])}?"
@@ -150,10 +156,10 @@ def _in_quotes(label: str) -> str:
 
 
 def _outstanding(found: PairAnalysis) -> str:
-    """Nothing is decided by looking again and again."""
+    """The sentence while results are outstanding: repeated looks at a test must not decide anything."""
     seen = found.analysis.evidence.comparison
-    size = "" if seen.mean is None else f"; so far the difference is {seen.mean:.4g} over n = {seen.n}"
-    return f"nothing is decided as long as results are outstanding{size}"
+    size = "" if seen.mean is None else f"; so far the difference is {seen.mean:.4g} over {counted(seen.n, 'seed')}"
+    return f"nothing is decided while results are outstanding{size}"
 
 
 def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_exploratory: bool) -> RowComparison:

@@ -1,4 +1,4 @@
-"""Gains over ReLU on three tasks, ours beside those that the paper's Figure 1 prints, from the tables of the paper."""
+"""Gains over ReLU on three tasks: ours, and those printed in the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ TASKS: Mapping[str, tuple[str, str]] = {
     "detection": ("T3", "resnet50 / "),
     "segmentation": ("T4", ""),
 }
-"""Task of the figure -> its table, and what stands before the activation in the labels of its ResNet-50 rows."""
+"""Task of the figure -> its table, and the prefix of the activation in the labels of its ResNet-50 rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much better than ReLU, in units of the primary metric: mean over n seeds, ends of the 95 % t interval.
+    """The gain over ReLU in units of the primary metric, positive if better.
 
-    `low` and `high` are None below n = 2; `is_decided` says that the table decides for better or worse.
+    Attributes:
+        mean: mean over seeds.
+        low, high: ends of the 95 % t interval; None below n = 2.
+        n: number of seeds.
+        is_decided: whether the table decides better or worse.
     """
 
     mean: float
@@ -37,9 +41,10 @@ class TaskGains:
     """One task of the figure.
 
     Attributes:
-        table_id: of the printed table.
-        setup: what our rows share, in words; empty where nothing of the table is trained.
-        ours: activation -> gain, without those that have none.
+        task: name of the task.
+        table_id: id of the printed table.
+        setup: common setup of our rows in words; empty if no row of the table is trained.
+        ours: activation -> our gain, without activations that have none.
         printed: activation -> printed gain.
     """
 
@@ -54,12 +59,12 @@ def collect_gains(tables: Mapping[str, Table], published: Published) -> list[Tas
     """Every task of the figure, in its order.
 
     Args:
-        tables: id of a printed table -> ours; those that are not trained are absent. Only differences from a baseline
-            that is the ReLU row are gains; of others there are none.
-        published: the printed tables.
+        tables: id of a printed table -> our table; tables without trained rows are absent. Only differences from the
+            ReLU row as baseline are gains.
+        published: printed tables.
 
     Raises:
-        TableError: the figure's numbers are not among the printed ones.
+        TableError: the printed tables lack the numbers of the figure.
     """
     figure = published.column(FIGURE)
     gains = []
@@ -82,7 +87,7 @@ def _gains_of(table: Table, prefix: str) -> dict[str, Gain]:
 
 
 def _gain(cell: TableCell, lower_is_better: bool) -> Gain | None:
-    """A difference from the baseline, with the sign that makes more of it better."""
+    """A difference from the baseline, with the sign that makes a gain positive."""
     if cell.diff is None:
         return None
     ends = [cell.diff.low, cell.diff.high]

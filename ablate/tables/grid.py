@@ -1,4 +1,4 @@
-"""What matters in a grid, and which rows are worth their cost: the statistics of whole tables as documents."""
+"""The effects of a grid and the Pareto fronts of the rows: the statistics of whole tables as documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COSTS = ("multiply_adds", "params", "train_s")
 
 
 def find_factors(plan: Plan) -> dict[str, list[str]]:
-    """The factors of a study and the labels of their levels, in the order of its rows; none where rows are by hand."""
+    """The factors of a study and the labels of their levels, in the order of its rows; none for manual rows."""
     factors: dict[str, list[str]] = {factor.name: [] for factor in plan.study.factors}
     for row in plan.rows:
         for name, level in find_levels(plan, row).items():
@@ -28,10 +28,10 @@ def find_factors(plan: Plan) -> dict[str, list[str]]:
 
 
 def find_levels(plan: Plan, row: Row) -> dict[str, str]:
-    """The levels of a row; those that its design leaves as in the base too, without factors that do not apply.
+    """The levels of a row, including those that its design leaves as in the base; without factors that do not apply.
 
-    Of a leave-one-out study they are `on` and `off`, ours; of a one-at-a-time study those of the document, and for what
-    has no name there `base`. A row by hand has none.
+    In a leave-one-out study the levels are `on` and `off`. In a one-at-a-time study they are those of the document, and
+    `base` for a value without a name there. A manual row has none.
     """
     design = plan.study.design_or_default
     if not row.levels and row.label != {"leave_one_out": "full", "one_at_a_time": "base"}.get(design):
@@ -45,7 +45,7 @@ def find_levels(plan: Plan, row: Row) -> dict[str, str]:
 
 
 def _find_level(factor: FactorSpec, row: Row) -> str | None:
-    """The level of a factor that a row's recipe has; None where the factor does not apply."""
+    """The level of a factor in the recipe of a row; None if the factor does not apply."""
     values = {name: text_of(value) for name, value in applicable_values(row.recipe).items()}
     patches = {
         level["label"] if isinstance(level, Mapping) else text_of(level): (
@@ -59,7 +59,7 @@ def _find_level(factor: FactorSpec, row: Row) -> str | None:
 
 
 def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
-    """The effects of a grid's factors on the primary metric; None where the study is none."""
+    """The effects of a grid's factors on the primary metric; None if the study is not a grid."""
     if plan.study.design_or_default != "grid":
         return None
     factors = find_factors(plan)
@@ -83,7 +83,7 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
         for levels, one in by_levels.items()
     ]
     apart = [result.row.label for result in results if result.row.levels.keys() != factors.keys()]
-    notes = [*found.notes, *([f"no cells of the grid: {', '.join(apart)}"] if apart else [])]
+    notes = [*found.notes, *([f"rows outside the grid: {', '.join(apart)}"] if apart else [])]
     return Effects(
         method="anova" if found.anova else "fanova" if found.importances else None,
         effects=effects,

@@ -1,4 +1,4 @@
-"""What stands above a table in every format: its title, its caption, and the heading of a column with its arrow."""
+"""The title and the caption of a table in every format, and the heading of a column with its arrow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ablate.tables.words import ARROWS, listed
 
 
 def title_of(table: Table) -> str:
-    """The study's title, or its name, with the scale; a provisional or an exploratory table says so first."""
+    """The study's title, or its name, with the scale; `Provisional` and `Exploratory` come first."""
     scale = f" (scale {table.scale})" if table.scale else ""
     marks = [mark for mark in ("provisional", "exploratory") if getattr(table, mark)]
     mark = f"{', '.join(marks).capitalize()}: " if marks else ""
@@ -19,7 +19,7 @@ def title_of(table: Table) -> str:
 
 
 def caption_of(table: Table, columns: Sequence[Column]) -> str:
-    """What a table in a paper has to say of itself: title, question, setting, seeds, test, what it assumes, code."""
+    """The caption of a table in a paper: title, question, setup, seeds, test with its assumptions, code."""
     numbers = f"mean ± standard deviation over {_seeds_of(table)}" if len(table.seeds) > 1 else _seeds_of(table)
     parts = (", ".join(table.setup), numbers, *method_notes(table), *reading_notes(table, columns))
     setting = "; ".join(part for part in parts if part)
@@ -30,11 +30,15 @@ def caption_of(table: Table, columns: Sequence[Column]) -> str:
 
 
 def reading_notes(table: Table, columns: Sequence[Column]) -> list[str]:
-    """What bold cells mean, where there are some, and the commits of the code that trained."""
-    notes = ["bold: decided better"] if any(column.is_strong(row) for column in columns for row in table.rows) else []
+    """The meaning of bold cells, if there are any, and the commits of the training code."""
+    notes = (
+        ["bold: decided to be better than the baseline"]
+        if any(column.is_strong(row) for column in columns for row in table.rows)
+        else []
+    )
     if table.commits:
         word = "commit" if len(table.commits) == 1 else "commits"
-        changed = " (+: with changes on top)" if any(commit.endswith("+") for commit in table.commits) else ""
+        changed = " (+: with uncommitted changes)" if any(commit.endswith("+") for commit in table.commits) else ""
         notes.append(f"trained with {word} {listed(table.commits)}{changed}")
     return notes
 
@@ -48,7 +52,7 @@ def _seeds_of(table: Table) -> str:
 
 
 def heading_of(column: Column) -> str:
-    """A column's heading, with an arrow that says which direction is better."""
+    """A column's heading, with an arrow in the direction of better values."""
     if column.lower_is_better is None:
         return column.heading
     return f"{column.heading} {ARROWS[column.lower_is_better]}"

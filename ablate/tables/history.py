@@ -1,7 +1,7 @@
-"""The history of a schedule as a document: each row's mean and interval at each firing, and what is said of drift.
+"""The history of a schedule as a document: each row's mean and interval at each firing, and its drift alarms.
 
-Rows are shown by their means, or by their paired differences from the baseline, which is where a paper's printed
-difference can stand beside them. What raised an alarm is the means, in both.
+Rows are shown by their means or by their paired differences from the baseline; a paper's printed difference is shown
+with the differences. In both cases the means raise the alarms.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Values = Mapping[str, Mapping[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a history is of.
+    """The subject of a history.
 
     Attributes:
-        schedule: its name.
-        metric, lower_is_better: the primary metric.
-        baseline: label of the row that others are compared with; None shows means.
-        printed: row -> difference from the baseline in a paper.
+        schedule: name of the schedule.
+        metric, lower_is_better: primary metric and its direction.
+        baseline: label of the row for comparison; None shows means.
+        printed: row -> printed difference from the baseline in a paper.
     """
 
     schedule: str
@@ -42,7 +42,7 @@ class Heading:
 
 
 class HistoryPoint(Document):
-    """A row at one firing: mean over `n` seeds and its 95 % t interval, null for one seed."""
+    """A row at one firing: mean over `n` seeds with its 95 % t interval, null for one seed."""
 
     at: datetime
     mean: float
@@ -55,12 +55,12 @@ class HistoryAlarm(Document):
     """A change of a row.
 
     Attributes:
-        row: its label.
-        at: instant of the firing at which it was known.
-        changed_at: of the estimated first changed firing.
-        direction, size: of the change of the mean, in units of the metric; null where a repeated trial did not give its
-            stored numbers.
-        acknowledged: the reason that was given; null while it is open.
+        row: label of the row.
+        at: instant of the firing that raised the alarm.
+        changed_at: instant of the estimated first changed firing.
+        direction, size: direction and size of the change of the mean, in units of the metric; null if a repeated trial
+            did not reproduce its stored numbers.
+        acknowledged: reason of the acknowledgement; null for an open alarm.
     """
 
     row: str
@@ -72,7 +72,7 @@ class HistoryAlarm(Document):
 
 
 class Window(Document):
-    """A reference window of a row: instants of its first and last firing, mean of what is shown there, until when."""
+    """A reference window of a row: instants of its first and last firing, mean of the shown values, and its end."""
 
     first: datetime
     last: datetime
@@ -95,9 +95,9 @@ class History(Document):
 
     Attributes:
         schedule, metric, lower_is_better: see `Heading`.
-        baseline: what rows are shown as differences from; null where they are shown by their means.
-        instants: of all firings, oldest first.
-        rows: in the order in which they appeared.
+        baseline: label of the row from which differences are shown; null if rows are shown by their means.
+        instants: instants of all firings, oldest first.
+        rows: rows in order of appearance.
     """
 
     schedule: str
@@ -108,7 +108,7 @@ class History(Document):
     rows: list[HistoryRow]
 
     def row(self, label: str) -> HistoryRow:
-        """The row of that label; TableError where there is none."""
+        """The row with this label; TableError if there is none."""
         found = {row.label: row for row in self.rows}
         if label not in found:
             raise TableError(f"no row {quote(label)} in the history of {quote(self.schedule)}{nearest(label, found)}")
@@ -116,7 +116,7 @@ class History(Document):
 
     @property
     def measure(self) -> str:
-        """What the numbers are, for a heading: `top-1 error (%) ↓, difference from 'ReLU'`."""
+        """The quantity in words, for a heading: `top-1 error (%) ↓, difference from 'ReLU'`."""
         metric = f"{metric_name(self.metric)} {ARROWS[self.lower_is_better]}"
         return f"{metric}, difference from '{self.baseline}'" if self.baseline else metric
 
@@ -132,12 +132,12 @@ def build_history(
     """The history of a schedule.
 
     Args:
-        heading: what it is of.
-        firings: instant and values of each, oldest first; a row that has no value is left out.
-        alarms: open and acknowledged ones.
-        restarts: instants from which on a reference window is taken: the beginning, and each acknowledged alarm. None
-            for a schedule that has no reference window.
-        reference: firings of a window; see `statistics.drift.watch`.
+        heading: subject of the history.
+        firings: instant and values of each firing, oldest first; a row without a value is absent.
+        alarms: open and acknowledged alarms.
+        restarts: instants at which a reference window starts: the beginning and each acknowledged alarm; empty for a
+            schedule without a reference window.
+        reference: number of firings in a window; see `statistics.drift.watch`.
 
     Raises:
         TableError: no firing has the baseline.
@@ -176,7 +176,7 @@ def _point(at: datetime, values: Values, label: str, baseline: str | None) -> Hi
 
 
 def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], reference: int) -> list[Window]:
-    """The windows that are full; each holds until the next begins."""
+    """The full windows; each one ends where the next begins."""
     windows = []
     begins = sorted(restarts)
     for begin, end in zip_longest(begins, begins[1:]):
@@ -193,7 +193,7 @@ def alarm_sentence(alarm: HistoryAlarm, decimals: int) -> str:
     """An alarm in words: `mean up about 0.82 since 2026-03-02, seen 2026-03-06`. Dates are UTC."""
     known = f"seen {_day(alarm.at)}"
     if alarm.direction is None or alarm.size is None:
-        return f"not the stored numbers since {_day(alarm.changed_at)}, {known}"
+        return f"not reproduced since {_day(alarm.changed_at)}, {known}"
     size = number(abs(alarm.size), places_of([alarm.size], decimals))
     return f"mean {alarm.direction} about {size} since {_day(alarm.changed_at)}, {known}"
 

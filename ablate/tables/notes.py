@@ -1,7 +1,6 @@
-"""The sentences below a table: what is missing and why, what was done to the numbers, where printed ones come from.
+"""The sentences below a table: missing results and their reasons, the method, and the sources of printed numbers.
 
-They are plain text, generated from what was found; each format escapes them. Where many rows say the same, they share
-a sentence.
+They are plain text and generated from the results; each format escapes them. Rows with the same note share a sentence.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from ablate.tables.words import listed, named
 from ablate.trials.needs import label_of_need
 
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
-"""Provenance that differs between any two trials and says nothing about their results."""
+"""Provenance that differs between any two trials and does not affect their results."""
 
 
 def table_notes(
@@ -29,11 +28,11 @@ def table_notes(
     """The notes that are the same whenever the same study is run.
 
     Args:
-        plan: of the study.
-        results: of its rows.
-        table: without these notes.
+        plan: plan of the study.
+        results: results of its rows.
+        table: table without these notes.
         published: printed numbers.
-        missing: what is said of seeds without a result.
+        missing: note on seeds without a result.
     """
     return [
         *_state(results, table.provisional),
@@ -52,11 +51,11 @@ def table_notes(
 
 
 def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) -> list[str]:
-    """When and where the trials ran, and in what they differ; another run of the study has others."""
+    """When and where the trials ran, and how they differ; another run of the study has other notes."""
     records = {key: result.records[seed] for result in results for seed, key in result.keys.items()
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
-    notes = [f"trials finished from {finished[0]} to {finished[-1]} UTC"] if finished else []
+    notes = [f"trials finished between {finished[0]} and {finished[-1]} UTC"] if finished else []
     return [*notes, *_hours(rows), *_differing(results), *_inference(rows)]
 
 
@@ -64,18 +63,18 @@ def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
     if provisional:
         keys = {key for result in results for key in result.keys.values()}
         done = {result.keys[seed] for result in results for seed in result.records}
-        yield f"provisional: {len(done)} of {len(keys)} trials have ended, the numbers will change"
+        yield f"provisional: {len(done)} of {len(keys)} trials have ended; the numbers will change"
 
 
 def _holes(results: Sequence[RowResults], table: Table, missing: str) -> Iterator[str]:
-    """As long as a table is provisional, what is to come is no hole."""
+    """While a table is provisional, outstanding results are not reported as missing."""
     for result in results:
         notes = row_notes(result, (table.metric, *table.metrics), None if table.provisional else missing)
         yield from (f"row '{result.row.label}', {note}" for note in notes)
 
 
 def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
-    """Rows whose difference rests on fewer seeds than were planned, by how many."""
+    """Rows whose difference uses fewer seeds than planned, by their number."""
     short: dict[tuple[int, int], list[str]] = {}
     for row in rows:
         cell = row.cells[metric]
@@ -84,9 +83,9 @@ def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
             short.setdefault((common, row.n_planned), []).append(row.label)
     for (common, planned), labels in short.items():
         if common:
-            yield f"difference over the {common} of {planned} seeds that the baseline has too: {named(labels)}"
+            yield f"differences use only the {common} of {planned} seeds that row and baseline share: {named(labels)}"
         else:
-            yield f"no seed in common with the baseline, so no difference: {named(labels)}"
+            yield f"no difference, because row and baseline share no seed: {named(labels)}"
 
 
 def _method(table: Table) -> Iterator[str]:
@@ -95,33 +94,33 @@ def _method(table: Table) -> Iterator[str]:
         return
     if max(counts) > 1:
         yield (
-            "mean ± sample standard deviation over seeds (number of seeds); differences are paired by seed, with 95 % "
-            "t intervals, each by itself"
+            "cells show the mean ± sample standard deviation over seeds (number of seeds); differences are paired by "
+            "seed and have 95 % t intervals, not corrected for the number of rows"
         )
     if min(counts) == 1:
         single = [row.label for row in table.rows if row.n_ok == 1]
         which = "" if len(single) == len(counts) else f": {named(single)}"
-        yield f"one seed has no spread and no interval, and differences are not tested{which}"
+        yield f"one seed gives no standard deviation, no interval and no test{which}"
     if not table.families:
-        yield "nothing is decided as long as results are outstanding: a test that is looked at again finds something"
+        yield "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
 
 
 def _fresh(plan: Plan) -> Iterator[str]:
-    """Whether the rows, not only some copy of one, are replicates."""
+    """Whether the rows, and not only an audit duplicate, are replicates."""
     keys = (plan.memberships[row.label, seed] for row in plan.rows for seed in plan.seeds)
     if any(plan.trials[key].replicate for key in keys if key in plan.trials):
-        yield "fresh replicates: each cell was trained for this study alone, with random numbers of its own"
+        yield "fresh replicates: each cell was trained only for this study, with its own random numbers"
 
 
 def _repeated(plan: Plan) -> Iterator[str]:
     if plan.repetition.repeat:
-        yield "a repetition: each cell was trained once more, with the random numbers of the first time"
+        yield "repetition: each cell was trained again with the same random numbers"
     if plan.repetition.canary_only:
-        yield "canary rows alone: the study's other rows are not trained here"
+        yield "canary rows only: the other rows of the study are not trained here"
 
 
 def _needs(plan: Plan) -> Iterator[str]:
-    """From which other trials those of the rows start."""
+    """The other trials from whose weights the rows start."""
     keys: dict[tuple[str, str], set[str]] = {}
     for row in (*plan.rows, *plan.audits):
         for name, need in row.needs.items():
@@ -129,7 +128,10 @@ def _needs(plan: Plan) -> Iterator[str]:
             keys.setdefault((name, need.task.name), set()).update(plan.memberships[label, seed] for seed in plan.seeds)
     for (name, task), found in keys.items():
         trials = f"{len(found)} {'trial' if len(found) == 1 else 'trials'}"
-        yield f"{name}: rows start from the weights of {trials} of task '{task}', of their seed, which are no rows here"
+        yield (
+            f"{name}: rows start from the weights of {trials} of task '{task}' with the same seed; "
+            "these trials are not rows of this table"
+        )
 
 
 def _sharing(plan: Plan) -> Iterator[str]:
@@ -142,7 +144,10 @@ def _sharing(plan: Plan) -> Iterator[str]:
             if seed == plan.seeds[0]:
                 rows_of.setdefault(key, []).append(label)
         shared = "; ".join(named(labels) for labels in rows_of.values() if len(labels) > 1)
-        yield f"{cells} cells rest on {distinct} trials, {cells - distinct} are shared by rows of one recipe: {shared}"
+        yield (
+            f"{cells} cells use {distinct} trials; {cells - distinct} cells share the trial of a row with the same "
+            f"recipe: {shared}"
+        )
 
 
 def _excluded(plan: Plan) -> Iterator[str]:
@@ -154,52 +159,59 @@ def _printed(published: PublishedTable | None) -> Iterator[str]:
     if published is None:
         return
     sources = "; ".join(f"{key}: {text}" for key, text in published.source_texts.items())
-    yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read in {sources}"
+    yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read from {sources}"
     if published.note:
-        yield f"on {published.id} as printed: {published.note}"
+        yield f"about {published.id} as printed: {published.note}"
 
 
 def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | None) -> Iterator[str]:
-    """How counted costs are to be read beside printed ones, and which differ where they should be the same."""
+    """How counted costs compare with printed ones, and which of them differ although they should not."""
     if published is None or not has_printed_cost(plan, published):
         return
-    yield "parameters beside printed ones are without those of normalisations, as the printed ones are"
+    yield "parameter counts next to printed ones exclude normalisation layers, as the printed counts do"
     for cost, counted in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
         differing = [row.label for row in rows if _differs(getattr(row, counted), published.cells[row.label].get(cost))]
         if differing and is_papers_own(plan, published):
             what = cost.replace("_", "-").replace("params", "parameters")
-            yield f"counted {what} are not the printed ones, so the paper's network may be another: {named(differing)}"
+            yield f"counted {what} differ from the printed ones; the paper's network may differ: {named(differing)}"
 
 
 def _differs(counted: int | None, printed: Printed | None) -> bool:
-    """Whether a count is another number than the printed one, which may have been rounded or cut."""
+    """Whether a count differs from the printed number, which may be rounded or truncated."""
     return counted is not None and printed is not None and abs(counted - printed.value) >= printed.last_digit
 
 
 def _inference(rows: Sequence[TableRow]) -> list[str]:
-    """How inference was measured, and where the funnel's normalisation could not be folded away."""
+    """How inference was measured, and for which rows the funnel's normalisation could not be folded."""
     measured = [row for row in rows if row.measured_on is not None]
     kinds = dict.fromkeys((row.measured_on, row.inference_rounds) for row in measured)
-    notes = [f"inference time (median of {rounds} rounds) and memory measured on {device}" for device, rounds in kinds]
+    notes = [
+        f"inference time (median of {rounds} rounds) and memory were measured on {device}" for device, rounds in kinds
+    ]
     unfolded = [row.label for row in measured if row.inference_folded is False]
     if unfolded:
-        notes.append(f"inference times with a normalisation that does not fold into its convolution: {named(unfolded)}")
+        notes.append(
+            f"inference times include a normalisation that cannot be folded into its convolution: {named(unfolded)}"
+        )
     return notes
 
 
 def _hours(rows: Sequence[TableRow]) -> list[str]:
-    """What it would take to decide what is undecided."""
+    """The training time that would decide the undecided rows."""
     open_rows = [f"'{row.label}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
     if not open_rows:
         return []
-    return [f"hours of one worker, baseline included, for the seeds that undecided rows need: {listed(open_rows)}"]
+    return [
+        "training hours on one worker for the seeds that undecided rows still need, baseline included: "
+        f"{listed(open_rows)}"
+    ]
 
 
 def _differing(results: Sequence[RowResults]) -> list[str]:
-    """One note for each kind of provenance in which trials differ, with the rows that differ from their baseline."""
-    told = {result.row.label: _provenance_of(result) for result in results}
-    baselines = {result.row.group: told[result.row.label] for result in results if result.row.is_baseline}
-    everything = {key: flat for result in results for key, flat in _by_key(result, told[result.row.label])}
+    """One note for each provenance field in which trials differ, with the rows that differ from their baseline."""
+    provenances = {result.row.label: _provenance_of(result) for result in results}
+    baselines = {result.row.group: provenances[result.row.label] for result in results if result.row.is_baseline}
+    everything = {key: flat for result in results for key, flat in _by_key(result, provenances[result.row.label])}
     notes = []
     for name in sorted({name for flat in everything.values() for name in flat}):
         counts = Counter(flat.get(name, "not recorded") for flat in everything.values())
@@ -208,21 +220,21 @@ def _differing(results: Sequence[RowResults]) -> list[str]:
             apart = [
                 result.row.label
                 for result in results
-                if _is_apart(told[result.row.label], baselines.get(result.row.group, {}), name)
+                if _is_apart(provenances[result.row.label], baselines.get(result.row.group, {}), name)
             ]
-            unlike = f"; not as in their baseline: {named(apart)}" if apart else ""
+            unlike = f"; different from their baseline: {named(apart)}" if apart else ""
             notes.append(f"trials differ in {name}: {listed(shown)}{unlike}")
     return notes
 
 
 def _provenance_of(result: RowResults) -> dict[int, dict[str, str]]:
-    """By seed, of the trials that have a result: a dead worker recorded nothing."""
+    """Provenance by seed of the trials with a result: a dead worker recorded nothing."""
     return {seed: dict(_flat(record.provenance)) for seed, record in result.records.items() if record.is_result}
 
 
-def _by_key(result: RowResults, told: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+def _by_key(result: RowResults, provenances: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
     """A trial that several rows share counts once."""
-    return ((result.keys[seed], flat) for seed, flat in told.items())
+    return ((result.keys[seed], flat) for seed, flat in provenances.items())
 
 
 def _is_apart(row: Mapping[int, Mapping[str, str]], baseline: Mapping[int, Mapping[str, str]], name: str) -> bool:

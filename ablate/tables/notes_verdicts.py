@@ -1,24 +1,25 @@
-"""Sentences below a table on what is established: tests, decisions, what is open, agreement, effects. Plain text."""
+"""Sentences below a table on its findings: tests, decisions, undecided rows, agreement, effects. Plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablate.statistics.agreement.printed import NO_CLAIM, NOISE_FACTOR
+from ablate.statistics.agreement.rows import NO_CLAIM, NOISE_FACTOR
+from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.words import MINUS, equals_p, format_p
+from ablate.statistics.words import MINUS, counted, equals_p, format_p, with_unit
 from ablate.tables.table import Table, TableCell, TableRow
 from ablate.tables.verdicts import Audit, Effect, Tested
-from ablate.tables.words import count, fixed, listed, named
+from ablate.tables.words import count, fixed, listed, metric_unit, named
 
-TOLD_ELSEWHERE = ("failures", "one seed")
-"""Reasons of undecided rows that other sentences give for all of them."""
+EXPLAINED_ELSEWHERE = ("failures", "one seed")
+"""Reasons of undecided rows that other sentences give for all such rows."""
 MAX_OPEN = 12
-"""Undecided rows of which each has a sentence of its own."""
+"""Largest number of undecided rows that have a sentence each."""
 
 
 def verdict_notes(table: Table, *, design: str) -> list[str]:
-    """What is to be read with decisions, agreement and effects; nothing as long as seeds are outstanding."""
+    """The notes on decisions, agreement and effects; none while seeds are outstanding."""
     if not table.families:
         return []
     return [
@@ -38,14 +39,20 @@ def _tests(table: Table) -> list[str]:
     methods = method_notes(table)
     if not any(family.test for family in table.families):
         return methods
-    margin = f"equivalent is within ±{table.margin:g}" if table.margin else "without a margin no row is equivalent"
-    level = f"decided at {100 * table.alpha:g} % for each family of rows; {margin}"
-    known = ["exploratory: results were known when the study was fixed or changed, so no p keeps its level"]
+    within = with_unit(f"±{table.margin or 0:g}", metric_unit(table.metric))
+    margin = (
+        f"rows shown to be within {within} are equivalent"
+        if table.margin
+        else "no row can be equivalent, since the study sets no margin"
+    )
+    groups = " in each group of rows" if len(table.families) > 1 else ""
+    level = f"decisions keep the family-wise error rate at {100 * table.alpha:g} %{groups}; {margin}"
+    known = ["exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"]
     return [*methods, level, *(known if table.exploratory else [])]
 
 
 def method_notes(table: Table) -> list[str]:
-    """How numbers and p were made; a generated caption says the same."""
+    """How p-values were computed; the generated caption repeats it."""
     methods: dict[str, list[str]] = {}
     for family in table.families:
         if family.comparisons:
@@ -55,39 +62,42 @@ def method_notes(table: Table) -> list[str]:
 
 
 def open_notes(table: Table) -> Iterator[str]:
-    """Why rows are undecided, what their seeds could have seen, and what it would take."""
+    """Why rows are undecided, which differences their seeds can detect, and how many seeds would decide."""
     metric = table.metric
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]
     if len(undecided) > MAX_OPEN:
         yield (
-            f"{len(undecided)} rows are undecided; of the full table (--full) the columns 'detectable' and 'seeds "
-            "needed' have what their seeds could have seen, and what it would take"
+            f"{len(undecided)} rows are undecided; in the full table (--full) the column 'detectable' shows which "
+            "differences their seeds can detect, and 'seeds needed' how many seeds would decide"
         )
         return
     found = [
         (row, tested)
         for row in undecided
-        if (tested := row.cells[metric].tested) and tested.reason not in TOLD_ELSEWHERE
+        if (tested := row.cells[metric].tested) and tested.reason not in EXPLAINED_ELSEWHERE
     ]
     for row, tested in found:
-        yield f"row '{row.label}': {tested.text}{''.join(_what_it_takes(row.cells[metric], tested))}"
-    if any(" sd)" in tested.text for _, tested in found):
-        yield "'could only have seen' is with 80 % power, in sd of a paired difference"
+        needed = "".join(_seeds_needed(row.cells[metric], tested, metric_unit(metric)))
+        yield f"row '{row.label}' is {tested.text}{needed}"
+    if any(tested.seeds_needed or tested.seeds_equivalent for _, tested in found):
+        yield (
+            f"seed counts are planned for {100 * POWER:.0f} % power with the upper 80 % confidence limit of the "
+            "standard deviation; detectable differences use its estimate"
+        )
 
 
-def _what_it_takes(cell: TableCell, tested: Tested) -> Iterator[str]:
-    if tested.mde and " sd)" in tested.text:
-        yield f", which is {tested.mde:.3g} here"
+def _seeds_needed(cell: TableCell, tested: Tested, unit: str) -> Iterator[str]:
     if tested.seeds_needed and tested.target is not None:
-        printed = cell.published.diff if cell.published else None
-        what = ", as it is printed" if printed and abs(printed) == tested.target else ""
-        yield f"; {tested.seeds_needed:,} seeds would decide a difference of {tested.target:g}{what}"
+        printed, size = cell.published.diff if cell.published else None, f"{tested.target:g}"
+        is_printed = bool(printed) and abs(printed or 0.0) == tested.target
+        what = f"the printed {size}" if is_printed else f"a difference of {with_unit(size, unit)}"
+        yield f"; {tested.seeds_needed:,} seeds would detect {what}"
     if tested.seeds_equivalent:
-        yield f"; {tested.seeds_equivalent:,} seeds would show it equivalent if there is no difference"
+        yield f"; {tested.seeds_equivalent:,} seeds would show equivalence if there is no difference"
 
 
 def _against_their_interval(table: Table) -> Iterator[str]:
-    """Rows that are decided although the interval covers 0: two assumptions, two answers."""
+    """Rows that are decided although the interval includes 0: test and interval have different assumptions."""
     rows = []
     for row in table.rows:
         cell = row.cells[table.metric]
@@ -100,19 +110,20 @@ def _against_their_interval(table: Table) -> Iterator[str]:
             rows += [row.label] if cell.diff.low <= 0 <= cell.diff.high else []
     if rows:
         yield (
-            f"decided although the t interval covers 0: {named(rows)}; p is by the signs of the differences, the "
-            "interval assumes that they are normal"
+            f"decided although the t interval includes 0: {named(rows)}; the interval assumes normally distributed "
+            "differences, the sign-flip test does not"
         )
 
 
 def _lost(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
-    """Runs that one of two rows lost: whether that is a difference too, and the worst case."""
+    """Runs that failed in only one of two rows: whether the failure rates differ, and the worst case."""
     for row in rows:
         found = row.cells[metric].tested
         if found is not None and found.p_lost is not None and found.p_worst is not None:
             yield (
-                f"row '{row.label}' and its baseline did not lose the same seeds: p {equals_p(found.p_lost)} (exact "
-                f"McNemar); with lost runs as the worst values p {equals_p(found.p_worst)} (sign flip on ranks), "
+                f"row '{row.label}' and its baseline failed on different seeds: p {equals_p(found.p_lost)} for equal "
+                "failure rates (exact McNemar test); with failed runs counted as the worst values, p "
+                f"{equals_p(found.p_worst)} (sign flip on ranks), "
                 f"{format_p(found.p_worst_adj if found.p_worst_adj is not None else found.p_worst)} corrected"
             )
 
@@ -121,23 +132,24 @@ def _audits(table: Table) -> Iterator[str]:
     for family in table.families:
         found = family.audit
         if found is not None:
-            text = f"audit: a hidden copy of '{family.baseline}' with random numbers of its own"
-            yield f"{text} {_audit_word(found, table.alpha)}"
-            yield from (f"audit copy of '{family.baseline}', {note}" for note in found.lost)
+            text = f"audit: a hidden duplicate of '{family.baseline}' with its own random numbers"
+            yield f"{text} {_audit_result(found, table.alpha)}"
+            yield from (f"audit duplicate of '{family.baseline}', {note}" for note in found.lost)
 
 
-def _audit_word(found: Audit, alpha: float) -> str:
-    suspect = ": something beside the rows decides"
+def _audit_result(found: Audit, alpha: float) -> str:
+    suspect = "something other than the rows affects the results"
     if found.is_alarm and not found.n:
-        return f"was LOST altogether, and the baseline was not{suspect}"
+        return f"FAILED on all seeds and the baseline did not: {suspect}"
     if found.p is None and found.is_alarm:
-        return f"comes out DIFFERENT by {found.diff:.3g} on every seed{suspect}"
+        return f"is DIFFERENT by {found.diff:.3g} on every seed: {suspect}"
     if found.p is None:
-        return f"cannot be compared ({found.n} common seed{'s' * (found.n != 1)}, or no spread)"
+        return f"cannot be compared ({counted(found.n, 'common seed')}, or no spread)"
+    test = f"p {equals_p(found.p)}, {counted(found.n, 'seed')}"
     if found.is_alarm:
-        chance = f"by chance {100 * alpha:g} of 100 studies show this, else something beside the rows decides"
-        return f"comes out DIFFERENT (p {equals_p(found.p)}, n = {found.n}): {chance}"
-    return f"is not set apart, as it must be (p {equals_p(found.p)}, n = {found.n})"
+        chance = f"this happens by chance in {100 * alpha:g} of 100 studies; otherwise {suspect}"
+        return f"is DIFFERENT ({test}): {chance}"
+    return f"does not differ from the baseline, as expected ({test})"
 
 
 def _agreements(table: Table) -> Iterator[str]:
@@ -145,15 +157,18 @@ def _agreements(table: Table) -> Iterator[str]:
         if family.agreement is None:
             continue
         group = f" ({family.group})" if family.group else ""
-        said = family.agreement.text
-        yield f"agreement with the printed differences at scale {table.scale or 'base'}{group}: {said}"
-        yield f"order of the rows{group}: {family.agreement.rank}; {family.agreement.pairs}"
+        found = family.agreement
+        yield f"agreement with the printed differences at scale {table.scale or 'base'}{group}: {found.text}"
+        yield f"order of the rows compared with the printed order{group}: {found.rank}; {found.pairs}"
     if any(_has_no_claim(row.cells[table.metric]) for row in table.rows):
-        by_chance = f"one below {NOISE_FACTOR:g} sd of our paired differences, as single runs give by chance"
-        yield f"no claim: the print has no difference, or {by_chance}"
+        by_chance = f"one below {NOISE_FACTOR:g} sd of our paired differences, which single runs can show by chance"
+        yield f"no claim: the paper prints no difference, or {by_chance}"
     against = [row.label for row in table.rows if _is_decided_against(row.cells[table.metric])]
     if against:
-        yield f"decided the other way than printed, where the print is within our noise and no claim: {named(against)}"
+        yield (
+            "decided against the direction of the printed difference, which is within our noise and makes no claim: "
+            f"{named(against)}"
+        )
 
 
 def _has_no_claim(cell: TableCell) -> bool:
@@ -172,19 +187,21 @@ def _effects(table: Table) -> Iterator[str]:
     if effects.effects:
         found = sorted(effects.effects, key=lambda effect: -effect.share)
         is_exact = effects.method == "anova"
-        kind = "eta squared" if is_exact else "importance by fANOVA, with the range over its forests: no interval"
+        kind = (
+            "eta squared" if is_exact else "fANOVA importance with the range over its random forests, not an interval"
+        )
         if is_exact and len(table.seeds) == 1:
-            kind += " of one seed, noise included"
+            kind += " from one seed, including noise"
         noise = f"; noise {_percent(effects.residual)}" if effects.residual is not None and len(table.seeds) > 1 else ""
-        yield f"what matters in the grid ({kind}): {', '.join(_effect(one, is_exact) for one in found)}{noise}"
-    yield from (f"on the grid: {note}" for note in effects.notes)
+        yield f"variation explained in the grid ({kind}): {', '.join(_effect(one, is_exact) for one in found)}{noise}"
+    yield from (f"grid: {note}" for note in effects.notes)
 
 
 def _effect(effect: Effect, is_exact: bool) -> str:
     facts = []
     if effect.low is not None and effect.high is not None:
         ends = f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"
-        facts.append(f"95 % interval {ends}" if is_exact else f"forests {ends}")
+        facts.append(f"95 % interval {ends}" if is_exact else f"range {ends}")
     if effect.p_adj is not None:
         facts.append(f"p {equals_p(effect.p_adj)} corrected")
     return f"{' x '.join(effect.factors)} {_percent(effect.share)}" + (f" ({'; '.join(facts)})" if facts else "")
@@ -195,7 +212,7 @@ def _percent(share: float) -> str:
 
 
 def _contributions(table: Table) -> Iterator[str]:
-    """What each component adds to the full method of a leave-one-out study."""
+    """The contribution of each component to the full method of a leave-one-out study."""
     values = {row.label: row.cells[table.metric].values for row in table.rows if row.levels}
     full = next((row.label for row in table.rows if row.levels and "off" not in row.levels.values()), None)
     if full is None:
@@ -204,7 +221,7 @@ def _contributions(table: Table) -> Iterator[str]:
     found = contributions(values[full], without, lower_is_better=table.lower_is_better)
     shown = [_contribution(one) for one in found if one.difference is not None]
     if shown:
-        yield f"better by each component (95 % t interval): {', '.join(shown)}"
+        yield f"improvement from each component (95 % t interval): {', '.join(shown)}"
         yield NOT_IMPORTANCE
 
 
@@ -220,9 +237,9 @@ def _contribution(one: Contribution) -> str:
 
 
 def _fronts(table: Table) -> Iterator[str]:
-    """Counted costs only: times are measured anew each time."""
+    """Pareto fronts over counted costs only, since times are measured again in each run."""
     for front in table.fronts:
         if front.cost != "train_s" and len(front.rows) < len(table.rows):
             paid = {row.label: getattr(row, front.cost) for row in table.rows}
             shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
-            yield f"not beaten in mean and {front.cost.replace('_', '-')} at once: {shown}"
+            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}"

@@ -1,4 +1,4 @@
-"""What is known of one row: its trials seed by seed, sorted by how they ended, and in words what it lacks."""
+"""The results of one row: its trials by seed and outcome, and notes on what is missing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class RowResults:
     """A row of the plan with its records.
 
     Attributes:
-        row: of the plan.
+        row: row of the plan.
         keys: seed -> trial key, in the order of the seeds.
-        records: seed -> record, of the seeds that have one.
+        records: seed -> record, for seeds that have one.
     """
 
     row: Row
@@ -30,11 +30,11 @@ class RowResults:
 
     @cached_property
     def succeeded(self) -> dict[int, TrialRecord]:
-        """The records that carry metrics."""
+        """The records with metrics."""
         return self.with_status("succeeded")
 
     def with_status(self, status: str) -> dict[int, TrialRecord]:
-        """The records that ended so, by seed."""
+        """The records with this outcome, by seed."""
         return {seed: record for seed, record in self.records.items() if record.outcome.status == status}
 
     @property
@@ -43,13 +43,13 @@ class RowResults:
         return [seed for seed in self.keys if seed not in self.records]
 
     def values(self, metric: str) -> dict[int, float]:
-        """The metric of each seed that succeeded and reports it; one too large to be squared is no value."""
+        """The metric of each seed that succeeded and reports it; a value too large to be squared is left out."""
         found = {seed: record.outcome.metrics.get(metric) for seed, record in self.succeeded.items()}
         return {seed: value for seed, value in found.items() if value is not None and abs(value) < LARGEST}
 
 
 def collect_results(rows: Sequence[Row], plan: Plan, records: Mapping[str, TrialRecord]) -> list[RowResults]:
-    """Rows of a plan, or its audit copies, with the records found for their keys."""
+    """Rows of a plan, or its audit duplicates, with the records of their keys."""
     return [_results_of(row, plan, records) for row in rows]
 
 
@@ -59,12 +59,12 @@ def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> Row
 
 
 def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = "no result yet") -> list[str]:
-    """What a row lacks: seeds that diverged, failed or have no result, and metrics that a trial did not report.
+    """Notes on a row's missing values: seeds that diverged, failed or have no result, and unreported metrics.
 
     Args:
-        result: of the row.
-        metrics: in the table.
-        missing: what is said of seeds without a result; None says nothing.
+        result: results of the row.
+        metrics: metrics of the table.
+        missing: note on seeds without a result; None leaves it out.
     """
     notes = [
         f"{_seeds(seeds)}: {status}: {reason}"
@@ -79,7 +79,7 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
         if without := tuple(seed for seed in result.succeeded if seed not in reported):
             unreported.setdefault(without, []).append(metric)
         if huge := [seed for seed in reported if seed not in result.values(metric)]:
-            notes.append(f"{_seeds(huge)}: {metric} is too large to count with (above {LARGEST:g})")
+            notes.append(f"{_seeds(huge)}: {metric} is above {LARGEST:g} and is not used")
     for without, names in unreported.items():
         notes.append(f"{_seeds(without)}: {', '.join(names)} {'was' if len(names) == 1 else 'were'} not reported")
     return notes
@@ -93,7 +93,7 @@ def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and controls, shortened where it is long."""
+    """A text without line breaks and control characters, shortened if it is long."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return words if len(words) <= MAX_CHARACTERS else words[: MAX_CHARACTERS - 3] + "..."
 

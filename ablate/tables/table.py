@@ -1,7 +1,7 @@
-"""The result table as a document: what a study found, with every number unrounded.
+"""The result table as a document: the findings of a study, with every number unrounded.
 
-Every format and plot is made from it, so all carry the same numbers; `to_json` is the form of `table.json`, and
-`Table.from_json` reads it back. It knows neither plans nor trials.
+Every format and plot is made from it, so all have the same numbers. `to_json` gives the content of `table.json`, and
+`Table.from_json` reads it back. This module knows neither plans nor trials.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ MEASURED_FIELDS = (
     "train_s", "worker_h", "peak_memory_bytes", "inference_ms_1", "inference_ms_32", "inference_rounds",
     "inference_folded", "measured_on",
 )  # fmt: skip
-"""Fields of a row that another run of the same study would measure anew; `?measured=false` leaves them out."""
+"""Fields of a row that every run of the same study measures again; `?measured=false` leaves them out."""
 
 
 class Difference(Document):
-    """Row minus baseline over the `n` seeds that both have, with its 95 % t interval (null below n = 2)."""
+    """Row minus baseline over their `n` common seeds, with its 95 % t interval (null below n = 2)."""
 
     mean: float
     low: float | None
@@ -30,14 +30,14 @@ class Difference(Document):
 
 
 class PrintedCell(Document):
-    """A printed number beside ours.
+    """A printed number for comparison with ours.
 
     Attributes:
-        value: the printed number.
-        diff: minus the printed number of our baseline row, in the printed digits; null for the baseline.
-        source: keys of the sources, such as `IMG_LJ, README`; the table says what they are.
-        text: as printed.
-        diff_text: the difference in the printed digits, signed.
+        value: printed number.
+        diff: difference from the printed number of our baseline row, in the printed digits; null for the baseline.
+        source: keys of the sources, such as `IMG_LJ, README`; the table explains them.
+        text: number as printed.
+        diff_text: difference in the printed digits, signed.
     """
 
     value: float
@@ -48,7 +48,7 @@ class PrintedCell(Document):
 
 
 class PrintedCount(Document):
-    """A printed number of parameters or multiply-adds: as printed (`25.5M`) and its value."""
+    """A printed number of parameters or multiply-adds: its text (`25.5M`) and its value."""
 
     text: str
     value: float
@@ -58,16 +58,18 @@ class TableCell(Document):
     """One metric of one row.
 
     Attributes:
-        mean: over the seeds that succeeded; null where none did.
+        mean: mean over the seeds that succeeded; null if none did.
         sd: sample standard deviation over seeds; null below n = 2.
-        values: by seed.
-        diff: null for the baseline and where no seed is common with it.
-        p: of the test that the family takes, `p_flip` of the sign flip, `p_adj` of the family's test corrected for all
-            its rows; only the primary metric is tested, and only once no planned seed is outstanding.
-        decision: `baseline`; `better`, `worse`, `equivalent` or `undecided`; null where nothing is tested.
-        tested: what goes with the decision.
-        published: the printed number, where the study joins a published table.
-        agreement: with the printed difference.
+        values: values by seed.
+        diff: difference from the baseline; null for the baseline and without a common seed.
+        p: uncorrected p-value of the family's test; only the primary metric is tested, and only when no planned seed is
+            outstanding.
+        p_flip: uncorrected p-value of the sign-flip test.
+        p_adj: p-value of the family's test corrected for all its rows.
+        decision: `baseline`, `better`, `worse`, `equivalent` or `undecided`; null without a test.
+        tested: details of the decision.
+        published: printed number, if the study joins a published table.
+        agreement: agreement with the printed difference.
     """
 
     mean: float | None
@@ -84,7 +86,7 @@ class TableCell(Document):
 
 
 class FunnelShare(Document):
-    """Share of pixels at which the funnel condition wins: mean over sites and seeds, extremes and values by site."""
+    """Share of pixels at which the funnel condition wins: mean over sites and seeds, extremes, and values by site."""
 
     mean: float
     low: float
@@ -96,15 +98,15 @@ class TableRow(Document):
     """One row; see `ablate.study.plan.Row` for the first four fields and `ablate.trials.trial.Cost` for the counts.
 
     Attributes:
-        n_planned, n_ok, n_diverged, n_failed: seeds; the rest has no result yet.
-        cells: by metric, the primary one first.
-        train_s: median over the seeds that succeeded.
-        worker_h: hours of training that the further seeds of `Tested.seeds_needed` take, with those of the baseline.
+        n_planned, n_ok, n_diverged, n_failed: numbers of seeds; the rest has no result yet.
+        cells: cells by metric, the primary metric first.
+        train_s: median training time over the seeds that succeeded, in seconds.
+        worker_h: training hours of the additional seeds in `Tested.seeds_needed`, including those of the baseline.
         peak_memory_bytes, inference_ms_1, inference_ms_32: see `ablate.trials.trial.Measured`, whose `rounds`,
             `is_folded` and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
-        funnel_share: null where the network has no funnel site.
-        trials: keys, in the order of the seeds.
-        notes: what this row lacks, and why.
+        funnel_share: share of pixels at which the funnel condition wins; null if the network has no funnel site.
+        trials: trial keys, in the order of the seeds.
+        notes: sentences on missing results of this row.
     """
 
     label: str
@@ -136,7 +138,7 @@ class TableRow(Document):
 
 
 class PublishedColumn(Document):
-    """Where the printed numbers come from: the table, the paper, and what each source key means."""
+    """The source of the printed numbers: the table, the paper, and the meaning of each source key."""
 
     id: str
     title: str
@@ -149,24 +151,28 @@ class Table(Document):
     """A study's results.
 
     Attributes:
-        study: its name; `title` and `question` in its own words.
-        scale: None for the study's base as it stands.
-        seeds: planned.
-        setup: what all rows share, in words: data, network, length of training.
-        metric: the primary one; `metrics` the further ones.
-        lower_is_better: of the primary metric; `directions` of every metric in the table.
-        provisional: whether trials are still to come.
-        alpha, margin, test: what the study fixed about its tests; see `ablate.study.document.TableSpec`.
-        commits: of the code that trained the trials, as far as it is recorded; left out with the measured values.
+        study: name of the study.
+        title, question: title and question in the words of the study.
+        scale: name of the scale; None for the base of the study.
+        seeds: planned seeds.
+        setup: data, network and length of training that all rows share, in words.
+        metric: primary metric.
+        metrics: further metrics.
+        lower_is_better: direction of the primary metric.
+        directions: direction of every metric in the table.
+        provisional: whether trials are outstanding.
+        alpha, margin, test: tests that the study fixed; see `ablate.study.document.TableSpec`.
+        commits: recorded commits of the training code; left out with the measured values.
         exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed.
-        factors: name -> labels of its levels; empty where rows are written by hand.
-        effects: what matters in a grid; null where the study is none, and as long as seeds are outstanding.
-        fronts: rows that are worth their cost, by cost.
-        families: rows that are tested together; none as long as planned seeds are outstanding.
-        columns: the columns shown unless others are asked for.
-        rows: in the order of the plan.
-        notes: sentences to be read with the table; the same when the study is run again.
-        provenance: sentences about when and where trials ran; left out with the measured values.
+        factors: name -> labels of its levels; empty for manual rows.
+        effects: effects in a grid; null if the study is not a grid and while seeds are outstanding.
+        fronts: Pareto-optimal rows, by cost.
+        families: rows that are tested together; empty while planned seeds are outstanding.
+        columns: default columns.
+        rows: rows in the order of the plan.
+        published: source of the printed numbers; null without any.
+        notes: sentences below the table; the same when the study is run again.
+        provenance: sentences on when and where trials ran; left out with the measured values.
     """
 
     study: str
@@ -199,8 +205,8 @@ class Table(Document):
         """The table as JSON values (`table.json`).
 
         Args:
-            measured: False leaves out measured times and memory and the provenance notes, so that two runs of the
-                same study give the same bytes.
+            measured: whether to include measured times and memory and the provenance notes; without them, two runs of
+                the same study give the same bytes.
         """
         if measured:
             return self.model_dump(mode="json")
@@ -214,11 +220,11 @@ class Table(Document):
         return cls.model_validate(document)
 
     def row(self, label: str) -> TableRow:
-        """The row of that label; KeyError where there is none."""
+        """The row with this label; KeyError if there is none."""
         return {row.label: row for row in self.rows}[label]
 
     def grouped(self) -> list[tuple[str | None, list[TableRow]]]:
-        """The rows by group, groups in the order in which they first appear."""
+        """The rows by group, in the order of the groups' first rows."""
         groups: dict[str | None, list[TableRow]] = {}
         for row in self.rows:
             groups.setdefault(row.group, []).append(row)

@@ -1,6 +1,6 @@
-"""What a table says of its rows beside the numbers: tests, decisions, agreement with the paper. Documents only.
+"""The findings of a table on its rows: tests, decisions, agreement with the paper. Documents only.
 
-Texts are generated from the numbers by `ablate.statistics` and are plain; each format escapes them.
+`ablate.statistics` generates the texts from the numbers. They are plain text; each format escapes them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Bounds(Document):
 
 
 class Superiority(Bounds):
-    """P(better): the share of seeds in which the row is better, ties half, with its 95 % Clopper-Pearson interval."""
+    """P(better): the share of seeds in which the row is better (ties half), with its 95 % Clopper-Pearson interval."""
 
     share: float
     wins: int
@@ -27,26 +27,28 @@ class Superiority(Bounds):
 
 
 class Tested(Document):
-    """How one row was compared with its baseline; `Cell` has p, p_flip, p_adj and the decision.
+    """The comparison of one row with its baseline; `TableCell` has p, p_flip, p_adj and the decision.
 
     Attributes:
-        test: that `p` is of: `flip`, `t` or `pooled`; null below 2 common seeds.
-        p_t: of the paired t test; null where it has no meaning.
-        comparisons: for how many of them p_adj and the simultaneous interval are corrected.
+        test: test of `p`: `flip`, `t` or `pooled`; null below 2 common seeds.
+        p_t: p-value of the paired t test; null if it is undefined.
+        comparisons: number of comparisons for which p_adj and the simultaneous interval are corrected.
         simultaneous: interval that holds for all rows of the family together; null without a test.
-        p_better: null without a common seed.
-        reason: why a row is undecided; see `ablate.statistics.decisions.family.Reason`.
-        text: the decision with its reason, in words.
-        mde: smallest difference that these seeds would have decided with 80 % power, in metric units; `mde_sd` in
-            standard deviations of a paired difference.
-        target: the difference that `seeds_needed` is about: the printed one, else the margin; null without either.
-        seeds_needed: with which a difference of `target` would be decided with 80 % power, of an undecided row.
-        seeds_equivalent: with which equivalence within the margin would be shown with 80 % power were there no
-            difference, of an undecided row; null without a margin.
-        rho: correlation with the baseline over seeds; `pairing_gain` the share of variance that pairing saved.
-        p_lost: exact McNemar test of how often this row and the baseline lost a run; null where none did.
-        p_worst: with lost runs counted as the worst, by ranks; null where none was lost. p_worst_adj, corrected for
-            all comparisons, is what can undo a decision.
+        p_better: share of seeds in which the row is better; null without a common seed.
+        reason: reason of an undecided row; see `ablate.statistics.decisions.family.Reason`.
+        text: decision with its reason, in words.
+        mde: smallest difference that these seeds can detect with 80 % power, in metric units.
+        mde_sd: the same in standard deviations of a paired difference.
+        target: difference for `seeds_needed`: the printed one, else the margin; null without either.
+        seeds_needed: number of seeds that detect a difference of `target` with 80 % power, for an undecided row.
+        seeds_equivalent: number of seeds that show equivalence within the margin with 80 % power if there is no
+            difference, for an undecided row; null without a margin.
+        rho: correlation with the baseline over seeds.
+        pairing_gain: share of variance that pairing saved.
+        p_lost: p-value of the exact McNemar test for equal rates of lost runs in row and baseline; null without lost
+            runs.
+        p_worst: p-value by ranks with lost runs counted as the worst values; null without lost runs.
+        p_worst_adj: p_worst corrected for all comparisons; it can undo a decision.
     """
 
     test: str | None
@@ -69,15 +71,17 @@ class Tested(Document):
 
 
 class RowAgreement(Document):
-    """A row against its printed difference.
+    """A row compared with its printed difference.
 
     Attributes:
         word: at the paper's own data set, scale and recipe `reproduced`, `contradicted (opposite)`, `contradicted
-            (absent)`, `inconclusive`; at any other `agrees`, `disagrees`, `undecided`; `no claim` where the paper makes
-            none that a single run could show.
-        text: the word, and what is to be read with it.
-        ratio: our difference over the printed one; `standardised` over its sample standard deviation.
-        is_inside: whether the printed difference lies where 95 % of single runs of ours would; at the paper's scale.
+            (absent)` or `inconclusive`; at any other scale `agrees`, `disagrees` or `undecided`; `no claim` if the
+            paper makes no claim that a single run could show.
+        text: word with its reasons.
+        direction: `agrees` or `differs`, for the sign of our difference; null if it is unknown.
+        ratio: our difference divided by the printed one.
+        standardised: our difference divided by its sample standard deviation.
+        is_inside: whether the printed difference is in the 95 % prediction interval of one run; at the paper's scale.
     """
 
     word: str
@@ -89,7 +93,7 @@ class RowAgreement(Document):
 
 
 class FamilyAgreement(Document):
-    """A family against the paper: the word for the whole, the rows it rests on, and the order of the rows."""
+    """A family compared with the paper: the word for the whole, the rows that decide it, and the order of the rows."""
 
     word: str
     text: str
@@ -101,13 +105,16 @@ class FamilyAgreement(Document):
 
 
 class Audit(Document):
-    """The hidden copy of a baseline against the baseline: it must not come out different.
+    """The hidden duplicate of a baseline compared with the baseline: they must not differ.
 
     Attributes:
-        n: common seeds; `diff` over them, null without any, with `low` and `high` of its 95 % t interval.
-        p: of the paired t test, by itself; null below 2 seeds.
-        lost: what the copy lacks and why, seed by seed; `baseline_lost` the number of seeds that the baseline lacks.
-        is_alarm: whether it did come out different, at the study's alpha, or was lost altogether, unlike the baseline.
+        n: number of common seeds.
+        diff: mean difference over them; null without a common seed.
+        low, high: ends of its 95 % t interval.
+        p: uncorrected p-value of the paired t test; null below 2 seeds.
+        lost: missing results of the duplicate by seed, with reasons.
+        baseline_lost: number of seeds that the baseline lost.
+        is_alarm: whether the two differ at the study's alpha, or the duplicate lost all its runs unlike the baseline.
     """
 
     n: int
@@ -124,11 +131,15 @@ class Family(Document):
     """The rows that are tested together: those of a group against its baseline.
 
     Attributes:
-        comparisons: rows of it; with data or without, all count.
-        n: seeds that decided the choice of the test.
-        test: `flip`, `t`, `pooled`, or null where nothing can be tested.
-        method: how p was made and what that assumes, a sentence; `spread` the check of the pooled test's assumption.
-        agreement: null where nothing was printed.
+        group: name of the group; null for a table without groups.
+        baseline: label of the baseline.
+        comparisons: number of rows in the family, with or without data.
+        n: number of seeds from which the test was chosen.
+        test: `flip`, `t`, `pooled`, or null if nothing can be tested.
+        method: sentence on the test and its assumptions.
+        spread: check of the pooled test's assumption; null for other tests.
+        agreement: agreement with the paper; null without printed numbers.
+        audit: result of the hidden duplicate; null without one.
     """
 
     group: str | None
@@ -146,12 +157,13 @@ class Effect(Document):
     """A main effect (one factor) or a two-way interaction (two) of a grid.
 
     Attributes:
-        share: exact eta squared of a balanced grid, its share of the variance between cells and of the noise (with one
-            seed the noise is in it); else the importance by fANOVA.
-        low, high: 95 % interval of the share that infinitely many seeds would show; of fANOVA the smallest and largest
-            of its forests, which is no interval; null where there is none.
-        p, p_adj: of the F test against the seeds' own variation, and corrected over all effects of the grid; null where
-            nothing is tested.
+        factors: one or two factors.
+        share: exact eta squared of a balanced grid, the share in the variance between cells and the noise (with one
+            seed it includes the noise); else the importance by fANOVA.
+        low, high: 95 % interval of the share with infinitely many seeds; for fANOVA the smallest and the largest share
+            of its forests, which is not an interval; null if there is none.
+        p: p-value of the F test against the variation over seeds; null without a test.
+        p_adj: p corrected over all effects of the grid; null without a test.
     """
 
     factors: list[str]
@@ -172,14 +184,15 @@ class LevelMean(Document):
 
 
 class Effects(Document):
-    """What matters in a grid, on the primary metric.
+    """The effects in a grid on the primary metric.
 
     Attributes:
-        method: `anova`, `fanova`, or null where nothing can be said.
+        method: `anova`, `fanova`, or null if neither is possible.
         effects: main effects in the order of the factors, then interactions.
-        higher, residual: shares of interactions of three and more factors, and of noise; null unless `anova`.
-        means: by level of one factor, then by pairs of levels.
-        notes: what was left out, and what the method cannot say.
+        higher: share of interactions of three and more factors; null unless `anova`.
+        residual: share of noise; null unless `anova`.
+        means: means by level of one factor, then by pairs of levels.
+        notes: sentences on left-out values and on the limits of the method.
     """
 
     method: str | None
@@ -191,7 +204,7 @@ class Effects(Document):
 
 
 class Front(Document):
-    """The rows that no other row beats in metric and in this cost at once, cheapest first."""
+    """The Pareto-optimal rows in the metric and this cost, cheapest first."""
 
     cost: str
     rows: list[str]

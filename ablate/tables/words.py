@@ -1,7 +1,7 @@
-"""Numbers and names as a reader sees them: decimals, signs, units, metric headings. One place for all formats.
+"""Numbers and names as a reader sees them: decimals, signs, units, metric headings. All formats use this module.
 
-Text made here uses the minus sign U+2212, the dash U+2013 for an empty cell and the arrows U+2193 and U+2191; a format
-that cannot print one replaces it.
+Its texts use the minus sign U+2212, the dash U+2013 for an empty cell and the arrows U+2193 and U+2191. A format that
+cannot print one of them replaces it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,27 @@ METRIC_NAMES = {
 }
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 LARGE, SMALL = 1e7, 1e-4
-"""From the one on, and below the other where decimals show zeros only, a number is written with an exponent."""
+"""Numbers from `LARGE` on have an exponent, and so do numbers below `SMALL` whose decimals would all be zero."""
 ROUNDING = 1e-9
-"""Share of a number below which a difference of two such numbers is their rounding error."""
+"""Share of a number below which the difference of two such numbers is a rounding error."""
 SCIENTIFIC = re.compile(r"(\d\.\d{3})e([+-]\d+)")
-"""How `number` writes one: digits and exponent."""
+"""A number with an exponent as `number` writes it: digits and exponent."""
 
 
 def metric_name(metric: str) -> str:
-    """A metric as a heading says it; the raw name where there is no better."""
+    """The name of a metric in headings; its raw name if it has no other."""
     if metric.startswith("iu_") and metric.endswith("_pct"):
         return f"IU {metric[3:-4].replace('_', ' ')} (%)"
     return METRIC_NAMES.get(metric, metric)
 
 
+def metric_unit(metric: str) -> str:
+    """The unit of a metric's differences in sentences: `points` for percentages, else empty."""
+    return "points" if metric.endswith("_pct") else ""
+
+
 def decimals_of(sds: Iterable[float | None]) -> int:
-    """Decimals that show two digits of the typical (median) spread: at least 1, at most 4; 2 where there is none."""
+    """Decimals that show two digits of the typical (median) spread: at least 1, at most 4; 2 without any spread."""
     positive = [sd for sd in sds if sd]
     if not positive:
         return 2
@@ -54,40 +59,40 @@ def decimals_of(sds: Iterable[float | None]) -> int:
 
 
 def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
-    """A number with so many decimals; no minus before a zero, a plus only where asked for."""
+    """A number with this many decimals, without a minus before a zero; a plus only if `signed`."""
     text = f"{abs(value):.{decimals}f}"
     if float(text) == 0 or (value > 0 and not signed):
         return text
     return (MINUS if value < 0 else "+") + text
 
 
-def places_of(values: Iterable[float | None], decimals: int, *, beside: float = 0.0) -> int | None:
-    """Decimals for numbers that stand together, None where they are better written with an exponent.
+def places_of(values: Iterable[float | None], decimals: int, *, relative_to: float = 0.0) -> int | None:
+    """Decimals of the numbers in one cell; None if an exponent suits them better.
 
     Args:
-        values: as they stand in one cell.
-        decimals: of the column.
-        beside: what they are differences of; beside a number of ordinary size a tiny one is nothing.
+        values: numbers of the cell.
+        decimals: decimals of the column.
+        relative_to: number of which they are differences; next to a number of ordinary size, a tiny difference is zero.
     """
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     shown = float(f"{largest:.{decimals}f}")
-    is_tiny = shown == 0 < largest and max(largest, abs(beside)) < SMALL
+    is_tiny = shown == 0 < largest and max(largest, abs(relative_to)) < SMALL
     return None if shown >= LARGE or is_tiny else decimals
 
 
-def places_within(low: float, high: float, decimals: int, *, beside: float, is_asked: bool = False) -> int | None:
-    """As `places_of`, for an interval and what lies in it: decimals in which it reads as one, and its ends as not 0.
+def places_within(low: float, high: float, decimals: int, *, relative_to: float, is_asked: bool = False) -> int | None:
+    """Decimals of an interval and the numbers in it, as `places_of`: its ends must differ and must not read as 0.
 
-    Those of the column mostly. An interval that they squeeze to a point gets two digits of its half width (where all
-    differences are the same, of the difference), and one more if an end would still read as zero.
+    These are usually the decimals of the column. An interval that would shrink to a point gets two digits of its half
+    width (or of the difference, if all differences are equal), and one more digit if an end would still read as zero.
 
     Args:
         low, high: ends of the interval.
-        decimals: of the column.
-        beside: what they are differences of; a rounding error of it is nothing.
-        is_asked: whether a reader asked for these decimals; then they stay.
+        decimals: decimals of the column.
+        relative_to: number of which they are differences; its rounding error counts as zero.
+        is_asked: whether the reader asked for these decimals; then they stay.
     """
-    places, error = places_of((low, high), decimals, beside=beside), ROUNDING * abs(beside)
+    places, error = places_of((low, high), decimals, relative_to=relative_to), ROUNDING * abs(relative_to)
     size = next((size for size in ((high - low) / 2, abs(high + low) / 2) if size > error), None)
     if places is None or size is None or is_asked:
         return places
@@ -100,7 +105,7 @@ def places_within(low: float, high: float, decimals: int, *, beside: float, is_a
 
 
 def number(value: float, places: int | None, *, signed: bool = False) -> str:
-    """A number with so many decimals; None: in four digits with an exponent, `1.234e+09`."""
+    """A number with this many decimals; with None in four digits with an exponent, `1.234e+09`."""
     if places is not None or value == 0:
         return fixed(value, places or 0, signed=signed)
     sign = MINUS if value < 0 else "+" if signed else ""
@@ -108,7 +113,7 @@ def number(value: float, places: int | None, *, signed: bool = False) -> str:
 
 
 def count(value: float) -> str:
-    """A count in four digits with a unit, as papers print it: 25.52M, 3.858G."""
+    """A count in four digits with a unit, as in papers: 25.52M, 3.858G."""
     for size, unit in UNITS:
         if value >= 0.99995 * size:
             return f"{four_digits(value / size)}{unit}"
@@ -122,12 +127,12 @@ def four_digits(value: float) -> str:
 
 
 def named(labels: Iterable[str]) -> str:
-    """Labels in quotes, the first few of many."""
+    """Labels in quotes; only the first few of a long list."""
     return listed([f"'{label}'" for label in labels])
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words with commas between them, the first few of many."""
+    """Words separated by commas; only the first few of a long list."""
     rest = len(words) - MAX_NAMES
     return ", ".join(words) if rest <= 0 else f"{', '.join(words[:MAX_NAMES])} and {rest} more"
 

@@ -11,6 +11,7 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, describe_others
 from ablate.tables.build import build_table
 from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import Table
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
@@ -84,10 +85,12 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
         plan,
         held.records,
         published=find_published(plan.study.table.published),
-        costs={label: Cost.model_validate(cost) for label, cost in stored.costs.items()},
-        registrations=registrations,
-        provisional=provisional,
-        missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
+        costs=RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()}),
+        state=StudyState(
+            provisional=provisional,
+            missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
+            registrations=registrations,
+        ),
     )
     told = [*table.provenance, *describe_others(registrations[-1], held.others), *_reused(held.origins)]
     return table.model_copy(update={"provenance": told})

@@ -136,9 +136,9 @@ def test_no_other_recipe_has_a_preset() -> None:
     ("name", "model", "text"),
     [
         ("released_code", "resnet50", "no preset 'released_code'; did you mean 'released-code'"),
-        (RELEASED_CODE, "mobilenet_v1_x0.75", "its source has resnet50, resnet101, .*; 'paper-text' has it"),
-        (RELEASED_CODE, "shufflenet_v2_x1.5", "nothing for 'shufflenet_v2_x1.5'"),
-        (PAPER_TEXT, "torchvision/resnet50", "nothing for"),
+        (RELEASED_CODE, "mobilenet_v1_x0.75", "it covers resnet50, resnet101, .*; 'paper-text' covers it"),
+        (RELEASED_CODE, "shufflenet_v2_x1.5", "does not cover 'shufflenet_v2_x1.5'"),
+        (PAPER_TEXT, "torchvision/resnet50", "does not cover"),
     ],
 )
 def test_asking_for_what_no_source_has_says_so(name: str, model: str, text: str) -> None:

@@ -61,7 +61,7 @@ def test_an_unknown_table_names_the_nearest(tables):
 
 @pytest.mark.parametrize("text", ["abc", "1e3", "25.5X", "", "NaN"])
 def test_what_is_no_printed_number_is_refused(text):
-    with pytest.raises(ValueError, match="no printed number"):
+    with pytest.raises(ValueError, match="is not a printed number"):
         parse_printed(text)
 
 
@@ -69,7 +69,7 @@ def test_what_is_no_printed_number_is_refused(text):
 def test_a_file_of_another_form_is_refused_by_its_name(tmp_path: Path, content: str):
     path = tmp_path / "other.json"
     path.write_text(content)
-    with pytest.raises(TableError, match=r"'other\.json' is no file of published tables"):
+    with pytest.raises(TableError, match=r"'other\.json' is not a file of published tables"):
         load_published(path)
 
 

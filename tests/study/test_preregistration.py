@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.local.folder import Folder
 from ablate.study.plan import Plan, plan_document
-from ablate.study.preregistration import changes, describe, describe_others, is_exploratory, register
+from ablate.study.preregistration import changes, describe_others, describe_registrations, is_exploratory, register
 from ablate.trials.trial import Outcome, TrialRecord
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_a_design_that_was_fixed_before_its_results_is_not_exploratory(document:
     history = [register(plan, NOON)]
     records = records_of(plan, {("ReLU", 0): 1, ("FReLU", 0): 2})
     assert not is_exploratory(plan, history, list(records.values()))
-    assert describe(plan, history, list(records.values())) == [
+    assert describe_registrations(plan, history, list(records.values())) == [
         "rows, seeds and test were fixed on 2026-05-01 12:00 UTC, before any result was known"
     ]
 
@@ -43,9 +43,9 @@ def test_a_baseline_that_is_known_from_elsewhere_decides_nothing(document: dict[
     history = [register(plan, NOON)]
     records = records_of(plan, {("ReLU", 0): -5, ("ReLU", 1): -5, ("FReLU", 0): 1})
     assert not is_exploratory(plan, history, list(records.values()))
-    assert describe(plan, history, list(records.values())) == [
-        "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known, here of "
-        "baselines alone"
+    assert describe_registrations(plan, history, list(records.values())) == [
+        "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known; "
+        "those of this study are of baselines only"
     ]
 
 
@@ -54,8 +54,8 @@ def test_seeds_picked_for_a_known_baseline_are_exploratory(document: dict[str, A
     history = [register(plan, NOON)]
     seen = list(records_of(plan, {("ReLU", 3): -5}).values())
     assert is_exploratory(plan, history, seen)
-    assert describe(plan, history, seen)[0].endswith(
-        "some of them of a baseline whose seeds are picked, so the tests are exploratory"
+    assert describe_registrations(plan, history, seen)[0].endswith(
+        "some of them belong to a baseline whose seeds are picked, so the tests are exploratory"
     )
 
 
@@ -78,8 +78,7 @@ def test_other_designs_of_the_same_rows_are_told(document: dict[str, Any]) -> No
     unlike = register(plan_of(document, base=document["base"] | {"lr": 0.3}), NOON)
     assert describe_others(own, [own, unlike]) == []
     assert describe_others(own, [*others, unlike]) == [
-        "2 other studies test these rows with another choice of seeds or margin: which one counts is to be said "
-        "beforehand"
+        "2 other studies test these rows with a different choice of seeds or margin; state in advance which one counts"
     ]
 
 
@@ -88,9 +87,9 @@ def test_a_study_that_is_written_again_after_a_look_is_exploratory(document: dic
     history = [register(plan, NOON)]
     records = records_of(plan, {("wide", 0): -5, ("FReLU", 0): -5, ("FReLU", 1): 3})
     assert is_exploratory(plan, history, list(records.values()))
-    (sentence,) = describe(plan, history, list(records.values()))
+    (sentence,) = describe_registrations(plan, history, list(records.values()))
     assert sentence.endswith(
-        "when 2 results were known, 2 of them of rows that are tested here, so the tests are exploratory"
+        "when 2 results were known; 2 of them belong to rows that are tested here, so the tests are exploratory"
     )
 
 
@@ -103,8 +102,8 @@ def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str,
     records = records_of(plan, {("ReLU", 0): 5, ("FReLU", 0): 15})
     assert is_exploratory(plan, [before, after], list(records.values()))
     assert (
-        "its seeds and its margin changed on 2026-05-01 12:10 UTC, when 1 result was known: "
-        in (describe(plan, [before, after], list(records.values()))[1])
+        "the seeds and the margin changed on 2026-05-01 12:10 UTC, when 1 result was known; the tests assume an "
+        in (describe_registrations(plan, [before, after], list(records.values()))[1])
     )
 
 

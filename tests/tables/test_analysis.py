@@ -1,7 +1,10 @@
-"""What a table says is established: by recomputing it, and on the cases in which nothing can be."""
+"""The findings of a table: recomputed, and in the cases in which nothing can be decided."""
 
 from __future__ import annotations
 
+import html
+import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +20,9 @@ from ablate.study.plan import Plan, Row, plan_document
 from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.compare import compare_rows
+from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
+from ablate.tables.inputs import StudyState
 from ablate.trials.trial import Outcome
 
 METRIC = "top1_error_pct"
@@ -60,7 +65,7 @@ def test_few_seeds_are_tested_by_the_paired_t_test_with_holm(planned, make_recor
         assert cell.p_adj == pytest.approx(adjusted[label])
         assert cell.tested.test == "t"
     assert table.families[0].test == "t"
-    assert "it assumes normal differences over seeds" in table.families[0].method
+    assert "the test assumes normally distributed differences over seeds" in table.families[0].method
 
 
 def test_enough_seeds_are_tested_by_sign_flip_and_both_p_are_given(planned, make_records):
@@ -117,7 +122,7 @@ def test_a_lower_level_decides_less(planned, make_records):
     for plan in (strict, loose):
         table = build_table(plan, make_records(plan, LEVELS))
         counts.append(sum(row.cells[METRIC].decision in ("better", "worse") for row in table.rows))
-        assert f"decided at {100 * table.alpha:g} %" in " ".join(table.notes)
+        assert f"family-wise error rate at {100 * table.alpha:g} %" in " ".join(table.notes)
     assert counts[0] < counts[1]
 
 
@@ -126,10 +131,10 @@ def test_nothing_is_decided_as_long_as_a_seed_is_outstanding(planned, make_recor
     records = make_records(plan, LEVELS)
     records.pop(plan.memberships["A 1x1", 7])
     for provisional in (True, False):
-        table = build_table(plan, records, provisional=provisional)
+        table = build_table(plan, records, state=StudyState(provisional=provisional))
         assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", None}
         assert table.families == []
-        assert any(note.startswith("nothing is decided as long as") for note in table.notes)
+        assert any(note.startswith("nothing is decided while results are outstanding") for note in table.notes)
         assert "decision (p)" not in render(table, "md")
 
 
@@ -162,8 +167,8 @@ def test_a_row_that_lost_runs_is_not_called_better_for_it(planned, make_records,
         records[key] = make_record(records[key].trial, Outcome(status="diverged", reason="loss is nan"))
     table = build_table(plan, records)
     cell = table.row("E Sum(1x3, 3x1)").cells[METRIC]
-    assert (cell.decision, cell.tested.text) == ("undecided", "undecided (failures)")
-    assert any("did not lose the same seeds" in note and "McNemar" in note for note in table.notes)
+    assert (cell.decision, cell.tested.text) == ("undecided", "undecided: the decision depends on the failed runs")
+    assert any("failed on different seeds" in note and "McNemar" in note for note in table.notes)
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])
@@ -182,7 +187,13 @@ def test_a_row_that_failed_altogether_and_a_row_without_spread_get_a_word(planne
         assert render(table, format, columns=["all"])
 
 
-def test_an_undecided_row_says_what_it_could_have_seen_and_what_would_decide_it(planned, make_records):
+def power_of(difference, sd, n, comparisons):
+    """The probability that a two-sided paired t test, Bonferroni over the comparisons, finds a mean difference."""
+    critical = stats.t.ppf(1 - 0.05 / comparisons / 2, n - 1)
+    return stats.nct.sf(critical, n - 1, difference * math.sqrt(n) / sd)
+
+
+def test_an_undecided_row_states_what_it_can_detect_and_what_would_decide_it(planned, make_records):
     plan = planned(3)
     table = build_table(
         plan, make_records(plan, [13.6, 13.0, 13.02, 13.1, 13.0]), published=load_published().column("T7")
@@ -194,8 +205,24 @@ def test_an_undecided_row_says_what_it_could_have_seen_and_what_would_decide_it(
     hours = (tested.seeds_needed - 3) * (row.train_s + table.row("B 3x3").train_s) / 3600
     assert row.worker_h == pytest.approx(hours)
     (note,) = (note for note in table.notes if note.startswith("row 'C 5x5'"))
-    assert "could only have seen effects >" in note
-    assert f"{tested.seeds_needed:,} seeds would decide a difference of 0.5" in note
+    differences = [row.cells[METRIC].values[seed] - table.row("B 3x3").cells[METRIC].values[seed] for seed in range(3)]
+    sd, smallest = statistics.stdev(differences), tested.mde
+    assert note == (
+        f"row 'C 5x5' is undecided: 3 seeds can only detect differences above {smallest:.1f} points (80 % power); "
+        f"{tested.seeds_needed:,} seeds would detect the printed 0.5"
+    )
+    assert 1 < smallest < 10, "one decimal shows two digits"
+    assert power_of(smallest, sd, 3, comparisons=4) == pytest.approx(0.8, abs=1e-4)
+    upper = sd * math.sqrt(2 / stats.chi2.ppf(0.2, 2))
+    at, below = (power_of(0.5, upper, n, comparisons=4) for n in (tested.seeds_needed, tested.seeds_needed - 1))
+    assert below < 0.8 <= at
+    assert any(
+        note.startswith("seed counts are planned for 80 % power with the upper 80 % confidence limit")
+        for note in table.notes
+    )
+    texts = {format: render(table, format) for format in ("md", "html", "tex", "json")}
+    written = {"html": html.escape(note), "tex": escape_latex(note)}
+    assert all(written.get(format, note) in text for format, text in texts.items()), "all formats have the same words"
     assert "worker_h" not in table.to_json(measured=False)["rows"][2]
 
 
@@ -207,7 +234,8 @@ def test_agreement_has_the_words_that_the_scale_allows(planned, make_records):
     words = {row.label: row.cells[METRIC].agreement.word for row in table.rows if not row.baseline}
     assert words["A 1x1"] == "agrees"
     assert set(words.values()) == {"agrees", "no claim"}
-    assert sum(note.startswith("no claim: the print has no difference, or one below 2 sd") for note in table.notes) == 1
+    no_claim = "no claim: the paper prints no difference, or one below 2 sd"
+    assert sum(note.startswith(no_claim) for note in table.notes) == 1
     assert table.families[0].agreement.tau == pytest.approx(
         stats.kendalltau(
             [row.cells[METRIC].published.value for row in table.rows], [row.cells[METRIC].mean for row in table.rows]
@@ -298,13 +326,14 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     plan = planned(4)
     before, after = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 6))
     history = [register(planned(3), before), register(plan, after)]
-    table = build_table(plan, make_records(plan, LEVELS), registrations=history)
+    table = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history))
     assert table.exploratory
     assert any(note.startswith("exploratory: ") for note in table.notes)
-    assert any("its seeds changed on 2026-05-06" in note for note in table.provenance)
-    rewritten = build_table(plan, make_records(plan, LEVELS), registrations=history[1:])
+    assert any("the seeds changed on 2026-05-06" in note for note in table.provenance)
+    rewritten = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history[1:]))
     assert rewritten.exploratory, "the results were there when it was first fixed"
-    assert not build_table(planned(3), make_records(planned(3), LEVELS), registrations=history[:1]).exploratory
+    first = StudyState(registrations=history[:1])
+    assert not build_table(planned(3), make_records(planned(3), LEVELS), state=first).exploratory
 
 
 def test_the_caption_of_latex_says_data_length_seeds_and_test(planned, make_records):
@@ -342,7 +371,7 @@ def test_rows_with_outstanding_seeds_are_compared_provisionally(planned, make_re
     found = compare_rows(plan, records, "A 1x1", "B 3x3")
     assert (found.provisional, found.diff.n) == (True, 3)
     assert found.decision == "undecided"
-    assert found.sentence.startswith("nothing is decided as long as results are outstanding; so far")
+    assert found.sentence.startswith("nothing is decided while results are outstanding; so far")
 
 
 def test_a_row_is_not_judged_by_the_seeds_that_another_row_happens_to_have(planned, make_records, make_record):
@@ -367,7 +396,7 @@ def test_an_audit_that_differs_by_the_same_on_every_seed_is_an_alarm(make_record
     }
     table = build_table(plan, records)
     assert table.families[0].audit.is_alarm
-    assert any("comes out DIFFERENT by 5 on every seed" in note for note in table.notes)
+    assert any("is DIFFERENT by 5 on every seed" in note for note in table.notes)
 
 
 def test_the_caption_has_the_check_of_equal_spread(planned, make_records):
@@ -388,8 +417,8 @@ def test_an_audit_says_what_it_lost_and_a_copy_that_is_lost_altogether_is_an_ala
         records[key] = make_record(plan.trials[key], outcome)
     table = build_table(plan, records)
     assert table.families[0].audit.is_alarm == is_alarm
-    assert any("was LOST altogether" in note for note in table.notes) == is_alarm
-    (note,) = (note for note in table.notes if note.startswith("audit copy of 'base', seed"))
+    assert any("FAILED on all seeds" in note for note in table.notes) == is_alarm
+    (note,) = (note for note in table.notes if note.startswith("audit duplicate of 'base', seed"))
     assert note.endswith(": diverged: the training loss is nan")
 
 
@@ -402,7 +431,7 @@ def test_a_value_too_large_to_count_with_is_left_out_and_told(planned, make_reco
     cell = table.row("A 1x1").cells[METRIC]
     assert sorted(cell.values) == sorted([0, 2])
     assert cell.mean == pytest.approx((cell.values[0] + cell.values[2]) / 2)
-    assert f"row 'A 1x1', seed 1: {METRIC} is too large to count with (above 1e+150)" in table.notes
+    assert f"row 'A 1x1', seed 1: {METRIC} is above 1e+150 and is not used" in table.notes
 
 
 def test_an_open_row_says_how_many_seeds_would_show_it_equivalent(planned, make_records):
@@ -411,8 +440,8 @@ def test_an_open_row_says_how_many_seeds_would_show_it_equivalent(planned, make_
     cell = table.row("C 5x5").cells[METRIC]
     assert cell.decision == "undecided"
     assert cell.tested.seeds_equivalent > 3
-    text = f"; {cell.tested.seeds_equivalent} seeds would show it equivalent if there is no difference"
-    assert any(note.startswith("row 'C 5x5': ") and note.endswith(text) for note in table.notes)
+    text = f"; {cell.tested.seeds_equivalent} seeds would show equivalence if there is no difference"
+    assert any(note.startswith("row 'C 5x5' is ") and note.endswith(text) for note in table.notes)
 
 
 def test_seeds_that_tie_are_named_where_the_exact_test_cannot_decide(planned, make_records, make_record):
@@ -423,7 +452,7 @@ def test_seeds_that_tie_are_named_where_the_exact_test_cannot_decide(planned, ma
         key = plan.memberships["A 1x1", seed]
         records[key] = make_record(records[key].trial, theirs)
     text = build_table(plan, records).row("A 1x1").cells[METRIC].tested.text
-    assert text == "undecided (n = 8, of which 3 tie: with 4 comparisons the exact test cannot decide)"
+    assert text == "undecided: the exact test cannot decide with 8 seeds (3 ties) and 4 comparisons"
 
 
 def test_the_method_says_which_rows_have_no_spread_for_t(planned, make_records, make_record):
@@ -435,11 +464,11 @@ def test_the_method_says_which_rows_have_no_spread_for_t(planned, make_records, 
         records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: theirs + 0.5}))
     (family,) = build_table(plan, records).families
     assert family.test == "t"
-    assert "by sign flip where all differences are equal, which leaves t without a spread: 'A 1x1'" in family.method
+    assert "the sign-flip test replaces it for rows whose differences are all equal: 'A 1x1'" in family.method
 
 
 def test_where_nothing_is_tested_no_level_is_told(planned, make_records):
     plan = planned(1)
     notes = build_table(plan, make_records(plan, LEVELS)).notes
     assert any(note.startswith("nothing is tested: ") for note in notes)
-    assert not any("decided at" in note for note in notes)
+    assert not any("family-wise error rate" in note for note in notes)

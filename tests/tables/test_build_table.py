@@ -14,6 +14,7 @@ from ablate.study.plan import plan_document
 from ablate.tables.build import build_table
 from ablate.tables.columns import choose_columns
 from ablate.tables.formats.render import render
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import MEASURED_FIELDS, Table
 from ablate.trials.trial import Cost, Measured, Outcome
 
@@ -89,7 +90,7 @@ def test_a_failed_seed_is_a_hole_with_its_reason(window_plan, end):
     assert list(row.cells[METRIC].values) == [0, 1]
     assert row.cells[METRIC].diff.n == 2
     assert "row 'C 5x5', seed 2: failed: CUDA out of memory" in table.notes
-    assert any("difference over the 2 of 3 seeds" in note and "'C 5x5'" in note for note in table.notes)
+    assert "differences use only the 2 of 3 seeds that row and baseline share: 'C 5x5'" in table.notes
 
 
 def test_a_diverged_seed_is_counted_and_never_averaged(window_plan, end):
@@ -106,7 +107,7 @@ def test_a_baseline_without_results_leaves_no_difference_and_says_so(window_plan
     table = build_table(window_plan, records)
     assert table.row("A 1x1").cells[METRIC].diff is None
     assert "row 'B 3x3', seeds 0, 1, 2: no result yet" in table.notes
-    assert any(note.startswith("no seed in common with the baseline") for note in table.notes)
+    assert any(note.startswith("no difference, because row and baseline share no seed: ") for note in table.notes)
 
 
 def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
@@ -118,10 +119,10 @@ def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
 
 
 def test_without_any_record_the_table_is_empty_but_whole(window_plan):
-    table = build_table(window_plan, {}, provisional=True)
+    table = build_table(window_plan, {}, state=StudyState(provisional=True))
     assert [row.label for row in table.rows] == [row.label for row in window_plan.rows]
     assert all(row.cells[METRIC].mean is None for row in table.rows)
-    assert table.notes == ["provisional: 0 of 15 trials have ended, the numbers will change"]
+    assert table.notes == ["provisional: 0 of 15 trials have ended; the numbers will change"]
 
 
 def test_one_seed_has_no_spread_and_says_so(make_plan, make_records):
@@ -129,19 +130,19 @@ def test_one_seed_has_no_spread_and_says_so(make_plan, make_records):
     table = build_table(plan, make_records(plan))
     cell = table.row("b").cells[METRIC]
     assert (cell.sd, cell.diff.low, cell.diff.high) == (None, None, None)
-    assert "one seed has no spread and no interval, and differences are not tested" in table.notes
+    assert "one seed gives no standard deviation, no interval and no test" in table.notes
 
 
 def test_rows_of_one_recipe_share_their_trials_and_the_table_says_so(make_plan, make_records):
     plan = make_plan([{"label": "a"}, {"label": "b"}, {"label": "c", "set": {"window": "5x5"}}])
     table = build_table(plan, make_records(plan))
-    assert "9 cells rest on 6 trials, 3 are shared by rows of one recipe: 'a', 'b'" in table.notes
+    assert "9 cells use 6 trials; 3 cells share the trial of a row with the same recipe: 'a', 'b'" in table.notes
     assert table.row("a").trials == table.row("b").trials
 
 
 def test_fresh_replicates_are_named_and_only_they(window_plan, make_records):
     fresh = {key: trial.model_copy(update={"replicate": 3}) for key, trial in window_plan.trials.items()}
-    note = "fresh replicates: each cell was trained for this study alone, with random numbers of its own"
+    note = "fresh replicates: each cell was trained only for this study, with its own random numbers"
     records = make_records(window_plan)
     assert note in build_table(replace(window_plan, trials=fresh), records).notes
     assert note not in build_table(window_plan, records).notes
@@ -169,7 +170,7 @@ def test_the_funnel_share_is_a_mean_over_sites_and_seeds(window_plan, make_recor
 
 def test_what_was_measured_is_left_out_on_demand(window_plan, make_records):
     measured = {row.label: MEASURED for row in window_plan.rows}
-    table = build_table(window_plan, make_records(window_plan), measured=measured)
+    table = build_table(window_plan, make_records(window_plan), costs=RowCosts(measured=measured))
     with_times, without = table.to_json(), table.to_json(measured=False)
     assert with_times["rows"][0]["inference_ms_32"] == 20.0
     assert not set(MEASURED_FIELDS) & set(without["rows"][0])
@@ -198,7 +199,7 @@ def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
     key = window_plan.memberships["A 1x1", 0]
     records[key] = records[key].model_copy(update={"provenance": {"commit": "def456", "versions": {"torch": "2.9.0"}}})
     table = build_table(window_plan, records)
-    note = "trials differ in commit: abc123 (14), def456 (1); not as in their baseline: 'A 1x1'"
+    note = "trials differ in commit: abc123 (14), def456 (1); different from their baseline: 'A 1x1'"
     assert note in table.provenance
 
 
@@ -221,7 +222,7 @@ def paper_table():
         "resnet50 / ReLU": Cost(params=25_557_032, params_without_norm=25_503_912, multiply_adds=3_857_973_248),
         "resnet50 / FReLU": Cost(params=25_705_000, params_without_norm=25_625_000, multiply_adds=3_928_000_000),
     }
-    return build_table(plan, {}, published=load_published().column("T1"), costs=costs)
+    return build_table(plan, {}, published=load_published().column("T1"), costs=RowCosts(counted=costs))
 
 
 def test_counted_costs_stand_beside_printed_ones_before_anything_is_trained(paper_table):
@@ -240,10 +241,10 @@ def choose_names(table, *names):
 
 def test_a_count_that_is_not_the_printed_one_is_named_at_the_papers_own_scale(paper_table):
     (params, multiply_adds) = (note for note in paper_table.notes if note.startswith("counted "))
-    assert params == "counted parameters are not the printed ones, so the paper's network may be another: " + (
+    assert params == "counted parameters differ from the printed ones; the paper's network may differ: " + (
         "'resnet50 / FReLU'"
     )
-    assert multiply_adds.startswith("counted multiply-adds are not the printed ones")
+    assert multiply_adds.startswith("counted multiply-adds differ from the printed ones")
     assert multiply_adds.endswith(": 'resnet50 / FReLU'")
 
 
@@ -252,6 +253,6 @@ def test_a_miniature_is_not_held_to_printed_costs_and_a_detector_not_to_those_of
         [found] = [table for table in list_tables() if table.id == table_id]
         plan = plan_document(dict(found.document), scale=scale)
         costs = {row.label: Cost(params=10, params_without_norm=9, multiply_adds=8) for row in plan.rows}
-        table = build_table(plan, {}, published=load_published().column(table_id), costs=costs)
+        table = build_table(plan, {}, published=load_published().column(table_id), costs=RowCosts(counted=costs))
         assert not [note for note in table.notes if note.startswith("counted ")]
         assert ("params_and_printed" in table.columns) == (table_id == "T1")

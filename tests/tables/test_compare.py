@@ -33,7 +33,7 @@ def test_both_labels_that_are_none_are_told_and_labels_with_quotes_are_quoted(pl
     found = find_label_problems(plan, "its", 'say "hi": y')
     assert [(one.pointer, one.code, one.message) for one in found] == [
         ("/a", "unknown_row", "no row 'its'; did you mean \"it's\"?"),
-        ("/b", "unknown_row", "no row has the label that is given; did you mean 'say \"hi\": x'?"),
+        ("/b", "unknown_row", "no row has the given label; did you mean 'say \"hi\": x'?"),
     ]
     (found,) = find_label_problems(plan, "zzz", "a, b")
     assert found.message == "no row 'zzz'; the rows are \"it's\", 'say \"hi\": x', 'a, b'"
@@ -44,4 +44,4 @@ def test_both_labels_that_are_none_are_told_and_labels_with_quotes_are_quoted(pl
 def test_a_row_is_not_compared_with_itself(plan):
     (found,) = find_label_problems(plan, "it's", "it's")
     assert (found.pointer, found.code) == ("/b", "same_row")
-    assert found.message == 'row "it\'s" is compared with itself; name two rows'
+    assert found.message == 'row "it\'s" cannot be compared with itself; name two rows'

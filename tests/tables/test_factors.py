@@ -70,7 +70,7 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert list(shares) == [("window",), ("norm",), ("window", "norm")]
     assert sum(shares.values()) + effects.higher + effects.residual == pytest.approx(1, abs=1e-12)
     assert shares["window", "norm"] > 0.1
-    assert any(note.startswith("what matters in the grid (eta squared): window ") for note in table.notes)
+    assert any(note.startswith("variation explained in the grid (eta squared): window ") for note in table.notes)
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
@@ -82,16 +82,16 @@ def test_a_grid_with_holes_goes_to_fanova_and_rows_by_hand_are_no_cells_of_it() 
     assert effects is not None
     assert effects.method == "fanova"
     assert max(effects.effects, key=lambda effect: effect.share).factors == ["window"]
-    assert any("no cells of the grid: plain" in note for note in table.notes)
+    assert any("rows outside the grid: plain" in note for note in table.notes)
     assert render(table, "md", columns=["factors"]).splitlines()[4].split("|")[2:4] == [" –      ", " –    "]
 
 
 def test_what_a_component_adds_is_told_and_that_it_is_not_importance() -> None:
     plan = plan_document(WITHOUT)
     table = build_table(plan, results(plan, lambda row: 14.0 if row.levels else 13.0))
-    (note,) = (note for note in table.notes if note.startswith("better by each component"))
+    (note,) = (note for note in table.notes if note.startswith("improvement from each component"))
     assert "nesterov +0.9" in note or "nesterov +1" in note
-    assert any("not the component's importance" in note for note in table.notes)
+    assert any("contributions are not importances" in note for note in table.notes)
     assert table.effects is None
     assert plots_of(table) == ["forest", "seeds", "curves"]
 
@@ -167,7 +167,7 @@ def test_rows_that_ran_elsewhere_than_their_baseline_are_named() -> None:
         if note.startswith("trials differ")
     )
     assert note == (
-        "trials differ in commit: old (32), new (4); not as in their baseline: 'window=5x5, norm=bn', "
+        "trials differ in commit: old (32), new (4); different from their baseline: 'window=5x5, norm=bn', "
         "'window=5x5, norm=none'"
     )
 
@@ -178,7 +178,7 @@ def test_rows_worth_their_cost_are_named_and_times_are_left_out_of_the_stable_fo
     (front,) = table.fronts
     assert front.cost == "params"
     assert front.rows[0] == "window=1x1, norm=bn"
-    assert any(note.startswith("not beaten in mean and params at once: ") for note in table.notes)
+    assert any(note.startswith("Pareto-optimal in mean and params: ") for note in table.notes)
 
 
 @pytest.mark.parametrize("document", [GRID, GRID | {"factors": GRID["factors"][:1]}, WITHOUT])

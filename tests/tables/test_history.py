@@ -93,7 +93,7 @@ def test_an_alarm_in_words_says_what_changed_since_when_and_when_it_was_seen():
 
 def test_a_repetition_that_is_not_as_stored_has_no_size():
     told = alarm("A", 1, 1, direction=None, size=None)
-    assert alarm_sentence(told, 2) == "not the stored numbers since 2026-01-02, seen 2026-01-02"
+    assert alarm_sentence(told, 2) == "not reproduced since 2026-01-02, seen 2026-01-02"
 
 
 def looks(axes):

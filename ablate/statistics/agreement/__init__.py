@@ -1,1 +1,1 @@
-"""Our differences against a paper's printed ones."""
+"""Our differences compared with a paper's printed ones."""

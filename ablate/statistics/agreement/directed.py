@@ -1,7 +1,7 @@
-"""One-sided t tests of effects whose direction was written down before: bounds of many rows at once, held by Holm.
+"""One-sided t tests of effects whose direction was stated in advance: simultaneous bounds of many rows, by Holm.
 
-An effect is a mean paired difference counted positive in the expected direction. A row that cannot be tested is None;
-it counts in the family all the same, so that losing a row never makes the others easier.
+An effect is a mean paired difference, positive in the expected direction. A row that cannot be tested is None. It still
+counts in the family, so that a failed row does not make the other rows easier to decide.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ablate.statistics.decisions.multiple import holm
 
 MAX_SEEDS = 1_000
-"""Where seeds needed are no longer counted."""
+"""Largest number of needed seeds that is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class DirectedEffect:
     """The differences of a row, in numbers.
 
     Attributes:
-        mean: counted positive in the expected direction.
+        mean: mean difference, positive in the expected direction.
         sd: sample standard deviation of the differences, above 0.
-        n: at least 2.
+        n: number of differences, at least 2.
     """
 
     mean: float
@@ -34,15 +34,15 @@ class DirectedEffect:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A one-sided t bound of an effect and the test that it belongs to.
+    """A one-sided t bound of an effect and its test.
 
-    The bound stands at the level at which Holm tests its row: that it lies beyond its limit holds for all rows at once,
-    how far beyond does not.
+    The bound has the level at which Holm tests its row. The statement that it is beyond its limit holds for all rows
+    together; the distance beyond the limit does not.
 
     Attributes:
         value: lower or upper bound.
-        limit: what it is held against.
-        p: one-sided, adjusted by Holm; the bound lies beyond its limit exactly if p <= alpha.
+        limit: value with which the bound is compared.
+        p: one-sided p-value, adjusted by Holm; the bound is beyond its limit exactly if p <= alpha.
     """
 
     value: float
@@ -51,30 +51,30 @@ class Bound:
 
 
 def bounds_above(effects: Sequence[DirectedEffect | None], limit: float, alpha: float) -> list[Bound | None]:
-    """Lower bounds against `limit` sd, for each row at the level that Holm gives it out of `alpha`."""
+    """Lower bounds against `limit` sd, for each row at its level in Holm's procedure for `alpha`."""
     return _bounds(effects, 1, limit, alpha)
 
 
 def bounds_below(effects: Sequence[DirectedEffect | None], limit: float, alpha: float) -> list[Bound | None]:
-    """Upper bounds against `limit` sd, for each row at the level that Holm gives it out of `alpha`."""
+    """Upper bounds against `limit` sd, for each row at its level in Holm's procedure for `alpha`."""
     return _bounds(effects, -1, limit, alpha)
 
 
 def seeds_to_decide(effect: DirectedEffect, absent_below: float | None, level: float, power: float = 0.8) -> int | None:
-    """About the fewest seeds, more than now, that decide a row if its standardised effect is the true one.
+    """The approximate fewest seeds, more than now, that decide a row if its standardised effect is the true one.
 
-    Normal approximations, which the tests hold to within 2 seeds, or a tenth, of simulations. With d = mean / sd the
-    sign needs `((z(1 - level) + z(power)) / d)^2 + z(1 - level)^2 / 2`; an effect below k sd has k - d for d, and
-    z(power) is stretched by sqrt(1 + k^2 / 2) for the noise of sd itself.
+    The formulas are normal approximations; the tests check that they are within 2 seeds, or a tenth, of simulations.
+    With d = mean / sd the sign needs `((z(1 - level) + z(power)) / d)^2 + z(1 - level)^2 / 2`. For an effect below k
+    sd, k - d replaces d, and z(power) is multiplied by sqrt(1 + k^2 / 2) for the noise of sd itself.
 
     Args:
-        effect: what was seen.
-        absent_below: k; None where only the sign decides.
-        level: one-sided, of each test.
+        effect: observed effect.
+        absent_below: k; None if only the sign decides.
+        level: one-sided level of each test.
         power: probability with which the easier of the two tests decides.
 
     Returns:
-        None where 1,000 seeds are not enough.
+        None if 1,000 seeds are not enough.
     """
     from scipy.special import ndtri
 
@@ -93,7 +93,7 @@ def _bounds(effects: Sequence[DirectedEffect | None], side: int, limit: float, a
     rejected = sum(p <= alpha for p in adjusted)
     found: list[Bound | None] = []
     for effect, p, p_adjusted in zip(effects, raw, adjusted, strict=True):
-        # equal p share a level; the rows that stay open are all tested at the level of the first of them
+        # rows with equal p share a level; all rows that stay undecided are tested at the level of the first of them
         level = alpha / (len(raw) - min(sum(other < p for other in raw), rejected))
         found.append(_bound(effect, side, limit, level, p_adjusted) if effect else None)
     return found

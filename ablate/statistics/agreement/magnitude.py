@@ -1,4 +1,4 @@
-"""How large our difference is beside a printed one. It is shown and never judged across scales."""
+"""The size of our difference compared with a printed one. It is shown and never judged across scales."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ablate.statistics.estimate import t_interval
 
 @dataclass(frozen=True, slots=True)
 class Magnitude:
-    """Our mean difference beside the printed one.
+    """Our mean difference compared with the printed one.
 
     Attributes:
-        ratio: ours over the printed one; None where that is 0.
-        standardised: ours over its sample sd, signed as measured; None without spread.
+        ratio: our difference divided by the printed one; None if the printed one is 0.
+        standardised: our difference divided by its sample sd, with its sign; None without spread.
         low, high: 95 % prediction interval for the difference of one run; None at another scale and below 2 seeds.
-        is_inside: whether the printed difference lies in it, ends included.
+        is_inside: whether the printed difference is in that interval, ends included.
     """
 
     ratio: float | None
@@ -30,10 +30,11 @@ def magnitude(mean: float, sd: float | None, n: int, printed: float, *, at_paper
     """Ratio, standardised effect and, at the paper's own scale, whether one run could have given the printed number.
 
     Args:
-        mean: of our `n` differences; `sd` their sample standard deviation, None for n = 1.
-        n: at least 1.
-        printed: the printed difference.
-        at_paper_scale: data set, network and recipe are the paper's; else there is no interval.
+        mean: mean of our `n` differences.
+        sd: sample standard deviation of our differences; None for n = 1.
+        n: number of our differences, at least 1.
+        printed: printed difference.
+        at_paper_scale: whether data set, network and recipe are the paper's; there is no interval otherwise.
     """
     ratio = mean / printed if printed else None
     standardised = mean / sd if sd else None
@@ -49,5 +50,5 @@ def prediction_interval(mean: float, sd: float, n: int) -> tuple[float, float]:
     Raises:
         ValueError: n is below 2.
     """
-    # the t interval of a mean has sd / sqrt(n) where a single value has sd sqrt(1 + 1/n)
+    # the t interval of a mean uses sd / sqrt(n), that of a single value sd sqrt(1 + 1/n)
     return t_interval(mean, sd * math.sqrt(n + 1), n)

@@ -1,8 +1,8 @@
-"""Which pairs of rows does our data put in an order, and is it the printed one?
+"""Which pairs of rows have a decided order in our data, and is it the printed order?
 
-A tau counts every pair alike, also those whose order our seeds leave open. Here only decided pairs count. The test is
-that of any two rows (`ablate.statistics.decisions.evidence`): two-sided, seed by seed, corrected over all pairs by
-Holm.
+Kendall's tau counts every pair, even if our seeds do not decide its order. Here only decided pairs count. The test is
+the one for any two rows (`ablate.statistics.decisions.evidence`): two-sided, paired by seed, corrected over all pairs
+by Holm.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import Evidence, TestDesign, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, Evidence, gather_evidence
+from ablate.statistics.words import counted
 
 Pair = tuple[str, str]
 
@@ -24,11 +25,11 @@ class PairOrder:
     """All pairs of rows, each in one of four lists.
 
     Attributes:
-        concordant: decided, in the printed order.
-        discordant: decided, against the printed order.
-        undecided: our data does not decide.
-        printed_equal: decided, but printed as equal.
-        test: of every pair, in words.
+        concordant: decided pairs in the printed order.
+        discordant: decided pairs in the reverse of the printed order.
+        undecided: pairs that our data does not decide.
+        printed_equal: decided pairs that are printed as equal.
+        test: name of the test of every pair.
     """
 
     concordant: tuple[Pair, ...]
@@ -39,27 +40,27 @@ class PairOrder:
 
     @property
     def text(self) -> str:
-        """Counts: `of 10 pairs 4 concordant, 1 discordant, 5 undecided (paired t, Holm over all pairs)`."""
+        """The counts: `10 pairs: 4 concordant, 1 discordant, 5 undecided (paired t, Holm over all pairs)`."""
         lists = {"concordant": self.concordant, "discordant": self.discordant, "undecided": self.undecided}
         if self.printed_equal:
             lists["printed as equal"] = self.printed_equal
         total = sum(map(len, lists.values()))
         counts = ", ".join(f"{len(pairs)} {name}" for name, pairs in lists.items())
-        return f"of {total} pair{'s' * (total != 1)} {counts} ({self.test}, Holm over all pairs)"
+        return f"{counted(total, 'pair')}: {counts} ({self.test}, Holm over all pairs)"
 
 
 def order_of_pairs(
     printed: Mapping[str, float], values: Mapping[str, Mapping[int, float]], *, alpha: float = 0.05
 ) -> PairOrder:
-    """Every pair of rows that both mappings have, over the seeds that the two rows share.
+    """Every pair of rows that both mappings contain, over the seeds that the two rows share.
 
     Args:
         printed: row label -> printed number.
         values: row label -> our values by seed; values that are not finite are left out.
-        alpha: of the whole family of pairs, in (0, 1).
+        alpha: family-wise error rate over all pairs, in (0, 1).
     """
     pairs = list(itertools.combinations([label for label in values if label in printed], 2))
-    design = TestDesign(lower_is_better=True, alpha=alpha)  # the direction of the metric plays no part in what is used
+    design = DecisionRule(lower_is_better=True, alpha=alpha)  # nothing used here depends on the direction
     joint = gather_evidence([(Runs(a, values[a]), Runs(b, values[b])) for a, b in pairs], design)
     lists: dict[str, list[Pair]] = {"concordant": [], "discordant": [], "undecided": [], "printed_equal": []}
     for (a, b), found in zip(pairs, joint.found, strict=True):
@@ -67,9 +68,9 @@ def order_of_pairs(
     return PairOrder(**{name: tuple(found) for name, found in lists.items()}, test=TEST_NAMES[joint.test])
 
 
-def _place(told: float, found: Evidence, alpha: float) -> str:
+def _place(printed: float, found: Evidence, alpha: float) -> str:
     if found.p_adj is None or not found.difference or found.p_adj > alpha:
         return "undecided"
-    if told == 0:
+    if printed == 0:
         return "printed_equal"
-    return "concordant" if (told > 0) == (found.difference > 0) else "discordant"
+    return "concordant" if (printed > 0) == (found.difference > 0) else "discordant"

@@ -1,9 +1,8 @@
-"""Do our rows stand in the order that a paper printed? Kendall's tau_b, what it is worth, and the noise in it.
+"""Do our rows have the order that a paper printed? Kendall's tau_b with its p-value and its noise.
 
-All p are one-sided: the printed order was there before we measured, and agreement with it is what is asked for. Rows
-are compared over the seeds that all of them have, so that a row that lost seeds is not compared over other blocks. Few
-rows cannot show much, which `critical_tau` puts in a number; `ablate.statistics.agreement.order` looks at single pairs
-instead.
+All p-values are one-sided, because the printed order was fixed before we measured and the question is agreement with
+it. Rows are compared over the seeds that all of them have, so that all rows use the same blocks. A few rows cannot show
+much: `critical_tau` gives the limit. `ablate.statistics.agreement.order` examines single pairs instead.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.statistics.estimate import CONFIDENCE, estimate
-from ablate.statistics.words import MINUS, equals_p
+from ablate.statistics.words import MINUS, counted, equals_p
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,43 +24,43 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 TESTED_FROM = 5
-"""Common seeds below which the order of our means gets no word, as in `agreement`."""
+"""Number of common seeds below which the order of our means is not tested, as in `agreement`."""
 
 RESAMPLES = 2_000
-"""Bootstraps over seeds behind the noise interval."""
+"""Bootstrap resamples of the seeds for the noise interval."""
 
 RESAMPLING_SEED = 20_200_707
-"""Of the generator that draws them: the same table always has the same interval."""
+"""Seed of the generator of the resamples: the same table always has the same interval."""
 
 ENUMERATED_UP_TO = 7
-"""Rows up to which all orders (5,040 at 7) are gone through where there are ties."""
+"""Largest number of rows for which all orders (5,040 at 7) are enumerated if there are ties."""
 
 EXACT_UP_TO = 100
-"""Rows up to which `critical_tau` is exact; above, the normal limit differs from it by less than .002."""
+"""Largest number of rows for which `critical_tau` is exact; above, the normal limit differs by less than .002."""
 
 SAME = 1e-12
-"""Means that differ by less than this part of the largest are equal; they differ by rounding."""
+"""Relative difference below which two means are equal, since it is rounding."""
 
 LARGEST_ARRAY = 2_000_000
-"""Numbers held at once while resampling."""
+"""Largest size of an array while resampling."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankAgreement:
-    """The printed order against ours.
+    """The printed order compared with ours.
 
     Attributes:
         word: `agrees` (p <= alpha), `reversed` (the opposite order would agree), `undecided`, `too few rows` (no order
-            of so few could reach alpha), `no order` (all printed numbers, or all our means, are equal), `no common
+            of so few rows could reach alpha), `no order` (all printed numbers, or all our means, are equal), `no common
             seed` or `not tested below 5 seeds`.
-        rows: labels of the rows compared.
-        left_out: label -> why it is not.
-        n: seeds that all compared rows have.
-        tau: Kendall's tau_b, -1 to 1; None where there is no order.
-        p: of so much agreement or more if all orders were equally likely; None with tau.
-        method: how p was found: `exact`, `exact over ties` or `asymptotic`; None with tau.
-        critical: the smallest tau that reaches alpha with so many rows and no ties; None if none does.
-        low, high: 95 % noise interval of tau, by bootstrap over seeds, all rows together; None below 2 seeds.
+        rows: labels of the compared rows.
+        left_out: label -> reason why the row is not compared.
+        n: number of seeds that all compared rows have.
+        tau: Kendall's tau_b, -1 to 1; None without an order.
+        p: probability of at least this much agreement if all orders were equally likely; None if tau is None.
+        method: method for p: `exact`, `exact over ties` or `asymptotic`; None if tau is None.
+        critical: smallest tau that reaches alpha with this many rows and no ties; None if none does.
+        low, high: 95 % noise interval of tau, by bootstrap over seeds of all rows together; None below 2 seeds.
     """
 
     word: str
@@ -77,17 +76,17 @@ class RankAgreement:
 
     @property
     def text(self) -> str:
-        """One line: `agrees: tau_b 0.80 over 5 rows (p .042, exact; noise 0.60 to 1.00, 8 seeds)`."""
-        seeds = f"{self.n} seed{'s' * (self.n != 1)}"
+        """One line: `agrees (Kendall's tau_b 0.80 over 5 rows; 0.80 needed; p = .042, exact; ...; 8 seeds)`."""
+        rows, seeds = counted(len(self.rows), "row"), counted(self.n, "seed")
         if self.tau is None or self.p is None:
-            return f"{self.word} ({len(self.rows)} rows, {seeds})"
-        needed = "none would do" if self.critical is None else f"{self.critical:.2f} needed"
-        facts = [f"p {equals_p(self.p)}, {self.method}", "noise unknown" if self.low is None else ""]
+            return f"{self.word} ({rows}, {seeds})"
+        needed = "no value is enough" if self.critical is None else f"{self.critical:.2f} needed"
+        facts = [f"p {equals_p(self.p)}, {self.method}", "noise interval unknown"]
         if self.low is not None and self.high is not None:
-            facts[1] = f"noise {_signed(self.low)} to {_signed(self.high)}"
-        if self.method == "exact":  # with ties the needed tau is another
+            facts[1] = f"95 % noise interval {_signed(self.low)} to {_signed(self.high)}"
+        if self.method == "exact":  # with ties another tau is needed
             facts.insert(0, needed)
-        return f"{self.word}: tau_b {_signed(self.tau)} over {len(self.rows)} rows ({'; '.join(facts)}, {seeds})"
+        return f"{self.word} (Kendall's tau_b {_signed(self.tau)} over {rows}; {'; '.join(facts)}; {seeds})"
 
 
 def _signed(tau: float) -> str:
@@ -100,20 +99,20 @@ def rank_agreement(
     """Kendall's tau_b between printed numbers and our means, over the rows that have both.
 
     Args:
-        printed: row label -> printed number, of one group with its baseline; None or NaN: not printed.
+        printed: row label -> printed number, for one group with its baseline; None or NaN means not printed.
         values: row label -> our values of the same metric by seed; NaN means absent.
-        alpha: level of `agrees`, in (0, 1).
+        alpha: one-sided level of `agrees`, in (0, 1).
     """
     left_out = _left_out(printed, values)
     # sorted, so that the order of the rows does not change what is resampled
     rows = sorted(label for label in values if label not in left_out)
-    told = [number for label in rows if (number := printed[label]) is not None]
-    blocks = _blocks(told, [values[label] for label in rows])
+    numbers = [number for label in rows if (number := printed[label]) is not None]
+    blocks = _blocks(numbers, [values[label] for label in rows])
     means = [estimate(dict(enumerate(of_row))).mean or 0.0 for of_row in zip(*blocks, strict=True)]
-    tau, p, method = _kendall(told, means) if means else (None, None, None)
-    against = _kendall([-number for number in told], means)[1] if means else None
+    tau, p, method = _kendall(numbers, means) if means else (None, None, None)
+    against = _kendall([-number for number in numbers], means)[1] if means else None
     critical = critical_tau(len(rows), alpha)
-    low, high = _noise_interval(told, blocks) if tau is not None and len(blocks) > 1 else (None, None)
+    low, high = _noise_interval(numbers, blocks) if tau is not None and len(blocks) > 1 else (None, None)
     return RankAgreement(
         word=_word(len(rows), len(blocks), p, against, critical, alpha),
         rows=tuple(label for label in values if label not in left_out),
@@ -129,7 +128,7 @@ def rank_agreement(
 
 
 def critical_tau(rows: int, alpha: float = 0.05) -> float | None:
-    """The smallest tau without ties whose one-sided p is at most alpha: .8 for 5 rows; None where none is, as for 3."""
+    """The smallest tau without ties whose one-sided p is at most alpha: .8 for 5 rows; None if none is (3 rows)."""
     import numpy as np
     from scipy.special import ndtri
 
@@ -158,19 +157,19 @@ def _left_out(printed: Mapping[str, float | None], values: Mapping[str, Mapping[
     return found
 
 
-def _blocks(told: Sequence[float], rows: Sequence[Mapping[int, float]]) -> list[tuple[float, ...]]:
-    """The values of all rows, seed by seed, over common seeds, in an order that does not depend on the seeds' names.
+def _blocks(numbers: Sequence[float], rows: Sequence[Mapping[int, float]]) -> list[tuple[float, ...]]:
+    """The values of all rows by common seed, in an order that does not depend on the names of the seeds.
 
-    Neither does it depend on the sign of the metric: where the printed numbers fall, the values are sorted falling.
+    It does not depend on the sign of the metric either: if the printed numbers fall, the values are sorted falling.
     """
     present = [{seed for seed, value in row.items() if not math.isnan(value)} for row in rows]
-    rises = next((number > told[0] for number in told if number != told[0]), True)
+    rises = next((number > numbers[0] for number in numbers if number != numbers[0]), True)
     common = set.intersection(*present) if present else set()
     return sorted((tuple(row[seed] for row in rows) for seed in common), reverse=not rises)
 
 
 def _signs(values: Sequence[float] | Array) -> Array:
-    """Signs of all differences, antisymmetric: of shape (..., rows) to (..., rows, rows); 0 for a tie."""
+    """Signs of all differences, antisymmetric, from shape (..., rows) to (..., rows, rows); 0 for a tie."""
     import numpy as np
 
     array = np.asarray(values, dtype=float)
@@ -180,33 +179,33 @@ def _signs(values: Sequence[float] | Array) -> Array:
     return signs
 
 
-def _taus(told: Array, ours: Array) -> Array:
-    """Kendall's tau_b of signs (rows, rows) with each of (..., rows, rows); NaN where one of the two has only ties."""
+def _taus(numbers: Array, ours: Array) -> Array:
+    """Kendall's tau_b of signs (rows, rows) with each of (..., rows, rows); NaN if one of the two has only ties."""
     import numpy as np
 
-    scale = np.sqrt((told * told).sum() * (ours * ours).sum(axis=(-2, -1)))
-    taus: Array = (told * ours).sum(axis=(-2, -1)) / np.where(scale, scale, np.nan)
+    scale = np.sqrt((numbers * numbers).sum() * (ours * ours).sum(axis=(-2, -1)))
+    taus: Array = (numbers * ours).sum(axis=(-2, -1)) / np.where(scale, scale, np.nan)
     return taus
 
 
-def _kendall(told: Sequence[float], means: Sequence[float]) -> tuple[float | None, float | None, str | None]:
+def _kendall(numbers: Sequence[float], means: Sequence[float]) -> tuple[float | None, float | None, str | None]:
     from scipy.stats import kendalltau
 
-    printed, ours = _signs(told), _signs(means)
-    tau, rows = float(_taus(printed, ours)), len(told)
+    printed, ours = _signs(numbers), _signs(means)
+    tau, rows = float(_taus(printed, ours)), len(numbers)
     if math.isnan(tau):
         return None, None, None
     has_ties = bool((printed == 0).sum() > rows or (ours == 0).sum() > rows)
     if has_ties and rows <= ENUMERATED_UP_TO:
         return tau, _enumerated_p(printed, ours), "exact over ties"
     method = "asymptotic" if has_ties else "exact"
-    # sums of signs order the rows as their values do, and tie where these tie
+    # sums of signs have the order and the ties of the values
     found = kendalltau(printed.sum(axis=1), ours.sum(axis=1), method=method, alternative="greater")
     return tau, max(float(found.pvalue), sys.float_info.min), method
 
 
 def _enumerated_p(printed: Array, ours: Array) -> float:
-    """Share of all orders of our rows that agree with the print at least as much as ours do."""
+    """Share of all orders of our rows that agree with the printed order at least as much as ours does."""
     import numpy as np
 
     orders = np.array(list(itertools.permutations(range(len(ours)))))
@@ -214,20 +213,20 @@ def _enumerated_p(printed: Array, ours: Array) -> float:
     return float(np.mean((permuted * printed).sum(axis=(1, 2)) >= (printed * ours).sum()))
 
 
-def _noise_interval(told: Sequence[float], blocks: Sequence[Sequence[float]]) -> tuple[float, float]:
+def _noise_interval(numbers: Sequence[float], blocks: Sequence[Sequence[float]]) -> tuple[float, float]:
     import numpy as np
 
-    values, printed = np.asarray(blocks), _signs(told)  # (seeds, rows), (rows, rows)
+    values, printed = np.asarray(blocks), _signs(numbers)  # (seeds, rows), (rows, rows)
     drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, len(values), size=(RESAMPLES, len(values)))
-    chunks = np.array_split(drawn, 1 + RESAMPLES * len(told) ** 2 // LARGEST_ARRAY)
+    chunks = np.array_split(drawn, 1 + RESAMPLES * len(numbers) ** 2 // LARGEST_ARRAY)
     taus = np.concatenate([_taus(printed, _signs(values[chunk].mean(axis=1))) for chunk in chunks])
-    # a resample in which all rows tie has no order, and so no agreement
+    # a resample in which all rows tie has no order and so no agreement
     low, high = np.quantile(np.nan_to_num(taus), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def _word(rows: int, seeds: int, p: float | None, against: float | None, critical: float | None, alpha: float) -> str:
-    """`p` is that of so much agreement, `against` that of so much disagreement."""
+    """`p` is the p-value of agreement, `against` that of disagreement."""
     if rows < 2:
         return "too few rows"
     if not seeds:

@@ -1,1 +1,1 @@
-"""What is decided about rows: tests, corrections, equivalence, power."""
+"""Decisions about rows: tests, corrections, equivalence, power."""

@@ -1,8 +1,8 @@
-"""One row against one reference, seed by seed: difference, interval and the p-values of the paired tests.
+"""One row against one reference, paired by seed: difference, interval and the p-values of the paired tests.
 
-Numbers only, no decision. A seed takes part where both rows have a usable value; a value that is not finite is a run
-that was lost. Differences which are rounding noise of the two values count as 0, since sign flip would see a pattern
-in them and t a spread. No p here is 0.
+Numbers only, no decision. A seed counts if both rows have a usable value; a value that is not finite is a lost run.
+Differences at the level of rounding noise count as 0, since they would give the sign-flip test a pattern and the t test
+a spread. No p-value is 0.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ablate.statistics.decisions.signflip import signflip_p, smallest_p
 from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
 
 NOISE = 1e-12
-"""Relative to the largest value: what is smaller is rounding, not a difference."""
+"""Relative to the largest value; a smaller difference is rounding."""
 
 LARGEST = 1e150
-"""Above it a value counts as not finite: the squares would not be."""
+"""Limit above which a value counts as not finite, since its square would not be finite."""
 
 SMALLEST = sys.float_info.min
-"""What a p-value that is too small for a float is given as."""
+"""The p-value in place of one that is too small for a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What is known of one row.
+    """The runs of one row.
 
     Attributes:
-        label: of the row.
-        values: metric by seed, of the runs that succeeded.
-        planned: seeds; those with a value or an end count as planned anyway.
-        diverged: seeds; a value that they left behind is not used.
+        label: label of the row.
+        values: metric by seed, for the runs that succeeded.
+        planned: planned seeds; seeds that have a value or have ended count as planned too.
+        diverged: seeds whose run diverged; their values are not used.
         failed: seeds that ended without a value for any other reason.
     """
 
@@ -53,7 +53,7 @@ class Runs:
 
     @property
     def lost(self) -> frozenset[int]:
-        """Seeds that ended without a usable value."""
+        """Seeds that ended without a usable value: lost runs."""
         infinite = (seed for seed, value in self.values.items() if not _is_usable(value))
         return frozenset({*self.diverged, *self.failed, *infinite})
 
@@ -68,15 +68,15 @@ class Comparison:
     """Row minus reference over common seeds, in metric units.
 
     Attributes:
-        differences: by seed, ascending.
-        mean: None for n = 0.
-        sd: sample standard deviation of the differences; None below n = 2, 0 where all are equal.
-        low: lower end of the 95 % t interval, uncorrected; None below n = 2, the mean where sd = 0.
+        differences: differences by seed, ascending.
+        mean: mean difference; None for n = 0.
+        sd: sample standard deviation of the differences; None below n = 2, 0 if all are equal.
+        low: lower end of the 95 % t interval, uncorrected; None below n = 2, the mean if sd = 0.
         high: upper end.
-        p_flip: sign flip; None for n = 0, 1 for n = 1 and where all seeds tie.
-        p_t: paired t; None below n = 2, and where all differences are equal but not 0, since no spread gives no t; 1
-            where all seeds tie.
-        smallest_p: what sign flip could give at best with the seeds that do not tie.
+        p_flip: p-value of the sign-flip test; None for n = 0, 1 for n = 1 and if all seeds tie.
+        p_t: p-value of the paired t test; None below n = 2 and, for lack of a spread, if all differences are equal but
+            not 0; 1 if all seeds tie.
+        smallest_p: smallest p-value that sign flip could give with the seeds that do not tie.
     """
 
     differences: Mapping[int, float]
@@ -96,12 +96,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What pairing by seed did for a comparison.
+    """The effect of pairing by seed on a comparison.
 
     Attributes:
-        rho: correlation of row and reference over seeds; None where one of them is constant.
-        gain: share of variance that pairing saved, 1 - Var(D) / (Var A + Var B); below 0 where it cost. None where
-            both are constant.
+        rho: correlation of row and reference over seeds; None if one of them is constant.
+        gain: share of variance that pairing saved, 1 - Var(D) / (Var A + Var B), below 0 if it cost; None if both are
+            constant.
     """
 
     rho: float | None
@@ -113,12 +113,12 @@ class Superiority:
     """P(better): the share of seeds in which the row is better than its reference.
 
     Attributes:
-        wins: seeds in which it is better.
-        ties: seeds in which both are equal.
-        n: seeds.
-        share: ties count half.
-        low: of the 95 % Clopper-Pearson interval, ties counted as lost.
-        high: of the same, ties counted as won: the two ends enclose every way to break them.
+        wins: number of seeds in which the row is better.
+        ties: number of seeds in which both are equal.
+        n: number of seeds.
+        share: share of wins, with ties as half.
+        low: lower end of the 95 % Clopper-Pearson interval, with ties as losses.
+        high: upper end, with ties as wins; the two ends enclose every way to break ties.
     """
 
     wins: int
@@ -154,7 +154,7 @@ def compare_runs(row: Runs, reference: Runs) -> Comparison:
 
 
 def pairing(comparison: Comparison, row: Runs, reference: Runs) -> Pairing | None:
-    """Correlation and gain over the seeds of the comparison of these two; None below 3, where they say nothing."""
+    """Correlation and gain over the seeds of a comparison; None below 3 seeds, where they have no meaning."""
     if comparison.sd is None or comparison.n < 3:
         return None
     ours, theirs = ([runs.values[seed] for seed in comparison.differences] for runs in (row, reference))
@@ -168,7 +168,7 @@ def pairing(comparison: Comparison, row: Runs, reference: Runs) -> Pairing | Non
 
 
 def superiority(comparison: Comparison, *, lower_is_better: bool) -> Superiority | None:
-    """P(better) over the seeds of a comparison; None where there is none."""
+    """P(better) over the seeds of a comparison; None without a seed."""
     n = comparison.n
     if not n:
         return None

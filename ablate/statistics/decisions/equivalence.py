@@ -1,7 +1,8 @@
 """Two one-sided tests (TOST): is the difference within a margin that was chosen before the runs?
 
-By the t interval: a row is equivalent where the interval of confidence 1 - 2 alpha / m lies inside (-margin, margin);
-m is the number of comparisons (Bonferroni), 90 % for one at 5 %. "No difference was found" is never equivalence.
+The t interval decides: a row is equivalent if its interval with confidence 1 - 2 alpha / m is inside (-margin, margin).
+m is the number of comparisons (Bonferroni); the confidence is 90 % for one comparison at 5 %. Without a detected
+difference a row is not yet equivalent.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Equivalence:
     Attributes:
         low: lower end of the interval, in metric units.
         high: upper end.
-        confidence: of the interval, 1 - 2 alpha / m.
+        confidence: confidence of the interval, 1 - 2 alpha / m.
         is_shown: whether the row is equivalent.
     """
 
@@ -35,22 +36,22 @@ def two_one_sided(
     """Equivalence of a row and its reference over n paired differences.
 
     Without any spread there is no t test, and the interval is a point. Two one-sided sign-flip tests about the margins
-    decide then: n equal differences inside have probability 2^-n at a margin, so that few seeds which happen to tie
-    show nothing.
+    then decide: n equal differences inside have probability 2^-n at a margin, so a few seeds that happen to tie show
+    nothing.
 
     Args:
-        mean: of the differences.
-        sd: of the differences; 0 where all are equal.
-        n: seeds, at least 2.
-        margin: above 0, in metric units.
-        level: of the family.
-        comparisons: in the family.
+        mean: mean of the differences.
+        sd: standard deviation of the differences; 0 if all are equal.
+        n: number of seeds, at least 2.
+        margin: half width of the range of equivalent differences, above 0, in metric units.
+        level: level of the family.
+        comparisons: number of comparisons in the family.
 
     Raises:
-        ValueError: n is below 2, or the margin not above 0.
+        ValueError: n is below 2, or the margin is not above 0.
     """
     if not margin > 0:
-        raise ValueError(f"a margin of equivalence is above 0, given {margin}")
+        raise ValueError(f"the margin of equivalence must be above 0, given {margin}")
     each = bonferroni_level(level, comparisons)
     low, high = t_interval(mean, sd, n, 1 - 2 * each)
     is_inside = -margin < low and high < margin

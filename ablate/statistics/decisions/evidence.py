@@ -1,8 +1,8 @@
-"""The tests of many comparisons, corrected together: the p that counts for each, and its simultaneous interval.
+"""The tests of many comparisons, corrected together: the p-value of each comparison and its simultaneous interval.
 
-One choice of test for all of them, made from numbers of seeds and never from values. m, the number of comparisons,
-counts every pair given, with data or without: a row that failed altogether takes part with p = 1 and must not make the
-others easier. Decisions are taken elsewhere.
+All comparisons use the same test. It is chosen from the numbers of seeds and never from the values. m, the number of
+comparisons, counts every given pair, with or without data. A row whose runs all failed counts with p = 1, so that it
+does not make the other rows easier to decide. `ablate.statistics.decisions.family` makes the decisions.
 """
 
 from __future__ import annotations
@@ -23,49 +23,53 @@ Applied = Literal["flip", "t", "pooled"]
 
 
 @dataclass(frozen=True, slots=True)
-class TestDesign:
+class DecisionRule:
     """What was fixed before the runs.
 
     Attributes:
-        lower_is_better: of the metric.
-        alpha: family-wise error, in (0, 1).
-        margin: differences within +-margin are equivalent, in metric units; None claims no equivalence.
-        test: `pooled` falls back to `auto` where there are fewer than 2 blocks, or no spread at all, or where a row has
-            a seed that another one lacks.
+        lower_is_better: direction of the metric.
+        alpha: family-wise error rate, in (0, 1).
+        margin: half width of the range of equivalent differences, in metric units; None claims no equivalence.
+        test: name of the test. `pooled` falls back to `auto` with fewer than 2 blocks, without any spread, or if a row
+            has a seed that another row lacks.
+        unit: unit of a difference in sentences, such as `points`; may be empty.
     """
 
     lower_is_better: bool
     alpha: float = 0.05
     margin: float | None = None
     test: Test = "auto"
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha lies in (0, 1), given {self.alpha}")
+            raise ValueError(f"alpha must be in (0, 1), given {self.alpha}")
         if self.margin is not None and not (self.margin > 0 and math.isfinite(self.margin)):
-            raise ValueError(f"margin is None or a finite number above 0, given {self.margin}")
+            raise ValueError(f"margin must be None or a finite number above 0, given {self.margin}")
         if self.test not in ("auto", "flip", "t", "pooled"):
-            raise ValueError(f"test is auto, flip, t or pooled, given {self.test!r}")
+            raise ValueError(f"test must be auto, flip, t or pooled, given {self.test!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found on one row against its reference.
+    """The evidence on one row against its reference.
 
     Attributes:
-        comparison: over all common seeds.
-        failures: lost runs of the two.
-        test: None below 2 common seeds. Where all differences are equal, `flip` in place of `t`, which has no meaning.
-        p: of that test, uncorrected; None without a test.
-        p_adj: corrected for all comparisons, by Holm or, if pooled, by Dunnett.
-        p_worst_adj: Holm over the worst cases of all comparisons, see `Failures.p_worst`; a comparison that has
-            none takes part with `p`.
-        n: seeds that the test used.
-        difference: that it is about: the mean over those seeds.
-        sd: of a paired difference, with `df` degrees of freedom; None without a test.
-        df: n - 1, or those of the pooled variance.
-        interval: simultaneous, 1 - alpha for all together: Bonferroni t, or Dunnett's; None without a test.
-        comparisons: m, for all of which p and interval are corrected.
+        comparison: paired comparison over all common seeds.
+        failures: lost runs of the row and its reference.
+        test: applied test; None below 2 common seeds. If all differences are equal, `flip` replaces `t`, which is
+            undefined there.
+        p: uncorrected p-value of that test; None without a test.
+        p_adj: p-value corrected for all comparisons, by Holm or, if pooled, by Dunnett.
+        p_worst_adj: Holm's p-value over the worst cases of all comparisons, see `Failures.p_worst`; a comparison
+            without a worst case counts with `p`.
+        n: number of seeds in the test.
+        difference: mean difference over those seeds.
+        sd: standard deviation of a paired difference, with `df` degrees of freedom; None without a test.
+        df: n - 1, or the degrees of freedom of the pooled variance.
+        interval: simultaneous interval with confidence 1 - alpha for all comparisons, from Bonferroni's t or Dunnett's
+            test; None without a test.
+        comparisons: m, the number of comparisons in the correction.
     """
 
     comparison: Comparison
@@ -87,12 +91,12 @@ class JointEvidence:
     """The evidence on all comparisons of a family.
 
     Attributes:
-        test: the choice for all; None where no comparison has 2 common seeds.
-        n: seeds that decided the choice: the fewest common seeds of a comparison that has at least 2 (complete blocks,
-            if pooled); 0 where there is none.
-        comparisons: m.
-        pooled: the fitted model, where the test is pooled.
-        found: in the order of the pairs.
+        test: test of all comparisons; None if no comparison has 2 common seeds.
+        n: number of seeds from which the test was chosen: the fewest common seeds of a comparison with at least 2
+            (complete blocks, if pooled); 0 without any.
+        comparisons: m, the number of comparisons.
+        pooled: fitted model of the pooled test; else None.
+        found: evidence in the order of the pairs.
     """
 
     test: Applied | None
@@ -104,7 +108,7 @@ class JointEvidence:
 
 @dataclass(frozen=True, slots=True)
 class _Tested:
-    """The part of `Evidence` that a test decides on."""
+    """The part of `Evidence` that depends on the test."""
 
     test: Applied | None = None
     p: float | None = None
@@ -118,7 +122,7 @@ class _Tested:
 
 def gather_evidence(
     pairs: Sequence[tuple[Runs, Runs]],
-    design: TestDesign,
+    design: DecisionRule,
     *,
     shared: Runs | None = None,
     comparisons: int | None = None,
@@ -126,11 +130,11 @@ def gather_evidence(
     """Test each row against its reference and correct for all of them.
 
     Args:
-        pairs: (row, reference), all the comparisons that were planned.
-        design: alpha, test, direction.
-        shared: the reference of all pairs; without it there is no pooled test.
-        comparisons: all that were planned, where the pairs are only some of them: the correction is Bonferroni then,
-            which is never easier than Holm.
+        pairs: (row, reference) of every planned comparison.
+        design: alpha, test and direction.
+        shared: the reference of all pairs; None excludes the pooled test.
+        comparisons: number of planned comparisons, if the pairs are only some of them. The correction is then
+            Bonferroni, which is never easier than Holm.
     """
     planned = comparisons or len(pairs)
     compared = [compare_runs(row, reference) for row, reference in pairs]
@@ -140,7 +144,7 @@ def gather_evidence(
     if design.test == "pooled" and shared is not None:
         fit = fit_blocks([pairs[index][0].usable for index in testable], shared.usable)
         if fit and any(compared[index].n > len(fit.seeds) for index in testable):
-            fit = None  # a row must not be judged by the seeds that another one happens to have
+            fit = None  # a row must not be decided on fewer seeds because another row lacks some
     n = len(fit.seeds) if fit else min((compared[index].n for index in testable), default=0)
     test: Applied = "pooled" if fit else _choose(design, n, planned)
     if fit:
@@ -158,7 +162,7 @@ def gather_evidence(
     )
 
 
-def _choose(design: TestDesign, n: int, comparisons: int) -> Applied:
+def _choose(design: DecisionRule, n: int, comparisons: int) -> Applied:
     if design.test == "flip" or design.test == "t":
         return design.test
     return pick_test(n, comparisons, design.alpha)
@@ -196,7 +200,7 @@ def _untested(comparison: Comparison) -> _Tested:
     return _Tested(n=comparison.n, difference=comparison.mean)
 
 
-def _paired(comparison: Comparison, test: Applied, comparisons: int, design: TestDesign) -> _Tested:
+def _paired(comparison: Comparison, test: Applied, comparisons: int, design: DecisionRule) -> _Tested:
     mean, sd, n = comparison.mean, comparison.sd, comparison.n
     if mean is None or sd is None:
         return _untested(comparison)
@@ -212,7 +216,7 @@ def _paired(comparison: Comparison, test: Applied, comparisons: int, design: Tes
     )
 
 
-def _pooled(fit: PooledFit, place: int, comparisons: int, design: TestDesign) -> _Tested:
+def _pooled(fit: PooledFit, place: int, comparisons: int, design: DecisionRule) -> _Tested:
     found = compare_pooled(fit, place, comparisons=comparisons, alpha=design.alpha)
     return _Tested(
         test="pooled",

@@ -1,8 +1,8 @@
-"""Runs that were lost: are they more frequent in a row than in its reference, and what if each had been the worst?
+"""Lost runs: are they more frequent in a row than in its reference, and what if each had been the worst?
 
-Lost runs (diverged, out of memory, not finite) are not missing at random, so leaving them out of a comparison flatters
-the row that loses its bad seeds. The rate has a test of its own; the worst case says whether a decision depends on
-them. Both look at seeds that ended in both rows; a seed that is still to come is not lost.
+Lost runs (diverged, out of memory, not finite) are not missing at random. Without them, a comparison favours the row
+that loses its bad seeds. Their rate has its own test, and the worst case shows whether a decision depends on them. Both
+use the seeds that ended in both rows; an outstanding seed is not lost.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ class Failures:
     """Lost runs of a row and its reference.
 
     Attributes:
-        n: seeds that ended in both.
-        row_only: of these, lost in the row alone.
-        reference_only: lost in the reference alone.
-        both: lost in both.
-        p: exact McNemar test that the two rates are equal, two-sided; 1 where neither is lost alone.
-        p_worst: sign flip on signed ranks, a lost run counting as the worst value; None where neither is lost alone.
-        worst_sign: direction of that: 1 if the row's values are larger than the reference's, -1 smaller, 0 neither.
+        n: number of seeds that ended in both rows.
+        row_only: number of these seeds that only the row lost.
+        reference_only: number of seeds that only the reference lost.
+        both: number of seeds that both lost.
+        p: two-sided p-value of the exact McNemar test for equal rates; 1 if every lost seed is lost in both.
+        p_worst: p-value of sign flip on signed ranks, with a lost run as the worst value; None if every lost seed is
+            lost in both.
+        worst_sign: direction of the worst case: 1 if the row's values are larger than the reference's, -1 if smaller,
+            else 0.
     """
 
     n: int
@@ -38,7 +40,7 @@ class Failures:
 
 
 def compare_failures(row: Runs, reference: Runs, *, lower_is_better: bool) -> Failures:
-    """Lost runs of a row against those of its reference, paired by seed."""
+    """The lost runs of a row compared with those of its reference, paired by seed."""
     lost, lost_there = row.lost, reference.lost
     ended = (lost | row.usable.keys()) & (lost_there | reference.usable.keys())
     row_only, reference_only = len(ended & (lost - lost_there)), len(ended & (lost_there - lost))
@@ -58,11 +60,11 @@ def compare_failures(row: Runs, reference: Runs, *, lower_is_better: bool) -> Fa
 
 
 def mcnemar_p(row_only: int, reference_only: int) -> float:
-    """Exact two-sided McNemar test: the pairs that differ are fair coins if the two rates are equal.
+    """Exact two-sided McNemar test: pairs that differ are fair coin tosses if the two rates are equal.
 
     Args:
-        row_only: pairs in which only the row was lost.
-        reference_only: pairs in which only the reference was.
+        row_only: number of pairs in which only the row is lost.
+        reference_only: number of pairs in which only the reference is lost.
     """
     from scipy.stats import binomtest
 
@@ -71,10 +73,10 @@ def mcnemar_p(row_only: int, reference_only: int) -> float:
 
 
 def worst_case_scores(row: Runs, reference: Runs, *, lower_is_better: bool) -> dict[int, float]:
-    """Signed ranks of row minus reference by seed, a lost run counting as the worst value there is.
+    """Signed ranks of row minus reference by seed, with a lost run as the worst possible value.
 
-    Ranks are of the absolute difference, ties averaged (they are then multiples of 1/2, exact as floats); a run lost in
-    one of the two ranks above every measured difference, lost in both it is a tie. Ties have the score 0.
+    The absolute differences are ranked, with averaged ties (multiples of 1/2, exact as floats). A run lost in one of
+    the two rows ranks above every measured difference; a run lost in both is a tie. Ties have the score 0.
     """
     from scipy.stats import rankdata
 
@@ -91,7 +93,7 @@ def worst_case_scores(row: Runs, reference: Runs, *, lower_is_better: bool) -> d
 
 
 def _merged(magnitudes: Sequence[float], noise: float) -> list[float]:
-    """The magnitudes, those equal but for rounding noise made equal, since ranks would see an order in them."""
+    """The magnitudes, made equal if they differ by rounding noise only, since ranks would order them."""
     merged: dict[float, float] = {}
     last = -1.0
     for magnitude in sorted(set(magnitudes)):

@@ -1,13 +1,13 @@
-"""A family of rows against one reference: evidence, decision and its reason, and what the seeds could have seen.
+"""A family of rows against one reference: evidence, decisions with reasons, and detectable differences.
 
-The headline of an honest table. A row is decided by its corrected p (better, worse), else by equivalence within a
-margin chosen beforehand, else it is undecided, and a decision that rests on lost runs is undone:
+A row is decided by its corrected p (better, worse), else by equivalence within a margin chosen in advance, else it is
+undecided. A decision that depends on lost runs is undone:
 
     p_adj <= alpha -> better / worse          else interval inside the margin -> equivalent
-    else undecided                            worst case says otherwise -> undecided (failures)
+    else undecided                            worst case disagrees -> undecided (failures)
 
-Only rows of one group with one reference are a family, and only the primary metric; a row whose trials are still
-running should not be shown a decision, since looking again after each seed multiplies the error.
+A family consists of the rows of one group with one reference, on the primary metric. Do not show a decision while
+trials are still running: repeated looks after each seed multiply the error.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Literal
 
 from ablate.statistics.decisions.comparison import Pairing, Runs, Superiority, pairing, superiority
 from ablate.statistics.decisions.equivalence import Equivalence, two_one_sided
-from ablate.statistics.decisions.evidence import Evidence, JointEvidence, TestDesign, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, Evidence, JointEvidence, gather_evidence
 from ablate.statistics.decisions.power import detectable_effect, seeds_for_effect, tost_seeds, upper_sd
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal[
     "no common seed", "one seed", "all seeds tie", "too few seeds", "no clear difference", "failures"
 ]  # fmt: skip
-"""Of an undecided row; see `sentences.describe_decision` for the words. `too few seeds`: sign flip could not have
-decided whatever the values. `failures`: the worst case of the lost runs says otherwise."""
+"""Reason of an undecided row; see `sentences.describe_decision` for the words. `too few seeds`: sign flip could not
+decide with any values. `failures`: the worst case of the lost runs disagrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,18 @@ class RowAnalysis:
     """One row against its reference.
 
     Attributes:
-        label: of the row.
+        label: label of the row.
         reference: label of the reference.
-        n_planned: seeds of the row.
+        n_planned: number of planned seeds of the row.
         evidence: differences, tests, intervals and failures.
         better: P(better) with its interval; None without a common seed.
         pairing: correlation and gain; None below 3 common seeds.
-        equivalence: None without a margin or below 2 common seeds.
-        decision: the word.
-        reason: None unless undecided.
-        mde_sd: smallest effect that this n could have decided with 80 % power, in sd of a difference; None where none.
-        mde: the same in metric units, by the sd that was found; None where that is 0.
+        equivalence: outcome of the equivalence test; None without a margin or below 2 common seeds.
+        decision: word of the decision.
+        reason: reason of an undecided row; else None.
+        mde_sd: smallest difference that n seeds can detect with 80 % power, in sd of a paired difference; None if no
+            difference is large enough.
+        mde: the same in metric units, by the sd of the data; None if that is 0.
     """
 
     label: str
@@ -65,25 +66,25 @@ class FamilyAnalysis:
     """All rows of a family.
 
     Attributes:
-        reference: label.
-        design: as given.
-        evidence: the choice of test and what all rows share.
-        rows: in the order given, without the reference.
+        reference: label of the reference.
+        design: rules that were fixed before the runs.
+        evidence: evidence on all rows together.
+        rows: analyses in the given order, without the reference.
     """
 
     reference: str
-    design: TestDesign
+    design: DecisionRule
     evidence: JointEvidence
     rows: tuple[RowAnalysis, ...]
 
 
-def analyse_family(rows: Sequence[Runs], reference: Runs, design: TestDesign) -> FamilyAnalysis:
+def analyse_family(rows: Sequence[Runs], reference: Runs, design: DecisionRule) -> FamilyAnalysis:
     """Analyse the rows of one family.
 
     Args:
-        rows: every planned row but the reference, also those without any result.
-        reference: what they are compared with.
-        design: what was fixed before the runs.
+        rows: every planned row except the reference, including rows without any result.
+        reference: row with which they are compared.
+        design: rules that were fixed before the runs.
     """
     joint = gather_evidence([(row, reference) for row in rows], design, shared=reference)
     found = zip(rows, joint.found, strict=True)
@@ -91,12 +92,12 @@ def analyse_family(rows: Sequence[Runs], reference: Runs, design: TestDesign) ->
         reference=reference.label,
         design=design,
         evidence=joint,
-        rows=tuple(conclude(row, reference, evidence=evidence, design=design) for row, evidence in found),
+        rows=tuple(analyse_comparison(row, reference, evidence=evidence, design=design) for row, evidence in found),
     )
 
 
-def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: TestDesign) -> RowAnalysis:
-    """The decision on one comparison of a family, and what goes with it."""
+def analyse_comparison(row: Runs, reference: Runs, *, evidence: Evidence, design: DecisionRule) -> RowAnalysis:
+    """The analysis of one comparison of a family, with its decision."""
     equivalence = _equivalence(evidence, design)
     decision, reason = _decide(evidence, equivalence, design)
     if _is_undone_by_failures(decision, evidence, design):
@@ -119,18 +120,18 @@ def conclude(row: Runs, reference: Runs, *, evidence: Evidence, design: TestDesi
     )
 
 
-def seeds_to_decide(row: RowAnalysis, effect: float, design: TestDesign) -> int | None:
-    """The seeds with which an effect of that size would be decided with 80 % power, in the same family.
+def seeds_to_decide(row: RowAnalysis, effect: float, design: DecisionRule) -> int | None:
+    """The number of seeds that decide an effect of this size with 80 % power, in the same family.
 
-    Planned with the upper 80 % limit of the standard deviation found, not with the value itself.
+    It is planned with the upper 80 % limit of the standard deviation, not with the estimate itself.
 
     Args:
-        row: whose spread is used.
-        effect: in metric units, of any sign.
-        design: of the family.
+        row: row whose spread is used.
+        effect: effect in metric units, of any sign.
+        design: rules of the family.
 
     Returns:
-        None where no spread is known, the effect is 0, or it takes more than `power.MAX_SEEDS`.
+        None if the spread is unknown, the effect is 0, or more than `power.MAX_SEEDS` seeds are needed.
     """
     evidence = row.evidence
     if not evidence.sd:
@@ -140,13 +141,13 @@ def seeds_to_decide(row: RowAnalysis, effect: float, design: TestDesign) -> int 
     return seeds_for_effect(effect_sd, comparisons=evidence.comparisons, alpha=design.alpha, test=test)
 
 
-def seeds_to_equivalence(row: RowAnalysis, design: TestDesign) -> int | None:
-    """The seeds with which the row would be shown equivalent with 80 % power if it did not differ at all.
+def seeds_to_equivalence(row: RowAnalysis, design: DecisionRule) -> int | None:
+    """The number of seeds that show the row equivalent with 80 % power if it does not differ at all.
 
-    Planned with the upper 80 % limit of the standard deviation of the paired differences.
+    It is planned with the upper 80 % limit of the standard deviation of the paired differences.
 
     Returns:
-        None without a margin or a spread, or where it takes more than `power.MAX_SEEDS`.
+        None without a margin or a spread, or if more than `power.MAX_SEEDS` seeds are needed.
     """
     found = row.evidence.comparison
     if design.margin is None or not found.sd:
@@ -155,8 +156,8 @@ def seeds_to_equivalence(row: RowAnalysis, design: TestDesign) -> int | None:
     return tost_seeds(margin_sd, comparisons=row.evidence.comparisons, alpha=design.alpha)
 
 
-def _equivalence(evidence: Evidence, design: TestDesign) -> Equivalence | None:
-    """By the row's own t interval, whichever test is used: a margin asks about one row at a time."""
+def _equivalence(evidence: Evidence, design: DecisionRule) -> Equivalence | None:
+    """Equivalence by the row's own t interval, with any test: a margin concerns one row at a time."""
     found = evidence.comparison
     if design.margin is None or found.mean is None or found.sd is None:
         return None
@@ -165,8 +166,10 @@ def _equivalence(evidence: Evidence, design: TestDesign) -> Equivalence | None:
     )
 
 
-def _decide(evidence: Evidence, equivalence: Equivalence | None, design: TestDesign) -> tuple[Decision, Reason | None]:
-    """By the runs that succeeded."""
+def _decide(
+    evidence: Evidence, equivalence: Equivalence | None, design: DecisionRule
+) -> tuple[Decision, Reason | None]:
+    """The decision from the runs that succeeded."""
     if evidence.comparison.n < 2 or evidence.p_adj is None or evidence.difference is None:
         return "undecided", "one seed" if evidence.comparison.n else "no common seed"
     if evidence.p_adj <= design.alpha:
@@ -180,15 +183,15 @@ def _decide(evidence: Evidence, equivalence: Equivalence | None, design: TestDes
     return "undecided", "no clear difference"
 
 
-def _direction(difference: float, design: TestDesign) -> Decision:
+def _direction(difference: float, design: DecisionRule) -> Decision:
     return "better" if (difference < 0) == design.lower_is_better else "worse"
 
 
-def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: TestDesign) -> bool:
-    """Whether the worst case of the lost runs says something else.
+def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: DecisionRule) -> bool:
+    """Whether the worst case of the lost runs disagrees with the decision.
 
-    The worst case is a rank test, weaker than the test that decided, so it is asked only where lost runs speak against
-    the decision: lost runs of a row that is worse, or of a reference that is beaten, do not weaken it.
+    The worst case is a rank test and weaker than the test that decided. It is therefore used only if lost runs could
+    weaken the decision; lost runs of a row that is worse, or of a reference that is worse than the row, do not.
     """
     lost = evidence.failures
     if lost.p_worst is None:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the order given: monotone in p, at least p, at most 1.
 
-    A row that cannot be tested takes part with p = 1, so that its absence does not make the others easier.
+    A row that cannot be tested counts with p = 1, so that its absence does not make the others easier to decide.
 
     Raises:
         ValueError: a p-value is outside (0, 1].
     """
     for p in p_values:
         if not 0 < p <= 1:
-            raise ValueError(f"a p-value lies in (0, 1], given {p}")
+            raise ValueError(f"a p-value must be in (0, 1], given {p}")
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -25,5 +25,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def bonferroni_level(alpha: float, comparisons: int) -> float:
-    """The level of one comparison in a family, `alpha / comparisons`; alpha where there is none."""
+    """The level of one comparison in a family, `alpha / comparisons`; alpha for a family without comparisons."""
     return alpha / max(1, comparisons)

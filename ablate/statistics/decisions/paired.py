@@ -1,7 +1,7 @@
-"""Two rows, seed by seed: the paired difference over common seeds with its t interval.
+"""Two rows, paired by seed: the difference over common seeds with its t interval.
 
-A seed is a block: all rows of a seed share their random streams, so rows are compared within seeds and a seed that one
-of the two lacks is left out as a whole. Tests and verdicts are further functions over the same `differences`.
+A seed is a block: all rows of a seed share their random streams. Rows are therefore compared within seeds, and a seed
+that one of the two rows lacks is left out as a whole. Tests and verdicts use the same `differences`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class PairedDifference:
 
     Attributes:
         n: number of common seeds, at least 1.
-        mean: of the differences.
+        mean: mean of the differences.
         sd: sample standard deviation of the differences; None for n = 1.
         low: lower end of the t interval; None for n = 1.
         high: upper end; None for n = 1.
@@ -39,7 +39,7 @@ def differences(values: Mapping[int, float], reference: Mapping[int, float]) -> 
 def paired_difference(
     values: Mapping[int, float], reference: Mapping[int, float], confidence: float = CONFIDENCE
 ) -> PairedDifference | None:
-    """The mean paired difference with its interval; None where no seed is common."""
+    """The mean paired difference with its interval; None without a common seed."""
     found = estimate(differences(values, reference))
     if found.mean is None:
         return None

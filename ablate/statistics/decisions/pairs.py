@@ -1,8 +1,8 @@
-"""Any two rows of a table, seed by seed: the analysis of a family, corrected over all pairs of the table's rows.
+"""Any two rows of a table, paired by seed: the analysis of a family, corrected over all pairs of rows.
 
-A comparison that was chosen after the table was seen is post hoc: any of the pairs might have been the one to look
-striking, so all of them count. There is no shared reference, hence no pooled test: `pooled` is taken as `auto`. A row
-and the reference of its family were to be compared all along, and the answer is that of the family.
+A comparison that was chosen after the table was seen is post hoc: any of the pairs could have looked striking, so all
+of them count. Pairs have no shared reference and so no pooled test; `pooled` is treated as `auto`. A row and the
+reference of its family are a planned comparison, and the answer is that of the family.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from itertools import combinations
 from math import comb
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import JointEvidence, TestDesign, gather_evidence
-from ablate.statistics.decisions.family import RowAnalysis, conclude, seeds_to_decide
+from ablate.statistics.decisions.evidence import DecisionRule, JointEvidence, gather_evidence
+from ablate.statistics.decisions.family import RowAnalysis, analyse_comparison, seeds_to_decide
 from ablate.statistics.decisions.sentences import describe_pair
 
 MAX_ROWS = 40
-"""Rows up to which all pairs are tested, as Holm needs them.
+"""Largest number of rows for which all pairs are tested, as Holm's correction requires.
 
-Beyond, the one pair is corrected by Bonferroni, and `auto` looks at its own seeds, not at the fewest of all pairs.
+Above it, the pair is corrected by Bonferroni, and `auto` uses the seeds of the pair, not the fewest of all pairs.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SeedPair:
-    """Two values of one seed.
+    """The two values of one seed.
 
     Attributes:
-        seed: common to both rows.
+        seed: seed that both rows have.
         a: value of the first row.
-        b: value of the second.
-        difference: a - b; 0 where that is rounding noise.
+        b: value of the second row.
+        difference: a - b; 0 if that is rounding noise.
     """
 
     seed: int
@@ -46,13 +46,14 @@ class PairAnalysis:
     """The first of two rows against the second.
 
     Attributes:
-        analysis: with the second row as reference.
-        seeds: the common ones, ascending.
-        is_post_hoc: whether the two were not to be compared by plan.
-        pairs: over how many comparisons `p_adj` is corrected: all pairs of the table's rows, or those of the family.
-        seeds_needed: to decide an effect as large as the one seen; see `family.seeds_to_decide`. None where lost runs
-            are in the way.
-        sentence: all of it in one.
+        analysis: analysis with the second row as reference.
+        seeds: values of the common seeds, ascending.
+        is_post_hoc: whether the comparison was not planned.
+        pairs: number of comparisons for which `p_adj` is corrected: all pairs of the table's rows, or those of the
+            family.
+        seeds_needed: number of seeds that decide a difference as large as the observed one; see
+            `family.seeds_to_decide`. None if the decision depends on lost runs.
+        sentence: the result in a few sentences.
     """
 
     analysis: RowAnalysis
@@ -64,17 +65,17 @@ class PairAnalysis:
 
 
 def analyse_pair(
-    rows: Sequence[Runs], a: str, b: str, *, design: TestDesign, planned: Collection[str] = ()
+    rows: Sequence[Runs], a: str, b: str, *, design: DecisionRule, planned: Collection[str] = ()
 ) -> PairAnalysis:
     """Compare two rows of a table.
 
     Args:
-        rows: all rows of the table, the baseline among them.
+        rows: all rows of the table, including the baseline.
         a: label of the row to judge.
-        b: label of the row that it is compared with.
-        design: of the study.
-        planned: where one of the two is the reference of a family and the other a row of it: the labels of all its
-            rows, without the reference.
+        b: label of the row for comparison.
+        design: rules of the study.
+        planned: labels of all rows of a family, without the reference, if the two are a row and the reference of that
+            family; else empty.
 
     Raises:
         ValueError: no row has such a label, or both are the same.
@@ -84,13 +85,13 @@ def analyse_pair(
         if label not in by_label:
             raise ValueError(f"no row {label!r}; rows are {', '.join(by_label)}")
     if a == b:
-        raise ValueError(f"row {a!r} is compared with itself; name two rows")
+        raise ValueError(f"row {a!r} cannot be compared with itself; name two rows")
     wanted = (by_label[a], by_label[b])
     if planned:
         joint, place = _of_family([by_label[label] for label in planned], wanted, design)
     else:
         joint, place = _of_all_pairs(rows, wanted, design), 0
-    analysis = conclude(*wanted, evidence=joint.found[place], design=design)
+    analysis = analyse_comparison(*wanted, evidence=joint.found[place], design=design)
     mean = analysis.evidence.comparison.mean
     seeds_needed = seeds_to_decide(analysis, mean, design) if mean and analysis.reason != "failures" else None
     return PairAnalysis(
@@ -103,15 +104,15 @@ def analyse_pair(
     )
 
 
-def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> tuple[JointEvidence, int]:
-    """The evidence of a family, and which of it is on the two; seen from the reference where that comes first."""
+def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> tuple[JointEvidence, int]:
+    """The evidence of a family and the place of the two rows in it; from the reference's side if that comes first."""
     a, b = wanted
     if a in members:
         return gather_evidence([(row, b) for row in members], design, shared=b), members.index(a)
     return gather_evidence([(a, row) for row in members], design), members.index(b)
 
 
-def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: TestDesign) -> JointEvidence:
+def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> JointEvidence:
     """The evidence of all pairs, the wanted one first."""
     labels = {row.label for row in wanted}
     others = combinations(rows, 2) if len(rows) <= MAX_ROWS else ()

@@ -1,10 +1,10 @@
 """Dunnett's test of rows against a reference on the model value = row + block + error, one error variance for all rows.
 
-A block is a seed that every row has. The pooled variance has (n - 1) m degrees of freedom for n blocks and m rows
-beside the reference, which lets 3 seeds decide effects that the paired tests cannot; the price is the assumption of
-normal errors of equal spread: with a reference of twice the spread the family-wise error is .12 to .15 instead of .05,
-with spreads of rows from .5 to 2 it is .08 [measured, 3 to 8 blocks]. `p_spread` is the check, and sees little in few
-blocks. m is the number of planned rows; rows left out of the model still count.
+A block is a seed that every row has. The pooled variance has (n - 1) m degrees of freedom for n blocks and m rows in
+addition to the reference. With it, 3 seeds can decide effects that the paired tests cannot. The price is the assumption
+of normal errors with equal spread. If the reference has twice the spread, the family-wise error is .12 to .15 instead
+of .05; with spreads of rows from .5 to 2 it is .08 [measured, 3 to 8 blocks]. `p_spread` checks the assumption, with
+little power for few blocks. m is the number of planned rows; rows left out of the model still count.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ class PooledFit:
     """The model fitted to the complete blocks.
 
     Attributes:
-        seeds: the blocks, at least 2.
+        seeds: seeds of the blocks, at least 2.
         df: degrees of freedom of `sd`.
-        sd: of a single run about its row and block, above 0; a paired difference has sqrt(2) of it.
+        sd: standard deviation of a single run about its row and block, above 0; that of a paired difference is sqrt(2)
+            times as large.
         differences: mean of each row minus the mean of the reference, in the order of the rows.
-        p_spread: Levene's test, about means, that the residuals of all rows have one spread; None below 3 blocks, and
-            for one row, whose residuals mirror those of the reference.
-            Measured: below .05 in 5 to 15 % of tables with equal spreads, in 20 to 35 % where one row has twice the
-            spread, for 5 rows and 3 to 8 blocks (about medians it never speaks at 3 blocks).
-        spread_ratio: largest / smallest sd of a row about its blocks, reference included, by `row_variances`; None with
-            `p_spread`, and where the smallest estimate is not above 0.
+        p_spread: p-value of Levene's test, about means, for equal spread of the residuals of all rows; None below 3
+            blocks and for one row, whose residuals mirror those of the reference.
+            Measured: below .05 in 5 to 15 % of tables with equal spreads, in 20 to 35 % if one row has twice the
+            spread, for 5 rows and 3 to 8 blocks (about medians never at 3 blocks).
+        spread_ratio: largest / smallest sd of a row about its blocks, reference included, by `row_variances`; None if
+            `p_spread` is None or the smallest estimate is not above 0.
     """
 
     seeds: tuple[int, ...]
@@ -53,8 +54,8 @@ class PooledComparison:
 
     Attributes:
         difference: row minus reference over the complete blocks.
-        p: of the t test with the pooled variance, uncorrected.
-        p_adj: Dunnett's, over the family.
+        p: uncorrected p-value of the t test with the pooled variance.
+        p_adj: Dunnett's p-value over the family.
         low: lower end of the simultaneous interval.
         high: upper end.
     """
@@ -69,7 +70,7 @@ class PooledComparison:
 def fit_blocks(rows: Sequence[Mapping[int, float]], reference: Mapping[int, float]) -> PooledFit | None:
     """Fit rows and blocks to the seeds that the reference and every row have.
 
-    None where that is impossible: no row, fewer than 2 complete blocks, or no error at all.
+    None if that is impossible: no row, fewer than 2 complete blocks, or no error at all.
     """
     import numpy as np
 
@@ -98,13 +99,13 @@ def fit_blocks(rows: Sequence[Mapping[int, float]], reference: Mapping[int, floa
 
 
 def row_variances(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The error variance of every row in the model row + block + error, without bias (Grubbs 1948).
+    """The unbiased error variance of every row in the model row + block + error (Grubbs 1948).
 
-    What is left after means of rows and of blocks are taken off mixes the rows: the residuals of a row have
-    (1 - 2/k) of its own variance and 1/k^2 of the sum of all. This is solved for the rows.
+    Residuals after subtracting the means of rows and blocks mix the rows: those of a row have (1 - 2/k) of its own
+    variance and 1/k^2 of the sum of all. This is solved for the rows.
 
     Args:
-        residuals: (rows, blocks), both means taken off; 3 rows or more, the reference among them, and 2 blocks or more.
+        residuals: (rows, blocks), both means subtracted; at least 3 rows, including the reference, and 2 blocks.
 
     Returns:
         (rows,). An estimate may be below 0.
@@ -130,10 +131,10 @@ def compare_pooled(fit: PooledFit, row: int, *, comparisons: int, alpha: float =
     """One row of a fit against its reference.
 
     Args:
-        fit: of the family.
+        fit: fitted model of the family.
         row: index into `fit.differences`.
-        comparisons: planned in the family, at least the rows of the fit.
-        alpha: 1 - the simultaneous confidence of all intervals together.
+        comparisons: number of planned comparisons in the family, at least the number of rows of the fit.
+        alpha: 1 - simultaneous confidence of all intervals together.
     """
     from scipy.special import stdtr
 
@@ -158,14 +159,14 @@ def dunnett_p(t: float, comparisons: int, df: int) -> float:
     `scipy.stats.dunnett` has this distribution for one-way layouts only, `multivariate_t` by random numbers.
 
     Args:
-        t: the statistic.
+        t: test statistic.
         comparisons: m, at least 1.
-        df: of the pooled variance, at least 1.
+        df: degrees of freedom of the pooled variance, at least 1.
     """
     import numpy as np
     from scipy.special import chdtri, ndtr
 
-    # the density of log S is below e^-40 of its peak beyond a + sqrt(a); for large t what counts is S down to 1 / t
+    # the density of log S is below e^-40 of its peak beyond a + sqrt(a); for large t, S down to 1 / t matters
     a = 40 / df
     low = -math.log(max(abs(t), 1.0)) - a - math.sqrt(a)
     log_s = np.linspace(low, 0.5 * math.log(float(chdtri(df, 1e-17)) / df), 400)

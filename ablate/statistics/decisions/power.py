@@ -1,8 +1,9 @@
-"""How many seeds it takes, and what some seeds could have seen.
+"""How many seeds an effect needs, and which effects a number of seeds can detect.
 
-Effects are in units of sd_D, the standard deviation of a paired difference over seeds (d_z), differences normal,
-tests two-sided. A family of m comparisons is planned with Bonferroni, each at alpha / m, and decided with Holm, which
-is never harder. Sources: noncentral t for the t test (exact), section 3 of Bouthillier et al. 2021 for the habit.
+Effects are in units of sd_D, the standard deviation of a paired difference over seeds (d_z). Differences are assumed
+normal and tests are two-sided. A family of m comparisons is planned with Bonferroni, each at alpha / m, and decided
+with Holm, which is never harder. Sources: the noncentral t distribution (exact) for the t test; Bouthillier et al.
+2021, section 3, for planning seeds by power.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ MAX_SEEDS = 100_000
 
 
 def pick_test(n: int, comparisons: int, alpha: float) -> Literal["flip", "t"]:
-    """What `auto` takes for a whole family: sign flip where it can decide at all, else the paired t."""
+    """The test that `auto` uses for a whole family: sign flip if it can decide at all, else the paired t test."""
     return "flip" if comparisons * smallest_p(n) <= alpha else "t"
 
 
 def flip_seeds(comparisons: int, alpha: float = 0.05) -> int | None:
     """The fewest seeds with which sign flip can decide.
 
-    1 + log2(m / alpha) rounded up: 6, 8, 9, 10 for m = 1, 5, 10, 20 at 5 %. None where even the smallest p
-    of the random flips is above alpha / m, that is beyond 500 comparisons.
+    1 + log2(m / alpha) rounded up: 6, 8, 9, 10 for m = 1, 5, 10, 20 at 5 %. None if even the smallest p of the random
+    flips is above alpha / m, which is the case beyond 500 comparisons.
     """
     return next((n for n in range(1, EXACT_UP_TO + 2) if pick_test(n, comparisons, alpha) == "flip"), None)
 
@@ -44,7 +45,7 @@ def t_power(effect_sd: float, n: int, level: float, df: int | None = None) -> fl
         effect_sd: mean difference / sd_D, of any sign.
         n: seeds, at least 2.
         level: of this one test, in (0, 1).
-        df: degrees of freedom of the estimate of sd_D; None takes n - 1.
+        df: degrees of freedom of the estimate of sd_D; None means n - 1.
     """
     from scipy.special import stdtrit
 
@@ -54,12 +55,12 @@ def t_power(effect_sd: float, n: int, level: float, df: int | None = None) -> fl
 def _noncentral_power(effect_sd: float, n: int, critical: float, df: int) -> float:
     shift = abs(effect_sd) * math.sqrt(n)
     upper = _noncentral_sf(critical, df, shift)
-    # the wrong direction is less likely than a normal deviate beyond the shift, and the series gets lost out there
+    # the wrong direction is less likely than a normal deviate beyond the shift, where the series does not converge
     return upper if shift > 8 else upper + _noncentral_sf(critical, df, -shift)
 
 
 def _noncentral_sf(value: float, df: int, shift: float) -> float:
-    """P(T > value) of a noncentral t; where the series gets lost, far from `value`, what it tends to."""
+    """P(T > value) of a noncentral t; its limit where the series does not converge, far from `value`."""
     from scipy.special import nctdtr
 
     below = float(nctdtr(df, shift, value))
@@ -69,10 +70,10 @@ def _noncentral_sf(value: float, df: int, shift: float) -> float:
 def detectable_effect(
     n: int, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER, test: Test = "auto"
 ) -> float | None:
-    """The smallest effect in sd_D that n seeds decide with probability `power` (MDE); None where no effect is enough.
+    """The smallest effect in sd_D that n seeds decide with probability `power` (MDE); None if no effect is enough.
 
-    For sign flip it is the t test's at the level that sign flip can attain, and where only n equal signs decide, the
-    effect at which they are equal with that probability; simulated power there is .73 to .82 for .8.
+    For sign flip it is the effect of the t test at the level that sign flip can attain. If only n equal signs decide,
+    it is the effect at which the signs are equal with that probability; simulated power there is .73 to .82 for .8.
     """
     level = bonferroni_level(alpha, comparisons)
     if n < 2:
@@ -111,7 +112,7 @@ def seeds_for_effect(
 ) -> int | None:
     """The fewest seeds that decide an effect with probability `power`; None for no effect or above `MAX_SEEDS`.
 
-    `auto` is judged at each n by the test that it takes there. See `detectable_effect` for what is exact.
+    `auto` is evaluated at each n with the test that it uses there. See `detectable_effect` for what is exact.
     """
     level, effect = bonferroni_level(alpha, comparisons), abs(effect_sd)
     if not effect or math.isnan(effect):
@@ -122,17 +123,17 @@ def seeds_for_effect(
     if fewest is None or test == "t":
         return fewest
 
-    def sees(n: int) -> bool:
+    def detects(n: int) -> bool:
         found = detectable_effect(n, comparisons=comparisons, alpha=alpha, power=power, test=test)
         return found is not None and found <= effect
 
-    # sign flip never sees more than t at the same n, and its few patterns make it jump up and down below EXACT_UP_TO
-    few = next((n for n in range(fewest, EXACT_UP_TO + 1) if sees(n)), None)
-    return few or _fewest(lambda n: n > EXACT_UP_TO and n >= fewest and sees(n))
+    # sign flip never detects more than t at the same n, and its few patterns make it jump up and down below EXACT_UP_TO
+    few = next((n for n in range(fewest, EXACT_UP_TO + 1) if detects(n)), None)
+    return few or _fewest(lambda n: n > EXACT_UP_TO and n >= fewest and detects(n))
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest n >= 2 that is enough, where more is never worse."""
+    """The smallest n >= 2 that is enough, if more is never worse."""
     high = 2
     while not enough(high):
         high *= 2
@@ -146,14 +147,14 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
 
 
 def tost_power(margin_sd: float, n: int, level: float = 0.05) -> float:
-    """The probability that n seeds show equivalence within +-margin where the true difference is 0.
+    """The probability that n seeds show equivalence within +-margin if the true difference is 0.
 
     The mean lies within margin - t sd / sqrt(n) of 0 (two one-sided tests at `level` each), integrated over sd: exact.
 
     Args:
         margin_sd: margin / sd_D, above 0.
         n: seeds, at least 2.
-        level: of each one-sided test.
+        level: level of each one-sided test.
     """
     from scipy.integrate import quad
     from scipy.special import ndtr, stdtrit
@@ -172,19 +173,19 @@ def tost_power(margin_sd: float, n: int, level: float = 0.05) -> float:
 
 
 def tost_seeds(margin_sd: float, *, comparisons: int = 1, alpha: float = 0.05, power: float = POWER) -> int | None:
-    """The fewest seeds that show equivalence of two rows without difference with probability `power`."""
+    """The fewest seeds that show with probability `power` that two rows without a difference are equivalent."""
     if not margin_sd > 0:
         return None
     return _fewest(lambda n: tost_power(margin_sd, n, bonferroni_level(alpha, comparisons)) >= power)
 
 
 def upper_sd(sd: float, df: int, confidence: float = 0.8) -> float:
-    """The upper confidence limit of a standard deviation: plan with it, a pilot's own sd is too vague.
+    """The upper confidence limit of a standard deviation, for planning: the sd of a pilot itself is too imprecise.
 
     Args:
         sd: estimated with `df` degrees of freedom, n - 1 for a pilot of n seeds.
         df: at least 1.
-        confidence: one-sided.
+        confidence: one-sided confidence.
     """
     from scipy.special import chdtri
 
@@ -192,26 +193,27 @@ def upper_sd(sd: float, df: int, confidence: float = 0.8) -> float:
 
 
 def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = "auto") -> list[str]:
-    """What to say before the trials run; empty where the test asked for can decide.
+    """Warnings before the trials run; empty if the requested test can decide.
 
     Args:
-        n_seeds: planned.
-        n_rows: comparisons of the family, the reference not counted.
-        alpha: of the family.
-        test: as the study has it.
+        n_seeds: planned seeds.
+        n_rows: comparisons of the family, without the reference.
+        alpha: family-wise error rate.
+        test: test of the study.
     """
     if n_rows < 1:
         return []
     if n_seeds < 2:
-        return ["1 seed: nothing can be tested and there are no intervals; rows need at least 2 seeds"]
+        return ["1 seed gives no intervals and no tests; use at least 2 seeds"]
     if test in ("t", "pooled") or pick_test(n_seeds, n_rows, alpha) == "flip":
         return []
     sentences = [_floor_sentence(n_seeds, n_rows, alpha)]
     if test == "auto":
         effect = detectable_effect(n_seeds, comparisons=n_rows, alpha=alpha, test="t")
         sentences.append(
-            "the paired t test is used: it assumes that differences over seeds are normally distributed, and sees "
-            f"effects of {effect:.3g} standard deviations of a difference with {100 * POWER:.0f} % power"
+            "the paired t test is used: it assumes that differences over seeds are normally distributed, and it can "
+            f"only detect differences above {effect:.3g} standard deviations of a paired difference "
+            f"({100 * POWER:.0f} % power)"
         )
     return sentences
 

@@ -1,8 +1,8 @@
-"""The sign-flip test: how often would random signs give a sum of paired differences at least as large as the one seen?
+"""The sign-flip test: how often do random signs give a sum of paired differences at least as large as the observed one?
 
-Exact where every difference is symmetric about 0 under the null hypothesis, whatever its distribution; "the change does
-nothing" makes row and reference exchangeable within a seed and so implies it. Nothing here depends on the order of the
-differences or on the names of the seeds. A p is never below `smallest_p`, hence never 0.
+It is exact if every difference is symmetric about 0 under the null hypothesis, with any distribution. If the change
+does nothing, row and reference are exchangeable within a seed, which implies this symmetry. The result does not depend
+on the order of the differences or on the names of the seeds. A p-value is never below `smallest_p`, and so never 0.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXACT_UP_TO = 14
-"""Most differences other than 0 of which all 2^n sign patterns are looked at."""
+"""Largest number of nonzero differences for which all 2^n sign patterns are enumerated."""
 
 RANDOM_FLIPS = 9_999
-"""Random patterns beyond that; the identity is added as one more."""
+"""Number of random patterns above that; the identity is added as one more."""
 
 TIE = 1e-9
 """Sums closer than this, relative to the largest possible sum, count as equal: they differ by rounding only."""
@@ -29,16 +29,16 @@ TIE = 1e-9
 def signflip_p(differences: Sequence[float]) -> float:
     """The two-sided p of the sign-flip test on the sum, in (0, 1].
 
-    With at most `EXACT_UP_TO` differences other than 0, the share of all 2^n sign patterns whose absolute sum is at
-    least the one seen; with more, `(1 + hits) / (RANDOM_FLIPS + 1)` over random patterns drawn from a seed that is the
-    number of those differences and nothing else, applied to the absolute differences in descending order: the same
-    table gives the same p on every machine. Differences of 0 are kept: they double the patterns and the hits alike.
+    With at most `EXACT_UP_TO` nonzero differences, it is the share of all 2^n sign patterns whose absolute sum is at
+    least the observed one. With more, it is `(1 + hits) / (RANDOM_FLIPS + 1)` over random patterns, applied to the
+    absolute differences in descending order. Their seed is the number of nonzero differences and nothing else, so the
+    same table gives the same p on every machine. Differences of 0 are kept: they double both patterns and hits.
 
     Raises:
         ValueError: a difference is not finite.
     """
     if not all(map(math.isfinite, differences)):
-        raise ValueError("the sign-flip test needs finite differences; leave failed seeds to the worst case")
+        raise ValueError("the sign-flip test needs finite differences; failed seeds belong in the worst case")
     largest = max(map(abs, differences), default=0.0)
     scaled = sorted((abs(d) / largest for d in differences if d), reverse=True)
     if not scaled:
@@ -51,9 +51,9 @@ def signflip_p(differences: Sequence[float]) -> float:
 
 
 def smallest_p(n: int) -> float:
-    """The smallest two-sided p that n differences other than 0 can have, `2 / 2^n`; 1 for n = 0.
+    """The smallest two-sided p that n nonzero differences can have, `2 / 2^n`; 1 for n = 0.
 
-    Beyond `EXACT_UP_TO`, `1 / (RANDOM_FLIPS + 1)`.
+    Above `EXACT_UP_TO` it is `1 / (RANDOM_FLIPS + 1)`.
     """
     if n > EXACT_UP_TO:
         return 1 / (RANDOM_FLIPS + 1)
@@ -61,7 +61,7 @@ def smallest_p(n: int) -> float:
 
 
 def _half_of_all_sums(magnitudes: Sequence[float]) -> NDArray[np.float64]:
-    """The sums of the 2^(n-1) patterns that leave the first sign alone; the others are their negatives."""
+    """The sums of the 2^(n-1) patterns with the first sign unchanged; the others are their negatives."""
     import numpy as np
 
     sums: NDArray[np.float64] = np.array([magnitudes[0]])
@@ -72,7 +72,7 @@ def _half_of_all_sums(magnitudes: Sequence[float]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def _random_signs(n: int) -> NDArray[np.float64]:
-    """(RANDOM_FLIPS, n) random signs from the bits of PCG64(n), whose stream numpy promises not to change."""
+    """(RANDOM_FLIPS, n) random signs from the bits of PCG64(n), whose stream numpy guarantees not to change."""
     import numpy as np
 
     words = np.random.PCG64(n).random_raw(RANDOM_FLIPS * math.ceil(n / 64)).reshape(RANDOM_FLIPS, -1, 1)

@@ -1,7 +1,7 @@
-"""Four detectors of change in a series whose first values are a reference, and the first of them that crosses.
+"""Four detectors of change in a series whose first values are a reference, and the first detector that crosses.
 
-`shift` and `apart` go by ranks: their false alarms are those of exchangeable values, whatever the distribution. `jump`
-takes noise to have tails no heavier than Student's t with 3 degrees of freedom. `constant` is for values that are equal
+`shift` and `apart` use ranks: their false alarm rate holds for exchangeable values with any distribution. `jump`
+assumes noise with tails not heavier than Student's t with 3 degrees of freedom. `constant` is for values that are equal
 to the bit; exchangeable values that are equal by chance pass it in at most p^4 (1 - p)^2 < 2.2 % of all series, once.
 """
 
@@ -18,24 +18,24 @@ from typing import Literal
 from ablate.statistics.drift.sequential_ranks import find_split, threshold
 
 SHARES = {"shift": 1.0, "jump": 0.1, "apart": 0.1}
-"""Of the false alarms. They add up to more than 1, since alarms fall together and the ranks of few values are slow to
-cross: with these the time that is measured is nearest to the one that is stated."""
+"""Shares of the false alarms. Their sum is above 1, since alarms coincide and the ranks of few values cross slowly.
+With these shares the measured time between false alarms is nearest to the stated one."""
 JUMP_DF = 3
-"""A jump is judged by Student's t with so few degrees of freedom, however many values there are: noise has tails."""
+"""Degrees of freedom of Student's t for a jump, for any number of values, since noise has heavy tails."""
 DIFFERENT_RUN = 3
-"""So many values in a row that differ from what all before them were to the bit are a change."""
+"""Number of consecutive values that must differ from a constant series to count as a change."""
 
 Detector = Literal["shift", "jump", "apart", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Where the detectors cross.
+    """The thresholds of the detectors.
 
     Attributes:
         shift: height of the CUSUM of rank scores.
         jump: distance of a value in standard errors of its prediction.
-        apart: chance that exchangeable values lie apart at a given split, on a given side.
+        apart: probability that exchangeable values are apart at a given split, on a given side.
     """
 
     shift: float
@@ -45,7 +45,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The value at which a detector crosses, and the estimated first changed value, as places in the series."""
+    """The value at which a detector crosses and the estimated first changed value, as places in the series."""
 
     place: int
     changed: int
@@ -54,7 +54,7 @@ class Crossing:
 
 @lru_cache(maxsize=64)
 def thresholds(mean_time: float) -> Thresholds:
-    """Thresholds whose false alarms together come once in `mean_time` values, above 2 and finite (ValueError)."""
+    """Thresholds with one false alarm in `mean_time` values over all detectors; ValueError unless > 2."""
     from scipy.special import stdtrit
 
     shift = threshold(mean_time / SHARES["shift"])
@@ -65,7 +65,7 @@ def thresholds(mean_time: float) -> Thresholds:
 def jumps(values: Sequence[float]) -> list[float | None]:
     """Distance of each value from the mean of those before it, in standard errors of a prediction.
 
-    None where those before it are fewer than 2, or all equal: then nothing is known of the spread.
+    None if fewer than 2 values come before it or all of them are equal, since the spread is then unknown.
     """
     found, mean, squares = list[float | None](), 0.0, 0.0
     for n, value in enumerate(values):
@@ -80,12 +80,12 @@ def jumps(values: Sequence[float]) -> list[float | None]:
 def find_crossing(
     values: Sequence[float], sums: Sequence[tuple[float, float]], distances: Sequence[float | None], at: Thresholds
 ) -> Crossing | None:
-    """The first crossing behind the reference; of several at one value, the one with the plainest meaning.
+    """The first crossing after the reference; of several at one value, the one with the simplest meaning.
 
     Args:
-        values: the reference and what follows.
-        sums: the CUSUMs of what follows the reference, see `sequential_ranks.cusum`.
-        distances: the jumps of what follows the reference.
+        values: the reference and the values after it.
+        sums: the CUSUMs of the values after the reference, see `sequential_ranks.cusum`.
+        distances: the jumps of the values after the reference.
         at: thresholds.
     """
     reference = len(values) - len(sums)
@@ -114,10 +114,10 @@ def _find_jump(distances: Sequence[float | None], reference: int, height: float)
 
 
 def _find_apart(values: Sequence[float], reference: int, chance: float) -> Crossing | None:
-    """The first value with which all from a split on lie on one side of all before it, against so small a chance.
+    """The first value at which all values from a split on are on one side of all before it, with small probability.
 
-    n exchangeable values lie above m others in one of C(m + n, n) orders. A split that once was not apart never is, so
-    that each has one value at which it can cross, and there is one split a value.
+    n exchangeable values are above m others in one of C(m + n, n) orders. A split that was once not apart never is
+    again, so each split has one value at which it can cross, and there is one split per value.
     """
     highest, lowest = list(accumulate(values, max)), list(accumulate(values, min))
     for place in range(reference, len(values)):
@@ -125,7 +125,7 @@ def _find_apart(values: Sequence[float], reference: int, chance: float) -> Cross
         for split in range(place, reference - 1, -1):
             low, high = min(low, values[split]), max(high, values[split])
             if low <= highest[reference - 1] and high >= lowest[reference - 1]:
-                break  # nor does any earlier split lie apart
+                break  # no earlier split is apart either
             is_apart = low > highest[split - 1] or high < lowest[split - 1]
             if is_apart and math.comb(place + 1, split) >= 1 / chance:
                 return Crossing(place, split, "apart")
@@ -143,5 +143,5 @@ def _find_shift(values: Sequence[float], sums: Sequence[tuple[float, float]], he
 
 def shift_size(values: Sequence[float], crossing: Crossing) -> float:
     """Mean from the changed value to the crossing, minus the mean before the changed value."""
-    behind = values[crossing.changed : crossing.place + 1]
-    return statistics.mean(behind) - statistics.mean(values[: crossing.changed])
+    changed = values[crossing.changed : crossing.place + 1]
+    return statistics.mean(changed) - statistics.mean(values[: crossing.changed])

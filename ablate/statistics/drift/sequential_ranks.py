@@ -1,9 +1,9 @@
-"""Sequential ranks: what a series says about change without knowing its distribution, its mean or its spread.
+"""Sequential ranks: evidence of change in a series with unknown distribution, mean and spread.
 
-The rank of the n-th of exchangeable values among the first n is uniform on 1..n and independent of all ranks before it,
-whatever the distribution (Renyi 1962). A CUSUM of their normal scores (McDonald 1990) so has one and the same run
-length under normal, skewed and heavy-tailed noise, and there is no reference whose error could spoil it: the series is
-its own, and a series in other units, or under any increasing map, has the same scores.
+The rank of the n-th of exchangeable values among the first n is uniform on 1..n and independent of all earlier ranks,
+for any distribution (Renyi 1962). A CUSUM of their normal scores (McDonald 1990) therefore has the same run length
+under normal, skewed and heavy-tailed noise. The series is its own reference, so no error of a reference matters. A
+series in other units, or under any increasing map, has the same scores.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 ALLOWANCE = 0.5
-"""What the CUSUM takes off at each step, in standard deviations: best for a shift of twice as many."""
+"""Amount that the CUSUM subtracts at each step, in standard deviations: best for a shift of twice this amount."""
 OVERSHOOT = 1.166
-"""By how much a CUSUM of normal steps goes beyond its threshold, on both ends (Siegmund 1985, section 10.2)."""
+"""Mean excess of a CUSUM of normal steps over its threshold, at both ends (Siegmund 1985, section 10.2)."""
 
 
 def rank_scores(values: Sequence[float]) -> list[float]:
-    """The normal score of each value's rank among itself and those before it, with mean 0 and variance 1.
+    """The normal score of each value's rank among itself and earlier values, with mean 0 and variance 1.
 
-    Ties take the middle of their ranks, which makes scores smaller than those of values that differ.
+    Ties get the middle of their ranks, so their scores are smaller than those of distinct values.
 
     Args:
-        values: finite, in their order of time.
+        values: finite values in order of time.
     """
     scores, seen = list[float](), list[float]()
     for value in values:
@@ -49,14 +49,14 @@ def cusum(scores: Sequence[float]) -> list[tuple[float, float]]:
 def threshold(mean_time: float) -> float:
     """The height at which a two-sided CUSUM of standard normal steps has this mean time between false alarms.
 
-    Siegmund's approximation for one side, of which two make half the time. Scores of ranks are less spread out in
-    their tails than normal steps while they are few, so their time is up to an eighth longer.
+    It uses Siegmund's approximation for one side; two sides halve the time. Scores of a few ranks have lighter tails
+    than normal steps, so their time is up to an eighth longer.
 
     Args:
-        mean_time: in steps, above 2.
+        mean_time: mean time in steps, above 2.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the mean time is not above 2 and finite.
     """
     from scipy.optimize import brentq
 
@@ -66,21 +66,21 @@ def threshold(mean_time: float) -> float:
 
 
 def find_split(values: Sequence[float], first: int, *, is_upward: bool) -> int:
-    """The index of the first value of the part behind that lies highest (lowest) above (below) the part in front.
+    """The index of the split after which values are highest (lowest) compared with the values before it.
 
     Args:
-        values: finite, in their order of time.
-        first: the least index that is looked at, 1 to len(values) - 1.
-        is_upward: whether the part behind is the higher one.
+        values: finite values in order of time.
+        first: smallest candidate index, 1 to len(values) - 1.
+        is_upward: whether the values after the split are higher.
 
     Returns:
-        Where the standardised difference of the normal scores of ranks, over the whole, is largest.
+        The index with the largest standardised difference of the normal scores of ranks over the whole series.
     """
     ordered, n = sorted(values), len(values)
     side = 1 if is_upward else -1
     scores = [side * _score((bisect_left(ordered, value) + bisect_right(ordered, value)) / 2 / n) for value in values]
-    behind = {index: math.fsum(scores[index:]) / math.sqrt(index * (n - index)) for index in range(first, n)}
-    return max(behind, key=lambda index: behind[index])
+    heights = {index: math.fsum(scores[index:]) / math.sqrt(index * (n - index)) for index in range(first, n)}
+    return max(heights, key=lambda index: heights[index])
 
 
 def _two_sided_time(height: float) -> float:
@@ -96,7 +96,7 @@ def _score(share: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _spread(n: int) -> float:
-    """Root mean square of the n scores that are possible at the n-th value; 1 for n = 1, whose score is 0."""
+    """Root mean square of the n possible scores of the n-th value; 1 for n = 1, whose score is 0."""
     import numpy as np
     from scipy.special import ndtri
 

@@ -1,12 +1,13 @@
-"""Drift of a scheduled study: has a row's mean changed since the first firings, which row, since when, by how much.
+"""Drift of a scheduled study: which row's mean has changed since the first firings, since when, and by how much.
 
-Each row is watched by the detectors of `ablate.statistics.drift.detectors`, whose false alarms together come once in a
-stated mean time over all rows (Bonferroni over rows): `shift` sees lasting changes of a standard deviation, `jump` one
-firing far outside, `apart` that all firings since a change lie on one side of all before it, `constant` that firings
-were equal to the bit and are so no more. A firing is judged by all firings before it; the reference window only says
-what was there to begin with. A CUSUM with the mean and sd of that window has a false alarm every 127 normal firings for
-a stated 200, and Hawkins' self-starting form, which mends that, every 57 under lognormal noise, 91 under exponential
-and 94 under t3 (n = 3,000). `benchmarks/drift_detector.py` has the times that were measured of what is here.
+The detectors of `ablate.statistics.drift.detectors` watch each row. Their false alarms together come once in a stated
+mean time over all rows (Bonferroni over rows). `shift` detects lasting changes of a standard deviation, `jump` one
+firing far outside, `apart` that all firings since a change are on one side of all before it, and `constant` that
+firings were equal to the bit and no longer are. A firing is judged by all firings before it; the reference window only
+defines the start. For a stated mean time of 200, a CUSUM with the mean and sd of that window has a false alarm every
+127 normal firings. Hawkins' self-starting form corrects this, but has a false alarm every 57 firings under lognormal
+noise, 91 under exponential and 94 under t3 noise (n = 3,000). `benchmarks/drift_detector.py` has the measured times of
+these detectors.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ from ablate.statistics.drift.sequential_ranks import cusum, rank_scores
 
 MIN_REFERENCE = 4
 MEAN_TIME = 200.0
-"""Firings between two false alarms over all rows of a schedule."""
+"""Mean number of firings between two false alarms over all rows of a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one firing of a schedule found.
+    """The result of one firing of a schedule.
 
     Attributes:
-        at: its instant.
-        means: row -> mean of the primary metric over the firing's seeds; a row that has a hole is absent.
+        at: instant of the firing.
+        means: row -> mean of the primary metric over the firing's seeds; a row with a missing result is absent.
     """
 
     at: datetime
@@ -49,16 +50,16 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A row that has changed. Indices are of the history.
+    """A row that has changed. Indices refer to the history.
 
     Attributes:
-        row: its label.
-        direction: of the metric's number, whichever is better.
+        row: label of the row.
+        direction: direction of the metric's number, up or down, not of better or worse.
         detector: `shift`, `jump`, `apart` or `constant`, see the module.
-        at_index: the firing at which it was known.
-        changed_index: the estimated first changed firing, after the reference window and at most `at_index`.
-        size: mean from the changed firing to the alarm minus mean before. Both ends were picked because the difference
-            is large there, so that it is too large on average, and an interval around it would not hold what it says.
+        at_index: index of the firing that raised the alarm.
+        changed_index: index of the estimated first changed firing, after the reference window and at most `at_index`.
+        size: mean from the changed firing to the alarm minus the mean before. Both ends were selected for a large
+            difference, so it is too large on average, and an interval around it would not have its stated coverage.
     """
 
     row: str
@@ -74,10 +75,10 @@ class Point:
     """The detectors of a row at one firing after its reference window.
 
     Attributes:
-        index: of the firing in the history.
+        index: index of the firing in the history.
         up, down: the two CUSUMs of `shift`.
-        jump: distance from the mean of all firings before it, in standard errors of its prediction; None where those
-            were all equal.
+        jump: distance from the mean of all earlier firings, in standard errors of its prediction; None if those were
+            all equal.
     """
 
     index: int
@@ -91,11 +92,11 @@ class RowWatch:
     """One row under watch.
 
     Attributes:
-        reference_indices: firings of its reference window: the first k that have the row; fewer while they are not in.
-        reference_mean: of the row's means there; None while the window is not full.
-        reference_sd: their standard deviation (ddof = 1), likewise.
-        series: the detectors at each firing after the window that has the row, also behind an alarm.
-        alarm: the first one, else None.
+        reference_indices: indices of the reference window: the first k firings with the row; fewer until it is full.
+        reference_mean: mean of the row's means in the window; None until the window is full.
+        reference_sd: standard deviation (ddof = 1) of these means; None until the window is full.
+        series: detectors at each firing with the row after the window, including firings after an alarm.
+        alarm: first alarm; None without one.
     """
 
     reference_indices: tuple[int, ...]
@@ -107,11 +108,11 @@ class RowWatch:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The rows of a schedule, by label in the order in which they appeared.
+    """The rows of a schedule, by label in order of appearance.
 
     Attributes:
-        rows: by label.
-        thresholds: the same for every row.
+        rows: rows by label.
+        thresholds: thresholds of every row.
     """
 
     rows: Mapping[str, RowWatch]
@@ -119,7 +120,7 @@ class Watch:
 
     @property
     def alarm(self) -> Alarm | None:
-        """The first alarm of any row; of those at one firing that with the earliest change, then in order of rows."""
+        """The first alarm of any row; at the same firing the one with the earliest change, then in order of rows."""
         alarms = [row.alarm for row in self.rows.values() if row.alarm]
         return min(alarms, key=lambda alarm: (alarm.at_index, alarm.changed_index), default=None)
 
@@ -132,18 +133,18 @@ def watch(
 ) -> Watch:
     """Judge the firings of a schedule since it began, or since an alarm was acknowledged.
 
-    The same history gives the same answer, and later firings never change an alarm that is there, as long as no new
-    row appears (which raises the thresholds of all). After an alarm is acknowledged, pass the firings behind it: those
-    that raised it were picked by it.
+    The same history gives the same answer. Later firings never change an existing alarm, unless a new row appears,
+    which raises the thresholds of all rows. After an alarm is acknowledged, pass only the firings after it, since the
+    alarm selected the firings that raised it.
 
     Args:
         history: firings in order of time; a row may be missing from some.
-        reference: firings of a row that are taken as good, at least 4; a change is the easier to see the more
-            firings came before it, in the window or behind it.
-        mean_time_between_false_alarms: in firings, over all rows, above 2.
+        reference: number of firings of a row that count as good, at least 4; more firings before a change make it
+            easier to detect.
+        mean_time_between_false_alarms: mean time in firings, over all rows, above 2.
 
     Raises:
-        ValueError: a mean that is not finite, firings out of order, a reference or a mean time that is too short.
+        ValueError: a mean is not finite, firings are out of order, or the reference or the mean time is too short.
     """
     if reference < MIN_REFERENCE:
         raise ValueError(f"reference is {reference} firings; at least {MIN_REFERENCE} are needed to know a spread")
@@ -157,7 +158,7 @@ def _check(history: Iterable[Observation]) -> None:
     before: Observation | None = None
     for firing in history:
         if before and firing.at < before.at:
-            raise ValueError(f"firing of {firing.at} stands behind that of {before.at}; put them in order of time")
+            raise ValueError(f"the firing of {firing.at} comes after that of {before.at}; sort the firings by time")
         for label, mean in firing.means.items():
             if not math.isfinite(mean):
                 raise ValueError(

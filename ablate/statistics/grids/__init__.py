@@ -1,1 +1,1 @@
-"""What matters in a grid of factors."""
+"""The effects in a grid of factors."""

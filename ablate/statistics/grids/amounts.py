@@ -1,10 +1,10 @@
 """Amounts of variation behind sums of squares, with confidence bounds, and the share of one amount in a sum.
 
-The amount behind an effect is the sum of squares less what noise adds to it, sigma^2 times a noncentrality. Its bounds
-invert the noncentral chi squared of `between / error mean square`; that the error is an estimate is met by taking
-Student's quantile for the normal one, which for one degree of freedom and a clear effect is the t interval. Bounds of a
-share come from those of its parts: parts move together no further than an ellipse through their bounds (MOVER; Zou and
-Donner 2008), a part of 0 stays possible throughout.
+The amount of an effect is its sum of squares minus the contribution of noise: sigma^2 times a noncentrality. Its bounds
+invert the noncentral chi squared of `between / error mean square`. Because the error is an estimate, Student's quantile
+replaces the normal one; for one degree of freedom and a clear effect the result is the t interval. The bounds of a
+share come from the bounds of its terms, which vary together within an ellipse through their bounds (MOVER; Zou and
+Donner 2008). A term of 0 stays possible throughout.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from ablate.statistics.estimate import CONFIDENCE
 
 LARGE = 1e5
-"""A chi squared above it is taken as a squared normal deviate around the root of its noncentrality."""
+"""Limit above which a chi squared is treated as a squared normal deviate around the root of its noncentrality."""
 
 DIRECTIONS = 91
-"""Directions on the quarter ellipse that are looked at."""
+"""Number of evaluated directions on the quarter ellipse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Amount:
 
 
 def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> Amount:
-    """What is behind an effect.
+    """The amount of variation of an effect.
 
     Args:
-        between: its sum of squares.
-        df: of it, at least 1.
-        error_mean: mean square of what it is tested against, above 0.
-        df_error: of that, at least 1.
+        between: sum of squares of the effect.
+        df: degrees of freedom of the effect, at least 1.
+        error_mean: mean square of its error term, above 0.
+        df_error: degrees of freedom of the error term, at least 1.
     """
     from scipy.special import ndtr, stdtrit
 
@@ -56,7 +56,7 @@ def noise_amount(error_mean: float, df_error: int, times: int) -> Amount:
 
 
 def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tuple[float, float]:
-    """The 95 % interval of `own / (own + others + noise)`; amounts are taken as independent, noise above 0."""
+    """The 95 % interval of `own / (own + others + noise)`; amounts are treated as independent, noise is above 0."""
     import numpy as np
 
     rest = noise.value + math.fsum(other.value for other in others)
@@ -71,7 +71,7 @@ def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tupl
 
 
 def noncentrality(chi_squared: float, df: int, probability: float) -> float:
-    """The noncentrality at which chi squared is at most this with this probability; 0 where even that is less likely.
+    """The noncentrality at which chi squared is at most this value with this probability; 0 if even 0 is less likely.
 
     Args:
         chi_squared: at least 0.

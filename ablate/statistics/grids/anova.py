@@ -1,18 +1,17 @@
-"""What matters in a balanced grid: its sum of squares, parted exactly into effects, with seeds as blocks.
+"""The effects of a balanced grid: its sum of squares, split exactly into effects, with seeds as blocks.
 
-Shapes: n seeds, L1, L2, ... levels, C = L1 L2 ... cells. First every seed's mean over all cells is taken off, so that
-blocks drop out. What is left, `total`, is the sum of squares of the main effects, of the two-way interactions, of all
-higher interactions together, and of the residual (seed by cell); shares are parts of `total` and sum to 1. An effect's
-share is its eta squared. It is tested against its own seed-by-effect mean square (for two levels: the paired t test,
-squared), so that seeds may react to a factor each in its own way; effects with more than two levels assume
+Shapes: n seeds, L1, L2, ... levels, C = L1 L2 ... cells. First, the mean of every seed over all cells is subtracted,
+which removes the blocks. The remaining sum of squares, `total`, is the sum of those of the main effects, the two-way
+interactions, all higher interactions together, and the residual (seed by cell). Shares are fractions of `total` and sum
+to 1. The share of an effect is its eta squared. It is tested against its own seed-by-effect mean square (for two
+levels: the squared paired t test), so seeds may react differently to a factor. Effects with more than two levels assume
 exchangeable levels (sphericity).
 
-The confidence interval is for the share that infinitely many seeds would show; how it is made stands in
-`ablate.statistics.grids.amounts`. In 54 simulated designs (2 x 2 to 4 x 2 cells, 3 to 10 seeds, 300 tables each) it
-covered 91 to 100 %. Percentile bootstrap over seeds covered (3 x 3 cells), of effects that exist, 28 to 71 % at 3
-seeds, 61 to 85 % at 5 and 81 to 95 % at 10, and never one that does not exist, since no sum of squares is 0. Inverting
-the noncentral F alone covers too, but where several effects stand far above the noise its intervals are two to three
-times as long.
+The confidence interval is for the share with infinitely many seeds; `ablate.statistics.grids.amounts` computes it. In
+54 simulated designs (2 x 2 to 4 x 2 cells, 3 to 10 seeds, 300 tables each) it covered 91 to 100 %. A percentile
+bootstrap over seeds (3 x 3 cells) covered existing effects in 28 to 71 % at 3 seeds, 61 to 85 % at 5 and 81 to 95 % at
+10. It never covered an absent effect, since no sum of squares is 0. Inverting the noncentral F alone covers too, but if
+several effects are far above the noise, its intervals are two to three times as long.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 ROUNDING = 1e-9
-"""A root mean square below this part of the largest value is rounding, and no spread."""
+"""Relative to the largest value; a smaller root mean square is rounding and not a spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,14 @@ class Effect:
     """A main effect or a two-way interaction.
 
     Attributes:
-        factors: one or two.
-        eta_squared: its share of the sum of squares, 0 to 1.
+        factors: one or two factors.
+        eta_squared: share of the sum of squares, 0 to 1.
         df, df_error: degrees of freedom of f.
-        low, high: 95 % interval of the share that infinitely many seeds would show. It may lie below `eta_squared`, to
-            which noise adds; None with f.
-        f: its mean square over the seed-by-effect mean square; None below 2 seeds and without spread.
-        p: of f; None with f.
-        p_adj: adjusted by Holm over the effects of the grid.
+        low, high: 95 % interval of the share with infinitely many seeds. It may be below `eta_squared`, which includes
+            noise; None if f is None.
+        f: mean square of the effect divided by the seed-by-effect mean square; None below 2 seeds and without spread.
+        p: p-value of f; None if f is None.
+        p_adj: p-value adjusted by Holm over the effects of the grid.
     """
 
     factors: tuple[str, ...]
@@ -69,10 +68,10 @@ class Anova:
     """The shares of a grid: `eta_squared` of all effects, `higher` and `residual` sum to 1.
 
     Attributes:
-        n: seeds.
+        n: number of seeds.
         effects: main effects in the order of the factors, then two-way interactions.
         higher: share of all interactions of three and more factors.
-        residual: share of seed by cell, 0 for one seed.
+        residual: share of seed by cell; 0 for one seed.
     """
 
     n: int
@@ -83,7 +82,7 @@ class Anova:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Sums of squares of an effect, and of what it is tested against."""
+    """The sums of squares of an effect and of its error term."""
 
     factors: tuple[str, ...]
     df: int
@@ -96,14 +95,14 @@ class _Part:
         return self.error / self.df_error if self.df_error else 0.0
 
     def amount(self, floor: float) -> Amount:
-        """What is behind the effect; without noise its sum of squares itself."""
+        """The amount of the effect; without noise its sum of squares itself."""
         if self.error_mean <= floor:
             return Amount(self.between, self.between, self.between)
         return effect_amount(self.between, self.df, self.error_mean, self.df_error)
 
 
 def anova(grid: Grid) -> Anova | None:
-    """The shares of a balanced grid; None where no factor varies, or every seed has the same value in all cells."""
+    """The shares of a balanced grid; None if no factor varies or every seed has the same value in all cells."""
     values = grid.array()
     n, cells = len(values), values[0].size
     left = values - values.mean(axis=tuple(range(1, values.ndim)), keepdims=True)  # (n, L1, L2, ...)
@@ -138,12 +137,12 @@ def _effect(part: _Part, total: float, floor: float) -> Effect:
     from scipy.special import fdtrc
 
     f = part.between / part.df / part.error_mean
-    # underflow must not claim a certainty that no sample has
+    # underflow must not suggest a certainty that no sample has
     return replace(found, f=f, p=max(float(fdtrc(part.df, part.df_error, f)), sys.float_info.min))
 
 
 def _with_intervals(effects: Sequence[Effect], amounts: Sequence[Amount], noise: Amount) -> list[Effect]:
-    """The effects with the intervals of their shares; `amounts` has theirs first, and then that of the higher ones."""
+    """The effects with the intervals of their shares; `amounts` are those of the effects, then the higher ones."""
     found = []
     for place, effect in enumerate(effects):
         low, high = share_interval(amounts[place], [*amounts[:place], *amounts[place + 1 :]], noise)
@@ -159,7 +158,7 @@ def _adjusted(effects: Sequence[Effect]) -> tuple[Effect, ...]:
 
 
 def _waves(left: Array) -> dict[tuple[int, ...], Array]:
-    """Of every main effect and two-way interaction: its value in each seed, in the shape (n, 1, .., Lk, .., 1)."""
+    """The value of every main effect and two-way interaction in each seed, in the shape (n, 1, .., Lk, .., 1)."""
     axes = range(1, left.ndim)
 
     def over(*kept: int) -> Array:

@@ -1,4 +1,4 @@
-"""What each component adds to the full method, from a leave-one-out table."""
+"""The contribution of each component to the full method, from a leave-one-out table."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from ablate.statistics.decisions.paired import PairedDifference, paired_difference
 
 NOT_IMPORTANCE = (
-    "A contribution is what is lost when a component is removed from the full method; where components interact it is "
-    "not the component's importance, and contributions do not add up. A grid shows main effects and interactions."
+    "A contribution is the loss when one component is removed from the full method. If components interact, "
+    "contributions are not importances and do not add up; a grid shows main effects and interactions."
 )
-"""To be read with every list of contributions."""
+"""The note with every list of contributions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What a component adds to the full method.
+    """The contribution of a component to the full method.
 
     Attributes:
-        label: of the row that lacks it, `- NAME`.
-        difference: full minus that row, over common seeds, with its 95 % t interval; None where no seed is common.
-        gain: the mean difference counted positive where the component makes the metric better; None with `difference`.
+        label: label of the row without it, `- NAME`.
+        difference: full minus that row, over common seeds, with its 95 % t interval; None without a common seed.
+        gain: mean difference, positive if the component improves the metric; None if `difference` is None.
     """
 
     label: str
@@ -37,7 +37,7 @@ def contributions(
 
     Args:
         full: values of the row `full` by seed; NaN and infinite values are left out.
-        without: label of a row that lacks one component -> its values by seed.
+        without: label of a row without one component -> its values by seed.
         lower_is_better: direction of the metric.
     """
     present = _finite(full)

@@ -1,8 +1,9 @@
-"""What matters in a grid with holes: main effects by fANOVA (Hutter, Hoos, Leyton-Brown 2014), as Optuna has it.
+"""The effects of a grid with empty cells: main effects by fANOVA (Hutter, Hoos, Leyton-Brown 2014), from Optuna.
 
-A random forest is fitted to the cells and its variance over the whole grid is parted; in the holes it guesses. Unlike
-the shares of `ablate.statistics.grids.anova` these depend on the forest, so that they come with their spread over
-several, which is the method's noise alone: the noise of the seeds is not in it, and nothing is tested.
+A random forest is fitted to the cells and predicts the empty ones; its variance over the whole grid is split into
+effects. Unlike the shares of `ablate.statistics.grids.anova`, these depend on the forest. They are reported with their
+range over several forests. This range is the noise of the method and excludes the noise of the seeds; nothing is
+tested.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 FOREST_SEEDS = range(3)
-"""Of the random forests; fixed, so that a table always has the same shares."""
+"""Seeds of the random forests; fixed, so that a table always has the same shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Importance:
     """A factor's main effect by fANOVA.
 
     Attributes:
-        factor: its name.
-        share: of the forest's variance, 0 to 1, mean over 3 forests; what is missing to 1 in sum are interactions.
-        low, high: smallest and largest of the 3.
+        factor: name of the factor.
+        share: share of the forest's variance, 0 to 1, mean over 3 forests; interactions are the rest of the sum to 1.
+        low, high: smallest and largest share of the 3 forests.
     """
 
     factor: str
@@ -39,13 +40,13 @@ class Importance:
 
 
 def fanova(grid: Grid) -> tuple[Importance, ...]:
-    """The importance of every factor, in the order of the factors; takes about a second.
+    """The importance of every factor, in the order of the factors; it takes about a second.
 
     Args:
-        grid: with two factors or more.
+        grid: grid with at least two factors.
 
     Returns:
-        Nothing where all cells are equal.
+        An empty tuple if all cells are equal.
     """
     effects = cell_effects(grid)
     if not effects:
@@ -62,9 +63,10 @@ def fanova(grid: Grid) -> tuple[Importance, ...]:
 
 
 def cell_effects(grid: Grid) -> dict[Levels, float]:
-    """For each cell its least-squares effect in the model cell + seed, so that a cell is not judged by which seeds it
-    lost; up to a constant, in units of their range: the forest takes tiny variances for none. Empty where all
-    are equal.
+    """The least-squares effect of each cell in the model cell + seed, so that lost seeds do not bias a cell.
+
+    Effects are up to a constant and in units of their range, since the forest treats tiny variances as none. Empty if
+    all are equal.
     """
     import numpy as np
 
@@ -87,7 +89,7 @@ def cell_effects(grid: Grid) -> dict[Levels, float]:
 
 
 def _study_of(grid: Grid, effects: Mapping[Levels, float]) -> Study:
-    """A study in memory with one finished trial a cell; factors are named by their place."""
+    """A study in memory with one finished trial per cell; factors are named by their place."""
     import optuna
 
     kinds: dict[str, optuna.distributions.BaseDistribution] = {
@@ -104,7 +106,7 @@ def _study_of(grid: Grid, effects: Mapping[Levels, float]) -> Study:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna announces every study on stderr."""
+    """Silence Optuna, which reports every study on stderr."""
     from optuna import logging
 
     before = logging.get_verbosity()

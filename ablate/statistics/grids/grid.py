@@ -1,4 +1,4 @@
-"""The cells of a grid, ready to be analysed: factors with their levels, values by seed, and what had to be left out.
+"""The cells of a grid, ready for analysis: factors with their levels, values by seed, and notes on left-out values.
 
 L1, L2, ... are the numbers of levels and n is the number of seeds in the shapes below.
 """
@@ -12,23 +12,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.statistics.decisions.comparison import LARGEST
+from ablate.statistics.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Levels = tuple[str, ...]
-"""A level of each factor, in their order."""
+"""A level of each factor, in the order of the factors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cells that have values.
+    """The cells that have values.
 
     Attributes:
-        factors: name -> levels that some cell has, two or more, in the given order.
+        factors: name -> levels with a cell, two or more, in the given order.
         cells: a level of each factor -> finite values by seed, at least one.
-        notes: what was left out, in words.
+        notes: sentences on left-out values.
     """
 
     factors: Mapping[str, tuple[str, ...]]
@@ -62,20 +63,20 @@ def is_full(factors: Mapping[str, Sequence[str]], cells: Mapping[Levels, Mapping
 def grid_of(cells: Mapping[Levels, Mapping[int, float]], factors: Mapping[str, Sequence[str]]) -> Grid:
     """The cells that have values, over the factors that vary.
 
-    A block is complete or dropped as a whole: on a full grid seeds that some cell lacks are left out, as long as two
+    A block is complete or dropped as a whole: on a full grid, seeds that some cell lacks are left out if at least two
     seeds remain.
 
     Args:
-        cells: a level of each factor, in the order of `factors` -> values by seed; NaN means absent, and what is so
-            large that its square is infinite is left out.
+        cells: a level of each factor, in the order of `factors` -> values by seed; NaN means absent, and values whose
+            square is infinite are left out.
         factors: name -> levels.
 
     Raises:
-        ValueError: a cell's key is no combination of levels.
+        ValueError: the key of a cell is not a combination of levels.
     """
     for key in cells:
         if len(key) != len(factors) or any(level not in of for level, of in zip(key, factors.values(), strict=True)):
-            raise ValueError(f"cell {key} is no combination of levels of {', '.join(factors)}")
+            raise ValueError(f"cell {key} is not a combination of levels of {', '.join(factors)}")
     filled = {key: finite for key, values in cells.items() if (finite := _finite(values))}
     used = {
         name: tuple(level for level in levels if any(key[index] == level for key in filled))
@@ -99,7 +100,7 @@ def _complete_blocks(cells: Mapping[Levels, Mapping[int, float]]) -> tuple[Mappi
     partial = sorted(set().union(*seeds) - common)
     if not partial or len(common) < 2:
         return cells, ""
-    note = f"left out as a whole, since some cells lack them: seeds {', '.join(map(str, partial))}"
+    note = f"seeds left out because some cells lack them: {', '.join(map(str, partial))}"
     return {key: {seed: values[seed] for seed in common} for key, values in cells.items()}, note
 
 
@@ -110,18 +111,18 @@ def _gaps(cells: Mapping[Levels, object], filled: Mapping[Levels, object], facto
     excluded = total - len(cells)
     parts = [f"{excluded} not in the study"] * (excluded > 0)
     parts += [f"{len(cells) - len(filled)} without a value"] * (len(cells) > len(filled))
-    return f"{total - len(filled)} of {total} cells are holes: {', '.join(parts)}"
+    return f"{total - len(filled)} of {total} cells are empty: {', '.join(parts)}"
 
 
 def _infinite(cells: Mapping[Levels, Mapping[int, float]]) -> str:
     count = sum(abs(value) >= LARGEST for values in cells.values() for value in values.values())
-    return f"left out: {count} infinite value{'s' * (count != 1)}" if count else ""
+    return f"left out: {counted(count, 'infinite value')}" if count else ""
 
 
 def _idle(factors: Mapping[str, Sequence[str]], used: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for name, levels in factors.items():
         unused = [level for level in levels if level not in used[name]]
         if len(used[name]) == 1:
-            yield f"factor {name} has values at one level only, {used[name][0]}, and so no effect"
+            yield f"factor {name} has values at one level only ({used[name][0]}), so it has no effect"
         elif unused and used[name]:
-            yield f"factor {name} has no value at {', '.join(unused)}"
+            yield f"factor {name} has no values at {', '.join(unused)}"

@@ -1,4 +1,4 @@
-"""Means per level and per pair of levels of a grid: what its main effects and interactions look like."""
+"""Means per level and per pair of levels of a grid, which show its main effects and interactions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ablate.statistics.grids.grid import Grid, Levels
 
 @dataclass(frozen=True, slots=True)
 class LevelMean:
-    """The mean over all cells with given levels, each cell counted alike.
+    """The mean over all cells with given levels, each cell with the same weight.
 
     Attributes:
-        mean: of the metric.
-        low, high: 95 % t interval, over seeds, of its distance from the mean over the grid, put around the mean: what
-            all cells of a seed share is no error of a comparison. None below 2 seeds and on an unbalanced grid.
+        mean: mean of the metric.
+        low, high: 95 % t interval, over seeds, of the distance from the grid mean, placed around the mean: a shift that
+            all cells of a seed share is not an error of a comparison. None below 2 seeds and on an unbalanced grid.
     """
 
     mean: float

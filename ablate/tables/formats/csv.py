@@ -1,7 +1,7 @@
-"""A table as CSV (RFC 4180): one plain number a cell, one line a row, unrounded unless digits are asked for.
+"""A table as CSV (RFC 4180): one plain number per cell, one line per row, unrounded unless digits are requested.
 
-Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers. There is no place for
-notes below, so each row carries its own, and the source of its printed numbers.
+Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay numbers. CSV has no place for
+notes below the table, so each row has its own notes and the source of its printed numbers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def guard_formula(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Text that a spreadsheet does not run as a formula."""
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
 def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:
-    """The columns' plain fields, behind what the table is (study, scale, its states) and the row (group, label)."""
+    """The table (study, scale, state), the row (group, label) and then the plain fields of the columns."""
     shown = {field.header: field for column in columns if column.name != "label" for field in column.fields}
     fields = list(shown.values())
     first = ["study", "scale", "provisional", "exploratory", "group", "label", "baseline"]
@@ -51,9 +51,9 @@ def _cell(value: object, digits: int | None = None) -> str:
 
 
 def _source(table: Table, row: TableRow) -> str:
-    """Where the row's printed numbers were read."""
+    """The source of the row's printed numbers."""
     printed = next((cell.published for cell in row.cells.values() if cell.published), None)
     if printed is None or table.published is None:
         return ""
     texts = [f"{key}: {table.published.sources[key]}" for key in printed.source.split(", ")]
-    return guard_formula(f"{table.published.id} of {table.published.paper}; read in {'; '.join(texts)}")
+    return guard_formula(f"{table.published.id} of {table.published.paper}; read from {'; '.join(texts)}")

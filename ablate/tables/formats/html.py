@@ -1,7 +1,7 @@
 """A table as HTML: semantic, self-contained, readable in light and dark and, by scrolling, on a narrow screen.
 
-`render_html` is a whole document that a browser opens from a file; `html_fragment` is the figure alone, for a page
-that has styles of its own. All text is escaped.
+`render_html` gives a whole document that a browser opens from a file. `html_fragment` gives the figure only, for a page
+with its own styles. All text is escaped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
 LONG_TEXT = 32
-"""Characters of a cell from which on a column of text is broken into lines."""
+"""Number of characters of a cell above which a column of text is broken into lines."""
 
 STYLE = """\
 :root { color-scheme: light dark; }
@@ -42,7 +42,7 @@ body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; 
 
 
 def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """A document that holds the table and nothing else; it loads nothing."""
+    """A document with the table only; it loads no other files."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -52,7 +52,7 @@ def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -
 
 
 def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """The figure: caption, question, table and notes. What a cell has more to say unfolds, by mouse, key or touch."""
+    """The figure: caption, question, table and notes. Additional text of a cell unfolds by mouse, key or touch."""
     kinds = [_kind(column, table) for column in columns]
     lines = [
         '<figure class="ablate-table">',
@@ -72,7 +72,7 @@ def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str])
 
 
 def _kind(column: Column, table: Table) -> str:
-    """The class of a column's cells, as an attribute; labels have a width of their own."""
+    """The class attribute of a column's cells; labels have their own width."""
     if not column.is_text:
         return ""
     is_long = column.name != "label" and any(len(column.text(row)) > LONG_TEXT for row in table.rows)
@@ -84,7 +84,7 @@ def _heading(column: Column, kind: str) -> str:
 
 
 def _bodies(table: Table, columns: Sequence[Column], kinds: Sequence[str]) -> list[str]:
-    """A tbody for each group, headed by a spanning line where groups have names."""
+    """A tbody for each group, with a spanning line above it if groups have names."""
     lines = []
     for group, rows in table.grouped():
         lines.append("<tbody>")

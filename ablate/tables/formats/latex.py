@@ -1,8 +1,8 @@
-"""A table as LaTeX: a `table` float that needs booktabs and nothing else, with the trial keys as comments.
+"""A table as LaTeX: a `table` float that needs only the package booktabs, with the trial keys as comments.
 
-It is set for a two-column article: in one column where it fits, in small type if need be, else across both
-(`table*`), and where even that is too narrow, in blocks below each other. What is higher than a page is a `longtable`,
-which needs the package of that name and goes on over pages of one column.
+It is made for a two-column article. It takes one column if it fits, in small type if necessary, else both columns
+(`table*`). If both are too narrow, it is split into blocks below each other. A table higher than a page becomes a
+`longtable`, which needs the package of that name and continues over pages of one column.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CONTINUED = "\\multicolumn{{{count}}}{{r@{{}}}}{{\\itshape continued on the next
 ONE_COLUMN = (
     "\\makeatletter\\if@twocolumn\\onecolumn\\let\\ablateend\\twocolumn\\else\\let\\ablateend\\relax\\fi\\makeatother"
 )
-"""longtable has no place in two columns; the page that follows has them again."""
+"""longtable does not work in two columns; the next page has two columns again."""
 
 
 def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """Caption, label, one tabular (or several), notes below."""
+    """Caption, label, one or more tabulars, and notes below."""
     silent = _silent(table, columns)
     printed = [note for note in notes if note not in silent]
     layout = choose_layout(table, columns, caption_of(table, columns), printed)
@@ -39,9 +39,9 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) 
 
 
 def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
-    """Notes that no reader of a paper needs: what the caption says, when trials ran."""
-    said = [*method_notes(table), *reading_notes(table, columns)]
-    return said if any(is_measured(column.name) for column in columns) else [*said, *table.provenance]
+    """Notes that a reader of a paper does not need: text of the caption, and when trials ran."""
+    repeated = [*method_notes(table), *reading_notes(table, columns)]
+    return repeated if any(is_measured(column.name) for column in columns) else [*repeated, *table.provenance]
 
 
 def _float(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _float(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iter
 
 
 def _long(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> Iterator[str]:
-    """Every page has the headings; blocks follow each other and have one number."""
+    """A table over several pages: every page has the headings, and all blocks have the same number."""
     yield from (ONE_COLUMN, "\\begingroup", *_type(layout))
     for index, block in enumerate(blocks_of(layout, table, columns)):
         rooms = rooms_of(layout, table, block)
@@ -90,7 +90,7 @@ def _caption(table: Table, columns: Sequence[Column]) -> list[str]:
 
 
 def _spec(columns: Sequence[Column], rooms: Sequence[float | None]) -> str:
-    """The columns' types: broken text, else to the left where it is text, else to the right."""
+    """The columns' types: broken text, text aligned left, or numbers aligned right."""
     kinds = [
         f"p{{{math.floor(room)}pt}}" if room else "l" if column.is_text else "r"
         for column, room in zip(columns, rooms, strict=True)
@@ -107,7 +107,7 @@ def _head(columns: Sequence[Column]) -> list[str]:
 
 
 def _body(table: Table, columns: Sequence[Column], rooms: Sequence[float | None], *, with_keys: bool) -> Iterator[str]:
-    """The rows, each group behind its name, from which no page breaks it."""
+    """The rows, each group after its name, without a page break after the name."""
     for index, (group, rows) in enumerate(table.grouped()):
         if group is not None:
             yield from ["\\addlinespace"] if index else []
@@ -115,11 +115,11 @@ def _body(table: Table, columns: Sequence[Column], rooms: Sequence[float | None]
         for row in rows:
             yield from _keys(table, row) if with_keys else []
             cells = [_cell(column, row, room) for column, room in zip(columns, rooms, strict=True)]
-            yield " & ".join(cells) + (" \\tabularnewline" if rooms[-1] else " \\\\")  # broken text has its own \\
+            yield " & ".join(cells) + (" \\tabularnewline" if rooms[-1] else " \\\\")  # broken text redefines \\
 
 
 def _cell(column: Column, row: TableRow, room: float | None) -> str:
-    """A cell's text; a number with an exponent, its sign included, is a formula."""
+    """The text of a cell; a number with an exponent and its sign is a formula."""
     text = escape_latex(column.text(row))
     if column.is_text:
         return f"\\raggedright {text}" if room else text
@@ -139,12 +139,12 @@ def _keys(table: Table, row: TableRow) -> list[str]:
 
 
 def _comment(text: str) -> str:
-    """A text that cannot end the comment it stands in."""
+    """A text that cannot end the comment around it."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _notes(layout: LatexLayout, table: Table, notes: Sequence[str]) -> list[str]:
-    """Notes in small type, a paragraph each; why rows are undecided is one. Those of a long table may go on too."""
+    """Notes in small type, one paragraph each; the notes on undecided rows share one. Long tables may break them."""
     if not notes:
         return []
     undecided = list(open_notes(table))

@@ -1,6 +1,6 @@
-"""How a table is set in LaTeX: in one column or across both, in which type, in how many blocks, on how many pages.
+"""The layout of a table in LaTeX: one column or both, type size, number of blocks, one page or several.
 
-Widths and heights are estimated from the Computer Modern metrics, a little on the large side, in points.
+Widths and heights are estimates from the Computer Modern metrics, slightly too large, in points.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
 
 COLUMN_PT, PAGE_PT, HEIGHT_PT = 200.0, 410.0, 500.0
-"""Widths of a column and of the text, and its height, in a two-column article on letter paper, the smallest of the
-usual classes."""
+"""Width of a column, width of the text and height of the text in a two-column article on letter paper, for the smallest
+of the usual classes."""
 LONG_PT = 345.0
-"""Width of the text in an article of one column, which a table over several pages may stand in."""
+"""Width of the text in an article of one column, for a table over several pages."""
 TEXT_SHARE = 0.36
-"""Share of the width that a column of text takes before it is broken into lines, where others need the rest."""
+"""Largest share of the width for a column of text before it is broken into lines, if others need the rest."""
 MAX_LINES = 24
-"""Lines of a table in one column beyond which broken labels are a reason to take both."""
+"""Number of lines of a table in one column above which broken labels are a reason to use both columns."""
 NOTE_EM, NOTE_LINE, CAPTION_EM, CAPTION_LINE = 3.99, 8.0, 5.0, 12.0
 
 WIDTHS = {" .,:;'|!ijl[]": 0.62, "()frt-": 0.8, "mwMW%@+=\u2212±→↓↑": 1.57, "ABCDEFGHKLNOPQRSTUVXYZ": 1.3}
-"""Characters by their width in digits, in Computer Modern at small sizes; any other is taken for 1."""
+"""Characters by their width in digits, in Computer Modern at small sizes; other characters count as 1."""
 WIDTH_OF = {character: width for characters, width in WIDTHS.items() for character in characters}
 
 
 @dataclass(frozen=True, slots=True)
 class LatexLayout:
-    """How a table is set.
+    """The layout of a table.
 
     Attributes:
-        environment: `table`, `table*`, or `longtable`, which goes on over pages.
-        size: the type size's command.
+        environment: `table`, `table*`, or `longtable`, which continues over pages.
+        size: command of the type size.
         em: width of a digit in points at that size.
-        line: points from one line to the next.
-        gap: points on either side of a column.
-        width: points there are.
+        line: distance of lines in points.
+        gap: space on either side of a column in points.
+        width: available width in points.
     """
 
     environment: str
@@ -57,16 +57,16 @@ LAYOUTS = (
     LatexLayout("table*", "footnotesize", 4.25, 9.5, 4.0, PAGE_PT),
     LatexLayout("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
 )
-"""In the order of preference."""
+"""The layouts in order of preference."""
 LONG = (
     LatexLayout("longtable", "footnotesize", 4.25, 9.5, 3.0, LONG_PT),
     LatexLayout("longtable", "scriptsize", 3.99, 8.0, 2.0, LONG_PT),
 )
-"""For what is higher than a page."""
+"""The layouts of tables higher than a page."""
 
 
 def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> LatexLayout:
-    """The first layout in which everything fits, in blocks below each other if need be, else one over several pages."""
+    """The first layout in which everything fits, in blocks if necessary, else one over several pages."""
     for layout in LAYOUTS:
         if _fits(layout, table, columns) and _height(layout, table, columns, caption, notes) <= HEIGHT_PT:
             return layout
@@ -76,7 +76,7 @@ def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: 
 
 
 def blocks_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> list[list[Column]]:
-    """The columns in as few blocks as the width allows, each with the label in front."""
+    """The columns in as few blocks as the width allows, each with the label first."""
     label, *rest = columns
     room = layout.width - min(_natural_width(layout, table, label), TEXT_SHARE * layout.width)
     blocks: list[list[Column]] = [[label]]
@@ -94,7 +94,7 @@ def blocks_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> l
 
 
 def rooms_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> list[float | None]:
-    """For each column of a block the points in which its text is broken into lines, None where it is not."""
+    """The width in points at which the text of each column of a block is broken; None if it is not broken."""
     others = sum(_width(layout, table, column) + 2 * layout.gap for column in columns[1:])
     rooms = [max(TEXT_SHARE * layout.width, layout.width - others)]
     rooms += [TEXT_SHARE * layout.width for _ in columns[1:]]
@@ -105,7 +105,7 @@ def rooms_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> li
 
 
 def heading_lines(column: Column) -> list[str]:
-    """A heading in one line, or in two where it is long."""
+    """A heading in one line, or in two lines if it is long."""
     words = heading_of(column).split()
     lines = [" ".join(words[:cut]) for cut in range(1, len(words))]
     if not lines or len(heading_of(column)) <= 12:
@@ -116,14 +116,14 @@ def heading_lines(column: Column) -> list[str]:
 
 
 def _fits(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> bool:
-    """Whether there is one block, and in one column no page of broken labels."""
+    """Whether there is a single block and, in one column, no page of broken labels."""
     if len(blocks_of(layout, table, columns)) > 1:
         return False
     return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.rows))
 
 
 def _lines(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> int:
-    """Lines that the rows of a block take."""
+    """Number of lines of the rows of a block."""
     rooms = rooms_of(layout, table, columns)
     return sum(max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.rows)
 
@@ -133,7 +133,7 @@ def _lines_of(layout: LatexLayout, row: TableRow, column: Column, room: float | 
 
 
 def _height(layout: LatexLayout, table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> float:
-    """Points from the caption to the last note; lines of text are rarely full."""
+    """Height from the caption to the last note in points; lines of text are rarely full."""
     blocks = blocks_of(layout, table, columns)
     groups = [group for group, _ in table.grouped() if group is not None]
     lines = sum(_lines(layout, table, block) + 1.5 * len(groups) + 3.5 for block in blocks)
@@ -143,7 +143,7 @@ def _height(layout: LatexLayout, table: Table, columns: Sequence[Column], captio
 
 
 def _width(layout: LatexLayout, table: Table, column: Column) -> float:
-    """What a column takes, text being broken."""
+    """Width of a column with broken text."""
     width = _natural_width(layout, table, column)
     return min(width, TEXT_SHARE * layout.width) if column.is_text else width
 
@@ -154,5 +154,5 @@ def _natural_width(layout: LatexLayout, table: Table, column: Column) -> float:
 
 
 def _text_width(text: str, em: float) -> float:
-    """Estimate of a text's width in points, `em` being that of a digit."""
+    """Estimated width of a text in points; `em` is the width of a digit."""
     return em * sum(WIDTH_OF.get(character, 1.0) for character in text)

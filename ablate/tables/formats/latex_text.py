@@ -1,6 +1,6 @@
-"""Any text as LaTeX that plain pdflatex prints: specials escaped, Unicode spelled by commands, the rest by code point.
+"""Any text as LaTeX that plain pdflatex prints: escaped specials, commands for Unicode, else the code point.
 
-Nothing here needs a package. A long word gets places at which a line may break.
+No package is needed. A long word gets places at which a line may break.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 LONG_WORD, PIECE = 18, 9
-"""Characters of a word that stays whole, and of the pieces of one that does not."""
+"""Largest length of a word that stays whole, and length of the pieces of a longer word."""
 
 SPECIALS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -55,14 +55,14 @@ RAISED = {"<super>": r"\textsuperscript", "<sub>": r"\textsubscript"}
 
 
 def escape_latex(text: str) -> str:
-    """Text as LaTeX source on one line; its first character cannot be taken for an option of what stands before."""
+    """Text as LaTeX source on one line; its first character cannot become an option of the preceding command."""
     words = [_word(word) for word in text.split()]
     line = " ".join(words)
     return "{}" + line if line.startswith(("[", "*")) else line
 
 
 def _word(word: str) -> str:
-    """A word; one that is too long for a line may break behind its punctuation, else after some characters."""
+    """A word; a long word may break after its punctuation, else after some characters."""
     if len(word) <= LONG_WORD:
         return _characters(word)
     parts = re.findall(r"[^/_.,:=+]*[/_.,:=+]+|[^/_.,:=+]+", word)
@@ -71,7 +71,7 @@ def _word(word: str) -> str:
 
 
 def _characters(text: str) -> str:
-    """A piece of a word, escaped. Doubled quotes and hyphens are kept apart."""
+    """An escaped piece of a word. Doubled quotes and hyphens are separated."""
     pieces = LIGATURES.sub("\\1\0", unicodedata.normalize("NFC", text))
     return "".join("{}" if character == "\0" else _character(character) for character in pieces)
 
@@ -92,7 +92,7 @@ def _accented(character: str) -> str | None:
 
 
 def _compatible(character: str) -> str:
-    """What a character is a form of (a ligature, a fraction, a superscript), else its code point."""
+    """The base form of a ligature, a fraction or a superscript, else the code point."""
     form, plain = unicodedata.decomposition(character), unicodedata.normalize("NFKD", character)
     if plain == character or not all(each in SYMBOLS or (each.isascii() and each.isprintable()) for each in plain):
         return f"U+{ord(character):04X}" + r"\allowbreak{}"

@@ -1,4 +1,4 @@
-"""A table as Markdown (the GitHub dialect), aligned so that it reads in a terminal too. All text is escaped."""
+"""A table as Markdown (the GitHub dialect), aligned so that a terminal shows it well too. All text is escaped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ablate.tables.columns import Column
 from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
-# What could begin an entity or a tag; a lone `&` or `>` is neither, and stays readable in a terminal.
+# The start of an entity or a tag; a lone `&` or `>` is neither and stays readable in a terminal.
 MARKUP = re.compile(r"&(?=#?[A-Za-z0-9]+;)|<")
 ENTITIES = {"&": "&amp;", "<": "&lt;"}
-# An underscore inside a word (`leaky_relu`) is no emphasis and stays readable.
+# An underscore inside a word (`leaky_relu`) is not emphasis and stays readable.
 SPECIAL = re.compile(r"[\\|`*\[\]~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text that Markdown shows unchanged, on one line."""
     line = MARKUP.sub(lambda match: ENTITIES[match[0]], " ".join(text.split()))
     return SPECIAL.sub(lambda match: "\\" + match[0], line)
 
@@ -35,7 +35,7 @@ def render_markdown(table: Table, columns: Sequence[Column], notes: Sequence[str
 
 
 def _paragraph(text: str) -> str:
-    """Escaped text whose start is not taken for a list, a rule, a heading or a quotation."""
+    """Escaped text whose start does not become a list, a rule, a heading or a quotation."""
     line = escape_markdown(text)
     return re.sub(r"^(\d+)([.)])|^([-+=>])", lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", line)
 
@@ -50,7 +50,7 @@ def _grid(table: Table, columns: Sequence[Column]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]], *, is_text: Sequence[bool]) -> str:
-    """A table of cells that are escaped already, the first line its heading; text to the left, numbers to the right."""
+    """A table of escaped cells; the first line is the heading. Text is aligned left, numbers are aligned right."""
     widths = [max(3, *(_width(line[index]) for line in lines)) for index in range(len(is_text))]
     rule = ["-" * width if left else "-" * (width - 1) + ":" for left, width in zip(is_text, widths, strict=True)]
     body = [[_pad(*cell) for cell in zip(line, widths, is_text, strict=True)] for line in lines]
@@ -58,7 +58,7 @@ def aligned(lines: Sequence[Sequence[str]], *, is_text: Sequence[bool]) -> str:
 
 
 def _cell(column: Column, row: TableRow) -> str:
-    """Words of a user are escaped; numbers are left as they read, whose brackets cannot become a link."""
+    """A cell: text of a user is escaped, numbers are not, since their brackets cannot become a link."""
     text = escape_markdown(column.text(row)) if column.is_text else column.text(row)
     return f"**{text}**" if column.is_strong(row) else text
 
@@ -69,7 +69,7 @@ def _pad(cell: str, width: int, is_text: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns that a terminal gives a text."""
+    """The width of a text in a terminal."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text

@@ -1,4 +1,4 @@
-"""`render(table, format)`: the one door to the five formats. All show the same numbers of the one `Table`."""
+"""`render(table, format)`: the five formats of a table. All show the same numbers of the same `Table`."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def render(
     """The table as text.
 
     Args:
-        table: what to show.
+        table: table to render.
         format: `md`, `tex`, `csv`, `html` or `json`.
-        columns: names from `list_columns`, or `all`. None takes the table's own choice; for CSV, which is for
-            machines, all. JSON always carries every cell.
-        digits: decimals of metrics. None follows their spread (two digits of the median sd); CSV and JSON are then
-            unrounded. Text shows what is too large or too small for them in four digits with an exponent.
-        measured: False leaves out measured times, memory, provenance notes and commits: the form whose bytes do not
-            change when the study is run again.
+        columns: names from `list_columns`, or `all`. None means the table's default, and all columns for CSV. JSON
+            always contains every cell.
+        digits: decimals of metrics. None derives them from the spread (two digits of the median sd) and leaves CSV and
+            JSON unrounded. Numbers that are too large or too small for these decimals have four digits and an exponent.
+        measured: False leaves out measured times, memory, provenance notes and commits, so that the bytes do not change
+            when the study is run again.
 
     Raises:
-        TableError: an unknown format or column, or digits out of range.
+        TableError: the format or a column is unknown, or digits is out of range.
     """
     if format not in FORMATS:
         raise TableError(f"no table format {quote(format)}{nearest(format, FORMATS)}")

@@ -1,7 +1,7 @@
-"""What the plots share: figures without global state, one look, the same bytes for the same numbers.
+"""Common parts of the plots: figures without global state, one style, the same bytes for the same numbers.
 
-Imported only where a plot is drawn, since it imports matplotlib. Colours are those of Okabe and Ito, told apart by
-the colour-blind, and no plot says anything by colour alone.
+It is imported only when a plot is drawn, since it imports matplotlib. The colours are those of Okabe and Ito, which
+colour-blind readers can distinguish, and no plot depends on colour alone.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
 MEASURED_PT = 100
-"""Size at which characters are measured."""
+"""Type size at which characters are measured."""
 EXPLORATORY = "results were known when the study was fixed or changed"
-"""Below a title that says `Exploratory: `."""
+"""The line below a title that starts with `Exploratory: `."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
 
 STYLE: dict[str, Any] = {
@@ -52,12 +52,12 @@ STYLE: dict[str, Any] = {
 }
 
 _LOCK = threading.Lock()
-"""matplotlib's settings are of the process; one plot is drawn at a time."""
+"""Lock around matplotlib's global settings, so that one plot is drawn at a time."""
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Inside, matplotlib has our look, whatever the user's own settings are; they come back afterwards."""
+    """Give matplotlib our style inside the context and restore the user's settings afterwards."""
     with _LOCK, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
@@ -65,12 +65,12 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(table: Table, height_in: float) -> Figure:
-    """A figure of the common width that holds the table's title, with a line on why it is exploratory, if it is."""
+    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason."""
     return titled_figure(title_of(table), height_in, EXPLORATORY if table.exploratory else "")
 
 
 def titled_figure(title: str, height_in: float, below: str = "") -> Figure:
-    """A figure of the common width that holds a title, with a line below it, and nothing else."""
+    """A figure of the common width with a title and a line below it only."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
     lines = [printable(shortened(title)), *([below] if below else [])]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
@@ -86,7 +86,7 @@ def to_bytes(figure: Figure, format: str) -> bytes:
 
 
 def grouped_rows(table: Table) -> list[TableRow | str]:
-    """The rows from top to bottom, each group with its name in front."""
+    """The rows from top to bottom, each group after its name."""
     lines: list[TableRow | str] = []
     for group, rows in table.grouped():
         lines += [group, *rows] if group is not None else rows
@@ -94,7 +94,7 @@ def grouped_rows(table: Table) -> list[TableRow | str]:
 
 
 def row_axes(figure: Figure, lines: list[TableRow | str]) -> Axes:
-    """Axes with a horizontal place for each line, the first one on top, labelled on the left."""
+    """Axes with a horizontal line for each row or group, the first one on top, labelled on the left."""
     axes = figure.add_subplot()
     axes.set_ylim(len(lines) - 0.4, -0.6)
     labels = [name if isinstance(name, str) else label_of(name) for name in lines]
@@ -109,19 +109,19 @@ def row_axes(figure: Figure, lines: list[TableRow | str]) -> Axes:
 
 
 def rows_height_in(lines: list[TableRow | str]) -> float:
-    """Height of a figure with so many lines; broken labels need more."""
+    """Height of a figure with these lines; broken labels need more."""
     labels = [line if isinstance(line, str) else label_of(line) for line in lines]
     deepest = max((label.count("\n") for label in labels), default=0)
     return 1.3 + (0.29, 0.38, 0.52)[deepest] * max(1, len(lines))
 
 
 def label_of(row: TableRow) -> str:
-    """A row's label in at most three lines, with the mark of the baseline."""
+    """The label of a row in at most three lines, with the mark of the baseline."""
     return wrapped(row.label, suffix=" (baseline)" if row.baseline else "")
 
 
 def wrapped(text: str, width: int = LABEL_CHARACTERS, suffix: str = "") -> str:
-    """A text in at most three lines; of one that is longer the middle is left out, since ends tell rows apart."""
+    """A text in at most three lines; a longer text loses its middle, since the ends distinguish rows."""
     for room in range(LABEL_LINES * width, width, -4):
         lines = textwrap.wrap(shortened(text, room) + suffix, width)
         if len(lines) <= LABEL_LINES:
@@ -130,13 +130,13 @@ def wrapped(text: str, width: int = LABEL_CHARACTERS, suffix: str = "") -> str:
 
 
 def shortened(text: str, room: int = TITLE_CHARACTERS) -> str:
-    """A text of at most so many characters, the middle left out where it is longer."""
+    """A text of at most this many characters; a longer text loses its middle."""
     half = (room - 1) // 2
     return text if len(text) <= room else f"{text[:half]}\u2026{text[-half:]}"
 
 
 def fitted(text: str, room_in: float, size_pt: float) -> str:
-    """A text that is no wider than so many inches, the middle left out where it is."""
+    """A text that is not wider than this many inches; a wider text loses its middle."""
     rooms = range(len(text), 4, -1)
     return next((short for room in rooms if width_in(short := shortened(text, room), size_pt) <= room_in), text[:4])
 
@@ -155,12 +155,12 @@ def _advance(character: str) -> float:
 
 
 def better(lower_is_better: bool) -> str:
-    """An arrow along a horizontal axis that says which side is better."""
+    """An arrow along a horizontal axis in the direction of better values."""
     return "\u2190 better" if lower_is_better else "better \u2192"
 
 
 def printable(text: str) -> str:
-    """A text whose characters the font has; others become boxes."""
+    """A text with only characters of the font; others become boxes."""
     return "".join(c if c == "\n" or ord(c) in _characters() else "\u25a1" for c in text)
 
 

@@ -1,6 +1,6 @@
 """Learning curves: the mean over seeds with a band from the lowest to the highest seed.
 
-Few rows share one pair of axes; more than `MAX_LINES` get small panels, each with the baseline in grey behind it.
+Up to `MAX_LINES` rows share one pair of axes. More rows get small panels, each with the baseline in grey.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STYLES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A row's curve at the steps that all of its seeds have."""
+    """The curve of a row at the steps that all of its seeds have."""
 
     steps: tuple[int, ...]
     mean: tuple[float, ...]
@@ -35,7 +35,7 @@ class Curve:
 
 
 def draw_curves(table: Table, records: Mapping[str, TrialRecord]) -> Figure:
-    """The curves of the primary metric where trials report it on the way, else of the metric that most report."""
+    """The curves of the primary metric if trials report it during training, else of the most reported metric."""
     trials = {row.label: _succeeded(row, records) for row in table.rows}
     metric = _metric_of(table, [record for found in trials.values() for record in found])
     curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
@@ -93,7 +93,7 @@ BAND = "mean, lowest to highest seed"
 
 
 def _look(row: TableRow, index: int) -> tuple[str, str, str]:
-    """Colour, line and marker; the baseline's are its own."""
+    """Colour, line and marker of a row; the baseline has its own."""
     if row.baseline:
         return canvas.INK, "-", ""
     return canvas.PALETTE[index % 7], STYLES[(index + 1) % 4], canvas.MARKERS[index % 7]

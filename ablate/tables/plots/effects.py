@@ -1,6 +1,6 @@
-"""The interaction plot: means per pair of levels, one panel a pair of factors; lines that are not parallel interact.
+"""The interaction plot: means per pair of levels, one panel per pair of factors; lines that are not parallel interact.
 
-A factor alone has one panel with its means. Intervals are 95 % t intervals of the comparison between levels.
+A single factor has one panel with its means. Intervals are 95 % t intervals of the comparison between levels.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ablate.tables.table import Table
 from ablate.tables.verdicts import Effects, LevelMean
 from ablate.tables.words import fixed, metric_name
 
-MAX_PANELS, MAX_BESIDE = 8, 10
-"""Panels, and levels along the axis of panels that stand side by side."""
+MAX_PANELS, MAX_LEVELS = 8, 10
+"""Largest number of panels, and of levels in panels that are side by side."""
 WIDE_IN, NARROW_IN, PANEL_IN = 6.0, 2.9, 1.9
-"""Widths of a panel that stands alone and of one of two, and the height of the lines in it."""
+"""Width of a single panel, width of one of two panels side by side, and height of the lines in a panel."""
 TICK_PT, LEGEND_PT, TITLE_PT = 8.0, 7.5, 8.5
 TICK_LINE_IN, LEGEND_LINE_IN, HANDLE_IN, GAP_IN = 0.14, 0.155, 0.55, 0.08
 LINES = ("-", "--", "-.", ":")
@@ -29,13 +29,17 @@ LINES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a panel shows, with its texts as they fit into it.
+    """The content of a panel, with texts that fit into it.
 
     Attributes:
-        factors: one or two.
-        across: the factor along the axis, that with more levels; `other` has a line for each level.
-        ticks: labels of the levels of `across`, turned upright where `is_upright`.
-        lines: labels of the levels of `other`, in so many columns.
+        factors: one or two factors.
+        across: factor along the axis, the one with more levels.
+        other: factor with a line for each level; None for a single factor.
+        title: factors with their share.
+        ticks: labels of the levels of `across`.
+        is_upright: whether these labels are rotated.
+        lines: labels of the levels of `other`.
+        columns: number of columns for these labels.
     """
 
     factors: tuple[str, ...]
@@ -49,7 +53,7 @@ class Panel:
 
     @property
     def height_in(self) -> float:
-        """Height with labels and legend."""
+        """Height of the panel with labels and legend."""
         depth = max(tick.count("\n") + 1 for tick in self.ticks) * TICK_LINE_IN
         if self.is_upright:
             depth = max(canvas.width_in(tick, TICK_PT) for tick in self.ticks)
@@ -58,19 +62,19 @@ class Panel:
 
 
 def draw_effects(table: Table) -> Figure:
-    """The panels in the order of the interactions' shares, the largest first; a sentence where there is nothing."""
+    """The panels by the share of their interaction, the largest first; a sentence if there is nothing to show."""
     pairs = _pairs(table.effects) if table.effects else []
     if table.effects is None or not pairs:
         figure = canvas.new_figure(table, 3.5)
         figure.text(0.5, 0.45, _nothing(table), ha="center", color=canvas.GREY, wrap=True)
         return figure
     most = max(len(table.factors[name]) for factors in pairs for name in factors)
-    beside = 1 if len(pairs) == 1 or most > MAX_BESIDE else 2
+    per_line = 1 if len(pairs) == 1 or most > MAX_LEVELS else 2
     effects = table.effects
-    panels = [_plan_panel(factors, table, effects, WIDE_IN if beside == 1 else NARROW_IN) for factors in pairs]
-    rows = math.ceil(len(panels) / beside)
+    panels = [_plan_panel(factors, table, effects, WIDE_IN if per_line == 1 else NARROW_IN) for factors in pairs]
+    rows = math.ceil(len(panels) / per_line)
     figure = canvas.new_figure(table, 0.7 + rows * max(panel.height_in for panel in panels))
-    places = figure.subplots(rows, beside, squeeze=False, sharey=True).flatten()
+    places = figure.subplots(rows, per_line, squeeze=False, sharey=True).flatten()
     for axes, panel in zip(places, panels, strict=False):
         _draw_panel(axes, panel, table, effects)
     for axes in places[len(panels) :]:
@@ -83,7 +87,7 @@ def draw_effects(table: Table) -> Figure:
 
 
 def _pairs(effects: Effects) -> list[tuple[str, ...]]:
-    """The pairs of factors that have means, or the factors where there is one alone."""
+    """The pairs of factors that have means, or a single factor."""
     shares = {tuple(effect.factors): effect.share for effect in effects.effects}
     found = dict.fromkeys(tuple(mean.levels) for mean in effects.means)
     most = max((len(names) for names in found), default=0)
@@ -93,8 +97,8 @@ def _pairs(effects: Effects) -> list[tuple[str, ...]]:
 
 def _nothing(table: Table) -> str:
     if table.effects is not None:
-        return "; ".join(table.effects.notes) or "no effect to look at"
-    return "results are outstanding" if table.provisional or not table.families else "the study is no grid"
+        return "; ".join(table.effects.notes) or "there are no effects"
+    return "results are outstanding" if table.provisional or not table.families else "the study is not a grid"
 
 
 def _plan_panel(factors: tuple[str, ...], table: Table, effects: Effects, width_in: float) -> Panel:
@@ -109,7 +113,7 @@ def _plan_panel(factors: tuple[str, ...], table: Table, effects: Effects, width_
 
 
 def _ticks(levels: Sequence[str], width_in: float) -> tuple[tuple[str, ...], bool]:
-    """Labels that do not touch: in lines where there is room, else upright, of very many only some."""
+    """Labels that do not touch: broken into lines if there is room, else rotated; of very many only some."""
     slot_in = width_in / len(levels) - GAP_IN
     for room in (18, 14, 11, 8):
         labels = [canvas.wrapped(level, room) for level in levels]
@@ -121,7 +125,7 @@ def _ticks(levels: Sequence[str], width_in: float) -> tuple[tuple[str, ...], boo
 
 
 def _title(factors: tuple[str, ...], effects: Effects, width_in: float) -> str:
-    """The factors and their share; names give way to it."""
+    """The factors and their share; long names are shortened."""
     found = next((effect for effect in effects.effects if tuple(effect.factors) == factors), None)
     share = f": share {fixed(100 * found.share, 1)} %" if found else ""
     room_in = width_in - canvas.width_in(" x " * (len(factors) - 1) + share, TITLE_PT)
@@ -129,7 +133,7 @@ def _title(factors: tuple[str, ...], effects: Effects, width_in: float) -> str:
 
 
 def _draw_panel(axes: Axes, panel: Panel, table: Table, effects: Effects) -> None:
-    """The factor with more levels along the axis, a line for each level of the other."""
+    """Draw the factor with more levels along the axis and a line for each level of the other."""
     places = {level: place for place, level in enumerate(table.factors[panel.across])}
     means = [mean for mean in effects.means if tuple(mean.levels) == panel.factors]
     levels = table.factors[panel.other] if panel.other else [""]
@@ -148,7 +152,7 @@ def _draw_panel(axes: Axes, panel: Panel, table: Table, effects: Effects) -> Non
 
 
 def _label_lines(axes: Axes, panel: Panel) -> None:
-    """The title; below it, above the lines, what each of them is."""
+    """Write the title and, below it, the legend of the lines."""
     if panel.other is None:
         axes.set_title(canvas.printable(panel.title), fontsize=TITLE_PT)
         return
@@ -179,6 +183,6 @@ def _look(index: int) -> dict[str, Any]:
 
 
 def _legend(axes: Axes) -> None:
-    """What the upright bars are."""
+    """A legend of the vertical bars."""
     bar = axes.plot([], [], color=canvas.INK, marker="|", markersize=11, markeredgewidth=1.1, linestyle="none")
     axes.figure.legend(bar, ["95 % t interval"], loc="outside lower right", frameon=False, fontsize=8)

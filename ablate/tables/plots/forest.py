@@ -1,6 +1,7 @@
-"""The forest plot: each row's difference from the baseline with its interval, printed ones as hollow diamonds.
+"""The forest plot: each row's difference from the baseline with its interval, and printed differences as hollow
+diamonds.
 
-What is decided has a mark of its own shape, so that no colour is needed to tell it.
+Decided rows have a mark of a different shape, so the plot does not depend on colour.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ablate.tables.words import metric_name
 
 
 def draw_forest(table: Table, decimals: int) -> Figure:
-    """One line a row; numbers stand on the right."""
+    """One line per row, with the numbers on the right."""
     lines = canvas.grouped_rows(table)
     figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)
@@ -44,7 +45,7 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
         axes.plot([0], [place], marker="|", markersize=11, color=canvas.INK, markeredgewidth=2)
         _write(axes, place, "baseline")
     elif cell.diff is None:
-        _write(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no difference")
+        _write(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no result")
     else:
         low, high = cell.diff.low, cell.diff.high
         if cell.tested and cell.tested.simultaneous:
@@ -63,7 +64,7 @@ DECIDED: dict[str, Any] = {"marker": "o", "markersize": 6, "color": canvas.BLUE,
 OPEN: dict[str, Any] = DECIDED | {"markerfacecolor": "white", "markeredgewidth": 1.4}
 EQUIVALENT: dict[str, Any] = DECIDED | {"marker": "s"}
 MARKS = {"better": DECIDED, "worse": DECIDED, "equivalent": EQUIVALENT}
-"""By decision; what is undecided, or not tested, is open."""
+"""Marks by decision; rows that are undecided or not tested have an open mark."""
 INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 2.4, "solid_capstyle": "butt"}
 SIMULTANEOUS: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 0.8}
 MARGIN: dict[str, Any] = {"color": canvas.FAINT, "alpha": 0.45, "linewidth": 0, "zorder": 0}
@@ -74,7 +75,7 @@ PRINTED: dict[str, Any] = {
 
 
 def _write(axes: Axes, place: int, text: str) -> None:
-    """The row's numbers in the right margin."""
+    """Write the numbers of the row in the right margin."""
     axes.annotate(
         text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
         va="center", fontsize=8, color=canvas.INK,
@@ -88,7 +89,7 @@ def _keep_zero_inside(axes: Axes) -> None:
 
 
 def _legend(axes: Axes, table: Table) -> None:
-    """What there is in this plot, and nothing else; the marks only with each other."""
+    """A legend of the marks and lines that this plot contains."""
     cells = [row.cells[table.metric] for row in table.rows]
     decisions = {cell.decision for cell in cells}
     marks: dict[str, tuple[set[str | None], dict[str, Any]]] = {
@@ -103,7 +104,7 @@ def _legend(axes: Axes, table: Table) -> None:
     if any(cell.diff is not None and cell.diff.low is not None for cell in cells):
         handles += axes.plot([], [], **INTERVAL, label="95 % t interval")
     if any(cell.tested and cell.tested.simultaneous for cell in cells):
-        handles += axes.plot([], [], **SIMULTANEOUS, label="interval for all rows together")
+        handles += axes.plot([], [], **SIMULTANEOUS, label="simultaneous interval")
     if table.margin:
         handles.append(Patch(**MARGIN, label=f"margin ±{table.margin:g}"))
     if any(cell.published and cell.published.diff is not None for cell in cells):

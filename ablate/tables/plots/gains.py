@@ -1,4 +1,4 @@
-"""The paper's Figure 1: gains over ReLU on three tasks, ours with intervals, printed ones as hollow diamonds."""
+"""The paper's Figure 1: gains over ReLU on three tasks, ours with intervals, printed gains as hollow diamonds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ablate.tables.plots.forest import DECIDED, INTERVAL, OPEN, PRINTED
 from ablate.tables.words import fixed
 
 SIDE = 0.14
-"""Ours stand to the left of their place, printed ones to the right."""
+"""Shift of our gains to the left of their place, and of printed gains to the right."""
 HEIGHT_IN = 3.8
 NAME_PT, OURS_PT, PRINTED_PT, CAPTION_PT = -5, -19, -31, -48
-"""Lines below an axis: an activation's name, our gain, the printed gain, and what the task is."""
+"""Lines below an axis: name of the activation, our gain, the printed gain, and the task."""
 
 
 def draw_gains(gains: Sequence[TaskGains], scale: str) -> Figure:
-    """Axes for each task, since points of error, mAP and mean IU are not one unit; what is not trained says so."""
+    """Axes for each task, since points of error, mAP and mean IU are different units; untrained tasks are marked."""
     figure = canvas.titled_figure(f"Gains over ReLU, ResNet-50 (scale {scale})", HEIGHT_IN)
     for index, task in enumerate(gains):
         axes = figure.add_subplot(1, len(gains), index + 1)
@@ -54,7 +54,7 @@ def _draw_task(axes: Axes, task: TaskGains) -> None:
 
 
 def _head_lines(axes: Axes) -> None:
-    """What the lines of numbers are, on their left."""
+    """Label the lines of numbers on their left."""
     for below_pt, text, colour in ((OURS_PT, "ours", canvas.BLUE), (PRINTED_PT, "printed", canvas.ORANGE)):
         axes.annotate(
             text, (0, 0), xytext=(-6, below_pt), color=colour, **(LINE | {"xycoords": "axes fraction", "ha": "right"})
@@ -76,7 +76,7 @@ def _number(value: float | None) -> str:
 
 
 def _caption(task: TaskGains) -> str:
-    """What a group is about: the task, its table, and what ours was trained on, or that it was not."""
+    """The caption of a task: its name, its table, and our training data and seeds, or that nothing is trained yet."""
     number = task.table_id.removeprefix("T")
     if not task.ours:
         return f"{task.task} (Table {number})\nnot trained yet"

@@ -1,8 +1,9 @@
-"""The history of a schedule: a panel for each row, narrow enough to be read on a telephone.
+"""The history of a schedule: a panel for each row, narrow enough for a phone.
 
-Means with their intervals over time, the reference window shaded with its mean carried on, an alarm as a full line and
-a filled triangle, an acknowledged one as a dotted line and a hollow triangle, the estimated first changed firing as a
-dashed line and a diamond, the printed difference as a dash-dotted line. Nothing is told by colour alone.
+It shows means with their intervals over time and the shaded reference window, whose mean is extended. An open alarm is
+a full line with a filled triangle, an acknowledged alarm a dotted line with a hollow triangle. The estimated first
+changed firing is a dashed line with a diamond, the printed difference a dash-dotted line. The plot does not depend on
+colour.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from ablate.tables.words import decimals_of
 WIDTH_IN, PANEL_IN = 4.1, 1.55
 TITLE_CHARACTERS, TITLE_PT, LABEL_PT = 46, 10, 8.5
 TITLE_IN, LABEL_IN = 3.9, 3.6
-"""Room for a line of the title, and of a panel's heading."""
+"""Widths available for a line of the title and for the heading of a panel."""
 DAY_S = 86_400
 HALF_FIRING = 0.5
-"""By how much of the typical pause between firings a shaded window reaches beyond its ends."""
+"""Margin of a shaded window at both ends, as a share of the typical pause between firings."""
 
 POINT: dict[str, Any] = {
     "marker": "o", "markersize": 3.2, "linestyle": "none", "color": canvas.BLUE, "zorder": 3,
@@ -46,10 +47,10 @@ CLOSED: dict[str, Any] = {
 
 
 def draw_history(history: History, row: str | None = None) -> Figure:
-    """One row, or all of them below each other over one axis of time.
+    """One row, or all rows below each other over the same time axis.
 
     Raises:
-        TableError: no such row.
+        TableError: there is no such row.
     """
     rows = [history.row(row)] if row is not None else history.rows
     figure = Figure(figsize=(WIDTH_IN, 1.5 + PANEL_IN * max(1, len(rows))), layout="constrained", facecolor="white")
@@ -106,7 +107,7 @@ def _decimals_of(history: History) -> int:
 
 
 def _title(row: HistoryRow, decimals: int) -> str:
-    """The label, and below it the alarms that are open."""
+    """The label and, below it, the open alarms."""
     still = [alarm for alarm in row.alarms if alarm.acknowledged is None]
     lines = [row.label, *(alarm_sentence(alarm, decimals) for alarm in still)]
     return "\n".join(canvas.fitted(line, LABEL_IN, LABEL_PT) for line in lines)
@@ -133,7 +134,7 @@ def _x(at: datetime) -> float:
 
 
 def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
-    """What there is in this picture, and nothing else."""
+    """A legend of the marks and lines that this plot contains."""
     alarms = [alarm for row in rows for alarm in row.alarms]
     has_interval = any(point.low is not None for row in rows for point in row.points)
     lines = {

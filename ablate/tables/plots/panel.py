@@ -1,7 +1,7 @@
-"""The picture of a study of scenes: its test images once, and below what each row makes of them.
+"""The panel of a study of scenes: its test images once, and below them the output of each row.
 
-It is put together from the panels that trials leave in their folders (`ablate.panels`), those of the first
-seed. A row whose trial's folder is gone is a gap that says so. Imports Pillow, no torch.
+It is composed of the panels in the folders of the trials (`ablate.panels`) of the first seed. A row whose trial has no
+panel is a gap with the reason. This module imports Pillow, but not torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ablate.study.plan import Plan
 
 NAME, FORMAT = "panel", "png"
 TASKS = ("detect", "segment")
-"""Tasks whose trials leave panels."""
+"""Tasks whose trials write panels."""
 GAP_GROUND = (232, 232, 232)
 GAP_HEIGHT_PX = 28
 
@@ -27,29 +27,27 @@ Strips = Mapping[str, Image.Image]
 
 
 def has_panel(plan: Plan) -> bool:
-    """Whether trials of the study's task leave panels."""
+    """Whether trials of the study's task write panels."""
     return _task_of(plan) in TASKS
 
 
 def draw_panel(plan: Plan, workdir: Callable[[str], Path]) -> bytes:
-    """The picture as PNG.
+    """The panel as PNG.
 
     Args:
-        plan: of the study.
-        workdir: trial's key -> its folder.
+        plan: plan of the study.
+        workdir: key of a trial -> its folder.
 
     Raises:
-        TableError: the study's task leaves no panels, or none of its rows' trials has left one (yet).
+        TableError: the study's task has no panels, or no trial of its rows has written one yet.
     """
     if not has_panel(plan):
-        raise TableError(
-            f"no panel: trials of task {quote(_task_of(plan))} leave none; those of {' and '.join(TASKS)} do"
-        )
+        raise TableError(f"task {quote(_task_of(plan))} has no panel; tasks with panels: {', '.join(TASKS)}")
     seed = plan.seeds[0]
     found = {row.label: _find(workdir(plan.memberships[row.label, seed])) for row in plan.rows}
     panels = [strips for strips in found.values() if not isinstance(strips, str)]
     if not panels:
-        raise TableError(f"no panel: no row's trial of seed {seed} has left one here, or its folder is gone")
+        raise TableError(f"no panel: no trial of seed {seed} has written one here, or the folders were deleted")
     strips = list(_strips(found, panels[0]))
     buffer = BytesIO()
     stack_strips(strips)[0].save(buffer, "PNG")
@@ -61,15 +59,15 @@ def _task_of(plan: Plan) -> str:
 
 
 def _find(folder: Path) -> Strips | str:
-    """The strips of a trial's panel, or why there is none."""
+    """The strips of a trial's panel, or the reason why there is none."""
     try:
         return read_panel(folder / FILE)
     except DataError:
-        return "the panel of its trial is damaged" if (folder / FILE).exists() else "its trial has left no panel here"
+        return "the panel of this trial is damaged" if (folder / FILE).exists() else "this trial has no panel here"
 
 
 def _strips(found: Mapping[str, Strips | str], first: Strips) -> Iterator[Image.Image]:
-    """Everything but the last strip once, then the last of each row; a row with other test images shows its own."""
+    """All strips except the last once, then the last of each row; a row with other test images shows its own."""
     width = next(iter(first.values())).width
     shown = _before_last(first)
     yield from (label_strip(name, strip) for name, strip in shown.items())

@@ -1,4 +1,4 @@
-"""`plot(table, ...)`: the one door to the plots. matplotlib is imported when the first one is drawn."""
+"""`plot(table, ...)`: the plots of a table. matplotlib is imported when the first plot is drawn."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ablate.tables.table import Table
 from ablate.trials.trial import TrialRecord
 
 PLOTS = {
-    "forest": "differences from the baseline with their intervals, and the printed ones",
-    "seeds": "every seed's value",
+    "forest": "differences from the baseline with their intervals, and the printed differences",
+    "seeds": "value of every seed",
     "curves": "learning curves, mean and range over seeds",
-    "effects": "means per pair of levels of a grid, with the shares of what matters",
+    "effects": "means per pair of levels of a grid, with the shares of the effects",
 }
 PLOT_FORMATS = ("svg", "png")
 
 
 def plots_of(table: Table) -> list[str]:
-    """The plots that say something about a table; effects are those of a grid."""
+    """The plots that apply to a table; `effects` needs a grid."""
     return [name for name in PLOTS if name != "effects" or table.effects is not None]
 
 
@@ -30,14 +30,14 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
     """A plot of a study's results; the same table and records give the same bytes.
 
     Args:
-        table: what to show.
-        records: by trial key; the curves come from them.
-        plan: of the study.
+        table: table to plot.
+        records: records by trial key, the source of the curves.
+        plan: plan of the study.
         name: one of `PLOTS`.
         format: `svg` or `png`.
 
     Raises:
-        TableError: an unknown plot or format.
+        TableError: the plot or the format is unknown.
     """
     if name not in PLOTS:
         raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
@@ -59,15 +59,15 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
 
 
 def plot_gains(gains: Sequence[TaskGains], scale: str, format: str = "svg") -> bytes:
-    """The paper's Figure 1, ours beside the printed; the same gains give the same bytes.
+    """The paper's Figure 1 with our gains next to the printed ones; the same gains give the same bytes.
 
     Args:
-        gains: of `ablate.tables.gains`, a task each.
-        scale: name of the scale at which ours were trained.
+        gains: gains of each task, see `ablate.tables.gains`.
+        scale: name of the scale of our training.
         format: `svg` or `png`.
 
     Raises:
-        TableError: an unknown format.
+        TableError: the format is unknown.
     """
     _check_format(format)
     from ablate.tables.plots import canvas
@@ -81,12 +81,12 @@ def plot_history(history: History, row: str | None = None, format: str = "svg") 
     """The history of a schedule over time; the same history gives the same bytes.
 
     Args:
-        history: see `ablate.tables.history`.
-        row: label of the one to show; None shows all, below each other.
+        history: history of the schedule, see `ablate.tables.history`.
+        row: label of the row to show; None shows all rows below each other.
         format: `svg` or `png`.
 
     Raises:
-        TableError: an unknown format or row.
+        TableError: the format or the row is unknown.
     """
     _check_format(format)
     from ablate.tables.plots import canvas

@@ -1,4 +1,4 @@
-"""The strip plot: every seed's value, the mean of each row, and the baseline's mean as a line through its group."""
+"""The strip plot: the value of every seed, the mean of each row, and the baseline's mean as a line in its group."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
 
 SPREAD = 0.22
-"""Half the height over which a row's seeds are laid out, in lines."""
+"""Half the height for the seeds of a row, in lines."""
 
 
 def draw_seeds(table: Table) -> Figure:
-    """One line a row; a seed keeps its place within every line."""
+    """One line per row; a seed has the same place within every line."""
     lines = canvas.grouped_rows(table)
     figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)

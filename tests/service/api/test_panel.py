@@ -40,7 +40,7 @@ def test_a_study_has_a_picture_until_the_folders_of_its_trials_are_gone(
     url = f"{posted['links']['self']}/plots/panel.png"
     early = client.get(url)
     assert early.status_code == 404
-    assert "no row's trial of seed 4 has left one here" in early.json()["detail"]
+    assert "no trial of seed 4 has written one here" in early.json()["detail"]
 
     finish(posted["id"])
     assert client.get(posted["links"]["self"]).json()["state"] == "succeeded"

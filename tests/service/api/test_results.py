@@ -142,7 +142,7 @@ def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> 
 def test_a_study_of_a_task_without_panels_has_no_picture_and_says_why(client: TestClient, done: dict[str, Any]) -> None:
     answer = client.get(f"{done['links']['self']}/plots/panel.png")
     assert answer.status_code == 404
-    assert "leave none; those of detect and segment do" in answer.json()["detail"]
+    assert "has no panel; tasks with panels: detect, segment" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -172,12 +172,12 @@ def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None
     [
         ("shiftd", "plain", [("/a", "unknown_row", "no row 'shiftd'; did you mean 'shifted'?")]),
         ("plain", "x", [("/b", "unknown_row", "no row 'x'; the rows are 'plain', 'shifted'")]),
-        ("plain", "plain", [("/b", "same_row", "row 'plain' is compared with itself; name two rows")]),
+        ("plain", "plain", [("/b", "same_row", "row 'plain' cannot be compared with itself; name two rows")]),
         (
             'a: "b"',
             "plan",
             [
-                ("/a", "unknown_row", "no row has the label that is given; the rows are 'plain', 'shifted'"),
+                ("/a", "unknown_row", "no row has the given label; the rows are 'plain', 'shifted'"),
                 ("/b", "unknown_row", "no row 'plan'; did you mean 'plain'?"),
             ],
         ),

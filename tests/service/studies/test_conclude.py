@@ -70,7 +70,7 @@ def test_seeds_that_were_added_after_a_look_make_a_study_exploratory(desk: Any) 
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     assert table.exploratory
-    assert any("its seeds changed on" in note and "6 results were known" in note for note in table.provenance)
+    assert any("the seeds changed on" in note and "6 results were known" in note for note in table.provenance)
 
 
 def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: Any) -> None:
@@ -108,9 +108,8 @@ def test_another_margin_for_the_same_trials_is_told(desk: Any) -> None:
     study = desk.submit(toy_study(rows=(0.0, 2.0), seeds=3))
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
-    assert any(
-        note.startswith("2 other studies test these rows with another choice of margin") for note in table.provenance
-    )
+    sentence = "2 other studies test these rows with a different choice of margin"
+    assert any(note.startswith(sentence) for note in table.provenance)
 
 
 def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any) -> None:
@@ -119,7 +118,7 @@ def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any
     finish(desk, other)
     table = results.get_table(desk.context, other.id)
     assert not table.exploratory
-    assert any("8 results were known, here of baselines alone" in note for note in table.provenance)
+    assert any("8 results were known; those of this study are of baselines only" in note for note in table.provenance)
 
 
 def test_a_design_that_cannot_decide_is_warned_of_at_submission(desk: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ablate.study.plan import plan_document
 from ablate.tables.build import build_table
+from ablate.tables.inputs import StudyState
 from ablate.tables.table import Difference, Table
 from service.web.draw import MARGIN, WIDTH, draw_curves, draw_intervals
 
@@ -13,7 +14,7 @@ from service.web.draw import MARGIN, WIDTH, draw_curves, draw_intervals
 @pytest.fixture
 def table(document: dict[str, Any]) -> Table:
     """A table of three rows without results; a test puts the differences in."""
-    return build_table(plan_document(document), {}, provisional=True)
+    return build_table(plan_document(document), {}, state=StudyState(provisional=True))
 
 
 def with_differences(table: Table, *differences: Difference | None) -> Table:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ablate.statistics.agreement.order import order_of_pairs
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import TestDesign
+from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.pairs import analyse_pair
 
 PRINTED = {"a": 1.0, "b": 2.0, "c": 3.0}
@@ -31,7 +31,7 @@ def test_decided_pairs_are_concordant_or_discordant_and_the_others_open():
     assert found.undecided == (("b", "c"),)
     found = order_of_pairs(PRINTED, table(1, 5, 4, n=12, sd=0.2))
     assert found.discordant == (("b", "c"),)
-    assert found.text == "of 3 pairs 2 concordant, 1 discordant, 0 undecided (sign flip, Holm over all pairs)"
+    assert found.text == "3 pairs: 2 concordant, 1 discordant, 0 undecided (sign flip, Holm over all pairs)"
 
 
 def test_a_decided_pair_that_is_printed_as_equal_is_neither():
@@ -39,7 +39,7 @@ def test_a_decided_pair_that_is_printed_as_equal_is_neither():
     assert found.printed_equal == (("a", "b"),)
     assert (
         found.text
-        == "of 1 pair 0 concordant, 0 discordant, 0 undecided, 1 printed as equal (sign flip, Holm over all pairs)"
+        == "1 pair: 0 concordant, 0 discordant, 0 undecided, 1 printed as equal (sign flip, Holm over all pairs)"
     )
 
 
@@ -53,7 +53,7 @@ def test_a_pair_is_decided_exactly_if_comparing_the_two_rows_decides_it():
     values = table(1, 1.3, 1.2, 2, n=6, sd=0.3, seed=3)
     rows = [Runs(label, of_row) for label, of_row in values.items()]
     found = order_of_pairs(PRINTED | {"d": 0.0}, values)
-    design = TestDesign(lower_is_better=True)
+    design = DecisionRule(lower_is_better=True)
     decided = {
         pair
         for pair in itertools.combinations("abcd", 2)

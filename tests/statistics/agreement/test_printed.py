@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.agreement.printed import OTHER_WORDS, PAPER_WORDS, PrintedRow, agreement
+from ablate.statistics.agreement.printed import agreement
+from ablate.statistics.agreement.rows import OTHER_WORDS, PAPER_WORDS, PrintedRow
 
 REPLICATES = 800
 FAR = 9.0
@@ -64,10 +65,10 @@ def test_the_limit_of_absent_is_1_205_sd_of_the_differences():
 
 def test_below_five_seeds_a_row_only_points_one_way():
     found = agreement([row("A", FAR, [3.0, 3.1, 2.9, 3.05])], at_paper_scale=True).rows[0]
-    assert found.text == "inconclusive, direction agrees (not tested): n = 4, tested from 5 seeds"
+    assert found.text == "inconclusive, direction agrees (not tested): n = 4, not tested below 5 seeds"
     assert found.bounds is None
     found = agreement([row("A", -FAR, [3.0, 3.1, 2.9, 3.05])], at_paper_scale=False).rows[0]
-    assert found.text == "undecided, direction differs (not tested): n = 4, tested from 5 seeds"
+    assert found.text == "undecided, direction differs (not tested): n = 4, not tested below 5 seeds"
 
 
 @pytest.mark.parametrize(("n", "is_provisional"), [(5, True), (7, True), (8, False)])
@@ -75,7 +76,7 @@ def test_from_five_seeds_the_word_stands_and_below_eight_it_is_provisional(n, is
     found = agreement([row("A", FAR, spread(3, 1, n))], at_paper_scale=True)
     assert found.word == "reproduced"
     assert found.is_provisional == is_provisional
-    assert ("provisional, 8 seeds make a verdict" in found.rows[0].notes) == is_provisional
+    assert ("provisional below 8 seeds" in found.rows[0].notes) == is_provisional
     assert ("provisional" in found.text) == is_provisional
 
 
@@ -83,7 +84,7 @@ def test_a_printed_difference_within_the_noise_of_single_runs_is_no_claim():
     rows = [row("in", -1.9, spread(-3, 1, 10)), row("out", -2.1, spread(-3, 1, 10))]
     found = agreement(rows, at_paper_scale=True)
     assert [(verdict.word, verdict.is_claim) for verdict in found.rows] == [("no claim", False), ("reproduced", True)]
-    assert found.rows[0].notes == ("paper within noise",)
+    assert found.rows[0].notes == ("printed difference within our noise",)
     assert found.rows[0].direction == "agrees"
     assert found.rows[0].magnitude.ratio == pytest.approx(3 / 1.9)
     assert found.counts == {"reproduced": 1}
@@ -100,7 +101,7 @@ def test_the_noise_of_the_paper_may_be_another_than_ours():
         (None, "no printed difference"),
         (math.nan, "no printed difference"),
         (math.inf, "no printed difference"),
-        (0.0, "printed difference 0"),
+        (0.0, "printed difference is 0"),
     ],
 )
 def test_without_a_printed_direction_there_is_no_claim(printed, note):
@@ -277,7 +278,7 @@ def test_at_another_scale_the_table_agrees_or_disagrees():
 def test_the_text_of_a_table_has_its_counts_and_names_headlines_without_a_claim():
     found = table({"a": REPRODUCED, "b": ABSENT, "c": NONE}, headline=("a", "c"))
     assert found.headline == ("a",)
-    assert found.text == "partly; 2 claims: reproduced 1, contradicted (absent) 1; no claim in headline c"
+    assert found.text == "partly; 2 claims: 1 reproduced, 1 contradicted (absent); headline rows without a claim: c"
 
 
 def test_a_headline_of_other_groups_leaves_this_one_without_a_word():
@@ -288,7 +289,7 @@ def test_a_headline_of_other_groups_leaves_this_one_without_a_word():
 
 
 def test_a_headline_that_is_no_row_is_refused_by_name():
-    with pytest.raises(ValueError, match="headline 'z' is no row; the rows are a, b"):
+    with pytest.raises(ValueError, match="headline 'z' is not a row; the rows are a, b"):
         table({"a": REPRODUCED, "b": OPEN}, headline=("z",))
 
 
@@ -375,13 +376,13 @@ def test_odd_data_gets_a_word_and_never_a_p_of_zero(name, at_paper_scale):
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("no seed", "tested from 5 seeds"),
-        ("one seed", "tested from 5 seeds"),
+        ("no seed", "not tested below 5 seeds"),
+        ("one seed", "not tested below 5 seeds"),
         ("no spread", "no spread to test against"),
         ("all zero", "no spread to test against"),
         ("equal but for rounding", "no spread to test against"),
-        ("all failed", "tested from 5 seeds"),
-        ("one infinite", "1 infinite"),
+        ("all failed", "not tested below 5 seeds"),
+        ("one infinite", "1 infinite value"),
     ],
 )
 def test_a_claim_that_cannot_be_tested_says_why(name, note):

@@ -153,7 +153,7 @@ def test_noise_within_seeds_widens_the_interval():
 def test_one_seed_has_an_order_and_no_noise_interval():
     found = rank_agreement(told(range(5)), steady(range(5), 1))
     assert (found.tau, found.low, found.high) == (1, None, None)
-    assert "noise unknown" in found.text
+    assert "noise interval unknown" in found.text
 
 
 def test_only_seeds_that_all_rows_have_are_compared():
@@ -165,7 +165,10 @@ def test_only_seeds_that_all_rows_have_are_compared():
 
 def test_the_text_has_the_numbers_and_what_would_be_needed():
     found = rank_agreement(told(range(5)), steady(range(5)))
-    assert found.text == "agrees: tau_b 1.00 over 5 rows (0.80 needed; p = .0083, exact; noise 1.00 to 1.00, 5 seeds)"
+    assert found.text == (
+        "agrees (Kendall's tau_b 1.00 over 5 rows; 0.80 needed; p = .0083, exact; 95 % noise interval 1.00 to 1.00; "
+        "5 seeds)"
+    )
     tied = rank_agreement(told([1, 2, 3, 4, 4, 6]), steady([2, 1, 3, 4, 5, 6]))
     assert "needed" not in tied.text, "that tau is for orders without ties"
 
@@ -174,9 +177,9 @@ def test_the_text_has_the_numbers_and_what_would_be_needed():
 def test_few_seeds_get_no_word_on_the_order(seeds):
     found = rank_agreement(told(range(6)), steady(range(6, 0, -1), seeds))
     assert found.word == "not tested below 5 seeds"
-    noise = "noise unknown" if seeds == 1 else "noise \u22121.00 to \u22121.00"
+    noise = "noise interval unknown" if seeds == 1 else "95 % noise interval \u22121.00 to \u22121.00"
     assert found.text == (
-        f"not tested below 5 seeds: tau_b \u22121.00 over 6 rows (0.73 needed; p = 1, exact; {noise}, "
+        f"not tested below 5 seeds (Kendall's tau_b \u22121.00 over 6 rows; 0.73 needed; p = 1, exact; {noise}; "
         f"{seeds} seed{'s' * (seeds > 1)})"
     )
 

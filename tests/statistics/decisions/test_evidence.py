@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from ablate.statistics.decisions.comparison import Runs
-from ablate.statistics.decisions.evidence import TestDesign, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, gather_evidence
 from ablate.statistics.decisions.multiple import holm
 from ablate.statistics.estimate import t_interval
 
-LOWER = TestDesign(lower_is_better=True)
+LOWER = DecisionRule(lower_is_better=True)
 
 
 def most(replicates):

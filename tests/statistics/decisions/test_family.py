@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import TestDesign
+from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import analyse_family, seeds_to_decide
 from ablate.statistics.decisions.power import detectable_effect
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.statistics.estimate import t_interval
 
-LOWER = TestDesign(lower_is_better=True)
+LOWER = DecisionRule(lower_is_better=True)
 TESTS = ("auto", "flip", "t", "pooled")
 OPPOSITE = {"better": "worse", "worse": "better"}
 THOUSANDTHS = st.integers(0, 9_999).map(lambda number: number / 1000)
@@ -54,7 +54,7 @@ def families(draw, values=THOUSANDTHS):
 
 
 DESIGNS = st.builds(
-    TestDesign,
+    DecisionRule,
     lower_is_better=st.booleans(),
     alpha=st.sampled_from([0.05, 0.2]),
     margin=st.sampled_from([None, 0.5, 5.0]),
@@ -73,7 +73,7 @@ def test_a_row_that_is_better_in_every_seed_is_decided_by_sign_flip():
     assert (b.evidence.p, b.evidence.p_adj) == (2 / 256, 4 / 256)
     assert (b.better.share, c.better.share) == (1.0, 0.0)
     assert (
-        analyse_family([shifted("B", -0.5)], REFERENCE, TestDesign(lower_is_better=False)).rows[0].decision == "worse"
+        analyse_family([shifted("B", -0.5)], REFERENCE, DecisionRule(lower_is_better=False)).rows[0].decision == "worse"
     )
 
 
@@ -150,14 +150,14 @@ def test_a_row_that_failed_altogether_does_not_make_the_others_easier():
 
 
 def test_the_smallest_effect_is_given_in_both_units():
-    (b,) = analyse_family([shifted("B", -0.5)], REFERENCE, TestDesign(lower_is_better=True, test="t")).rows
+    (b,) = analyse_family([shifted("B", -0.5)], REFERENCE, DecisionRule(lower_is_better=True, test="t")).rows
     assert b.mde_sd == detectable_effect(8, test="t")
     assert b.mde == pytest.approx(b.mde_sd * b.evidence.comparison.sd)
 
 
 def test_seeds_are_planned_with_the_upper_limit_of_the_spread():
     row = runs("B", [13.0, 13.6, 12.7, 13.5, 12.9, 13.2, 13.1, 12.9])
-    design = TestDesign(lower_is_better=True, test="t")
+    design = DecisionRule(lower_is_better=True, test="t")
     (b,) = analyse_family([row], REFERENCE, design).rows
     upper = b.evidence.comparison.sd * math.sqrt(7 / stats.chi2.ppf(0.2, 7))
     n = seeds_to_decide(b, 0.3, design)
@@ -172,6 +172,8 @@ def test_equivalence_is_claimed_with_a_margin_only():
     assert (without.decision, without.reason, without.equivalence) == ("undecided", "no clear difference", None)
     assert (within.decision, within.reason) == ("equivalent", None)
     assert describe_decision(within, replace(LOWER, margin=0.1)) == "equivalent (within \u00b10.1)"
+    in_points = replace(LOWER, margin=0.1, unit="points")
+    assert describe_decision(within, in_points) == "equivalent (within \u00b10.1 points)"
 
 
 def test_equivalence_is_corrected_for_the_rows_too():
@@ -228,7 +230,7 @@ def test_a_better_row_that_lost_a_run_is_undecided_if_the_worst_case_is():
     assert b.evidence.p_adj == 2 / 128  # by the seven that are left
     assert (b.decision, b.reason) == ("undecided", "failures")
     assert b.evidence.failures.p_worst > 0.05
-    assert describe_decision(b, LOWER) == "undecided (failures)"
+    assert describe_decision(b, LOWER) == "undecided: the decision depends on the failed runs"
 
 
 def test_a_better_row_stays_better_where_even_the_worst_case_says_so():
@@ -379,13 +381,39 @@ def test_a_reference_alone_is_a_family_without_rows():
     assert analyse_family([], REFERENCE, LOWER).rows == ()
 
 
-def test_the_words_of_an_undecided_row_say_what_it_could_have_seen():
-    row = runs("B", [13.0, 13.6, 12.7])
-    (b,) = analyse_family([row], REFERENCE, LOWER).rows
-    assert describe_decision(b, LOWER) == "undecided (n = 3, could only have seen effects > 3.3 sd)"
+def simulated_power(difference, sd, n):
+    """How often a two-sided paired t test at 5 % finds a mean difference of that size in normal differences."""
+    drawn = np.random.default_rng(3).normal(difference, sd, (200_000, n))
+    t = drawn.mean(axis=1) / drawn.std(axis=1, ddof=1) * math.sqrt(n)
+    return float((np.abs(t) > stats.t.ppf(0.975, n - 1)).mean())
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "words"),
+    [
+        ([13.0, 13.6, 12.7], "", "differences above 0.57 (80 % power)"),
+        ([13.0, 13.6, 12.7], "points", "differences above 0.57 points (80 % power)"),
+        ([11.0, 15.0, 13.6], "points", "differences above 6.4 points (80 % power)"),
+        ([-1.0, 42.0, 20.0], "points", "differences above 70 points (80 % power)"),
+    ],
+)
+def test_an_undecided_row_states_the_difference_that_it_can_detect_in_units_of_the_metric(values, unit, words):
+    design = replace(LOWER, unit=unit)
+    (b,) = analyse_family([runs("B", values)], REFERENCE, design).rows
+    assert describe_decision(b, design) == f"undecided: 3 seeds can only detect {words}"
+    stated = float(words.split()[2])
+    assert simulated_power(stated, float(np.std(np.subtract(values, BASE[:3]), ddof=1)), 3) == pytest.approx(
+        0.8, abs=0.01
+    )
+
+
+def test_an_undecided_row_states_why_the_exact_test_cannot_decide():
     flip = replace(LOWER, test="flip")
-    (b,) = analyse_family([row], REFERENCE, flip).rows
-    assert describe_decision(b, flip) == "undecided (n = 3, with 1 comparison the exact test cannot decide)"
+    (b,) = analyse_family([runs("B", [13.0, 13.6, 12.7])], REFERENCE, flip).rows
+    assert describe_decision(b, flip) == "undecided: the exact test cannot decide with 3 seeds and 1 comparison"
+    (b, _) = analyse_family([runs("B", [13.2, 13.6, 12.7]), runs("C", [])], REFERENCE, flip).rows
+    expected = "undecided: the exact test cannot decide with 3 seeds (1 tie) and 2 comparisons"
+    assert describe_decision(b, flip) == expected
 
 
 @pytest.mark.parametrize(

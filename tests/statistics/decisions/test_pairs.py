@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.evidence import TestDesign
+from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import analyse_family
 from ablate.statistics.decisions.multiple import holm
 from ablate.statistics.decisions.pairs import analyse_pair
 from ablate.statistics.words import format_p
 
-LOWER = TestDesign(lower_is_better=True)
+LOWER = DecisionRule(lower_is_better=True)
 OPPOSITE = {"better": "worse", "worse": "better"}
 THOUSANDTHS = st.integers(0, 9_999).map(lambda number: number / 1000)
 B = Runs("B", {0: 13.2, 1: 13.9, 2: 13.1, 3: 13.5, 4: 13.0, 5: 13.6, 6: 13.3, 7: 13.4})
@@ -72,10 +72,10 @@ def test_a_missing_row_still_counts_among_the_pairs():
 def test_the_sentence_says_what_the_numbers_say():
     found = analyse_pair(TABLE, "C", "B", design=LOWER)
     assert found.sentence == (
-        "C is 1.00 worse than B on average over 8 common seeds (95 % t interval 0.35 to 1.65; p = .0084 raw by "
-        "the paired t test, which assumes normal differences, .058 corrected over 10 pairs, post hoc): undecided "
-        "(n = 8, could only have seen effects > 1.8 sd); about 19 seeds would decide an effect of this size with "
-        "80 % power"
+        "C is 1.00 worse than B on average over 8 common seeds (95 % t interval 0.35 to 1.65; p = .0084 from the "
+        "paired t test, which assumes normally distributed differences; .058 corrected for 10 pairs, post hoc). "
+        "Undecided: 8 seeds can only detect differences above 1.4 (80 % power); about 19 seeds would detect a "
+        "difference of this size (80 % power)"
     )
 
 
@@ -86,18 +86,24 @@ def test_the_other_way_round_the_sentence_turns_round():
     assert higher.sentence.startswith("B is 1.00 worse than C on average over 8 common seeds (95 % t interval 0.35 to")
 
 
+def test_the_sentence_gives_differences_in_units_of_the_metric():
+    sentence = analyse_pair(TABLE, "C", "B", design=replace(LOWER, unit="points")).sentence
+    assert sentence.startswith("C is 1.00 points worse than B on average over 8 common seeds ")
+    assert "8 seeds can only detect differences above 1.4 points (80 % power)" in sentence
+
+
 def test_a_decided_pair_asks_for_no_more_seeds():
     sentence = analyse_pair([B, C], "C", "B", design=LOWER).sentence
-    assert sentence.endswith("corrected over 1 pair, post hoc): worse")
+    assert sentence.endswith("corrected for 1 pair, post hoc). Decided: worse")
 
 
-def test_a_row_and_its_baseline_are_told_what_their_table_tells():
+def test_a_row_and_its_baseline_get_the_answer_of_their_table():
     family = [row for row in TABLE if row is not B]
     (expected,) = (row for row in analyse_family(family, B, LOWER).rows if row.label == "C")
     found = analyse_pair(TABLE, "C", "B", design=LOWER, planned=[row.label for row in family])
     assert found.analysis == expected
     assert (found.pairs, found.is_post_hoc) == (4, False)
-    assert "corrected over 4 planned comparisons): " in found.sentence
+    assert "corrected for 4 planned comparisons). " in found.sentence
     back = analyse_pair(TABLE, "B", "C", design=LOWER, planned=[row.label for row in family])
     assert back.analysis.evidence.p_adj == expected.evidence.p_adj
     assert OPPOSITE.get(back.analysis.decision, back.analysis.decision) == expected.decision
@@ -108,18 +114,22 @@ def test_more_seeds_are_not_asked_for_where_lost_runs_are_in_the_way():
     found = analyse_pair([Runs("B", {seed: 14.0 + seed / 90 for seed in range(12)}), lost], "C", "B", design=LOWER)
     assert found.analysis.reason == "failures"
     assert found.seeds_needed is None
-    assert "would decide" not in found.sentence
+    assert "would detect" not in found.sentence
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({}, "F and B have no common seed: undecided (no common seed)"),
-        ({0: 13.3}, "F is 0.1 worse than B on average over 1 common seed (no interval, no test): undecided (n = 1)"),
+        ({}, "F and B have no common seed. Undecided"),
+        (
+            {0: 13.3},
+            "F is 0.1 worse than B on average over 1 common seed (no interval, no test). Undecided: the two rows have "
+            "only 1 common seed",
+        ),
         (
             dict(B.values),
-            "F does not differ from B on average over 8 common seeds (95 % t interval 0 to 0; p = 1 raw by sign "
-            "flip, 1 corrected over 1 pair, post hoc): undecided (n = 8, all seeds tie)",
+            "F does not differ from B on average over 8 common seeds (95 % t interval 0 to 0; p = 1 from the sign-flip "
+            "test; 1 corrected for 1 pair, post hoc). Undecided: all 8 seeds tie",
         ),
     ],
     ids=["no seed", "one seed", "all tie"],
@@ -174,7 +184,7 @@ def test_p_values_are_written_in_two_digits_without_the_zero(p, text):
 def test_beyond_many_rows_the_pair_is_corrected_by_bonferroni_over_all_pairs() -> None:
     draws = random.Random(5)
     rows = [Runs(f"row {k}", {seed: k * 5.0 + draws.gauss(0, 0.1) for seed in range(4)}) for k in range(50)]
-    found = analyse_pair(rows, "row 1", "row 0", design=TestDesign(lower_is_better=True))
+    found = analyse_pair(rows, "row 1", "row 0", design=DecisionRule(lower_is_better=True))
     evidence = found.analysis.evidence
     assert found.pairs == evidence.comparisons == 1225
     assert evidence.p is not None

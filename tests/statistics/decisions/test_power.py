@@ -152,12 +152,12 @@ def test_what_cannot_decide_is_said_before_the_trials_run():
     )
 
 
-def test_auto_says_that_t_is_used_what_it_assumes_and_what_it_sees():
+def test_auto_states_that_t_is_used_what_it_assumes_and_what_it_detects():
     first, second = describe_power(5, 8)
     assert first.startswith("5 seeds, 8 comparisons: the exact test cannot decide")
     assert second == (
-        "the paired t test is used: it assumes that differences over seeds are normally distributed, and sees effects "
-        "of 2.98 standard deviations of a difference with 80 % power"
+        "the paired t test is used: it assumes that differences over seeds are normally distributed, and it can only "
+        "detect differences above 2.98 standard deviations of a paired difference (80 % power)"
     )
 
 
@@ -171,7 +171,7 @@ def test_nothing_is_said_where_the_test_can_decide(n, rows, test):
 @pytest.mark.parametrize("test", ["auto", "flip", "t", "pooled"])
 def test_one_seed_is_always_said(test):
     (sentence,) = describe_power(1, 4, test=test)
-    assert "nothing can be tested" in sentence
+    assert sentence == "1 seed gives no intervals and no tests; use at least 2 seeds"
 
 
 def test_a_family_that_no_number_of_flips_decides_is_named_so():

@@ -171,7 +171,7 @@ def test_a_mean_that_is_no_number_is_refused_with_its_firing_and_row(bad):
 
 def test_firings_out_of_order_and_a_reference_or_time_too_short_are_refused():
     firings = history(a=[1.0, 2.0, 3.0, 4.0, 5.0])
-    with pytest.raises(ValueError, match="put them in order of time"):
+    with pytest.raises(ValueError, match="sort the firings by time"):
         watch(firings[::-1])
     with pytest.raises(ValueError, match="reference is 3 firings; at least 4"):
         watch(firings, reference=3)

@@ -42,5 +42,5 @@ def test_contributions_of_components_that_interact_do_not_add_up():
     one_of_two = {0: 5.0, 1: 5.0}
     found = contributions(one_of_two, {"- a": one_of_two, "- b": one_of_two}, lower_is_better=False)
     assert [one.gain for one in found] == [0, 0]
-    assert "not the component's importance" in NOT_IMPORTANCE
+    assert "contributions are not importances" in NOT_IMPORTANCE
     assert "do not add up" in NOT_IMPORTANCE

@@ -31,8 +31,8 @@ def test_a_grid_with_a_hole_has_fanova_and_says_so():
     assert found.anova is None
     assert max(found.importances, key=lambda one: one.share).factor == "window"
     assert found.notes == (
-        "1 of 6 cells are holes: 1 not in the study",
-        "unbalanced: main effects by fANOVA (Optuna); interactions are not told",
+        "1 of 6 cells are empty: 1 not in the study",
+        "unbalanced grid: main effects by fANOVA (Optuna), without interactions",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
 
@@ -42,7 +42,7 @@ def test_a_failed_seed_does_not_make_a_grid_unbalanced():
     failed["1x1", "bn"][2] = math.nan
     found = effects_of(failed, FACTORS)
     assert found.anova.n == 3
-    assert found.notes == ("left out as a whole, since some cells lack them: seeds 2",)
+    assert found.notes == ("seeds left out because some cells lack them: 2",)
 
 
 def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, float]]:
@@ -54,18 +54,18 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
     [
         ({}, "no value yet"),
         ({key: {0: math.nan} for key in cells()}, "no value yet"),
-        ({("1x1", "bn"): {0: 1.0}}, "no factor varies: there is no effect to look at"),
-        (equal(), "all cells are equal: nothing to share out"),
-        (equal(lambda seed: 0.1 * seed), "all cells are equal: nothing to share out"),
-        (dict(list(equal().items())[1:]), "all cells are equal: nothing to share out"),
-        (cells(1), "1 seed: the noise of training is in every share, and nothing is tested"),
+        ({("1x1", "bn"): {0: 1.0}}, "no factor varies, so there are no effects"),
+        (equal(), "all cells are equal, so there is no variation to explain"),
+        (equal(lambda seed: 0.1 * seed), "all cells are equal, so there is no variation to explain"),
+        (dict(list(equal().items())[1:]), "all cells are equal, so there is no variation to explain"),
+        (cells(1), "1 seed: every share includes the noise of training, and nothing is tested"),
         (
             {key: {0: 1.0 * place, 1: 1.0 * place} for place, key in enumerate(cells())},
-            "not tested, since all seeds agree: window, norm, window x norm",
+            "not tested, because all seeds agree: window, norm, window x norm",
         ),
         (
             {("1x1", "bn"): {0: 1.0}, ("3x3", "bn"): {1: 1.0}},
-            "unbalanced, and one factor only: there is no other to compare it with",
+            "unbalanced grid with one factor only, so there is nothing to compare it with",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_a_missing_cell_is_a_hole_and_is_counted():
     cells["3x3", "ln"] = {0: math.nan}
     grid = grid_of(cells, FACTORS)
     assert not grid.is_balanced
-    assert grid.notes == ("2 of 6 cells are holes: 1 not in the study, 1 without a value",)
+    assert grid.notes == ("2 of 6 cells are empty: 1 not in the study, 1 without a value",)
 
 
 def test_a_seed_that_some_cell_lacks_is_dropped_as_a_whole():
@@ -41,7 +41,7 @@ def test_a_seed_that_some_cell_lacks_is_dropped_as_a_whole():
     grid = grid_of(cells, FACTORS)
     assert grid.is_balanced
     assert grid.seeds == (0, 2)
-    assert grid.notes == ("left out as a whole, since some cells lack them: seeds 1",)
+    assert grid.notes == ("seeds left out because some cells lack them: 1",)
 
 
 def test_no_seed_is_dropped_where_less_than_two_would_remain():
@@ -56,7 +56,7 @@ def test_a_level_without_a_value_leaves_the_rest_a_full_grid():
     grid = grid_of(cells, FACTORS)
     assert grid.is_balanced
     assert grid.factors == {"window": ("1x1", "3x3"), "norm": ("bn", "none")}
-    assert "factor norm has no value at ln" in grid.notes
+    assert "factor norm has no values at ln" in grid.notes
 
 
 def test_a_factor_with_one_level_left_drops_out_and_is_named():
@@ -64,7 +64,7 @@ def test_a_factor_with_one_level_left_drops_out_and_is_named():
     grid = grid_of(cells, FACTORS)
     assert grid.factors == {"norm": ("bn", "none", "ln")}
     assert set(grid.cells) == {("bn",), ("none",), ("ln",)}
-    assert "factor window has values at one level only, 3x3, and so no effect" in grid.notes
+    assert "factor window has values at one level only (3x3), so it has no effect" in grid.notes
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e200])
@@ -83,5 +83,5 @@ def test_no_cell_is_no_error():
 
 @pytest.mark.parametrize("key", [("3x3",), ("3x3", "gn"), ("bn", "3x3")])
 def test_a_cell_of_another_grid_is_refused(key):
-    with pytest.raises(ValueError, match="no combination of levels of window, norm"):
+    with pytest.raises(ValueError, match="is not a combination of levels of window, norm"):
         grid_of({key: {0: 1.0}}, FACTORS)

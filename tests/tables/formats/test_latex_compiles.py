@@ -12,6 +12,7 @@ from ablate.paper.published import load_published
 from ablate.tables.build import build_table
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
+from ablate.tables.inputs import StudyState
 
 HOSTILE = (
     "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
@@ -80,7 +81,7 @@ def test_hostile_labels_compile(tmp_path, hostile):
 
 
 def test_a_table_without_rows_that_ended_compiles(tmp_path, window_plan):
-    compile_latex(tmp_path, render(build_table(window_plan, {}, provisional=True), "tex"))
+    compile_latex(tmp_path, render(build_table(window_plan, {}, state=StudyState(provisional=True)), "tex"))
 
 
 def test_a_few_columns_stay_in_one_column_and_many_take_both(table):
@@ -139,7 +140,7 @@ def test_each_row_names_its_trials_in_comments(table):
 
 
 def test_when_trials_ran_is_a_comment_and_no_text(table):
-    assert re.search(r"^% trials finished from", render(table, "tex"), re.MULTILINE)
+    assert re.search(r"^% trials finished between", render(table, "tex"), re.MULTILINE)
 
 
 def test_the_symbols_of_western_keyboards_are_printed_as_such(tmp_path, make_plan, make_records):

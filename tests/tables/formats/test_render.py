@@ -17,6 +17,7 @@ from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
 from ablate.tables.formats.markdown import escape_markdown
 from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.words import number, places_of, places_within
 from ablate.trials.trial import Measured, Outcome
 
@@ -81,7 +82,7 @@ def numbers(text: str) -> list[str]:
 def table(window_plan, make_records):
     measured = {row.label: MEASURED for row in window_plan.rows}
     records = make_records(window_plan, [23.7, 22.4, 22.9, 23.0, 22.6])
-    return build_table(window_plan, records, published=load_published().column("T7"), measured=measured)
+    return build_table(window_plan, records, published=load_published().column("T7"), costs=RowCosts(measured=measured))
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_a_decided_row_never_stands_beside_an_interval_of_zeros(paired):
     ],
 )
 def test_an_interval_has_decimals_that_show_it(low, high, decimals):
-    assert places_within(low, high, 2, beside=20.0) == decimals
+    assert places_within(low, high, 2, relative_to=20.0) == decimals
 
 
 def scaled_table(make_plan, make_records, scales):
@@ -232,7 +233,8 @@ def test_the_same_table_gives_the_same_bytes(table, format):
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan, make_records, format):
     records = make_records(window_plan)
-    built = build_table(window_plan, records, published=load_published().column("T7"), provisional=True)
+    state = StudyState(provisional=True)
+    built = build_table(window_plan, records, published=load_published().column("T7"), state=state)
     text = render(built, format)
     assert "rovisional" in text
     assert {"csv": "true", "json": '"baseline": true'}.get(format, "B 3x3 (baseline)") in text
@@ -261,10 +263,10 @@ def caption_of(text: str) -> str:
 
 def test_bold_is_explained_where_something_is_bold(paired, lost):
     for format in ("md", "html", "tex"):
-        assert "bold: decided better" in render(paired, format)
-        assert "bold: decided better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
-        assert "bold: decided better" not in render(lost, format), "nothing is better"
-    assert "bold: decided better" in caption_of(render(paired, "tex"))
+        assert "bold: decided to be better" in render(paired, format)
+        assert "bold: decided to be better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
+        assert "bold: decided to be better" not in render(lost, format), "nothing is better"
+    assert "bold: decided to be better" in caption_of(render(paired, "tex"))
 
 
 def test_the_commit_is_in_the_caption_and_below_other_tables(table):
@@ -274,7 +276,7 @@ def test_the_commit_is_in_the_caption_and_below_other_tables(table):
         assert "trained with commit abc123" in render(table, format)
     several = table.model_copy(update={"commits": ["abc123", "def456+"]})
     text = caption_of(render(several, "tex"))
-    assert "trained with commits abc123, def456+ (+: with changes on top)" in text
+    assert "trained with commits abc123, def456+ (+: with uncommitted changes)" in text
     assert "abc123" not in render(table, "tex", measured=False)
 
 
@@ -286,7 +288,7 @@ def test_a_caption_begins_with_what_there_is(table):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_without_records_the_table_is_empty_in_every_format(window_plan, format):
-    text = render(build_table(window_plan, {}, provisional=True), format)
+    text = render(build_table(window_plan, {}, state=StudyState(provisional=True)), format)
     assert "B 3x3" in text
     assert not re.search(r"\bnan\b", text.lower())
 

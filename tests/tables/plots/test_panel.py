@@ -84,7 +84,7 @@ def test_the_same_panels_give_the_same_bytes(shown: Callable[..., bytes], tmp_pa
 
 
 def test_a_study_without_panels_says_why(shown: Callable[..., bytes]) -> None:
-    with pytest.raises(TableError, match=re.escape("no panel: trials of task 'classify' leave none; those of detect")):
+    with pytest.raises(TableError, match=re.escape("task 'classify' has no panel; tasks with panels: detect, segment")):
         shown({}, plan_of("classify", "A"))
-    with pytest.raises(TableError, match="no row's trial of seed 3 has left one here"):
+    with pytest.raises(TableError, match="no panel: no trial of seed 3 has written one here"):
         shown({}, plan_of("detect", "A"))

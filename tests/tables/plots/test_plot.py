@@ -201,7 +201,7 @@ def test_the_marks_of_a_forest_tell_every_decision_apart_by_their_shape(make_pla
             if isinstance(line, Line2D) and line.get_marker() not in ("", "None"):
                 shapes[line.get_label()] = (line.get_marker(), line.get_markerfacecolor() == "white")
     assert shapes == {"better or worse": ("o", False), "equivalent": ("s", False), "undecided": ("o", True)}
-    assert labels - set(shapes) == {"95 % t interval", "interval for all rows together", "margin ±0.5"}
+    assert labels - set(shapes) == {"95 % t interval", "simultaneous interval", "margin ±0.5"}
 
 
 def test_an_unknown_plot_or_format_names_the_nearest(drawn):

@@ -1,0 +1,39 @@
+"""The inputs of a table in addition to its plan and records: costs of the rows, and the state of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ablate.study.preregistration import Preregistration
+from ablate.trials.trial import Cost, Measured, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RowCosts:
+    """Costs by row label.
+
+    Attributes:
+        counted: counted costs of rows whose trials have not reported any.
+        measured: times and memory; rows without them are absent.
+    """
+
+    counted: Mapping[str, Cost] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyState:
+    """The state of a study.
+
+    Attributes:
+        provisional: whether trials are outstanding.
+        missing: note on seeds without a result.
+        registrations: registrations of the study, oldest first.
+        seen: every result that could have been seen before something was fixed; None means the records of the table.
+    """
+
+    provisional: bool = False
+    missing: str = "no result yet"
+    registrations: Sequence[Preregistration] = ()
+    seen: Sequence[TrialRecord] | None = None
