@@ -287,14 +287,14 @@ def test_a_factor_that_nothing_has_a_use_for_does_not_vanish_without_a_word() ->
     assert plan.warnings[0].message == f"these cells resolve to the same recipe and were merged: {merged}"
     off = [{"name": "groups", "off": {"norm_groups": 4}}, {"name": "SE", "off": {}}]
     plan = plan_document({"name": "a", "design": "leave_one_out", "factors": off})
-    assert "'- groups' as 'full', '- SE' as 'full'" in plan.warnings[0].message
+    assert "'- groups' into 'full', '- SE' into 'full'" in plan.warnings[0].message
 
 
 def test_a_field_of_base_that_applies_to_no_row_is_warned_of(document: dict[str, Any]) -> None:
     document["base"] |= {"model": "torchvision/resnet18", "depth": None}
     del document["base"]["depth"]
     found = {warning.pointer: warning.message for warning in plan_document(document).warnings}
-    assert "applies to no row: it is for our own networks" in found["/base/width"]
+    assert "applies to no row: only our own networks have it" in found["/base/width"]
 
 
 def test_grouping_by_a_name_that_does_not_exist_is_an_error(document: dict[str, Any]) -> None:
