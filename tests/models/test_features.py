@@ -169,10 +169,10 @@ def test_maps_keep_channels_last_and_train_under_bf16_autocast():
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
-        ({"model": "torchvision/resnet18"}, {}, "maps of torchvision/resnet18 cannot be taken; allowed: resnet50"),
+        ({"model": "torchvision/resnet18"}, {}, "torchvision/resnet18 cannot be a backbone; allowed: resnet50"),
         ({"model": "shufflenet_v2_x1.5"}, {"dilate": (5,)}, "stages of shufflenet_v2_x1.5 cannot be dilated"),
-        ({}, {"dilate": (2, 5)}, "stages (2,) have no stride to turn into dilation; allowed: some of (3, 4, 5)"),
-        ({}, {"levels": (5, 4)}, "levels are (5, 4); expected: some of (2, 3, 4, 5), ascending"),
+        ({}, {"dilate": (2, 5)}, "stages (2,) have no stride to replace by dilation; allowed: some of (3, 4, 5)"),
+        ({}, {"levels": (5, 4)}, "levels are (5, 4); allowed: some of (2, 3, 4, 5), ascending"),
         ({}, {"levels": ()}, "levels are (); expected"),
     ],
 )
