@@ -121,7 +121,7 @@ def select(calls: Sequence[Call], recipe: ActivationFields) -> list[Call]:
     layers = sorted({call.site.kind for call in calls}, key=LAYER_ORDER.index)
     raise SiteError(
         f"no site matches stages {recipe.stages}, layers {recipe.layers}; this network has stages "
-        f"{_ranges(stages)} and layers {', '.join(layers)}; select some of these"
+        f"{_ranges(stages)} and layers {', '.join(layers)}"
     )
 
 

@@ -45,7 +45,7 @@ class Streams:
 
 
 def make_deterministic() -> None:
-    """Select deterministic cuDNN kernels. CPU runs with equal thread counts are bit-equal; GPU runs are nearly equal."""
+    """Select deterministic kernels. CPU runs with equal thread counts are bit-equal; GPU runs are nearly equal."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 

@@ -108,7 +108,9 @@ def test_stages_behind_the_last_level_are_left_out_and_not_asked_for(tmp_path: P
 
 def test_weights_of_another_network_are_refused_by_the_first_part_that_differs(tmp_path: Path):
     save_classifier(recipe_of("resnet50", activation="relu"), tmp_path)
-    with pytest.raises(TrialError, match=rf"{re.escape(str(tmp_path / FILE))} is of another network.*sites\.layer1"):
+    with pytest.raises(
+        TrialError, match=rf"{re.escape(str(tmp_path / FILE))} belongs to another network.*sites\.layer1"
+    ):
         load_backbone(take_features(recipe_of("resnet50")), tmp_path)
     with pytest.raises(TrialError, match=r"first is bn1\.bias"):
         load_backbone(take_features(recipe_of("resnet50", activation="relu", width=0.25)), tmp_path)

@@ -118,7 +118,7 @@ class Sized(nn.Module):
         (Moody(), "Moody cannot be used: its graph differs between training and evaluation"),
         (Sized(), "Sized does not accept 28 px; the smallest of 32, 64, 128, 224 that it accepts is 64"),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid()), "Sequential has no activation call site"),
-        (nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "Sequential accepts none of 28, 32, 64, 128, 224 px; choose another network"),
+        (nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "accepts none of 28, 32, 64, 128, 224 px; choose another network"),
     ],
 )
 def test_a_network_that_cannot_be_operated_on_is_refused_by_name_with_the_reason(network: nn.Module, message: str):
