@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 QUOTABLE = re.compile(r"[\w .,=+*/()<>@-]{1,64}")
 
@@ -52,6 +53,25 @@ class TableError(AblateError):
     """A table cannot be built or rendered as asked."""
 
 
+Code = Literal[
+    # the text of a document or a body
+    "not_json", "not_toml", "unreadable",
+    # its shape
+    "design", "duplicate", "exclusive", "given_twice", "invalid", "missing", "no_rows", "not_yet_supported", "same_row",
+    "too_many", "unknown_field", "unknown_parameter",
+    # names that it refers to
+    "unknown_column", "unknown_factor", "unknown_group", "unknown_level", "unknown_metric", "unknown_row",
+    "unknown_scale", "unknown_table", "unknown_task", "unknown_zone", "groups", "unmatched",
+    # what it asks for
+    "coincide", "does_not_apply", "idle", "mixed_presets", "needs_confirmation", "one_seed", "power",
+    # what the machine or the data cannot give
+    "data_changed", "data_damaged", "infeasible", "no_data", "not_buildable", "not_counted",
+    # what needs a person, in the service's overview of today
+    "disk", "drift", "holes", "missed", "refused", "stuck",
+]  # fmt: skip
+"""Stable names of problems: scripts of users read them, so none is ever renamed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding in a document.
@@ -63,7 +83,7 @@ class Problem:
     """
 
     pointer: str
-    code: str
+    code: Code
     message: str
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""Panels: some test images side by side, in strips one below the other, such as the truth and what a trial predicts.
+"""Panels: strips of test images, one below the other, such as the truth and a trial's predictions.
 
-A panel is a PNG that says in a text chunk where its strips lie, so that a study's picture can be put together of those
-of its trials (`ablate.tables.plots.panel`). Imports Pillow, no torch.
+A panel is a PNG file with the positions of its strips in a text chunk, so that a study's figure can be composed from
+the panels of its trials (`ablate.tables.plots.panel`). Imports Pillow, not torch.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ablate.errors import DataError
 
 FILE = "panel.png"
 IMAGES = 6
-"""Columns of a panel."""
+"""Maximum number of columns of a panel."""
 TILE_PX = 192
-"""Height at which an image is shown."""
+"""Height of an image in a panel."""
 GAP_PX, MARGIN_PX = 4, 84
-"""Between images; left of them, where the strip's name stands."""
+"""Gap between images; width of the left margin with the strip's name."""
 TEXT_PX = 12
 CHUNK = "ablate.strips"
 GROUND, INK = (255, 255, 255), (30, 30, 30)
@@ -33,20 +33,25 @@ Colour = tuple[int, int, int]
 
 
 def choose_columns(count: int) -> list[int]:
-    """Which of so many test images a panel shows: evenly spread, the same for every trial."""
+    """Indices of the test images in a panel: evenly spread, the same for every trial.
+
+    Args:
+        count: number of test images.
+    """
     return sorted({round(place) for place in np.linspace(0, count - 1, min(IMAGES, count))})
 
 
 def fit_tile(image: Image.Image, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
-    """An image at the height of a panel; label maps take `NEAREST`."""
+    """Resize an image to the height of a panel; use `NEAREST` for label maps."""
     return image.resize((max(round(image.width * TILE_PX / image.height), 1), TILE_PX), resample)
 
 
 def render_panel(strips: Mapping[str, Sequence[Image.Image]]) -> bytes:
-    """A panel as PNG.
+    """Render a panel as PNG.
 
     Args:
-        strips: name -> images, from top to bottom; the trial's own is the last. Images of a column have one size.
+        strips: name -> images, from top to bottom; the last strip is the trial's own. Images of a column have equal
+            size.
     """
     rows = [_render_strip(name, images) for name, images in strips.items()]
     panel, tops = stack_strips(rows)
@@ -59,10 +64,13 @@ def render_panel(strips: Mapping[str, Sequence[Image.Image]]) -> bytes:
 
 
 def read_panel(path: Path) -> dict[str, Image.Image]:
-    """The strips of a panel, each without its name at the left, from top to bottom.
+    """Read the strips of a panel, from top to bottom, without the margin.
+
+    Returns:
+        Name of a strip -> image.
 
     Raises:
-        DataError: the file is missing, damaged, or no panel; it is named.
+        DataError: the file is missing or damaged, or is not a panel; the message names it.
     """
     try:
         with Image.open(path) as image:
@@ -73,13 +81,17 @@ def read_panel(path: Path) -> dict[str, Image.Image]:
                 for place in places
             }
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; a trial that succeeds leaves it") from error
+        raise DataError(f"{path} is missing; a trial that succeeds writes it") from error
     except (*DAMAGES, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no panel of a trial: {type(error).__name__} {error}") from error
+        raise DataError(f"{path} is not a panel of a trial: {type(error).__name__} {error}") from error
 
 
 def stack_strips(rows: Sequence[Image.Image]) -> tuple[Image.Image, list[int]]:
-    """Strips one below the other, and where each begins."""
+    """Stack strips vertically.
+
+    Returns:
+        The stacked image, and the top of each strip in pixels.
+    """
     tops = [sum(row.height + GAP_PX for row in rows[:index]) for index in range(len(rows))]
     whole = Image.new("RGB", (max(row.width for row in rows), tops[-1] + rows[-1].height), GROUND)
     for row, top in zip(rows, tops, strict=True):
@@ -88,7 +100,7 @@ def stack_strips(rows: Sequence[Image.Image]) -> tuple[Image.Image, list[int]]:
 
 
 def label_strip(name: str, strip: Image.Image) -> Image.Image:
-    """A strip with its name at the left, in lines that fit there."""
+    """Add a margin with the strip's name, wrapped to fit, at the left of a strip."""
     row = Image.new("RGB", (MARGIN_PX + strip.width, strip.height), GROUND)
     row.paste(strip, (MARGIN_PX, 0))
     ImageDraw.Draw(row).multiline_text((2, 2), "\n".join(_lines(name)), fill=INK, font=load_font(), spacing=2)
@@ -96,12 +108,12 @@ def label_strip(name: str, strip: Image.Image) -> Image.Image:
 
 
 def load_font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The font that Pillow carries."""
+    """The font included in Pillow."""
     return ImageFont.load_default(TEXT_PX)
 
 
 def colour_of(label: int) -> Colour:
-    """A colour for each label; neighbours differ by the golden ratio of the circle of hues."""
+    """Colour of a label, 0 .. 255 per channel; consecutive hues are a golden-ratio step apart."""
     red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -116,7 +128,7 @@ def _render_strip(name: str, images: Sequence[Image.Image]) -> Image.Image:
 
 
 def _lines(text: str) -> list[str]:
-    """Words in lines of the margin's width; a word that is longer is broken."""
+    """The text wrapped to the width of the margin; longer words are broken."""
     font, lines = load_font(), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -47,7 +47,7 @@ def test_a_file_that_is_no_panel_is_named(tmp_path: Path, content: bytes):
 
 def test_a_picture_without_strips_and_a_missing_file_are_named(tmp_path: Path):
     image((1, 2, 3)).save(tmp_path / "other.png")
-    with pytest.raises(DataError, match=r"other\.png is no panel of a trial"):
+    with pytest.raises(DataError, match=r"other\.png is not a panel of a trial"):
         read_panel(tmp_path / "other.png")
     with pytest.raises(DataError, match=r"gone\.png is missing"):
         read_panel(tmp_path / "gone.png")

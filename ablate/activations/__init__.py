@@ -1,7 +1,7 @@
-"""Activations: what a selected call site gets. One function builds any of them from a recipe.
+"""Activations for the selected call sites. `build_activation` builds any of them from a recipe.
 
-Every activation maps (B, C, H, W) to the same shape, dtype and memory format (under autocast torch's PReLU answers
-in the lower precision). Random weights come from the generator that is handed in, never from torch's global one.
+Every activation maps (B, C, H, W) to the same shape, dtype and memory format (under autocast, torch's PReLU returns the
+lower precision). Random weights are drawn from the generator argument, never from torch's global generator.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["Funnel", "build_activation", "maximum"]
 
 
 def build_activation(recipe: ActivationFields, channels: int, generator: torch.Generator) -> nn.Module:
-    """The activation that a recipe names, for one call site.
+    """Build the activation of a recipe for one call site.
 
     Args:
-        recipe: `activation` and, by it, the funnel fields or `swish_trainable` are read.
+        recipe: recipe; `activation` is read, and the funnel fields or `swish_trainable` if they apply.
         channels: C of the map at the site.
-        generator: on the CPU; source of whatever is random in the weights.
+        generator: CPU generator of the random weights.
 
     Returns:
         A module on the CPU, in training mode; `nn.ReLU` for `relu`, `Funnel` for `frelu`.

@@ -1,8 +1,8 @@
 """The funnel activation, y = max(x, T(x)) with a spatial condition T, and its variants.
 
 Ma, Zhang and Sun 2020 (arXiv 2007.11824), equation 2: T is a depthwise convolution, followed by batch normalisation;
-tables 5, 6 and 7 vary the condition, the normalisation and the window. Not to be mixed up with the *flexible* ReLU of
-the same abbreviation (arXiv 1706.08098). Shapes: B images, C channels, maps of H x W, which every part keeps.
+tables 5, 6 and 7 vary the condition, the normalisation and the window. The *flexible* ReLU (arXiv 1706.08098) has the
+same abbreviation and is a different activation. Shapes: B images, C channels, maps of H x W; every module keeps them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ WINDOWS: dict[str, tuple[Size, ...]] = {
 
 
 class Funnel(nn.Module):
-    """max(x, T(x)), or another meeting of x and T(x).
+    """max(x, T(x)), or another combination of x and T(x).
 
     Args:
-        branches: T is their sum or maximum; each maps (B, C, H, W) to the same shape.
+        branches: modules whose sum or maximum is T; each maps (B, C, H, W) to the same shape.
         branch_combine: `sum` or `max`.
         combine: `max`: max(x, T(x)); `sum`: x + T(x); `dw_relu`: max(T(x), 0) (table 5, row E).
     """
@@ -53,7 +53,7 @@ class Funnel(nn.Module):
         t, *others = (branch(x) for branch in self.branches)
         for other in others:
             t = t + other if self.branch_combine == "sum" else maximum(t, other)
-        # Under autocast a normalisation may answer in another precision than that of x.
+        # Under autocast a normalisation may return another precision than that of x.
         return t.to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,13 +64,14 @@ class Funnel(nn.Module):
         return x + t if self.combine == "sum" else F.relu(t)
 
     def fold(self) -> Funnel:
-        """The same function in evaluation mode with batch normalisation folded into the depthwise convolutions.
+        """Fold batch normalisation into the depthwise convolutions, for evaluation mode.
 
-        Two convolutions that are summed become one. On a CPU that takes about 2/3 of the time, and 2/5 with two.
+        Two convolutions that are summed are merged into one. On a CPU the folded funnel takes about 2/3 of the time, or
+        2/5 if two convolutions are merged.
 
         Returns:
-            A new module in evaluation mode; this one itself where a normalisation cannot be folded (it is another
-            one, or stands behind a pooling).
+            A new module in evaluation mode, or `self` if a normalisation cannot be folded (it is not batch
+            normalisation, or it follows a pooling).
         """
         folded: list[nn.Module] = []
         for branch in self.branches:
@@ -81,7 +82,7 @@ class Funnel(nn.Module):
                     folded.append(condition)
                 case _:
                     return self
-        convs = [part for part in folded if isinstance(part, nn.Conv2d)]
+        convs = [module for module in folded if isinstance(module, nn.Conv2d)]
         if self.branch_combine == "sum" and len(convs) > 1:
             folded = [_add_convs(convs)]
         return Funnel(folded, branch_combine=self.branch_combine, combine=self.combine).eval()
@@ -92,19 +93,19 @@ class Funnel(nn.Module):
 
 
 def build_funnel(recipe: ActivationFields, channels: int, generator: torch.Generator) -> Funnel:
-    """A funnel with fresh weights.
+    """Build a funnel with fresh weights.
 
     Args:
-        recipe: its funnel fields are read.
+        recipe: recipe; its funnel fields are read.
         channels: C.
-        generator: source of the condition's weights and bias.
+        generator: CPU generator of the condition's weights and bias.
 
     Returns:
-        Module with one branch, or two for the window 1x3+3x1, each with a normalisation of its own (as the authors'
-        `frelu_light.py` has it). Weights are Gaussian with `init_std`, or Kaiming normal by fan-out for ReLU: torch
-        and MegEngine both count the fan-out of a depthwise convolution as C times the taps, so the deviation is
-        sqrt(2 / (9 C)) for 3x3, as the loop over all convolutions in the authors' `resnet.py` has it. The bias is
-        uniform within 1/sqrt(taps), as in that loop (1/3 for 3x3) and in torch's own convolution.
+        A module with one branch, or two for the window 1x3+3x1. Each branch has its own normalisation, as in the
+        authors' `frelu_light.py`. Weights are Gaussian with `init_std`, or Kaiming normal by fan-out for ReLU. torch
+        and MegEngine both compute the fan-out of a depthwise convolution as C times the taps, so the standard deviation
+        is sqrt(2 / (9 C)) for 3x3, as in the authors' `resnet.py`. The bias is uniform within 1/sqrt(taps), as there
+        (1/3 for 3x3) and in torch's convolution.
     """
     branches = [_build_branch(recipe, channels, size, generator) for size in WINDOWS[recipe.window]]
     return Funnel(branches, branch_combine=recipe.branch_combine, combine=recipe.combine)
@@ -116,14 +117,14 @@ def count_groups(channels: int, wanted: int) -> int:
 
 
 def _build_branch(recipe: ActivationFields, channels: int, size: Size, generator: torch.Generator) -> nn.Sequential:
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
     if recipe.condition == "parametric":
-        parts["conv"] = _build_conv(recipe, channels, size, generator)
+        modules["conv"] = _build_conv(recipe, channels, size, generator)
     else:
-        parts["pool"] = _build_pool(recipe, size)
+        modules["pool"] = _build_pool(recipe, size)
     if recipe.norm != "none":
-        parts["norm"] = _build_norm(recipe, channels)
-    return nn.Sequential(parts)
+        modules["norm"] = _build_norm(recipe, channels)
+    return nn.Sequential(modules)
 
 
 def _build_conv(recipe: ActivationFields, channels: int, size: Size, generator: torch.Generator) -> nn.Conv2d:
@@ -155,7 +156,7 @@ def _build_pool(recipe: ActivationFields, size: Size) -> nn.Module:
     height, width = _same_padding(size, dilation)
     if dilation == 1:
         return nn.MaxPool2d(size, stride=1, padding=(height, width))
-    # torch pads a pooling by half of its window at most, counted without dilation.
+    # torch limits the padding of a pooling to half of its undilated window.
     pad = nn.ConstantPad2d((width, width, height, height), -math.inf)
     return nn.Sequential(pad, nn.MaxPool2d(size, stride=1, dilation=dilation))
 
@@ -172,7 +173,7 @@ def _same_padding(size: Size, dilation: int) -> Size:
 
 
 def _add_convs(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """One depthwise convolution that equals the sum of several with same padding and one dilation."""
+    """One depthwise convolution that equals the sum of several with "same" padding and equal dilation."""
     size = max(conv.kernel_size[0] for conv in convs), max(conv.kernel_size[1] for conv in convs)
     added = copy.deepcopy(convs[0])
     added.kernel_size = size
@@ -184,6 +185,6 @@ def _add_convs(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
 
 
 def _embed(weight: Tensor, size: Size) -> Tensor:
-    """A kernel (C, 1, kh, kw) in the middle of zeros (C, 1, *size)."""
+    """A kernel (C, 1, kh, kw) centred in zeros (C, 1, *size)."""
     rows, columns = (size[0] - weight.shape[2]) // 2, (size[1] - weight.shape[3]) // 2
     return F.pad(weight, (columns, columns, rows, rows))

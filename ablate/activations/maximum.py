@@ -1,8 +1,8 @@
-"""Elementwise maximum with a backward that remembers which side won, one byte an element.
+"""Elementwise maximum whose backward stores only the result of the comparison, one byte per element.
 
-`torch.maximum` keeps both inputs for its backward and compares them anew, twice, to split the gradient of ties; here
-the comparison is made once, in the forward, and its boolean result is all that is kept. torch.fx records a call of
-`maximum` as one node. Shapes: B images, C channels, maps of H x W; any equal shapes do.
+`torch.maximum` saves both inputs for its backward and compares them twice again, to split the gradient of ties. Here
+the comparison is made once in the forward, and only its boolean result is saved. torch.fx records a call of `maximum`
+as one node. Shapes: B images, C channels, maps of H x W; any two equal shapes are allowed.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ class _Maximum(torch.autograd.Function):
 
 
 def _compare(x: Tensor, t: Tensor) -> Tensor:
-    """x >= t. On a CPU by way of 0.0 and 1.0, since torch has no vector code that writes a comparison as bool."""
+    """x >= t. On a CPU the result passes through 0.0 and 1.0, since torch has no vectorised comparison into bool."""
     if not x.is_cpu:
         return x >= t
     return torch.ge(x, t, out=torch.empty_like(x)).to(torch.bool)
 
 
 def _split(grad: Tensor, wins: Tensor) -> tuple[Tensor, Tensor]:
-    """`grad` where `wins`, else 0; and the other way round. Both in the memory format of `wins`.
+    """`grad` where `wins` and 0 elsewhere, and the reverse; both in the memory format of `wins`.
 
-    On a CPU, where(), masked_fill() and any reading of a bool run one element at a time; bytes and products do not
-    (2.4 x on the whole, see `benchmarks/funnel_step.py`). The price: an infinite gradient becomes NaN on both sides.
+    On a CPU, where(), masked_fill() and other operations on bool are not vectorised; operations on bytes and products
+    are (2.4 x faster overall, see `benchmarks/funnel_step.py`). The cost: an infinite gradient becomes NaN on both
+    sides.
     """
     if not grad.is_cpu:
         zero = grad.new_zeros(())
@@ -52,8 +53,8 @@ def _split(grad: Tensor, wins: Tensor) -> tuple[Tensor, Tensor]:
 def maximum(x: Tensor, t: Tensor) -> Tensor:
     """max(x, t), elementwise.
 
-    Where x equals t the gradient goes to x alone; `torch.maximum` gives each one half. Where either is NaN the result
-    is NaN and the gradient goes to t. The gradient cannot be differentiated again: RuntimeError.
+    Where x equals t, the whole gradient goes to x; `torch.maximum` gives half to each. Where either is NaN, the result
+    is NaN and the gradient goes to t.
 
     Args:
         x: (B, C, H, W), any dtype.
@@ -61,6 +62,9 @@ def maximum(x: Tensor, t: Tensor) -> Tensor:
 
     Returns:
         Same shape, dtype and memory format as x.
+
+    Raises:
+        RuntimeError: in the backward, if the gradient is differentiated again.
     """
     if has_torch_function((x, t)):
         return handle_torch_function(maximum, (x, t), x, t)  # type: ignore[no-any-return, unused-ignore]

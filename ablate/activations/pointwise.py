@@ -1,6 +1,6 @@
-"""Activations that look at one pixel at a time, each built by a function of one signature.
+"""Activations that depend on one pixel at a time. All builders have the same signature.
 
-torch's own modules wherever they exist. Shapes: B images, C channels, maps of H x W, which every module keeps.
+torch's own modules are used if they exist. Shapes: B images, C channels, maps of H x W; every module keeps them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ablate.activations.maximum import maximum
 from ablate.recipes.classify import ActivationFields
 
 Builder = Callable[[ActivationFields, int, torch.Generator], nn.Module]
-"""Takes the recipe, the channels C and the source of random weights."""
+"""Arguments: the recipe, the number of channels C, the generator of random weights."""
 
 
 class TrainableSwish(nn.Module):
-    """x * sigmoid(beta * x) with one learnt beta per channel, from 1 (Ramachandran et al. 2017, arXiv 1710.05941)."""
+    """x * sigmoid(beta * x) with one learned beta per channel, from 1 (Ramachandran et al. 2017, arXiv 1710.05941)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,8 +33,8 @@ class TrainableSwish(nn.Module):
 class Maxout(nn.Module):
     """The maximum of two dense 1x1 convolutions with bias (Goodfellow et al. 2013, arXiv 1302.4389; k = 2).
 
-    Weights are Kaiming normal with gain 1, since E[max(a, b)^2] = E[a^2] for two independent Gaussians of mean zero:
-    the second moment of the map is kept. Biases start at zero.
+    Weights are Kaiming normal with gain 1, which keeps the second moment of the map: E[max(a, b)^2] = E[a^2] for two
+    independent Gaussians of mean zero. Biases are initially zero.
     """
 
     def __init__(self, channels: int, generator: torch.Generator) -> None:
@@ -48,7 +48,7 @@ class Maxout(nn.Module):
 
 
 def _build_dense(channels: int, generator: torch.Generator) -> nn.Conv2d:
-    # Made on meta first, since torch's own initialisation would draw from the global generator.
+    # Built on meta first, since torch's own initialisation would draw from the global generator.
     conv = nn.Conv2d(channels, channels, 1, device="meta").to_empty(device="cpu")
     nn.init.kaiming_normal_(conv.weight, nonlinearity="linear", generator=generator)  # (C, C, 1, 1)
     if conv.bias is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ablate.data.class_folders import Files, build_files, scan_images
 from ablate.data.registered import ImageEntry, Registered, parts_of, read_entries
-from ablate.errors import DataError, RegistryError
+from ablate.errors import Code, DataError, RegistryError
 
 Stamp = tuple[int, int] | None
 """Size in bytes and time of modification in ns; None of what leads nowhere."""
@@ -30,7 +30,7 @@ class Fault:
         told: the same without a place of this machine.
     """
 
-    code: str
+    code: Code
     text: str
     told: str
 

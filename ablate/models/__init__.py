@@ -1,4 +1,4 @@
-"""Networks: our own and foreign ones, their activation call sites, surgery on them, and what they cost.
+"""Networks: our own and those of torchvision and timm, their activation call sites, their surgery and their cost.
 
-`client` and `call_site` import without torch; everything else here needs it.
+`client` and `call_site` import without torch; the other modules need it.
 """

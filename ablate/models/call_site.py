@@ -1,4 +1,4 @@
-"""One activation call site of a network, as a value that needs no torch to read."""
+"""An activation call site of a network, as a value that does not need torch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Site:
     """A call of an activation on a map.
 
     Attributes:
-        index: position among the network's sites in the order of the forward, from 0.
-        name: unique and stable: the path of the module that is called, or of the module in whose forward a function
-            is called followed by the function's name; `#2` marks the second call of the same.
-        native: the activation that the network has there (`relu`, `relu6`, `gelu`, ...).
-        stage: the paper's number in our own networks, else 1 + halvings of the map since the stem's output.
-        kind: what feeds it, normalisation and dropout skipped: `1x1` a pointwise convolution, `3x3` one with any
-            larger kernel, `add` an addition, `stem` the first convolution on the image, `other` anything else.
+        index: position among the network's sites in forward order, from 0.
+        name: unique and stable name: the path of the called module, or the path of the module in whose forward a
+            function is called followed by the function's name; `#2` marks a second call of the same.
+        native: the network's own activation at the site (`relu`, `relu6`, `gelu`, ...).
+        stage: stage number of the paper for our own networks, else 1 + halvings of the map since the stem's output.
+        kind: the operation before it, apart from normalisation and dropout: `1x1` a pointwise convolution, `3x3` a
+            convolution with a larger kernel, `add` an addition, `stem` the first convolution, `other` anything else.
         channels: C of the map.
-        height: H of the map at the resolution that was asked for, in pixels.
-        width: W likewise.
-        layout: whether channels come second (`nchw`) or last (`nhwc`).
+        height: H of the map in pixels, at the requested resolution.
+        width: W of the map in pixels, at the requested resolution.
+        layout: position of the channels: second (`nchw`) or last (`nhwc`).
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""Counts what a network costs: parameters, and the multiply-adds of one image. Nothing is computed."""
+"""Counts a network's parameters and its multiply-adds for one image, with fake tensors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ablate.trials.trial import Cost
 
 
 def count_cost(module: nn.Module, resolution_px: int, channels: int = 3) -> Cost:
-    """What a network costs.
+    """Count the cost of a network.
 
     Args:
-        module: any network; is not changed.
-        resolution_px: side of the image, in pixels.
-        channels: of the image.
+        module: any network; it is not changed.
+        resolution_px: side of the image in pixels.
+        channels: channels of the image.
 
     Returns:
-        Trainable parameters, the same without those of normalisations (also of the funnels' own), and the
+        The trainable parameters, the same without those of normalisations (including the funnels'), and the
         multiply-adds of convolutions, linear layers and attention in evaluation mode.
     """
     params = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

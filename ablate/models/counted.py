@@ -1,4 +1,4 @@
-"""The cost of a network by its architecture, counted once a process. Imports no torch until it counts."""
+"""The cost of an architecture, counted once per process. torch is imported only when counting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from ablate.trials.trial import Cost
 
 @cache
 def count_architecture(architecture: str) -> Cost:
-    """Cost of a network, counted once a process: rows that differ in training alone share it."""
+    """Count the cost of a network once per process; rows that differ only in training share the result.
+
+    Args:
+        architecture: JSON text of the recipe reduced by `architecture_of`.
+
+    Raises:
+        SiteError: the network cannot be built.
+    """
     from ablate.models.probe import answer
 
     found = answer({"what": "cost", "recipe": json.loads(architecture)})

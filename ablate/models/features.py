@@ -1,8 +1,8 @@
-"""A network's maps as outputs: what stands under a detector or a segmenter, with the weights of a classification trial.
+"""A network's maps as outputs: the backbone of a detector or segmenter, with the weights of a classification trial.
 
-Level 5 is the last map of stage 5, by the numbering of stages that rows use (`ablate.models.sites`), and is called C5.
-After surgery a network is a graph; here its outputs become such maps, and what lies behind the last of them is left
-out. Names of parameters stay those of the classification network, so that its weights load by name.
+Level 5 is the last map of stage 5, in the stage numbers of `ablate.models.sites`, and is named C5. After surgery a
+network is a graph. Here its outputs are replaced by such maps, and modules after the last map are removed. Parameter
+names stay those of the classification network, so that its weights load by name.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from ablate.recipes.classify import OWN_NETWORKS, ActivationFields
 
 LEVELS = (2, 3, 4, 5)
 PYRAMIDS = {"resnet": (3, 4, 5), "mobilenet": (3, 4, 5), "shufflenet": (2, 3, 5)}
-"""Family -> the last maps at its three coarsest resolutions. ShuffleNet's stages 4 and 5 have one resolution, and of
-those the last map is taken, as Lin et al. 2017 (1612.03144) define a stage."""
+"""Family -> the levels of its three coarsest resolutions. ShuffleNet's stages 4 and 5 have the same resolution, and the
+last map of a resolution is used, as Lin et al. 2017 (1612.03144) define a stage."""
 DILATABLE = (3, 4, 5)
 """Stages of a ResNet that begin with a stride."""
 MEASURED_PX = 224
-"""Side at which strides are found; every stride of our networks divides it."""
+"""Side of the image, in pixels, for which strides are computed; every stride of our networks divides it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The part of a network that makes maps.
+    """The feature extractor of a network.
 
     Attributes:
-        network: images (B, 3, H, W) to a dict, level's name -> (B, channels, H / stride, W / stride), finest first;
-            training and evaluation mode as in the classification network.
-        channels: level's name (`C2` .. `C5`) -> channels of its map.
-        strides: level's name -> pixels of the image per pixel of its map.
-        left_out: what the classification network has in its state beside: the head, and stages behind the last level.
-        model: as in the recipe, for errors.
+        network: module from images (B, 3, H, W) to a dict, name of a level -> (B, channels, H / stride, W / stride),
+            finest first; training and evaluation mode as in the classification network.
+        channels: name of a level (`C2` .. `C5`) -> channels of its map.
+        strides: name of a level -> pixels of the image per pixel of its map.
+        left_out: keys of the classification network's state that are missing here: the head, and stages after the last
+            level.
+        model: name in the recipe, for error messages.
     """
 
     network: fx.GraphModule
@@ -57,24 +58,24 @@ def build_features(
     levels: Sequence[int] = (3, 4, 5),
     dilate: Collection[int] = (),
 ) -> Features:
-    """The maps of the network that a recipe names, with its activation at the selected sites.
+    """Build the feature extractor of a recipe's network, with its activation at the selected sites.
 
     Args:
-        recipe: its network, activation and funnel fields are read; one of our networks.
-        stream: gives the generator for `init/PATH`; weights are those of the classification network of that seed.
-        resolution_px: side of the images that the weights come from, at which sites are found.
-        levels: ascending, some of 2 .. 5.
-        dilate: stages of a ResNet that keep the resolution: their stride becomes a dilation of what follows.
+        recipe: recipe of one of our networks; its network, activation and funnel fields are read.
+        stream: source of the generator for `init/PATH`; the weights equal those of the seed's classification network.
+        resolution_px: side in pixels of the classification images; sites are found at this resolution.
+        levels: levels of the maps, ascending, from 2 .. 5.
+        dilate: stages of a ResNet whose stride is replaced by dilation.
 
     Raises:
-        SiteError: the network is not ours, has no such level, cannot be dilated, or no site is selected.
+        SiteError: the network is not one of ours, has no such level, cannot be dilated, or no site is selected.
     """
     if not recipe.is_own:
-        raise SiteError(f"maps of {recipe.model} cannot be taken; allowed: {', '.join(OWN_NETWORKS)}")
+        raise SiteError(f"{recipe.model} cannot be a backbone; allowed: {', '.join(OWN_NETWORKS)}")
     if not levels or list(levels) != sorted(set(levels) & set(LEVELS)):
-        raise SiteError(f"levels are {tuple(levels)}; expected: some of {LEVELS}, ascending")
+        raise SiteError(f"levels are {tuple(levels)}; allowed: some of {LEVELS}, ascending")
     network = build_network(recipe, 1, stream)
-    assert isinstance(network, OwnNetwork)  # `is_own` says so
+    assert isinstance(network, OwnNetwork)  # implied by `is_own`
     graph = operate(network, recipe, resolution_px, stream).network
     whole = graph.state_dict().keys()
     if dilate:
@@ -92,13 +93,13 @@ def build_features(
 
 
 def pyramid_levels(model: str) -> tuple[int, ...]:
-    """The levels of one of our networks on which a feature pyramid stands: each has half of the last one's resolution.
+    """The levels of a feature pyramid on one of our networks; each has half the resolution of the one before.
 
     Raises:
-        SiteError: the network is not ours.
+        SiteError: the network is not one of ours.
     """
     if model not in OWN_NETWORKS:
-        raise SiteError(f"a feature pyramid stands on {', '.join(OWN_NETWORKS)}; given: {model}")
+        raise SiteError(f"{model} cannot be the backbone of a feature pyramid; allowed: {', '.join(OWN_NETWORKS)}")
     return PYRAMIDS[model.split("_")[0].rstrip("0123456789")]
 
 
@@ -121,17 +122,17 @@ def _put_out(graph: fx.GraphModule, maps: dict[str, fx.Node]) -> None:
 
 
 def _dilate(graph: fx.GraphModule, recipe: ActivationFields, stages: Collection[int]) -> None:
-    """Turn the stride of stages into dilation of the 3x3 convolutions behind it, as torchvision's ResNets do.
+    """Replace the stride of stages by dilation of the following 3x3 convolutions, as torchvision's ResNets do.
 
-    Where the stride lies before a block's 3x3 convolution (v1), that one is dilated too; where it lies in it (v1.5), it
-    still sees the finer map, and only those behind it are dilated. Each map then has, at every second place, what the
-    strided network would have had there. The windows of funnels stay as they are: how wide they are is a factor of the
-    recipe (`window`, `window_dilation`), which no stage may change in silence; training adapts them to the finer map.
+    In v1 the stride is before a block's 3x3 convolution, which is then dilated too. In v1.5 the stride is in the 3x3
+    convolution, which still sees the finer map, and only later ones are dilated. Every second position of each map then
+    equals the map of the strided network. The windows of funnels are not changed: they are a choice of the recipe
+    (`window`, `window_dilation`), and training adapts them to the finer map.
     """
     if not recipe.model.startswith("resnet"):
         raise SiteError(f"stages of {recipe.model} cannot be dilated; allowed: resnet50, resnet101")
     if wrong := sorted(set(stages) - set(DILATABLE)):
-        raise SiteError(f"stages {tuple(wrong)} have no stride to turn into dilation; allowed: some of {DILATABLE}")
+        raise SiteError(f"stages {tuple(wrong)} have no stride to replace by dilation; allowed: some of {DILATABLE}")
     dilation = 1
     for stage in range(2, 6):
         for name, block in graph.get_submodule(f"layer{stage - 1}").named_children():

@@ -1,10 +1,10 @@
-"""MobileNet, version 1, at three quarters of its width.
+"""MobileNet V1 at three quarters of its width.
 
-Howard et al. 2017 (arXiv 1704.04861): a stem and 13 depthwise separable blocks. Stages go by resolution, as in the
-paper's ResNet: at 224 px, stage 1 is the stem and the blocks on 112 px, stage 5 those on 7 px. Kinds of activation:
-`stem`; in a block `3x3` behind the depthwise convolution and `1x1` behind the pointwise one. Version 1 has no residual
-branch, so squeeze-and-excitation, if any, rescales a block's output, behind its last activation (which therefore still
-follows its 1x1 convolution). The stem has no pooling: `imagenet` and `small_s2` are the same here.
+Howard et al. 2017 (arXiv 1704.04861): a stem and 13 depthwise separable blocks. Stages are defined by resolution, as in
+the paper's ResNet: at 224 px, stage 1 is the stem and the blocks on 112 px, stage 5 those on 7 px. Kinds of activation:
+`stem`; in a block `3x3` after the depthwise convolution and `1x1` after the pointwise one. V1 has no residual branch:
+squeeze-and-excitation rescales a block's output after its last activation, which still follows the 1x1 convolution.
+The stem has no pooling: `imagenet` and `small_s2` are the same here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from ablate.models.own import Options, OwnNetwork, build_stem_conv
 WIDTH = 0.75
 BLOCKS = (1, 2, 2, 6, 2)
 CHANNELS = (64, 128, 256, 512, 1024)
-"""Outputs of each stage at width 1."""
+"""Output channels of each stage at width 1."""
 
 
 class Separable(nn.Module):
-    """A depthwise 3x3 convolution and a 1x1, each with normalisation and activation."""
+    """A depthwise 3x3 convolution and a 1x1 convolution, each with normalisation and activation.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        stride: stride of the depthwise convolution, 1 or 2.
+        options: options of the network; squeeze-and-excitation and biases are read.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int, options: Options) -> None:
         super().__init__()
@@ -42,7 +49,12 @@ class Separable(nn.Module):
 
 
 class MobileNet(OwnNetwork):
-    """Stem, five stages of separable blocks, global average, head."""
+    """Stem, five stages of separable blocks, global average pooling, head.
+
+    Args:
+        blocks: number of blocks in each stage.
+        options: options of the network.
+    """
 
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
@@ -70,13 +82,13 @@ class MobileNet(OwnNetwork):
 
     @staticmethod
     def stage_of(path: str) -> int:
-        """The stem and the blocks of its resolution are stage 1."""
+        """Stage of a module path; the stem and the blocks of its resolution are stage 1."""
         found = re.match(r"stage(\d)", path)
         return int(found[1]) if found else 1
 
 
 def build_mobilenet(options: Options) -> MobileNet:
-    """MobileNet V1 x0.75, uninitialised beyond torch's defaults. `width` multiplies on top of 0.75."""
+    """Build MobileNet V1 x0.75 with torch's default initialisation. `width` multiplies the 0.75."""
     return MobileNet(options.blocks(BLOCKS), options)
 
 

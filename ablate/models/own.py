@@ -1,7 +1,7 @@
-"""What our own networks share: options, channel counts, squeeze-and-excitation, and initialisation by name.
+"""Shared components of our own networks: options, channel counts, squeeze-and-excitation, initialisation by name.
 
-Shapes: B images, C channels, maps of H x W. Every activation is a module of its own, never in place, and called once
-in a forward, so that each call site has a readable name.
+Shapes: B images, C channels, maps of H x W. Every activation is a separate module, not in place, and called once in a
+forward, so that each call site has a readable name.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 Stream = Callable[[str], torch.Generator]
-"""Gives a fresh generator on the CPU for a stream's name, such as `init/layer1.0.conv1`."""
+"""Name of a random stream, such as `init/layer1.0.conv1` -> a fresh CPU generator."""
 
 
 @contextmanager
 def drawing_from(stream: Stream, name: str) -> Iterator[None]:
-    """Let torch's default generator on the CPU draw inside what the stream of that name gives; then it is as before."""
+    """Seed torch's default CPU generator from the named stream within the block; its state is restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**63 - 1, (1,), generator=stream(name))))
         yield
@@ -28,18 +28,18 @@ def drawing_from(stream: Stream, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one of our networks departs from its published form.
+    """Differences of one of our networks from its published form.
 
     Attributes:
         num_classes: outputs of the head.
-        width: multiplier on all channels but the image's.
-        depth: blocks in each stage; None for the published ones.
+        width: factor on all channels except the image's.
+        depth: number of blocks in each stage; None as published.
         stem: `imagenet` as published; `small` and `small_s2`: a 3x3 convolution of stride 1 or 2 without pooling.
-        se_ratio: reduction of squeeze-and-excitation in each block; None for none.
-        se_position: where it stands in a ResNet's block; see `resnet`.
-        stride_in: convolution of a ResNet's block that has the stride, `1x1` or `3x3`.
+        se_ratio: reduction ratio of squeeze-and-excitation in each block; None for no squeeze-and-excitation.
+        se_position: position of squeeze-and-excitation in a ResNet block; see `ablate.models.resnet`.
+        stride_in: convolution of a ResNet block that has the stride, `1x1` or `3x3`.
         conv_bias: whether convolutions have biases (those of squeeze-and-excitation never do).
-        dropout: probability before the head.
+        dropout: dropout probability before the head.
     """
 
     num_classes: int
@@ -53,37 +53,42 @@ class Options:
     dropout: float = 0.0
 
     def channels(self, published: int) -> int:
-        """The nearest multiple of 8, at least 8.
+        """The published number of channels times `width`, rounded to a multiple of 8, at least 8.
 
-        All published counts are such multiples, so width 1 changes none. With 8, ShuffleNet's two halves stay whole
-        and kernels find vectors to work on.
+        All published numbers are multiples of 8, so width 1 changes none. With multiples of 8, ShuffleNet's halves are
+        integers and kernels can vectorise.
         """
         return max(8, 8 * round(published * self.width / 8))
 
     def blocks(self, published: tuple[int, ...]) -> tuple[int, ...]:
-        """Blocks in each stage."""
+        """Number of blocks in each stage."""
         return published if self.depth is None else self.depth
 
     def excitation(self, channels: int) -> nn.Module:
-        """Squeeze-and-excitation over that many channels, or nothing."""
+        """Squeeze-and-excitation over these channels, or the identity."""
         return nn.Identity() if self.se_ratio is None else SqueezeExcitation(channels, self.se_ratio)
 
     def dropout_module(self) -> nn.Module:
-        """Dropout before the head, or nothing (which draws no random numbers)."""
+        """Dropout before the head, or the identity, which draws no random numbers."""
         return nn.Dropout(self.dropout) if self.dropout else nn.Identity()
 
 
 class OwnNetwork(nn.Module, ABC):
-    """A network that knows the paper's numbering of its stages."""
+    """A network with the paper's numbering of its stages."""
 
     @staticmethod
     @abstractmethod
     def stage_of(path: str) -> int:
-        """The paper's stage of what lies at a module path; the stem is stage 1."""
+        """The paper's stage number of a module path; the stem is stage 1."""
 
 
 class SqueezeExcitation(nn.Module):
-    """x * sigmoid(W2 relu(W1 mean(x))), C -> max(1, C // ratio) -> C, without bias (Hu et al. 2018, 1709.01507)."""
+    """x * sigmoid(W2 relu(W1 mean(x))), C -> max(1, C // ratio) -> C, without bias (Hu et al. 2018, 1709.01507).
+
+    Args:
+        channels: C.
+        ratio: reduction ratio.
+    """
 
     def __init__(self, channels: int, ratio: int) -> None:
         super().__init__()
@@ -101,11 +106,11 @@ class SqueezeExcitation(nn.Module):
 
 
 def build_stem_conv(channels: int, options: Options, published: int) -> nn.Conv2d:
-    """The first convolution, 3 -> channels, at half the image's resolution but for the stem `small`.
+    """Build the first convolution, 3 -> channels, with stride 2, or 1 for the stem `small`.
 
     Args:
-        channels: outputs.
-        options: `stem` and `conv_bias` are read.
+        channels: output channels.
+        options: options of the network; `stem` and `conv_bias` are read.
         published: side of the published kernel; the small stems have 3x3.
     """
     size = published if options.stem == "imagenet" else 3
@@ -114,15 +119,19 @@ def build_stem_conv(channels: int, options: Options, published: int) -> nn.Conv2
 
 
 def initialise(network: nn.Module, stream: Stream) -> None:
-    """Fill every parameter and buffer, in place, each module from the stream `init/PATH`.
+    """Initialise every parameter and buffer in place, each module from the stream `init/PATH`.
 
-    A module's weights depend on the seed behind `stream` and its own path alone, so networks of one seed that share a
-    module share its weights, whatever else one of them has. Convolutions: Kaiming normal by fan-out for ReLU, their
-    biases uniform within 1/sqrt(fan-in), as in the authors' `resnet.py`. Normalisation: gain 1, shift 0. Linear
-    layers: uniform within 1/sqrt(inputs), torch's default, as torchvision's ResNet and ShuffleNet have it.
+    A module's weights depend only on the seed and on its path. Networks of one seed therefore have equal weights in the
+    modules that they share. Convolutions: Kaiming normal by fan-out for ReLU, biases uniform within 1/sqrt(fan-in), as
+    in the authors' `resnet.py`. Normalisation: scale 1, shift 0. Linear layers: uniform within 1/sqrt(inputs), torch's
+    default, as in torchvision's ResNet and ShuffleNet.
+
+    Args:
+        network: network, changed in place.
+        stream: source of the generators.
 
     Raises:
-        TypeError: a module has parameters or buffers and is of no kind that is known here.
+        TypeError: a module of an unknown type has parameters or buffers.
     """
     for path, module in network.named_modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]

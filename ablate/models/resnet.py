@@ -1,14 +1,14 @@
-"""ResNet-50 and ResNet-101, version 1: the stride of a stage lies in its first 1x1 convolution.
+"""ResNet-50 and ResNet-101 in version 1: the stride of a stage is in its first 1x1 convolution.
 
-He et al. 2015 (arXiv 1512.03385). Names of parameters are torchvision's, whose own networks have the stride in the
-3x3 (v1.5, here `stride_in = "3x3"`; 4.089 G multiply-adds against 3.858 G). Stages: the stem is 1, `layer1` to `layer4`
-are 2 to 5 (conv2_x to conv5_x). Kinds of activation: `stem`; in a block `1x1` behind `conv1`, `3x3` behind `conv2`, and
-`add` behind the addition.
+He et al. 2015 (arXiv 1512.03385). Parameter names are torchvision's, whose own networks have the stride in the 3x3
+convolution (v1.5, here `stride_in = "3x3"`; 4.089 G multiply-adds against 3.858 G). Stages: the stem is 1, `layer1` to
+`layer4` are 2 to 5 (conv2_x to conv5_x). Kinds of activation: `stem`; in a block `1x1` after `conv1`, `3x3` after
+`conv2`, and `add` after the addition.
 
-Squeeze-and-excitation, if any, stands where Hu et al. tried it (arXiv 1709.01507, section 6.5): on the residual branch
-after the last normalisation and before the addition (`residual`), before the branch's first convolution (`pre`), behind
-the block's last activation (`post`), or on the shortcut behind its projection (`identity`). Shapes: B images, C
-channels, maps of H x W.
+Squeeze-and-excitation has the positions of Hu et al. (arXiv 1709.01507, section 6.5): on the residual branch between
+the last normalisation and the addition (`residual`), before the branch's first convolution (`pre`), after the block's
+last activation (`post`), or on the shortcut after its projection (`identity`). Shapes: B images, C channels, maps of
+H x W.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1, added to the input; three activations: after the first two and after the addition."""
+    """1x1, 3x3 and 1x1 convolutions, added to the input; activations after the first two and after the addition.
+
+    Args:
+        inputs: input channels.
+        planes: channels of the 3x3 convolution; the block has 4 x planes output channels.
+        stride: 1 or 2.
+        options: options of the network.
+    """
 
     def __init__(self, inputs: int, planes: int, stride: int, options: Options) -> None:
         super().__init__()
@@ -60,7 +67,12 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(OwnNetwork):
-    """Stem, four stages of bottlenecks, global average, head."""
+    """Stem, four stages of bottlenecks, global average pooling, head.
+
+    Args:
+        blocks: number of blocks in each stage.
+        options: options of the network.
+    """
 
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
@@ -88,13 +100,13 @@ class ResNet(OwnNetwork):
 
     @staticmethod
     def stage_of(path: str) -> int:
-        """conv1 is stage 1, layer1 is stage 2 (conv2_x), layer4 is stage 5."""
+        """Stage of a module path: conv1 is 1, layer1 is 2 (conv2_x), layer4 is 5."""
         found = re.match(r"layer(\d)", path)
         return int(found[1]) + 1 if found else 1
 
 
 def build_resnet(name: str, options: Options) -> ResNet:
-    """`resnet50` or `resnet101`, uninitialised beyond torch's defaults."""
+    """Build `resnet50` or `resnet101` with torch's default initialisation."""
     return ResNet(options.blocks(BLOCKS[name]), options)
 
 

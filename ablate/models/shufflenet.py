@@ -1,12 +1,12 @@
-"""ShuffleNet, version 2, at 0.5 and 1.5 times its width.
+"""ShuffleNet V2 at 0.5 and 1.5 times its width.
 
-Ma et al. 2018 (arXiv 1807.11164), as its authors released it: in a block of stride 2 the projection keeps the number
-of its inputs and the other branch makes the rest (torchvision gives each one half, which differs at x1.5: 295.8 M
-multiply-adds against 299.0 M), and the head has no bias. Names of parameters are torchvision's; its block is not used
-since, besides, its shuffle gives up the memory format. Squeeze-and-excitation, if any, stands at the end of the
-residual branch, behind its last activation (which therefore still follows its 1x1 convolution). Stages: `conv1` is 1,
-`stage2` to `stage4` keep their published numbers, `conv5` is 5. Kinds of activation: `stem`, and `1x1` everywhere else,
-since none follows a depthwise convolution. Shapes: B images, C channels, maps of H x W.
+Ma et al. 2018 (arXiv 1807.11164), as its authors released it. In a block of stride 2 the projection keeps the number of
+its input channels, and the other branch produces the rest; torchvision gives half to each, which differs at x1.5 (295.8
+M multiply-adds against 299.0 M). The head has no bias. Parameter names are torchvision's. Its block is not used, also
+because its shuffle loses the memory format. Squeeze-and-excitation is at the end of the residual branch, after its last
+activation, which still follows the 1x1 convolution. Stages: `conv1` is 1, `stage2` to `stage4` keep their published
+numbers, `conv5` is 5. Kinds of activation: `stem`, and `1x1` everywhere else, since none follows a depthwise
+convolution. Shapes: B images, C channels, maps of H x W.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ CHANNELS = {
     "shufflenet_v2_x0.5": (24, 48, 96, 192, 1024),
     "shufflenet_v2_x1.5": (24, 176, 352, 704, 1024),
 }
-"""Outputs of the stem, the three stages and the last 1x1 convolution."""
+"""Output channels of the stem, the three stages and the last 1x1 convolution."""
 
 
 class ShuffleBlock(nn.Module):
-    """Half of the channels pass, the other half is convolved, then both are shuffled; with stride 2 both are convolved.
+    """Half of the channels pass, the other half is convolved, and both are shuffled; with stride 2 both are convolved.
 
     Args:
-        inputs: channels of the input; with stride 1 equal to `outputs`.
-        outputs: even.
+        inputs: input channels; equal to `outputs` for stride 1.
+        outputs: output channels, an even number.
         stride: 1 or 2.
-        options: for squeeze-and-excitation and biases.
+        options: options of the network; squeeze-and-excitation and biases are read.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, options: Options) -> None:
@@ -57,7 +57,13 @@ class ShuffleBlock(nn.Module):
 
 
 class ShuffleNetV2(OwnNetwork):
-    """Stem, three stages of blocks, a 1x1 convolution, global average, head."""
+    """Stem, three stages of blocks, a 1x1 convolution, global average pooling, head.
+
+    Args:
+        channels: published output channels of the stem, the stages and the last convolution.
+        blocks: number of blocks in each stage.
+        options: options of the network.
+    """
 
     def __init__(self, channels: tuple[int, ...], blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
@@ -81,13 +87,13 @@ class ShuffleNetV2(OwnNetwork):
 
     @staticmethod
     def stage_of(path: str) -> int:
-        """conv1 is stage 1; Stage2, 3 and 4 of the publication keep their numbers; conv5 is stage 5."""
+        """Stage of a module path; conv1 is 1, Stage2 to Stage4 of the publication keep their numbers, conv5 is 5."""
         found = re.match(r"(?:stage|conv)(\d)", path)
         return int(found[1]) if found else 1
 
 
 def build_shufflenet(name: str, options: Options) -> ShuffleNetV2:
-    """`shufflenet_v2_x0.5` or `shufflenet_v2_x1.5`, uninitialised beyond torch's defaults."""
+    """Build `shufflenet_v2_x0.5` or `shufflenet_v2_x1.5` with torch's default initialisation."""
     return ShuffleNetV2(CHANNELS[name], options.blocks(BLOCKS), options)
 
 

@@ -1,7 +1,7 @@
 """Finds the activation call sites of a network.
 
-A site is a call, not a module: torchvision's bottleneck calls one `self.relu` three times. See `Site` for what is known
-of each. Nothing is computed; shapes come from fake tensors.
+A site is a call, not a module: torchvision's bottleneck calls one `self.relu` three times. `Site` describes one. No
+activation is computed; shapes come from fake tensors.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ TRANSPARENT_MODULES = frozenset({"Identity", "DropPath", "StochasticDepth", "Dro
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A site and its node.
+    """A site and its node in the graph.
 
     Attributes:
-        site: what a user sees of it.
-        node: in the graph; calls the activation, or the fused normalisation that hides it.
+        site: description of the site.
+        node: node that calls the activation, or the fused normalisation that contains it.
         is_fused: whether the activation is the child `act` of a fused normalisation.
     """
 
@@ -69,20 +69,25 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A traced network and its call sites, in the order of the forward."""
+    """A traced network and its call sites.
+
+    Attributes:
+        graph: the network as a graph.
+        calls: call sites in forward order.
+    """
 
     graph: fx.GraphModule
     calls: tuple[Call, ...]
 
 
 def find_sites(network: nn.Module, resolution_px: int, channels: int = 3, name: str = "") -> tuple[Site, ...]:
-    """The call sites of a network, in the order of its forward.
+    """The call sites of a network, in forward order.
 
     Args:
-        network: is not changed.
-        resolution_px: side of the images, in pixels; sites on 1x1 maps are none.
-        channels: of the images.
-        name: the network's, for errors; default its class.
+        network: network; it is not changed.
+        resolution_px: side of the images in pixels; an activation on a 1x1 map is not a site.
+        channels: channels of the images.
+        name: name of the network for error messages; default: its class.
 
     Raises:
         SiteError: see `survey`.
@@ -91,11 +96,17 @@ def find_sites(network: nn.Module, resolution_px: int, channels: int = 3, name: 
 
 
 def survey(network: nn.Module, resolution_px: int, channels: int = 3, name: str = "") -> Survey:
-    """As `find_sites`, with the graph, which shares the network's parameters and buffers.
+    """The call sites of a network with its graph, which shares the network's parameters and buffers.
+
+    Args:
+        network: see `find_sites`.
+        resolution_px: see `find_sites`.
+        channels: see `find_sites`.
+        name: see `find_sites`.
 
     Raises:
-        SiteError: the network does not trace, differs between training and evaluation in a way that tracing would
-            freeze, does not take the resolution, or has no site.
+        SiteError: the network cannot be traced, differs between training and evaluation in a way that tracing would
+            freeze, does not accept the resolution, or has no site.
     """
     name = name or type(network).__name__
     graph = trace(network, name)
@@ -105,16 +116,19 @@ def survey(network: nn.Module, resolution_px: int, channels: int = 3, name: str 
         advice = "set a larger resolution_px" if surveyor.has_points() else "choose a convolutional network"
         raise SiteError(
             f"{name} has no activation call site at {resolution_px} px: none of {', '.join(NATIVE)} is called on a "
-            f"4-D map larger than 1x1 (transformers that work on tokens have none); {advice}"
+            f"4-D map larger than 1x1 (transformers that process tokens have no such maps); {advice}"
         )
     fused = Counter(call.node.target for call in calls if call.is_fused)
     if shared := [str(target) for target, count in fused.items() if count > 1]:
-        raise SiteError(f"{name} calls its fused normalisation and activation '{shared[0]}' more than once")
+        raise SiteError(
+            f"{name} cannot be used: it calls its fused normalisation and activation '{shared[0]}' more than once; "
+            "choose another network"
+        )
     return Survey(graph, calls)
 
 
 class _Surveyor:
-    """Reads one graph: which nodes are sites, and what is known of each."""
+    """Finds the sites in one graph and describes each."""
 
     def __init__(self, graph: fx.GraphModule, shapes: Shapes, network: nn.Module) -> None:
         self.graph = graph
@@ -135,7 +149,7 @@ class _Surveyor:
         return tuple(calls)
 
     def has_points(self) -> bool:
-        """Whether an activation is called on a map of 1x1: at more pixels it may be a site."""
+        """Whether an activation is called on a 1x1 map; at a higher resolution it may be a site."""
         return any(
             self._native(node) is not None and node in self.from_image and len(self.shapes.get(node.name, ())) == 4
             for node in self.graph.graph.nodes
@@ -192,7 +206,7 @@ class _Surveyor:
         return max(1, 1 + round(math.log2(height * width / area) / 2))
 
     def _layout(self, node: fx.Node) -> Layout:
-        """Followed back to the last operation that fixes it: a convolution, a linear layer or a permutation."""
+        """Layout of a map, from the last operation before it that determines it: convolution, linear or permutation."""
         swapped = False
         while node.all_input_nodes and not self._is_conv(node):
             if self._is_linear(node):
@@ -239,7 +253,7 @@ class _Surveyor:
         return self.shapes[conv.all_input_nodes[1].name][2:]
 
     def _maps_into(self, node: fx.Node) -> list[fx.Node]:
-        """Those inputs of a node that depend on the image (a parameter does not)."""
+        """The inputs of a node that depend on the image (a parameter does not)."""
         return [source for source in node.all_input_nodes if source in self.from_image]
 
     def _module(self, node: fx.Node) -> nn.Module:

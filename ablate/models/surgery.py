@@ -1,8 +1,8 @@
-"""Puts the recipe's activation at the selected call sites of a network, and counts what it replaced.
+"""Replaces the activation at the selected call sites of a network by the recipe's, and reports what it replaced.
 
-Surgery is by call: each selected call gets a module of its own, under the path `sites.NAME` with the site's name, or in
-the place of the hidden activation of a fused normalisation. The keys of the network's own state stay as they are; only
-what the forward never calls (any more) is left out, such as a PReLU that was replaced.
+Surgery works on calls. Each selected call gets its own module, at the path `sites.NAME` with the site's name, or in the
+place of the activation inside a fused normalisation. The keys of the network's state do not change; modules that the
+forward no longer calls, such as a replaced PReLU, are removed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Operated:
     """A network after surgery.
 
     Attributes:
-        network: the network as a graph; takes any size that the network itself takes.
+        network: the network as a graph; accepts every size that the original network accepts.
         replaced: the selected sites.
-        kept: the others, which have their native activation, or with `elsewhere = "relu"` ReLU.
-        paths: name of each replaced site -> path of its new module in `network`.
+        kept: the other sites, which have their native activation, or ReLU with `elsewhere = "relu"`.
+        paths: name of a replaced site -> path of its new module in `network`.
     """
 
     network: fx.GraphModule
@@ -43,7 +43,11 @@ class Operated:
 
 
 class ChannelsFirst(nn.Module):
-    """Lets a module that expects (B, C, H, W) work on (B, H, W, C)."""
+    """Applies a module that expects (B, C, H, W) to (B, H, W, C).
+
+    Args:
+        inner: the module.
+    """
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -56,16 +60,16 @@ class ChannelsFirst(nn.Module):
 
 
 def build(recipe: ActivationFields, num_classes: int, resolution_px: int, stream: Stream) -> Operated:
-    """The network that a recipe names, with the recipe's activation at the selected sites.
+    """Build the network of a recipe with the recipe's activation at the selected sites.
 
     Args:
-        recipe: its network, activation and funnel fields and, where it has it, `dropout` are read.
+        recipe: recipe; its network, activation and funnel fields are read, and `dropout` if it has it.
         num_classes: outputs of the head.
-        resolution_px: side of the images it is for, in pixels.
-        stream: gives the generator for `init/PATH`; rows of one seed share the weights of the paths they share.
+        resolution_px: side of the images in pixels.
+        stream: source of the generator for `init/PATH`; rows of one seed have equal weights at equal paths.
 
     Raises:
-        SiteError: the network is unknown or cannot be operated on, or no site is selected.
+        SiteError: the network is unknown or its activations cannot be replaced, or no site is selected.
     """
     return operate(build_network(recipe, num_classes, stream), recipe, resolution_px, stream)
 
@@ -74,10 +78,10 @@ def operate(network: nn.Module, recipe: ActivationFields, resolution_px: int, st
     """Replace the activation at the selected call sites.
 
     Args:
-        network: its parameters and buffers are shared with the result; train only one of the two.
-        recipe: `activation`, `stages`, `layers`, `elsewhere` and the funnel fields.
-        resolution_px: at which sites are found; a map of 1x1 has none.
-        stream: gives the generator for the site at `init/sites.NAME`.
+        network: network; the result shares its parameters and buffers, so train only one of the two.
+        recipe: recipe; `activation`, `stages`, `layers`, `elsewhere` and the funnel fields are read.
+        resolution_px: side in pixels of the images at which sites are found; a 1x1 map has no site.
+        stream: source of the generator for `init/sites.NAME`.
 
     Raises:
         SiteError: see `survey`, or the selection matches no site.
@@ -98,7 +102,7 @@ def operate(network: nn.Module, recipe: ActivationFields, resolution_px: int, st
 
 
 def select(calls: Sequence[Call], recipe: ActivationFields) -> list[Call]:
-    """The calls that the recipe's `stages` and `layers` select; none for ReLU on our own networks, which have it.
+    """The calls that the recipe's `stages` and `layers` select; none for ReLU on our own networks, which have ReLU.
 
     Raises:
         SiteError: the selection matches no site.
@@ -124,11 +128,15 @@ def select(calls: Sequence[Call], recipe: ActivationFields) -> list[Call]:
 def replace(found: Survey, modules: dict[Site, nn.Module]) -> dict[str, str]:
     """Put each module at its site, in place.
 
+    Args:
+        found: traced network; its graph is changed.
+        modules: site -> its new module.
+
     Returns:
-        Site's name -> path of its module.
+        Name of a site -> path of its module.
 
     Raises:
-        RuntimeError: the graph does not call each new module exactly once, an error in this module.
+        RuntimeError: the graph does not call each new module exactly once, which is a bug in this function.
     """
     graph = found.graph
     position = {node: index for index, node in enumerate(graph.graph.nodes)}
@@ -159,7 +167,7 @@ def _replace_call(graph: fx.GraphModule, call: Call, module: nn.Module, position
     new.meta = dict(old.meta)
     position[new] = position[old]
     if _is_in_place(graph, old):
-        # Whoever reads the input after an activation in place reads the activated map.
+        # After an in-place activation, later readers of its input read the activated map.
         source.replace_all_uses_with(new, delete_user_cb=lambda user: position[user] > position[old])
     old.replace_all_uses_with(new)
     graph.graph.erase_node(old)

@@ -1,8 +1,8 @@
-"""From a network to its graph, without freezing what differs between training and evaluation.
+"""Traces a network into a graph without freezing the differences between training and evaluation.
 
-torch.fx runs a network's forward once and records every call; a decision that Python takes on the way, such as
-`if self.training`, is taken for good. Modules that decide so are therefore recorded as one call, a functional dropout
-becomes a module, and a network whose graphs in the two modes still differ is refused.
+torch.fx runs a network's forward once and records every call. A branch that Python takes in between, such as
+`if self.training`, is frozen. Modules with such branches are therefore recorded as one call, and a functional dropout
+is replaced by a module. A network whose graphs still differ between the two modes is refused.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ FUNCTION_NAMES = frozenset({"relu", "relu_", *ACTIVATION_MODULES.values()})
 LINEAR_MAPS = (nn.modules.conv._ConvNd, nn.Linear)
 
 CANDIDATES_PX = (32, 64, 128, 224)
-"""Resolutions tried when a network does not take the one asked for."""
+"""Resolutions that are tried if a network does not accept the requested one."""
 
 BATCH = 2
-"""Images with which shapes are found; more than one tells a map from a table."""
+"""Batch size for finding shapes; more than one image distinguishes a map from a table."""
 
-# A size that a network does not take is an answer here; torch would print its trace as well.
+# A size that a network does not accept is expected here; torch would log its traceback.
 logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
 
 Network = TypeVar("Network", bound=nn.Module)
 
 Shapes = dict[str, tuple[int, ...]]
-"""Node's name -> shape of its result, where that is a tensor."""
+"""Name of a node -> shape of its result, if the result is a tensor."""
 
 
 def activation_of(module: nn.Module) -> str | None:
-    """The activation that a module is, or None."""
+    """Name of the activation that a module computes; None for any other module."""
     return ACTIVATION_MODULES.get(type(module).__name__)
 
 
 def is_normalisation(module: nn.Module) -> bool:
-    """Whether a module normalises: torch's classes and their heirs, and foreign ones with `Norm` in their name."""
+    """Whether a module is a normalisation: a subclass of torch's classes, or a class with `Norm` in its name."""
     if isinstance(module, (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)):
         return True
-    return "Norm" in type(module).__name__ and not any(isinstance(part, LINEAR_MAPS) for part in module.modules())
+    return "Norm" in type(module).__name__ and not any(isinstance(inner, LINEAR_MAPS) for inner in module.modules())
 
 
 def hidden_activation(module: nn.Module) -> nn.Module | None:
@@ -82,14 +82,15 @@ def hidden_activation(module: nn.Module) -> nn.Module | None:
 
 
 class SiteTracer(fx.Tracer):
-    """Records as one call: torch's modules, activations, normalisations, and whatever looks at `self.training`.
+    """Records as one call: torch's modules, activations, normalisations, and modules that read `self.training`.
 
     Args:
-        trusting: record as one call also what timm declares not to trace, even where it contains activations.
+        trusting: whether modules that timm marks as not traceable are also recorded as one call, even if they contain
+            activations.
     """
 
     proxy_buffer_attributes = True
-    """A buffer is read anew at each call, and keeps its key; else its value would be frozen."""
+    """A buffer is read at each call and keeps its key; otherwise its value would be frozen."""
 
     def __init__(self, *, trusting: bool) -> None:
         leaves, functions = _timm_leaves()
@@ -103,20 +104,20 @@ class SiteTracer(fx.Tracer):
             return True
         if hidden_activation(m) is not None or type(m) in self._trusted:
             return True
-        is_opaque = type(m) in self._leaves or _looks_at_mode(m) or is_normalisation(m)
-        # An activation inside attention works on tokens or tables; anywhere else it may be a site, and must be seen.
+        is_opaque = type(m) in self._leaves or _reads_mode(m) or is_normalisation(m)
+        # An activation inside attention works on tokens or tables; elsewhere it may be a site and must be visible.
         return is_opaque and ("Attention" in type(m).__name__ or not _has_activation(m))
 
 
 def trace(network: nn.Module, name: str) -> fx.GraphModule:
-    """The network as a graph.
+    """Trace a network into a graph.
 
     Args:
-        network: is not changed; the result has modules of its own, and shares its parameters and buffers.
-        name: for the errors.
+        network: network; it is not changed. The graph has its own modules and shares parameters and buffers.
+        name: name of the network for error messages.
 
     Raises:
-        SiteError: the network does not trace, or tracing would freeze the mode.
+        SiteError: the network cannot be traced, or tracing would freeze its mode.
     """
     in_training, graph = (_trace_in_mode(network, name, training=training) for training in (True, False))
     pairs = list(zip_longest(in_training.graph.nodes, graph.graph.nodes))
@@ -126,45 +127,52 @@ def trace(network: nn.Module, name: str) -> fx.GraphModule:
             continue
         raise SiteError(
             f"{name} cannot be used: its graph differs between training and evaluation (first at "
-            f"{quote(module_path(b or a) or (b or a).name)}), and tracing would freeze one of them"
+            f"{quote(module_path(b or a) or (b or a).name)}), and tracing would freeze one of the two; choose another "
+            "network"
         )
     graph.recompile()
     return graph.train(network.training)
 
 
 def structural_copy(network: Network) -> Network:
-    """A deep copy that shares the tensors: its mode, its hooks and what its modules cache are its own."""
+    """A deep copy that shares parameters and buffers, with its own mode, hooks and module caches."""
     tensors = [*network.parameters(), *network.buffers()]
     return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
 
 
 def propagate(graph: fx.GraphModule, resolution_px: int, channels: int, name: str) -> Shapes:
-    """Shapes of all results for one image in evaluation mode, by fake tensors: nothing is computed.
+    """Shapes of all results for one image in evaluation mode, found with fake tensors.
+
+    Args:
+        graph: traced network.
+        resolution_px: side of the image in pixels.
+        channels: channels of the image.
+        name: name of the network for error messages.
 
     Raises:
-        SiteError: the network does not take this resolution (says the smallest of `CANDIDATES_PX` that it takes), or
-            a module that does not trace hides an activation on a map.
+        SiteError: the network does not accept this resolution (the message has the smallest of `CANDIDATES_PX` that it
+            accepts), or a module that cannot be traced contains an activation on a map.
     """
     recorder, error = _try_size(graph, resolution_px, channels)
     if error is None:
         if recorder.hiding:
             raise SiteError(
-                f"{name} cannot be used: {quote(recorder.hiding[0])} does not trace and hides an activation on a map, "
-                "which could not be replaced"
+                f"{name} cannot be used: {quote(recorder.hiding[0])} cannot be traced and contains an activation on a "
+                "map, which could not be replaced; choose another network"
             )
         return recorder.shapes
     for candidate in CANDIDATES_PX:
         if _try_size(graph, candidate, channels)[1] is None:
             raise SiteError(
-                f"{name} does not take {resolution_px} px; the smallest of {', '.join(map(str, CANDIDATES_PX))} "
-                f"that it takes is {candidate}; set resolution_px ({_reason(error)})"
+                f"{name} does not accept {resolution_px} px; the smallest of {', '.join(map(str, CANDIDATES_PX))} "
+                f"that it accepts is {candidate}; set resolution_px ({_reason(error)})"
             ) from error
     tried = ", ".join(map(str, dict.fromkeys((resolution_px, *CANDIDATES_PX))))
-    raise SiteError(f"{name} takes none of {tried} px ({_reason(error)})") from error
+    raise SiteError(f"{name} accepts none of {tried} px; choose another network ({_reason(error)})") from error
 
 
 def module_path(node: fx.Node) -> str:
-    """Path of the module that a node calls, or in whose forward it calls something; empty for the root."""
+    """Path of the module that a node calls, or in whose forward it calls a function; empty for the root."""
     if node.op == "call_module":
         return str(node.target)
     stack = node.meta.get("nn_module_stack")
@@ -172,7 +180,7 @@ def module_path(node: fx.Node) -> str:
 
 
 class _ShapeRecorder(fx.Interpreter):
-    """Runs a graph and keeps the shapes; also watches the activations that a module recorded as one call contains."""
+    """Runs a graph and records shapes, and the modules recorded as one call that contain an activation on a map."""
 
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
@@ -190,12 +198,12 @@ class _ShapeRecorder(fx.Interpreter):
 
     def _watch(self, path: str, module: nn.Module) -> None:
         known = (module, hidden_activation(module))
-        for part in module.modules():
-            if activation_of(part) is not None and part not in known:
-                part.register_forward_hook(partial(self._note, path))
+        for inner in module.modules():
+            if activation_of(inner) is not None and inner not in known:
+                inner.register_forward_hook(partial(self._note, path))
 
-    def _note(self, path: str, part: nn.Module, inputs: object, out: torch.Tensor) -> None:
-        # Tables (as of relative positions) have no batch, tokens have no height and width.
+    def _note(self, path: str, inner: nn.Module, inputs: object, out: torch.Tensor) -> None:
+        # Tables (such as relative positions) have no batch axis; tokens have no height and width.
         if out.ndim == 4 and out.shape[0] == BATCH and math.prod(out.shape[2:]) > 1:
             self.hiding.append(path)
 
@@ -206,7 +214,7 @@ def _try_size(graph: fx.GraphModule, resolution_px: int, channels: int) -> tuple
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             recorder.run(torch.empty(BATCH, channels, resolution_px, resolution_px, device=device))
-    except Exception as error:  # foreign code: what it raises for a size that it does not take is not known
+    except Exception as error:  # foreign code: it may raise anything for a size that it does not accept
         return recorder, error
     return recorder, None
 
@@ -217,7 +225,7 @@ def _trace_in_mode(network: nn.Module, name: str, *, training: bool) -> fx.Graph
         try:
             return fx.GraphModule(copied, SiteTracer(trusting=False).trace(copied))
         except fx.proxy.TraceError:
-            pass  # control flow inside a module that timm declares not to trace may be why: once more, trusting it
+            pass  # the control flow may be in a module that timm marks as not traceable: retry with those trusted
         except Exception as error:  # foreign code runs on proxies here, and may raise anything
             raise SiteError(f"{name} cannot be traced by torch.fx ({_reason(error)})") from error
         try:
@@ -231,7 +239,7 @@ def _signature(node: fx.Node) -> tuple[object, ...]:
 
 
 def _is_dropout_by_mode(in_training: fx.Node, in_evaluation: fx.Node) -> bool:
-    """Whether both are one call of `F.dropout(x, p, self.training)`."""
+    """Whether both nodes are the same call of `F.dropout(x, p, self.training)`."""
     if in_training.target is not F.dropout or in_evaluation.target is not F.dropout:
         return False
     trained, evaluated = _dropout_arguments(in_training), _dropout_arguments(in_evaluation)
@@ -240,7 +248,7 @@ def _is_dropout_by_mode(in_training: fx.Node, in_evaluation: fx.Node) -> bool:
 
 
 def _follow_mode(graph: fx.GraphModule, node: fx.Node) -> None:
-    """Turn a call of `F.dropout` whose mode was frozen into one of a module, which knows its mode."""
+    """Replace a call of `F.dropout` with a frozen mode by a module, which follows the mode."""
     arguments, path = _dropout_arguments(node), f"dropouts.{node.name}"
     graph.add_submodule(path, nn.Dropout(arguments.get("p", 0.5), arguments.get("inplace", False)))
     with graph.graph.inserting_before(node):
@@ -254,24 +262,23 @@ def _dropout_arguments(node: fx.Node) -> dict[str, Any]:
     return {**dict(zip(("input", "p", "training", "inplace"), node.args, strict=False)), **node.kwargs}
 
 
-def _looks_at_mode(module: nn.Module) -> bool:
+def _reads_mode(module: nn.Module) -> bool:
     return "training" in _names_in_code(module)
 
 
 def _has_activation(module: nn.Module) -> bool:
-    parts = list(module.modules())
-    return any(activation_of(part) is not None or FUNCTION_NAMES & _names_in_code(part) for part in parts)
+    return any(activation_of(inner) is not None or FUNCTION_NAMES & _names_in_code(inner) for inner in module.modules())
 
 
 def _names_in_code(module: nn.Module) -> frozenset[str]:
-    """The names that the methods of a module's class use, those of `nn.Module` itself left out."""
+    """The names that the methods of a module's class use, without those of `nn.Module`."""
     classes = [kind for kind in type(module).__mro__ if not issubclass(nn.Module, kind)]
     methods = [method for kind in classes for method in vars(kind).values() if hasattr(method, "__code__")]
     return frozenset(name for method in methods for name in method.__code__.co_names)
 
 
 def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:
-    layers = sys.modules.get("timm.layers")  # a network of timm has imported it
+    layers = sys.modules.get("timm.layers")  # every timm network imports it
     if layers is None:
         return frozenset(), ()
     functions = tuple(function for function in layers.get_notrace_functions() if callable(function))
@@ -279,6 +286,6 @@ def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:
 
 
 def _reason(error: BaseException) -> str:
-    # torch.fx appends the node and a traceback to the text; its first line is the network's own.
+    # torch.fx appends the node and a traceback to the text; the first line is from the network.
     text = str(error).partition("While executing")[0].strip()
     return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

@@ -1,7 +1,7 @@
 """Builds a network by name, before surgery: our own, torchvision's and timm's.
 
-No pretrained weights are ever fetched. A foreign network has its builder's own initialisation, drawn under a seed that
-depends on the trial's seed and the network's name alone.
+Pretrained weights are never downloaded. A network of torchvision or timm has its library's initialisation, drawn with a
+seed that depends only on the trial's seed and the network's name.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ TORCHVISION_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn.Module:
-    """The network that a recipe names, on the CPU, in training mode, with fresh weights.
+    """Build the network of a recipe on the CPU, in training mode, with fresh weights.
 
     Args:
-        recipe: `model` and, for our own networks, the fields of `FIELDS_OF_OWN`; `dropout` where the recipe has it. On
-            a foreign network `dropout = 0` keeps what the network has itself, another value replaces the dropout
-            directly before the head or puts one there.
+        recipe: recipe; `model` is read, the fields of `FIELDS_OF_OWN` for our own networks, and `dropout` if the recipe
+            has it. On a network of torchvision or timm, `dropout = 0` keeps the network's own dropout; another value
+            replaces or adds a dropout directly before the head.
         num_classes: outputs of the head.
-        stream: gives the generator for `init/PATH` (our own) or `init/MODEL` (foreign).
+        stream: source of the generator for `init/PATH` (our own) or `init/MODEL` (others).
 
     Raises:
-        SiteError: no network has this name, timm is not installed, or there is no place for `dropout`.
+        SiteError: no network has this name, timm is not installed, or `dropout` cannot be added.
     """
     dropout = recipe.dropout if isinstance(recipe, TrainingFields) else 0.0
     if recipe.is_own:
@@ -54,7 +54,11 @@ def build_network(recipe: NetworkFields, num_classes: int, stream: Stream) -> nn
 
 
 class HeadDropout:
-    """A forward-pre-hook: dropout on the input of the head, in training mode only."""
+    """Forward pre-hook: dropout on the input of the head, only in training mode.
+
+    Args:
+        p: probability.
+    """
 
     def __init__(self, p: float) -> None:
         self.p = p
@@ -77,7 +81,7 @@ def _build_own(recipe: NetworkFields, num_classes: int, dropout: float, stream: 
         dropout=dropout,
     )
     network: OwnNetwork
-    with torch.device("meta"):  # memory and random numbers are taken once, by `initialise`
+    with torch.device("meta"):  # `initialise` allocates memory and draws random numbers, once
         if recipe.model.startswith("resnet"):
             network = build_resnet(recipe.model, options)
         elif recipe.model.startswith("shufflenet"):
@@ -115,20 +119,20 @@ def _import_timm() -> ModuleType:
         import timm
     except ImportError as error:
         raise SiteError(
-            "networks named timm/NAME need timm, which is not installed; pip install 'ablate[zoo]'"
+            "networks named timm/NAME need timm, which is not installed; in the checkout run: pip install '.[zoo]'"
         ) from error
     return timm
 
 
 def _put_dropout(network: nn.Module, model: str, num_classes: int, p: float) -> None:
     heads = [
-        (path, part)
-        for path, part in network.named_modules()
-        if isinstance(part, nn.Linear) and part.out_features == num_classes
+        (path, module)
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == num_classes
     ]
     if not heads:
         raise SiteError(
-            f"dropout {p} cannot be put before the head of {model}, which is no linear layer; leave dropout at 0"
+            f"dropout {p} cannot be added before the head of {model}, which is not a linear layer; set dropout to 0"
         )
     path, head = heads[-1]
     parent = network.get_submodule(path.rpartition(".")[0])

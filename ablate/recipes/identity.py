@@ -1,7 +1,7 @@
-"""Recipes of any task: which of their fields apply, and what of them is a trial's identity.
+"""Recipes of any task: which of their fields apply, and which are part of a trial's identity.
 
-A field *applies* or not (`window` means nothing to ReLU). Fields that do not apply, and fields at their default, are
-no part of a trial's identity. This module never imports torch.
+A field may not *apply*: `window` has no meaning for ReLU. Fields that do not apply, and fields at their default, are
+not part of a trial's identity. This module never imports torch.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from pydantic.fields import FieldInfo
 
 
 class Recipe(BaseModel):
-    """Base of recipes: frozen, strict, no unknown field, no NaN."""
+    """Base class of recipes: frozen and strict; unknown fields and NaN are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def inapplicable(self) -> dict[str, str]:
-        """Fields that mean nothing in this recipe, each with the reason; they are no part of its identity."""
+        """Field -> reason, for the fields that do not apply to this recipe; they are not part of its identity."""
         return {}
 
     def conditional_defaults(self) -> dict[str, Any]:
-        """Defaults that depend on other fields, where they differ from the declared one."""
+        """Field -> default, for defaults that depend on other fields and differ from the declared one."""
         return {}
 
 
 def inapplicable_fields(recipe: BaseModel) -> dict[str, str]:
-    """Fields of any task's recipe that do not apply, with reasons; a recipe that is not ours has none."""
+    """Field -> reason, for the fields that do not apply; empty for a recipe that is not a `Recipe`."""
     return recipe.inapplicable() if isinstance(recipe, Recipe) else {}
 
 
 def applicable_values(recipe: BaseModel) -> dict[str, Any]:
     """The resolved recipe as JSON values, without the fields that do not apply. Sets are sorted.
 
-    A field that is itself a recipe is a mapping of its own fields that apply.
+    The value of a field that is itself a recipe is a mapping of the fields that apply to it.
     """
     gone = inapplicable_fields(recipe)
     values = recipe.model_dump(mode="json", exclude=set(gone))
@@ -42,9 +42,9 @@ def applicable_values(recipe: BaseModel) -> dict[str, Any]:
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
-    """What of a recipe enters a trial's key: the fields that apply and differ from their default.
+    """The part of a recipe that enters a trial's key: the fields that apply and differ from their default.
 
-    Of a field that is itself a `Recipe`, the same; any other model enters whole.
+    A field that is itself a `Recipe` is reduced in the same way; any other model enters as a whole.
     """
     defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
     fields = type(recipe).model_fields
@@ -57,7 +57,7 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
 
 
 def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
-    """The class of a field that is itself a recipe, or may be one instead of null; None for any other field."""
+    """Class of a field that is a recipe or an optional recipe; None for any other field."""
     choices = (field.annotation, *get_args(field.annotation))
     models = [one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)]
     return models[0] if len(models) == 1 else None

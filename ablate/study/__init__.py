@@ -1,1 +1,1 @@
-"""Studies: the document, its rows, its designs, what is refused, and the plan that comes of it. No torch."""
+"""Studies: the document, its designs and rows, its validation, and the plan made from it. No torch."""

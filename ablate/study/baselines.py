@@ -1,4 +1,4 @@
-"""Which row the others of its group are compared with."""
+"""The baseline of each group: the row that the other rows of the group are compared with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ POINTER = "/table/baseline"
 
 
 def check_labels(study: Study) -> None:
-    """Baselines of a study whose rows are all written by hand: their labels are known before any recipe is.
+    """Validate the baselines of a study without generated rows, whose labels are known before the recipes.
 
     Raises:
-        StudyError: a baseline that is no row.
+        StudyError: a baseline is not the label of a row.
     """
     if study.design_or_default != "rows" or study.table.baseline is None:
         return
@@ -31,16 +31,16 @@ def _unknown(label: str, labels: Iterable[str]) -> Problem:
 
 
 def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None) -> dict[str | None, str]:
-    """Label of the baseline of every group (of the group None where the study has none).
+    """Group -> label of its baseline; the key is None if the study has no groups.
 
     Args:
-        study: `[table] baseline` is a label, or a map from group to label.
+        study: the document; `[table] baseline` is a label, or a map from group to label.
         rows: all rows of the study.
-        anchor: the generated row that its design compares with (`full`, `base`); where nothing is written, it is taken
-            before the group's first row.
+        anchor: label of the generated row that its design compares with (`full`, `base`). It is the default of its
+            group; the default of other groups is their first row.
 
     Raises:
-        StudyError: a label or group that is not there, or one label for several groups.
+        StudyError: a label or a group is unknown, or one label is given for several groups.
     """
     groups = list(dict.fromkeys(row.group for row in rows))
     chosen = _written(study, groups)
@@ -50,7 +50,7 @@ def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None)
         if label not in labels:
             problems.append(_unknown(label, labels))
         elif labels[label] != group:
-            text = f"row {quote(label)} is not in group {quote(group)}; a group is compared with a row of its own"
+            text = f"row {quote(label)} is not in group {quote(group)}; the baseline must be a row of its group"
             problems.append(Problem(POINTER, "unknown_row", text))
     if problems:
         raise StudyError(problems)
@@ -66,7 +66,7 @@ def _written(study: Study, groups: Sequence[str | None]) -> dict[str | None, str
     if isinstance(baseline, str):
         if len(groups) > 1:
             shown = ", ".join(quote(group) for group in groups)
-            text = f"the rows stand in groups ({shown}); give a map from group to row label"
+            text = f"the rows have several groups ({shown}); give a map from group to row label"
             raise StudyError([Problem(POINTER, "groups", text)])
         return {groups[0]: baseline}
     unknown = [group for group in baseline if group not in groups]

@@ -1,7 +1,4 @@
-"""The rows of a study that are trained again, night after night, to see whether they still give the same numbers.
-
-Pure: which rows `[canary]` names, and what a plan of these alone looks like.
-"""
+"""Canaries: the rows of a study that a schedule retrains to check that they still give the same numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ from ablate.study.rows import Row
 
 
 def check_canary(study: Study, rows: Sequence[Row]) -> None:
-    """Every canary must be a row.
+    """Validate the labels in `[canary] rows`.
 
     Raises:
-        StudyError: with every label that is none.
+        StudyError: with every label that is not a row.
     """
     labels = [row.label for row in rows]
     problems = [
@@ -30,9 +27,9 @@ def check_canary(study: Study, rows: Sequence[Row]) -> None:
 
 
 def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows of `[canary]` in the order of the table, else the baseline of each group.
+    """The rows of `[canary]` in the order of the table; without `[canary]`, the baseline of each group.
 
-    Where a group's baseline is none of them, its first canary stands in: a table compares with something.
+    If the baseline of a group is not a canary, the group's first canary becomes its baseline, since a table needs one.
     """
     if study.canary is None:
         return tuple(row for row in rows if row.is_baseline)

@@ -1,4 +1,4 @@
-"""The catalog: fields of recipes and of the study document, as data, made from their declarations."""
+"""The catalog: descriptions of recipe fields and of the study document, generated from their declarations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at mos
 
 
 def describe_fields(recipe_class: type[BaseModel]) -> list[dict[str, Any]]:
-    """Every field of a recipe: `name`, `type` with its range in words, `default` as JSON, `text`, `fields`.
+    """Describe every field of a recipe.
 
-    `fields` are those of a field that is itself a recipe, and empty for any other.
+    Returns:
+        For each field `name`, `type` with its range in words, `default` as JSON, `text`, and `fields`, which describes
+        the fields of a field that is itself a recipe and is empty for any other field.
     """
     schema = recipe_class.model_json_schema()
     definitions = schema.get("$defs", {})
@@ -56,7 +58,7 @@ def study_schema(recipe_class: type[BaseModel]) -> dict[str, Any]:
     recipe = recipe_class.model_json_schema()
     schema.setdefault("$defs", {}).update(recipe.pop("$defs", {}))
     patch = {"type": "object", "properties": recipe["properties"], "additionalProperties": False}
-    task = {"type": "string", "default": "classify", "description": "what a trial does"}
+    task = {"type": "string", "default": "classify", "description": "Task of every trial."}
     schema["properties"]["base"] = {**patch, "properties": {"task": task, **patch["properties"]}}
     scales = {"type": "object", "additionalProperties": patch}
     schema["properties"]["scales"] = scales

@@ -1,7 +1,7 @@
-"""What is checked of a study beside its recipes, and what it is warned of.
+"""Checks of a study other than those of its recipes, and its warnings.
 
-Each check raises with every problem of its own; `ablate.study.plan` calls them in turn and collects. A warning stops
-nothing.
+Each check raises with all of its problems; `ablate.study.expansion` calls the checks in turn and collects the problems.
+A warning does not stop a study.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from ablate.trials.registry import NamedTask, get_task
 
 
 def get_named_task(study: Study) -> NamedTask:
-    """The task that base names, `classify` unless told."""
+    """The task named in `[base]`; default: `classify`.
+
+    Raises:
+        StudyError: the name is not text, or no task has it.
+    """
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
-        raise StudyError([Problem("/base/task", "invalid", "task: should be the name of a task")])
+        raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])
     try:
         return get_task(name)
     except TrialError as error:
@@ -33,17 +37,25 @@ def get_named_task(study: Study) -> NamedTask:
 
 
 def pick_scale(study: Study, scale: str | None) -> str | None:
-    """The scale asked for; None takes `mini` where the study has it, else base as it stands."""
+    """The requested scale; None takes `mini` if the study has it, else base as it stands.
+
+    Raises:
+        StudyError: the study has no such scale.
+    """
     if scale is None:
         return "mini" if "mini" in study.scales else None
     if scale not in study.scales:
-        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has none, leave the scale out"
+        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has no scales, omit the option"
         raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
     return scale
 
 
 def pick_metrics(study: Study, named: NamedTask) -> tuple[str, ...]:
-    """The primary metric, and then the further ones."""
+    """The primary metric, followed by the further ones.
+
+    Raises:
+        StudyError: the task does not have a metric.
+    """
     known = named.task.metrics
     asked = {"/metric": study.metric} if study.metric is not None else {}
     asked |= {f"/metrics/{index}": name for index, name in enumerate(study.metrics)}
@@ -59,20 +71,28 @@ def pick_metrics(study: Study, named: NamedTask) -> tuple[str, ...]:
 
 
 def refuse_too_many(seeds: int, limit: int, *, rows: int, audits: int = 0, needs: int = 0) -> None:
-    """Hold the number of trials to the limit, those of audit copies and those that others need among them."""
+    """Enforce the limit on trials, including those of audit replicates and those that other trials need.
+
+    Raises:
+        StudyError: there are more.
+    """
     trials = (rows + audits + needs) * seeds
     if trials > limit:
         copies = f" and {audits:,} audit {'copy' if audits == 1 else 'copies'}" if audits else ""
-        needed = f", {needs:,} of what they need" if needs else ""
+        needed = f", {needs:,} needed by them" if needs else ""
         text = (
             f"the study expands to {trials:,} trials ({rows:,} rows{copies}{needed} x {seeds:,} seeds), above the "
-            f"limit of {limit:,}; drop seeds or levels, or raise ABLATE_MAX_TRIALS"
+            f"limit of {limit:,}; remove seeds or levels, or raise ABLATE_MAX_TRIALS"
         )
         raise StudyError([Problem("", "too_many", text)])
 
 
 def check_printed_table(study: Study) -> PublishedTable | None:
-    """The printed table that the study names, None where it names none."""
+    """The printed table named by `[table] published`; None without one.
+
+    Raises:
+        StudyError: the paper has no such table.
+    """
     if study.table.published is None:
         return None
     try:
@@ -82,7 +102,11 @@ def check_printed_table(study: Study) -> PublishedTable | None:
 
 
 def check_published(study: Study, rows: Sequence[Row]) -> None:
-    """Every row's label must join a printed row: a silent miss would look like "not printed"."""
+    """Every row's label must match a printed row; a typo would otherwise look like a number that was not printed.
+
+    Raises:
+        StudyError: with every label that does not match.
+    """
     printed = check_printed_table(study)
     unmatched = printed.unmatched(row.label for row in rows) if printed else []
     if printed and unmatched:
@@ -91,21 +115,28 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
 
 
 def check_presets(study: Study, rows: Sequence[Row]) -> None:
-    """The paper's text and its released code are two recipes: beside printed numbers one table has one of them."""
+    """Refuse a table with printed numbers whose rows mix the recipe of the paper's text with that of its released code.
+
+    Raises:
+        StudyError: rows follow more than one of these recipes.
+    """
     by_preset: dict[str, str] = {}
     for row in rows if study.table.published else ():
         if name := preset_of(row.recipe):
             by_preset.setdefault(name, row.label)
     if len(by_preset) > 1:
-        places = ", ".join(f"row {quote(label)} by '{name}'" for name, label in by_preset.items())
-        text = f"two recipes of the paper in one table: {places}; train all rows by one, or leave table.published out"
+        places = ", ".join(f"row {quote(label)} uses '{name}'" for name, label in by_preset.items())
+        text = f"the table mixes two recipes of the paper: {places}; use one for all rows, or remove table.published"
         raise StudyError([Problem("/table/published", "mixed_presets", text)])
 
 
 def check_ranks(study: Study, rows: Sequence[Row]) -> None:
-    """On several GPUs each takes an equal part of a batch, and batch norm's groups must fit those parts.
+    """Validate the batches of rows on several GPUs: each GPU takes an equal share that batch norm's groups must fit.
 
-    So with the trials that rows need, which get as many.
+    The trials that rows need get the same number of GPUs and are validated too.
+
+    Raises:
+        StudyError: a batch does not fit.
     """
     gpus = int(study.resources.gpus)
     for row in rows if gpus > 1 else ():
@@ -117,17 +148,21 @@ def check_ranks(study: Study, rows: Sequence[Row]) -> None:
 def _check_batch(what: str, recipe: BaseModel, gpus: int) -> None:
     batch = getattr(recipe, "batch_size", 0)
     if batch % gpus:
-        text = f"{what}: batch_size {batch} cannot be divided among {gpus} GPUs"
-        raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; choose a divisor of it")])
+        text = f"{what}: batch_size {batch} is not divisible by {gpus} GPUs; choose a divisor of {batch} for gpus"
+        raise StudyError([Problem("/resources/gpus", "invalid", text)])
     own, group = batch // gpus, getattr(recipe, "norm_batch", 0) or batch
     if batch and own % group and group % own:
-        text = f"{what}: norm_batch {group} does not go with {own} images on each of {gpus} GPUs"
-        hint = "choose gpus so that one of the two divides the other"
+        text = f"{what}: norm_batch {group} does not fit {own} images on each of {gpus} GPUs"
+        hint = "choose gpus so that one of the two numbers divides the other"
         raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
 
 
 def check_headline(study: Study, rows: Sequence[Row]) -> None:
-    """Every headline must be a row."""
+    """Validate the labels in `[table] headline`.
+
+    Raises:
+        StudyError: with every label that is not a row.
+    """
     labels = {row.label for row in rows}
     problems = [
         Problem(f"/table/headline/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
@@ -139,7 +174,7 @@ def check_headline(study: Study, rows: Sequence[Row]) -> None:
 
 
 def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
-    """What base or the scale sets, and no row has a use for; one of epochs and steps may always idle."""
+    """Warnings about fields that base or the scale sets and that apply to no row, except `epochs` and `steps`."""
     patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
     gone = [inapplicable_fields(row.recipe) for row in rows]
     exclusive = {name for pair in EXCLUSIVE for name in pair}
@@ -150,12 +185,12 @@ def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterato
 
 
 def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[Problem]:
-    """What the tests of the study cannot decide, by the size of its families, and a headline without a paper.
+    """Warnings about differences too small for the tests of the study, and about a headline without a printed table.
 
-    One seed has a warning of its own.
+    A study with one seed is warned about in `row_warnings`.
     """
     if study.table.headline and study.table.published is None:
-        text = "a headline is what the agreement with printed numbers rests on, and 'published' names none: it is idle"
+        text = "'headline' has no effect, since the table has no printed numbers; set 'published' or remove it"
         yield Problem("/table/headline", "idle", text)
     if len(seeds) == 1:
         return
@@ -168,13 +203,13 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
 def row_warnings(
     rows: Sequence[Row], seeds: Sequence[int], memberships: Mapping[tuple[str, int], str]
 ) -> Iterator[Problem]:
-    """One seed, and rows that are one configuration."""
+    """Warnings about a single seed and about rows with the same recipe."""
     if len(seeds) == 1:
-        yield Problem("/seeds", "one_seed", "1 seed: the table will have no spread and no interval")
+        yield Problem("/seeds", "one_seed", "with 1 seed the table has no standard deviation and no interval")
     first: dict[str, str] = {}
     for row in rows:
         key = memberships[row.label, seeds[0]]
         if key in first:
-            text = f"rows {quote(first[key])} and {quote(row.label)} are one configuration; they share their trials"
+            text = f"rows {quote(first[key])} and {quote(row.label)} have the same recipe and share their trials"
             yield Problem("/rows", "coincide", text)
         first.setdefault(key, row.label)

@@ -1,8 +1,8 @@
-"""Designs: from a study's rows and factors to cells, each a label and the patches that make it.
+"""Designs: from a study's rows and factors to cells, each with a label and the patches that define it.
 
-Rows come first, in order; then the cells of the design, factors in document order, the last varying fastest. Products
-are computed with integers before anything is built. Recipes are not known here: `ablate.study.resolve` merges the
-patches.
+Explicit rows come first, in order. The cells of the design follow, with factors in document order and the last factor
+varying fastest. The number of cells is computed before any is built. This module does not know recipes:
+`ablate.study.resolve` merges the patches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from ablate.study.document import FactorSpec, LevelSpec, Patch, Study
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level of a factor: the label it has in a cell's label, the patch, and the patch's place in the document."""
+    """A level of a factor.
+
+    Attributes:
+        factor: name of the factor; empty for an explicit row.
+        label: name of the level in a cell's label.
+        value: value of a bare level; the label of a level with `label` and `set`.
+        set: patch of recipe fields.
+        pointer: JSON pointer to the patch.
+    """
 
     factor: str
     label: str
@@ -33,10 +41,11 @@ class DesignCell:
     """A row before its recipe is resolved.
 
     Attributes:
-        label: the row's label; of a generated cell it is made from `levels` once it is known which of them apply.
-        group: as written on an explicit row.
-        levels: what the cell sets. An explicit row is one level with its own label.
-        is_explicit: written by hand; what it sets must apply.
+        label: the row's label; for a generated cell it is rebuilt from `levels` after those that do not apply are
+            dropped.
+        levels: levels with the patches of the cell; an explicit row is one level with its own label.
+        is_explicit: whether the row is written in `[[rows]]`; every field that it sets must apply.
+        group: group of an explicit row.
     """
 
     label: str
@@ -47,15 +56,21 @@ class DesignCell:
 
 @dataclass(slots=True)
 class Design:
-    """All cells of a study."""
+    """All cells of a study.
+
+    Attributes:
+        cells: explicit rows, then generated cells.
+        excluded: labels of the cells that `[[exclude]]` removed.
+        warnings: findings that do not stop the study.
+        problems: errors, such as repeated names, that do not prevent the validation of rows.
+        anchor: label of the generated row that the others are compared with (`full`, `base`).
+    """
 
     cells: list[DesignCell] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    """Names given twice: errors, but none that keeps the rows from being looked at."""
     anchor: str | None = None
-    """Label of the generated row that the others of its design are compared with (`full`, `base`)."""
 
 
 def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> Design:
@@ -63,8 +78,8 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
 
     Args:
         study: the document.
-        recipe_fields: field names of the task's recipe, after which a factor with bare values must be named.
-        max_cells: no more cells than this are ever built.
+        recipe_fields: field names of the task's recipe; a factor with bare values must have one of these names.
+        max_cells: maximum number of cells that are built.
 
     Raises:
         StudyError: the design is incomplete, contradicts itself or is too large.
@@ -84,12 +99,12 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
 
 
 def label_of(levels: Sequence[Level]) -> str:
-    """Label of a generated cell, `window=1x1, norm=bn`."""
+    """Label of a generated cell, such as `window=1x1, norm=bn`."""
     return ", ".join(f"{level.factor}={level.label}" for level in levels)
 
 
 def text_of(value: object) -> str:
-    """A level's value as it stands in a label: lists joined by `+`, tables as `a=1, b=2`, booleans as in TOML."""
+    """A level's value as text for a label: lists joined by `+`, tables as `a=1, b=2`, booleans as in TOML."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={text_of(one)}" for name, one in value.items())
     if isinstance(value, list):
@@ -101,20 +116,22 @@ def _contradictions(study: Study) -> Iterator[Problem]:
     design = study.design_or_default
     if design == "rows":
         if not study.rows:
-            yield Problem("/rows", "no_rows", "the study has no rows; give [[rows]], or [[factors]] with a design")
+            yield Problem("/rows", "no_rows", "the study has no rows; add [[rows]], or [[factors]] with a design")
         if study.factors:
-            text = "design 'rows' takes no factors; leave design out (grid), or use leave_one_out or one_at_a_time"
+            text = (
+                "design 'rows' has no factors; remove 'design' (default: grid), or use leave_one_out or one_at_a_time"
+            )
             yield Problem("/factors", "design", text)
     elif not study.factors:
-        yield Problem("/factors", "design", f"design '{design}' needs at least one of [[factors]]")
+        yield Problem("/factors", "design", f"design '{design}' needs at least one factor; add [[factors]]")
     wanted, other = ("off", "levels") if design == "leave_one_out" else ("levels", "off")
     for index, factor in enumerate(study.factors if design != "rows" else ()):
         if getattr(factor, wanted) is None:
             yield Problem(f"/factors/{index}", "design", f"design '{design}' needs '{wanted}' in every factor")
         if getattr(factor, other) is not None:
-            yield Problem(f"/factors/{index}/{other}", "design", f"design '{design}' takes no '{other}'")
+            yield Problem(f"/factors/{index}/{other}", "design", f"design '{design}' does not use '{other}'; remove it")
     if study.exclude and design != "grid":
-        yield Problem("/exclude", "design", f"[[exclude]] belongs to design 'grid', not to '{design}'")
+        yield Problem("/exclude", "design", f"design '{design}' does not use [[exclude]], only 'grid' does; remove it")
 
 
 def _levels(index: int, factor: FactorSpec, fields: Sequence[str], problems: list[Problem]) -> Iterator[Level]:
@@ -129,7 +146,7 @@ def _levels(index: int, factor: FactorSpec, fields: Sequence[str], problems: lis
         elif number == 0:
             text = (
                 f"no recipe field {quote(factor.name)}{nearest(factor.name, fields)} "
-                "(or give every level as { label, set })"
+                "(or write every level as { label, set })"
             )
             problems.append(Problem(f"/factors/{index}/name", "unknown_field", text))
 
@@ -138,7 +155,9 @@ def _named_level(factor: str, value: Mapping[str, Any], pointer: str, problems: 
     try:
         spec = LevelSpec.model_validate(value)
     except ValueError:
-        problems.append(Problem(pointer, "invalid", "a level is a value, or a table with 'label' (text) and 'set'"))
+        problems.append(
+            Problem(pointer, "invalid", "a level must be a value, or a table with 'label' (text) and 'set'")
+        )
         return None
     return Level(factor, spec.label, spec.label, spec.set, f"{pointer}/set")
 
@@ -154,7 +173,7 @@ def _twice(names: Sequence[str], pointer: str, noun: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield Problem(pointer.format(index), "duplicate", f"{noun} {quote(name)} stands twice; names are unique")
+            yield Problem(pointer.format(index), "duplicate", f"{noun} {quote(name)} is repeated; names must be unique")
         seen.add(name)
 
 
@@ -168,7 +187,7 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
     count = math.prod(len(of_factor) for of_factor in levels)
     if count > max_cells:
         product = " x ".join(str(len(of_factor)) for of_factor in levels)
-        text = f"the grid has {count:,} cells ({product}), above the limit of {max_cells:,}; drop factors or levels"
+        text = f"the grid has {count:,} cells ({product}), above the limit of {max_cells:,}; remove factors or levels"
         raise StudyError([Problem("/factors", "too_many", text)])
     cuts = _exclusions(study, levels)
     used: set[int] = set()
@@ -180,7 +199,7 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
             used.add(hit)
             design.excluded.append(label_of(chosen))
     for number in sorted(set(range(len(cuts))) - used):
-        text = "cuts no cell that another exclusion has not cut already"
+        text = "this exclusion removes no further cell"
         design.warnings.append(Problem(f"/exclude/{number}", "idle", text))
 
 
@@ -189,14 +208,20 @@ def _is_cut(chosen: Sequence[Level], cut: Mapping[str, set[str]]) -> bool:
 
 
 def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[str, set[str]]]:
-    """For each exclusion: factor -> labels of the levels that it cuts."""
+    """For each exclusion: factor -> labels of the levels that it removes."""
     by_factor = {of_factor[0].factor: of_factor for of_factor in levels}
     problems: list[Problem] = []
     cuts: list[dict[str, set[str]]] = []
     for number, exclusion in enumerate(study.exclude):
         cuts.append({})
         if not exclusion:
-            problems.append(Problem(f"/exclude/{number}", "invalid", "an empty exclusion would cut every cell"))
+            problems.append(
+                Problem(
+                    f"/exclude/{number}",
+                    "invalid",
+                    "an empty exclusion would remove every cell; name at least one factor",
+                )
+            )
         for factor, wanted in exclusion.items():
             pointer = f"/exclude/{number}/{factor}" if quote(factor)[0] == "'" else f"/exclude/{number}"
             if factor not in by_factor:
@@ -210,7 +235,7 @@ def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[st
 
 
 def _matching(levels: Sequence[Level], wanted: object, pointer: str, problems: list[Problem]) -> set[str]:
-    """Labels of the levels meant by an exclusion's value: a level, or a list of them (any of)."""
+    """Labels of the levels that match an exclusion's value: one level, or any of a list."""
     found: set[str] = set()
     is_one = not isinstance(wanted, list) or any(level.value == wanted for level in levels)
     for value in wanted if isinstance(wanted, list) and not is_one else [wanted]:

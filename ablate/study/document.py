@@ -1,7 +1,7 @@
-"""The study document: the shape of what a user writes, with every error at once.
+"""The study document: the shape of what a user writes. Validation reports every error together.
 
-`ablate.study.text` reads its text; `Study` is the shape; `ablate.study.designs` makes rows of it; `ablate.study.plan`
-makes trials of the rows. This module imports neither torch nor a task's code.
+`ablate.study.text` parses the file, `Study` is its shape, `ablate.study.designs` expands it into rows, and
+`ablate.study.plan` expands the rows into trials. This module imports neither torch nor the code of a task.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ablate.study.seeds import Seeds
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 NOT_YET = ("search", "pivot")
-"""Fields of the contract that are not built yet: refused by name, never ignored."""
+"""Fields that are planned and not built yet: refused by name, never ignored."""
 
 
 def _is_printable(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
     if any(not character.isprintable() for character in text):
-        raise ValueError("holds a character that cannot be printed (a line break, a control or a surrogate)")
+        raise ValueError("contains a line break, a control character or a surrogate, which cannot be printed")
     return text
 
 
@@ -34,13 +34,19 @@ Patch = dict[str, Any]
 
 
 class StrictDocument(Document):
-    """A document whose scalars are not coerced: `"3"` is no number and `1` is no boolean."""
+    """A document whose scalars are not coerced: `"3"` is not a number and `1` is not a boolean."""
 
     model_config = ConfigDict(**{**Document.model_config, "strict": True})
 
 
 class RowSpec(StrictDocument):
-    """A named row."""
+    """A named row as written in `[[rows]]`.
+
+    Attributes:
+        label: unique in the study.
+        set: recipe fields that the row changes.
+        group: group within which the row is compared.
+    """
 
     label: Label
     set: Patch = Field(default_factory=dict)
@@ -48,21 +54,37 @@ class RowSpec(StrictDocument):
 
 
 class GroupSpec(StrictDocument):
-    """What the named rows of a group share, such as their network: set over base, and at a scale over the scale."""
+    """Recipe fields that the named rows of a group share, such as their network.
+
+    Attributes:
+        set: fields applied after `[base]` and the scale.
+        scales: scale -> fields applied after `set` at that scale.
+    """
 
     set: Patch = Field(default_factory=dict)
     scales: dict[str, Patch] = Field(default_factory=dict)
 
 
 class LevelSpec(StrictDocument):
-    """A level with a name of its own."""
+    """A level with its own name.
+
+    Attributes:
+        label: name of the level in row labels.
+        set: recipe fields that the level changes.
+    """
 
     label: Label
     set: Patch
 
 
 class FactorSpec(StrictDocument):
-    """A factor: `levels` for grid and one_at_a_time, `off` for leave_one_out."""
+    """A factor of a generated design.
+
+    Attributes:
+        name: recipe field, or any name where every level has `label` and `set`.
+        levels: values, for the designs `grid` and `one_at_a_time`.
+        off: recipe fields that switch the factor off, for the design `leave_one_out`.
+    """
 
     name: Label
     levels: list[Any] | None = Field(None, min_length=1)
@@ -70,28 +92,34 @@ class FactorSpec(StrictDocument):
 
 
 class Resources(StrictDocument):
-    """What one trial occupies. No part of a trial's identity."""
+    """CPUs and GPUs that one trial occupies. They are not part of a trial's identity."""
 
-    cpus: int = Field(1, ge=1, le=1024, description="threads of a trial")
-    gpus: float = Field(0, ge=0, le=64, description="GPUs of a trial; fractions share one, above 1 whole numbers")
+    cpus: int = Field(1, ge=1, le=1024, description="CPU threads per trial")
+    gpus: float = Field(
+        0, ge=0, le=64, description="GPUs per trial; a fraction shares one GPU, values above 1 are whole numbers"
+    )
 
     @field_validator("gpus")
     @classmethod
     def _whole_above_one(cls, gpus: float) -> float:
         if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"{gpus:g} GPUs are no whole number; a fraction is of one GPU")
+            raise ValueError(f"{gpus:g} GPUs is not a whole number; only values below 1 may be fractions")
         return gpus
 
 
 class TableSpec(StrictDocument):
-    """How the table reads, and how it decides: the last four are fixed before the trials run.
+    """Layout of the table and its statistical decisions. The last four fields are fixed before the trials run.
 
     Attributes:
-        margin: differences up to this, in units of the primary metric, are as good as none; without it no row is ever
+        baseline: label of the row that the others are compared with, or a map from group to label; default: the first
+            row of each group.
+        published: id of the printed table whose numbers are shown, such as `T7`.
+        group_by: factor or recipe field that assigns generated rows to groups.
+        margin: largest difference, in units of the primary metric, that counts as equivalent; without it no row is
             called equivalent.
-        alpha: chance that a family without any difference shows a decided row.
-        test: `auto` takes the exact sign flip where it can decide at all, else the paired t test.
-        headline: labels of the rows that the agreement with the paper rests on; default: all with a claim.
+        alpha: probability that a family without any real difference contains a decided row.
+        test: `auto` is the exact sign-flip test where it can reach significance, else the paired t test.
+        headline: labels of the rows that decide the agreement with the paper; default: every row with a claim.
     """
 
     baseline: Label | dict[str, Label] | None = None
@@ -104,13 +132,17 @@ class TableSpec(StrictDocument):
 
 
 class CanarySpec(StrictDocument):
-    """Labels of the rows that a schedule trains again to see whether they still give the same numbers."""
+    """Rows that a schedule retrains to check that they still give the same numbers.
+
+    Attributes:
+        rows: labels of these rows.
+    """
 
     rows: list[Label] = Field(min_length=1)
 
 
 class Study(StrictDocument):
-    """A study as written. `Study.parse` is the way in: it collects every error."""
+    """A study as written. Use `Study.parse` to read one: it reports every error together."""
 
     name: str = Field(pattern=NAME)
     title: str = Field("", max_length=300)
@@ -128,25 +160,27 @@ class Study(StrictDocument):
     factors: list[FactorSpec] = Field(default_factory=list)
     exclude: list[Patch] = Field(default_factory=list)
     table: TableSpec = Field(default_factory=TableSpec)
-    canary: CanarySpec | None = Field(None, description="what a schedule of mode verify trains; default: baselines")
-    audit: bool = Field(False, description="train a hidden copy of each baseline, which must not come out different")
+    canary: CanarySpec | None = Field(
+        None, description="rows that a schedule of mode verify retrains; default: the baselines"
+    )
+    audit: bool = Field(False, description="train a hidden replicate of each baseline, which must not differ from it")
 
     @property
     def seed_list(self) -> tuple[int, ...]:
-        """The seeds, a count n standing for 0..n-1."""
+        """The seeds as a tuple; a count n means 0..n-1."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
 
     @property
     def design_or_default(self) -> str:
-        """The design: as written, else grid where there are factors, else rows."""
+        """The design as written; default: `grid` if the study has factors, else `rows`."""
         return self.design or ("grid" if self.factors else "rows")
 
     @classmethod
     def parse(cls, document: object) -> Study:
-        """A study from a plain mapping (parsed TOML or JSON).
+        """Validate a plain mapping (parsed TOML or JSON).
 
         Raises:
-            StudyError: with every problem of the document's shape; recipes are checked when rows are made.
+            StudyError: with every problem in the document's shape. Recipes are validated later, when rows are built.
         """
         problems = problems_of_shape(document)
         if problems:
@@ -154,25 +188,25 @@ class Study(StrictDocument):
         return cls.model_validate(document)
 
 
-PARTS: Mapping[str, type[Document]] = {
+COMPONENTS: Mapping[str, type[Document]] = {
     "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
     "canary": CanarySpec,
 }  # fmt: skip
-"""What stands in a study's fields, or in the lists and tables there."""
+"""Field of a study -> class of its value, or of the items in its list or table."""
 
 
 def problems_of_shape(document: object) -> list[Problem]:
-    """Every problem of a document's shape; recipes are not looked at."""
+    """Every problem in a document's shape; recipes are not validated."""
     problems = list(_fields_to_come(document))
     try:
         Study.model_validate(document)
     except ValidationError as error:
-        problems += problems_of(error, Study, PARTS, skip={problem.pointer for problem in problems})
+        problems += problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in problems})
     return problems
 
 
 def with_resources(document: Any, asked: Mapping[str, float]) -> Any:
-    """A document that asks for other resources: they belong to the machine at hand, and change no result's identity."""
+    """The document with other `[resources]`, which depend on the machine and are not part of a trial's identity."""
     if not asked or not isinstance(document, Mapping):
         return document
     written = document.get("resources", {})
@@ -183,11 +217,11 @@ def _fields_to_come(document: object) -> list[Problem]:
     if not isinstance(document, Mapping):
         return []
     problems = [
-        Problem(f"/{name}", "not_yet_supported", f"'{name}' is not yet supported")
+        Problem(f"/{name}", "not_yet_supported", f"'{name}' is not yet supported; remove it")
         for name in NOT_YET
         if name in document
     ]
     if isinstance(document.get("seeds"), Mapping):
-        text = "seeds as {min, max, alpha} is not yet supported; give a count or a list"
+        text = "a table {min, max, alpha} is not yet supported; give a count or a list of seeds"
         problems.append(Problem("/seeds", "not_yet_supported", text))
     return problems

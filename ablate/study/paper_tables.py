@@ -1,6 +1,6 @@
-"""The tables of the paper that can be trained: the study files that come with ablate and name a printed table.
+"""The tables of the paper that can be trained: the study files of ablate that name a printed table.
 
-A study file belongs to a table by its own `[table] published`. Pure: files in, values out; no torch.
+A study file names its table in `[table] published`. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class PaperTable:
     """A table of the paper with the study that trains it.
 
     Attributes:
-        id: of the printed table, such as `T5`.
+        id: id of the printed table, such as `T5`.
         file: name of the study file.
-        document: the study document, as parsed and not validated.
+        document: the parsed study document, not validated.
     """
 
     id: str
@@ -40,30 +40,30 @@ class PaperTable:
 
     @property
     def question(self) -> str:
-        """What the study asks, in its own words."""
+        """The study's question; empty if it has none."""
         return str(self.document.get("question", ""))
 
     @property
     def scales(self) -> tuple[str, ...]:
-        """Names of the scales at which it can be trained."""
+        """Names of the study's scales."""
         return tuple(self.document.get("scales", {}))
 
     @cached_property
     def rows(self) -> int:
-        """Rows of its table."""
+        """Number of rows in its table."""
         from ablate.study.plan import plan_document
 
         return len(plan_document(dict(self.document)).rows)
 
 
 def list_tables(folder: Traversable | None = None) -> tuple[PaperTable, ...]:
-    """Every table that has a study file, in the order of the paper.
+    """List every table that has a study file, in the order of the paper.
 
     Args:
-        folder: of study files; None takes the one that comes with ablate.
+        folder: folder of study files; None takes the one of ablate.
 
     Raises:
-        TableError: a file is no TOML, or two of them name one table.
+        TableError: a file is not TOML, or two files name the same table.
     """
     found: dict[str, PaperTable] = {}
     for file in (folder or studies_folder()).iterdir():
@@ -72,7 +72,7 @@ def list_tables(folder: Traversable | None = None) -> tuple[PaperTable, ...]:
             continue
         if table.id in found:
             names = " and ".join(sorted((found[table.id].file, table.file)))
-            raise TableError(f"two study files print {table.id}: {names}; a table is one study")
+            raise TableError(f"two study files name the printed table {table.id}: {names}; remove one of them")
         found[table.id] = table
     return tuple(sorted(found.values(), key=lambda table: int(table.id.removeprefix("T"))))
 
@@ -87,19 +87,25 @@ def _table_of(file: Traversable) -> PaperTable | None:
 
 
 def choose_tables(names: Sequence[str], tables: Sequence[PaperTable], *, scale: str | None = None) -> list[PaperTable]:
-    """The tables of these names, in the order given; where none is named, all of them that have the scale.
+    """Choose tables by id.
 
-    A scale that no table has leaves all of them: each study then says which it has.
+    Args:
+        names: ids, such as `T5`; empty for every table that has the scale.
+        tables: result of `list_tables`.
+        scale: name of a scale. If no table has it, all tables are chosen, and each study reports its own scales.
+
+    Returns:
+        The tables, in the given order.
 
     Raises:
-        StudyError: with every name that is unknown, has no study file yet, or comes twice; pointers are `/tables/N`.
+        StudyError: with every id that is unknown, has no study file yet, or is repeated; pointers are `/tables/N`.
     """
     by_id = {table.id: table for table in tables}
     problems = []
     for index, name in enumerate(names):
         pointer = f"/tables/{index}"
         if name in names[:index]:
-            problems.append(Problem(pointer, "duplicate", f"table {quote(name)} is named twice; name it once"))
+            problems.append(Problem(pointer, "duplicate", f"table {quote(name)} is repeated; name it once"))
         elif name not in by_id:
             problems.append(_unknown(pointer, name, list(by_id)))
     if problems:
@@ -111,6 +117,6 @@ def choose_tables(names: Sequence[str], tables: Sequence[PaperTable], *, scale: 
 
 def _unknown(pointer: str, name: str, known: Sequence[str]) -> Problem:
     if TABLE_ID.fullmatch(name) and name in load_published().tables:
-        text = f"table {quote(name)} has no study file yet; these have: {', '.join(known)}"
+        text = f"table {quote(name)} has no study file yet; tables with one: {', '.join(known)}"
         return Problem(pointer, "not_yet_supported", text)
     return Problem(pointer, "unknown_table", f"the paper has no table {quote(name)}{nearest(name, known)}")

@@ -1,4 +1,4 @@
-"""Pydantic's errors as problems of a document: a pointer to the place, a stable code, a sentence in our manner."""
+"""Converts pydantic's errors into problems: a JSON pointer, a stable code and a plain sentence."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ Location = tuple[int | str, ...]
 
 
 def problems_of(
-    error: ValidationError, model: type[BaseModel], parts: Mapping[str, type[BaseModel]], *, skip: Collection[str] = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    components: Mapping[str, type[BaseModel]],
+    *,
+    skip: Collection[str] = (),
 ) -> list[Problem]:
-    """A pydantic error as problems: pointers for places, one problem a place, the nearest name for a typo.
+    """Convert a pydantic error: one problem per place; a typo gets the nearest allowed name.
 
     Args:
-        error: of validating a document as `model`.
+        error: result of validating a document as `model`.
         model: class of the document.
-        parts: classes of what stands in its fields, by the field's name; without one, `model`'s names are offered.
-        skip: pointers to parts of which nothing further is said.
+        components: field -> class of its value or items; for other fields the names of `model` are suggested.
+        skip: pointers at and below which nothing is reported.
     """
     problems: dict[str, Problem] = {}
     for item in error.errors(include_url=False, include_input=False):
@@ -31,7 +35,7 @@ def problems_of(
         if any(pointer == place or pointer.startswith(place + "/") for place in skip):
             continue
         if item["type"] == "extra_forbidden":
-            owner = parts.get(str(location[0]), model) if len(location) > 1 else model
+            owner = components.get(str(location[0]), model) if len(location) > 1 else model
             message = f"no field {quote(location[-1])} here{nearest(str(location[-1]), owner.model_fields)}"
             problems.setdefault(pointer, Problem(pointer, "unknown_field", message))
         elif item["type"] == "missing":
@@ -43,7 +47,7 @@ def problems_of(
 
 
 def sentence(message: str) -> str:
-    """Pydantic's message in the manner of ours."""
+    """Pydantic's message in plain words: `a table` for dictionary, `a whole number` for integer, `text` for string."""
     message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
     for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
         message = message.replace(theirs, ours)
@@ -53,15 +57,15 @@ def sentence(message: str) -> str:
 
 
 def pointer_of(parts: Location) -> str:
-    """JSON pointer (RFC 6901) of a location; a part that could deceive is replaced by `(unprintable)`."""
+    """JSON pointer (RFC 6901) of a location; an unsafe component is replaced by `(unprintable)`."""
     safe = (quote(part).strip("'") for part in parts)
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in safe)
 
 
 def _without_union_branches(location: Location, *, is_name: bool) -> Location:
-    """Pydantic names the branch of a union in the location (`constrained-int`, `list[...]`); a user has none.
+    """The location without the branches of unions (`constrained-int`, `list[...]`) that pydantic adds to it.
 
-    Where the last part is a name that a user wrote, it stays, however it looks.
+    With `is_name`, the last component is a name that the user wrote, and is kept.
     """
     last = len(location) - 1
     return tuple(

@@ -1,4 +1,4 @@
-"""Rows of a plan: resolved recipes with the data they mean and the trials they need; copies of them for an audit."""
+"""Rows of a plan: resolved recipes with pinned data sets and the trials they need; replicates of them for an audit."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Row:
 
     Attributes:
         label: unique in the study.
-        group: rows are compared within a group; None where the study has none.
-        set: what the row changes in the study's base, field by field.
+        group: rows are compared within a group; None if the study has no groups.
+        set: recipe fields that the row changes in the study's base.
         recipe: the resolved recipe, an instance of its task's `Recipe`.
-        is_baseline: whether the rows of its group are compared with it.
-        levels: of a generated row, factor -> label of its level, without factors that do not apply.
-        replicate: added to that of the plan's trials; 1 for the audit copy of a baseline, which has the same recipe
-            and other random numbers.
-        needs: name -> the trials from whose weights those of this row start, but for seed and replicate.
+        is_baseline: whether the other rows of its group are compared with it.
+        levels: factor -> label of its level, for a generated row, without factors that do not apply.
+        replicate: number added to the replicate of the plan's trials; 1 for the audit replicate of a baseline, which
+            has the same recipe and other random numbers.
+        needs: name -> the trials that this row's trials take weights from, without seed and replicate.
     """
 
     label: str
@@ -44,23 +44,23 @@ class Row:
 
     @property
     def needs_by_label(self) -> dict[str, Blueprint]:
-        """What it needs, by the label under which the study holds it."""
+        """The trials it needs, by their label in the study."""
         return {label_of_need(name, self.label): need for name, need in self.needs.items()}
 
 
 def build_rows(
     study: Study, named: NamedTask, resolved: Sequence[Resolved], baselines: Mapping[str | None, str]
 ) -> tuple[Row, ...]:
-    """The rows of resolved recipes.
+    """Build the rows from resolved recipes.
 
     Args:
-        study: whose rows.
+        study: the document.
         named: its task.
         resolved: explicit rows first, as in the document.
         baselines: group -> label.
 
     Raises:
-        StudyError: what is known of a folder of images cannot be read, or what a row needs cannot be.
+        StudyError: the record of a registered folder cannot be read, or a trial that a row needs is invalid.
     """
     problems: list[Problem] = []
     rows = []
@@ -80,21 +80,21 @@ def build_rows(
 
 
 def _sentence(error: TrialError | ValidationError) -> str:
-    """What is wrong, in one line; pydantic's own text of a wrong recipe would show what was given."""
+    """The error in one line; pydantic's own text would repeat the given value."""
     if isinstance(error, TrialError):
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"])) or error.title
-    return f"what it needs cannot be trained: {place}: {first['msg'].removeprefix('Value error, ')}"
+    return f"the trial it needs is invalid: {place}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def pinned(recipe: BaseModel) -> BaseModel:
-    """The recipe with its data set by the name of what it holds now: a registered folder may hold something else soon.
+    """The recipe with the current fingerprint in the name of a registered folder, whose content may change later.
 
-    So with the data set of a recipe inside it, from which a trial that it needs is made.
+    The same applies to the recipes inside it, such as that of a backbone.
 
     Raises:
-        StudyError: what is known of a folder cannot be read.
+        StudyError: the record of a registered folder cannot be read.
     """
     if not isinstance(recipe, NetworkFields):
         return recipe
@@ -115,7 +115,7 @@ def _with_pinned_data(recipe: Recipe, place: str) -> Recipe:
 
 
 def copy_baselines(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The baselines once more, as replicates, under labels of their own."""
+    """The baselines as audit replicates, with their own labels."""
     return tuple(
         replace(row, label=f"(audit copy) {row.label}", is_baseline=False, replicate=1)
         for row in rows
@@ -124,7 +124,7 @@ def copy_baselines(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def check_hidden_labels(rows: Sequence[Row], audits: Sequence[Row]) -> None:
-    """No row may be called as an audit copy or what a row needs is.
+    """Refuse a row with the label of an audit replicate or of a needed trial.
 
     Raises:
         StudyError: with every such label.
@@ -137,8 +137,12 @@ def check_hidden_labels(rows: Sequence[Row], audits: Sequence[Row]) -> None:
 def _taken(rows: Sequence[Row], audits: Sequence[Row]) -> Iterator[Problem]:
     labels = {row.label for row in rows}
     for label in (audit.label for audit in audits if audit.label in labels):
-        yield Problem("/audit", "duplicate", f"a row is called {quote(label)}, as the audit's own is")
+        yield Problem(
+            "/audit", "duplicate", f"row {quote(label)} has the label of an audit copy; give it another label"
+        )
     for row in (*rows, *audits):
         for label in labels & row.needs_by_label.keys():
-            text = f"a row is called {quote(label)}, as what row {quote(row.label)} needs is; give it another label"
+            text = (
+                f"row {quote(label)} has the label of a trial that row {quote(row.label)} needs; give it another label"
+            )
             yield Problem("/rows", "duplicate", text)

@@ -1,4 +1,4 @@
-"""The seeds of a study as a document gives them: a count or a list, and one sentence for what is neither."""
+"""The type of `seeds`: a count or a list. Anything else is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ MAX_SEED = 2**63 - 1
 Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
 MAX_SEEDS = 10_000
 KINDS = {bool: "a boolean", float: "a number with a point", str: "text", dict: "a table", type(None): "null"}
-"""What a document can hold in the place of a count or a list, in words; the value itself is not repeated."""
+"""Type -> its name in an error text, which does not repeat the value."""
 
 
 def _count_or_list(seeds: object) -> object:
-    """Refuses in one sentence what is neither, where pydantic would speak of each branch of the union."""
+    """Refuse anything else in one sentence; pydantic would report every branch of the union."""
     if isinstance(seeds, list) and not seeds:
         raise ValueError("the list is empty; give a count or at least one seed")
     if isinstance(seeds, bool) or not isinstance(seeds, (int, list)):
-        kind = KINDS.get(type(seeds), "what was given")
+        kind = KINDS.get(type(seeds), "the given value")
         raise ValueError(f"should be a count (1 to {MAX_SEEDS:,}) or a list of distinct seeds, not {kind}")
     return seeds
 
 
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError("the list names a seed twice; seeds are blocks, each must be distinct")
+        raise ValueError("the list repeats a seed; each seed must be distinct, since rows are paired by seed")
     return seeds
 
 
@@ -36,4 +36,4 @@ Seeds = Annotated[
     Discriminator(lambda seeds: "list[int]" if isinstance(seeds, list) else "int"),
     BeforeValidator(_count_or_list),
 ]
-"""A count n, which stands for 0 .. n-1, or a list. The tags are words that pointers leave out."""
+"""A count n, which means 0 .. n-1, or a list. The tags are left out of JSON pointers."""

@@ -1,4 +1,4 @@
-"""The text of a document, read strictly: TOML files and JSON over REST are the same document, not yet validated."""
+"""Strict parsing of a study's text. TOML files and JSON over REST give the same document, not yet validated."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ablate.errors import Problem, StudyError, quote
 
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
-"""In one object of a JSON text. No honest study comes near, and each unknown name costs a search for the nearest."""
+"""Keys in one JSON object. Real studies have far fewer, and every unknown name costs a search for the nearest one."""
 
 
 def read_document(path: Path) -> Any:
     """The document in a `.toml` or `.json` file, not yet validated.
 
     Raises:
-        StudyError: the file cannot be read, or is not TOML or JSON.
+        StudyError: the file cannot be read, or is neither TOML nor JSON.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -29,18 +29,23 @@ def read_document(path: Path) -> Any:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """A TOML text as a mapping; StudyError with line and column where it is none."""
+    """Parse a TOML text.
+
+    Raises:
+        StudyError: the text is not TOML; the message has line and column.
+    """
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError, not TOMLDecodeError
         raise StudyError([Problem("", "not_toml", f"not TOML: {error}")]) from error
 
 
 def parse_json(text: str) -> Any:
-    """A JSON text, read strictly.
+    """Parse a JSON text strictly.
 
     Raises:
-        StudyError: not JSON, NaN or infinity, a key given twice, a lone surrogate, or depth above 32.
+        StudyError: the text is not JSON, contains NaN, infinity, a repeated key or a lone surrogate, or is nested
+            deeper than 32 levels.
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite_float)
@@ -56,20 +61,20 @@ def parse_json(text: str) -> Any:
 def _json_reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
-    return "a lone surrogate" if isinstance(error, UnicodeEncodeError) else str(error)
+    return "it contains a lone surrogate" if isinstance(error, UnicodeEncodeError) else str(error)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_KEYS:
-        raise ValueError(f"an object has {len(pairs):,} keys; at most {MAX_KEYS:,} are read")
+        raise ValueError(f"an object has {len(pairs):,} keys; at most {MAX_KEYS:,} are allowed")
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        raise ValueError("a key is given twice in one object")
+        raise ValueError("an object repeats a key; give each key once")
     return mapping
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite_float(text: str) -> float:

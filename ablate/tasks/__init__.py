@@ -1,1 +1,1 @@
-"""The tasks that come with ablate. Each has a `task` module that imports without torch."""
+"""The built-in tasks. The `task` module of each imports without torch."""

@@ -1,4 +1,4 @@
-"""What a detector and a segmenter share: a backbone, its weights from another trial, norms that a recipe may freeze."""
+"""Shared by detector and segmenter: a backbone, its weights from another trial, and frozen norms."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from ablate.training.checkpoint import FILE
 
 
 class SceneNetwork(nn.Module):
-    """A backbone; what stands on it is the subclass's.
+    """A network with a backbone; subclasses add the heads.
 
     Args:
-        features: give the backbone.
-        recipe: `freeze_norm`, which means something only where there is a `backbone` that brings norms along.
+        features: the backbone.
+        recipe: recipe; `freeze_norm` is read, which applies only with a trained `backbone`.
 
     Attributes:
-        frozen: batch norms of the backbone, those of funnels too, that keep their statistics and gains.
+        frozen: batch norms of the backbone, including those of funnels, whose statistics and weights do not change.
     """
 
     def __init__(self, features: Features, recipe: SceneFields) -> None:
         super().__init__()
         self.backbone = features.network
         is_frozen = recipe.freeze_norm and recipe.backbone is not None
-        self.frozen = [part for part in self.backbone.modules() if is_frozen and isinstance(part, nn.BatchNorm2d)]
+        norms = [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.frozen = norms if is_frozen else []
         for norm in self.frozen:
             norm.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
-        """See `nn.Module.train`; frozen normalisations stay in evaluation mode."""
+        """Set the mode, see `nn.Module.train`; frozen norms stay in evaluation mode."""
         super().train(mode)
         for norm in self.frozen:
             norm.eval()
@@ -42,14 +43,14 @@ class SceneNetwork(nn.Module):
 
 
 def load_backbone(features: Features, folder: Path) -> None:
-    """Take the weights and statistics that a classification trial ended with, in place.
+    """Load the final weights and statistics of a classification trial, in place.
 
     Args:
-        features: of the network that was trained there.
-        folder: of the trial; holds its checkpoint.
+        features: feature extractor of the trial's network.
+        folder: folder of the trial, with its checkpoint.
 
     Raises:
-        TrialError: there is no checkpoint, it is damaged, or it is of another network; the file is named.
+        TrialError: the checkpoint is missing or damaged, or belongs to another network; the message names the file.
     """
     path = folder / FILE
     weights = _read_network(path)
@@ -60,8 +61,8 @@ def load_backbone(features: Features, folder: Path) -> None:
     )
     if strange:
         raise TrialError(
-            f"{path} is of another network than {features.model} with this activation: {len(strange)} parts differ, "
-            f"the first is {strange[0]}; a backbone starts from a trial of its own network, activation and placement"
+            f"{path} belongs to another network than {features.model} with this activation: {len(strange)} tensors "
+            f"differ, the first is {strange[0]}; use a trial with the same network, activation, stages and layers"
         )
     features.network.load_state_dict({name: weights[name] for name in own})
 
@@ -73,6 +74,6 @@ def _read_network(path: Path) -> dict[str, Tensor]:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
             return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
-        raise TrialError(f"{path} is missing; the backbone's weights lie there when its trial has ended") from error
+        raise TrialError(f"{path} is missing; the backbone's trial writes it") from error
     except (OSError, SafetensorError) as error:
-        raise TrialError(f"{path} cannot be read, the backbone's weights should lie there: {error}") from error
+        raise TrialError(f"{path}, with the backbone's weights, cannot be read: {error}") from error

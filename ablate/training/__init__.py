@@ -1,1 +1,1 @@
-"""Training: data on the device, augmentation, optimiser, loop and tasks; a trial is a function of (recipe, seed)."""
+"""Training: images, augmentation, optimiser, loop and ranks. A trial is a function of (recipe, seed)."""

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file that is either the old one or the new one, whenever the process is killed."""
+"""Checkpoints: one safetensors file, replaced atomically, so that a killed process leaves the old or the new one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ablate.trials.trial import EpochMetrics
 
 FILE = "checkpoint.safetensors"
+"""Name of the file in a trial's folder."""
 
 
 @dataclass(slots=True)
@@ -25,10 +26,12 @@ class Training:
     """Everything that changes while a network is trained.
 
     Attributes:
-        network, optimiser, scheduler: in place.
-        parallel: what the forward pass calls: the network itself, or what `Ranks.wrap` made of it.
-        step: optimiser steps done.
-        train_s: wall seconds of training so far, over all sittings.
+        network: network, changed in place.
+        parallel: module that the forward pass calls: the network, or the result of `Ranks.wrap`.
+        optimiser: optimiser, changed in place.
+        scheduler: learning rate scheduler, changed in place.
+        step: number of finished optimiser steps.
+        train_s: wall time of training so far in seconds, including interrupted runs.
         curve: points of the learning curve so far.
     """
 
@@ -42,7 +45,7 @@ class Training:
 
 
 def save_checkpoint(training: Training, workdir: Path) -> None:
-    """Write the state to a temporary file, sync it, and rename it over the last one."""
+    """Write the state to a temporary file, sync it to disk, and rename it over the previous checkpoint."""
     tensors = {f"network.{name}": value for name, value in training.network.state_dict().items()}
     for index, buffer in enumerate(_momenta(training.optimiser)):
         tensors[f"momentum.{index}"] = buffer
@@ -63,9 +66,13 @@ def save_checkpoint(training: Training, workdir: Path) -> None:
 
 
 def load_checkpoint(training: Training, workdir: Path) -> bool:
-    """Bring `training` to the state of the checkpoint in `workdir`; False where there is none that fits.
+    """Restore `training` from the checkpoint in `workdir`.
 
-    A file that cannot be read, or belongs to another network, is set aside as `*.damaged`; training starts anew.
+    A file that cannot be read, or belongs to another network, is renamed to `*.damaged`; training then starts from the
+    beginning.
+
+    Returns:
+        Whether there was a valid checkpoint.
     """
     path = workdir / FILE
     if not path.exists():
@@ -88,14 +95,14 @@ def load_checkpoint(training: Training, workdir: Path) -> bool:
 
 
 def is_finished(workdir: Path) -> bool:
-    """Whether the folder holds a checkpoint of the last step, by what the file says of itself."""
+    """Whether the folder contains a checkpoint of the last step, according to the file's own metadata."""
     path = workdir / FILE
     if not path.exists():
         return False
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
-    except (SafetensorError, KeyError, TypeError, ValueError):  # damaged, or not ours
+    except (SafetensorError, KeyError, TypeError, ValueError):  # damaged, or written by another program
         return False
     return bool(state["curve"]) and state["step"] == state["curve"][-1]["steps"]
 
@@ -115,7 +122,7 @@ def _restore_momenta(optimiser: SGD, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def _fast_forward(scheduler: LRScheduler, steps: int) -> None:
-    """Repeat a scheduler's steps: rates come out bit-equal, and nothing of its inside need be stored."""
+    """Repeat a scheduler's steps: rates are bit-equal, and its internal state need not be stored."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         for _ in range(steps):

@@ -1,8 +1,8 @@
-"""The training loop of all tasks: from a recipe and a seed to an outcome, with signs of life between.
+"""The training loop of all tasks: from a recipe and a seed to an outcome, with heartbeats in between.
 
-The same recipe and seed give the same numbers twice on a CPU with the same number of threads, also when training was
-interrupted and went on from its checkpoint. The test set is looked at once, at the end, and chooses nothing. What a
-task has of its own is its practice (`ablate.training.practice`).
+On a CPU with the same number of threads, the same recipe and seed give the same numbers, also if training is
+interrupted and resumes from its checkpoint. The test set is used once, at the end, and selects nothing. The
+task-specific code is in the task's practice (`ablate.training.practice`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from ablate.training.together import train_together
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0
-LOOK_EVERY = 50
-"""On a GPU the loss is fetched once in so many steps; on a CPU fetching it is free."""
+"""Seconds between heartbeats."""
+CHECK_EVERY = 50
+"""Steps between checks of the loss on a GPU, where each check waits for the device; on a CPU every step is checked."""
 
 NO_NEEDS: Mapping[str, Path] = {}
 
@@ -37,17 +38,17 @@ def carry_out(work: Work, ranks: int | None = None) -> Iterator[Heartbeat | Epoc
 
     Args:
         work: the trial.
-        ranks: processes that train it together; None: one for each GPU that this process may see. The numbers do not
-            depend on it, but for rounding.
+        ranks: number of processes that train it together; None: one per visible GPU. The numbers do not depend on it,
+            except for rounding.
 
     Yields:
         A heartbeat at least every few seconds, a point of the curve at the end of each epoch and of training, and last
-        the outcome: `succeeded`, or `diverged` where a loss or an output was NaN or infinite.
+        the outcome: `succeeded`, or `diverged` if a loss or an output was NaN or infinite.
 
     Raises:
         DataError: the data set is missing or damaged.
-        SiteError: the network cannot be built as the recipe asks.
-        TrialError: the batch cannot be divided among so many ranks.
+        SiteError: the recipe's network cannot be built.
+        TrialError: the batch cannot be divided among the ranks.
         RankError: the process of a rank died.
     """
     count = ranks or max(torch.cuda.device_count(), 1)
@@ -58,7 +59,7 @@ def carry_out(work: Work, ranks: int | None = None) -> Iterator[Heartbeat | Epoc
 
 
 def carry_out_as(ranks: Ranks, work: Work) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """`carry_out` as one of the ranks, which run through it at once; rank 0 alone evaluates and has an outcome."""
+    """`carry_out` in one of the ranks, which run it in parallel; only rank 0 evaluates and yields an outcome."""
     make_deterministic()
     setting = prepare(work.practice, work.recipe, Streams(work.seed, pick_device()), ranks=ranks, needs=work.needs)
     with closing(setting.source):
@@ -68,7 +69,7 @@ def carry_out_as(ranks: Ranks, work: Work) -> Iterator[Heartbeat | EpochMetrics 
 def _carry_out(setting: Setting[Any, Any], workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     ranks, practice = setting.ranks, setting.practice
     training = start(setting)
-    with ranks.first_alone():  # it sets a damaged checkpoint aside
+    with ranks.first_alone():  # rank 0 renames a damaged checkpoint
         load_checkpoint(training, workdir)
     training.parallel = ranks.wrap(training.network)
     yield from training.curve
@@ -95,14 +96,30 @@ def _carry_out(setting: Setting[Any, Any], workdir: Path) -> Iterator[Heartbeat 
 def prepare(
     practice: Practice, recipe: Any, streams: Streams, *, ranks: Ranks = ALONE, needs: Mapping[str, Path] = NO_NEEDS
 ) -> Setting[Any, Any]:
-    """The images of this seed, and what else stays the same. Close its source when the trial is over."""
+    """Open the source and build the setting of a trial. Close the source when the trial ends.
+
+    Args:
+        practice: practice of the task.
+        recipe: recipe of the trial.
+        streams: random streams of the seed.
+        ranks: rank of this process and number of ranks.
+        needs: name -> folder of the finished trial whose weights this one takes.
+
+    Raises:
+        DataError: the data set is missing or damaged.
+        TrialError: the batch cannot be divided among the ranks.
+    """
     setting: Setting[Any, Any] = Setting(practice, recipe, streams, practice.open(recipe, streams), needs, ranks)
-    setting.whole_batch()  # refuses what cannot be divided
+    setting.whole_batch()  # raises if the batch cannot be divided
     return setting
 
 
 def start(setting: Setting[Any, Any]) -> Training:
-    """A network as the recipe builds it, its optimiser and its learning rate, before the first step."""
+    """Build the network, optimiser and scheduler, before the first step.
+
+    Raises:
+        SiteError: the recipe's network cannot be built.
+    """
     recipe = setting.recipe
     network = setting.practice.build(setting)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -113,7 +130,7 @@ def start(setting: Setting[Any, Any]) -> Training:
 
 
 def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Iterator[Heartbeat | EpochMetrics]:
-    """Train from `training.step` to the end. Time between a yield and the next call is not training time."""
+    """Train from `training.step` to the end. The time between a yield and the next call does not count as training."""
     on_cpu = setting.streams.device.type == "cpu"
     progress = RunningLoss(setting)
     steps, per_epoch = setting.steps, setting.steps_per_epoch
@@ -122,7 +139,7 @@ def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Ite
     while training.step < steps:
         progress.add(*one_step(setting, training))
         is_end = training.step % per_epoch == 0 or training.step == steps
-        if on_cpu or is_end or training.step % LOOK_EVERY == 0:
+        if on_cpu or is_end or training.step % CHECK_EVERY == 0:
             progress.check(training.step)
         now = time.perf_counter()
         if not is_end and now - beat < HEARTBEAT_S:
@@ -140,7 +157,11 @@ def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Ite
 
 
 def one_step(setting: Setting[Any, Any], training: Training) -> tuple[Tensor, Tallies]:
-    """One optimiser step. Returns the whole batch's loss, () of float, and what the practice tallies of it."""
+    """Take one optimiser step.
+
+    Returns:
+        The loss of the whole batch, () of float, and the practice's tallies.
+    """
     step, ranks = training.step, setting.ranks
     inputs, targets = setting.source.batch(step, ranks.part(setting.source.order.size))
     torch.manual_seed(setting.streams.number("dropout", step))
@@ -156,7 +177,11 @@ def one_step(setting: Setting[Any, Any], training: Training) -> tuple[Tensor, Ta
 
 
 class RunningLoss:
-    """Loss and tallies since the epoch began, summed on the device so that nothing waits for it."""
+    """Loss and tallies since the start of the epoch, summed on the device without synchronisation.
+
+    Args:
+        setting: setting of the trial.
+    """
 
     def __init__(self, setting: Setting[Any, Any]) -> None:
         self.setting = setting
@@ -165,24 +190,28 @@ class RunningLoss:
         self.count = 0
 
     def add(self, loss: Tensor, tallies: Tallies) -> None:
-        """Take in one step."""
+        """Add one step."""
         self.loss, self.count = self.loss + loss, self.count + 1
         self.tallies = {name: self.tallies.get(name, 0) + tally for name, tally in tallies.items()}
 
     def check(self, step: int) -> None:
-        """Raise DivergedError where a loss was not finite: a NaN or infinity stays in the sum."""
+        """Check the sum, in which a NaN or an infinity remains.
+
+        Raises:
+            DivergedError: a loss was not finite.
+        """
         loss = float(self.loss)
         if not math.isfinite(loss):
             raise DivergedError(f"the training loss is {'nan' if math.isnan(loss) else 'infinite'} by step {step}")
 
     def metrics(self) -> dict[str, float]:
-        """Means since the epoch began, on augmented images."""
+        """Means since the start of the epoch, on augmented images."""
         sums = {name: float(tally) for name, tally in self.tallies.items()}
         images = self.count * self.setting.source.order.size
         return {"train_loss": float(self.loss) / self.count, **self.setting.practice.summarise(sums, images)}
 
     def point(self, training: Training) -> EpochMetrics:
-        """The curve's point at this step; the sums begin anew."""
+        """Point of the curve at this step; the sums are reset."""
         setting = self.setting
         epoch = training.step / setting.steps_per_epoch
         point = EpochMetrics(step=training.step, steps=setting.steps, epoch=epoch, metrics=self.metrics())
@@ -191,7 +220,7 @@ class RunningLoss:
 
 
 def _evaluate(setting: Setting[Any, Any], network: nn.Module) -> Generator[Heartbeat, None, Evaluation]:
-    """What the practice finds on the test set, with signs of life."""
+    """Evaluate the practice on the test set, with heartbeats."""
     network.eval()
     yield from _alive(setting, setting.steps, setting.source.ready(train=False))
     found: Evaluation = yield from _alive(setting, setting.steps, setting.practice.evaluate(setting, network))
@@ -199,7 +228,7 @@ def _evaluate(setting: Setting[Any, Any], network: nn.Module) -> Generator[Heart
 
 
 def _alive(setting: Setting[Any, Any], step: int, pieces: Iterator[None]) -> Generator[Heartbeat, None, Any]:
-    """Do something else than training, give signs of life between its pieces, and return what comes of it."""
+    """Run work other than training, yield heartbeats between its pieces, and return its result."""
     beat = time.perf_counter()
     while True:
         try:

@@ -1,8 +1,8 @@
-"""What a row's network costs when it runs: inference time and the memory of a training step.
+"""Measured costs of a row's network: inference time and the memory of a training step.
 
-All rows are built first and measured in turn (A B C A B C ...), so that a machine which slows down slows all of them;
-medians are reported. Funnels run with their normalisation folded into the depthwise convolution where it can be: the
-article gives that as the reason for batch normalisation.
+All networks are built first and measured in turn (A B C A B C ...), so that a slowdown of the machine affects all of
+them; medians are reported. Funnels run with their normalisation folded into the depthwise convolution if possible,
+which the paper gives as the reason for batch normalisation.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ from ablate.trials.trial import Measured
 
 BATCHES = (1, 32)
 ROUNDS = (5, 50)
+"""Minimum and maximum number of rounds."""
 BUDGET_S = 10.0
-"""Per batch size, over all rows; bounds the rounds between 5 and 50."""
+"""Time per batch size over all rows, in seconds; it determines the number of rounds."""
 
 
 def measure(recipes: Sequence[Any], practice: Practice) -> list[Measured]:
-    """Measure one network a recipe on this process's device, with fresh weights: times do not depend on them.
+    """Measure one network per recipe on this process's device, with fresh weights, on which times do not depend.
+
+    Args:
+        recipes: recipes of one task.
+        practice: practice of the task.
 
     Returns:
         For each recipe, in order, the median inference time of a batch of 1 and of 32 images in ms, the number of
-        rounds, the number of funnels folded and not folded, and the peak memory of a training step.
+        rounds, whether all funnels were folded, and the peak memory of a training step in bytes.
     """
     make_deterministic()
     settings = [prepare(practice, recipe, Streams(0, pick_device())) for recipe in recipes]
@@ -60,7 +65,13 @@ def measure(recipes: Sequence[Any], practice: Practice) -> list[Measured]:
 
 
 def time_steps(recipe: Any, count: int, practice: Practice) -> float:
-    """Seconds that the steps of a whole trial would take here, from `count` of them after three to warm up."""
+    """Estimate the training time of a whole trial on this machine, in seconds.
+
+    Args:
+        recipe: recipe of the trial.
+        count: number of timed steps, after three warm-up steps.
+        practice: practice of its task.
+    """
     setting = prepare(practice, recipe, Streams(0, pick_device()))
     training = start(setting)
     training.network.train()
@@ -77,19 +88,19 @@ def time_steps(recipe: Any, count: int, practice: Practice) -> float:
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """The network in evaluation mode, each funnel folded where it can be; in place."""
+    """Put a network into evaluation mode and fold its funnels if possible, in place."""
     network.eval()
-    for name, part in list(network.named_modules()):
-        if isinstance(part, Funnel):
-            network.set_submodule(name, part.fold())
+    for name, module in list(network.named_modules()):
+        if isinstance(module, Funnel):
+            network.set_submodule(name, module.fold())
     return network
 
 
 def peak_memory_bytes(setting: Setting[Any, Any]) -> int:
-    """The most memory that tensors hold at once during a training step, with network, gradients and momentum.
+    """Peak memory of tensors during a training step in bytes, including network, gradients and momentum.
 
-    On a GPU the allocator's own figure; on a CPU the running sum of the profiler's allocations, counted from the
-    weights upwards.
+    On a GPU this is the allocator's own figure; on a CPU, the maximum of the profiler's cumulative allocations plus the
+    weights and momentum.
     """
     training = start(setting)
     training.network.train()
@@ -120,7 +131,7 @@ def _peak(changes: Sequence[int]) -> int:
 
 
 def _funnels(network: nn.Module) -> list[Funnel]:
-    return [part for part in network.modules() if isinstance(part, Funnel)]
+    return [module for module in network.modules() if isinstance(module, Funnel)]
 
 
 def _ready(setting: Setting[Any, Any]) -> nn.Module:
@@ -145,7 +156,7 @@ def _call(setting: Setting[Any, Any], network: nn.Module, batch: int) -> Callabl
 
 
 def _in_turn(calls: Sequence[Callable[[], None]]) -> list[list[float]]:
-    """Milliseconds of every call in every round; the first round warms up and is left out."""
+    """Milliseconds of every call in every round; the first round is a warm-up and is not counted."""
     warm = sum(_milliseconds(call) for call in calls)
     rounds = int(min(max(1000 * BUDGET_S / max(warm, 1e-3), ROUNDS[0]), ROUNDS[1]))
     times: list[list[float]] = [[] for _ in calls]

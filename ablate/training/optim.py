@@ -1,4 +1,4 @@
-"""The optimiser and the learning rate over the steps."""
+"""The optimiser and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from ablate.recipes.classify import TrainingFields
 from ablate.recipes.scenes import SceneFields
 
 ONECYCLE_PEAK = 0.23
-"""Share of the steps at which the triangle of `onecycle` has its top."""
+"""Fraction of the steps at which `onecycle` has its maximum."""
 POLY_POWER = 0.9
+"""Exponent of `poly`."""
 STEP_AT = (6, 8)
-"""Ninths of the steps at which `step` lowers the rate to a tenth."""
+"""Ninths of the steps at which `step` divides the rate by 10."""
 
 
 def build_optimiser(network: nn.Module, recipe: TrainingFields | SceneFields) -> SGD:
-    """SGD with momentum for what needs a gradient; weight decay on matrices and kernels only.
+    """Build SGD with momentum for the parameters that require gradients.
 
-    Vectors (biases, gains of norms, PReLU's slopes) are not decayed, as in the released code of the FReLU paper.
+    Weight decay applies to matrices and kernels, not to vectors (biases, scales of norms, slopes of PReLU), as in the
+    released code of the FReLU paper.
+
+    Args:
+        network: network to train.
+        recipe: recipe; `lr`, `momentum`, `nesterov` and `weight_decay` are read.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in trained if parameter.ndim > 1]
@@ -44,13 +50,13 @@ def build_optimiser(network: nn.Module, recipe: TrainingFields | SceneFields) ->
 def build_scheduler(
     optimiser: SGD, recipe: TrainingFields | SceneFields, steps: int, steps_per_epoch: int
 ) -> LRScheduler:
-    """The learning rate, to be stepped after every optimiser step.
+    """Build the learning rate scheduler, which is stepped after every optimiser step.
 
     Args:
-        optimiser: whose rate it sets.
-        recipe: `schedule`, `lr`, and `warmup_steps` or `warmup_epochs`.
-        steps: optimiser steps in all.
-        steps_per_epoch: converts `warmup_epochs`; a warm-up longer than the training is cut to it.
+        optimiser: optimiser whose rate it sets.
+        recipe: recipe; `schedule`, `lr`, and `warmup_steps` or `warmup_epochs` are read.
+        steps: total number of optimiser steps.
+        steps_per_epoch: optimiser steps per epoch, for `warmup_epochs`. A warm-up is at most as long as the training.
     """
     if recipe.schedule == "onecycle":
         return OneCycleLR(
@@ -83,5 +89,5 @@ def _main_schedule(optimiser: SGD, name: str, steps: int) -> LRScheduler:
 
 
 def autocast(device: torch.device, recipe: TrainingFields | SceneFields) -> torch.autocast:
-    """The context in which forward passes run: bf16 where the recipe asks for it, else nothing."""
+    """Context of forward passes: bf16 autocast if the recipe has it, else no effect."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16")

@@ -1,4 +1,4 @@
-"""In which order a trial sees its training images. Shapes: B images in a step."""
+"""The order in which a trial sees its training images. Shapes: B images per step."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ablate.training.determinism import Streams
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which images a step takes: a slice of its epoch's permutation; a last incomplete batch is dropped.
+    """The images of each step: a slice of the epoch's permutation. A last incomplete batch is dropped.
 
     Attributes:
-        streams: of the trial.
-        count: training images.
-        batch_size: as in the recipe.
+        streams: random streams of the trial.
+        count: number of training images.
+        batch_size: batch size of the recipe.
     """
 
     streams: Streams
@@ -27,12 +27,12 @@ class Order:
 
     @property
     def size(self) -> int:
-        """Images in a step."""
+        """Images per step."""
         return min(self.batch_size, self.count)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every image was seen, but for those of the last incomplete batch."""
+        """Steps per pass over the images, without the last incomplete batch."""
         return max(self.count // self.batch_size, 1)
 
     def at(self, step: int) -> Tensor:
@@ -44,5 +44,5 @@ class Order:
 
 @lru_cache(maxsize=1)
 def _permutation(count: int, number: int, device: torch.device) -> Tensor:
-    """A permutation of range(count), (count,); the last one is kept, since a whole epoch asks for it."""
+    """A permutation of range(count), (count,); cached, since every step of an epoch needs it."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(number)).to(device)

@@ -1,7 +1,7 @@
-"""What the training loop asks of a task, and what it hands it: the seam between `ablate.training.loop` and the tasks.
+"""Practice: the interface between the training loop (`ablate.training.loop`) and the tasks.
 
-The loop owns steps, heartbeats, the curve, checkpoints, divergence, ranks and the outcome. A practice owns what its
-trials train on, which network, by which loss, and what is found on the test set. Letters: B images in a step.
+The loop owns steps, heartbeats, the curve, checkpoints, divergence, ranks and the outcome. A practice owns the data,
+the network, the loss and the evaluation of a task's trials. Letters: B images per step.
 """
 
 from __future__ import annotations
@@ -25,24 +25,29 @@ from ablate.training.whole_batch import WholeBatch
 from ablate.trials.trial import Cost
 
 Tallies = dict[str, Tensor]
-"""Name -> () of number, on the device: what is added up over an epoch's steps and all ranks."""
+"""Name -> () of number, on the device; summed over an epoch's steps and over all ranks."""
 
 
 class Source(Protocol):
-    """Where a trial's batches come from. Close it when the trial is over."""
+    """Source of a trial's batches. Close it when the trial ends."""
 
     @property
     def order(self) -> Order:
-        """Which images a step takes."""
+        """The images of each step."""
 
     def batch(self, step: int, part: slice) -> tuple[Any, Any]:
-        """Inputs and targets of a step's images at those places of its batch, augmented, on the device."""
+        """Inputs and targets of a step, augmented, on the device.
+
+        Args:
+            step: number of the step, from 0.
+            part: positions in the step's batch.
+        """
 
     def ready(self, train: bool) -> Iterator[None]:
-        """Do beforehand what takes long about the training or test images, if anything does; yields now and then."""
+        """Load the training or test images in advance, if that takes long; yields between pieces of work."""
 
     def close(self) -> None:
-        """End whatever works for it."""
+        """End its worker processes."""
 
 
 RecipeT = TypeVar("RecipeT", bound=TrainingFields | SceneFields)
@@ -51,15 +56,15 @@ SourceT = TypeVar("SourceT", bound=Source)
 
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[RecipeT, SourceT]):
-    """What stays the same while a network is trained.
+    """Everything that stays constant while a network is trained.
 
     Attributes:
-        practice: of the task.
-        recipe: what is trained.
-        streams: of the seed.
-        source: of this seed's batches.
-        needs: name -> folder of the finished trial that this one starts from.
-        ranks: this process among those of its trial.
+        practice: practice of the task.
+        recipe: recipe of the trial.
+        streams: random streams of the seed.
+        source: source of the seed's batches.
+        needs: name -> folder of the finished trial whose weights this one takes.
+        ranks: rank of this process and number of ranks.
     """
 
     practice: Practice
@@ -71,20 +76,24 @@ class Setting(Generic[RecipeT, SourceT]):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps until every training image was seen."""
+        """Optimiser steps per pass over the training images."""
         return self.source.order.steps_per_epoch
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in all."""
+        """Total number of optimiser steps."""
         return self.recipe.steps or self.recipe.epochs * self.steps_per_epoch
 
     def autocast(self) -> torch.autocast:
-        """The precision of forward passes."""
+        """Context with the precision of forward passes."""
         return autocast(self.streams.device, self.recipe)
 
     def whole_batch(self) -> AbstractContextManager[object]:
-        """Whose images batch norm and dropout in training see as one batch."""
+        """Context in which batch norm and dropout treat the batch as a whole, as the recipe asks.
+
+        Raises:
+            TrialError: the batch cannot be divided among the ranks or into groups of `norm_batch`.
+        """
         size = self.source.order.size
         group = (self.recipe.norm_batch if isinstance(self.recipe, TrainingFields) else 0) or size
         return nullcontext() if self.ranks.count == 1 and group == size else WholeBatch(self.ranks, size, group)
@@ -92,12 +101,12 @@ class Setting(Generic[RecipeT, SourceT]):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is found on the test set.
+    """Result of the evaluation on the test set.
 
     Attributes:
-        metrics: the task's.
+        metrics: name of a metric of the task -> value.
         funnel_share: see `Outcome.funnel_share`.
-        files: name -> content of what the trial's folder gets beside its checkpoint.
+        files: name -> content of further files for the trial's folder.
     """
 
     metrics: dict[str, float]
@@ -106,55 +115,63 @@ class Evaluation:
 
 
 class Practice(Protocol):
-    """What is particular to a task. Has no state, and is pickled on its way to the ranks."""
+    """The task-specific code of training. It has no state, and is pickled to be sent to the ranks."""
 
     def open(self, recipe: Any, streams: Streams) -> Source:
-        """The source of a recipe's batches; it starts nothing until it is asked for one.
+        """Open the source of a recipe's batches; it starts no process before the first batch.
 
         Raises:
-            DataError: the data set is unknown, missing, damaged, or cannot be used as the recipe asks.
+            DataError: the data set is unknown, missing, damaged, or cannot be used with this recipe.
         """
 
     def build(self, setting: Setting[Any, Any]) -> nn.Module:
-        """The network before the first step, on the CPU; what needs no gradient is not trained.
+        """Build the network on the CPU; parameters without `requires_grad` are not trained.
 
         Raises:
-            SiteError: it cannot be built as the recipe asks.
+            SiteError: the recipe's network cannot be built.
         """
 
     def loss(self, setting: Setting[Any, Any], outputs: Any, targets: Any) -> tuple[Tensor, Tallies]:
-        """The loss, () of float, its gradient to be averaged over the ranks, and what is tallied beside it.
+        """The loss of this rank's part of a batch, and further tallies.
 
         Args:
-            setting: of the trial.
-            outputs: what the network made of the inputs of this rank's part of a batch, in training mode.
-            targets: of the same images, as the source gave them.
+            setting: setting of the trial.
+            outputs: outputs of the network in training mode.
+            targets: targets of the same images, from the source.
+
+        Returns:
+            The loss, () of float, whose gradient is averaged over the ranks, and the tallies.
         """
 
     def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
-        """Metrics of the curve beside `train_loss`, from sums over so many images."""
+        """Metrics of the curve other than `train_loss`.
+
+        Args:
+            tallies: sums over an epoch so far.
+            images: number of images in these sums.
+        """
 
     def evaluate(self, setting: Setting[Any, Any], network: nn.Module) -> Generator[None, None, Evaluation]:
-        """Measure the trained network, which is in evaluation mode; yields between pieces of work.
+        """Evaluate the trained network, which is in evaluation mode; yields between pieces of work.
 
         Raises:
             DivergedError: an output is not finite.
         """
 
     def count(self, setting: Setting[Any, Any], network: nn.Module) -> Cost:
-        """What the network costs, as the task's `inspect` counts it."""
+        """Cost of the network, as counted by the task's `inspect`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A trial as the loop is to carry it out.
+    """A trial for the training loop.
 
     Attributes:
-        practice: of its task.
-        recipe: what to train; `steps` or `epochs` are carried out in full.
-        seed: of all random streams.
-        workdir: gets the checkpoint; if it holds one of this trial, training goes on from there.
-        needs: name -> folder of the finished trial that this one starts from.
+        practice: practice of its task.
+        recipe: recipe of the trial; all of its `steps` or `epochs` are trained.
+        seed: seed of all random streams.
+        workdir: folder of the checkpoint; training resumes from the one that is there.
+        needs: name -> folder of the finished trial whose weights this one takes.
     """
 
     practice: Practice
@@ -165,4 +182,4 @@ class Work:
 
 
 class DivergedError(ArithmeticError):
-    """The loss or an output is NaN or infinite: a result, not a fault."""
+    """The loss or an output is NaN or infinite. This is a result, not a failure."""

@@ -1,7 +1,7 @@
-"""Batch norm and dropout as of the whole batch, in a process that holds a part of it.
+"""Batch norm and dropout of the whole batch, in a process that has a part of it.
 
-Both are caught where a network calls torch, whatever module calls them, so that a network is the same and has the same
-state by the same names however many ranks train it. Shapes: B images of this rank, C channels, maps of H x W.
+Both are intercepted where a network calls torch, in any module. A network and the keys of its state therefore do not
+depend on the number of ranks. Shapes: B images of this rank, C channels, maps of H x W.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ablate.training.ranks import Ranks, neighbours
 
 
 class WholeBatch(TorchFunctionMode):
-    """While it is entered, forward passes in training normalise over, and draw dropout for, more than this rank has.
+    """Context in which training forward passes normalise over, and draw dropout for, more images than this rank's.
 
-    Batch norm takes its statistics over consecutive groups of the batch's images, wherever they lie; the running
-    statistics move by the mean over the groups (of a rank that holds whole groups, by the mean over its own:
-    `Ranks.average_statistics` takes that over the ranks). Dropout and stochastic depth draw for the whole batch on
-    each rank, which keeps its part: an image meets the same masks whichever rank it is on. Other random layers (a
+    Batch norm computes its statistics over consecutive groups of the batch's images, on any rank. The running
+    statistics are updated with the mean over the groups; if a rank has whole groups, with the mean over its own, and
+    `Ranks.average_statistics` then averages over the ranks. Dropout and stochastic depth are drawn for the whole batch
+    on each rank, which uses its part. An image therefore has the same masks on any rank. Other random layers (such as a
     dropout of whole channels) draw the same numbers on each rank.
 
     Args:
-        ranks: this process among the others.
+        ranks: rank of this process and number of ranks.
         batch: images in the whole batch.
-        group: images over which batch norm takes its statistics.
+        group: images per statistic of batch norm.
 
     Raises:
-        TrialError: a batch of that size has no such parts or groups, or a group would lie across unequal parts.
+        TrialError: the batch cannot be divided into such parts or groups, or a group would span unequal parts.
     """
 
     def __init__(self, ranks: Ranks, batch: int, group: int) -> None:
@@ -46,8 +46,8 @@ class WholeBatch(TorchFunctionMode):
         self._group = group
         if batch % group or (self._own % group and group % self._own):
             raise TrialError(
-                f"batch norm over {group} images does not go with a batch of {batch} on {ranks.count} ranks (one a "
-                f"GPU), which have {self._own} each; set gpus so that one of the two numbers divides the other"
+                f"batch norm over {group} images does not fit a batch of {batch} on {ranks.count} ranks (one per GPU), "
+                f"which have {self._own} each; set gpus so that one of the two numbers divides the other"
             )
 
     def __torch_function__(
@@ -84,20 +84,20 @@ class WholeBatch(TorchFunctionMode):
         if not training:
             return x
         whole = x.new_empty((self._ranks.count * len(x), *x.shape[1:]))
-        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):  # masks are drawn in memory's order
+        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):  # masks are drawn in memory order
             whole = whole.contiguous(memory_format=torch.channels_last)
         mask = F.dropout(whole.fill_(1), p)[self._mine(x)]
         return x.mul_(mask) if inplace else x * mask
 
     def _bernoulli(self, noise: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Of stochastic depth, which draws one number an image."""
+        """The noise of stochastic depth, one number per image."""
         if noise.dim() == 0 or len(noise) != self._own:
             return noise.bernoulli_(*args, **kwargs)
         whole = noise.new_empty((self._ranks.count * len(noise), *noise.shape[1:]))
         return noise.copy_(whole.bernoulli_(*args, **kwargs)[self._mine(noise)])
 
     def _mine(self, x: Tensor) -> slice:
-        """This rank's part of a whole batch of which x is a part."""
+        """Positions of this rank's part x in the whole batch."""
         return self._ranks.part(self._ranks.count * len(x))
 
 
@@ -105,7 +105,7 @@ Pair = tuple[Tensor | None, Tensor | None]
 
 
 def _norm_in_groups(x: Tensor, running: Pair, affine: Pair, momentum: float, eps: float, *, count: int) -> Tensor:
-    """Batch norm of each of `count` groups of x (B, C, ...) by itself; running statistics move by the groups' mean."""
+    """Batch norm of each of `count` groups of x (B, C, ...); running statistics are updated with the groups' mean."""
     if count == 1:
         return F.batch_norm(x, *running, *affine, True, momentum, eps)
     copies = [_copy(running) for _ in range(count)]
@@ -125,7 +125,7 @@ def _copy(pair: Pair) -> Pair:
 
 
 def _norm_together(x: Tensor, running: Pair, affine: Pair, momentum: float, eps: float, *, count: int) -> Tensor:
-    """Batch norm of x (B, C, ...) with the statistics of `count` ranks. On GPUs torch's own, which needs one."""
+    """Batch norm of x (B, C, ...) with statistics over `count` ranks. On a GPU, torch's own implementation."""
     normed: Tensor
     if x.is_cuda:
         normed = SyncBatchNorm.apply(x, *affine, *running, eps, momentum, neighbours(count), count)
@@ -149,7 +149,7 @@ def _statistics(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 class _Normed(torch.autograd.Function):
-    """Batch norm of x (B, C, ...) by statistics that depend on x on all of `count` ranks."""
+    """Batch norm of x (B, C, ...) with statistics that depend on x on all of `count` ranks."""
 
     @staticmethod
     def forward(

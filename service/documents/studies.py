@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from ablate.documents import Document
+from ablate.errors import Code
 from ablate.study.document import Label, Resources, RowSpec, StrictDocument
 from ablate.study.seeds import MAX_SEEDS, Seeds
 
@@ -68,7 +69,7 @@ class Finding(Document):
     """A warning or an error: JSON pointer, stable code, sentence."""
 
     pointer: str
-    code: str
+    code: Code
     message: str
 
 

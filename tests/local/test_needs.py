@@ -75,13 +75,13 @@ def test_an_audit_copy_has_a_backbone_of_its_own(chain: Path) -> None:
 
 
 def test_a_row_may_not_be_called_as_what_another_needs_is(chain: Path) -> None:
-    with pytest.raises(StudyError, match=r"a row is called '\(backbone\) A', as what row 'A' needs is"):
+    with pytest.raises(StudyError, match=r"row '\(backbone\) A' has the label of a trial that row 'A' needs"):
         chain_plan({"A": {}, "(backbone) A": {"offset": 1.0}})
 
 
 def test_what_rows_need_counts_towards_the_limit(chain: Path) -> None:
     document = {"name": "a", "seeds": 2, "base": {"task": "chain", "backbone": {}}, "rows": [{"label": "A"}]}
-    with pytest.raises(StudyError, match=r"4 trials \(1 rows, 1 of what they need x 2 seeds\), above the limit of 3"):
+    with pytest.raises(StudyError, match=r"4 trials \(1 rows, 1 needed by them x 2 seeds\), above the limit of 3"):
         plan_document(document, max_trials=3)
 
 
@@ -232,7 +232,7 @@ def test_the_rules_of_a_recipe_inside_a_recipe_are_told_at_its_field(chain: Path
         check_base(study, SegmentRecipe)
     assert {(problem.pointer, problem.message) for problem in refused.value.problems} == {
         ("/base/backbone/norm_batch", "3 does not divide batch_size 256"),
-        ("/scales/paper/backbone", "'epochs' and 'steps' are given together; give one"),
+        ("/scales/paper/backbone", "'epochs' and 'steps' exclude each other; give one of them"),
     }
 
 

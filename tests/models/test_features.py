@@ -108,7 +108,9 @@ def test_stages_behind_the_last_level_are_left_out_and_not_asked_for(tmp_path: P
 
 def test_weights_of_another_network_are_refused_by_the_first_part_that_differs(tmp_path: Path):
     save_classifier(recipe_of("resnet50", activation="relu"), tmp_path)
-    with pytest.raises(TrialError, match=rf"{re.escape(str(tmp_path / FILE))} is of another network.*sites\.layer1"):
+    with pytest.raises(
+        TrialError, match=rf"{re.escape(str(tmp_path / FILE))} belongs to another network.*sites\.layer1"
+    ):
         load_backbone(take_features(recipe_of("resnet50")), tmp_path)
     with pytest.raises(TrialError, match=r"first is bn1\.bias"):
         load_backbone(take_features(recipe_of("resnet50", activation="relu", width=0.25)), tmp_path)
@@ -169,10 +171,10 @@ def test_maps_keep_channels_last_and_train_under_bf16_autocast():
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
-        ({"model": "torchvision/resnet18"}, {}, "maps of torchvision/resnet18 cannot be taken; allowed: resnet50"),
+        ({"model": "torchvision/resnet18"}, {}, "torchvision/resnet18 cannot be a backbone; allowed: resnet50"),
         ({"model": "shufflenet_v2_x1.5"}, {"dilate": (5,)}, "stages of shufflenet_v2_x1.5 cannot be dilated"),
-        ({}, {"dilate": (2, 5)}, "stages (2,) have no stride to turn into dilation; allowed: some of (3, 4, 5)"),
-        ({}, {"levels": (5, 4)}, "levels are (5, 4); expected: some of (2, 3, 4, 5), ascending"),
+        ({}, {"dilate": (2, 5)}, "stages (2,) have no stride to replace by dilation; allowed: some of (3, 4, 5)"),
+        ({}, {"levels": (5, 4)}, "levels are (5, 4); allowed: some of (2, 3, 4, 5), ascending"),
         ({}, {"levels": ()}, "levels are (); expected"),
     ],
 )

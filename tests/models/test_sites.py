@@ -116,9 +116,9 @@ class Sized(nn.Module):
     [
         (Branching(), "Branching cannot be traced by torch.fx.*control flow"),
         (Moody(), "Moody cannot be used: its graph differs between training and evaluation"),
-        (Sized(), "Sized does not take 28 px; the smallest of 32, 64, 128, 224 that it takes is 64"),
+        (Sized(), "Sized does not accept 28 px; the smallest of 32, 64, 128, 224 that it accepts is 64"),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid()), "Sequential has no activation call site"),
-        (nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "Sequential takes none of 28, 32, 64, 128, 224 px"),
+        (nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "accepts none of 28, 32, 64, 128, 224 px; choose another network"),
     ],
 )
 def test_a_network_that_cannot_be_operated_on_is_refused_by_name_with_the_reason(network: nn.Module, message: str):
@@ -160,7 +160,7 @@ class Attention(nn.Module):
 
 
 def test_a_site_inside_a_module_that_does_not_trace_is_not_passed_over_in_silence():
-    with pytest.raises(SiteError, match="net cannot be used: '1' does not trace and hides an activation on a map"):
+    with pytest.raises(SiteError, match="net cannot be used: '1' cannot be traced and contains an activation on a map"):
         find_sites(nn.Sequential(nn.ReLU(), Attention()), 16, name="net")
 
 

@@ -58,7 +58,7 @@ def test_dropout_before_a_bare_head_acts_in_training_only_and_survives_surgery_a
 
 
 def test_dropout_is_refused_where_the_head_is_no_linear_layer():
-    with pytest.raises(SiteError, match=r"dropout 0\.5 cannot be put before the head of torchvision/squeezenet1_1"):
+    with pytest.raises(SiteError, match=r"dropout 0\.5 cannot be added before the head of torchvision/squeezenet1_1"):
         build_network(ClassifyRecipe(model="torchvision/squeezenet1_1", dropout=0.5), 10, stream)
 
 

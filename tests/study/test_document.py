@@ -42,7 +42,7 @@ def test_every_error_of_a_wrong_study_is_reported_at_once_with_its_place(documen
     assert "did you mean 'condition'" in found["/base/conditon"]
     assert "number" in found["/base/lr"]
     assert "'5x5'" in found["/rows/2/set/window"]
-    assert "stands twice" in found["/rows/3/label"]
+    assert "is repeated" in found["/rows/3/label"]
     assert "did you mean 'ReLU'" in found["/table/baseline"]
     assert "T77" in found["/table/published"]
     assert found.keys() >= {"/seeds", "/scales/big/batch_size"}
@@ -55,7 +55,7 @@ def test_a_document_of_another_shape_is_refused_in_words(broken: object) -> None
 
 @pytest.mark.parametrize("field", ["search", "pivot"])
 def test_a_field_that_is_not_built_yet_is_refused_by_name(document: dict[str, Any], field: str) -> None:
-    assert problems(document | {field: {}}) == {f"/{field}": f"'{field}' is not yet supported"}
+    assert problems(document | {field: {}}) == {f"/{field}": f"'{field}' is not yet supported; remove it"}
 
 
 def test_adaptive_seeds_are_refused_as_not_yet_supported(document: dict[str, Any]) -> None:
@@ -92,9 +92,9 @@ def test_how_a_table_decides_has_documented_defaults() -> None:
         (True, "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not a boolean"),
         (None, "/seeds", "should be a count (1 to 10,000) or a list of distinct seeds, not null"),
         ([], "/seeds", "the list is empty; give a count or at least one seed"),
-        ({}, "/seeds", "seeds as {min, max, alpha} is not yet supported; give a count or a list"),
+        ({}, "/seeds", "a table {min, max, alpha} is not yet supported; give a count or a list of seeds"),
         (0, "/seeds", "should be greater than or equal to 1"),
-        ([0, 0], "/seeds", "the list names a seed twice; seeds are blocks, each must be distinct"),
+        ([0, 0], "/seeds", "the list repeats a seed; each seed must be distinct, since rows are paired by seed"),
         ([0, "a"], "/seeds/1", "should be a whole number"),
     ],
 )

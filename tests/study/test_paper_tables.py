@@ -50,7 +50,7 @@ def test_a_study_file_belongs_to_a_table_by_what_it_says(tmp_path: Path) -> None
 def test_two_files_for_one_table_and_a_file_that_is_no_toml_are_named(tmp_path: Path) -> None:
     write(tmp_path, "b.toml", '[table]\npublished = "T2"')
     write(tmp_path, "a.toml", '[table]\npublished = "T2"')
-    with pytest.raises(TableError, match=r"two study files print T2: a\.toml and b\.toml"):
+    with pytest.raises(TableError, match=r"two study files name the printed table T2: a\.toml and b\.toml"):
         list_tables(tmp_path)
     (tmp_path / "a.toml").write_text("name =")
     with pytest.raises(TableError, match=r"'a\.toml' is not TOML"):

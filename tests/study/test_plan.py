@@ -74,7 +74,11 @@ def test_exclusions_cut_matching_cells_and_the_plan_lists_them() -> None:
 
 @pytest.mark.parametrize(
     ("exclusion", "text"),
-    [({"windw": "1x1"}, "did you mean 'window'"), ({"window": "9x9"}, "no level '9x9'"), ({}, "would cut every cell")],
+    [
+        ({"windw": "1x1"}, "did you mean 'window'"),
+        ({"window": "9x9"}, "no level '9x9'"),
+        ({}, "would remove every cell"),
+    ],
 )
 def test_an_exclusion_that_names_nothing_is_an_error(exclusion: dict[str, Any], text: str) -> None:
     with pytest.raises(StudyError, match=text):
@@ -102,8 +106,8 @@ def test_one_at_a_time_has_base_and_a_row_for_each_level_that_differs_from_it() 
         ({"name": "a", "design": "grid"}, "needs at least one"),
         ({"name": "a", "design": "leave_one_out", "factors": [{"name": "window", "levels": ["1x1"]}]}, "needs 'off'"),
         ({"name": "a", "factors": [{"name": "windw", "levels": ["1x1"]}]}, "did you mean 'window'"),
-        ({"name": "a", "factors": [{"name": "window", "levels": ["1x1", "1x1"]}]}, "stands twice"),
-        ({"name": "a", "rows": [{"label": "x"}], "exclude": [{"x": 1}]}, "belongs to design 'grid'"),
+        ({"name": "a", "factors": [{"name": "window", "levels": ["1x1", "1x1"]}]}, "is repeated"),
+        ({"name": "a", "rows": [{"label": "x"}], "exclude": [{"x": 1}]}, "only 'grid' does"),
     ],
 )
 def test_a_design_that_is_incomplete_or_contradicts_itself_is_refused(document: dict[str, Any], text: str) -> None:
@@ -131,7 +135,7 @@ def test_audit_copies_are_trials_too_and_count_against_the_limit(document: dict[
 @pytest.mark.parametrize(
     ("gpus", "norm_batch", "text"),
     [
-        (3, 0, "batch_size 64 cannot be divided among 3 GPUs; choose a divisor of it"),
+        (3, 0, "batch_size 64 is not divisible by 3 GPUs; choose a divisor of 64 for gpus"),
         (32, 16, None),
         (4, 32, None),
         (64, 64, None),
@@ -151,21 +155,24 @@ def test_a_batch_has_to_be_divided_among_gpus(
 
 def test_groups_of_batch_norm_have_to_fit_the_gpus(document: dict[str, Any]) -> None:
     base = document["base"] | {"batch_size": 48, "norm_batch": 16}
-    with pytest.raises(StudyError, match="norm_batch 16 does not go with 24 images on each of 2 GPUs"):
+    with pytest.raises(StudyError, match="norm_batch 16 does not fit 24 images on each of 2 GPUs"):
         plan_document(document | {"base": base, "resources": {"gpus": 2}})
 
 
 def test_the_batch_of_what_a_row_needs_must_fit_the_gpus_too() -> None:
     base = {"task": "detect", "backbone": {"dataset": "digits", "batch_size": 33}}
     document = {"name": "odd", "base": base, "rows": [{"label": "A", "set": {}}], "resources": {"gpus": 2}}
-    with pytest.raises(StudyError, match="row 'A', its backbone: batch_size 33 cannot be divided among 2 GPUs"):
+    with pytest.raises(StudyError, match="row 'A', its backbone: batch_size 33 is not divisible by 2 GPUs"):
         plan_document(document)
 
 
 def test_a_headline_without_printed_numbers_is_warned_of(document: dict[str, Any]) -> None:
     plan = plan_document(document | {"table": {"headline": ["FReLU"]}})
     (warning,) = (warning for warning in plan.warnings if warning.code == "idle")
-    assert (warning.pointer, "'published' names none" in warning.message) == ("/table/headline", True)
+    assert (warning.pointer, "the table has no printed numbers; set 'published'" in warning.message) == (
+        "/table/headline",
+        True,
+    )
 
 
 def test_rows_that_are_the_same_configuration_share_their_trials(document: dict[str, Any]) -> None:
@@ -173,7 +180,7 @@ def test_rows_that_are_the_same_configuration_share_their_trials(document: dict[
     plan = plan_document(document)
     assert len(plan.memberships) == 8
     assert len(plan.trials) == 6
-    assert "'FReLU' and 'again' are one configuration" in plan.warnings[0].message
+    assert "'FReLU' and 'again' have the same recipe" in plan.warnings[0].message
 
 
 def test_the_baseline_and_one_seed_of_every_row_run_before_the_second(document: dict[str, Any]) -> None:
@@ -259,7 +266,7 @@ def test_epochs_and_steps_replace_each_other_between_layers_and_not_within_one(d
     document["rows"][1]["set"] = {"epochs": 4}
     assert plan_document(document).rows[1].recipe.steps == 0
     document["rows"][1]["set"] = {"epochs": 4, "steps": 3}
-    with pytest.raises(StudyError, match="given together"):
+    with pytest.raises(StudyError, match="exclude each other"):
         plan_document(document)
 
 
@@ -276,17 +283,18 @@ def test_a_factor_that_nothing_has_a_use_for_does_not_vanish_without_a_word() ->
     factors = [{"name": "norm_groups", "levels": [4, 16]}, {"name": "window", "levels": ["3x3", "5x5"]}]
     plan = plan_document({"name": "a", "design": "one_at_a_time", "factors": factors})
     assert labels(plan) == ["base", "window=5x5"]
-    assert "'norm_groups=4' as 'base', 'norm_groups=16' as 'base'" in plan.warnings[0].message
+    merged = "'norm_groups=4' into 'base', 'norm_groups=16' into 'base'"
+    assert plan.warnings[0].message == f"these cells resolve to the same recipe and were merged: {merged}"
     off = [{"name": "groups", "off": {"norm_groups": 4}}, {"name": "SE", "off": {}}]
     plan = plan_document({"name": "a", "design": "leave_one_out", "factors": off})
-    assert "'- groups' as 'full', '- SE' as 'full'" in plan.warnings[0].message
+    assert "'- groups' into 'full', '- SE' into 'full'" in plan.warnings[0].message
 
 
 def test_a_field_of_base_that_applies_to_no_row_is_warned_of(document: dict[str, Any]) -> None:
     document["base"] |= {"model": "torchvision/resnet18", "depth": None}
     del document["base"]["depth"]
     found = {warning.pointer: warning.message for warning in plan_document(document).warnings}
-    assert "applies to no row: it is for our own networks" in found["/base/width"]
+    assert "applies to no row: only our own networks have it" in found["/base/width"]
 
 
 def test_grouping_by_a_name_that_does_not_exist_is_an_error(document: dict[str, Any]) -> None:

@@ -180,7 +180,7 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_anything_starts(tmp_pa
     with pytest.raises(TrialError, match="a batch of 64 images cannot be divided among 3 ranks"):
         next(train(tiny(), 0, tmp_path / "w", ranks=3))
     assert not (tmp_path / "w").exists()
-    with pytest.raises(TrialError, match="batch norm over 24 images does not go with a batch of 48 on 3 ranks"):
+    with pytest.raises(TrialError, match="batch norm over 24 images does not fit a batch of 48 on 3 ranks"):
         WholeBatch(Ranks(0, 3), batch=48, group=24)
 
 

@@ -1,4 +1,4 @@
-"""What a classification recipe may ask of its data set. Imports no torch."""
+"""Limits of data sets for classification recipes. Does not import torch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from ablate.errors import DataError, quote
 from ablate.recipes.classify import ClassifyRecipe
 
 STREAMED = "resized_crop_flip_jitter"
-"""The augmentation for which files are decoded while the network trains; for any other they are held in memory."""
+"""The augmentation that decodes files during training; for any other, images are kept in memory."""
 MEMORY_LIMIT_BYTES = 8 << 30
+"""Maximum size of the images in memory."""
 
 
 def check_data(recipe: ClassifyRecipe) -> None:
-    """Refuse a recipe that asks for what its data set cannot give.
+    """Validate a recipe against its data set.
 
     Raises:
-        DataError: the data set is unknown or another task's, smaller than asked for, has no files to crop from, or has
-            too many to hold.
+        DataError: the data set is unknown or belongs to another task, has fewer images than requested, has no files to
+            crop from, or does not fit into memory.
     """
     info = describe_for("classify", recipe.dataset)
     for name in ("train_images", "test_images"):
@@ -26,7 +27,7 @@ def check_data(recipe: ClassifyRecipe) -> None:
             raise DataError(f"{name} is {wanted:,}, and data set {quote(info.name)} has {there:,}; 0 takes all")
     if recipe.augment == STREAMED and not info.is_folder:
         raise DataError(
-            f"augment '{STREAMED}' crops from image files of any size, and data set {quote(info.name)} has images of "
+            f"augment '{STREAMED}' needs image files of any size, and data set {quote(info.name)} has images of "
             f"{info.resolution_px} px in memory; allowed: none, flip, crop, crop_flip"
         )
     if recipe.augment != STREAMED and info.is_folder:
@@ -41,6 +42,6 @@ def _check_memory(recipe: ClassifyRecipe, info: DatasetInfo) -> None:
         raise DataError(
             f"augment '{recipe.augment}' keeps data set {quote(info.name)} in memory: {count:,} images of {side} px "
             f"are {needed_bytes / 2**30:,.1f} GiB, above the limit of {MEMORY_LIMIT_BYTES / 2**30:g}. "
-            f"Take '{STREAMED}', which decodes them as it trains, a smaller resolution_px, or subsets (train_images, "
+            f"Use '{STREAMED}', which decodes them during training, a smaller resolution_px, or subsets (train_images, "
             "test_images)"
         )

@@ -1,4 +1,4 @@
-"""How `classify` is practised: labelled images, cross entropy, and errors on the test images.
+"""The practice of `classify`: labelled images, cross entropy, and errors on the test images.
 
 Shapes: N images of this rank's part of a batch.
 """
@@ -29,34 +29,34 @@ Classified = Setting[ClassifyRecipe, ImageSource]
 def train(
     recipe: ClassifyRecipe, seed: int, workdir: Path, ranks: int | None = None
 ) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """See `ablate.training.loop.carry_out`."""
+    """Train one classification trial, see `ablate.training.loop.carry_out`."""
     return loop.carry_out(Work(PRACTICE, recipe, seed, workdir), ranks)
 
 
 def prepare(recipe: ClassifyRecipe, streams: Streams, ranks: Ranks = ALONE) -> Classified:
-    """See `ablate.training.loop.prepare`."""
+    """Open the setting of a trial, see `ablate.training.loop.prepare`."""
     return loop.prepare(PRACTICE, recipe, streams, ranks=ranks)
 
 
 class Classification:
-    """See `Practice`."""
+    """The practice of `classify`, see `ablate.training.practice.Practice`."""
 
     def open(self, recipe: ClassifyRecipe, streams: Streams) -> ImageSource:
-        """See `open_source`."""
+        """Open the source of the recipe's batches, see `open_source`."""
         return open_source(recipe, streams)
 
     def build(self, setting: Classified) -> nn.Module:
-        """The network that the recipe names, its activation at the selected sites."""
+        """Build the recipe's network with its activation at the selected sites."""
         classes = setting.source.info.classes
         return build(setting.recipe, classes, _resolution_px(setting), setting.streams.on_cpu).network
 
     def loss(self, setting: Classified, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tallies]:
-        """Cross entropy of logits (N, classes) with labels (N,), and how many images are wrong."""
+        """Cross entropy of logits (N, classes) with labels (N,), and the number of wrong images."""
         loss = cross_entropy(outputs.float(), targets, label_smoothing=setting.recipe.label_smoothing)
         return loss, {"errors": (outputs.detach().argmax(1) != targets).sum()}
 
     def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
-        """The error on augmented training images."""
+        """Top-1 error on augmented training images, in per cent."""
         return {"train_top1_error_pct": 100 * tallies["errors"] / images}
 
     def evaluate(self, setting: Classified, network: nn.Module) -> Generator[None, None, Evaluation]:
@@ -68,7 +68,7 @@ class Classification:
         return Evaluation({**errors, "test_loss": sums["loss"] / sums["count"]}, share)
 
     def count(self, setting: Classified, network: nn.Module) -> Cost:
-        """Counted once a process for all trials that differ in seed and training alone."""
+        """Cost of the network, counted once per process for trials that differ only in seed and training."""
         architecture = architecture_of(setting.recipe).model_dump_json()
         if architecture not in _costs:
             _costs[architecture] = count_cost(network, _resolution_px(setting))
@@ -85,7 +85,7 @@ def _resolution_px(setting: Classified) -> int:
 
 @torch.inference_mode()
 def _test(setting: Classified, network: nn.Module, sums: dict[str, float], share: dict[str, float]) -> Iterator[None]:
-    """Add up over the test images, batch by batch."""
+    """Add up `sums` over the test images, batch by batch; `share` is filled on the first batch."""
     for inputs, labels in setting.source.test_batches():
         with setting.autocast(), observed_funnels(network, None if sums["count"] else share):
             logits = network(inputs).float()  # (N, classes)

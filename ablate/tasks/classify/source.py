@@ -1,8 +1,7 @@
-"""Where a trial's batches come from: images that lie in the device's memory, or files decoded on the way.
+"""Sources of batches for `classify`: images in the device's memory, or files that are decoded during training.
 
-Both answer the same questions, so the loop knows no difference: the batch of a step, whole or the part of it that a
-rank trains on, and the batches of the test set. A batch is inputs (B, 3, S, S) of float, normalised, on the device, and
-labels (B,) of int64.
+Both have the same interface: the batch of a step, or the part of it that a rank trains on, and the batches of the test
+set. A batch is inputs (B, 3, S, S) of float, normalised, on the device, and labels (B,) of int64.
 """
 
 from __future__ import annotations
@@ -33,7 +32,11 @@ TEST_BATCH_STREAMED = 100
 
 
 class ImageSource(practice.Source, Protocol):
-    """See the module's text."""
+    """Source of labelled images.
+
+    Attributes:
+        info: description of the data set.
+    """
 
     info: DatasetInfo
 
@@ -41,30 +44,35 @@ class ImageSource(practice.Source, Protocol):
         """The training images of a step, augmented.
 
         Args:
-            step: from 0; steps may be asked for in any order, one after the other is fastest.
-            part: those at these places of the batch; what becomes of an image does not depend on it.
+            step: number of the step, from 0. Any order is allowed; ascending order is fastest.
+            part: positions in the batch; the augmentation of an image does not depend on it.
 
         Raises:
-            DataError: a file is missing or damaged; it is named.
+            DataError: a file is missing or damaged; the message names it.
         """
 
     def test_batches(self) -> Iterator[Batch]:
-        """The test images; a subset is the same for every seed, so that rows and seeds are measured on one set."""
+        """The test images; a subset is the same for every seed, so that all trials are evaluated on the same set."""
 
 
 def open_source(recipe: ClassifyRecipe, streams: Streams) -> ImageSource:
-    """The source of a recipe's batches. It starts nothing until it is asked for a batch.
+    """Open the source of a recipe's batches. It starts no process before the first batch.
 
     Raises:
-        DataError: the data set is unknown, missing or damaged, smaller than the recipe asks for, or cannot be used as
-            it asks.
+        DataError: the data set is unknown, missing or damaged, has fewer images than requested, or cannot be used with
+            this recipe.
     """
     check_data(recipe)
     return (Streamed if recipe.augment == STREAMED else InMemory)(recipe, streams)
 
 
 class InMemory:
-    """Images that lie on the device as bytes."""
+    """Images in the device's memory, as bytes.
+
+    Args:
+        recipe: recipe of the trial.
+        streams: random streams of the trial.
+    """
 
     def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
         self.info = describe(recipe.dataset)
@@ -72,7 +80,7 @@ class InMemory:
         self._recipe, self._streams = recipe, streams
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """See `ImageSource`. All of the batch is augmented: what one image draws depends on those before it."""
+        """See `ImageSource`. The whole batch is augmented, since an image's draws depend on those of earlier images."""
         index = self.order.at(step)
         generator = self._streams.on_device("augment", step)
         images = augment(self._train.images[index], self._recipe.augment, generator)
@@ -82,7 +90,7 @@ class InMemory:
         """See `ImageSource`."""
         test = self._load(train=False)
         for first in range(0, len(test.labels), TEST_BATCH):
-            images, labels = (part[first : first + TEST_BATCH] for part in (test.images, test.labels))
+            images, labels = (tensor[first : first + TEST_BATCH] for tensor in (test.images, test.labels))
             yield self._inputs(images), labels
 
     def ready(self, train: bool) -> Iterator[None]:
@@ -91,14 +99,14 @@ class InMemory:
             yield from find_decoded(self._recipe, train, self._streams).pieces()
 
     def close(self) -> None:
-        """Nothing works for it."""
+        """Do nothing: there are no processes."""
 
     @cached_property
     def _train(self) -> ImageSet:
         return self._load(train=True)
 
     def _load(self, *, train: bool) -> ImageSet:
-        """A training subset is the seed's, a test subset everyone's."""
+        """The images; a training subset depends on the seed, a test subset does not."""
         recipe, streams = self._recipe, self._streams
         if self.info.is_folder:
             return find_decoded(recipe, train, streams).image_set()
@@ -112,7 +120,12 @@ class InMemory:
 
 
 class Streamed:
-    """Files that are decoded by processes, each into a crop of its own."""
+    """Files that worker processes decode, each with its own random crop.
+
+    Args:
+        recipe: recipe of the trial.
+        streams: random streams of the trial.
+    """
 
     def __init__(self, recipe: ClassifyRecipe, streams: Streams) -> None:
         self.info = describe(recipe.dataset)
@@ -127,7 +140,7 @@ class Streamed:
         self._batches: Generator[Batch, None, None] | None = None
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """See `ImageSource`. The steps behind it are decoded ahead, on the guess that they will be asked for."""
+        """See `ImageSource`. The following steps are decoded in advance."""
         batches = self._batches
         if batches is None or self._next != (step, part):
             self.close()
@@ -147,7 +160,7 @@ class Streamed:
             yield self._inputs(*batch)
 
     def ready(self, train: bool) -> Iterator[None]:
-        """Nothing is done beforehand."""
+        """Do nothing: images are decoded during training."""
         del train
         return iter(())
 
@@ -163,10 +176,10 @@ class Streamed:
 
     @property
     def _processes(self) -> int:
-        """As many as this process has threads; the ranks of a trial divide its threads among them."""
+        """Number of decoding processes: the threads of this rank."""
         return torch.get_num_threads()
 
     def _inputs(self, images: Tensor, labels: Tensor) -> Batch:
         device, recipe = self._streams.device, self._recipe
-        images, labels = (part.to(device, non_blocking=True) for part in (images, labels))
+        images, labels = (tensor.to(device, non_blocking=True) for tensor in (images, labels))
         return to_float(images, self.info, 0, recipe.channels_last, recipe.input_norm), labels

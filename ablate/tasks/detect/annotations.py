@@ -1,6 +1,6 @@
-"""Annotations of objects in COCO's format, as arrays: what is in the images of a split, and where. Imports no torch.
+"""Annotations in COCO's format as arrays: the objects in the images of a split. Does not import torch.
 
-The file is opened by faster-coco-eval, which has COCO's own interface. Shapes: I images, A annotations, K categories.
+faster-coco-eval, which has COCO's own interface, reads the file. Shapes: I images, A annotations, K categories.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ SPLITS = {True: "train2017", False: "val2017"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
-    """The images of a split and the objects in them. Arrays; `ablate.data.class_folders.Files` says why.
+    """The images of a split and their objects, as arrays for the reason given in `ablate.data.class_folders.Files`.
 
     Attributes:
-        folder: of the images.
-        file: of the annotations.
-        categories: (K,) names; a label is an index. They stand in the order of their ids in the file.
-        category_ids: (K,) the file's own ids, which may have gaps.
+        folder: folder of the images.
+        file: annotation file.
+        categories: (K,) names in the order of their ids in the file; a label is an index into it.
+        category_ids: (K,) ids in the file, which may have gaps.
         image_ids: (I,) of int64, ascending.
-        names: (I,) of bytes, paths below `folder`.
+        names: (I,) of bytes, paths relative to `folder`.
         sizes: (I, 2) of int64, height and width in pixels.
         starts: (I + 1,) of int64; the annotations of image i are those from `starts[i]` to `starts[i + 1]`.
         boxes: (A, 4) of float64, left, top, width and height in pixels, as in the file.
@@ -78,15 +78,15 @@ class Annotations:
 
 
 def read_annotations(root: Path, train: bool) -> Annotations:
-    """The annotations of a split of a COCO folder; images without any are part of it.
+    """Read the annotations of a split of a COCO folder, including images without annotations.
 
     Args:
-        root: the folder with `annotations/instances_train2017.json`, `train2017/`, and the same of `val2017`.
+        root: folder with `annotations/instances_train2017.json`, `train2017/`, and the same of `val2017`.
         train: training or validation split.
 
     Raises:
-        DataError: the file is missing, no JSON, not in COCO's format or without annotations; an annotation has no box,
-            or is of an image or a category that the file does not list; an image is missing. What it is, is named.
+        DataError: the file is missing, is not JSON or not in COCO's format, or has no annotations; an annotation has no
+            box or refers to an image or category that the file does not list; an image is missing.
     """
     split = SPLITS[train]
     file, folder = root / "annotations" / f"instances_{split}.json", root / split
@@ -129,28 +129,28 @@ def _open(file: Path) -> COCO:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        what = "is empty" if not file.stat().st_size else f"is no JSON: {error}"
+        what = "is empty" if not file.stat().st_size else f"is not JSON: {error}"
         raise DataError(f"{file} {what}") from error
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file} is not in COCO's format: {type(error).__name__} {error}") from error
-    for part in ("images", "annotations", "categories"):
-        if not coco.dataset.get(part):
-            raise DataError(f"{file} lists no {part}; COCO's format has images, annotations and categories")
+    for section in ("images", "annotations", "categories"):
+        if not coco.dataset.get(section):
+            raise DataError(f"{file} lists no {section}; COCO's format has images, annotations and categories")
     return coco
 
 
 def _check_references(file: Path, coco: COCO) -> None:
     if strange := sorted(coco.imgToAnns.keys() - coco.imgs.keys()):
         annotation = coco.imgToAnns[strange[0]][0]["id"]
-        raise DataError(f"{file}: annotation {annotation} is of image {strange[0]}, which the file does not list")
+        raise DataError(f"{file}: annotation {annotation} refers to image {strange[0]}, which the file does not list")
     if strange := sorted(coco.catToImgs.keys() - coco.cats.keys()):
         annotation = next(one["id"] for one in coco.dataset["annotations"] if one["category_id"] == strange[0])
         known = ", ".join(map(str, sorted(coco.cats)[:24]))
-        raise DataError(f"{file}: annotation {annotation} is of category {strange[0]}; the file lists {known}")
+        raise DataError(f"{file}: annotation {annotation} refers to category {strange[0]}; the file lists {known}")
 
 
 def _check_boxes(file: Path, listed: Sequence[dict[str, Any]]) -> None:
-    """A box is four finite numbers, the last two not negative; one of no width or height is allowed, COCO has some."""
+    """Refuse boxes that are not four finite numbers, the last two at least 0. COCO has a few of size 0."""
     for one in listed:
         try:
             left, top, width, height = map(float, one["bbox"])
@@ -166,7 +166,7 @@ def _check_images(found: Annotations) -> None:
     try:
         there = {os.fsencode(entry.name) for entry in os.scandir(found.folder)}
     except OSError as error:
-        raise DataError(f"{found.folder} cannot be listed: {error.strerror}; {found.file} has its images") from error
+        raise DataError(f"{found.folder} cannot be listed: {error.strerror}; {found.file} lists its images") from error
     for index, name in enumerate(found.names.tolist()):
         if name not in there and not Path(found.path(index)).is_file():
             raise DataError(f"{found.path(index)} is missing; {found.file} lists it")

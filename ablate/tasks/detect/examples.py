@@ -1,4 +1,4 @@
-"""Images with objects as tensors, from a COCO folder. Shapes: an image has H x W pixels and n objects."""
+"""Images and their objects as tensors, from a COCO folder. Shapes: an image has H x W pixels and n objects."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ablate.tasks.detect.annotations import Annotations
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
-    """What is in an image.
+    """Objects in an image.
 
     Attributes:
-        image_id: of the file.
-        boxes: (n, 4) of float32, left, top, right and bottom in pixels, inside the image, each of some extent.
+        image_id: id of the image in the annotation file.
+        boxes: (n, 4) of float32, left, top, right and bottom in pixels, inside the image, with positive width and
+            height.
         labels: (n,) of int64, 0 .. K - 1.
         areas: (n,) of float32, pixels of the mask.
-        is_crowd: (n,) of bool; COCO's own training leaves groups out, and its metric counts no detection in them.
+        is_crowd: (n,) of bool; groups are not used for training, and COCO's metric ignores detections in them.
     """
 
     image_id: int
@@ -34,27 +35,35 @@ class Objects:
 
 
 def read_example(annotations: Annotations, index: int) -> tuple[Tensor, Objects]:
-    """An image, (3, H, W) of uint8, and what is in it.
+    """Read an image, (3, H, W) of uint8, and its objects.
+
+    Args:
+        annotations: annotations of the split.
+        index: index of the image.
 
     Raises:
-        DataError: the image is missing, damaged, or not of the size that is annotated; the file is named.
+        DataError: the image is missing, damaged, or not of the annotated size; the message names the file.
     """
     path = annotations.path(index)
     image, _ = read_image(path)
     height, width = annotations.sizes[index].tolist()
     if image.size != (width, height):
-        raise DataError(f"{path} has {image.width} x {image.height} px; {annotations.file} says {width} x {height}")
+        raise DataError(f"{path} has {image.width} x {image.height} px; {annotations.file} states {width} x {height}")
     return functional.pil_to_tensor(image), find_objects(annotations, index)
 
 
 def find_objects(annotations: Annotations, index: int) -> Objects:
-    """What is in an image, without reading it.
+    """The objects in an image; the image is not read.
 
-    Boxes are cut at the image's border. Those of no width or height are left out: COCO has a few, which nothing can
-    overlap with, and a loss would be infinite. The metric (`ablate.tasks.detect.metrics`) takes all as they are.
+    Boxes are clipped to the image. Boxes without width or height are dropped: COCO has a few, nothing can overlap with
+    them, and the loss would be infinite. The metric (`ablate.tasks.detect.metrics`) uses all boxes as annotated.
+
+    Args:
+        annotations: annotations of the split.
+        index: index of the image.
     """
-    part = annotations.of(index)
-    left_top, extent = annotations.boxes[part, :2], annotations.boxes[part, 2:]
+    places = annotations.of(index)
+    left_top, extent = annotations.boxes[places, :2], annotations.boxes[places, 2:]
     corners = np.concatenate([left_top, left_top + extent], axis=1)  # (n, 4)
     height, width = annotations.sizes[index].tolist()
     boxes = torch.from_numpy(corners.clip(0, [width, height, width, height])).float()
@@ -62,7 +71,7 @@ def find_objects(annotations: Annotations, index: int) -> Objects:
     return Objects(
         int(annotations.image_ids[index]),
         boxes[has_extent],
-        torch.from_numpy(annotations.labels[part])[has_extent],
-        torch.from_numpy(annotations.areas[part]).float()[has_extent],
-        torch.from_numpy(annotations.is_crowd[part])[has_extent],
+        torch.from_numpy(annotations.labels[places])[has_extent],
+        torch.from_numpy(annotations.areas[places]).float()[has_extent],
+        torch.from_numpy(annotations.is_crowd[places])[has_extent],
     )

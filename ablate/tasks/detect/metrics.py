@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from ablate.tasks.detect.annotations import Annotations
 
 METRICS = ("map_pct", "ap50_pct", "ap75_pct", "aps_pct", "apm_pct", "apl_pct")
-"""AP over intersections over union .50, .55 .. .95; at .50; at .75; of objects below 32^2 pixels, from there to 96^2,
-and above. At most 100 detections an image count, those of the highest scores."""
+"""AP over IoU .50, .55 .. .95; AP at IoU .50; at .75; AP of objects below 32^2 pixels, from 32^2 to 96^2, and above.
+At most 100 detections per image are counted, those with the highest scores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What a detector found in an image.
+    """Detections in an image.
 
     Attributes:
         boxes: (D, 4), left, top, right and bottom in pixels of the stored image.
         labels: (D,), 0 .. K - 1.
-        scores: (D,), higher is surer.
+        scores: (D,), in 0 .. 1; higher is more confident.
     """
 
     boxes: NDArray[np.floating]
@@ -36,20 +36,20 @@ class Detections:
 
 
 def average_precision(truth: Annotations, found: Sequence[Detections]) -> dict[str, float]:
-    """The metrics of `METRICS`.
+    """Compute the metrics of `METRICS`.
 
     Args:
-        truth: the images on which the detector was tried, and what is in them.
-        found: for each of these images, in their order, what it found.
+        truth: annotations of the test images.
+        found: detections of each image, in the same order.
 
     Returns:
-        Metric -> per cent. One for which there is no object, such as AP of large ones, is left out: it has no value.
+        Metric -> per cent. A metric without objects, such as AP of large objects, has no value and is omitted.
 
     Raises:
-        ValueError: there are not as many `found` as images, or a number is not finite.
+        ValueError: the number of `found` differs from the number of images, or a box or score is not finite.
     """
     if len(found) != len(truth):
-        raise ValueError(f"detections of {len(found)} images were given, {len(truth)} images are annotated")
+        raise ValueError(f"detections of {len(found)} images are given, but {len(truth)} images are annotated")
     coco = COCO(_document(truth))
     evaluation = COCOeval_faster(coco, coco.loadRes(_table(truth, found)), "bbox")
     evaluation.run()
@@ -58,7 +58,7 @@ def average_precision(truth: Annotations, found: Sequence[Detections]) -> dict[s
 
 
 def _document(truth: Annotations) -> dict[str, object]:
-    """The truth as a COCO document, with labels for category ids and annotations counted from 1."""
+    """The truth as a COCO document; labels are category ids, and annotation ids start at 1."""
     image_ids = np.repeat(truth.image_ids, np.diff(truth.starts)).tolist()
     columns = image_ids, truth.labels.tolist(), truth.boxes.tolist(), truth.areas.tolist(), truth.is_crowd.tolist()
     return {
@@ -75,13 +75,13 @@ def _document(truth: Annotations) -> dict[str, object]:
 
 
 def _table(truth: Annotations, found: Sequence[Detections]) -> NDArray[np.float64]:
-    """Detections as COCO takes them, (D, 7): image id, left, top, width, height, score, category id."""
-    parts = [np.empty((0, 7))]
+    """Detections in COCO's format, (D, 7): image id, left, top, width, height, score, category id."""
+    tables = [np.empty((0, 7))]
     for image_id, one in zip(truth.image_ids.tolist(), found, strict=True):
         boxes = np.asarray(one.boxes, dtype=np.float64).reshape(-1, 4)
         columns = np.full(len(boxes), image_id), *boxes.T[:2], *(boxes.T[2:] - boxes.T[:2]), one.scores, one.labels
-        parts.append(np.stack(columns, axis=1))
-    table = np.concatenate(parts)
+        tables.append(np.stack(columns, axis=1))
+    table = np.concatenate(tables)
     if not np.isfinite(table).all():
         raise ValueError("a box or a score of a detection is not finite")
     return table

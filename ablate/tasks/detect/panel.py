@@ -1,4 +1,4 @@
-"""The panel of a detector: test images with the boxes that are annotated, and below with those that were found."""
+"""The panel of a detector: test images with annotated boxes, and below them with detected boxes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ablate.tasks.detect.annotations import Annotations
 from ablate.tasks.detect.metrics import Detections
 
 SHOWN_SCORE = 0.3
-"""Least score of a detection that is shown."""
+"""Minimum score of a detection that is shown."""
 LINE_PX = 2
 
 
 def draw_panel(truth: Annotations, found: Sequence[Detections]) -> bytes:
-    """The panel as PNG; the trial's strip is the last.
+    """Draw the panel as PNG; the trial's strip is the last.
 
     Args:
-        truth: the test images, and what is in them.
-        found: for each of them, what was found, in pixels of the stored image.
+        truth: annotations of the test images.
+        found: detections in each image, in pixels of the stored image.
 
     Raises:
-        DataError: an image is missing or damaged; it is named.
+        DataError: an image is missing or damaged; the message names it.
     """
     columns = choose_columns(len(truth))
     images = [read_image(truth.path(index))[0] for index in columns]
@@ -42,7 +42,7 @@ def draw_panel(truth: Annotations, found: Sequence[Detections]) -> bytes:
 
 
 def draw_boxes(image: Image.Image, found: Detections, names: Sequence[str]) -> Image.Image:
-    """An image at the panel's height with boxes, the surest on top, each with its class; scores below 1 are written."""
+    """An image at the panel's height with boxes and classes, highest score on top; scores below 1 are printed."""
     tile = fit_tile(image)
     draw, font = ImageDraw.Draw(tile), load_font()
     scale = np.tile([tile.width / image.width, tile.height / image.height], 2)
@@ -59,9 +59,9 @@ def draw_boxes(image: Image.Image, found: Detections, names: Sequence[str]) -> I
 
 
 def _of_truth(truth: Annotations, index: int) -> Detections:
-    part = truth.of(index)
-    boxes = _corners(truth.boxes[part])
-    return Detections(boxes, truth.labels[part], np.ones(len(boxes)))
+    places = truth.of(index)
+    boxes = _corners(truth.boxes[places])
+    return Detections(boxes, truth.labels[places], np.ones(len(boxes)))
 
 
 def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

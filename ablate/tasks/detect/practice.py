@@ -1,4 +1,4 @@
-"""How `detect` is practised: RetinaNet on a backbone, its loss, and COCO's average precision on the test images.
+"""The practice of `detect`: RetinaNet on a backbone, its loss, and COCO's average precision on the test images.
 
 Shapes: B images of this rank's part of a batch.
 """
@@ -33,24 +33,24 @@ Detected = Setting[DetectRecipe, CocoSource]
 def train(
     recipe: DetectRecipe, seed: int, workdir: Path, needs: Mapping[str, Path]
 ) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """See `ablate.training.loop.carry_out`.
+    """Train one detection trial, see `ablate.training.loop.carry_out`.
 
     Raises:
-        TrialError: also where the recipe has a backbone and `needs` does not, or its weights cannot be read.
+        TrialError: also if the recipe has a backbone and `needs` does not, or if its weights cannot be read.
     """
     backbones.check_needs(recipe, needs)
     return loop.carry_out(Work(PRACTICE, recipe, seed, workdir, needs))
 
 
 class Detection:
-    """See `Practice`."""
+    """The practice of `detect`, see `ablate.training.practice.Practice`."""
 
     def open(self, recipe: DetectRecipe, streams: Streams) -> CocoSource:
-        """See `CocoSource`."""
+        """Open the source of the recipe's batches, see `CocoSource`."""
         return CocoSource(recipe, streams)
 
     def build(self, setting: Detected) -> nn.Module:
-        """RetinaNet; its backbone has the weights of the trial that the setting names, or those of the seed."""
+        """Build RetinaNet; its backbone has the weights of the needed trial, or the seed's initial weights."""
         recipe, stream = setting.recipe, setting.streams.on_cpu
         levels, resolution_px = pyramid_levels(recipe.model), backbones.site_px(recipe)
         features = build_features(recipe, stream, resolution_px=resolution_px, levels=levels)
@@ -59,15 +59,15 @@ class Detection:
         return RetinaNet(features, recipe, len(setting.source.train.categories), stream)
 
     def loss(self, setting: Detected, outputs: Predictions, targets: Sequence[Objects]) -> tuple[Tensor, Tallies]:
-        """`detection_loss` over the whole batch, that of all ranks."""
+        """`detection_loss` over the whole batch of all ranks."""
         device, ranks = outputs.logits.device, setting.ranks
         boxes = [one.boxes.to(device) for one in targets]
         loss, count = detection_loss(outputs, boxes, [one.labels.to(device) for one in targets])
-        # Gradients are averaged over the ranks, so each counts as the whole batch.
+        # Gradients are averaged over the ranks, so the loss is multiplied by their number.
         return loss * ranks.count / ranks.sum(count).clamp(min=1), {}
 
     def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
-        """Nothing beside the loss."""
+        """No metrics other than the loss."""
         return {}
 
     def evaluate(self, setting: Detected, network: nn.Module) -> Generator[None, None, Evaluation]:
@@ -80,7 +80,7 @@ class Detection:
         return Evaluation(metrics, share, {PANEL: draw_panel(setting.source.test, found)})
 
     def count(self, setting: Detected, network: nn.Module) -> Cost:
-        """What the backbone costs: that is what the paper's columns are about."""
+        """Cost of the backbone, as in the paper's columns."""
         return backbones.count_backbone(setting.recipe)
 
 
@@ -91,21 +91,21 @@ PRACTICE = Detection()
 def _detect(
     setting: Detected, network: nn.Module, found: list[Detections], share: dict[str, float]
 ) -> Generator[None, None, None]:
-    """What is found in the test images, in their order."""
+    """Detect objects in the test images, in order."""
     for batch in setting.source.test_batches():
         with setting.autocast(), observed_funnels(network, None if found else share):
-            said: Predictions = network(batch.inputs)
-        if not (said.logits.isfinite().all() and said.offsets.isfinite().all()):
+            predicted: Predictions = network(batch.inputs)
+        if not (predicted.logits.isfinite().all() and predicted.offsets.isfinite().all()):
             raise DivergedError("the trained network's output is not finite on the test images")
-        found += _as_stored(setting.source, batch, said)
+        found += _as_stored(setting.source, batch, predicted)
         yield
 
 
-def _as_stored(source: CocoSource, batch: EvalBatch, said: Predictions) -> list[Detections]:
+def _as_stored(source: CocoSource, batch: EvalBatch, predicted: Predictions) -> list[Detections]:
     """Detections in pixels of the stored images."""
     scales = source.test.sizes[batch.indices] / batch.size  # (B, 2), height and width
     stored: list[Detections] = []
-    for one, (y, x) in zip(detect_objects(said, *batch.size), scales.tolist(), strict=True):
-        boxes, labels, scores = (part.cpu().numpy() for part in one)
+    for one, (y, x) in zip(detect_objects(predicted, *batch.size), scales.tolist(), strict=True):
+        boxes, labels, scores = (tensor.cpu().numpy() for tensor in one)
         stored.append(Detections(boxes * [x, y, x, y], labels, scores))
     return stored

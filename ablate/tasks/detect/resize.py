@@ -1,7 +1,7 @@
-"""Images of a COCO folder at the size at which they are trained on, with what is in them, and batches of such.
+"""Images of a COCO folder and their objects at training size, and batches of them.
 
-The shorter side gets `resolution_px`, the longer one at most 5/3 of that (COCO's 800 and 1333 pixels); images of a
-batch are padded at the right and below to one size, a multiple of the coarsest stride of our networks. Shapes: B
+The shorter side is `resolution_px`, the longer side at most 5/3 of it (COCO's 800 and 1333 pixels). Images of a batch
+are padded at the right and at the bottom to one size, a multiple of the coarsest stride of our networks. Shapes: B
 images, H x W pixels after padding, h x w before.
 """
 
@@ -18,12 +18,19 @@ from ablate.tasks.detect.annotations import Annotations
 from ablate.tasks.detect.examples import Objects, find_objects, read_example
 
 LONGEST = 1333 / 800
-"""The longer side is at most so many times the shorter one's `resolution_px`."""
+"""Maximum length of the longer side, as a multiple of `resolution_px`."""
 PAD_TO = 32
+"""Sides of a padded batch are multiples of this."""
 
 
 def fitted_size(height: int, width: int, short_px: int) -> tuple[int, int]:
-    """Height and width at which an image is trained on; `short_px` 0 keeps its own."""
+    """Height and width of a resized image in pixels.
+
+    Args:
+        height: height of the stored image.
+        width: width of the stored image.
+        short_px: length of the shorter side; 0 keeps the stored size.
+    """
     if not short_px:
         return height, width
     scale = min(short_px / min(height, width), short_px * LONGEST / max(height, width))
@@ -31,7 +38,7 @@ def fitted_size(height: int, width: int, short_px: int) -> tuple[int, int]:
 
 
 def read_fitted(annotations: Annotations, index: int, short_px: int) -> Tensor:
-    """An image, (3, h, w) of uint8, antialiased.
+    """Read and resize an image, (3, h, w) of uint8, antialiased.
 
     Raises:
         DataError: see `read_example`.
@@ -43,7 +50,7 @@ def read_fitted(annotations: Annotations, index: int, short_px: int) -> Tensor:
 
 
 def find_fitted(annotations: Annotations, index: int, short_px: int) -> Objects:
-    """What is in it, boxes in its own pixels. Groups that nobody took apart are left out, as in COCO's own training."""
+    """The objects in a resized image, boxes in its pixels. Groups (crowds) are dropped, as in COCO's own training."""
     found = find_objects(annotations, index)
     height, width = annotations.sizes[index].tolist()
     fitted = fitted_size(height, width, short_px)
@@ -55,7 +62,7 @@ def find_fitted(annotations: Annotations, index: int, short_px: int) -> Objects:
 
 
 def mirror(image: Tensor, objects: Objects) -> tuple[Tensor, Objects]:
-    """An image, (3, h, w), and what is in it, left to right."""
+    """Mirror an image, (3, h, w), and its objects left to right."""
     left, top, right, bottom = objects.boxes.unbind(1)
     width = image.shape[2]
     boxes = torch.stack((width - right, top, width - left, bottom), dim=1)
@@ -70,14 +77,14 @@ def stack(
     channels_last: bool,
     cover: tuple[int, int] = (0, 0),
 ) -> Tensor:
-    """Images (3, h, w) of uint8 as a network's input: normalised, zeros beside and below, (B, 3, H, W) of float32.
+    """Normalise images (3, h, w) of uint8 and pad them with zeros into a network's input, (B, 3, H, W) of float32.
 
     Args:
-        images: of a batch, or of a part of one.
-        mean: of each channel, in units of 255, as `std`.
-        std: see `mean`.
+        images: images of a batch, or of a part of it.
+        mean: mean of each channel, in units of 255.
+        std: standard deviation of each channel, in units of 255.
         channels_last: memory format of the result.
-        cover: height and width of which none is to be less than these, for a part of a batch: those of the batch.
+        cover: minimum height and width; for a part of a batch, those of the whole batch.
     """
     height, width = (
         -(-max(cover[axis], *(image.shape[1 + axis] for image in images)) // PAD_TO) * PAD_TO for axis in (0, 1)

@@ -1,7 +1,7 @@
-"""Where the batches of `detect` come from: a COCO folder, its images held in memory where they fit, else decoded.
+"""Source of batches for `detect`: a COCO folder. Images are kept in memory if they fit, else decoded during training.
 
-A batch is inputs (B, 3, H, W) of float, normalised, on the device, and for each image its `Objects`, boxes in pixels of
-the input. The same images are drawn, in the same order and mirrored alike, whichever way they come.
+A batch is inputs (B, 3, H, W) of float, normalised, on the device, and the `Objects` of each image, boxes in pixels of
+the input. Images, their order and their mirroring are the same in both cases.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from ablate.training.order import Order
 
 WHOLE = slice(None)
 HELD_LIMIT_BYTES = 2 << 30
-"""Images of a split that are more bytes than this, at the size at which they are trained on, are not held."""
+"""Maximum size of a split's images, at training size, that are kept in memory."""
 TEST_BATCH = 32
+"""Maximum images per test batch."""
 
 Batch = tuple[Tensor, list[Objects]]
 
@@ -41,8 +42,8 @@ class EvalBatch(NamedTuple):
 
     Attributes:
         inputs: (B, 3, H, W).
-        indices: which images of `CocoSource.test` they are.
-        size: height and width before padding.
+        indices: indices of the images in `CocoSource.test`.
+        size: height and width before padding, in pixels.
     """
 
     inputs: Tensor
@@ -51,14 +52,15 @@ class EvalBatch(NamedTuple):
 
 
 class CocoSource:
-    """See `ablate.training.practice.Source`. It reads the annotations at once, and no image until it is asked for one.
+    """Source of images and objects, see `ablate.training.practice.Source`. It reads the annotations immediately.
 
     Args:
-        recipe: `dataset`, `resolution_px`, `train_images`, `test_images`, `batch_size`, `augment`, `channels_last`.
-        streams: of the trial.
+        recipe: recipe of the trial; `dataset`, `resolution_px`, `train_images`, `test_images`, `batch_size`, `augment`
+            and `channels_last` are read.
+        streams: random streams of the trial.
 
     Raises:
-        DataError: the data set is missing or damaged; the file is named.
+        DataError: the data set is missing or damaged; the message names the file.
     """
 
     def __init__(self, recipe: DetectRecipe, streams: Streams) -> None:
@@ -68,9 +70,11 @@ class CocoSource:
         self.train = choose_images(read_split(self.root, train=True), recipe.train_images, number)
         self.test = choose_images(read_split(self.root, train=False), recipe.test_images, 0)
         if self.train.categories != self.test.categories:
-            raise DataError(f"{self.test.file} lists other categories than {self.train.file}; they must be the same")
+            raise DataError(f"{self.test.file} and {self.train.file} list different categories; they must be the same")
         if not len(self.test.boxes):
-            raise DataError(f"there is no object in the {len(self.test)} test images of {self.test.file}; take more")
+            raise DataError(
+                f"the {len(self.test)} test images of {self.test.file} contain no objects; increase test_images"
+            )
         self.order = Order(Streams(streams.seed), len(self.train), recipe.batch_size)
         self.short_px = recipe.resolution_px or self.info.resolution_px
         self._recipe, self._streams = recipe, streams
@@ -78,7 +82,7 @@ class CocoSource:
         self._pictures: Generator[list[Tensor], None, None] | None = None
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """The training images of a step, at those places of its batch, mirrored by a draw of their own."""
+        """The training images of a step at these positions of its batch, each mirrored randomly."""
         indices = self.order.at(step)
         mirrored = torch.zeros(len(indices))
         if self._recipe.augment == "flip":
@@ -96,7 +100,7 @@ class CocoSource:
         return self._inputs([image for image, _ in examples], cover), [objects for _, objects in examples]
 
     def test_batches(self) -> Iterator[EvalBatch]:
-        """The test images in their order; a batch has images of one size, so that none depends on its neighbours."""
+        """The test images in order. A batch has images of one size, so that no result depends on the others."""
         self.close()
         sizes = fitted_sizes(self.test, self.short_px)
         groups = [list(group) for _, group in groupby(range(len(sizes)), key=sizes.__getitem__)]
@@ -105,7 +109,7 @@ class CocoSource:
             yield EvalBatch(self._inputs(images), indices, sizes[indices[0]])
 
     def ready(self, train: bool) -> Iterator[None]:
-        """Read the images that are held; yields after each."""
+        """Read the images that are kept in memory; yields after each."""
         split = self.train if train else self.test
         if self._is_held(split):
             for index in range(len(split)):
@@ -113,7 +117,7 @@ class CocoSource:
                 yield
 
     def close(self) -> None:
-        """End the processes that decode, if any do."""
+        """End the decoding processes, if any."""
         if self._pictures is not None:
             self._pictures.close()
         self._pictures = None
@@ -123,7 +127,7 @@ class CocoSource:
         return mirror(image, objects) if is_mirrored else (image, objects)
 
     def _read_step(self, step: int, part: slice) -> list[Tensor]:
-        """The images of a step; where they are decoded, those of the steps behind it are begun."""
+        """The images of a step; if they are decoded, those of the following steps are decoded in advance."""
         if self._is_held(self.train):
             return [hold(self.train, index, self.short_px) for index in self.order.at(step)[part].tolist()]
         if self._pictures is None or self._next != (step, part):
@@ -155,13 +159,18 @@ class CocoSource:
 
 
 class Pictures(Dataset[Any]):
-    """Images of a split that are decoded in other processes; an item is a batch of them."""
+    """Images of a split for decoding in other processes; an item is a batch of them.
+
+    Args:
+        split: annotations of the split.
+        short_px: length of the shorter side in pixels; 0 keeps the stored size.
+    """
 
     def __init__(self, split: Annotations, short_px: int) -> None:
         self.split, self.short_px = split, short_px
 
     def __getitem__(self, request: Request) -> list[Tensor] | str:
-        """Images (3, h, w) of uint8; or what is wrong with a file, which a process can say so."""
+        """Images (3, h, w) of uint8, or a text with the error of a file."""
         try:
             return [read_fitted(self.split, index, self.short_px) for index in request[0]]
         except DataError as error:
@@ -169,7 +178,7 @@ class Pictures(Dataset[Any]):
 
 
 def read_split(root: Path, *, train: bool) -> Annotations:
-    """The annotations of a split; the same object each time, until the file changes.
+    """Read the annotations of a split; cached until the file changes.
 
     Raises:
         DataError: see `read_annotations`.
@@ -186,37 +195,42 @@ def _read_split(root: Path, train: bool, stamp: int) -> Annotations:
 
 
 def choose_images(split: Annotations, count: int, number: int) -> Annotations:
-    """So many of the images, drawn under a number and kept in their order; all for 0.
+    """Choose a random subset of the images, in their original order.
+
+    Args:
+        split: annotations of the split.
+        count: number of images; 0 for all.
+        number: seed of the generator.
 
     Raises:
-        DataError: there are fewer.
+        DataError: the split has fewer images.
     """
     if not count:
         return split
     if count > len(split):
-        raise DataError(f"{count:,} images were asked for, {split.file} lists {len(split):,}; 0 takes all")
+        raise DataError(f"{count:,} images requested, {split.file} lists {len(split):,}; 0 takes all")
     return split.take(np.sort(choose(len(split), count, torch.Generator().manual_seed(number)).numpy()))
 
 
 def fitted_sizes(split: Annotations, short_px: int) -> list[tuple[int, int]]:
-    """Height and width of each image at the size at which it is trained on."""
+    """Height and width of each image at training size."""
     return [fitted_size(height, width, short_px) for height, width in split.sizes.tolist()]
 
 
 @lru_cache(maxsize=4)
 def count_bytes(split: Annotations, short_px: int) -> int:
-    """What the images of a split take in memory at the size at which they are trained on."""
+    """Size of a split's images in memory, in bytes, at training size."""
     return sum(3 * height * width for height, width in fitted_sizes(split, short_px))
 
 
 _shelves: dict[tuple[Path, int], dict[int, Tensor]] = {}
-"""Folder and `resolution_px` -> id -> image; one for all trials of a process, as `data.load` has it."""
+"""Folder and `resolution_px` -> id -> image; shared by all trials of a process."""
 SHELVES = 2
-"""The training and the test images of one set; those of the set before go."""
+"""Number of cached splits: training and test images of one data set."""
 
 
 def hold(split: Annotations, index: int, short_px: int) -> Tensor:
-    """An image, (3, h, w) of uint8, read at the first call.
+    """An image, (3, h, w) of uint8, read at the first call and then cached.
 
     Raises:
         DataError: see `read_example`.

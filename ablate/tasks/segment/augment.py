@@ -1,4 +1,4 @@
-"""Street scenes scaled, cut and mirrored, labels with them. Shapes: an image has H x W pixels."""
+"""Augmentation of street scenes and their labels: scaling, cropping, mirroring. Shapes: an image has H x W pixels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from torchvision.transforms.v2.functional import resize
 from ablate.tasks.segment.metrics import IGNORED
 
 SCALES = (0.5, 2.0)
+"""Minimum and maximum scale."""
 DRAWS = 4
-"""Numbers that an image draws, whatever is made of them."""
+"""Random numbers per image, for any augmentation."""
 
 Example = tuple[Tensor, Tensor]
 """An image (3, H, W) of uint8 and the train id of each pixel, (H, W) of uint8."""
 
 
 class Cut(NamedTuple):
-    """What is cut from a scaled scene: its size, and the byte of each channel, (3,), that fills what lies beside."""
+    """A crop of a scaled scene.
+
+    Attributes:
+        height: height in pixels.
+        width: width in pixels.
+        fill: (3,) of uint8, the byte of each channel outside of the scene.
+    """
 
     height: int
     width: int
@@ -29,18 +36,18 @@ class Cut(NamedTuple):
 
 
 def mirror(example: Example, draws: Tensor) -> Example:
-    """The example mirrored left to right with probability 1/2, by the last of its draws."""
+    """Mirror the example left to right with probability 1/2, by the last of its draws, (4,) of [0, 1)."""
     image, labels = example
     return (image.flip(-1), labels.flip(-1)) if draws[3] < 0.5 else example
 
 
 def scale_and_cut(example: Example, draws: Tensor, cut: Cut) -> Example:
-    """The example at another scale, and a part of it.
+    """Scale the example and crop it.
 
     Args:
-        example: of any size.
-        draws: (4,) of [0, 1); the first three are the scale, uniform in 0.5 to 2, and the place of the cut.
-        cut: its size. Where the scaled scene is smaller, what lies right of it and below is ignored.
+        example: image and labels of any size.
+        draws: (4,) of [0, 1); the first three determine the scale, uniform in 0.5 to 2, and the position of the crop.
+        cut: the crop. If the scaled scene is smaller, pixels at the right and at the bottom are filled and ignored.
     """
     image, labels = example
     factor = SCALES[0] + float(draws[0]) * (SCALES[1] - SCALES[0])
@@ -53,7 +60,12 @@ def scale_and_cut(example: Example, draws: Tensor, cut: Cut) -> Example:
 
 
 def resize_both(example: Example, size: list[int]) -> Example:
-    """Image bilinear and antialiased, labels by the nearest."""
+    """Resize the image (bilinear, antialiased) and the labels (nearest).
+
+    Args:
+        example: image and labels.
+        size: height and width in pixels.
+    """
     image, labels = example
     if list(labels.shape) == size:
         return example
@@ -72,5 +84,9 @@ def _pad(image: Tensor, labels: Tensor, cut: Cut) -> Example:
 
 
 def draw(number: int) -> Tensor:
-    """An image's draws, (4,) of [0, 1), from the number of its stream."""
+    """The draws of an image, (4,) of [0, 1).
+
+    Args:
+        number: number of the image's random stream.
+    """
     return torch.rand(DRAWS, generator=torch.Generator().manual_seed(number))

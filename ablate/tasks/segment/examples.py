@@ -1,7 +1,7 @@
-"""Street scenes as tensors, from a Cityscapes tree. Shapes: an image has H x W pixels.
+"""Street scenes as tensors, from a Cityscapes folder. Shapes: an image has H x W pixels.
 
-torchvision's reader lists the files and knows the 35 label ids; each becomes one of the 19 train ids or 255, which is
-ignored.
+torchvision's reader lists the files and defines the 35 label ids. Each is mapped to one of the 19 train ids or to 255,
+which is ignored.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ablate.tasks.segment.metrics import IGNORED
 SPLITS = {True: "train", False: "val"}
 IMAGE_END = "_leftImg8bit.png"
 UNKNOWN = 254
-"""Stands in the table for label ids that Cityscapes does not have."""
+"""Table entry for label ids that Cityscapes does not define."""
 
 
 def _table_of_train_ids() -> NDArray[np.uint8]:
     """Label id -> train id, (256,)."""
     table = np.full(256, UNKNOWN, dtype=np.uint8)
     for one in Cityscapes.classes:
-        if one.id >= 0:  # number plates have -1 and are not drawn into the maps
+        if one.id >= 0:  # licence plates have -1 and are not in the label maps
             table[one.id] = one.train_id
     table[IGNORED] = IGNORED
     return table
@@ -44,14 +44,14 @@ Pair = tuple[Path, Path]
 
 
 def list_pairs(root: Path, train: bool) -> tuple[Pair, ...]:
-    """The images of a split with their label maps, by name.
+    """List the images of a split with their label maps, sorted by name.
 
     Args:
-        root: the folder with `leftImg8bit/train/CITY/`, `gtFine/train/CITY/`, and the same of `val`.
+        root: folder with `leftImg8bit/train/CITY/`, `gtFine/train/CITY/`, and the same of `val`.
         train: training or validation split.
 
     Raises:
-        DataError: a folder or a file is missing, or a split is empty; it is named.
+        DataError: a folder or a file is missing, or a split is empty; the message names it.
     """
     split = SPLITS[train]
     folders = root / "leftImg8bit" / split, root / "gtFine" / split
@@ -63,10 +63,10 @@ def list_pairs(root: Path, train: bool) -> tuple[Pair, ...]:
     files = zip(listed.images, listed.targets, strict=True)
     pairs = sorted((Path(image), Path(labels)) for image, (labels,) in files if image.endswith(IMAGE_END))
     if not pairs:
-        raise DataError(f"{folders[0]} holds no images; expected: CITY/CITY_000000_000019_leftImg8bit.png")
+        raise DataError(f"{folders[0]} contains no images; expected: CITY/CITY_000000_000019_leftImg8bit.png")
     for image, labels in pairs:
         if not labels.is_file():
-            raise DataError(f"{labels} is missing; it has the labels of {image}")
+            raise DataError(f"{labels}, the label map of {image}, is missing")
     known = {labels for _, labels in pairs}
     for labels in sorted(folders[1].glob("*/*_gtFine_labelIds.png")):
         if labels not in known:
@@ -75,10 +75,11 @@ def list_pairs(root: Path, train: bool) -> tuple[Pair, ...]:
 
 
 def read_example(pair: Pair) -> tuple[Tensor, Tensor]:
-    """An image, (3, H, W) of uint8, and the train id of each pixel, (H, W) of uint8, 0 .. 18 or 255.
+    """Read an image, (3, H, W) of uint8, and the train id of each pixel, (H, W) of uint8, 0 .. 18 or 255.
 
     Raises:
-        DataError: a file is missing or damaged, their sizes differ, or a label id is unknown; the file is named.
+        DataError: a file is missing or damaged, their sizes differ, or a label id is unknown; the message names the
+            file.
     """
     image, _ = read_image(str(pair[0]))
     labels = _read_labels(pair[1])
@@ -96,10 +97,10 @@ def _read_labels(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             mode, labels = image.mode, np.asarray(image)
     except OSError as error:
-        what = "cannot be read" if error.errno else "is damaged, or no image"
+        what = "cannot be read" if error.errno else "is damaged or not an image"
         raise DataError(f"{path} {what}: {error.strerror or error}") from error
     except DAMAGES as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if mode not in ("L", "P"):
-        raise DataError(f"{path} is no map of label ids: one channel of 8 bits is expected, it is {mode!r}")
+        raise DataError(f"{path} is not a label map: its mode is {mode!r}; expected: one channel of 8 bits")
     return labels

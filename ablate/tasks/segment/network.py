@@ -1,4 +1,4 @@
-"""PSPNet on a backbone of ours: a pyramid of pooled maps, a head on it, and an auxiliary head on an earlier map.
+"""PSPNet on one of our backbones: pyramid pooling, a head, and an auxiliary head on an earlier map.
 
 Zhao et al. 2017 (1612.01105). Only the backbone has the recipe's activation; heads have ReLU. Letters: B images of
 H x W pixels, K classes, C channels of the backbone's last map of h x w.
@@ -22,15 +22,15 @@ from ablate.tasks.scene_network import SceneNetwork
 BINS = (1, 2, 3, 6)
 """Sides of the pooled maps."""
 DILATED: Mapping[str, tuple[int, ...]] = {"imagenet": (4, 5), "small_s2": (5,), "small": ()}
-"""Stem -> the stages that are dilated, so that a pixel of the last map is 8 of the image."""
+"""Stem -> stages that are dilated for an output stride of 8."""
 
 
 class Scores(NamedTuple):
     """Logits of every pixel, (B, K, H, W).
 
     Attributes:
-        main: of the head.
-        aux: of the auxiliary head; None in evaluation, and where there is none.
+        main: logits of the head.
+        aux: logits of the auxiliary head; None in evaluation mode or without such a head.
     """
 
     main: Tensor
@@ -38,12 +38,12 @@ class Scores(NamedTuple):
 
 
 def build_street_features(recipe: SegmentRecipe, stream: Stream, resolution_px: int) -> Features:
-    """The backbone's maps C4 and C5, of output stride 8.
+    """Build the backbone's maps C4 and C5, with an output stride of 8.
 
     Args:
-        recipe: its network, activation and funnel fields are read.
+        recipe: recipe; its network, activation and funnel fields are read.
         stream: see `build_features`.
-        resolution_px: side of the images that the weights come from.
+        resolution_px: side of the classification images in pixels.
 
     Raises:
         SiteError: the network has no stages that can be dilated, or no site is selected.
@@ -53,14 +53,14 @@ def build_street_features(recipe: SegmentRecipe, stream: Stream, resolution_px: 
 
 
 def check_network(recipe: SegmentRecipe) -> None:
-    """Refuse a network that PSPNet cannot stand on.
+    """Refuse a network that cannot be PSPNet's backbone.
 
     Raises:
-        SiteError: it is none of our ResNets.
+        SiteError: it is not one of our ResNets.
     """
     if not (recipe.is_own and recipe.model.startswith("resnet")):
         raise SiteError(
-            f"PSPNet stands on a network whose last stages are dilated; given: {recipe.model}; allowed: resnet50, "
+            f"{recipe.model} cannot be the backbone of PSPNet, which dilates its last stages; allowed: resnet50, "
             "resnet101"
         )
 
@@ -70,9 +70,9 @@ class PSPNet(SceneNetwork):
 
     Args:
         features: maps C4 and C5.
-        recipe: `pyramid_channels`, `aux_weight`, `dropout`, `freeze_norm`.
+        recipe: recipe; `pyramid_channels`, `aux_weight`, `dropout` and `freeze_norm` are read.
         num_classes: K.
-        stream: gives the generator for `init/pspnet`: rows of a seed start with the same heads.
+        stream: source of the generator for `init/pspnet`; rows of a seed have the same initial heads.
     """
 
     def __init__(self, features: Features, recipe: SegmentRecipe, num_classes: int, stream: Stream) -> None:
@@ -95,7 +95,11 @@ class PSPNet(SceneNetwork):
 
 
 class PooledPyramid(nn.Module):
-    """A map (B, C, h, w) with what it is like around each place, at four distances: (B, 2 C, h, w)."""
+    """Pyramid pooling: a map (B, C, h, w) and its averages at four scales, concatenated to (B, 2 C, h, w).
+
+    Args:
+        channels: C.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -105,7 +109,7 @@ class PooledPyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """(B, C, h, w) to (B, 2 C, h, w)."""
         return torch.cat([x, *(_enlarge(branch(x), x.shape[-2:]) for branch in self.branches)], dim=1)
 
 

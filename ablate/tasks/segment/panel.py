@@ -1,4 +1,4 @@
-"""The panel of a segmenter: test scenes with their truth, and below what was predicted, in Cityscapes' colours."""
+"""The panel of a segmenter: test scenes, their truth and the predictions, in Cityscapes' colours."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ablate.panels import GAP_PX, GROUND, INK, TEXT_PX, TILE_PX, fit_tile, load_
 from ablate.tasks.segment.metrics import CLASSES, IGNORED
 
 LEGEND_ROWS = 5
+"""Names per column of the legend."""
 SWATCH_PX, NAME_PX = 24, 110
-"""Sides of a colour's patch; room for its name."""
+"""Side of a colour's patch; width of its name."""
 
 
 def _colours() -> NDArray[np.uint8]:
-    """Train id -> colour, (256, 3); what is ignored is black."""
+    """Train id -> colour, (256, 3); ignored pixels are black."""
     colours = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
     for one in Cityscapes.classes:
         if 0 <= one.train_id < len(CLASSES):
@@ -31,10 +32,10 @@ COLOURS = _colours()
 
 
 def draw_panel(shown: Sequence[tuple[Tensor, Tensor, Tensor]]) -> bytes:
-    """The panel as PNG; the trial's strip is the last.
+    """Draw the panel as PNG; the trial's strip is the last.
 
     Args:
-        shown: of each scene the image, (3, H, W) of uint8, the truth and the prediction, (H, W) of train ids.
+        shown: for each scene the image, (3, H, W) of uint8, the truth and the prediction, (H, W) of train ids.
     """
     occurring = np.unique(np.concatenate([labels.numpy().ravel() for _, *both in shown for labels in both]))
     return render_panel(
@@ -48,12 +49,12 @@ def draw_panel(shown: Sequence[tuple[Tensor, Tensor, Tensor]]) -> bytes:
 
 
 def draw_labels(labels: Tensor) -> Image.Image:
-    """Train ids (H, W) in colours, at the panel's height."""
+    """Draw train ids (H, W) in colours, at the panel's height."""
     return fit_tile(Image.fromarray(COLOURS[labels.numpy()]), Image.Resampling.NEAREST)
 
 
 def draw_legend(classes: Sequence[int]) -> Image.Image:
-    """The names of classes beside their colours, from top to bottom, then to the right."""
+    """Draw the names of classes next to their colours, column by column."""
     columns = -(-len(classes) // LEGEND_ROWS)
     legend = Image.new("RGB", (max(columns, 1) * (SWATCH_PX + NAME_PX), TILE_PX), GROUND)
     draw, font, pitch = ImageDraw.Draw(legend), load_font(), TILE_PX // LEGEND_ROWS

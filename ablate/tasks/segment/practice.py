@@ -1,4 +1,4 @@
-"""How `segment` is practised: PSPNet on a backbone, cross entropy of pixels, and mean IU on the test scenes.
+"""The practice of `segment`: PSPNet on a backbone, cross entropy of pixels, and mean IU on the test scenes.
 
 Shapes: B scenes of this rank's part of a batch, H x W pixels, K classes.
 """
@@ -35,24 +35,24 @@ Segmented = Setting[SegmentRecipe, StreetSource]
 def train(
     recipe: SegmentRecipe, seed: int, workdir: Path, needs: Mapping[str, Path], ranks: int | None = None
 ) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """See `ablate.training.loop.carry_out`.
+    """Train one segmentation trial, see `ablate.training.loop.carry_out`.
 
     Raises:
-        TrialError: also where the recipe has a backbone and `needs` does not, or its weights cannot be read.
+        TrialError: also if the recipe has a backbone and `needs` does not, or if its weights cannot be read.
     """
     backbones.check_needs(recipe, needs)
     return loop.carry_out(Work(PRACTICE, recipe, seed, workdir, needs), ranks)
 
 
 class Segmentation:
-    """See `Practice`."""
+    """The practice of `segment`, see `ablate.training.practice.Practice`."""
 
     def open(self, recipe: SegmentRecipe, streams: Streams) -> StreetSource:
-        """See `StreetSource`."""
+        """Open the source of the recipe's batches, see `StreetSource`."""
         return StreetSource(recipe, streams)
 
     def build(self, setting: Segmented) -> nn.Module:
-        """PSPNet; its backbone has the weights of the trial that the setting names, or those of the seed."""
+        """Build PSPNet; its backbone has the weights of the needed trial, or the seed's initial weights."""
         recipe, stream = setting.recipe, setting.streams.on_cpu
         features = build_street_features(recipe, stream, backbones.site_px(recipe))
         if backbones.NAME in setting.needs:
@@ -60,7 +60,7 @@ class Segmentation:
         return PSPNet(features, recipe, len(CLASSES), stream)
 
     def loss(self, setting: Segmented, outputs: Scores, targets: Tensor) -> tuple[Tensor, Tallies]:
-        """Mean cross entropy of the whole batch's labelled pixels, the auxiliary head's beside it; which are right."""
+        """Mean cross entropy of the whole batch's labelled pixels, plus that of the auxiliary head; correct pixels."""
         is_counted = targets != IGNORED
         pixels = is_counted.sum()
         total = setting.ranks.sum(pixels.clone()).clamp(min=1)
@@ -71,17 +71,17 @@ class Segmentation:
         return loss * setting.ranks.count / total, {"right": right.sum(), "pixels": pixels}
 
     def summarise(self, tallies: Mapping[str, float], images: int) -> dict[str, float]:
-        """The share of labelled pixels of augmented training scenes that are right."""
+        """Pixel accuracy on augmented training scenes, in per cent."""
         return {"train_pixel_accuracy_pct": 100 * tallies["right"] / max(tallies["pixels"], 1)}
 
     def evaluate(self, setting: Segmented, network: nn.Module) -> Generator[None, None, Evaluation]:
-        """Mean and single IU, pixel accuracy, loss, the funnels' share on the first test batch, and the panel."""
+        """Mean IU, IU per class, pixel accuracy, loss, the funnels' share on the first test batch, and the panel."""
         found = Evaluated(setting)
         yield from found.collect(network)
         return Evaluation(found.metrics(), found.share, {PANEL: draw_panel(found.shown)})
 
     def count(self, setting: Segmented, network: nn.Module) -> Cost:
-        """What the backbone costs: that is what the paper's columns are about."""
+        """Cost of the backbone, as in the paper's columns."""
         return backbones.count_backbone(setting.recipe)
 
 
@@ -89,13 +89,16 @@ PRACTICE = Segmentation()
 
 
 class Evaluated:
-    """What a trained network makes of the test scenes.
+    """Results of a trained network on the test scenes.
+
+    Args:
+        setting: setting of the trial.
 
     Attributes:
         confusion: (K, K + 1), see `count_confusion`.
         loss: sum of the cross entropy of labelled pixels.
         share: see `Outcome.funnel_share`.
-        shown: of each scene of the panel the image, the truth and the prediction.
+        shown: image, truth and prediction of each scene in the panel.
     """
 
     def __init__(self, setting: Segmented) -> None:
@@ -107,7 +110,7 @@ class Evaluated:
 
     @torch.inference_mode()
     def collect(self, network: nn.Module) -> Iterator[None]:
-        """Add up over the test scenes, batch by batch. What no training scene has is predicted nowhere."""
+        """Add up over the test scenes, batch by batch. Classes that no training scene has are never predicted."""
         setting = self.setting
         is_trained = setting.source.find_trained().to(setting.streams.device)
         columns, first = set(choose_columns(len(setting.source.test.pairs))), 0

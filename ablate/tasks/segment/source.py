@@ -1,7 +1,7 @@
-"""Where the batches of `segment` come from: a Cityscapes tree, its scenes held in memory where they fit, else decoded.
+"""Source of batches for `segment`: a Cityscapes folder. Scenes are kept in memory if they fit, else decoded.
 
 A batch is inputs (B, 3, H, W) of float, normalised, on the device, and the train id of each pixel, (B, H, W) of int64.
-What becomes of a scene follows from the seed and its place in the order of the whole training, whichever way it comes.
+The augmentation of a scene depends only on the seed and on its position in the whole training, in both cases.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ from ablate.training.order import Order
 
 WHOLE = slice(None)
 HELD_LIMIT_BYTES = 2 << 30
-"""Scenes of a split that are more bytes than this are decoded while they are trained on."""
+"""Maximum size of a split's scenes that are kept in memory; larger ones are decoded during training."""
 TEST_PIXELS = 1 << 19
-"""Of a test batch; a scene that has more is one by itself."""
+"""Maximum pixels of a test batch; a larger scene is a batch of its own."""
 BYTES_OF_PIXEL = 4
+"""Three channels and the train id."""
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Streets(Dataset[Any]):
-    """The scenes of a split as they are trained or tested on; an item is a batch of them.
+    """The scenes of a split for training or testing; an item is a batch of them.
 
     Args:
-        pairs: files.
-        recipe: `resolution_px`, `augment`, `crop_px`.
-        info: of the data set.
-        streams: of the trial, for what a scene draws.
+        pairs: images and label maps.
+        recipe: recipe of the trial; `resolution_px`, `augment` and `crop_px` are read.
+        info: description of the data set.
+        streams: random streams of the trial, for the augmentation.
     """
 
     def __init__(self, pairs: Sequence[Pair], recipe: SegmentRecipe, info: DatasetInfo, streams: Streams) -> None:
@@ -54,20 +55,20 @@ class Streets(Dataset[Any]):
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """Height and width of every stored scene: those of the first."""
+        """Height and width of every stored scene, taken from the first."""
         height, width = read_example(self.pairs[0])[1].shape
         return height, width
 
     @property
     def is_held(self) -> bool:
-        """Whether the scenes are few and small enough to be held in memory."""
+        """Whether the scenes are kept in memory."""
         return len(self.pairs) * self.size[0] * self.size[1] * BYTES_OF_PIXEL <= HELD_LIMIT_BYTES
 
     def read(self, index: int) -> Example:
-        """A scene as it is stored, from memory where it is held.
+        """A scene at its stored size, from memory if it is kept there.
 
         Raises:
-            DataError: a file is missing or damaged, or of another size than the first; it is named.
+            DataError: a file is missing or damaged, or has another size than the first; the message names it.
         """
         pair = self.pairs[index]
         shelf = _shelf_of(pair[0].parents[1])
@@ -78,14 +79,14 @@ class Streets(Dataset[Any]):
             (height, width), (first_height, first_width) = example[1].shape, self.size
             raise DataError(
                 f"{pair[0]} has {width} x {height} px, and {self.pairs[0][0]} {first_width} x {first_height}; all "
-                "scenes of a data set have one size"
+                "scenes of a data set must have one size"
             )
         if self.is_held:
             shelf[pair] = example
         return example
 
     def take(self, request: Request) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) and train ids (B, H, W) of uint8; augmented where the request has a place."""
+        """Images (B, 3, H, W) and train ids (B, H, W) of uint8; augmented if the request has a position."""
         indices, place = request
         if place is None:
             shown = [self.read(index) for index in indices]
@@ -95,7 +96,7 @@ class Streets(Dataset[Any]):
         return torch.stack([image for image, _ in examples]), torch.stack([labels for _, labels in examples])
 
     def __getitem__(self, request: Request) -> tuple[Tensor, Tensor] | str:
-        """See `take`; or what is wrong with a file, which a process can say so."""
+        """A batch as in `take`, or a text with the error of a file."""
         try:
             return self.take(request)
         except DataError as error:
@@ -112,7 +113,7 @@ class Streets(Dataset[Any]):
 
     @cached_property
     def _trained_size(self) -> list[int]:
-        """Height and width at which scenes are trained on: `resolution_px` is the shorter side."""
+        """Height and width of scenes at training size: `resolution_px` is the shorter side."""
         side = self._recipe.resolution_px or min(self.size)
         return [round(own * side / min(self.size)) for own in self.size]
 
@@ -123,9 +124,9 @@ class Streets(Dataset[Any]):
 
 
 _shelves: dict[Path, dict[Pair, Example]] = {}
-"""Folder of a split -> files -> scene; one for all trials of a process, as `data.load` has it."""
+"""Folder of a split -> files -> scene; shared by all trials of a process."""
 SHELVES = 2
-"""The training and the test scenes of one set; those of the set before go."""
+"""Number of cached splits: training and test scenes of one data set."""
 
 
 def _shelf_of(folder: Path) -> dict[Pair, Example]:
@@ -137,14 +138,14 @@ def _shelf_of(folder: Path) -> dict[Pair, Example]:
 
 
 class StreetSource:
-    """See `ablate.training.practice.Source`. It lists the files at once, and reads none until it is asked for one.
+    """Source of scenes, see `ablate.training.practice.Source`. It lists the files immediately and reads none.
 
     Args:
-        recipe: what is trained.
-        streams: of the trial.
+        recipe: recipe of the trial.
+        streams: random streams of the trial.
 
     Raises:
-        DataError: the data set is missing or damaged; the file is named.
+        DataError: the data set is missing or damaged; the message names the file.
     """
 
     def __init__(self, recipe: SegmentRecipe, streams: Streams) -> None:
@@ -160,7 +161,7 @@ class StreetSource:
         self._decoded: Generator[Batch, None, None] | None = None
 
     def batch(self, step: int, part: slice = WHOLE) -> Batch:
-        """The training scenes of a step, at those places of its batch, augmented by draws of their own."""
+        """The training scenes of a step at these positions of its batch, each augmented randomly."""
         requests = steps_from(step, lambda one: self.order.at(one).tolist(), self.order.size, part)
         if self.train.is_held:
             return self._inputs(self.train.take(next(requests)))
@@ -171,7 +172,7 @@ class StreetSource:
         return self._inputs(next(self._decoded))
 
     def test_batches(self) -> Iterator[Batch]:
-        """The test scenes in their order; train ids are as they are stored, whatever `resolution_px` is."""
+        """The test scenes in order; train ids have the stored size for any `resolution_px`."""
         self.close()
         size = max(TEST_PIXELS // (self.test.size[0] * self.test.size[1]), 1)
         total = len(self.test.pairs)
@@ -180,20 +181,20 @@ class StreetSource:
         yield from map(self._inputs, batches)
 
     def ready(self, train: bool) -> Iterator[None]:
-        """Read the scenes that are held; yields after each."""
+        """Read the scenes that are kept in memory; yields after each."""
         streets = self.train if train else self.test
         for index in range(len(streets.pairs) if streets.is_held else 0):
             streets.read(index)
             yield
 
     def close(self) -> None:
-        """End the processes that decode, if any do."""
+        """End the decoding processes, if any."""
         if self._decoded is not None:
             self._decoded.close()
         self._decoded = None
 
     def find_trained(self) -> Tensor:
-        """Which classes occur in the training scenes, (K,) of bool; all of them where scenes are decoded on the way."""
+        """Whether each class occurs in the training scenes, (K,) of bool; all true if scenes are not in memory."""
         if not self.train.is_held:
             return torch.ones(len(CLASSES), dtype=torch.bool)
         counts = torch.zeros(IGNORED + 1, dtype=torch.int64)
@@ -205,20 +206,25 @@ class StreetSource:
         return decode(streets, requests, torch.get_num_threads(), pin=self._streams.device.type == "cuda")
 
     def _inputs(self, batch: Batch) -> Batch:
-        images, labels = (part.to(self._streams.device, non_blocking=True) for part in batch)
+        images, labels = (tensor.to(self._streams.device, non_blocking=True) for tensor in batch)
         norm = self._recipe.backbone.input_norm if self._recipe.backbone else "dataset"
         return to_float(images, self.info, 0, self._recipe.channels_last, norm), labels.long()
 
 
 def choose_pairs(pairs: Sequence[Pair], wanted: int, number: int) -> Sequence[Pair]:
-    """So many of the scenes, drawn under a number and kept in their order; all for 0.
+    """Choose a random subset of the scenes, in their original order.
+
+    Args:
+        pairs: images and label maps.
+        wanted: number of scenes; 0 for all.
+        number: seed of the generator.
 
     Raises:
-        DataError: there are fewer.
+        DataError: there are fewer scenes.
     """
     if not wanted:
         return pairs
     if wanted > len(pairs):
-        raise DataError(f"{wanted:,} images were asked for, {pairs[0][0].parents[1]} holds {len(pairs):,}; 0 takes all")
+        raise DataError(f"{wanted:,} images requested, {pairs[0][0].parents[1]} has {len(pairs):,}; 0 takes all")
     chosen = choose(len(pairs), wanted, torch.Generator().manual_seed(number)).sort().values
     return [pairs[index] for index in chosen.tolist()]

@@ -1,1 +1,1 @@
-"""Images on their way into a network: loaded, decoded, augmented."""
+"""Images for training: loading, decoding and augmentation."""

@@ -1,7 +1,7 @@
-"""Batches on their way from stored bytes to a network's input, on the device where they lie.
+"""Augmentation and normalisation of batches, from stored bytes to a network's input, on the device of the images.
 
-Shifting and mirroring are one gather over bytes; normalisation and resizing follow on the one stored channel of grey
-images, before it is repeated. Shapes: N images, C stored channels, maps of H x W.
+Shifting and mirroring are one gather over bytes. Normalisation and resizing follow; for grey images they work on the
+single stored channel before it is repeated. Shapes: N images, C stored channels, maps of H x W.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from ablate.data.info import DatasetInfo
 from ablate.errors import DataError, nearest, quote
 
 KINDS = ("none", "flip", "crop", "crop_flip")
-"""What can be done to images in memory; the recipe's `resized_crop_flip_jitter` is for those of a folder."""
+"""Augmentations of images in memory; `resized_crop_flip_jitter` needs the image files of a folder."""
 SHIFT = 8
-"""Images are shifted by up to the side divided by this."""
+"""The maximum shift is the side divided by this number."""
 NETWORK_CHANNELS = 3
+"""Channels of a network's input."""
 
 
 def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """Shifted and mirrored copies, each image by a draw of its own.
+    """Shift and mirror each image randomly.
 
     Args:
         images: (N, C, H, W) of uint8.
-        kind: `none`; `crop`: shifted by up to H // 8 and W // 8 pixels, both uniform, zeros moving in; `flip`:
+        kind: `none`; `crop`: shifted by up to H // 8 and W // 8 pixels, both uniform, filled with zeros; `flip`:
             mirrored left to right with probability 1/2; `crop_flip`: both.
-        generator: on the device of the images.
+        generator: generator on the device of the images.
 
     Returns:
         Same shape and dtype; the images themselves for `none`.
 
     Raises:
-        DataError: a kind that does not exist for images in memory.
+        DataError: images in memory have no such augmentation.
     """
     if kind not in KINDS:
         raise DataError(f"no augmentation {quote(kind)}{nearest(kind, KINDS)}")
@@ -52,17 +53,17 @@ def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
 def to_float(
     images: Tensor, info: DatasetInfo, resolution_px: int = 0, channels_last: bool = True, input_norm: str = "dataset"
 ) -> Tensor:
-    """A network's input.
+    """Convert bytes to a network's input.
 
     Args:
         images: (N, C, H, W) of uint8.
-        info: gives mean and standard deviation per stored channel.
-        resolution_px: side to which images are resized, bilinear and antialiased; 0 keeps their own.
+        info: data set, with mean and standard deviation per stored channel.
+        resolution_px: side of the resized images (bilinear, antialiased) in pixels; 0 keeps their size.
         channels_last: memory format of the result.
-        input_norm: `dataset`: by the data set's mean and deviation; `none`: pixels as they are, 0 to 255.
+        input_norm: `dataset`: by the data set's mean and standard deviation; `none`: pixels 0 to 255.
 
     Returns:
-        (N, 3, side, side) of float32; grey images three times the same.
+        (N, 3, side, side) of float32; grey images are repeated three times.
     """
     pixels = images.float()
     if resolution_px not in (0, images.shape[-1]):
@@ -78,16 +79,16 @@ def to_float(
 
 
 def _normalise(pixels: Tensor, info: DatasetInfo) -> Tensor:
-    """In place."""
+    """Normalise pixels in place."""
     scale = [1 / (255 * std) for std in info.std]
     shift = [-mean / std for mean, std in zip(info.mean, info.std, strict=True)]
     if len(scale) == 1:
-        return pixels.mul_(scale[0]).add_(shift[0])  # numbers, which need no trip to the device
+        return pixels.mul_(scale[0]).add_(shift[0])  # Python numbers need no transfer to the device
     return pixels.mul_(_per_channel(scale, pixels)).add_(_per_channel(shift, pixels))
 
 
 def _draw_window(count: int, length: int, pad: int, generator: torch.Generator) -> Tensor:
-    """Places (N, length) in an axis padded by `pad` on both sides, one uniform shift for each image."""
+    """Indices (N, length) into an axis padded by `pad` on both sides, with one uniform shift per image."""
     places = torch.arange(length, device=generator.device)
     if pad == 0:
         return places.expand(count, -1)

@@ -1,8 +1,8 @@
-"""Image sets that lie whole in a device's memory: loading them, and taking subsets.
+"""Image sets that are completely in a device's memory: loading and subsets.
 
-A set is read once a process, however many trials it trains: images stay bytes until a batch of them is augmented and
-normalised (`ablate.training.images.augment`). Those of a folder are `ablate.training.images.decoded`'s. Shapes: N
-images, C stored channels (1 or 3), side H = W in pixels.
+A set is read once per process, for any number of trials. Images stay bytes until a batch of them is augmented and
+normalised (`ablate.training.images.augment`). `ablate.training.images.decoded` reads image folders. Shapes: N images, C
+stored channels (1 or 3), side H = W in pixels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ablate.data.info import DatasetInfo
 from ablate.errors import DataError
 
 DIGITS_TEST_EVERY = 5
-"""Of each class of `digits`, in the order of the file, every fifth image is for testing: writers follow one another."""
+"""Every fifth image per class of `digits`, in file order, is a test image: the file is sorted by writer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class ImageSet:
     Attributes:
         images: (N, C, H, W) of uint8.
         labels: (N,) of int64, from 0 to `info.classes` - 1.
-        info: what is known of the data set; its sizes are those of the whole set.
+        info: description of the data set; its sizes are those of the whole set.
     """
 
     images: Tensor
@@ -43,39 +43,42 @@ class ImageSet:
 
 
 def load(name: str, train: bool, device: torch.device | str = "cpu") -> ImageSet:
-    """The training or test images of a data set; the same object each time within a process.
+    """Load the training or test images of a data set; cached within a process.
 
     Args:
         name: as in a recipe's `dataset`.
         train: training set or test set.
-        device: where they shall lie.
+        device: device of the images.
 
     Raises:
-        DataError: unknown, not supported, missing or damaged; the file is named, and the command that fetches it.
+        DataError: the data set is unknown, not supported, missing or damaged; the message has the file and the command
+            that downloads it.
     """
     return _load(name, train, torch.device(device), data_root())
 
 
 def subset(image_set: ImageSet, count: int, generator: torch.Generator) -> ImageSet:
-    """Images drawn without replacement, in the order in which they are drawn.
+    """Draw images without replacement, in the order of the draws.
 
     Args:
-        image_set: to draw from.
-        count: how many.
-        generator: on the CPU, so that the choice does not depend on the device.
+        image_set: set to draw from.
+        count: number of images.
+        generator: CPU generator, so that the subset does not depend on the device.
 
     Raises:
-        DataError: fewer than `count` are there.
+        DataError: the set has fewer than `count` images.
     """
     available = len(image_set.labels)
     if not 0 <= count <= available:
-        raise DataError(f"{image_set.info.name}: a subset of {count} images was asked for, {available} are available")
+        raise DataError(
+            f"{image_set.info.name}: {count} images requested, {available} available; request at most these"
+        )
     chosen = choose(available, count, generator).to(image_set.labels.device)
     return ImageSet(image_set.images[chosen], image_set.labels[chosen], image_set.info)
 
 
 def choose(available: int, count: int, generator: torch.Generator) -> Tensor:
-    """Indices of `count` images out of so many, (count,), in the order in which they are drawn."""
+    """Draw `count` of `available` indices without replacement, (count,), in the order of the draws."""
     return torch.randperm(available, generator=generator)[:count]
 
 
@@ -94,11 +97,11 @@ def _load(name: str, train: bool, device: torch.device, root: Path) -> ImageSet:
 
 
 def read_cifar(reader: Any, root: Path, train: bool) -> tuple[Tensor, Tensor]:
-    """Images and labels of CIFAR by torchvision's reader, which checks every file again.
+    """Read images and labels of CIFAR with torchvision's reader, which verifies every file.
 
     Args:
-        reader: torchvision's class, or one derived from it.
-        root: below which the folder of the data set lies.
+        reader: torchvision's class, or a subclass.
+        root: parent of the data set's folder.
         train: training set or test set.
 
     Raises:
@@ -133,7 +136,7 @@ def _read_digits(train: bool) -> tuple[Tensor, Tensor]:
 
 
 def _is_for_testing(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each image, (N,), whether it is a fifth, tenth, ... one of its class."""
+    """For each image, (N,), whether it is the fifth, tenth, ... of its class."""
     is_test = np.zeros(len(labels), dtype=np.bool_)
     for label in np.unique(labels):
         is_test[np.flatnonzero(labels == label)[DIGITS_TEST_EVERY - 1 :: DIGITS_TEST_EVERY]] = True

@@ -1,4 +1,4 @@
-"""Images of a folder that lie in memory: decoded once a process, piece by piece, all to one size."""
+"""Images of a folder, decoded into memory once per process, in pieces, all to one size."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from ablate.training.images.data import ImageSet, choose
 from ablate.training.images.streamed import Images, Request, centre_crop, decode
 
 PIECE = 64
+"""Images per piece."""
 KEPT = 2
-"""Sets that a process keeps: one to train and one to test on."""
+"""Number of cached sets: one for training and one for testing."""
 
 
 class Decoded:
-    """A set on its way into memory.
+    """A set that is being decoded into memory.
 
     Args:
-        files: what to decode.
-        side: of the images in memory: the short side is resized to it, and the centre cut out.
-        info: of the data set.
-        device: where the images shall lie in the end.
+        files: files to decode.
+        side: side of the images in memory, in pixels: the short side is resized to it, and the centre is cropped.
+        info: description of the data set.
+        device: device of the finished set.
     """
 
     def __init__(self, files: Files, side: int, info: DatasetInfo, device: torch.device) -> None:
@@ -40,10 +41,10 @@ class Decoded:
         self._set: ImageSet | None = None
 
     def pieces(self) -> Iterator[None]:
-        """Decode what is not yet there; yields now and then.
+        """Decode the remaining images; yields after each piece.
 
         Raises:
-            DataError: a file is missing or damaged; it is named.
+            DataError: a file is missing or damaged; the message names it.
         """
         images = Images(self._files, centre_crop(self._side), Streams(0))
         requests = in_pieces(self._done, len(self._files), PIECE)
@@ -53,7 +54,7 @@ class Decoded:
             yield
 
     def image_set(self) -> ImageSet:
-        """All of it, decoded if need be."""
+        """The whole set; images that are not decoded yet are decoded."""
         for _ in self.pieces():
             pass
         if self._set is None:
@@ -64,12 +65,12 @@ class Decoded:
 
 
 def in_pieces(first: int, count: int, size: int) -> list[Request]:
-    """Requests for the files from `first` to `count`, at most `size` each, in which nothing is drawn."""
+    """Requests for the files from `first` to `count`, at most `size` files each, without random augmentation."""
     return [(list(range(start, min(start + size, count))), None) for start in range(first, count, size)]
 
 
 def find_decoded(recipe: ClassifyRecipe, train: bool, streams: Streams) -> Decoded:
-    """The training or test images of a recipe whose data set is a folder; the same object each time, if it is kept.
+    """The training or test images of a recipe whose data set is a folder; cached within a process.
 
     Raises:
         DataError: see `choose_files`.
@@ -83,25 +84,25 @@ def find_decoded(recipe: ClassifyRecipe, train: bool, streams: Streams) -> Decod
 
 @lru_cache(maxsize=KEPT)
 def _decoded(name: str, train: bool, side: int, device: torch.device, root: Path, count: int, number: int) -> Decoded:
-    del root  # which `choose_files` looks up, too
+    del root  # part of the cache's key; `choose_files` finds it itself
     return Decoded(choose_files(name, train, count, number), side, describe(name), device)
 
 
 def choose_files(name: str, train: bool, count: int, number: int) -> Files:
-    """Files of a data set that is a folder: all of them, or a subset as `ablate.training.images.data.subset` draws it.
+    """Files of a data set that is a folder: all, or a subset drawn as in `ablate.training.images.data.subset`.
 
     Args:
         name: as in a recipe's `dataset`.
         train: training set or test set.
-        count: how many; 0 takes all.
-        number: of the generator that draws them.
+        count: number of files; 0 for all.
+        number: seed of the generator that draws them.
 
     Raises:
-        DataError: missing, changed, or fewer than `count`.
+        DataError: the folder is missing, has changed, or has fewer than `count` files.
     """
     files = list_files(name, train)
     if not count:
         return files
     if count > len(files):
-        raise DataError(f"{name}: a subset of {count} images was asked for, {len(files)} are available")
+        raise DataError(f"{name}: {count} images requested, {len(files)} available; request at most these")
     return files.take(choose(len(files), count, torch.Generator().manual_seed(number)).numpy())

@@ -1,8 +1,8 @@
-"""Images that are decoded while they are trained on, in processes beside the training.
+"""Images that worker processes decode during training.
 
-What becomes of an image follows from the trial's seed and the image's place in the order of the whole training alone:
-not from the number of processes, from the step at which they were started, or from which images of the batch are asked
-for. Shapes: B images of a batch, side S in pixels. torchvision is imported where it is used: it takes as long as torch.
+The augmentation of an image depends only on the trial's seed and on the image's position in the whole training: not on
+the number of processes, on the step at which they start, or on the requested part of the batch. Shapes: B images of a
+batch, side S in pixels. torchvision is imported when it is used, since its import takes as long as torch's.
 """
 
 from __future__ import annotations
@@ -23,18 +23,23 @@ from ablate.errors import DataError
 from ablate.training.determinism import Streams
 
 JITTER = 0.4
+"""Maximum relative change of brightness, contrast and saturation."""
 EVAL_SCALE = 256 / 224
-"""Short side to which a test image is resized, as a multiple of the side that is cropped from its centre."""
+"""Short side of a resized test image, as a multiple of the side of its centre crop."""
 AHEAD = 2
-"""Batches that each process has ready, or under way."""
+"""Batches that each process decodes in advance."""
 
 Transform = Callable[[Image.Image], Tensor]
 Request = tuple[list[int], int | None]
-"""Indices of files, and the place of the first one in the order of the whole training; None where nothing is drawn."""
+"""Indices of files, and the position of the first in the whole training; None for no random augmentation."""
 
 
 def random_crop(side: int) -> Transform:
-    """ImageNet's augmentation: random resized crop, mirroring, and jitter of brightness, contrast and saturation."""
+    """ImageNet's augmentation: random resized crop, mirroring, and jitter of brightness, contrast and saturation.
+
+    Args:
+        side: S.
+    """
     from torchvision.transforms import v2
 
     jitter = v2.ColorJitter(JITTER, JITTER, JITTER)
@@ -43,7 +48,12 @@ def random_crop(side: int) -> Transform:
 
 
 def centre_crop(side: int, scale: float = 1.0) -> Transform:
-    """The short side is resized to side x scale, and the centre is cut out."""
+    """Resize the short side to side x scale, and crop the centre.
+
+    Args:
+        side: S.
+        scale: short side of the resized image / S.
+    """
     from torchvision.transforms import v2
 
     crop: Transform = v2.Compose([v2.Resize(round(side * scale)), v2.CenterCrop(side), v2.PILToTensor()])
@@ -54,16 +64,16 @@ class Images(Dataset[Any]):
     """Image files as tensors; an item is a batch of them.
 
     Args:
-        files: where they lie.
-        transform: from an image in RGB to (3, S, S) of uint8; draws from torch's default generator.
-        streams: of the trial, for what the transform draws.
+        files: image files.
+        transform: function from an RGB image to (3, S, S) of uint8; it draws from torch's default generator.
+        streams: random streams of the trial, for the transform.
     """
 
     def __init__(self, files: Files, transform: Transform, streams: Streams) -> None:
         self.files, self.transform, self.streams = files, transform, streams
 
     def __getitem__(self, request: Request) -> tuple[Tensor, Tensor] | str:
-        """Images (B, 3, S, S) of uint8 and labels (B,); or what is wrong with a file, which a process can say so."""
+        """Images (B, 3, S, S) of uint8 and labels (B,); or a text with the error of a file."""
         indices, place = request
         try:
             images = [self._decode(index, place, offset) for offset, index in enumerate(indices)]
@@ -81,16 +91,16 @@ class Images(Dataset[Any]):
 def decode(
     images: Dataset[Any], requests: Iterable[Request], processes: int, *, pin: bool
 ) -> Generator[Any, None, None]:
-    """Batches in the order of the requests, decoded ahead in processes that end when the generator is closed.
+    """Decode batches in the order of the requests, in advance, in processes that end when the generator is closed.
 
     Args:
-        images: what to read; answers a request by a batch, or by a text that says what is wrong with a file.
-        requests: may be without end.
-        processes: how many decode; never more than there are CPUs.
-        pin: whether the batches shall lie in memory from which a GPU copies by itself.
+        images: data set; an item for a request is a batch, or the error text of a file.
+        requests: requests, possibly infinitely many.
+        processes: number of processes; at most the number of CPUs is used.
+        pin: whether batches are in pinned memory, for asynchronous copies to a GPU.
 
     Raises:
-        DataError: a file is missing or damaged, or a process died; the file is named.
+        DataError: a file is missing or damaged (the message names it), or a process died.
     """
     answers = iter(
         DataLoader(
@@ -101,7 +111,7 @@ def decode(
             prefetch_factor=AHEAD,
             pin_memory=pin,
             multiprocessing_context="fork",
-            generator=torch.Generator(),  # or it would draw from the default one
+            generator=torch.Generator(),  # otherwise it draws from the default generator
         )
     )
     fault = ""
@@ -109,7 +119,7 @@ def decode(
         while not fault:
             try:
                 answer = next(answers, None)
-            except (RuntimeError, OSError, EOFError) as error:  # the pipe of a process may break before its end is told
+            except (RuntimeError, OSError, EOFError) as error:  # the pipe of a process may break first
                 fault = f"a process that decodes images died: {error}"
                 continue
             if answer is None:
@@ -120,17 +130,17 @@ def decode(
             yield answer
     finally:
         del answers  # its processes end with it
-    raise DataError(fault)  # behind the block, for an error holds on to what it came from
+    raise DataError(fault)  # after the block, since an error keeps references to its frames
 
 
 def steps_from(step: int, indices_of: Callable[[int], list[int]], size: int, part: slice) -> Iterator[Request]:
-    """The requests of all steps from one on.
+    """Requests of all steps from the given one, without end.
 
     Args:
-        step: the first one.
-        indices_of: the files of a step.
-        size: images in a step.
-        part: which of them are asked for.
+        step: first step.
+        indices_of: step -> indices of its files.
+        size: images per step.
+        part: requested positions in the step's batch.
     """
     first = part.indices(size)[0]
     for one in count(step):

@@ -80,7 +80,7 @@ def test_other_resources_change_no_trial_and_are_checked(client: TestClient, stu
     refused = client.post(STUDIES, json={"study": study, "resources": {"gpus": 1.5}})
     assert refused.status_code == 422
     (error,) = refused.json()["errors"]
-    assert (error["pointer"], "no whole number" in error["message"]) == ("/resources/gpus", True)
+    assert (error["pointer"], "not a whole number" in error["message"]) == ("/resources/gpus", True)
 
 
 def test_errors_of_the_study_point_into_the_body(client: TestClient, study: dict[str, Any]) -> None:

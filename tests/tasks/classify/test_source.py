@@ -264,7 +264,7 @@ def test_a_trial_that_was_planned_for_other_content_does_not_run(pets: Path, tmp
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"dataset": "digits"}, r"crops from image files of any size, and data set 'digits' has images of 8 px"),
+        ({"dataset": "digits"}, r"needs image files of any size, and data set 'digits' has images of 8 px"),
         ({"dataset": "imagenet", "augment": "flip", "resolution_px": 0}, r"1,331,167 images of 224 px are 186.6 GiB"),
         ({"train_images": 37}, r"train_images is 37, and data set 'pets' has 36"),
     ],

@@ -125,10 +125,13 @@ def change(**parts: Any) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda d: d["annotations"][0].update(image_id=5), "annotation 31 is of image 5, which the file does not list"),
+        (
+            lambda d: d["annotations"][0].update(image_id=5),
+            "annotation 31 refers to image 5, which the file does not list",
+        ),
         (
             lambda d: d["annotations"][0].update(category_id=2),
-            "annotation 31 is of category 2; the file lists 1, 13, 90",
+            "annotation 31 refers to category 2; the file lists 1, 13, 90",
         ),
         (lambda d: d["annotations"][0].pop("bbox"), "annotation 31 has bbox None; expected: left, top, width, height"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2, 3]), r"annotation 31 has bbox \[1, 2, 3\]; expected: left"),
@@ -141,7 +144,7 @@ def change(**parts: Any) -> Callable[[dict[str, Any]], object]:
         (lambda d: d["annotations"][0].pop("image_id"), "is not in COCO's format: KeyError 'image_id'"),
         (lambda d: d["images"][0].pop("width"), "is not in COCO's format: KeyError 'width'"),
         (change(annotations=[]), "lists no annotations; COCO's format has images, annotations and categories"),
-        (change(images=[]), "annotation 12 is of image 139|lists no images"),
+        (change(images=[]), "annotation 12 refers to image 139|lists no images"),
         (lambda d: d.pop("categories"), "lists no categories"),
         (change(images=7), "is not in COCO's format: TypeError"),
     ],
@@ -158,7 +161,12 @@ def test_what_is_wrong_with_a_document_is_named_with_its_file(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "is empty"), (b'{"images": [', "is no JSON"), (b"\xff\xfe\x00", "is no JSON"), (b"[1, 2]", "COCO's format")],
+    [
+        (b"", "is empty"),
+        (b'{"images": [', "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b"[1, 2]", "COCO's format"),
+    ],
 )
 def test_a_file_that_is_no_document_is_named(
     write: Write, document: dict[str, Any], content: bytes, message: str

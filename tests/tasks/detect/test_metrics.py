@@ -158,7 +158,7 @@ def test_the_order_of_equal_images_and_the_scale_of_scores_change_nothing() -> N
 
 
 def test_missing_images_and_infinite_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="detections of 2 images were given, 3 images are annotated"):
+    with pytest.raises(ValueError, match="detections of 2 images are given, but 3 images are annotated"):
         average_precision(TRUTH, [NOTHING] * 2)
     broken = Detections(np.array([[0, 0, np.nan, 5]]), np.array([0]), np.array([0.5]))
     with pytest.raises(ValueError, match="not finite"):

@@ -229,7 +229,7 @@ def test_a_damaged_folder_is_named_by_the_task(tmp_path: Path, root: Path) -> No
         run_to_end(train(recipe_of(epochs=1), 0, tmp_path, {}))
     file = root / "coco" / "annotations" / "instances_val2017.json"
     file.write_text("{")
-    with pytest.raises(DataError, match=r"instances_val2017\.json is no JSON"):
+    with pytest.raises(DataError, match=r"instances_val2017\.json is not JSON"):
         run_to_end(train(recipe_of(epochs=1), 0, tmp_path / "again", {}))
     file.unlink()
     with pytest.raises(DataError, match=r"instances_val2017\.json is missing"):

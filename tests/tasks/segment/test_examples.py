@@ -58,7 +58,7 @@ def test_a_missing_folder_image_or_label_map_is_named(tmp_path: Path) -> None:
     image, labels = add(tmp_path, "ulm", 1, LABELS)
     add(tmp_path, "ulm", 2, LABELS)
     labels.rename(labels.with_suffix(".away"))
-    with pytest.raises(DataError, match=rf"{labels.name} is missing; it has the labels of .*{image.name}"):
+    with pytest.raises(DataError, match=rf"{labels.name}, the label map of .*{image.name}, is missing"):
         list_pairs(tmp_path, train=True)
     labels.with_suffix(".away").rename(labels)
     image.unlink()
@@ -69,7 +69,7 @@ def test_a_missing_folder_image_or_label_map_is_named(tmp_path: Path) -> None:
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:
     for folder in ("leftImg8bit", "gtFine"):
         (tmp_path / folder / "train").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"leftImg8bit/train holds no images"):
+    with pytest.raises(DataError, match=r"leftImg8bit/train contains no images"):
         list_pairs(tmp_path, train=True)
 
 
@@ -88,7 +88,7 @@ def test_maps_of_another_size_or_kind_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"{pair[1].name} has 16 x 4 px; .*{pair[0].name} has 17 x 4"):
         read_example(pair)
     Image.new("RGB", (17, 4)).save(pair[1])
-    with pytest.raises(DataError, match=rf"{pair[1].name} is no map of label ids: .* it is 'RGB'"):
+    with pytest.raises(DataError, match=rf"{pair[1].name} is not a label map: its mode is 'RGB'"):
         read_example(pair)
 
 

@@ -67,7 +67,7 @@ def test_the_metrics_are_named_as_the_printed_table_has_them() -> None:
 
 
 def test_what_cannot_be_counted_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"shape \(2,\), the prediction \(3,\)"):
+    with pytest.raises(ValueError, match=r"shape \(2,\), but the prediction has shape \(3,\)"):
         count_confusion(np.zeros(2, dtype=int), np.zeros(3, dtype=int))
-    with pytest.raises(ValueError, match="the truth holds 0 to 19; allowed: 0 to 18, 255"):
+    with pytest.raises(ValueError, match="the truth contains 0 to 19; allowed: 0 to 18, 255"):
         count_confusion(np.array([0, 19]), np.array([0, 0]))

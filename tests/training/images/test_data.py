@@ -69,7 +69,7 @@ def test_subsets_of_two_seeds_differ() -> None:
 
 
 def test_a_subset_larger_than_the_set_is_refused_with_both_numbers() -> None:
-    with pytest.raises(DataError, match="digits: a subset of 41 images was asked for, 40 are available"):
+    with pytest.raises(DataError, match="digits: 41 images requested, 40 available; request at most these"):
         subset(SMALL, 41, torch.Generator())
 
 

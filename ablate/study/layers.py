@@ -1,0 +1,168 @@
+"""Layers: patches of recipe fields with their places in the document, merged into recipes.
+
+Each value remembers where in the document it was set. An error then points to that place, and is reported once even if
+many cells inherit the value. Order: defaults, base, scale, group, the group's scale, row or level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ablate.errors import Problem, nearest, quote
+from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
+from ablate.recipes.identity import recipe_inside
+from ablate.study.designs import DesignCell, Level
+from ablate.study.document import Patch, Study
+from ablate.study.problems import pointer_of, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A patch and its place in the document.
+
+    Attributes:
+        pointer: JSON pointer to the patch.
+        values: recipe field -> value.
+        is_bare: whether the place is the value itself, as for a level that is not a table.
+    """
+
+    pointer: str
+    values: Patch
+    is_bare: bool = False
+
+    def place_of(self, name: str) -> str:
+        """Pointer to one of the values."""
+        return self.pointer if self.is_bare else f"{self.pointer}/{name}"
+
+
+class Resolver:
+    """Merges layers into recipes of one class and collects every problem once.
+
+    Args:
+        recipe_class: the task's recipe.
+        study: the document.
+        scale: name of a scale of the study; None for base as it stands.
+    """
+
+    def __init__(self, recipe_class: type[BaseModel], study: Study, scale: str | None) -> None:
+        self.recipe_class = recipe_class
+        self.problems: dict[tuple[str, str], Problem] = {}
+        base = {name: value for name, value in study.base.items() if name != "task"}
+        self.below = [Layer("/base", base)]
+        if scale is not None:
+            self.below.append(Layer(f"/scales/{scale}", study.scales[scale]))
+        self.of_group = {name: layers_of_group(study, name, scale) for name in study.groups}
+
+    def resolve(self, layers: Sequence[Layer]) -> BaseModel | None:
+        """The recipe of base, scale and these layers; None if there is a problem, which is then in `problems`."""
+        values: dict[str, Any] = {}
+        origin: dict[str, str] = {}
+        is_sound = True
+        for layer in [*self.below, *layers]:
+            is_sound &= self._merge(layer, values, origin)
+        try:
+            recipe = self.recipe_class.model_validate(values)
+        except ValidationError as error:
+            for location, message in findings(error):
+                self._report(location, message, origin)
+            return None
+        return recipe if is_sound else None
+
+    def refuse_what_does_not_apply(self, cell: DesignCell, recipe: BaseModel) -> None:
+        """Report the fields that an explicit row sets and that do not apply to its recipe."""
+        gone = inapplicable_fields(recipe)
+        for level in cell.levels:
+            for name in level.set.keys() & gone.keys():
+                text = f"row {quote(cell.label)}: '{name}' does not apply: {gone[name]}; remove it"
+                self._add(Problem(f"{level.pointer}/{name}", "does_not_apply", text))
+
+    def _merge(self, layer: Layer, values: dict[str, Any], origin: dict[str, str]) -> bool:
+        fields = self.recipe_class.model_fields
+        is_sound = True
+        for name, value in layer.values.items():
+            if name not in fields:
+                text = f"no recipe field {quote(name)}{nearest(name, fields)}"
+                if name == "task":
+                    text = "'task' can only be set in [base], since a study has one task; move it there"
+                self._add(Problem(layer.pointer + pointer_of((name,)), "unknown_field", text))
+                is_sound = False
+                continue
+            values[name], origin[name] = value, layer.place_of(name)
+            inner = recipe_inside(fields[name])
+            if inner and inner.model_config.get("extra") == "forbid" and isinstance(value, Mapping):
+                values[name], is_whole = self._check_inside(name, inner, value, origin[name])
+                is_sound &= is_whole
+            for pair in (pair for pair in EXCLUSIVE if name in pair):
+                other = pair[1 - pair.index(name)]
+                if other in layer.values and other in fields:
+                    text = f"'{pair[0]}' and '{pair[1]}' exclude each other; give one of them"
+                    self._add(Problem(layer.pointer, "exclusive", text))
+                    is_sound = False
+                values.pop(other, None) if other not in layer.values else None
+        return is_sound
+
+    def _check_inside(
+        self, name: str, inner: type[BaseModel], value: Mapping[str, Any], pointer: str
+    ) -> tuple[dict[str, Any], bool]:
+        """Validate the names in the value of a field that is itself a recipe.
+
+        Like any other value, it replaces the value of an earlier layer as a whole.
+
+        Returns:
+            The fields that the inner recipe has, and whether all are known and none exclude each other.
+        """
+        known = {key: one for key, one in value.items() if key in inner.model_fields}
+        for key in value.keys() - known.keys():
+            text = f"no field {quote(key)} in {quote(name)}{nearest(key, inner.model_fields)}"
+            self._add(Problem(pointer + pointer_of((key,)), "unknown_field", text))
+        both = [pair for pair in EXCLUSIVE if known.keys() >= set(pair)]
+        for one, other in both:
+            self._add(Problem(pointer, "exclusive", f"'{one}' and '{other}' exclude each other; give one of them"))
+        return known, len(known) == len(value) and not both
+
+    def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
+        """Add a finding of pydantic. A validator of a whole recipe puts the field's name before a colon."""
+        place, text, fields = list(location), message, self.recipe_class.model_fields
+        if place and place[0] in fields and (inner := recipe_inside(fields[str(place[0])])):
+            fields = inner.model_fields
+        if len(place) < 2 and ": " in message and message.split(": ")[0] in fields:
+            name, text = message.split(": ", 1)
+            place.append(name)
+        field = str(place[0]) if place else ""
+        pointer = origin.get(field, "/base")
+        deeper = [step for step in place[1:] if isinstance(step, int) or step in fields]
+        is_named = not field or pointer.endswith(f"/{field}")
+        text = sentence(text) if is_named else f"{field}: {sentence(text)}"
+        self._add(Problem(pointer + pointer_of(tuple(deeper)), "invalid", text))
+
+    def _add(self, problem: Problem) -> None:
+        self.problems.setdefault((problem.pointer, problem.code), problem)
+
+
+def layers_of_group(study: Study, name: str, scale: str | None) -> list[Layer]:
+    """The layers of a group: its own, then that of the scale if the group has one."""
+    spec, pointer = study.groups[name], pointer_of(("groups", name))
+    layers = [Layer(f"{pointer}/set", spec.set)]
+    if scale in spec.scales:
+        layers.append(Layer(f"{pointer}/scales/{scale}", spec.scales[scale]))
+    return layers
+
+
+def layer_of(level: Level) -> Layer:
+    """The layer of a row or level."""
+    return Layer(level.pointer, level.set, is_bare=level.pointer.endswith(tuple("0123456789")))
+
+
+def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Location and message of each pydantic error; for a choice between a word and a list, those in the list."""
+    items = error.errors(include_url=False, include_input=False)
+    deeper = {item["loc"][0] for item in items if any(isinstance(step, int) for step in item["loc"])}
+    return [
+        (item["loc"], item["msg"].removeprefix("Value error, "))
+        for item in items
+        if not (item["type"] == "literal_error" and len(item["loc"]) == 2 and item["loc"][0] in deeper)
+    ]
