@@ -15,17 +15,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from pydantic import BaseModel
-
 from ablate.documents import canonical_json
 from ablate.errors import AblateError, DataError, Problem, SiteError
 from ablate.local.preview import list_asked
 from ablate.models.client import Probe, Probed
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, architecture_of, identity_of
-from ablate.recipes.scenes import SceneFields
 from ablate.study.plan import Plan
-from ablate.tasks.backbones import check_scenes, counted_as
-from ablate.tasks.classify.limits import check_data
+from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost
 from service.store.costs import find_costs, keep_costs
 from service.store.session import Store
@@ -90,7 +86,11 @@ class Costs:
             plan: whose rows.
             until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
         """
-        rows = {one.label: network for one in list_asked(plan) if (network := _network_of(one.recipe))}
+        rows = {
+            one.label: network
+            for one in list_asked(plan)
+            if (network := get_task(one.task).task.counted_network(one.recipe))
+        }
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
@@ -132,13 +132,6 @@ class Costs:
         return {"cost": cost.model_dump()}
 
 
-def _network_of(recipe: BaseModel) -> ClassifyRecipe | None:
-    """The network that is counted for a recipe: of scenes, its backbone."""
-    if isinstance(recipe, SceneFields):
-        return counted_as(recipe)
-    return recipe if isinstance(recipe, ClassifyRecipe) else None
-
-
 def _architecture_id(recipe: ClassifyRecipe) -> str:
     """What decides a network and how it is counted, as a digest."""
     content = {"versions": _versions(), "network": identity_of(architecture_of(recipe))}
@@ -156,10 +149,7 @@ def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.label]}")
             continue
         try:
-            if isinstance(one.recipe, ClassifyRecipe):
-                check_data(one.recipe)
-            elif isinstance(one.recipe, SceneFields):
-                check_scenes(one.recipe, one.task)
+            get_task(one.task).task.check(one.recipe)
         except DataError as error:
             yield Problem(one.place, "invalid", f"{one.name}: {error}")
         except SiteError as error:

@@ -23,6 +23,7 @@ from ablate.study.resolve import check_base, resolve_rows
 from ablate.study.rows import Row, build_rows, check_hidden_labels, copy_baselines
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
+from ablate.trials.task import Task
 from ablate.trials.trial import FIRST, Repetition, Trial
 
 __all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
@@ -275,8 +276,8 @@ def _trials_of(
     return trials, memberships
 
 
-def task_of(plan: Plan) -> Any:
-    """The task of a plan's trials, with whatever optional parts it has."""
+def task_of(plan: Plan) -> Task[Any]:
+    """The task of a plan's trials."""
     return get_task(task_name(plan)).task
 
 

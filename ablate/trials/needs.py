@@ -53,8 +53,7 @@ class Blueprint:
 
     def is_in(self, folder: Path) -> bool:
         """Whether the folder holds this trial's finished weights."""
-        task: Any = self.task.task
-        return bool(task.is_trained(folder))
+        return self.task.task.is_trained(folder)
 
 
 def build_blueprint(named: NamedTask, recipe: BaseModel) -> Blueprint:
@@ -64,14 +63,9 @@ def build_blueprint(named: NamedTask, recipe: BaseModel) -> Blueprint:
         TrialError: the task declares a need that cannot be one.
         ValidationError: the recipe of a need is wrong.
     """
-    needs = {name: _build_need(named, recipe, name, declared) for name, declared in _declared(named, recipe).items()}
+    needs = {name: _build_need(named, recipe, name, declared) for name, declared in named.task.needs(recipe).items()}
     identity = {name: value for name, value in identity_of(recipe).items() if name not in needs}
     return Blueprint(named, recipe, identity, applicable_values(recipe), needs)
-
-
-def _declared(named: NamedTask, recipe: BaseModel) -> Mapping[str, tuple[str, BaseModel]]:
-    task: Any = named.task
-    return task.needs(recipe) if hasattr(task, "needs") else {}
 
 
 def _build_need(named: NamedTask, child: BaseModel, name: str, declared: tuple[str, BaseModel]) -> Blueprint:
@@ -83,9 +77,9 @@ def _build_need(named: NamedTask, child: BaseModel, name: str, declared: tuple[s
     if not isinstance(recipe, parent.task.Recipe):
         allowed = f"a recipe of {quote(task)} is a {parent.task.Recipe.__name__}"
         raise TrialError(f"{where}, and gives a {type(recipe).__name__}; {allowed}")
-    if not hasattr(parent.task, "is_trained"):
+    if not parent.task.offers("is_trained"):
         raise TrialError(f"{where}, which has no `is_trained`; only a task that has it can be needed by another")
-    if _declared(parent, recipe):
+    if parent.task.needs(recipe):
         raise TrialError(f"{where}, which needs another trial itself; a trial that is needed may need none")
     return Blueprint(parent, recipe, identity_of(recipe), applicable_values(recipe))
 

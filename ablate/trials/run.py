@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -61,11 +60,7 @@ def run_trial(
 def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
     """What the task says, and before that what its needs say that have to be trained."""
     named = get_task(trial.task)
-    task: Any = named.task
-    recipe = task.Recipe.model_validate_json(json.dumps(trial.recipe))
-    if not hasattr(task, "needs"):
-        yield from task.run(recipe, effective_seed(trial), workdir)
-        return
+    recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
     folders: dict[str, Path] = {}
     for name, need in build_blueprint(named, recipe).needs.items():
         if name in needs and need.is_in(needs[name]):
@@ -73,7 +68,7 @@ def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterato
         else:
             folders[name] = workdir / "needs" / name
             yield from _train_need(name, need, trial, workdir)
-    yield from task.run(recipe, effective_seed(trial), workdir, folders)
+    yield from named.task.run(recipe, effective_seed(trial), workdir, folders)
 
 
 def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iterator[Heartbeat | Outcome]:
