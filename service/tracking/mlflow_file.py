@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+
+from filelock import FileLock
 
 from service.errors import ServiceError
 
@@ -52,8 +53,7 @@ def create_store(tracking_uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(path.with_name(f"{path.name}.lock")):
         if not path.exists():
             for cut_off in path.parent.glob(f"{path.name}.new-*"):
                 cut_off.unlink()

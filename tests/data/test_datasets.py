@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ablate.cli.app import status_of
 from ablate.data.datasets import data_root, describe, describe_for, find, get_path, list_datasets
 from ablate.data.digests import FASHION_MNIST
+from ablate.data.sources import MIRRORS
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data
@@ -65,9 +66,10 @@ def test_the_data_root_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatc
     assert data_root() == Path.home() / ".local/share/ablate/data"
 
 
-def test_the_files_are_those_that_torchvision_names() -> None:
+def test_the_files_and_mirrors_are_those_that_torchvision_names() -> None:
     from torchvision.datasets import FashionMNIST
 
+    assert tuple(FashionMNIST.mirrors) == MIRRORS
     assert [name for name, _ in FashionMNIST.resources] == [f"{member.name}.gz" for member in FASHION_MNIST]
 
 

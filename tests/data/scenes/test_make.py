@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from ablate.data.datasets import get_path
@@ -18,8 +18,9 @@ from ablate.data.lock import Progress
 from ablate.data.scenes import make as scenes_make
 from ablate.data.scenes.folder import Manifest, find_manifest
 from ablate.data.scenes.make import check
-from ablate.data.scenes.recipes import MINIATURES, SceneRecipe
+from ablate.data.scenes.recipes import SceneRecipe
 from ablate.errors import DataError
+from tests.data.scenes.conftest import MINIATURES
 
 pytestmark = pytest.mark.usefixtures("data_root")
 NAMES = tuple(MINIATURES)
@@ -132,8 +133,7 @@ def _make(folder: Path, sender: object) -> None:
 def test_makers_at_the_same_time_wait_for_each_other_and_one_of_them_makes_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    with (tmp_path / ".set.lock").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with FileLock(tmp_path / ".set.lock"):
         makers = [context.Process(target=_make, args=(tmp_path / "set", sender)) for _ in range(2)]
         for maker in makers:
             maker.start()
