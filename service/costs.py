@@ -1,7 +1,8 @@
-"""Counted costs and call sites of networks: asked of the warm probe, kept in the database by architecture.
+"""Counted costs and call sites of networks: computed by the warm probe, stored in the database by architecture.
 
-The probe is a process of its own, since counting needs torch. A study of many different networks is not kept waiting:
-what is not counted within `PATIENCE_S` stays open, and a network that cannot be built then shows when its trial starts.
+The probe is a process of its own, since counting needs torch. A study of many different networks does not wait for all
+of them: what is not counted within `PATIENCE_S` stays unknown, and a network that cannot be built then fails when its
+trial starts.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from service.store.session import Store
 PATIENCE_S = 20.0
 
 BUILDERS = ("ablate", "torch", "torchvision", "timm")
-"""Packages that decide what an architecture's name builds."""
+"""Packages that decide which network an architecture's name builds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What is known of the rows of a plan.
+    """Costs of the rows of a plan.
 
     Attributes:
-        costs: by the label of a row or of what it needs; what could not be counted, or not in time, is absent.
+        costs: costs by the label of a row or of what it needs, without those that could not be counted in time.
         problems: rows that cannot be built.
-        warnings: what was left open.
+        warnings: rows that were not counted.
     """
 
     costs: Mapping[str, Cost]
@@ -80,11 +81,11 @@ class Costs:
         return self._probe.sites(recipe)
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
-        """Costs of the rows of our own tasks, and of what they need; an operator's tasks have none.
+        """Costs of the rows, and of what they need, where their task names a network to count.
 
         Args:
-            plan: whose rows.
-            until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
+            plan: the study, expanded.
+            until_s: monotonic time at which counting stops; None: `PATIENCE_S` from now.
         """
         rows = {
             one.label: network
@@ -115,7 +116,9 @@ class Costs:
         for name, recipe in recipes.items():
             if time.monotonic() > until_s:
                 left = len(recipes) - len(answers)
-                text = f"{left} of {len(recipes)} networks were not looked at in time; one that cannot be built fails"
+                text = (
+                    f"{left} of {len(recipes)} networks were not validated in time; one that cannot be built will fail"
+                )
                 return answers, [Problem("", "not_counted", text)]
             try:
                 answers[name] = self._answer(recipe)
@@ -133,7 +136,7 @@ class Costs:
 
 
 def _architecture_id(recipe: ClassifyRecipe) -> str:
-    """What decides a network and how it is counted, as a digest."""
+    """Digest of what decides a network and how it is counted."""
     content = {"versions": _versions(), "network": identity_of(architecture_of(recipe))}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 

@@ -48,7 +48,7 @@ CIFAR100 = (
 
 
 def find_file_fault(path: Path, member: Member) -> str | None:
-    """What is wrong with a decompressed file, as the end of a sentence; None if nothing."""
+    """What is wrong with a decompressed file, as the end of a sentence; None if it is intact."""
     if not path.is_file():
         return "is missing"
     if not has_length(path, member):
@@ -60,5 +60,5 @@ def find_file_fault(path: Path, member: Member) -> str | None:
 
 
 def has_length(path: Path, member: Member) -> bool:
-    """Whether a decompressed file is there and not too short or too long."""
+    """Whether a decompressed file exists and has the right length."""
     return path.is_file() and member.size_bytes in (None, path.stat().st_size)

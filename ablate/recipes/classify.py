@@ -1,9 +1,9 @@
 """Recipes: the flat list of choices that, with a seed, decides a trial.
 
-A task brings its own `Recipe` class; the one of the built-in vision tasks is put together here from groups of fields
-(network, activation, funnel, training). Every field has a type, a range, a default and a text; the catalog, `--help`
-and the JSON Schema are made from them. What applies and what is identity: `ablate.recipes.identity`. This module never
-imports torch.
+Every task has its own `Recipe` class; that of image classification is composed here from groups of fields (network,
+activation, funnel, training). Every field has a type, a range, a default and a description; the catalog, `--help` and
+the JSON Schema are generated from them. Which fields apply, and which enter a trial's key: `ablate.recipes.identity`.
+This module never imports torch.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ SePosition = Literal["residual", "pre", "post", "identity"]
 
 OWN_NETWORKS = ("resnet50", "resnet101", "mobilenet_v1_x0.75", "shufflenet_v2_x0.5", "shufflenet_v2_x1.5")
 STAGES_OF_OWN = {"resnet": 4, "mobilenet": 5, "shufflenet": 3}
-"""How many numbers `depth` takes, by family."""
+"""Length of `depth`, by family."""
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
 DATASET = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9a-f]{16})?$"
-"""How data sets are called; a registered folder with the first digits of its fingerprint, once it is planned."""
+"""Names of data sets; that of a registered folder ends with the first digits of its fingerprint in a plan."""
 
 
 class NetworkFields(Recipe):
@@ -52,7 +52,7 @@ class NetworkFields(Recipe):
         "imagenet",
         max_length=64,
         pattern=DATASET,
-        description="the data set; `ablate data list` names them",
+        description="the data set; `ablate data list` lists them",
     )
     resolution_px: int = Field(
         0, ge=0, le=1024, description="side to which images are resized on the device; 0 keeps the data's own size"
@@ -66,14 +66,14 @@ class NetworkFields(Recipe):
     stem: Literal["imagenet", "small", "small_s2"] = Field(
         "imagenet",
         description="first layer of our own networks: as published; a 3x3 convolution of stride 1; the same of stride "
-        "2; the small ones have no pooling behind them",
+        "2; the small ones have no pooling after them",
     )
     se: bool = Field(False, description="squeeze-and-excitation in each block of our own networks")
     se_ratio: int = Field(16, ge=1, le=256, description="reduction of squeeze-and-excitation, C -> C/ratio -> C")
     se_position: SePosition = Field(
         "residual",
-        description="where squeeze-and-excitation stands in a ResNet's block: at the end of the residual branch, at "
-        "its beginning (pre), behind the block's last activation (post), or on the shortcut (identity)",
+        description="position of squeeze-and-excitation in a ResNet's block: at the end of the residual branch, at "
+        "its beginning (pre), after the block's last activation (post), or on the shortcut (identity)",
     )
     stride_in: Literal["1x1", "3x3"] = Field(
         "1x1",
@@ -107,11 +107,11 @@ class NetworkFields(Recipe):
         """See `Recipe.inapplicable`."""
         gone = super().inapplicable()
         if not self.is_own:
-            reason = f"it is for our own networks ({', '.join(OWN_NETWORKS)}), not for {self.model}"
+            reason = f"only our own networks ({', '.join(OWN_NETWORKS)}) have it, {self.model} does not"
             return gone | dict.fromkeys(FIELDS_OF_OWN, reason)
         if not self.model.startswith("resnet"):
-            gone["stride_in"] = f"it is for our ResNets, not for {self.model}"
-            gone["se_position"] = f"a block of {self.model} has one place for it only"
+            gone["stride_in"] = f"only our ResNets have it, {self.model} does not"
+            gone["se_position"] = f"a block of {self.model} has only one position for it"
         if not self.se:
             gone |= dict.fromkeys(("se_ratio", "se_position"), "se is false")
         return gone
@@ -122,10 +122,12 @@ FIELDS_OF_OWN = ("width", "depth", "stem", "se", "se_ratio", "se_position", "str
 
 
 class ActivationFields(NetworkFields):
-    """What stands at which call sites."""
+    """Which activation is used at which call sites."""
 
-    activation: Activation = Field("frelu", description="what the selected call sites get")
-    elsewhere: Literal["keep", "relu"] = Field("keep", description="what the other call sites get")
+    activation: Activation = Field("frelu", description="activation at the selected call sites")
+    elsewhere: Literal["keep", "relu"] = Field(
+        "keep", description="activation at the other call sites; keep: their own"
+    )
     stages: Literal["all"] | Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
         (2, 3, 4), description='stages whose sites are selected (conv1 is stage 1), or "all"'
     )
@@ -139,20 +141,20 @@ class ActivationFields(NetworkFields):
     )
     window: Window = Field("3x3", description="window of the funnel condition; 1x3+3x1 has two branches")
     window_dilation: int = Field(1, ge=1, le=8, description="dilation of the window")
-    branch_combine: Literal["sum", "max"] = Field("sum", description="how the two branches of 1x3+3x1 meet")
+    branch_combine: Literal["sum", "max"] = Field("sum", description="how the two branches of 1x3+3x1 are combined")
     combine: Literal["max", "sum", "dw_relu"] = Field(
         "max", description="max(x, T(x)), x + T(x), or max(T(x), 0) (Table 5, row E)"
     )
     norm: Norm = Field(
-        "bn", description="normalisation of each branch of the condition; default bn, behind a pooling none"
+        "bn", description="normalisation of each branch of the condition; default bn, after a pooling none"
     )
     norm_groups: int = Field(
         8, ge=1, le=512, description="groups of gn; lowered to the largest divisor of the channels"
     )
     funnel_init: Literal["normal", "kaiming"] = Field(
         "normal",
-        description="the condition's Gaussian weights: of deviation init_std, or sqrt(2 / (C k)) (kaiming), with C "
-        "channels and k weights in the window",
+        description="standard deviation of the condition's weights: init_std (normal), or sqrt(2 / (C k)) (kaiming) "
+        "with C channels and k weights in the window",
     )
     init_std: float = Field(0.01, ge=0, le=10, description="standard deviation of the condition's Gaussian init")
     gamma_init: float = Field(1.0, ge=-10, le=10, description="initial gain of the condition's normalisation")
@@ -173,7 +175,7 @@ class ActivationFields(NetworkFields):
         if not value:
             raise ValueError('the list is empty; name at least one, or "all"')
         if len(set(value)) < len(value):
-            raise ValueError("the list names one twice")
+            raise ValueError("the list has a duplicate")
         return tuple(sorted(value))
 
     def conditional_defaults(self) -> dict[str, Any]:
@@ -184,9 +186,9 @@ class ActivationFields(NetworkFields):
         """See `Recipe.inapplicable`."""
         gone = super().inapplicable()
         if self.is_own:
-            gone["elsewhere"] = "our own networks have ReLU everywhere else already"
+            gone["elsewhere"] = "our own networks already have ReLU everywhere else"
             if self.activation == "relu":
-                reason = "our own networks have ReLU at every site already"
+                reason = "our own networks already have ReLU at every site"
                 gone |= dict.fromkeys(("stages", "layers"), reason)
         if self.stages == "all" and self.layers == "all":
             gone["elsewhere"] = "every site is selected"
@@ -225,35 +227,35 @@ FUNNEL_FIELDS = (
 class TrainingFields(Recipe):
     """How the network is trained."""
 
-    train_images: int = Field(0, ge=0, description="size of the training subset, drawn anew for each seed; 0 = all")
+    train_images: int = Field(0, ge=0, description="size of the training subset, drawn for each seed; 0 = all")
     test_images: int = Field(0, ge=0, description="size of the test subset, the same for every seed; 0 = all")
     epochs: int = Field(120, ge=1, le=100_000, description="passes over the training images; `steps` overrides it")
-    steps: int = Field(0, ge=0, le=100_000_000, description="optimiser steps; 0: count by epochs")
-    batch_size: int = Field(256, ge=1, le=65_536, description="images in a step")
+    steps: int = Field(0, ge=0, le=100_000_000, description="optimiser steps; 0: as many as `epochs` has")
+    batch_size: int = Field(256, ge=1, le=65_536, description="images per step")
     lr: float = Field(0.1, gt=0, le=1000, description="highest learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     nesterov: bool = Field(False, description="Nesterov's form of momentum")
-    weight_decay: float = Field(1e-4, ge=0, le=10, description="on matrices and kernels only, not on vectors")
+    weight_decay: float = Field(1e-4, ge=0, le=10, description="of matrices and kernels; vectors have none")
     schedule: Literal["linear", "onecycle", "cosine", "constant"] = Field(
-        "linear", description="of the learning rate, to zero but for constant; onecycle is triangular"
+        "linear", description="learning-rate schedule, down to zero except for constant; onecycle is triangular"
     )
     warmup_epochs: float = Field(0.0, ge=0, le=1000, description="epochs of linear warm-up from zero")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    dropout: float = Field(0.0, ge=0, lt=1, description="before the head")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the head")
     augment: Literal["none", "flip", "crop", "crop_flip", "resized_crop_flip_jitter"] = Field(
         "crop_flip",
-        description="mirrored, shifted by up to 1/8 of the side, both; or ImageNet's random resized crop, flip and "
+        description="flip, a shift by up to 1/8 of the side (crop), both; or ImageNet's random resized crop, flip and "
         "colour jitter of 0.4",
     )
     input_norm: Literal["dataset", "none"] = Field(
-        "dataset", description="pixels by the data set's mean and deviation, or as they are, 0 to 255"
+        "dataset", description="normalise pixels by the data set's mean and standard deviation; none: 0 to 255"
     )
     norm_batch: int = Field(
         0,
         ge=0,
         le=65_536,
-        description="images over which batch normalisation takes its statistics, a divisor of batch_size; 0: the "
-        "whole step's batch",
+        description="images over which batch normalisation computes its statistics, a divisor of batch_size; 0: the "
+        "step's whole batch",
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed precision by autocast")
     channels_last: bool = Field(True, description="memory format; faster for depthwise convolutions")
@@ -272,7 +274,7 @@ class TrainingFields(Recipe):
         if self.steps:
             gone["epochs"] = "steps is given"
         if self.schedule == "onecycle":
-            gone["warmup_epochs"] = "onecycle has a warm-up of its own"
+            gone["warmup_epochs"] = "onecycle has its own warm-up"
         return gone
 
 
@@ -281,10 +283,10 @@ class ClassifyRecipe(TrainingFields, ActivationFields):
 
 
 EXCLUSIVE = (("epochs", "steps"),)
-"""Fields of which a later layer's choice replaces an earlier layer's choice of the other."""
+"""Fields that replace each other: a later layer's choice of one overrides an earlier layer's choice of the other."""
 
 
 def architecture_of(recipe: ClassifyRecipe) -> ClassifyRecipe:
-    """The recipe with only what decides its network; two recipes that differ in training alone give the same."""
+    """The recipe reduced to what decides its network; recipes that differ only in training give the same one."""
     names = (*ActivationFields.model_fields, "dropout")
     return ClassifyRecipe.model_construct(**{name: getattr(recipe, name) for name in names})

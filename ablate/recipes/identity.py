@@ -1,7 +1,7 @@
-"""Recipes of any task: which of their fields apply, and what of them is a trial's identity.
+"""Recipes of any task: which of their fields apply, and which of them are a trial's identity.
 
 A field *applies* or not (`window` means nothing to ReLU). Fields that do not apply, and fields at their default, are
-no part of a trial's identity. This module never imports torch.
+not part of a trial's identity. This module never imports torch.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def inapplicable(self) -> dict[str, str]:
-        """Fields that mean nothing in this recipe, each with the reason; they are no part of its identity."""
+        """Fields that mean nothing in this recipe, each with the reason; they are not part of its identity."""
         return {}
 
     def conditional_defaults(self) -> dict[str, Any]:
-        """Defaults that depend on other fields, where they differ from the declared one."""
+        """Defaults that depend on other fields, where they differ from the declared default."""
         return {}
 
 
@@ -42,9 +42,9 @@ def applicable_values(recipe: BaseModel) -> dict[str, Any]:
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
-    """What of a recipe enters a trial's key: the fields that apply and differ from their default.
+    """The fields of a recipe that enter a trial's key: those that apply and differ from their default.
 
-    Of a field that is itself a `Recipe`, the same; any other model enters whole.
+    The same holds inside a field that is itself a `Recipe`; any other model enters as a whole.
     """
     defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
     fields = type(recipe).model_fields

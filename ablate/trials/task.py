@@ -16,10 +16,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from ablate.recipes.classify import ClassifyRecipe
-from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
+from ablate.trials.trial import Cost, Measured, Message
 
 R = TypeVar("R", bound=BaseModel)
-Message = Heartbeat | EpochMetrics | Outcome
 NO_NEEDS: Mapping[str, Path] = MappingProxyType({})
 
 Part = Literal["inspect", "time_steps", "measure", "is_trained"]
@@ -128,7 +127,7 @@ class ForeignTask(Task[BaseModel]):
     """
 
     PRELOAD: ClassVar = ("torch",)
-    """For a task that builds networks, which its `inspect` tells."""
+    """For a task that builds networks, as one with `inspect` does."""
 
     def __init__(self, task: Any) -> None:
         self.Recipe, self.metrics = task.Recipe, task.metrics

@@ -161,7 +161,7 @@ def test_every_field_of_the_released_code_enters_the_identity() -> None:
         ({"model": "../etc"}, "pattern"),
         ({"depth": [1, 1]}, "2 numbers given, resnet50 has 4 stages"),
         ({"stages": []}, "the list is empty"),
-        ({"layers": ["3x3", "3x3"]}, "names one twice"),
+        ({"layers": ["3x3", "3x3"]}, "has a duplicate"),
         ({"nesterov": True, "momentum": 0}, "momentum above 0"),
         ({"lr": float("nan")}, "greater than 0|finite"),
         ({"norm_batch": 48}, "48 does not divide batch_size 256"),

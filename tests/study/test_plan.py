@@ -286,7 +286,7 @@ def test_a_field_of_base_that_applies_to_no_row_is_warned_of(document: dict[str,
     document["base"] |= {"model": "torchvision/resnet18", "depth": None}
     del document["base"]["depth"]
     found = {warning.pointer: warning.message for warning in plan_document(document).warnings}
-    assert "applies to no row: it is for our own networks" in found["/base/width"]
+    assert "applies to no row: only our own networks" in found["/base/width"]
 
 
 def test_grouping_by_a_name_that_does_not_exist_is_an_error(document: dict[str, Any]) -> None:

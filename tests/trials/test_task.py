@@ -17,8 +17,8 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import DetectRecipe, SegmentRecipe
 from ablate.trials import registry
 from ablate.trials.registry import get_task
-from ablate.trials.task import NO_NEEDS, ForeignTask, Message, Task
-from ablate.trials.trial import Outcome
+from ablate.trials.task import NO_NEEDS, ForeignTask, Task
+from ablate.trials.trial import Message, Outcome
 
 OPTIONAL = ("inspect", "time_steps", "measure", "is_trained")
 Install = Callable[[str], Any]

@@ -1,4 +1,4 @@
-"""What a classification recipe may ask of its data set. Imports no torch."""
+"""Limits of what a classification recipe may ask of its data set. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ablate.errors import DataError, quote
 from ablate.recipes.classify import ClassifyRecipe
 
 STREAMED = "resized_crop_flip_jitter"
-"""The augmentation for which files are decoded while the network trains; for any other they are held in memory."""
+"""With this augmentation, files are decoded while the network trains; with any other, they are kept in memory."""
 MEMORY_LIMIT_BYTES = 8 << 30
 
 
 def check_data(recipe: ClassifyRecipe) -> None:
-    """Refuse a recipe that asks for what its data set cannot give.
+    """Refuse a recipe that asks for more than its data set has.
 
     Raises:
-        DataError: the data set is unknown or another task's, smaller than asked for, has no files to crop from, or has
-            too many to hold.
+        DataError: the data set is unknown, made for another task, or smaller than the recipe asks for; or it has no
+            files to crop from, or too many to keep in memory.
     """
     info = describe_for("classify", recipe.dataset)
     for name in ("train_images", "test_images"):
@@ -41,6 +41,6 @@ def _check_memory(recipe: ClassifyRecipe, info: DatasetInfo) -> None:
         raise DataError(
             f"augment '{recipe.augment}' keeps data set {quote(info.name)} in memory: {count:,} images of {side} px "
             f"are {needed_bytes / 2**30:,.1f} GiB, above the limit of {MEMORY_LIMIT_BYTES / 2**30:g}. "
-            f"Take '{STREAMED}', which decodes them as it trains, a smaller resolution_px, or subsets (train_images, "
-            "test_images)"
+            f"Take '{STREAMED}', which decodes them while it trains, a smaller resolution_px, or subsets "
+            "(train_images, test_images)"
         )

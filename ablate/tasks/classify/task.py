@@ -9,8 +9,8 @@ from types import MappingProxyType
 from ablate.models.counted import count_architecture
 from ablate.recipes.classify import ClassifyRecipe, architecture_of
 from ablate.tasks.classify.limits import check_data
-from ablate.trials.task import NO_NEEDS, Message, Task
-from ablate.trials.trial import Cost, Measured
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import Cost, Measured, Message
 
 
 class Classify(Task[ClassifyRecipe]):

@@ -11,8 +11,8 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import DetectRecipe
 from ablate.tasks import backbones
 from ablate.tasks.detect.metrics import METRICS
-from ablate.trials.task import NO_NEEDS, Message, Task
-from ablate.trials.trial import Cost
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import Cost, Message
 
 
 class Detect(Task[DetectRecipe]):
@@ -51,8 +51,8 @@ class Detect(Task[DetectRecipe]):
         groups = max(recipe.pyramid_channels // 8, 1)
         if recipe.head_norm == "gn" and recipe.pyramid_channels % groups:
             raise TrialError(
-                f"head_norm 'gn' cannot divide pyramid_channels {recipe.pyramid_channels} into {groups} groups of one "
-                "size; take a multiple of 8"
+                f"head_norm 'gn' cannot divide pyramid_channels {recipe.pyramid_channels} into {groups} groups of "
+                "equal size; take a multiple of 8"
             )
         return backbones.count_backbone(recipe)
 

@@ -11,15 +11,15 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks import backbones
 from ablate.tasks.segment.metrics import METRICS
-from ablate.trials.task import NO_NEEDS, Message, Task
-from ablate.trials.trial import Cost
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import Cost, Message
 
 
 class Segment(Task[SegmentRecipe]):
     """Segmentation of streets by PSPNet on a ResNet of ours; the last step is reported, nothing is selected.
 
-    A class that occurs neither in the test scenes nor in what is predicted of them has no metric: the miniature lacks
-    8 of the 19.
+    A class that occurs neither in the test scenes nor in the predictions has no metric: the miniature lacks 8 of the
+    19.
     """
 
     Recipe = SegmentRecipe
@@ -58,7 +58,7 @@ class Segment(Task[SegmentRecipe]):
         self.check(recipe)
         check_network(recipe)
         if recipe.batch_size < 2:
-            raise TrialError("batch_size is 1; PSPNet pools to one place, and its norm there needs 2 images or more")
+            raise TrialError("batch_size is 1; PSPNet pools to one pixel, and a norm of that needs 2 images or more")
         return backbones.count_backbone(recipe)
 
     def time_steps(self, recipe: SegmentRecipe, count: int) -> float:

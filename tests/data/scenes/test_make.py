@@ -113,7 +113,7 @@ from ablate.data.datasets import get_path
 from ablate.data.scenes import make
 from ablate.data.scenes.recipes import SceneRecipe
 recipe = SceneRecipe(format="coco", train_scenes=1000, val_scenes=4)
-make.SAY_EVERY = 3
+make.REPORT_EVERY = 3
 die = lambda line: "scenes of" in line and os.kill(os.getpid(), 9)
 make.make(Path({str(tmp_path / "set")!r}), recipe, get_path("fashion-mnist"), die)
 """
