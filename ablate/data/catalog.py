@@ -31,7 +31,7 @@ CATALOG: tuple[DataSet, ...] = (
     Digits(
         DatasetInfo(
             "digits", "Digits 8x8", "classify", 10, 1, 8, 1_442, 355, (0.3052,), (0.3760,),
-            "Handwritten digits that scikit-learn carries; of each class every fifth image is for testing.",
+            "Handwritten digits that scikit-learn includes; of each class every fifth image is a test image.",
         ),
     ),
     Cifar(
@@ -67,7 +67,7 @@ CATALOG: tuple[DataSet, ...] = (
         DatasetInfo(
             "scenes-coco", "Garments in scenes, COCO's format", "detect", 5, 3, 192, 2_000, 500,
             (0.4243, 0.4270, 0.4290), (0.2436, 0.2476, 0.2462),
-            "Garments of Fashion-MNIST before textured grounds, composed here; ablate.data.scenes says how.", True,
+            "Garments of Fashion-MNIST on textured backgrounds, composed here; see ablate.data.scenes.", True,
         ),
         COCO_MINIATURE,
         garments=_FASHION,

@@ -15,14 +15,11 @@ import numpy as np
 
 from ablate.data.dataset import Labelled
 from ablate.data.digests import Member, find_file_fault
+from ablate.data.idx import read_idx
 from ablate.data.lock import Progress, locked
 from ablate.data.member_files import MemberFiles
 from ablate.data.sources import SOURCES, Source
 from ablate.errors import DataError
-
-SIDE_PX = 28
-HEADER_BYTES = {"images": 16, "labels": 8}
-"""Of the IDX format: magic number and sizes. The digests of the files pin them, so they are skipped."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,8 @@ class FashionMnist(MemberFiles):
 
     def open(self, root: Path, train: bool) -> Labelled:
         """See `DataSet.open`."""
-        raw, part = self.check(root), "train" if train else "t10k"
-        images = np.fromfile(raw / f"{part}-images-idx3-ubyte", np.uint8, offset=HEADER_BYTES["images"])
-        labels = np.fromfile(raw / f"{part}-labels-idx1-ubyte", np.uint8, offset=HEADER_BYTES["labels"])
-        return Labelled(images.reshape(-1, 1, SIDE_PX, SIDE_PX), labels.astype(np.int64))
+        images, labels = read_idx(self.check(root), train)
+        return Labelled(images[:, None], labels.astype(np.int64))
 
 
 def _unpack(source: Path, target: Path, member: Member) -> str | None:

@@ -18,7 +18,7 @@ def describe_way(name: str) -> str:
     """How to get a data set that is missing: the end of a sentence."""
     if can_fetch(name):
         return f"fetch it with: ablate data fetch {name}"
-    return f"ablate cannot fetch it: `ablate data fetch {name}` tells where it is looked for and what is expected"
+    return f"ablate cannot fetch it: `ablate data fetch {name}` prints where to put it and what is expected"
 
 
 def fetch(name: str, progress: Progress = lambda line: None) -> Path:

@@ -15,8 +15,8 @@ DAMAGES = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError,
     RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
-"""What Pillow raises for damaged files: SyntaxError for a broken PNG, RuntimeError for a broken AVIF, and the last two for
-impossible sizes."""
+"""What Pillow raises for damaged files: SyntaxError for a broken PNG, RuntimeError for a broken AVIF, and the last two
+for impossible sizes."""
 DEEP_MODES = ("I", "F")
 """Pillow's modes of grey values above 8 bits, such as `I;16`; converting them would clip at 255."""
 

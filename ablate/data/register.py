@@ -244,8 +244,8 @@ def _write(found: Registered, entries: Sequence[ImageEntry], replace: bool, prog
                 raise DataError(
                     f"data set {quote(found.name)} is registered with other content: {before.train_images:,} + "
                     f"{before.test_images:,} images in {before.folder}, now {found.train_images:,} + "
-                    f"{found.test_images:,} in {found.folder}. Choose another name, or give --replace: trials of the new "
-                    "content get new keys, results of the old content are kept"
+                    f"{found.test_images:,} in {found.folder}. Choose another name, or give --replace: trials of the "
+                    "new content get new keys, results of the old content are kept"
                 )
             write_registered(
                 root, found, entries

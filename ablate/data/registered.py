@@ -171,8 +171,8 @@ def _read_entry(line: str) -> ImageEntry:
 
 def _damaged(name: str) -> RegistryError:
     return RegistryError(
-        f"data set '{name}': registered/{name}.jsonl in the data folder is damaged or cannot be read; register it again: "
-        f"ablate data add {name} FOLDER --replace"
+        f"data set '{name}': registered/{name}.jsonl in the data folder is damaged or cannot be read; register it "
+        f"again: ablate data add {name} FOLDER --replace"
     )
 
 

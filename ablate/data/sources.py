@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST can be fetched from. A source gets the four `.gz` files; who calls it checks and unpacks them.
+"""Sources of Fashion-MNIST. A source gets the four `.gz` files; `ablate.data.fashion_mnist` checks and unpacks them.
 
 The order of `SOURCES` is by what an attempt costs:
 

@@ -52,28 +52,28 @@ def test_a_class_too_few_is_refused_with_what_is_expected(broken: Path) -> None:
     with pytest.raises(DataError) as caught:
         SMALL.files(broken.parent, True)
     text = str(caught.value)
-    assert text.startswith(f"data set 'imagenet': {broken / 'train'} holds 999 folders, not 1,000. Expected: ")
+    assert text.startswith(f"data set 'imagenet': {broken / 'train'} contains 999 folders, not 1,000. Expected: ")
     assert "register" in text
-    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[3]} is a class that the training images do not"):
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[3]} is a class without training images"):
         SMALL.files(broken.parent, False)
 
 
 def test_an_empty_class_is_named(broken: Path) -> None:
     (broken / "val" / CLASSES[5] / f"{CLASSES[5]}_1.JPEG").unlink()
-    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[5]} holds no image"):
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[5]} contains no image"):
         SMALL.files(broken.parent, False)
 
 
 def test_test_images_that_are_not_sorted_into_folders_are_refused(broken: Path) -> None:
     shutil.rmtree(broken / "val")
     write_image(broken / "val" / "ILSVRC2012_val_00000001.jpg", 0)
-    with pytest.raises(DataError, match=rf"{broken / 'val'} holds no folders; expected is one for each class"):
+    with pytest.raises(DataError, match=rf"{broken / 'val'} contains no folders; expected: one folder per class"):
         SMALL.files(broken.parent, False)
 
 
 def test_a_part_of_imagenet_is_not_taken_for_imagenet(thousand: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_DATA", str(thousand.parent))
-    with pytest.raises(DataError, match=r"train holds 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
+    with pytest.raises(DataError, match=r"train contains 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
         get_path("imagenet")
 
 

@@ -88,7 +88,7 @@ def test_damage_is_named_and_mended(tmp_path: Path) -> None:
 def test_a_set_of_another_recipe_is_replaced_and_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     make(folder, tiny("scenes-coco", val_scenes=1))
-    with pytest.raises(DataError, match=r"holds scenes of another recipe .*val_scenes=1 .*expected: .*val_scenes=2"):
+    with pytest.raises(DataError, match=r"contains scenes of another recipe .*val_scenes=1 .*expected: .*val_scenes=2"):
         check(folder, tiny("scenes-coco"))
     make(folder, tiny("scenes-coco"))
     shutil.copytree(folder, tmp_path / ".set.99999999.part")

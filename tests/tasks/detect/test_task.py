@@ -225,7 +225,7 @@ def test_what_cannot_be_trained_is_refused_when_it_is_planned(
 
 def test_a_damaged_folder_is_named_by_the_task(tmp_path: Path, root: Path) -> None:
     (root / "coco" / "val2017" / "000000000005.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"val2017/000000000005\.jpg is no image"):
+    with pytest.raises(DataError, match=r"val2017/000000000005\.jpg is not an image"):
         run_to_end(train(recipe_of(epochs=1), 0, tmp_path, {}))
     file = root / "coco" / "annotations" / "instances_val2017.json"
     file.write_text("{")
