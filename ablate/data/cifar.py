@@ -50,7 +50,7 @@ class Cifar(MemberFiles):
             root.mkdir(parents=True, exist_ok=True)
             with locked(root / f".{self.name}.lock", progress), redirect_stdout(sys.stderr):
                 progress(f"{self.name}: {reader.filename}, 170 MB, by torchvision's download")
-                socket.setdefaulttimeout(NETWORK_TIMEOUT_S)  # torchvision waits for ever otherwise
+                socket.setdefaulttimeout(NETWORK_TIMEOUT_S)  # torchvision has no timeout
                 reader(root, download=True)
         except (OSError, RuntimeError) as error:
             raise DataError(

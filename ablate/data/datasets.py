@@ -54,7 +54,7 @@ def find_in_catalog(name: str) -> DataSet | None:
 
 
 def is_in_catalog(name: str) -> bool:
-    """Whether a name is that of one of ablate's own data sets, whatever is registered here."""
+    """Whether a name is that of one of ablate's own data sets, even if a folder of that name is registered."""
     return find_in_catalog(name) is not None
 
 

@@ -92,9 +92,9 @@ def _read(folder: Path) -> Layout:
     for part, is_test in parts.items():
         _check_same(folder, next(iter(parts)), part, classes)
         for label, name in enumerate(classes):
-            inside, beside = list_images(folder / part / name)
-            images += [(Path(part, name, one.name).as_posix(), label, is_test) for one in inside]
-            others += [printable(one.path) for one in beside]
+            found, rest = list_images(folder / part / name)
+            images += [(Path(part, name, one.name).as_posix(), label, is_test) for one in found]
+            others += [printable(one.path) for one in rest]
     unused = sorted(set(list_classes(folder)) - parts.keys()) if test_folder else []
     return Layout(tuple(classes), test_folder, images, tuple(others), tuple(map(printable, unused)))
 

@@ -27,12 +27,12 @@ class Fault:
         code: `no_data` if it cannot be listed, `data_changed` if its files have changed, `data_damaged` if its
             registration cannot be read.
         text: a sentence that names the file or folder.
-        told: the same sentence without paths of this machine.
+        public: the same sentence without paths of this machine.
     """
 
     code: str
     text: str
-    told: str
+    public: str
 
 
 def find_change(root: Path, found: Registered) -> Fault | None:

@@ -23,7 +23,7 @@ REPORT_EVERY = 500
 
 
 def make(folder: Path, recipe: SceneRecipe, garments: Path, progress: Progress = lambda line: None) -> Manifest:
-    """Make a set of scenes unless an intact one of the same recipe is there. Several processes may call it at once.
+    """Make a set of scenes, unless an intact one is there. Several processes may call this at the same time.
 
     Args:
         folder: the folder to make. A set of scenes of another recipe, or a damaged one, is replaced.

@@ -100,7 +100,7 @@ def test_a_set_of_another_recipe_is_replaced_and_what_a_killed_process_left_is_r
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match=r"set is not empty; move what lies there"):
+    with pytest.raises(DataError, match=r"set is not empty; move its content"):
         make(tmp_path / "set", tiny("scenes-coco"))
     assert contents(tmp_path / "set") == {"thesis.tex": b"years of work"}
 
