@@ -1,11 +1,11 @@
-"""The exceptions of ablate, each of which reaches a user as a sentence.
+"""The exceptions of ablate. Each one reaches a user as a sentence.
 
 AblateError
 ├── StudyError        the study document is wrong; carries every problem found, each with its place
 ├── SiteError         a network cannot be traced, or a row selects no call site in it
 ├── DataError         a data set is missing, damaged or unknown
-│   └── RegistryError what is written down of a registered folder cannot be read
-├── TrialError        a trial cannot start (a task that is not installed, a workdir that is in use)
+│   └── RegistryError the registration of a folder cannot be read
+├── TrialError        a trial cannot start (a task is not installed, a folder is in use)
 └── TableError        a table cannot be built or rendered as asked
 
 A text has four parts where they exist: what, given, allowed, next.
@@ -27,7 +27,7 @@ class AblateError(Exception):
     """Any error of ablate that a user can act on.
 
     Attributes:
-        exit_status: of a command that ends with it: 2, the input is wrong.
+        exit_status: exit status of a command that ends with it: 2, the input is wrong.
     """
 
     exit_status = 2
@@ -42,7 +42,7 @@ class DataError(AblateError):
 
 
 class RegistryError(DataError):
-    """What is written down of a registered folder cannot be read."""
+    """The registration of a folder cannot be read."""
 
 
 class TrialError(AblateError):
@@ -104,7 +104,7 @@ class StudyError(AblateError):
 
 @contextmanager
 def collecting(problems: list[Problem]) -> Iterator[None]:
-    """Put the problems of a StudyError raised inside into `problems`, each once, and go on behind the block."""
+    """Append the problems of a StudyError raised inside to `problems`, each once, and continue after the block."""
     try:
         yield
     except StudyError as error:
@@ -112,13 +112,13 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
 
 
 def quote(name: object) -> str:
-    """A user's own word in quotation marks, or `(unprintable)` where it could deceive a terminal or a page."""
+    """A user's own word in quotation marks, or `(unprintable)` where it could mislead a terminal or a page."""
     text = str(name)
     return f"'{text}'" if QUOTABLE.fullmatch(text) else "(unprintable)"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The clause `; did you mean 'x'?`, or, where nothing is near, the allowed names (at most 24)."""
+    """The clause `; did you mean 'x'?`, or, where none is similar, the allowed names (at most 24)."""
     names = list(allowed)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:

@@ -1,7 +1,8 @@
-"""Counted costs and call sites of networks: asked of the warm probe, kept in the database by architecture.
+"""Counted costs and call sites of networks: computed by the warm probe, stored in the database by architecture.
 
-The probe is a process of its own, since counting needs torch. A study of many different networks is not kept waiting:
-what is not counted within `PATIENCE_S` stays open, and a network that cannot be built then shows when its trial starts.
+The probe is a process of its own, since counting needs torch. A study of many different networks does not wait for all
+of them: what is not counted within `PATIENCE_S` stays unknown, and a network that cannot be built then fails when its
+trial starts.
 """
 
 from __future__ import annotations
@@ -15,17 +16,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from pydantic import BaseModel
-
 from ablate.documents import canonical_json
 from ablate.errors import AblateError, DataError, Problem, SiteError
 from ablate.local.preview import list_asked
 from ablate.models.client import Probe, Probed
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, architecture_of, identity_of
-from ablate.recipes.scenes import SceneFields
 from ablate.study.plan import Plan
-from ablate.tasks.backbones import check_scenes, counted_as
-from ablate.tasks.classify.limits import check_data
+from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost
 from service.store.costs import find_costs, keep_costs
 from service.store.session import Store
@@ -33,17 +30,17 @@ from service.store.session import Store
 PATIENCE_S = 20.0
 
 BUILDERS = ("ablate", "torch", "torchvision", "timm")
-"""Packages that decide what an architecture's name builds."""
+"""Packages that decide which network an architecture's name builds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What is known of the rows of a plan.
+    """Costs of the rows of a plan.
 
     Attributes:
-        costs: by the label of a row or of what it needs; what could not be counted, or not in time, is absent.
+        costs: costs by the label of a row or of what it needs, without those that could not be counted in time.
         problems: rows that cannot be built.
-        warnings: what was left open.
+        warnings: rows that were not counted.
     """
 
     costs: Mapping[str, Cost]
@@ -84,13 +81,17 @@ class Costs:
         return self._probe.sites(recipe)
 
     def count(self, plan: Plan, until_s: float | None = None) -> Counted:
-        """Costs of the rows of our own tasks, and of what they need; an operator's tasks have none.
+        """Costs of the rows, and of what they need, where their task names a network to count.
 
         Args:
-            plan: whose rows.
-            until_s: monotonic time at which patience ends; None: `PATIENCE_S` from now.
+            plan: the study, expanded.
+            until_s: monotonic time at which counting stops; None: `PATIENCE_S` from now.
         """
-        rows = {one.label: network for one in list_asked(plan) if (network := _network_of(one.recipe))}
+        rows = {
+            one.label: network
+            for one in list_asked(plan)
+            if (network := get_task(one.task).task.counted_network(one.recipe))
+        }
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
@@ -115,7 +116,9 @@ class Costs:
         for name, recipe in recipes.items():
             if time.monotonic() > until_s:
                 left = len(recipes) - len(answers)
-                text = f"{left} of {len(recipes)} networks were not looked at in time; one that cannot be built fails"
+                text = (
+                    f"{left} of {len(recipes)} networks were not validated in time; one that cannot be built will fail"
+                )
                 return answers, [Problem("", "not_counted", text)]
             try:
                 answers[name] = self._answer(recipe)
@@ -132,15 +135,8 @@ class Costs:
         return {"cost": cost.model_dump()}
 
 
-def _network_of(recipe: BaseModel) -> ClassifyRecipe | None:
-    """The network that is counted for a recipe: of scenes, its backbone."""
-    if isinstance(recipe, SceneFields):
-        return counted_as(recipe)
-    return recipe if isinstance(recipe, ClassifyRecipe) else None
-
-
 def _architecture_id(recipe: ClassifyRecipe) -> str:
-    """What decides a network and how it is counted, as a digest."""
+    """Digest of what decides a network and how it is counted."""
     content = {"versions": _versions(), "network": identity_of(architecture_of(recipe))}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
@@ -156,10 +152,7 @@ def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.label]}")
             continue
         try:
-            if isinstance(one.recipe, ClassifyRecipe):
-                check_data(one.recipe)
-            elif isinstance(one.recipe, SceneFields):
-                check_scenes(one.recipe, one.task)
+            get_task(one.task).task.check(one.recipe)
         except DataError as error:
             yield Problem(one.place, "invalid", f"{one.name}: {error}")
         except SiteError as error:

@@ -1,1 +1,1 @@
-"""Data sets: what is known of each, where it lies, how it gets here, and whether its files are intact. No torch."""
+"""Data sets: their descriptions, where they are, how they are fetched, and whether their files are intact. No torch."""

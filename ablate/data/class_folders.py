@@ -1,6 +1,6 @@
 """Folders of images with one folder a class, `FOLDER/CLASS/IMAGE`: the layout of torchvision's ImageFolder.
 
-Only names are looked at here; `ablate.data.images` opens files. Hidden files and folders are no part of a data set.
+Only names are read here; `ablate.data.images` opens files. Hidden files and folders are not part of a data set.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from ablate.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Of what counts as an image, in any case."""
+"""Of image files, in upper or lower case."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Files:
-    """Labelled image files. Arrays, since a million Python objects would be copied into every process that reads them.
+    """Labelled image files, as arrays: a million Python objects would be copied into every process that reads them.
 
     Attributes:
-        folder: where they lie.
-        names: (N,) of bytes, paths below `folder`.
+        folder: the folder of all of them.
+        names: (N,) of bytes, paths relative to `folder`.
         labels: (N,) of int64.
     """
 
@@ -37,38 +37,38 @@ class Files:
         return len(self.labels)
 
     def path(self, index: int) -> str:
-        """Where one of them lies."""
+        """The path of one of them."""
         return str(self.folder / os.fsdecode(bytes(self.names[index])))
 
     def take(self, chosen: NDArray[np.int64]) -> Files:
-        """Those of these indices, in their order."""
+        """The files at these indices, in their order."""
         return Files(self.folder, self.names[chosen], self.labels[chosen])
 
 
 def build_files(folder: Path, images: Iterable[tuple[str, int]]) -> Files:
-    """The files of these paths below the folder, with their labels."""
+    """The files at these paths relative to the folder, with their labels."""
     pairs = list(images)
     names = np.array([os.fsencode(name) for name, _ in pairs], dtype=np.bytes_)
     return Files(folder, names, np.array([label for _, label in pairs], dtype=np.int64))
 
 
 def list_classes(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted: a class each.
+    """Names of the folders in a folder, sorted; each one is a class.
 
     Raises:
-        DataError: it cannot be listed, or holds none.
+        DataError: it cannot be listed, or contains none.
     """
     names = sorted(entry.name for entry in _scan(folder) if _is_folder(entry))
     if not names:
-        raise DataError(f"{folder} holds no folders; expected is one for each class, with the images of that class")
+        raise DataError(f"{folder} contains no folders; expected: one folder per class, with the images of that class")
     return names
 
 
 def count_classes(folder: Path) -> int:
-    """How many class folders a folder holds; 0 where it cannot be listed."""
+    """Number of class folders in a folder; 0 if it cannot be listed."""
     try:
         return len(list_classes(folder))
-    except DataError:  # whoever needs the reason calls `list_classes`
+    except DataError:  # a caller who needs the reason calls `list_classes`
         return 0
 
 
@@ -76,20 +76,20 @@ def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[
     """The images in the folder of a class, by name, and the other files there.
 
     Raises:
-        DataError: it cannot be listed, holds a folder, or no image.
+        DataError: it cannot be listed, contains a folder, or no image.
     """
     entries = sorted(_scan(folder), key=lambda entry: entry.name)
     for entry in entries:
         if _is_folder(entry):
-            raise DataError(f"{entry.path} is a folder; expected are images there: folders of classes are not nested")
+            raise DataError(f"{entry.path} is a folder; expected: images, since class folders are not nested")
     images = [entry for entry in entries if _is_image(entry)]
     if not images:
-        raise DataError(f"{folder} holds no image; allowed: {', '.join(EXTENSIONS)}")
+        raise DataError(f"{folder} contains no image; allowed: {', '.join(EXTENSIONS)}")
     return images, [entry for entry in entries if not _is_image(entry)]
 
 
 def scan_images(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every image in the folders of a folder, each with the name of its own; whatever else lies there is passed over.
+    """Every image in the folders of a folder, each with the name of its folder; other files are skipped.
 
     Raises:
         DataError: a folder cannot be listed.
@@ -102,32 +102,32 @@ def scan_images(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
 def list_split(
     folder: Path, name: str, classes: int, images: int, *, advice: str, others: Sequence[str] | None = None
 ) -> Files:
-    """The files of a split that has to have a known size, such as one of ImageNet's.
+    """The files of a split that must have a known size, such as those of ImageNet.
 
     Args:
-        folder: with a folder for each class.
-        name: of the data set, for texts.
-        classes: how many folders are expected.
-        images: how many images are expected in all of them.
+        folder: a folder with one folder per class.
+        name: name of the data set, for error texts.
+        classes: expected number of folders.
+        images: expected number of images in all of them.
         advice: what is expected, a sentence; the end of every error.
-        others: names that the folders must have, those of the training split.
+        others: allowed names of the folders, those of the training split.
 
     Raises:
-        DataError: something is missing or too much; the folder is named.
+        DataError: there is too little or too much; the folder is named.
     """
     try:
         found = list_classes(folder)
         if len(found) != classes:
-            raise DataError(f"{folder} holds {len(found):,} folders, not {classes:,}")
+            raise DataError(f"{folder} contains {len(found):,} folders, not {classes:,}")
         if others is not None and (strange := sorted(set(found) - set(others))):
-            raise DataError(f"{folder / strange[0]} is a class that the training images do not have")
+            raise DataError(f"{folder / strange[0]} is a class without training images")
         listed = [
             (f"{name_of_class}/{entry.name}", label)
             for label, name_of_class in enumerate(found)
             for entry in list_images(folder / name_of_class)[0]
         ]
         if len(listed) != images:
-            raise DataError(f"{folder} holds {len(listed):,} images, not {images:,}")
+            raise DataError(f"{folder} contains {len(listed):,} images, not {images:,}")
     except DataError as error:
         raise DataError(f"data set '{name}': {error}. {advice}") from error
     return build_files(folder, listed)
@@ -140,7 +140,7 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads in a circle: whoever opens it says so
+    except OSError:  # a link to itself: opening it raises an error
         return False
 
 

@@ -12,11 +12,11 @@ class Member:
     """One file of a data set that is read into memory.
 
     Attributes:
-        name: torchvision's, without `.gz`.
-        digest: of its bytes, after decompression.
-        size_bytes: after decompression; None where that is not known beforehand.
-        algorithm: of the digest. (Of Fashion-MNIST torchvision publishes the MD5 of one particular `.gz`, and Debian
-            compressed the same bytes anew; of CIFAR it publishes the MD5 of the files themselves.)
+        name: torchvision's name, without `.gz`.
+        digest: digest of its bytes after decompression.
+        size_bytes: size after decompression; None where it is not known in advance.
+        algorithm: algorithm of the digest. (Of Fashion-MNIST torchvision publishes the MD5 of one particular `.gz`, and
+            Debian compressed the same bytes again; of CIFAR it publishes the MD5 of the files themselves.)
     """
 
     name: str
@@ -45,16 +45,10 @@ CIFAR100 = (
     Member("test", "f0ef6b0ae62326f3e7ffdfab6717acfc", algorithm="md5"),
     Member("meta", "7973b15100ade9c7d40fb424638fde48", algorithm="md5"),
 )
-PLACES = {
-    "fashion-mnist": (Path("FashionMNIST", "raw"), FASHION_MNIST),
-    "cifar10": (Path("cifar-10-batches-py"), CIFAR10),
-    "cifar100": (Path("cifar-100-python"), CIFAR100),
-}
-"""Folder below the data root, and files; torchvision looks for them there."""
 
 
 def find_file_fault(path: Path, member: Member) -> str | None:
-    """What is wrong with a decompressed file, as the end of a sentence; None if nothing."""
+    """What is wrong with a decompressed file, as the end of a sentence; None if it is intact."""
     if not path.is_file():
         return "is missing"
     if not has_length(path, member):
@@ -66,5 +60,5 @@ def find_file_fault(path: Path, member: Member) -> str | None:
 
 
 def has_length(path: Path, member: Member) -> bool:
-    """Whether a decompressed file is there and not too short or too long."""
+    """Whether a decompressed file exists and has the right length."""
     return path.is_file() and member.size_bytes in (None, path.stat().st_size)

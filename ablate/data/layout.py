@@ -1,6 +1,6 @@
-"""How a folder of images is laid out, by names alone: what `ablate.data.register` opens, and what is refused before.
+"""The layout of a folder of images, read from names alone: what `ablate.data.register` opens, and what it refuses.
 
-It is `FOLDER/CLASS/IMAGE`, or that below `FOLDER/train` and `FOLDER/test` (or `val`).
+The layout is `FOLDER/CLASS/IMAGE`, or the same in `FOLDER/train` and `FOLDER/test` (or `val`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MIN_CLASSES = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """What lies in a folder by its names.
+    """The content of a folder, by names.
 
     Attributes:
-        classes: names, in the order of the labels.
-        test_folder: the folder beside `train` that holds the test images; None where there is no such split.
-        images: path below the folder, label, and whether it is for testing; None: the image's content decides.
-        others: files beside the images that are none by their names; printable.
-        unused: folders beside `train` and the test folder; they are left out.
+        classes: names of the classes, in the order of the labels.
+        test_folder: the folder next to `train` with the test images; None without such a split.
+        images: path relative to the folder, label, and whether it is a test image; None: the image's content decides.
+        others: files next to the images that are not images by their names; printable.
+        unused: folders next to `train` and the test folder; they are left out.
     """
 
     classes: tuple[str, ...]
@@ -38,41 +38,41 @@ class Layout:
 
 
 def read_layout(name: str, folder: Path) -> Layout:
-    """The layout of a folder that is to be a data set of that name.
+    """The layout of a folder that will be the data set of that name.
 
     Raises:
-        DataError: it cannot be listed, or is laid out otherwise; the place is named, and what is expected.
+        DataError: it cannot be listed, or has another layout; the place is named, and what is expected.
     """
     _refuse_halves(name, folder)
     try:
         layout = _read(folder)
         if len(layout.classes) < MIN_CLASSES:
-            raise DataError(f"{folder} holds one class, {quote(layout.classes[0])}; there must be two or more")
+            raise DataError(f"{folder} contains one class, {quote(layout.classes[0])}; there must be two or more")
     except DataError as error:
-        expected = "Expected is FOLDER/CLASS/IMAGE, or that below FOLDER/train and FOLDER/test (or val)"
+        expected = "Expected: FOLDER/CLASS/IMAGE, or the same in FOLDER/train and FOLDER/test (or val)"
         raise DataError(f"data set {quote(name)}: {error}. {expected}: ablate data add {name} FOLDER") from error
     return layout
 
 
 def is_writable(name: str) -> bool:
-    """Whether a name from the disk is text, so that it can be written down."""
+    """Whether a name from the disk is text, so that it can be stored."""
     return name == printable(name)
 
 
 def printable(name: str) -> str:
-    """A name from the disk for a terminal: bytes that are no UTF-8 are escaped."""
+    """A name from the disk for a terminal: bytes that are not UTF-8 are escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _refuse_halves(name: str, folder: Path) -> None:
-    """Training images in folders of classes, and none to test on where they are looked for."""
+    """Refuse a folder with training images whose test images are not in `test` or `val`."""
     if _find_test_folder(folder) or not count_classes(folder / "train"):
         return
     there = ", ".join(map(printable, list_classes(folder)))
     raise DataError(
-        f"data set {quote(name)}: {folder} has training images in train, and neither test nor val beside it (folders "
-        f"there: {there}). Rename the folder of the test images to test or val, or register train alone, a fifth of "
-        f"which is then for testing: ablate data add {name} {shlex.quote(str(folder / 'train'))}"
+        f"data set {quote(name)}: {folder} has training images in train, but neither test nor val next to it (folders "
+        f"there: {there}). Rename the folder of the test images to test or val, or register train alone; a fifth of "
+        f"its images will then be test images: ablate data add {name} {shlex.quote(str(folder / 'train'))}"
     )
 
 
@@ -92,9 +92,9 @@ def _read(folder: Path) -> Layout:
     for part, is_test in parts.items():
         _check_same(folder, next(iter(parts)), part, classes)
         for label, name in enumerate(classes):
-            inside, beside = list_images(folder / part / name)
-            images += [(Path(part, name, one.name).as_posix(), label, is_test) for one in inside]
-            others += [printable(one.path) for one in beside]
+            found, rest = list_images(folder / part / name)
+            images += [(Path(part, name, one.name).as_posix(), label, is_test) for one in found]
+            others += [printable(one.path) for one in rest]
     unused = sorted(set(list_classes(folder)) - parts.keys()) if test_folder else []
     return Layout(tuple(classes), test_folder, images, tuple(others), tuple(map(printable, unused)))
 
@@ -103,10 +103,10 @@ def _check_same(folder: Path, first: str, part: str, classes: list[str]) -> None
     if (found := list_classes(folder / part)) != classes:
         odd = sorted(set(found) ^ set(classes))[0]
         lacking = part if odd in classes else first
-        raise DataError(f"{folder / lacking / odd} is missing: both parts need a folder for each class")
+        raise DataError(f"{folder / lacking / odd} is missing: both splits need a folder for each class")
 
 
 def _refuse_unwritable(folder: Path, classes: Iterable[str]) -> None:
     for path in (folder, *(folder / name for name in classes)):
         if not is_writable(str(path)):
-            raise DataError(f"the name of folder {str(path)!r} is not UTF-8, so it cannot be written down; rename it")
+            raise DataError(f"the name of folder {str(path)!r} is not UTF-8, so it cannot be stored; rename it")

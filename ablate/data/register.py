@@ -1,8 +1,7 @@
-"""Registering a folder of images as a data set: every image is opened once, and what is found is written down.
+"""Registering a folder of images as a data set: every image is opened once, and the results are stored.
 
-How a folder is laid out: `ablate.data.layout`. Without a split of its own, an image is for testing where the SHA-256 of
-    its
-file falls into the first fifth: the same bytes are always on the same side, whatever is added later.
+The layout of a folder: `ablate.data.layout`. If the folder has no split, an image is a test image if the SHA-256 of its
+file is in the first fifth of all values: the same bytes are always in the same split, even if images are added later.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from ablate.data.registered import NAME, ImageEntry, Registered, Skipped, find_r
 from ablate.errors import DataError, RegistryError, quote
 
 TEST_SHARE = 0.2
-TELL_EVERY_S = 5.0
+REPORT_EVERY_S = 5.0
 MAX_LISTED = 20
 MIN_STD = 1 / 255
-"""Where a channel does not vary at all: the normalisation divides by it."""
+"""Of a channel that does not vary: the normalisation divides by it."""
 DECIMALS = 6
 FLOOR = round(MIN_STD, DECIMALS)
 CHANNELS = ("red", "green", "blue")
@@ -40,11 +39,12 @@ CHANNELS = ("red", "green", "blue")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """What was seen of an image; `fault` says what is wrong with it, then the rest means nothing.
+    """Results of opening an image; if it has a `fault`, the other fields have no meaning.
 
     Attributes:
         size_px: width and height.
         moments: (3, 2), mean and mean square of each channel on 0..1.
+        fault: what is wrong with it; empty if nothing.
     """
 
     path: str
@@ -60,12 +60,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredFolder:
-    """What `register` did.
+    """Result of `register`.
 
     Attributes:
-        status: `registered`, `replaced`, or `unchanged` where the same content had the name already.
-        others: files that are no images by their names; they are left out.
-        unused: folders beside `train` and the test folder; they are left out.
+        registered: the registration.
+        status: `registered`, `replaced`, or `unchanged` if the same content already had the name.
+        others: files that are not images by their names; they are left out.
+        unused: folders next to `train` and the test folder; they are left out.
     """
 
     registered: Registered
@@ -75,7 +76,7 @@ class RegisteredFolder:
 
     @property
     def flat(self) -> tuple[str, ...]:
-        """Channels in which the training pixels hardly differ, so that their deviation is at its floor."""
+        """Channels in which the training pixels hardly vary, so that their standard deviation is at its lower limit."""
         return tuple(name for name, std in zip(CHANNELS, self.registered.std, strict=True) if std <= FLOOR)
 
 
@@ -87,29 +88,29 @@ def register(
     replace: bool = False,
     progress: Progress = lambda line: None,
 ) -> RegisteredFolder:
-    """Look at every image of a folder and write it down under a name.
+    """Open every image of a folder and register the folder under a name.
 
     Args:
-        name: at most 40 of letters, digits, dots, underscores and hyphens; not one of the catalog.
-        folder: with a folder for each class, or with `train` and `test` (or `val`) that hold those.
+        name: at most 40 letters, digits, dots, underscores and hyphens; not a name of the catalog.
+        folder: a folder with one folder per class, or with `train` and `test` (or `val`) that contain those.
         skip_damaged: leave damaged files out instead of refusing the folder; they are recorded.
-        replace: let the name stand for this content where it stood for another.
-        progress: called with one line at a time.
+        replace: replace a registration of the same name with other content.
+        progress: called with one line of text at a time.
 
     Raises:
-        DataError: a name that cannot be taken, a folder of another layout, damaged files, all named; or a split in
-            which a class has no image to train on.
-        RegistryError: what is written down under the name cannot be read, and is not to be replaced.
+        DataError: an invalid name, a folder of another layout, damaged files, all named; or a split in which a class
+            has no training image.
+        RegistryError: the registration of that name cannot be read, and `replace` is false.
     """
     _check_name(name)
     folder = _expand(name, folder)
     layout = read_layout(name, folder)
-    images = list(_look(folder, [Image(*image) for image in layout.images], f"{name}: ", progress))
+    images = list(_open_all(folder, [Image(*image) for image in layout.images], f"{name}: ", progress))
     damaged = [image for image in images if image.fault]
     if damaged and not skip_damaged:
         raise DataError(_refusal(folder, damaged))
     if unwritable := [image for image in damaged if not is_writable(image.path)]:
-        raise DataError(_refusal(folder, unwritable, "for a name that is not UTF-8 cannot be noted"))
+        raise DataError(_refusal(folder, unwritable, "since a name that is not UTF-8 cannot be stored"))
     entries = sorted(_entry_of(image) for image in images if not image.fault)
     sound = [image for image in images if not image.fault]
     _check_split(folder, entries, layout.classes)
@@ -120,33 +121,33 @@ def register(
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise DataError(
-            f"{quote(name)} cannot name a data set: it takes 1 to 40 of letters, digits, dots, underscores and "
-            "hyphens, the first one a letter or digit"
+            f"{quote(name)} cannot name a data set; allowed: 1 to 40 letters, digits, dots, underscores and "
+            "hyphens, beginning with a letter or digit"
         )
     if is_in_catalog(name):
-        raise DataError(f"{quote(name)} is a data set of ablate's own (see `ablate data list`); give another name")
+        raise DataError(f"{quote(name)} is one of ablate's own data sets (see `ablate data list`); choose another name")
 
 
 def _expand(name: str, folder: Path) -> Path:
     try:
         return folder.expanduser().absolute()
     except RuntimeError as error:
-        text = f"data set {quote(name)}: {str(folder)!r} begins with a home folder that is not known here"
-        raise DataError(f"{text}; give the whole path: ablate data add {name} FOLDER") from error
+        text = f"data set {quote(name)}: {str(folder)!r} begins with an unknown home folder"
+        raise DataError(f"{text}; give the absolute path: ablate data add {name} FOLDER") from error
 
 
-def _look(folder: Path, images: Sequence[Image], prefix: str, progress: Progress) -> Iterator[Image]:
-    """The same images, opened; decoding and hashing run beside one another, since both leave the interpreter free."""
-    told = time.monotonic()
+def _open_all(folder: Path, images: Sequence[Image], prefix: str, progress: Progress) -> Iterator[Image]:
+    """The same images, opened, in threads: decoding and hashing release the interpreter's lock."""
+    reported = time.monotonic()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        for number, image in enumerate(threads.map(partial(look_at, folder), images), 1):
-            if time.monotonic() - told > TELL_EVERY_S:
-                progress(f"{prefix}{number:,} of {len(images):,} images looked at")
-                told = time.monotonic()
+        for number, image in enumerate(threads.map(partial(open_image, folder), images), 1):
+            if time.monotonic() - reported > REPORT_EVERY_S:
+                progress(f"{prefix}{number:,} of {len(images):,} images validated")
+                reported = time.monotonic()
             yield image
 
 
-def look_at(folder: Path, image: Image) -> Image:
+def open_image(folder: Path, image: Image) -> Image:
     """Open one image."""
     path = folder / image.path
     try:
@@ -167,12 +168,12 @@ def _falls_to_testing(digest: str) -> bool:
     return int(digest[:16], 16) < TEST_SHARE * 2**64
 
 
-def _refusal(folder: Path, damaged: Sequence[Image], advice: str = "or leave them out by --skip-damaged") -> str:
+def _refusal(folder: Path, damaged: Sequence[Image], advice: str = "or leave them out with --skip-damaged") -> str:
     lines = [f"  {printable(image.fault)}" for image in damaged[:MAX_LISTED]]
     if len(damaged) > MAX_LISTED:
         lines.append(f"  and {len(damaged) - MAX_LISTED:,} more")
     these = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
-    return "\n".join([f"{these} in {folder} cannot be used; mend or remove them, {advice}:", *lines])
+    return "\n".join([f"{these} in {folder} cannot be used; repair or remove them, {advice}:", *lines])
 
 
 def _entry_of(image: Image) -> ImageEntry:
@@ -184,13 +185,13 @@ def _check_split(folder: Path, entries: Sequence[ImageEntry], classes: Sequence[
     lacking = [name for label, name in enumerate(classes) if label not in trained]
     if lacking:
         raise DataError(
-            f"class {quote(lacking[0])} in {folder} has no image to train on ({len(lacking)} such classes); add "
-            "images, or make a split of your own: folders train and test with the classes in each"
+            f"class {quote(lacking[0])} in {folder} has no training image ({len(lacking)} such classes); add "
+            "images, or make your own split: folders train and test with the classes in each"
         )
     if not any(entry.is_test for entry in entries):
         raise DataError(
-            f"{folder} has {len(entries):,} images and none of them falls to the test set, which gets every fifth or "
-            "so by its content; add images, or make a split of your own: folders train and test"
+            f"{folder} has {len(entries):,} images, but none of them is in the test set, which gets about every fifth "
+            "by its content; add images, or make your own split: folders train and test"
         )
 
 
@@ -243,17 +244,19 @@ def _write(found: Registered, entries: Sequence[ImageEntry], replace: bool, prog
                 raise DataError(
                     f"data set {quote(found.name)} is registered with other content: {before.train_images:,} + "
                     f"{before.test_images:,} images in {before.folder}, now {found.train_images:,} + "
-                    f"{found.test_images:,} in {found.folder}. Give another name, or --replace: trials of the new "
-                    "content get new keys, results of the old one are kept"
+                    f"{found.test_images:,} in {found.folder}. Choose another name, or give --replace: trials of the "
+                    "new content get new keys, results of the old content are kept"
                 )
-            write_registered(root, found, entries)  # also the same content: it may have moved, or have new times
+            write_registered(
+                root, found, entries
+            )  # even for the same content: it may have been moved, or have new times
     except OSError as error:
-        raise DataError(f"cannot write to {root / 'registered'}: {error}; set ABLATE_DATA elsewhere") from error
+        raise DataError(f"cannot write to {root / 'registered'}: {error}; set ABLATE_DATA to another folder") from error
     return "unchanged" if is_same else "replaced" if before or is_damaged else "registered"
 
 
 def _find_before(root: Path, name: str, *, replace: bool) -> tuple[Registered | None, bool]:
-    """What stands under a name, and whether it cannot be read; that is an error unless it may be replaced."""
+    """The registration of a name, and whether it is damaged; that is an error unless it may be replaced."""
     try:
         return find_registered(root, name), False
     except RegistryError:

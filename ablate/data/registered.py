@@ -1,9 +1,8 @@
-"""Registered folders of images: what `ablate data add` wrote down. Whether it still holds: `ablate.data.stamps`.
+"""Registrations of image folders, as `ablate data add` writes them. Whether one is up to date: `ablate.data.stamps`.
 
-Each is one file below the data root, `registered/NAME.jsonl`: its first line says what is known of the whole, each
-further one is an image. The catalog (`ablate.data.datasets`) reads the first line alone. A folder's content has a
-fingerprint; `NAME@FINGERPRINT` stands for the folder with that content and nothing else, and is what trials are keyed
-with.
+Each registration is a file in the data root, `registered/NAME.jsonl`: its first line describes the folder, every
+further line an image. `ablate.data.datasets` reads only the first line. A folder's content has a fingerprint;
+`NAME@FINGERPRINT` means the folder with exactly that content, and is the name in trials' keys.
 """
 
 from __future__ import annotations
@@ -32,21 +31,22 @@ class Skipped(Document):
 
 
 class Registered(Document):
-    """What is known of a registered folder.
+    """Description of a registered folder.
 
     Attributes:
-        name: as in a recipe's `dataset`.
-        folder: where it lies, an absolute path.
-        test_folder: the folder in it that holds the test images, beside `train`; None where the content of an image
-            decides (`ablate.data.register`).
-        classes: names, in the order of the labels.
-        train_images, test_images: how many.
+        name: its name in a recipe's `dataset`.
+        folder: its absolute path.
+        test_folder: the folder in it with the test images, next to `train`; None if an image's content decides
+            (`ablate.data.register`).
+        classes: names of the classes, in the order of the labels.
+        train_images, test_images: numbers of images.
         resolution_px: the side that all images have, else the median of their short sides.
-        mean, std: of the training images' pixels on 0..1, for red, green and blue; each image has the same weight.
-        duplicates: test images whose bytes are those of a training image too.
+        mean, std: mean and standard deviation of the training pixels on 0..1, for red, green and blue; each image has
+            the same weight.
+        duplicates: number of test images whose bytes are also those of a training image.
         fingerprint: SHA-256 over path, content and split of every image, in the order of paths.
         skipped: files that were left out.
-        registered_at: when.
+        registered_at: time of registration.
     """
 
     name: str
@@ -84,17 +84,17 @@ ENTRY_TYPES = (str, int, bool, int, int, str)
 
 
 def read_all(root: Path) -> dict[str, Registered | RegistryError]:
-    """Every registered folder by its name, or why what is written down of it cannot be read."""
+    """Every registered folder by its name, or why its registration cannot be read."""
     names = sorted(path.stem for path in (root / "registered").glob("*.jsonl") if NAME.fullmatch(path.stem))
     return {name: found for name in names if (found := _read(root, name))}
 
 
 def find_registered(root: Path, name: str) -> Registered | None:
-    """A registered folder by its name, or by the name of its content; None where there is none.
+    """A registered folder by its name, or by its name with a fingerprint; None if there is none.
 
     Raises:
-        RegistryError: what is written down cannot be read.
-        DataError: it has other content by now.
+        RegistryError: its registration cannot be read.
+        DataError: it has other content now.
     """
     plain, _, digits = name.partition("@")
     if not NAME.fullmatch(plain):
@@ -104,8 +104,8 @@ def find_registered(root: Path, name: str) -> Registered | None:
         raise found
     if found and digits and found.fingerprint[:PINNED_DIGITS] != digits:
         raise DataError(
-            f"data set '{plain}' has other content now ({found.pinned}) than was asked for ({name}): the folder was "
-            "registered again. Plan the study anew, or register the earlier content under a name of its own"
+            f"data set '{plain}' has other content now ({found.pinned}) than planned ({name}): the folder was "
+            "registered again. Plan the study again, or register the earlier content under its own name"
         )
     return found
 
@@ -128,7 +128,7 @@ def read_entries(root: Path, found: Registered) -> list[ImageEntry]:
 
 
 def write_registered(root: Path, found: Registered, entries: Iterable[ImageEntry]) -> None:
-    """Write a folder down; its file is the old one or the new one, whenever the process is killed."""
+    """Store a registration; if the process is killed, the file is the old one or the new one."""
     path = _path(root, found.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{found.name}.{os.getpid()}.part")
@@ -144,12 +144,12 @@ def write_registered(root: Path, found: Registered, entries: Iterable[ImageEntry
 
 
 def parts_of(test_folder: str | None) -> dict[str, bool | None]:
-    """The folders that hold class folders, each with whether it is for testing; None: the images' content decides."""
+    """The folders with class folders, each with whether its images are test images; None: their content decides."""
     return {"": None} if test_folder is None else {"train": False, test_folder: True}
 
 
 def _read(root: Path, name: str) -> Registered | RegistryError | None:
-    """What the first line says; the last one must have its end, or the file was cut."""
+    """The first line; the last line must end with a newline, or the file was cut off."""
     try:
         with _path(root, name).open("rb") as file:
             found = Registered.model_validate_json(file.readline())
@@ -162,17 +162,17 @@ def _read(root: Path, name: str) -> Registered | RegistryError | None:
 
 
 def _read_entry(line: str) -> ImageEntry:
-    """By hand, since pydantic takes no names of files that are not UTF-8."""
+    """Parsed without pydantic, which refuses file names that are not UTF-8."""
     entry = ImageEntry(*json.loads(line))
     if tuple(map(type, entry)) != ENTRY_TYPES:
-        raise TypeError(f"no image: {line}")
+        raise TypeError(f"not an image: {line}")
     return entry
 
 
 def _damaged(name: str) -> RegistryError:
     return RegistryError(
-        f"data set '{name}': registered/{name}.jsonl in the data folder is damaged or cannot be read; write it anew: "
-        f"ablate data add {name} FOLDER --replace"
+        f"data set '{name}': registered/{name}.jsonl in the data folder is damaged or cannot be read; register it "
+        f"again: ablate data add {name} FOLDER --replace"
     )
 
 

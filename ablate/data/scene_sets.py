@@ -1,62 +1,82 @@
-"""Sets of scenes: where they lie below the data root, and whether they are there. The real ones are not ours to fetch.
+"""Sets of scenes for detection and segmentation: miniatures that are composed here, and the real sets.
 
 Imports neither torch nor what composes scenes: the catalog is read often, and by processes that do not train.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-from ablate.data.info import DatasetInfo
-from ablate.data.scenes.recipes import MANIFEST, MINIATURES
+from ablate.data.dataset import DataSet
+from ablate.data.lock import Progress
+from ablate.data.scenes.recipes import MANIFEST, SceneRecipe
 from ablate.errors import DataError
 
-PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "coco": ("annotations/instances_train2017.json", "annotations/instances_val2017.json", "train2017", "val2017"),
-        "cityscapes": ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
-    }
-)
-"""What the folder of a real set holds."""
-ADVICE: Mapping[str, str] = MappingProxyType(
-    {
-        "coco": "given out at cocodataset.org: unpack 2017's train images, val images and train/val annotations there",
-        "cityscapes": "given out at cityscapes-dataset.com to whoever registers: unpack leftImg8bit_trainvaltest.zip "
-        "and gtFine_trainvaltest.zip there",
-    }
-)
 
+@dataclass(frozen=True)
+class MiniatureScenes(DataSet):
+    """Scenes that are composed on this machine.
 
-def is_scenes(info: DatasetInfo) -> bool:
-    """Whether a data set is one of scenes, in COCO's or Cityscapes' layout."""
-    return info.kind != "classify"
-
-
-def looks_complete(name: str, folder: Path) -> bool:
-    """Whether a set of scenes seems to lie in a folder; looks at names only."""
-    parts = (MANIFEST,) if name in MINIATURES else PARTS[name]
-    return all((folder / part).exists() for part in parts)
-
-
-def check(name: str, folder: Path) -> None:
-    """Make sure that a set of scenes lies in a folder: of the miniatures every byte, of the real ones the layout.
-
-    Raises:
-        DataError: something is missing or damaged; it is named, with what to do.
+    Attributes:
+        recipe: what decides every pixel.
+        garments: the data set whose images are put into the scenes; it is fetched first.
     """
-    if name in MINIATURES:
+
+    recipe: SceneRecipe
+    garments: DataSet
+    can_fetch = True
+
+    def find(self, root: Path) -> Path | None:
+        """See `DataSet.find`."""
+        folder = root / self.name
+        return folder if (folder / MANIFEST).exists() else None
+
+    def check(self, root: Path) -> Path:
+        """See `DataSet.check`; reads every byte."""
         from ablate.data.scenes import make
 
+        folder = root / self.name
         try:
-            make.check(folder, MINIATURES[name])
+            make.check(folder, self.recipe)
         except DataError as error:
-            raise DataError(f"data set {name!r}: {error}; run `ablate data fetch {name}`") from error
-        return
-    for part in PARTS[name]:
-        if not (folder / part).exists():
-            raise DataError(
-                f"data set {name!r}: {folder / part} is missing. Expected in {folder}: {', '.join(PARTS[name])}. It is "
-                f"{ADVICE[name]}"
-            )
+            raise DataError(f"data set {self.name!r}: {error}; run `ablate data fetch {self.name}`") from error
+        return folder
+
+    def fetch(self, root: Path, progress: Progress) -> Path:
+        """See `DataSet.fetch`; composes the scenes."""
+        from ablate.data.scenes.make import make
+
+        folder = root / self.name
+        manifest = make(folder, self.recipe, self.garments.fetch(root, progress), progress)
+        progress(f"{self.name}: {len(manifest.files):,} files verified in {folder}")
+        return folder
+
+
+@dataclass(frozen=True)
+class RealScenes(DataSet):
+    """Scenes that their makers distribute; the user unpacks them into a folder of the data set's name.
+
+    Attributes:
+        parts: files and folders that the folder has.
+        origin: who distributes it, and what to unpack; the end of every error.
+    """
+
+    parts: tuple[str, ...]
+    origin: str
+
+    def find(self, root: Path) -> Path | None:
+        """See `DataSet.find`."""
+        folder = root / self.name
+        return folder if all((folder / part).exists() for part in self.parts) else None
+
+    def check(self, root: Path) -> Path:
+        """See `DataSet.check`; validates the layout and reads no image."""
+        folder = root / self.name
+        for part in self.parts:
+            if not (folder / part).exists():
+                raise DataError(
+                    f"data set {self.name!r}: {folder / part} is missing. Expected in {folder}: "
+                    f"{', '.join(self.parts)}. It is {self.origin}"
+                )
+        return folder

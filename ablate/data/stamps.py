@@ -1,6 +1,6 @@
-"""Whether a registered folder is still what was written down: sizes and times of modification tell, no file is opened.
+"""Whether a registered folder is unchanged, by sizes and times of modification; no file is opened.
 
-What is found is looked at before anything is queued, and again by every trial.
+This is checked before anything is queued, and again by every trial.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ablate.data.registered import ImageEntry, Registered, parts_of, read_entrie
 from ablate.errors import Code, DataError, RegistryError
 
 Stamp = tuple[int, int] | None
-"""Size in bytes and time of modification in ns; None of what leads nowhere."""
+"""Size in bytes and time of modification in ns; None for a broken link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,19 @@ class Fault:
     """Why a registered folder cannot be trained on.
 
     Attributes:
-        code: `no_data` where it cannot be listed, `data_changed` where it holds other files now, `data_damaged` where
-            what was written down of it cannot be read.
-        text: a sentence that names the place.
-        told: the same without a place of this machine.
+        code: `no_data` if it cannot be listed, `data_changed` if its files have changed, `data_damaged` if its
+            registration cannot be read.
+        text: a sentence that names the file or folder.
+        public: the same sentence without paths of this machine.
     """
 
     code: Code
     text: str
-    told: str
+    public: str
 
 
 def find_change(root: Path, found: Registered) -> Fault | None:
-    """What is wrong with a registered folder; None where it is as it was registered."""
+    """What is wrong with a registered folder; None if it is unchanged."""
     try:
         return _compare(found, read_entries(root, found))
     except RegistryError as error:
@@ -47,7 +47,7 @@ def list_files(root: Path, found: Registered, train: bool) -> Files:
     """The training or test images of a registered folder.
 
     Raises:
-        DataError: a file was changed, added or removed since; it is named. Or what was written down is damaged.
+        DataError: a file was changed, added or removed since; it is named. Or the registration is damaged.
     """
     entries = read_entries(root, found)
     if fault := _compare(found, entries):
@@ -60,7 +60,7 @@ def _compare(found: Registered, entries: Iterable[ImageEntry]) -> Fault | None:
     try:
         there = dict(_look_around(found))
     except DataError as error:
-        what, advice = f"data set '{found.name}': ", f"; if it has moved: ablate data add {found.name} NEWPLACE"
+        what, advice = f"data set '{found.name}': ", f"; if it was moved: ablate data add {found.name} NEWPLACE"
         return Fault("no_data", f"{what}{error}{advice}", f"{what}its folder cannot be listed{advice}")
     known: dict[str, Stamp] = {entry.path: (entry.size_bytes, entry.mtime_ns) for entry in entries}
     differing = {
@@ -82,12 +82,12 @@ def _describe(found: Registered, differing: dict[str, list[str]]) -> Fault:
         "data_changed",
         f"{what}: {Path(found.folder) / path} {verb} {how} since the folder was registered{more}; "
         f"{again} {shlex.quote(found.folder)} --replace",
-        f"{what}: its folder is not as it was registered (images: {counts}); {again} FOLDER --replace",
+        f"{what}: its folder has changed since it was registered (images: {counts}); {again} FOLDER --replace",
     )
 
 
 def _look_around(found: Registered) -> Iterator[tuple[str, Stamp]]:
-    """Path and stamp of every image that is there."""
+    """Path and stamp of every image in the folder."""
     for part in parts_of(found.test_folder):
         prefix = f"{part}/" if part else ""
         for name, image in scan_images(Path(found.folder, part)):
@@ -97,6 +97,6 @@ def _look_around(found: Registered) -> Iterator[tuple[str, Stamp]]:
 def _stamp(image: os.DirEntry[str]) -> Stamp:
     try:
         status = image.stat()
-    except OSError:  # a link that leads nowhere
+    except OSError:  # a broken link
         return None
     return status.st_size, status.st_mtime_ns

@@ -6,7 +6,6 @@ start. One process at a time works in a folder.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ablate.errors import TrialError
@@ -51,25 +51,21 @@ class Folder:
         Raises:
             TrialError: another process holds it, or it cannot be written.
         """
+        pid = self.path / ".pid"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a+")
+            lock = FileLock(self.path / ".lock").acquire(blocking=False)
+        except Timeout as error:
+            holder = pid.read_text(encoding="ascii") if pid.exists() else "unknown"
+            raise TrialError(
+                f"another process (pid {holder}) works in {self.path}; wait for it, or use --out"
+            ) from error
         except OSError as error:
             raise TrialError(
                 f"cannot write to {self.path}: {error.strerror}; choose another folder with --out"
             ) from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                lock.seek(0)
-                holder = lock.read().strip() or "unknown"
-                raise TrialError(
-                    f"another process (pid {holder}) works in {self.path}; wait for it, or use --out"
-                ) from error
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+            pid.write_text(str(os.getpid()), encoding="ascii")
             self._cut_off_a_torn_line()
             yield
 

@@ -17,6 +17,7 @@ from ablate.study.plan import Plan, Row, task_name
 from ablate.tables.comparable import COSTS, has_printed_cost
 from ablate.trials.needs import label_of_need
 from ablate.trials.registry import get_task
+from ablate.trials.task import Part
 from ablate.trials.trial import Cost, TrialRecord
 from ablate.workers.pool import Pool
 from ablate.workers.slots import ask
@@ -52,14 +53,14 @@ def list_asked(plan: Plan) -> Iterator[Asked]:
 
 
 def _ask_all(
-    plan: Plan, part: str, function: Callable[[str, Sequence[str]], Iterator[tuple[int, Any]]], pool: Pool
+    plan: Plan, part: Part, function: Callable[[str, Sequence[str]], Iterator[tuple[int, Any]]], pool: Pool
 ) -> Iterator[tuple[Asked, Any]]:
     """What a function answers to each recipe of a plan whose task has an optional part."""
     by_task: dict[str, list[Asked]] = {}
     for one in list_asked(plan):
         by_task.setdefault(one.task, []).append(one)
     for task, asked in by_task.items():
-        if hasattr(get_task(task).task, part):
+        if get_task(task).task.offers(part):
             for index, answer in ask(pool, function, task=task, recipes=[one.recipe for one in asked]):
                 yield asked[index], answer
 
@@ -181,7 +182,7 @@ def find_sites(recipe: ClassifyRecipe) -> Probed:
 
 def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, Cost | str]]:
     """Runs in a worker: index and cost of every recipe, or the message where it cannot be built."""
-    task: Any = get_task(task_name).task
+    task = get_task(task_name).task
     for index, text in enumerate(recipes):
         try:
             yield index, task.inspect(task.Recipe.model_validate_json(text))
@@ -191,6 +192,6 @@ def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, 
 
 def time_in_worker(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, float]]:
     """Runs in a worker: index and seconds of a whole trial for every recipe."""
-    task: Any = get_task(task_name).task
+    task = get_task(task_name).task
     for index, text in enumerate(recipes):
         yield index, task.time_steps(task.Recipe.model_validate_json(text), TIMED_STEPS)

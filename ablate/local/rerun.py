@@ -71,7 +71,8 @@ def check(then: TrialRecord, needs: Mapping[str, Path]) -> list[str]:
 
 def _recipe_of(trial: Trial, named: NamedTask) -> BaseModel:
     try:
-        return named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
+        recipe: BaseModel = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
+        return recipe
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "recipe"
@@ -102,7 +103,7 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
     """
     trial, curve = then.trial, list[EpochMetrics]()
     outcome, provenance = Outcome(status="failed", reason="its worker said nothing of how it ended"), dict[str, Any]()
-    warm = ["torch"] if hasattr(get_task(trial.task).task, "inspect") else []
+    warm = get_task(trial.task).task.preload
     with TemporaryDirectory(prefix="ablate-rerun-") as folder:
         with Pool(slots(_resources(then), 1), warm) as pool:
             pool.submit(Job(trial.key, train_aside, (trial, Path(folder), needs)))

@@ -68,7 +68,7 @@ def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterato
     if not outstanding and measured is not None:
         return
     environments = slots(plan.study.resources, workers)[: max(len(outstanding), 1)]
-    with Pool(environments, warm=["torch"] if hasattr(task_of(plan), "inspect") else []) as pool:
+    with Pool(environments, warm=task_of(plan).preload) as pool:
         if outstanding:
             count_costs(plan, pool)
             yield from _Work(outstanding, folder, pool).run(known)
@@ -166,7 +166,7 @@ def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
 
 def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measured]]:
     """Runs in a worker: what the task measures of each recipe."""
-    task: Any = get_task(task_name).task
+    task = get_task(task_name).task
     yield task.measure([task.Recipe.model_validate_json(text) for text in recipes])
 
 
@@ -176,7 +176,7 @@ def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
     None where it is missing for some row: then all rows are measured again, since only what was measured in turn can
     be compared.
     """
-    if not hasattr(task_of(plan), "measure"):
+    if not task_of(plan).offers("measure"):
         return {}
     path = folder.path / "measured.json"
     try:

@@ -21,6 +21,7 @@ from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
+from ablate.trials.task import Task
 from ablate.trials.trial import FIRST, Repetition, Trial
 
 __all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
@@ -216,7 +217,7 @@ def _trials_of(
     return trials, memberships
 
 
-def task_of(plan: Plan) -> Any:
+def task_of(plan: Plan) -> Task[Any]:
     """The task of a plan's trials."""
     return get_task(task_name(plan)).task
 

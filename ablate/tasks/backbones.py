@@ -1,4 +1,4 @@
-"""What the tasks on scenes share about their backbone: the trial it starts from, and what it costs."""
+"""What the tasks on scenes share about their backbone: the trial it starts from, and how its cost is counted."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from ablate.trials.trial import Cost
 
 NAME = "backbone"
 COST_PX = 224
-"""Side of the images at which the paper counts multiply-adds, whatever a backbone is trained or used on."""
+"""Side of the images at which the paper counts multiply-adds, independent of the images of a training."""
 
 
 def needs_of(recipe: SceneFields) -> dict[str, tuple[str, ClassifyRecipe]]:
-    """See `ablate.trials.registry`: the classification trial from whose weights the backbone starts, if any."""
+    """See `Task.needs`: the classification trial from whose weights the backbone starts, if any."""
     parent = recipe.backbone_recipe()
     return {} if parent is None else {NAME: ("classify", parent)}
 
 
 def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:
-    """Refuse to train on random weights where the recipe asks for those of a trial.
+    """Refuse to train on random weights where the recipe asks for the weights of a trial.
 
     Raises:
         TrialError: the folder of the backbone's trial is not given.
     """
     if recipe.backbone is not None and NAME not in needs:
         raise TrialError(
-            f"the recipe has a '{NAME}', and no folder of its trial was given; allowed: needs = {{'{NAME}': folder}}"
+            f"the recipe has a '{NAME}', but no folder of its trial was given; allowed: needs = {{'{NAME}': folder}}"
         )
 
 
 def check_scenes(recipe: SceneFields, task: str) -> None:
-    """Refuse a recipe whose backbone's maps cannot be taken, or that asks for what its data set cannot give.
+    """Refuse a recipe whose backbone has no feature maps to use, or that asks for more than its data set has.
 
     Raises:
         SiteError: the network is not ours.
-        DataError: the data set is unknown, for another task, or smaller than asked for.
+        DataError: the data set is unknown, for another task, or smaller than the recipe asks for.
     """
     if not recipe.is_own:
-        raise SiteError(f"maps of {recipe.model} cannot be taken; allowed as a backbone: {', '.join(OWN_NETWORKS)}")
+        raise SiteError(f"{recipe.model} cannot be a backbone; allowed as a backbone: {', '.join(OWN_NETWORKS)}")
     info = describe_for(task, recipe.dataset)
     for name in ("train_images", "test_images"):
         wanted, there = getattr(recipe, name), getattr(info, name)
@@ -52,16 +52,16 @@ def check_scenes(recipe: SceneFields, task: str) -> None:
 
 
 def site_px(recipe: SceneFields) -> int:
-    """The side at which the backbone's call sites are found: that of the images its weights come from, if any."""
+    """The side at which the backbone's call sites are found: that of the images it was trained on, if any."""
     parent = recipe.backbone_recipe()
     of = recipe if parent is None else parent
     return of.resolution_px or describe(of.dataset).resolution_px
 
 
 def counted_as(recipe: SceneFields) -> ClassifyRecipe:
-    """The classification network whose cost stands for a recipe's: its backbone at 224 px, as the paper's tables count.
+    """The classification network that is counted for a recipe: its backbone at 224 px, as in the paper's tables.
 
-    Its head is that of the trial which the weights come from, or, for random weights, ImageNet's.
+    Its head is that of the trial whose weights it starts from, or, with random weights, ImageNet's.
     """
     parent = recipe.backbone_recipe()
     if parent is None:

@@ -1,9 +1,9 @@
-"""A trial that was trained twice: is it the same? Pure: two records in, a verdict and everything that differs out.
+"""A trial that was trained twice: are the results the same? Pure: two records in, a verdict and all differences out.
 
 `equal`: it ended in the same way, and every final metric and every point of the curve are the same to the last bit.
 `within tolerance`: it ended in the same way, and every final metric is within a relative tolerance of the first.
-`different`: all else. A trial that diverged or failed has no final metric: it is `equal` or `within tolerance` where
-it ends so again.
+`different`: everything else. A trial that diverged or failed has no final metric: it is `equal` or `within tolerance`
+if it ends in the same way again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ablate.trials.trial import EpochMetrics, TrialRecord
 
 EQUAL, WITHIN, DIFFERENT = "equal", "within tolerance", "different"
 ALWAYS = ("commit", "lock", "device")
-"""Provenance that is shown whether it differs or not."""
+"""Provenance that is always shown, even if it does not differ."""
 Verdict = Literal["equal", "within tolerance", "different"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A value of the stored trial and the same of the new one; None where there is none."""
+    """A value of the stored trial and the same value of the new one; None where it is missing."""
 
     then: Any
     now: Any
@@ -35,7 +35,7 @@ class Pair:
 
     @property
     def relative(self) -> float:
-        """Difference of two numbers in units of the first, infinite where that is 0 or one of them is missing."""
+        """Difference of two numbers as a share of the first one; infinite if that is 0 or one of them is missing."""
         if self.then is None or self.now is None:
             return math.inf
         if self.then == self.now:
@@ -45,18 +45,19 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class TrialComparison:
-    """What became of a trial that was trained again.
+    """The comparison of a stored trial with the same one, trained again.
 
     Attributes:
-        key: of the trial.
-        tolerance: relative.
+        key: key of the trial.
+        tolerance: relative tolerance.
         metrics: final metrics by name.
         points: points of the stored curve.
-        first_difference_step: the step of the first point at which the curves part; None where they are the same.
-        status: how it ended; `reason` why, in words.
-        provenance: commit, lock and device, and what else differs of it, by name (`versions.torch`).
+        first_difference_step: step of the first point at which the curves differ; None where they are the same.
+        status: how it ended.
+        reason: why it ended so, in words.
+        provenance: commit, lock and device, and everything else that differs, by name (`versions.torch`).
         train_s: wall seconds of training.
-        notes: sentences to be read with the verdict.
+        notes: sentences that belong to the verdict.
     """
 
     key: str
@@ -73,7 +74,7 @@ class TrialComparison:
 
     @property
     def worst_metric(self) -> str | None:
-        """The metric that is furthest from the stored one; None where all are the same, or there are none."""
+        """The metric that differs most from the stored one; None if all are the same, or there are none."""
         differing = [name for name, pair in self.metrics.items() if pair.differs]
         return max(differing, key=lambda name: self.metrics[name].relative, default=None)
 
@@ -99,7 +100,7 @@ class TrialComparison:
     @property
     def _curves(self) -> str:
         if self.first_difference_step is not None:
-            return f"the curves part at step {self.first_difference_step}"
+            return f"the curves differ from step {self.first_difference_step} on"
         return "the curves are the same" if self.points else "neither has a curve"
 
     def to_json(self) -> dict[str, Any]:
@@ -123,10 +124,10 @@ def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Seq
     """Compare a stored trial with the same one, trained again.
 
     Args:
-        then: as it is stored.
-        now: trained again.
-        tolerance: how far a final metric may be from the stored one, as a share of that.
-        notes: sentences that go with the result.
+        then: the stored trial.
+        now: the same trial, trained again.
+        tolerance: how far a final metric may be from the stored one, as a share of it.
+        notes: sentences that belong to the result.
     """
     names = dict.fromkeys([*then.outcome.metrics, *now.outcome.metrics])
     metrics = {name: Pair(then.outcome.metrics.get(name), now.outcome.metrics.get(name)) for name in names}
@@ -147,7 +148,7 @@ def compare(then: TrialRecord, now: TrialRecord, *, tolerance: float, notes: Seq
 
 
 def first_difference(then: Sequence[EpochMetrics], now: Sequence[EpochMetrics]) -> int | None:
-    """The step of the first point of two curves that is not the same in both; None where all are."""
+    """The step of the first point that differs between two curves; None if all are the same."""
     for one, other in zip(then, now, strict=False):
         if one != other:
             return min(one.step, other.step)
@@ -157,7 +158,7 @@ def first_difference(then: Sequence[EpochMetrics], now: Sequence[EpochMetrics]) 
 
 
 def pair_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
-    """Commit, lock and device of two trials, and what else differs of their provenance, by name (`versions.torch`)."""
+    """Commit, lock and device of two trials, and all other differences of their provenance, by name."""
     before, after = dict(_flat(then)), dict(_flat(now))
     pairs = {name: Pair(before.get(name), after.get(name)) for name in dict.fromkeys([*ALWAYS, *before, *after])}
     return {name: pair for name, pair in pairs.items() if name in ALWAYS or pair.differs}
@@ -182,7 +183,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _by(pair: Pair) -> str:
     """`by +10 % (0.5 then, 0.55 now)`."""
     if pair.then is None or pair.now is None:
-        return f"is there only {'now' if pair.then is None else 'then'}"
+        return f"is missing {'then' if pair.then is None else 'now'}"
     share = f"by {100 * (pair.now - pair.then) / abs(pair.then):+.3g} % " if pair.then else ""
     return f"{share}({pair.then:.10g} then, {pair.now:.10g} now)"
 

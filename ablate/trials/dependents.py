@@ -1,4 +1,4 @@
-"""Trials that wait for the trials that they need: who may start, and who can start no more."""
+"""Trials that wait for the trials that they need: which may start, and which can no longer start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Waiting:
     """See the module's text.
 
     Args:
-        trials: to be trained.
+        trials: the trials to train.
     """
 
     def __init__(self, trials: Iterable[Trial]) -> None:
@@ -24,16 +24,16 @@ class Waiting:
                 self._children.setdefault(key, []).append(trial)
 
     def hear(self, key: str, outcome: Outcome) -> list[tuple[Trial, Outcome | None]]:
-        """What follows from how a trial ended: for those that waited for nothing else, how they end, None: they start.
+        """The trials that a trial's end releases, each with its outcome; None: the trial may start.
 
         Args:
-            key: of the trial that ended.
-            outcome: how. Unless it succeeded, those that need it end in the same way.
+            key: key of the trial that ended.
+            outcome: its outcome. Unless it succeeded, the trials that need it end in the same way.
         """
         released: list[tuple[Trial, Outcome | None]] = []
         for child in self._children.pop(key, []):
             awaited = self._awaited.get(child.key, set())
-            if key not in awaited:  # it is over, by another of its needs
+            if key not in awaited:  # it has ended, by another of its needs
                 continue
             awaited.remove(key)
             if outcome.status != "succeeded":

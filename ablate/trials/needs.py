@@ -1,8 +1,8 @@
-"""What a trial needs of others: it starts from their weights, so it waits for them, shares them and names their keys.
+"""Trials that need others: they start from the weights of other trials, which run first and are shared.
 
-A task declares it by `needs(recipe)`; see `ablate.trials.registry`. A need has the seed and the replicate of the trial
-that needs it. In the identity of that trial its key stands for the recipe's field of the same name. This module imports
-no torch.
+A task declares it by `needs(recipe)`; see `ablate.trials.task`. A need has the seed and the replicate of the trial that
+needs it. In the identity of that trial, the need's key replaces the recipe's field of the same name. This module
+imports no torch.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ablate.trials.trial import Outcome, Trial, trial_key
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A trial but for its seed and replicate.
+    """A trial without its seed and replicate.
 
     Attributes:
-        task: that trains it.
+        task: the task that trains it.
         recipe: an instance of the task's `Recipe`.
-        identity: what of the recipe enters the key by itself.
-        values: the recipe as a trial holds it.
+        identity: the recipe's fields that enter the key, without those of needs.
+        values: the recipe as it is stored in a trial.
         needs: name -> the trial that it starts from.
     """
 
@@ -39,7 +39,7 @@ class Blueprint:
     needs: Mapping[str, Blueprint] = field(default_factory=dict)
 
     def at(self, seed: int, replicate: int = 0, repeat: int = 0) -> Trial:
-        """The trial of a seed, replicate and repeat; what it needs has the same."""
+        """The trial of a seed, replicate and repeat; the trials that it needs have the same ones."""
         needs = {name: need.at(seed, replicate, repeat).key for name, need in self.needs.items()}
         return Trial(
             key=trial_key(self.task.identity, self.identity, seed, replicate, repeat=repeat, needs=needs),
@@ -52,46 +52,40 @@ class Blueprint:
         )
 
     def is_in(self, folder: Path) -> bool:
-        """Whether the folder holds this trial's finished weights."""
-        task: Any = self.task.task
-        return bool(task.is_trained(folder))
+        """Whether the folder contains this trial's finished weights."""
+        return self.task.task.is_trained(folder)
 
 
 def build_blueprint(named: NamedTask, recipe: BaseModel) -> Blueprint:
     """The blueprint of a recipe, with those of its needs.
 
     Raises:
-        TrialError: the task declares a need that cannot be one.
-        ValidationError: the recipe of a need is wrong.
+        TrialError: the task declares an invalid need.
+        ValidationError: the recipe of a need is invalid.
     """
-    needs = {name: _build_need(named, recipe, name, declared) for name, declared in _declared(named, recipe).items()}
+    needs = {name: _build_need(named, recipe, name, declared) for name, declared in named.task.needs(recipe).items()}
     identity = {name: value for name, value in identity_of(recipe).items() if name not in needs}
     return Blueprint(named, recipe, identity, applicable_values(recipe), needs)
-
-
-def _declared(named: NamedTask, recipe: BaseModel) -> Mapping[str, tuple[str, BaseModel]]:
-    task: Any = named.task
-    return task.needs(recipe) if hasattr(task, "needs") else {}
 
 
 def _build_need(named: NamedTask, child: BaseModel, name: str, declared: tuple[str, BaseModel]) -> Blueprint:
     task, recipe = declared
     where = f"task {quote(named.name)} needs {quote(name)} of task {quote(task)}"
     if name not in type(child).model_fields:
-        raise TrialError(f"{where}, and its recipe has no field of that name, which would describe it")
+        raise TrialError(f"{where}, but its recipe has no field of that name to describe it")
     parent = get_task(task)
     if not isinstance(recipe, parent.task.Recipe):
         allowed = f"a recipe of {quote(task)} is a {parent.task.Recipe.__name__}"
-        raise TrialError(f"{where}, and gives a {type(recipe).__name__}; {allowed}")
-    if not hasattr(parent.task, "is_trained"):
-        raise TrialError(f"{where}, which has no `is_trained`; only a task that has it can be needed by another")
-    if _declared(parent, recipe):
-        raise TrialError(f"{where}, which needs another trial itself; a trial that is needed may need none")
+        raise TrialError(f"{where}, but gives a {type(recipe).__name__}; {allowed}")
+    if not parent.task.offers("is_trained"):
+        raise TrialError(f"{where}, which has no `is_trained`; only tasks that have it can be needed by another")
+    if parent.task.needs(recipe):
+        raise TrialError(f"{where}, which needs another trial itself; a needed trial cannot need another one")
     return Blueprint(parent, recipe, identity_of(recipe), applicable_values(recipe))
 
 
 def label_of_need(name: str, row: str) -> str:
-    """Label under which a study holds the trials that a row needs; it is no row of the table."""
+    """Label in a study of the trials that a row needs; it is not a row of the table."""
     return f"({name}) {row}"
 
 
@@ -99,9 +93,9 @@ def inherit(name: str, key: str, status: Literal["diverged", "failed"], reason: 
     """How a trial ends whose need did not succeed: in the same way.
 
     Args:
-        name: of the need.
-        key: of the trial that is needed.
-        status: how that ended; `reason` why.
-        reason: see `status`.
+        name: name of the need.
+        key: key of the needed trial.
+        status: how that trial ended.
+        reason: why it ended so.
     """
     return Outcome(status=status, reason=f"its {name}, trial {key[:12]}, {status}: {reason or 'no reason given'}")

@@ -1,4 +1,4 @@
-"""Where a number comes from: code, versions, machine. Recorded with every trial, never part of its key."""
+"""Provenance of a number: code, versions, machine. Recorded with every trial, never part of its key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 CPU = "cpu"
 DRIVER = Path("/sys/module/nvidia/version")
-"""Where the kernel module of NVIDIA's driver says its version."""
+"""File with the version of NVIDIA's kernel module."""
 PACKAGES = ("ablate", "torch", "torchvision", "timm", "numpy")
 
 
@@ -42,13 +42,13 @@ def _version(package: str) -> str | None:
 
 
 def _lock() -> str:
-    """A digest of everything that is installed, name and version: equal where the same lock file was installed."""
+    """Digest of the names and versions of all installed packages: equal where the same lock file was installed."""
     found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
 def _commit() -> str | None:
-    """Commit of the source checkout that this code runs from, `+` for changes on top; None when installed otherwise."""
+    """Commit of the source checkout that this code runs from, with `+` for changes; None for any other installation."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -71,14 +71,14 @@ def _processor() -> str:
 
 
 def _device() -> str:
-    """Model of the GPUs of this machine where the process may use one (`GPU` where that is not told), else `cpu`."""
+    """Model of this machine's GPUs if the process may use one (`GPU` if the model is unknown), else `cpu`."""
     is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-").strip() == ""
     if is_hidden or not any(Path("/dev").glob("nvidia[0-9]*")):
         return CPU
     try:
         files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
         lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    except OSError:  # a container that shows the device alone
+    except OSError:  # a container in which only the device is visible
         lines = []
     models = dict.fromkeys(line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:"))
     return ", ".join(models) or "GPU"

@@ -1,42 +1,25 @@
-"""Tasks: what a trial does. A small registry, open to an operator's own code, closed to requests.
+"""The registry of tasks: open to an operator's own code, closed to requests.
 
-Built in is what `BUILT_IN` lists; further tasks are those installed under the entry point group `ablate.tasks`, as
-`NAME = "module:task"`. A task is any object with
-
-* `Recipe`: a frozen pydantic model; its fields stand in a study's `[base]`,
-* `metrics`: a mapping from metric name to whether lower is better, the first one primary,
-* `run(recipe, seed, workdir)`: an iterator of `Heartbeat` and `EpochMetrics`, and last one `Outcome`,
-* optionally `inspect(recipe)`: a `Cost`, by counting; raises an `AblateError` for a recipe that cannot be trained,
-* optionally `time_steps(recipe, count)`: seconds that a whole trial would take, from `count` steps,
-* optionally `measure(recipes)`: a `Measured` for each, where it makes sense to time what was trained,
-* optionally `is_trained(workdir)`: whether the folder, which may be missing, holds the finished weights of a trial;
-  what it was to train is not looked at. Only trials of a task that has it can be needed by others,
-* optionally `needs(recipe)`: the trials from whose weights one of this recipe starts, as a mapping from a name to
-  (name of a task, recipe of that task), such as `{"backbone": ("classify", recipe.backbone_recipe())}`; empty where it
-  starts from none. The name is also the field of this task's recipe that describes the need. The trial that is needed
-  has the same seed and replicate, runs before, is shared like any other, and may need none itself. A task with `needs`
-  is called as `run(recipe, seed, workdir, needs)`, where `needs` maps each name to the folder of that trial, for which
-  `is_trained` is true.
-
-Its module imports without torch (plans are made where torch is not), so `run` imports what it needs itself.
+Built-in tasks are listed in `BUILT_IN`. Further tasks are those installed under the entry point group `ablate.tasks`,
+as `NAME = "module:task"`. What a task is: `ablate.trials.task`. A plain object with `Recipe`, `metrics`, `run` and any
+of the optional methods is wrapped here, once, so that everything else works with `Task`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
 from ablate.errors import TrialError, nearest, quote
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.trials.task import ForeignTask, Task
 
 ENTRY_POINT_GROUP = "ablate.tasks"
 BUILT_IN = {
@@ -46,38 +29,23 @@ BUILT_IN = {
 }
 
 
-class Task(Protocol):
-    """See the module's text."""
-
-    @property
-    def Recipe(self) -> type[BaseModel]:
-        """The recipe's class."""
-
-    @property
-    def metrics(self) -> Mapping[str, bool]:
-        """Metric name -> lower is better."""
-
-    def run(self, recipe: Any, seed: int, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-        """Train and evaluate; yield signs of life and, last, the outcome."""
-
-
 @dataclass(frozen=True, slots=True)
 class NamedTask:
     """A task with the name under which trials are keyed.
 
     Attributes:
-        name: as it stands in a study.
-        identity: the name; with a digest of the task's code where the task is not built in.
+        name: its name in a study.
+        identity: the name; for an installed task, with a digest of its code.
         task: the task itself.
     """
 
     name: str
     identity: str
-    task: Task
+    task: Task[Any]
 
     @property
     def primary_metric(self) -> str:
-        """The metric that is tested unless a study names another."""
+        """The metric that is tested, unless a study names another one."""
         return next(iter(self.task.metrics))
 
 
@@ -91,7 +59,7 @@ def get_task(name: str) -> NamedTask:
     """The task of that name.
 
     Raises:
-        TrialError: there is none, or its code does not load or lacks a part.
+        TrialError: there is none, its code does not load, or it lacks a required attribute.
     """
     if name in BUILT_IN:
         module, attribute = BUILT_IN[name].split(":")
@@ -103,23 +71,28 @@ def get_task(name: str) -> NamedTask:
         task = point.load()
     except (ImportError, AttributeError) as error:
         raise TrialError(f"task {quote(name)} ({point.value}) does not load: {error}") from error
-    _check(name, task)
-    return NamedTask(name, f"{name}@{code_digest(point.module)}", task)
+    return NamedTask(name, f"{name}@{code_digest(point.module)}", _as_task(name, task))
 
 
 def _installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
 
 
-def _check(name: str, task: object) -> None:
+def _as_task(name: str, task: Any) -> Task[Any]:
+    """An installed object as a `Task`; this is the only place that asks an object for its attributes."""
+    if isinstance(task, type) and issubclass(task, Task):
+        raise TrialError(
+            f"task {quote(name)} is the class {task.__name__}; install an instance: task = {task.__name__}()"
+        )
     lacking = [part for part in ("Recipe", "metrics", "run") if not hasattr(task, part)]
     if lacking:
         raise TrialError(f"task {quote(name)} lacks {', '.join(lacking)}; a task has Recipe, metrics and run")
-    recipe = task.Recipe  # type: ignore[attr-defined]
+    recipe = task.Recipe
     if not (isinstance(recipe, type) and issubclass(recipe, BaseModel) and recipe.model_config.get("frozen")):
-        raise TrialError(f"task {quote(name)}: Recipe is no frozen pydantic model")
-    if not task.metrics:  # type: ignore[attr-defined]
+        raise TrialError(f"task {quote(name)}: Recipe is not a frozen pydantic model")
+    if not task.metrics:
         raise TrialError(f"task {quote(name)} declares no metric")
+    return task if isinstance(task, Task) else ForeignTask(task)
 
 
 def code_digest(module: str) -> str:

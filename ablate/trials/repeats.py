@@ -1,10 +1,9 @@
-"""The comparison of a verify firing: a stored trial and the same one trained again, with the same random streams.
+"""The comparison of a verify run: a stored trial and the same one trained again, with the same random streams.
 
-Pure, over the verdicts of `ablate.trials.comparison`. Where processor, threads, device and installed packages are the
-same, numbers must be the same to the last bit; elsewhere they may be off by a tolerance that whoever made the schedule
-chose. It is
-not measured: repeats on the machine of the reference are equal to the bit, so their spread is 0 and knows nothing of
-how another machine rounds.
+Pure, over the verdicts of `ablate.trials.comparison`. If processor, threads, device and installed packages are the
+same, numbers must be the same to the last bit; otherwise they may differ by a tolerance that the author of the schedule
+chose. The tolerance is not measured: repeats on the machine of the reference are equal to the last bit, so their spread
+is 0 and does not show how another machine rounds.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from ablate.trials.trial import TrialRecord
 
 MACHINE = ("processor", "threads", "device", "lock")
 """Provenance that decides, with the driver of a GPU, whether numbers must be the same to the last bit."""
-MUST_BE_EQUAL = f"{', '.join(MACHINE)} are what they were, so that nothing but equal bits will do"
+MUST_BE_EQUAL = f"{', '.join(MACHINE)} are unchanged, so the numbers must be equal to the last bit"
 
 
 class ProvenanceChange(NamedTuple):
-    """Something that differs between two places where a number came from, `versions.torch` for one."""
+    """A difference between two provenances, such as `versions.torch`."""
 
     what: str
     before: Any
@@ -32,7 +31,7 @@ class ProvenanceChange(NamedTuple):
 def is_same_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether two provenances agree in all of `MACHINE` and in the driver, if there is one.
 
-    What one of them does not say does not agree.
+    A value that one of them lacks does not agree.
     """
     is_known = all(before.get(name) is not None and before.get(name) == after.get(name) for name in MACHINE)
     return is_known and before.get("driver") == after.get("driver")
@@ -42,8 +41,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Pro
     """Everything in which two provenances differ: commit, lock, versions, device, processor, threads, data and so on.
 
     Args:
-        before: of the last good trial.
-        after: of the changed one.
+        before: provenance of the last good trial.
+        after: provenance of the changed one.
     """
     pairs = pair_provenance(before, after)
     return [ProvenanceChange(name, pair.then, pair.now) for name, pair in pairs.items() if pair.differs]
@@ -56,13 +55,13 @@ def compare_repeat(
 
     Args:
         stored: the reference.
-        now: trained again with the same recipe, seed and streams.
+        now: the same trial, trained again with the same recipe, seed and streams.
         is_same_machine: whether bits must be equal; see the function of that name.
-        tolerance: elsewhere, the share of a stored metric by which the new one may be off, as somebody chose it.
+        tolerance: on another machine, the chosen share of a stored metric by which the new one may differ.
 
     Returns:
-        The verdict; `worst_metric` and `first_difference_step` say where they part. On the same machine it is `equal`
-        or `different`, and never anything between.
+        The verdict; `worst_metric` and `first_difference_step` show where they differ. On the same machine it is
+        `equal` or `different`, and nothing in between.
     """
     found = compare(stored, now, tolerance=0.0 if is_same_machine else tolerance)
     if not is_same_machine or found.verdict == EQUAL:

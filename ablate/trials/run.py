@@ -1,4 +1,4 @@
-"""One trial, from its document to its outcome. Knows no pool, no store and no service."""
+"""One trial, from its document to its outcome. Does not depend on a pool, a store or a service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,7 +18,7 @@ from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
 MAX_CHARACTERS = 300
-"""Of an exception's text in a reason, which stands in tables; the traceback has all of it."""
+"""Limit of an exception's text in a reason, which tables show; the traceback has all of it."""
 
 
 def run_trial(
@@ -28,17 +27,17 @@ def run_trial(
     """Run a trial's task.
 
     Args:
-        trial: what to run. Its `replicate`, where it is not 0, becomes part of the seed that the task sees; its
-            `repeat` does not.
-        workdir: a folder of the trial's own; an interrupted trial is continued from what lies there.
-        needs: name -> folder of the trial that this one needs. A need that has no folder here, or one without finished
-            weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
+        trial: the trial to run. A `replicate` other than 0 becomes part of the seed that the task gets; `repeat` does
+            not.
+        workdir: a folder of the trial's own; an interrupted trial resumes from what is in it.
+        needs: name -> folder of the trial that this one needs. A need without a folder here, or whose folder has no
+            finished weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
 
     Yields:
         The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
         status `failed`; its traceback is written to `workdir/traceback.txt`. Workers get no SIGINT, and Ray cancels by
-        GeneratorExit, so KeyboardInterrupt is the task's own. A need that is trained here speaks by heartbeats, and
-        where it does not succeed, that is the outcome.
+        GeneratorExit, so KeyboardInterrupt is the task's own. A need that is trained here reports heartbeats only; if
+        it does not succeed, that is the outcome.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     try:
@@ -49,9 +48,9 @@ def run_trial(
             yield message
             if isinstance(message, Outcome):
                 return
-    except GeneratorExit:  # the one thing that is not the task's: whoever listens has stopped the trial
+    except GeneratorExit:  # not raised by the task: the caller has stopped the trial
         raise
-    except BaseException as error:  # a task is foreign code: whatever it raises is this trial's end, and only its
+    except BaseException as error:  # a task is foreign code: any exception ends this trial, and only this one
         (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
         yield _ending(error)
         return
@@ -59,13 +58,9 @@ def run_trial(
 
 
 def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """What the task says, and before that what its needs say that have to be trained."""
+    """Messages of the task, after those of its needs that have to be trained first."""
     named = get_task(trial.task)
-    task: Any = named.task
-    recipe = task.Recipe.model_validate_json(json.dumps(trial.recipe))
-    if not hasattr(task, "needs"):
-        yield from task.run(recipe, effective_seed(trial), workdir)
-        return
+    recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
     folders: dict[str, Path] = {}
     for name, need in build_blueprint(named, recipe).needs.items():
         if name in needs and need.is_in(needs[name]):
@@ -73,13 +68,13 @@ def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterato
         else:
             folders[name] = workdir / "needs" / name
             yield from _train_need(name, need, trial, workdir)
-    yield from task.run(recipe, effective_seed(trial), workdir, folders)
+    yield from named.task.run(recipe, effective_seed(trial), workdir, folders)
 
 
 def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iterator[Heartbeat | Outcome]:
-    """Train what a trial needs in `workdir/needs/NAME`, unless it is there. Yields an outcome where that fails.
+    """Train what a trial needs in `workdir/needs/NAME`, unless it is there. Yields an outcome if that fails.
 
-    The folder gets its name once it is finished; what is interrupted goes on in `NAME.unfinished`.
+    The folder gets its name when training has finished; an interrupted one resumes in `NAME.unfinished`.
     """
     finished = workdir / "needs" / name
     if need.is_in(finished):
@@ -95,17 +90,17 @@ def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iter
             yield inherit(name, parent.key, message.status, message.reason)
             return
     if not need.is_in(unfinished):
-        raise TrialError(f"task {quote(parent.task)} succeeded and left no finished weights for {quote(name)}")
+        raise TrialError(f"task {quote(parent.task)} succeeded but left no finished weights for {quote(name)}")
     unfinished.rename(finished)
 
 
 def effective_seed(trial: Trial) -> int:
-    """The trial's seed; for a replicate above 0 another number, far from every seed, that depends on both."""
+    """The trial's seed; for a replicate above 0, a number that depends on both and is far from every seed."""
     return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
 
 
 def _ending(error: BaseException) -> Outcome:
-    """The outcome that an exception stands for: a metric that is NaN or infinite has diverged, all else has failed."""
+    """The outcome of an exception: `diverged` for a metric that is NaN or infinite, else `failed`."""
     if isinstance(error, ValidationError) and error.title in ("EpochMetrics", "Outcome", "Heartbeat"):
         bad = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "finite_number"]
         if bad:

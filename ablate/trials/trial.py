@@ -1,8 +1,7 @@
-"""A trial, what it says while it runs, and how it ended: the documents that cross a process.
+"""A trial, its messages while it runs, and its outcome: the documents that cross a process.
 
-A trial is a pure function of (recipe, seed). Its key is its content: two studies that want the same
-(task, recipe, seed, replicate, repeat) share one trial, whoever asked first. This module
-imports neither torch nor a task.
+A trial is a pure function of (recipe, seed). Its key is its content: studies that need the same (task, recipe, seed,
+replicate, repeat) share one trial. This module imports neither torch nor a task.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ class Trial(Document):
         key: the identity, 64 hexadecimal digits; see `trial_key`.
         task: name of the task that trains it.
         recipe: every field of the resolved recipe that applies, as JSON values.
-        seed: the block; all rows of a seed share their random streams.
-        replicate: 0, or the number of a deliberate repetition with streams of its own.
+        seed: seed of the random streams, which all rows of a seed share.
+        replicate: 0, or the number of a deliberate repetition with its own streams.
         needs: name -> key of the trial from whose weights this one starts; see `ablate.trials.needs`.
-        repeat: 0, or the number of a deliberate repetition with the same streams, which is to give the same numbers.
+        repeat: 0, or the number of a deliberate repetition with the same streams, which should give the same numbers.
     """
 
     key: str
@@ -48,7 +47,7 @@ class Repetition:
     """Which repetition of a study's trials is planned; the default is the one that studies share.
 
     Attributes:
-        replicate, repeat: of every trial; see `Trial`.
+        replicate, repeat: those of every trial; see `Trial`.
         canary_only: whether only the rows of `[canary]` are trained.
     """
 
@@ -74,12 +73,12 @@ def trial_key(
     Args:
         task: the task's name, with a digest of its code for tasks that are not built in (`name@digest`).
         identity: the recipe's fields that apply and differ from their default (`recipe.identity_of`), so that a
-            field added later with a default leaves old keys alone.
+            field added later with a default does not change old keys.
         seed: the trial's seed.
         replicate: see `Trial`.
-        repeat: see `Trial`; it enters only where it is not 0, so that keys from before there were repeats stay.
-        needs: see `Trial`; the recipe's fields of these names are no part of `identity`. Where there are none, nothing
-            enters, so that keys from before there were needs stay.
+        repeat: see `Trial`; it enters only if it is not 0, so that keys from before repeats existed do not change.
+        needs: see `Trial`; the recipe's fields of these names are not part of `identity`. They enter only if there are
+            any, so that keys from before needs existed do not change.
     """
     content = {"v": SEMANTICS_VERSION, "task": task, "recipe": identity, "seed": seed, "replicate": replicate}
     if repeat:
@@ -105,7 +104,7 @@ class Heartbeat(Document):
     Attributes:
         step: optimiser steps done.
         steps: steps in all.
-        metrics: what is known so far; for eyes only, never stored.
+        metrics: metrics so far; for display only, never stored.
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
@@ -125,7 +124,7 @@ class EpochMetrics(Document):
 
 
 class Cost(Document):
-    """What a row's network costs, by counting.
+    """Counted cost of a row's network.
 
     Attributes:
         params: trainable parameters.
@@ -139,13 +138,13 @@ class Cost(Document):
 
 
 class Measured(Document):
-    """What running a row's network costs, measured after training on the machine at hand, rows in turn.
+    """Measured cost of running a row's network, on this machine after training, with the rows in turn.
 
     Attributes:
         inference_ms_1, inference_ms_32: median time of a batch of 1 and of 32 images.
-        rounds: how many times each was measured.
-        is_folded: whether every normalisation behind a funnel condition could be folded into its convolution.
-        peak_memory_bytes: the most that tensors held during a training step.
+        rounds: number of measurements of each.
+        is_folded: whether every normalisation after a funnel condition could be folded into its convolution.
+        peak_memory_bytes: peak memory of tensors during a training step.
         device: `cpu` or `cuda`.
     """
 
@@ -165,7 +164,7 @@ class Outcome(Document):
         metrics: final metrics of the task; empty unless `succeeded`.
         reason: why it diverged or failed, one sentence.
         train_s: wall seconds of training, without evaluation and checkpoints.
-        cost: counted cost of the network, where the task knows it.
+        cost: counted cost of the network, if the task counts it.
         funnel_share: for each funnel site, the share of pixels at which T(x) > x on test images after training.
     """
 
@@ -192,5 +191,5 @@ class TrialRecord(Document):
 
     @property
     def is_result(self) -> bool:
-        """Whether the trial need not run again: it succeeded, or it diverged."""
+        """Whether the trial does not have to run again: it succeeded, or it diverged."""
         return self.outcome.status != "failed"

@@ -89,7 +89,7 @@ def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
     """Data sets on which training would fail. A cluster's machines may have them elsewhere."""
     for name in plan.datasets if context.settings.ray_address is None else ():
         if fault := datasets.find_folder_fault(name):
-            yield Problem("/base/dataset", fault.code, fault.told)
+            yield Problem("/base/dataset", fault.code, fault.public)
         elif datasets.find(name) is None:
             text = f"data set {quote(name)} is not on this machine; {fetch.describe_way(name)}"
             yield Problem("/base/dataset", "no_data", text)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ablate.cli.app import status_of
 from ablate.data.datasets import data_root, describe, describe_for, find, get_path, list_datasets
 from ablate.data.digests import FASHION_MNIST
+from ablate.data.sources import MIRRORS
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data
@@ -65,9 +66,10 @@ def test_the_data_root_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatc
     assert data_root() == Path.home() / ".local/share/ablate/data"
 
 
-def test_the_files_are_those_that_torchvision_names() -> None:
+def test_the_files_and_mirrors_are_those_that_torchvision_names() -> None:
     from torchvision.datasets import FashionMNIST
 
+    assert tuple(FashionMNIST.mirrors) == MIRRORS
     assert [name for name, _ in FashionMNIST.resources] == [f"{member.name}.gz" for member in FASHION_MNIST]
 
 
@@ -110,7 +112,7 @@ def test_the_list_says_how_a_missing_set_gets_here_and_which_cannot_be_fetched(
     for name in ("fashion-mnist", "cifar10", "cifar100", "scenes-coco", "scenes-cityscapes"):
         assert lines[name].endswith(f"not here; fetch it with: ablate data fetch {name}")
     for name in ("imagenet", "coco", "cityscapes"):
-        assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` tells where" in lines[name]
+        assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
     assert status_of(["data", "list", "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert [item["name"] for item in items if not item["can_fetch"]] == ["digits", "imagenet", "coco", "cityscapes"]

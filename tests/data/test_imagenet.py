@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.data.datasets import describe, find, get_path, list_imagenet
+from ablate.data.datasets import describe, find, get_dataset, get_path
 from ablate.data.images import read_image
 from ablate.data.register import register
 from ablate.errors import DataError
@@ -17,7 +17,7 @@ from ablate.tasks.classify.practice import train
 from ablate.trials.trial import Outcome
 from tests.image_folders import write_image
 
-INFO = replace(describe("imagenet"), train_images=1000, test_images=1000)
+SMALL = replace(get_dataset("imagenet"), info=replace(describe("imagenet"), train_images=1000, test_images=1000))
 CLASSES = [f"n{10_000_000 + 7 * index:08d}" for index in range(1000)]
 
 
@@ -41,7 +41,7 @@ def broken(thousand: Path, tmp_path: Path) -> Path:
 
 def test_labels_are_the_order_of_the_folders(thousand: Path) -> None:
     for part in ("train", "val"):
-        files = list_imagenet(thousand, INFO, part == "train")
+        files = SMALL.files(thousand.parent, part == "train")
         assert files.labels.tolist() == list(range(1000))
         assert files.path(999) == str(thousand / part / CLASSES[999] / f"{CLASSES[999]}_1.JPEG")
     assert read_image(files.path(0))[0].size == (16, 16)
@@ -50,30 +50,30 @@ def test_labels_are_the_order_of_the_folders(thousand: Path) -> None:
 def test_a_class_too_few_is_refused_with_what_is_expected(broken: Path) -> None:
     shutil.rmtree(broken / "train" / CLASSES[3])
     with pytest.raises(DataError) as caught:
-        list_imagenet(broken, INFO, True)
+        SMALL.files(broken.parent, True)
     text = str(caught.value)
-    assert text.startswith(f"data set 'imagenet': {broken / 'train'} holds 999 folders, not 1,000. Expected: ")
+    assert text.startswith(f"data set 'imagenet': {broken / 'train'} contains 999 folders, not 1,000. Expected: ")
     assert "register" in text
-    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[3]} is a class that the training images do not"):
-        list_imagenet(broken, INFO, False)
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[3]} is a class without training images"):
+        SMALL.files(broken.parent, False)
 
 
 def test_an_empty_class_is_named(broken: Path) -> None:
     (broken / "val" / CLASSES[5] / f"{CLASSES[5]}_1.JPEG").unlink()
-    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[5]} holds no image"):
-        list_imagenet(broken, INFO, False)
+    with pytest.raises(DataError, match=rf"{broken / 'val' / CLASSES[5]} contains no image"):
+        SMALL.files(broken.parent, False)
 
 
 def test_test_images_that_are_not_sorted_into_folders_are_refused(broken: Path) -> None:
     shutil.rmtree(broken / "val")
     write_image(broken / "val" / "ILSVRC2012_val_00000001.jpg", 0)
-    with pytest.raises(DataError, match=rf"{broken / 'val'} holds no folders; expected is one for each class"):
-        list_imagenet(broken, INFO, False)
+    with pytest.raises(DataError, match=rf"{broken / 'val'} contains no folders; expected: one folder per class"):
+        SMALL.files(broken.parent, False)
 
 
 def test_a_part_of_imagenet_is_not_taken_for_imagenet(thousand: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_DATA", str(thousand.parent))
-    with pytest.raises(DataError, match=r"train holds 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
+    with pytest.raises(DataError, match=r"train contains 1,000 images, not 1,281,167\. Expected: .*50,000 images"):
         get_path("imagenet")
 
 

@@ -24,7 +24,7 @@ def test_grey_values_of_more_than_8_bits_are_refused_instead_of_cut_off(tmp_path
     path = tmp_path / "scan.png"
     Image.fromarray(DEEP[mode]).save(path, "PNG" if mode == "I;16" else "TIFF")
     with pytest.raises(
-        DataError, match=rf"^{path} has grey values of more than 8 bits \(mode {mode}\), .*write it anew"
+        DataError, match=rf"^{path} has grey values of more than 8 bits \(mode {mode}\), .*save it again"
     ):
         read_image(str(path))
 

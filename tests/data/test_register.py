@@ -106,13 +106,13 @@ def test_other_content_under_a_name_is_refused_with_advice_until_it_may_replace(
     assert pin("pets") == first.pinned
     assert register("pets", folder, replace=True).status == "replaced"
     assert pin("pets") != first.pinned
-    with pytest.raises(DataError, match=r"data set 'pets' has other content now .*Plan the study anew"):
+    with pytest.raises(DataError, match=r"data set 'pets' has other content now .*Plan the study again"):
         describe(first.pinned)
 
 
 @pytest.mark.parametrize("name", ["imagenet", "digits", "a/b", "", "-x", "x" * 41, "a@b"])
 def test_names_that_are_taken_or_cannot_be_names_are_refused(folder: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"of ablate's own|cannot name a data set"):
+    with pytest.raises(DataError, match=r"one of ablate's own data sets|cannot name a data set"):
         register(name, folder)
 
 
@@ -134,9 +134,9 @@ def circle(path: Path) -> None:
     ("damage", "reason"),
     [
         (cut, "is damaged: image file is truncated"),
-        (lambda path: path.write_text("a photograph of a cat"), "is no image, or of an unknown format"),
-        (lambda path: path.write_bytes(b""), "is no image"),
-        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)), "is no image|is damaged"),
+        (lambda path: path.write_text("a photograph of a cat"), "is not an image, or its format is unknown"),
+        (lambda path: path.write_bytes(b""), "is not an image"),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)), "is not an image|is damaged"),
         (dangle, "cannot be read: No such file"),
         (circle, "cannot be read: Too many levels"),
     ],
@@ -180,13 +180,13 @@ def test_folders_of_another_layout_are_refused_by_the_place_that_is_wrong(folder
     with pytest.raises(
         DataError,
         match=rf"^data set 'x': {tmp_path / 'nowhere'} cannot be listed: No such file or directory. "
-        r"Expected is FOLDER/CLASS/IMAGE, .*: ablate data add x FOLDER$",
+        r"Expected: FOLDER/CLASS/IMAGE, .*: ablate data add x FOLDER$",
     ):
         register("x", tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"cat holds no folders; expected is one for each class"):
+    with pytest.raises(DataError, match=r"cat contains no folders; expected: one folder per class"):
         register("x", folder / "cat")
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match=rf"{folder / 'empty'} holds no image; allowed: .jpg"):
+    with pytest.raises(DataError, match=rf"{folder / 'empty'} contains no image; allowed: .jpg"):
         register("x", folder)
     write_image(folder / "empty" / "deeper" / "1.jpg", 1)
     with pytest.raises(DataError, match=rf"{folder / 'empty' / 'deeper'} is a folder; .* not nested"):
@@ -205,9 +205,9 @@ def test_training_images_without_test_images_beside_them_are_refused_with_what_t
     with pytest.raises(DataError) as caught:
         register("x", split)
     assert str(caught.value) == (
-        f"data set 'x': {split} has training images in train, and neither test nor val beside it (folders there: "
-        "train, valid). Rename the folder of the test images to test or val, or register train alone, a fifth of which "
-        f"is then for testing: ablate data add x {split / 'train'}"
+        f"data set 'x': {split} has training images in train, but neither test nor val next to it (folders there: "
+        "train, valid). Rename the folder of the test images to test or val, or register train alone; a fifth of its "
+        f"images will then be test images: ablate data add x {split / 'train'}"
     )
     assert register("x", split / "train").registered.test_folder is None
     (split / "valid").rename(split / "test")
@@ -220,7 +220,7 @@ def test_train_may_be_a_class(tmp_path: Path) -> None:
 
 
 def test_one_class_is_no_data_set(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data set 'cats': .* holds one class, 'cat'; there must be two or more"):
+    with pytest.raises(DataError, match=r"data set 'cats': .* contains one class, 'cat'; there must be two or more"):
         register("cats", write_folder(tmp_path / "cats", {"cat": 3}))
 
 
@@ -228,7 +228,7 @@ def test_a_home_folder_that_nobody_has_is_refused_with_what_to_do(capsys: pytest
     assert status_of(["data", "add", "nix", "~nosuchuser/x"]) == 2
     said = capsys.readouterr().err
     assert said == (
-        "error: data set 'nix': '~nosuchuser/x' begins with a home folder that is not known here; give the whole path: "
+        "error: data set 'nix': '~nosuchuser/x' begins with an unknown home folder; give the absolute path: "
         "ablate data add nix FOLDER\n"
     )
 
@@ -251,7 +251,9 @@ def test_images_whose_names_are_no_text_are_used_but_cannot_be_left_out(
     assert b"1 files that are no images are left out, the first: " in capsysbinary.readouterr().out
     assert get_path("pets") == folder
     cut(Path(os.fsdecode(odd + b".jpg")))
-    with pytest.raises(DataError, match=r"mend or remove them, for a name that is not UTF-8 cannot be noted:\n.*xe9"):
+    with pytest.raises(
+        DataError, match=r"repair or remove them, since a name that is not UTF-8 cannot be stored:\n.*xe9"
+    ):
         register("pets", folder, skip_damaged=True, replace=True)
 
 
@@ -291,7 +293,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path: Path) -> None
     only_test = sorted(names("cats", False))[0]
     (folder / "lone").mkdir()
     shutil.copy(folder / only_test, folder / "lone")
-    with pytest.raises(DataError, match=r"class 'lone' in .* has no image to train on \(1 such classes\)"):
+    with pytest.raises(DataError, match=r"class 'lone' in .* has no training image \(1 such classes\)"):
         register("few", folder)
 
 
@@ -446,7 +448,7 @@ def test_a_folder_that_changed_or_is_gone_is_refused_once_before_anything_starts
     shutil.move(folder, tmp_path / "moved")
     assert status_of([command, document, "--out", str(out)]) == 2
     said = capsys.readouterr().err
-    assert f"error: data set 'pets': {folder} cannot be listed: No such file or directory; if it has moved: " in said
+    assert f"error: data set 'pets': {folder} cannot be listed: No such file or directory; if it was moved: " in said
     assert "ablate data add pets NEWPLACE" in said
     assert not (out / "trials.jsonl").exists()
 

@@ -86,14 +86,14 @@ def test_the_sentence_names_the_worst_metric_by_how_much_and_the_step_at_which_t
     assert found.first_difference_step == 20
     assert found.sentence == (
         "different: error by +10 % (5 then, 5.5 now); 1 of 2 metrics beyond the tolerance of 0.001; "
-        "the curves part at step 20"
+        "the curves differ from step 20 on"
     )
 
 
 def test_equal_metrics_after_another_curve_are_within_tolerance_and_say_so() -> None:
     found = judged(record(error=5.0, points=curve(0.3, 0.2)), record(error=5.0, points=curve(0.3, 0.21)))
     assert found.verdict == "within tolerance"
-    assert found.sentence == "within tolerance: the metrics are the same; the curves part at step 20"
+    assert found.sentence == "within tolerance: the metrics are the same; the curves differ from step 20 on"
 
 
 def test_a_curve_that_ends_before_the_other_parts_from_it_at_the_first_point_it_lacks() -> None:
@@ -106,7 +106,7 @@ def test_a_curve_that_ends_before_the_other_parts_from_it_at_the_first_point_it_
 def test_a_metric_that_only_one_of_the_two_has_is_a_difference() -> None:
     found = judged(record(error=5.0), record(error=5.0, score=1.0))
     assert found.verdict == "different"
-    assert "score is there only now" in found.sentence
+    assert "score is missing then" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_curve_and_provenance_that_differ_are_shown(toys: Path, capsys: pytest.C
     change(toys, edit)
     assert status_of(["rerun", f"{toys}:{key_of(toys)[:8]}"]) == 0
     shown = capsys.readouterr().out
-    assert "the curves part at step 1" in shown.splitlines()[0]
+    assert "the curves differ from step 1 on" in shown.splitlines()[0]
     assert "first step at which the curves differ: 1" in shown
     torch = next(line for line in shown.splitlines() if line.startswith("versions.torch"))
     assert "1.0" in torch

@@ -100,7 +100,7 @@ def test_a_need_that_was_trained_here_is_not_trained_again(chain: Path, tmp_path
     [
         ("diverges", "diverged", "the loss is nan"),
         ("raises", "failed", "RuntimeError: the base broke"),
-        ("forgets", "failed", "task 'base' succeeded and left no finished weights for 'backbone'"),
+        ("forgets", "failed", "task 'base' succeeded but left no finished weights for 'backbone'"),
     ],
 )
 def test_a_need_that_does_not_succeed_here_ends_the_trial(
@@ -152,11 +152,11 @@ def test_a_backbone_is_the_trial_that_a_study_of_its_own_task_has(chain: Path) -
     assert build_blueprint(task, recipe).needs["backbone"].at(3) == trial
 
 
-def test_a_trial_that_is_needed_may_need_none(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_needed_trial_cannot_need_another_one(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = get_task("chain")
     monkeypatch.setattr(type(named.task), "is_trained", lambda self, workdir: True, raising=False)
     other = named.task.Recipe(backbone=get_task("base").task.Recipe())
-    with pytest.raises(TrialError, match="a trial that is needed may need none"):
+    with pytest.raises(TrialError, match="a needed trial cannot need another one"):
         build_blueprint(NamedTask("wrong", "wrong", Wrong({"backbone": ("chain", other)})), SegmentRecipe())
 
 

@@ -45,7 +45,7 @@ def test_on_the_same_machine_nothing_but_equal_bits_will_do() -> None:
     assert compare_repeat(stored, stored, is_same_machine=True, tolerance=1e-3).verdict == "equal"
     found = compare_repeat(stored, close, is_same_machine=True, tolerance=1e-3)
     assert (found.verdict, found.worst_metric) == ("different", "error")
-    assert "processor, threads, device, lock are what they were" in found.notes[0]
+    assert "processor, threads, device, lock are unchanged" in found.notes[0]
     assert compare_repeat(stored, close, is_same_machine=False, tolerance=1e-3).verdict == "within tolerance"
 
 
@@ -53,7 +53,7 @@ def test_on_the_same_machine_a_curve_that_parts_is_a_difference_though_the_metri
     stored, now = record(error=5.0, points=curve(0.3, 0.2)), record(error=5.0, points=curve(0.3, 0.21))
     found = compare_repeat(stored, now, is_same_machine=True, tolerance=1e-3)
     assert (found.verdict, found.worst_metric, found.first_difference_step) == ("different", None, 20)
-    assert found.sentence == "different: the metrics are the same; the curves part at step 20"
+    assert found.sentence == "different: the metrics are the same; the curves differ from step 20 on"
 
 
 def test_elsewhere_the_tolerance_decides() -> None:

@@ -1,7 +1,7 @@
 """Scenes as a Cityscapes tree: `leftImg8bit/SPLIT/CITY/` and `gtFine/SPLIT/CITY/`, with label and instance ids.
 
-What a garment stands for says `ablate.data.scenes.garments.KINDS`, what a texture stands for
-`ablate.data.scenes.street`: 11 of the 19 classes that are trained on. The other eight appear nowhere.
+Classes of garments: `ablate.data.scenes.garments.KINDS`; of textures: `ablate.data.scenes.street`. Together they are 11
+of the 19 classes that are trained on. The other eight do not occur.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ablate.data.scenes.street import BONNET, draw_bonnet, draw_street
 
 FILLING = Filling(most=10, empty_in=50, sizes=((7, 13), (14, 25), (26, 44)), weights=(2, 2, 1))
 CITIES = {"train": "weimar", "val": "ulm"}
-"""One folder for each split; Cityscapes' own splits are of different cities too."""
+"""One folder per split; Cityscapes' own splits have different cities, too."""
 WITH_INSTANCES = (24, 25, 26)
-"""Label ids of which Cityscapes counts single things, of those that garments stand for: person, rider, car."""
+"""Label ids with numbered instances in Cityscapes, among those of garments: person, rider, car."""
 
 
 def add_scene(
@@ -42,7 +42,7 @@ def add_scene(
 
 
 def _number_instances(labels: NDArray[np.uint8], laid: list[Laid]) -> NDArray[np.uint16]:
-    """Label ids, and for single things label id x 1000 + number."""
+    """Label ids; for instances, label id x 1000 + number."""
     instances, counts = labels.astype(np.uint16), dict.fromkeys(WITH_INSTANCES, 0)
     for one in laid:
         label = KINDS[one.kind].city_label

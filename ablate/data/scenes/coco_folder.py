@@ -1,7 +1,7 @@
 """Scenes as a COCO folder: `train2017/`, `val2017/`, `annotations/instances_*.json`.
 
 Boxes and areas are those of the visible pixels, as in COCO. Masks are run lengths, which are exact; COCO itself has
-polygons for single objects and run lengths for crowds, and its readers take either for both.
+polygons for single objects and run lengths for crowds, and its readers accept both everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ablate.data.scenes.recipes import SceneRecipe
 from ablate.data.scenes.textures import draw_canvas
 
 FILLING = Filling(most=8, empty_in=25, sizes=((11, 31), (34, 94), (100, 132)), weights=(9, 6, 7))
-"""COCO's limits are 32^2 and 96^2 pixels; hidden parts move some garments to the range below."""
+"""COCO's limits are 32^2 and 96^2 pixels; occlusion moves some garments to the range below."""
 FIRST_ID = {True: 1, False: 1_000_001}
 
 
@@ -71,7 +71,7 @@ def _annotate(laid: Laid, image_id: int, annotation_id: int) -> dict[str, Any]:
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """COCO's run lengths: column by column, pixels outside and inside in turn, beginning with outside."""
+    """COCO's run lengths: column by column, alternating between outside and inside, starting with outside."""
     pixels = mask.ravel(order="F")
     ends = np.flatnonzero(np.diff(pixels)) + 1
     lengths = np.diff([0, *ends, len(pixels)]).tolist()

@@ -1,7 +1,7 @@
 """Garments are laid on a canvas, the largest first, so that later ones hide parts of earlier ones.
 
-A garment is laid only where it, and every garment below it, stays visible for a share of its pixels; there is thus no
-fragment in a scene that its annotations pass over. Shapes: H, W of the scene in pixels.
+A garment is laid only where it, and every garment below it, keeps a minimum share of visible pixels. No scene therefore
+has a fragment without an annotation. Shapes: H, W of the scene in pixels.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ablate.data.scenes.garments import KINDS, Garment, Wardrobe
 from ablate.data.scenes.textures import Map
 
 OPAQUE = 128
-"""Alpha from which on, of 255, a pixel belongs to a garment; edges are blended over about a pixel."""
+"""Lowest alpha, of 255, of a garment's pixels; edges are blended over about a pixel."""
 VISIBLE_SHARE = 0.5
-"""Of a garment's pixels, inside the scene or not, that have to be visible."""
+"""Minimum share of a garment's pixels, inside the scene or not, that are visible."""
 TRIES = 8
 TINTS = 8
 SAMPLE = 200
-"""Pixels behind a garment that its tint is compared with, about."""
+"""Approximate number of pixels behind a garment that its tint is compared with."""
 OVERHANG = 8
 """A garment may stick out of the scene by 1/8 of its side."""
 
@@ -37,8 +37,8 @@ class Laid:
 
     Attributes:
         kind: index in `KINDS`.
-        visible: (H, W) of bool, its pixels that nothing hides.
-        pixels: how many it would have with nothing in front of it and no end of the scene.
+        visible: (H, W) of bool, its visible pixels.
+        pixels: number of its pixels, including those that are hidden or outside the scene.
     """
 
     kind: int
@@ -51,10 +51,10 @@ class Filling:
     """What to lay on a canvas.
 
     Attributes:
-        most: garments in a scene; from 1 to this, each number as often.
-        empty_in: one scene in so many has none.
-        sizes: ranges of the square root of a garment's pixels, one of which is chosen for each garment.
-        weights: how often each range is chosen, in parts of their sum.
+        most: highest number of garments in a scene; each number from 1 to it is equally likely.
+        empty_in: one scene in this many has no garment.
+        sizes: ranges of the square root of a garment's pixels; one range is drawn for each garment.
+        weights: relative frequency of each range.
     """
 
     most: int
@@ -74,17 +74,17 @@ class Filling:
 def lay(
     canvas: Map, wardrobe: Wardrobe, sizes: Sequence[int], rng: np.random.Generator, horizon: int = 0
 ) -> list[Laid]:
-    """Lay garments on a canvas, which is changed.
+    """Lay garments on a canvas, in place.
 
     Args:
         canvas: (H, W, 3) of integers, 0..255.
-        wardrobe: to draw from.
+        wardrobe: the garments to draw from.
         sizes: square roots of their pixels, in the order in which they are laid.
-        rng: what is drawn from.
+        rng: source of random numbers.
         horizon: the row at or below which every garment ends.
 
     Returns:
-        Those that found a place, in that order.
+        The garments for which there was a place, in that order.
     """
     laid: list[Laid] = []
     for size in sizes:
@@ -117,7 +117,7 @@ def _resized(garment: Garment, size: int, rng: np.random.Generator) -> tuple[Map
 
 
 def _choose_place(scene: Sequence[int], garment: Sequence[int], horizon: int, rng: np.random.Generator) -> Range:
-    """Row and column of a garment's upper left corner; they may lie outside of the scene."""
+    """Row and column of a garment's upper left corner; it may be outside the scene."""
     places = []
     for side, length, least_end in ((scene[0], garment[0], horizon), (scene[1], garment[1], 0)):
         out = length // OVERHANG
@@ -130,7 +130,7 @@ def _choose_place(scene: Sequence[int], garment: Sequence[int], horizon: int, rn
 def _with(
     laid: Sequence[Laid], kind: int, is_garment: NDArray[np.bool_], place: Range, scene: Sequence[int]
 ) -> list[Laid]:
-    """What a scene holds with a further garment on top; empty if that would hide too much."""
+    """The garments of a scene with another one on top; empty if that would hide too much."""
     mine = np.zeros(scene[:2], dtype=np.bool_)
     inside, part = _meeting(scene, is_garment.shape, place)
     mine[inside] = is_garment[part]
@@ -152,7 +152,7 @@ def _meeting(
 
 
 def _blend(canvas: Map, grey: Map, alpha: Map, place: Range, rng: np.random.Generator) -> None:
-    """Paint a garment in a tint that stands out from what is behind it."""
+    """Paint a garment in a tint that contrasts with what is behind it."""
     inside, part = _meeting(canvas.shape, grey.shape, place)
     behind, opacity = canvas[inside], alpha[part][..., None]
     dark, bright = _choose_tint(behind[alpha[part] >= OPAQUE], rng)
@@ -161,10 +161,10 @@ def _blend(canvas: Map, grey: Map, alpha: Map, place: Range, rng: np.random.Gene
 
 
 def _choose_tint(behind: Map, rng: np.random.Generator) -> Map:
-    """What black and what white become, (2, 3): of some pairs the one that differs most from the pixels behind.
+    """The colours of black and of white, (2, 3): of several pairs, the one that differs most from the pixels behind.
 
-    What counts is the fifth of the pixels that it differs least from, so that a garment on two others is told from
-    either.
+    A pair is judged by the fifth of the pixels from which it differs least, so that a garment on top of two others
+    contrasts with both.
     """
     tints = rng.integers(0, 256, (TINTS, 2, 3))
     tints[:, 0] //= 3  # black stays dark, or folds and prints would be lost

@@ -1,8 +1,8 @@
 """The folder of a set of scenes while it is written, and its manifest.
 
-Images are PNG in both formats, although COCO's are JPEG: their pixels are then those that were composed, whatever
-library wrote or reads them, and masks fit them exactly. The fingerprint is over pixels and texts before any encoding,
-so it is the same wherever the same scenes were composed; the digest of each file tells damage.
+Images are PNG in both formats, although COCO's are JPEG: their pixels are then exactly the composed ones, with any
+library, and masks fit them exactly. The fingerprint is over pixels and texts before any encoding, so it is the same on
+every machine that composed the same scenes; the digest of each file shows damage.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ablate.documents import Document, canonical_json
 from ablate.errors import DataError
 
 COMPRESSION = 4
-"""Of zlib, 1 to 9; higher ones make files of the same size more slowly."""
+"""Of zlib, 1 to 9; higher levels are slower and give files of about the same size."""
 
 
 class Manifest(Document):
-    """What is known of a set of scenes.
+    """Description of a set of scenes.
 
     Attributes:
-        recipe: what it was made with.
+        recipe: the recipe that it was made from.
         fingerprint: SHA-256 over the path and content of every file in the order of writing, pixels for images.
-        libraries: versions of those that took part.
+        libraries: versions of the libraries that made it.
         files: path -> SHA-256 of the file's bytes.
     """
 
@@ -43,7 +43,7 @@ class Manifest(Document):
 
 
 class SceneFolder:
-    """Writes files below a folder and keeps count of them.
+    """Writes files into a folder and lists them.
 
     Args:
         path: an empty folder.
@@ -56,7 +56,7 @@ class SceneFolder:
 
     @property
     def fingerprint(self) -> str:
-        """See `Manifest`, of what has been written by now."""
+        """See `Manifest`; of what has been written so far."""
         return self._content.hexdigest()
 
     def add_image(self, name: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -79,12 +79,12 @@ class SceneFolder:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write it down beside the files."""
+    """Write it next to the files."""
     (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
 
 
 def find_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder, or None where there is none that can be read."""
+    """The manifest of a folder, or None if there is none that can be read."""
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError):

@@ -1,7 +1,7 @@
-"""Garments of Fashion-MNIST, cut out of their black ground.
+"""Garments of Fashion-MNIST, cut out of their black background.
 
-The training scenes take the training images, the others the test images; the two share no image (compared byte by byte:
-none of the 10,000 is among the 60,000).
+Training scenes use the training images, validation scenes the test images. The two sets share no image (compared byte
+by byte: none of the 10,000 is among the 60,000).
 """
 
 from __future__ import annotations
@@ -13,28 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ablate.data.digests import FASHION_MNIST
+from ablate.data.idx import read_idx
 
-HEADER_BYTES = {"images": 16, "labels": 8}
-SIDE_PX = 28
 GROUND = 24
-"""Grey values up to this one, of 255, are ground: the black around a garment is not always 0."""
+"""Grey values up to this one, of 255, are background: the black around a garment is not always 0."""
 LARGEST_HOLE = 24
-"""Pixels of ground inside a garment that are taken for a pale part of it; a larger hole is one (a bag's handle)."""
+"""Size in pixels up to which a hole in a garment is a pale part of it; a larger one is a hole (a bag's handle)."""
 CLOSED = 2
-"""Rows of ground with garment above and below that are taken for a pale stripe of it."""
+"""Rows of background with garment above and below that are a pale stripe of the garment."""
 SMALLEST_PART = 6
-"""Pixels of a part that is not taken for a speck."""
+"""Size in pixels from which a component of the mask is not a speck."""
 
 
 @dataclass(frozen=True, slots=True)
 class GarmentKind:
-    """A kind of garment, told by its outline; coats, pullovers and shirts differ too little for that.
+    """A kind of garment with its own outline; coats, pullovers and shirts look too similar to be separate kinds.
 
     Attributes:
-        name: of the category in the COCO folder.
-        labels: of Fashion-MNIST.
-        city_label: the label id of Cityscapes that it stands for in the tree of that format.
+        name: name of the category in the COCO folder.
+        labels: labels in Fashion-MNIST.
+        city_label: label id in the Cityscapes tree.
     """
 
     name: str
@@ -53,7 +51,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Garment:
-    """One garment in its smallest rectangle.
+    """One garment, cropped to its bounding box.
 
     Attributes:
         grey: (h, w) of uint8.
@@ -77,7 +75,7 @@ class Wardrobe:
     of_kind: tuple[NDArray[np.int64], ...]
 
     def draw(self, kind: int, rng: np.random.Generator) -> Garment:
-        """A garment of a kind."""
+        """A random garment of a kind."""
         indices = self.of_kind[kind]
         return cut_out(self.images[indices[rng.integers(len(indices))]])
 
@@ -86,16 +84,12 @@ def read_wardrobe(folder: Path, train: bool) -> Wardrobe:
     """The training or test images of Fashion-MNIST.
 
     Args:
-        folder: holds its files, known to be intact (`ablate.data.datasets.get_path`).
-        train: which of the two.
+        folder: folder of its files, which are known to be intact (`ablate.data.datasets.get_path`).
+        train: training images or test images.
     """
-    names = [member.name for member in FASHION_MNIST]
-    images, labels = (
-        np.frombuffer((folder / name).read_bytes(), np.uint8, offset=HEADER_BYTES[what])
-        for name, what in zip(names[:2] if train else names[2:], HEADER_BYTES, strict=True)
-    )
+    images, labels = read_idx(folder, train)
     of_kind = tuple(np.flatnonzero(np.isin(labels, kind.labels)) for kind in KINDS)
-    return Wardrobe(images.reshape(-1, SIDE_PX, SIDE_PX), of_kind)
+    return Wardrobe(images, of_kind)
 
 
 def cut_out(image: NDArray[np.uint8]) -> Garment:
@@ -103,7 +97,7 @@ def cut_out(image: NDArray[np.uint8]) -> Garment:
     is_garment = ndimage.binary_closing(np.pad(image > GROUND, CLOSED), np.ones((CLOSED + 1, 1)))
     is_garment = _without_small(is_garment[CLOSED:-CLOSED, CLOSED:-CLOSED], SMALLEST_PART)
     is_garment = ~_without_small(np.pad(~is_garment, 1, constant_values=True), LARGEST_HOLE + 1)[1:-1, 1:-1]
-    if not is_garment.any():  # an image of specks alone
+    if not is_garment.any():  # an image with nothing but specks
         is_garment = image >= image.max()
     rows, columns = np.flatnonzero(is_garment.any(axis=1)), np.flatnonzero(is_garment.any(axis=0))
     place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -111,8 +105,8 @@ def cut_out(image: NDArray[np.uint8]) -> Garment:
 
 
 def _without_small(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
-    """A mask without its connected parts of fewer than `least` pixels."""
+    """A mask without its connected components of fewer than `least` pixels."""
     parts, _ = ndimage.label(mask)
     is_large = np.bincount(parts.ravel()) >= least
-    is_large[0] = False  # what is not in the mask
+    is_large[0] = False  # the pixels outside the mask
     return np.asarray(is_large[parts])

@@ -1,4 +1,4 @@
-"""Makes a set of scenes on this machine: once, whole or not at all, whoever else wants it at the same time."""
+"""Makes a set of scenes on this machine: whole or not at all, and once, even if several processes ask for it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from ablate.errors import DataError
 
 LIBRARIES = ("numpy", "pillow", "scipy")
 SPLITS = ("train", "val")
-SAY_EVERY = 500
+REPORT_EVERY = 500
 
 
 def make(folder: Path, recipe: SceneRecipe, garments: Path, progress: Progress = lambda line: None) -> Manifest:
-    """Make a set of scenes unless an intact one of the same recipe is there. Several processes may call it at once.
+    """Make a set of scenes, unless an intact one is there. Several processes may call this at the same time.
 
     Args:
-        folder: where it shall lie. What lies there is replaced if it is a set of scenes of another recipe, or damaged.
+        folder: the folder to make. A set of scenes of another recipe, or a damaged one, is replaced.
         recipe: what to make.
         garments: folder of an intact Fashion-MNIST.
-        progress: called with one line at a time.
+        progress: called with one line of text at a time.
 
     Raises:
-        DataError: the folder holds something else, or it cannot be written.
+        DataError: the folder contains something else, or it cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent / f".{folder.name}.lock", progress):
-            for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a process that was killed: it held the lock
+            for left in folder.parent.glob(f".{folder.name}.*.part"):  # left by a killed process, which held the lock
                 shutil.rmtree(left)
             try:
                 return check(folder, recipe)
@@ -46,33 +46,33 @@ def make(folder: Path, recipe: SceneRecipe, garments: Path, progress: Progress =
             progress(f"{folder.name}: composing {recipe.train_scenes + recipe.val_scenes:,} scenes")
             return _replace(folder, recipe, garments, progress)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}; set ABLATE_DATA elsewhere") from error
+        raise DataError(f"{folder} cannot be written: {error}; set ABLATE_DATA to another folder") from error
 
 
 def check(folder: Path, recipe: SceneRecipe) -> Manifest:
     """The manifest of an intact set of scenes; every file is read.
 
     Raises:
-        DataError: it is missing, damaged, or was made by another recipe; the file is named.
+        DataError: it is missing, damaged, or was made from another recipe; the file is named.
     """
     manifest = find_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder / MANIFEST} is missing or damaged")
     if manifest.recipe != recipe:
-        raise DataError(f"{folder} holds scenes of another recipe ({manifest.recipe}), expected: {recipe}")
+        raise DataError(f"{folder} contains scenes of another recipe ({manifest.recipe}), expected: {recipe}")
     check_files(folder, manifest)
     return manifest
 
 
 def _refuse_foreign(folder: Path, fault: DataError) -> None:
-    """Refuse to replace a folder that holds something, and nothing tells that ablate put it there."""
+    """Refuse to replace a folder that is not empty and was not made by ablate."""
     if find_manifest(folder) is None and folder.exists() and any(folder.iterdir()):
-        advice = "move what lies there, or set ABLATE_DATA elsewhere"
-        raise DataError(f"{fault}, and {folder} is not empty; {advice}") from fault
+        advice = "move its content, or set ABLATE_DATA to another folder"
+        raise DataError(f"{fault}, but {folder} is not empty; {advice}") from fault
 
 
 def _replace(folder: Path, recipe: SceneRecipe, garments: Path, progress: Progress) -> Manifest:
-    """Write beside the folder and rename."""
+    """Write next to the folder and rename."""
     part, old = (folder.parent / f".{folder.name}.{os.getpid()}{end}.part" for end in ("", ".old"))
     part.mkdir()
     manifest = _write(part, recipe, garments, progress)
@@ -89,7 +89,7 @@ def _write(path: Path, recipe: SceneRecipe, garments: Path, progress: Progress) 
     for split in SPLITS:
         wardrobe = read_wardrobe(garments, train=split == "train")
         for number in add(folder, recipe, split, wardrobe):
-            if (number + 1) % SAY_EVERY == 0:
+            if (number + 1) % REPORT_EVERY == 0:
                 progress(f"{recipe.format}: {number + 1:,} scenes of {split}")
     versions = {name: version(name) for name in LIBRARIES}
     manifest = Manifest(recipe=recipe, fingerprint=folder.fingerprint, libraries=versions, files=folder.files)
@@ -112,7 +112,7 @@ def _add_cityscapes(folder: SceneFolder, recipe: SceneRecipe, split: str, wardro
 
 
 def _streams(recipe: SceneRecipe, split: str) -> Iterator[tuple[int, np.random.Generator]]:
-    """For each scene of a split its number and a stream of its own."""
+    """For each scene of a split, its number and its own random stream."""
     for number in range(recipe.train_scenes if split == "train" else recipe.val_scenes):
         key = (SPLITS.index(split), number)
         yield number, np.random.default_rng(np.random.SeedSequence(entropy=recipe.seed, spawn_key=key))

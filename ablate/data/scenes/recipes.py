@@ -1,9 +1,7 @@
-"""What a set of miniature scenes is made with. Imports nothing heavy: the catalog of data sets may look at it."""
+"""What a set of miniature scenes is made with. Imports nothing heavy, since the catalog of data sets imports it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
@@ -11,19 +9,19 @@ from pydantic import Field
 from ablate.documents import Document
 
 VERSION = 1
-"""Raise it when the same recipe gives other scenes: sets that were made before are then made anew. Keys of trials know
-a set by its name alone, so `ablate.trials.trial.SEMANTICS_VERSION` has to be raised with it."""
+"""Raise it when the same recipe gives other scenes: earlier sets are then made again. A trial's key contains only the
+name of a set, so raise `ablate.trials.trial.SEMANTICS_VERSION` with it."""
 
 
 class SceneRecipe(Document):
     """What decides every pixel of a set.
 
     Attributes:
-        format: of the folder that is written.
-        train_scenes, val_scenes: how many; the first n of a set are those of a smaller set.
-        height_px, width_px: of each scene.
-        seed: of the whole set.
-        version: of the code that composes scenes.
+        format: format of the folder that is written.
+        train_scenes, val_scenes: how many scenes; the first n of a set are those of a smaller set.
+        height_px, width_px: size of each scene.
+        seed: seed of the whole set.
+        version: version of the code that composes scenes.
     """
 
     format: Literal["coco", "cityscapes"]
@@ -35,16 +33,8 @@ class SceneRecipe(Document):
     version: int = VERSION
 
 
-MINIATURES: Mapping[str, SceneRecipe] = MappingProxyType(
-    {
-        "scenes-coco": SceneRecipe(format="coco"),
-        "scenes-cityscapes": SceneRecipe(format="cityscapes", height_px=96, width_px=192),
-    }
-)
-"""Name of the data set -> the recipe of the one that is made here.
-
-On 192 x 192 pixels there is room for what COCO calls large, above 96^2 of them; the streets have Cityscapes' shape of
-1 : 2.
-"""
-
+COCO_MINIATURE = SceneRecipe(format="coco")
+"""On 192 x 192 pixels there is room for what COCO calls large, above 96^2 of them."""
+STREETS_MINIATURE = SceneRecipe(format="cityscapes", height_px=96, width_px=192)
+"""The streets have Cityscapes' aspect ratio of 1 : 2."""
 MANIFEST = "manifest.json"

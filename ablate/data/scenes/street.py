@@ -1,8 +1,8 @@
-"""Streets in a few strokes: the ground of a scene in the format of Cityscapes, with the label of every pixel.
+"""Simple streets: the background of a scene in the format of Cityscapes, with the label of every pixel.
 
-Above the horizon stand buildings and trees before the sky, below it a road with sidewalks in open terrain. What a thing
-is made of tells it from others, and its colour only roughly. The last rows are the bonnet of the car that the camera
-stands in: `ego vehicle`, which no metric counts.
+Above the horizon there are buildings and trees in front of the sky, below it a road with sidewalks in open terrain.
+Classes differ by their texture, and only roughly by their colour. The last rows are the bonnet of the camera's own car:
+`ego vehicle`, which no metric counts.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ BONNET = 16
 
 @dataclass(frozen=True, slots=True)
 class Stuff:
-    """What a region is made of.
+    """The look of a class.
 
     Attributes:
-        label: id in Cityscapes.
-        pattern: what tells it from others.
-        colour: around which its colour is drawn.
-        contrast: least and most difference between the two colours of the pattern.
+        label: label id in Cityscapes.
+        pattern: texture of the class.
+        colour: mean of the colour that is drawn.
+        contrast: smallest and largest difference between the two colours of the pattern.
     """
 
     label: int
@@ -43,7 +43,7 @@ VEGETATION = Stuff(21, cloud(4), (90, 115, 70), (50, 110))
 TERRAIN = Stuff(22, checks, (110, 120, 80), (15, 45))
 SKY = Stuff(23, cloud(24), (150, 165, 190), (10, 50))
 JITTER = 50
-"""How far a region's colour may lie from its stuff's, in each channel."""
+"""Largest difference of a region's colour from that of its class, in each channel."""
 
 
 def draw_street(rng: np.random.Generator, height: int, width: int) -> tuple[Map, NDArray[np.uint8], int]:
@@ -64,7 +64,7 @@ def draw_street(rng: np.random.Generator, height: int, width: int) -> tuple[Map,
 
 
 def draw_bonnet(rng: np.random.Generator, height: int, width: int) -> tuple[Map, NDArray[np.uint8]]:
-    """The rows that go below a street: image (height, W, 3) and label ids (height, W)."""
+    """The rows below a street: image (height, W, 3) and label ids (height, W)."""
     colour = rng.integers(0, 80, 3)
     image = paint(cloud(24)(rng, height, width), colour, near(colour, 10, 40, rng))
     return image, np.full((height, width), EGO_VEHICLE, dtype=np.uint8)
@@ -93,7 +93,7 @@ def _fill(
 ) -> None:
     colour = np.clip(np.array(stuff.colour) + rng.integers(-JITTER, JITTER + 1, 3), 0, 255)
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    if not len(rows):  # it lies beside the scene
+    if not len(rows):  # it is outside the scene
         return
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     pattern = stuff.pattern(rng, rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0])

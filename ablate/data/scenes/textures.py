@@ -1,7 +1,7 @@
-"""Textures: what stands behind the garments.
+"""Textures: the background behind the garments.
 
-A pattern is a map (H, W) of integers, 0..255, that says how far each pixel is from one colour to another; `paint` makes
-an image of it. Colours are three integers, 0..255.
+A pattern is a map (H, W) of integers, 0..255, the position of each pixel between one colour and another; `paint` turns
+it into an image. Colours are three integers, 0..255.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def cloud(cell: int) -> Pattern:
 
 
 def speckle(rng: np.random.Generator, height: int, width: int) -> Map:
-    """Noise without any order, pixel by pixel."""
+    """Independent noise in every pixel."""
     return rng.integers(0, 256, (height, width))
 
 
@@ -51,14 +51,14 @@ def tiles(rng: np.random.Generator, height: int, width: int) -> Map:
 
 
 def windows(rng: np.random.Generator, height: int, width: int) -> Map:
-    """A grid of small rectangles apart from each other."""
+    """A grid of separate small rectangles."""
     period_y, period_x = (int(period) for period in rng.integers(6, 10, 2))
     y, x = np.mgrid[:height, :width]
     return np.where((y % period_y >= 3) & (x % period_x >= 3), 255, 0)
 
 
 def checks(rng: np.random.Generator, height: int, width: int) -> Map:
-    """Squares of two colours in turn."""
+    """A checkerboard."""
     side = int(rng.integers(4, 17))
     y, x = np.mgrid[:height, :width]
     pattern: Map = ((y // side + x // side) % 2) * 255
@@ -74,14 +74,14 @@ def paint(pattern: Map, one: Colour, other: Colour) -> Map:
 
 
 def near(colour: Colour, least: int, most: int, rng: np.random.Generator) -> Colour:
-    """A colour that differs from another by `least` to `most` in each channel, up or down alike in all of them."""
+    """A colour that differs from another by `least` to `most` in each channel, in the same direction in all of them."""
     sign = 1 if rng.integers(2) else -1
     shifted: Colour = np.clip(colour + sign * rng.integers(least, most + 1, 3), 0, 255)
     return shifted
 
 
 def draw_canvas(rng: np.random.Generator, height: int, width: int) -> Map:
-    """A ground of one texture with up to three rectangles of others, (H, W, 3)."""
+    """A background of one texture with up to three rectangles of other textures, (H, W, 3)."""
     canvas = _draw_any(rng, height, width)
     for _ in range(rng.integers(0, 4)):
         rows, columns = int(rng.integers(height // 6, height)), int(rng.integers(width // 6, width))

@@ -9,26 +9,38 @@ from types import MappingProxyType
 from ablate.models.counted import count_architecture
 from ablate.recipes.classify import ClassifyRecipe, architecture_of
 from ablate.tasks.classify.limits import check_data
-from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Measured, Outcome
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import Cost, Measured, Message
 
 
-class Classify:
+class Classify(Task[ClassifyRecipe]):
     """Image classification by one network, trained from scratch; the last step is reported, nothing is selected."""
 
     Recipe = ClassifyRecipe
     metrics: Mapping[str, bool] = MappingProxyType(
         {"top1_error_pct": True, "top5_error_pct": True, "test_loss": True, "train_loss": True}
     )
+    preload = ("torch",)
 
-    def run(self, recipe: ClassifyRecipe, seed: int, workdir: Path) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-        """See `ablate.training.loop.carry_out`."""
+    def run(
+        self, recipe: ClassifyRecipe, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
+    ) -> Iterator[Message]:
+        """See `ablate.training.loop.carry_out`; it needs no other trial."""
         from ablate.tasks.classify.practice import train
 
         return train(recipe, seed, workdir)
 
+    def check(self, recipe: ClassifyRecipe) -> None:
+        """See `check_data`."""
+        check_data(recipe)
+
+    def counted_network(self, recipe: ClassifyRecipe) -> ClassifyRecipe:
+        """The network of the recipe itself."""
+        return recipe
+
     def inspect(self, recipe: ClassifyRecipe) -> Cost:
         """Build the network and count; raises what training would raise before its first step."""
-        check_data(recipe)
+        self.check(recipe)
         return count_architecture(architecture_of(recipe).model_dump_json())
 
     def time_steps(self, recipe: ClassifyRecipe, count: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 from ablate.data.datasets import get_path
 from ablate.data.fetch import fetch
 from ablate.data.scenes.make import make
-from ablate.data.scenes.recipes import MINIATURES, SceneRecipe
+from ablate.data.scenes.recipes import COCO_MINIATURE, STREETS_MINIATURE, SceneRecipe
 from ablate.errors import DataError
 
 
@@ -25,6 +25,9 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         except DataError as error:
             pytest.skip(f"no Fashion-MNIST here: {error}")
         yield root
+
+
+MINIATURES = {"scenes-coco": COCO_MINIATURE, "scenes-cityscapes": STREETS_MINIATURE}
 
 
 def small(name: str, train_scenes: int = 24, val_scenes: int = 12) -> SceneRecipe:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ablate.data import fetch as fetching
-from ablate.data import scene_sets
+from ablate.data import datasets
 from ablate.data.datasets import find, get_path
 from ablate.data.fetch import fetch
-from ablate.data.scenes.recipes import MINIATURES
+from ablate.data.scene_sets import MiniatureScenes
 from ablate.errors import DataError
-from tests.data.scenes.conftest import small
+from tests.data.scenes.conftest import MINIATURES, small
 
 NAMES = tuple(MINIATURES)
 
@@ -20,9 +20,11 @@ NAMES = tuple(MINIATURES)
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, data_root: Path) -> Path:
     """The data root, where a miniature has few scenes."""
-    recipes = {name: small(name, 4, 2) for name in NAMES}
-    for module in (fetching, scene_sets):
-        monkeypatch.setattr(module, "MINIATURES", recipes)
+    fewer = (
+        replace(one, recipe=small(one.name, 4, 2)) if isinstance(one, MiniatureScenes) else one
+        for one in datasets.CATALOG
+    )
+    monkeypatch.setattr(datasets, "CATALOG", tuple(fewer))
     return data_root
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from ablate.data.datasets import get_path
@@ -18,8 +18,9 @@ from ablate.data.lock import Progress
 from ablate.data.scenes import make as scenes_make
 from ablate.data.scenes.folder import Manifest, find_manifest
 from ablate.data.scenes.make import check
-from ablate.data.scenes.recipes import MINIATURES, SceneRecipe
+from ablate.data.scenes.recipes import SceneRecipe
 from ablate.errors import DataError
+from tests.data.scenes.conftest import MINIATURES
 
 pytestmark = pytest.mark.usefixtures("data_root")
 NAMES = tuple(MINIATURES)
@@ -87,7 +88,7 @@ def test_damage_is_named_and_mended(tmp_path: Path) -> None:
 def test_a_set_of_another_recipe_is_replaced_and_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     make(folder, tiny("scenes-coco", val_scenes=1))
-    with pytest.raises(DataError, match=r"holds scenes of another recipe .*val_scenes=1 .*expected: .*val_scenes=2"):
+    with pytest.raises(DataError, match=r"contains scenes of another recipe .*val_scenes=1 .*expected: .*val_scenes=2"):
         check(folder, tiny("scenes-coco"))
     make(folder, tiny("scenes-coco"))
     shutil.copytree(folder, tmp_path / ".set.99999999.part")
@@ -99,7 +100,7 @@ def test_a_set_of_another_recipe_is_replaced_and_what_a_killed_process_left_is_r
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match=r"set is not empty; move what lies there"):
+    with pytest.raises(DataError, match=r"set is not empty; move its content"):
         make(tmp_path / "set", tiny("scenes-coco"))
     assert contents(tmp_path / "set") == {"thesis.tex": b"years of work"}
 
@@ -112,7 +113,7 @@ from ablate.data.datasets import get_path
 from ablate.data.scenes import make
 from ablate.data.scenes.recipes import SceneRecipe
 recipe = SceneRecipe(format="coco", train_scenes=1000, val_scenes=4)
-make.SAY_EVERY = 3
+make.REPORT_EVERY = 3
 die = lambda line: "scenes of" in line and os.kill(os.getpid(), 9)
 make.make(Path({str(tmp_path / "set")!r}), recipe, get_path("fashion-mnist"), die)
 """
@@ -132,8 +133,7 @@ def _make(folder: Path, sender: object) -> None:
 def test_makers_at_the_same_time_wait_for_each_other_and_one_of_them_makes_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    with (tmp_path / ".set.lock").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with FileLock(tmp_path / ".set.lock"):
         makers = [context.Process(target=_make, args=(tmp_path / "set", sender)) for _ in range(2)]
         for maker in makers:
             maker.start()

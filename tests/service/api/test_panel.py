@@ -79,7 +79,7 @@ def test_what_is_wrong_with_a_row_is_said_when_it_is_submitted(client: TestClien
         error["pointer"].removeprefix("/study"): (error["code"], error["message"]) for error in answer.json()["errors"]
     }
     assert found["/rows/0"][0] == "not_buildable"
-    assert "maps of torchvision/resnet18 cannot be taken" in found["/rows/0"][1]
+    assert "torchvision/resnet18 cannot be a backbone" in found["/rows/0"][1]
     assert found["/rows/1"] == (
         "invalid",
         "row 'many': test_images is 5,001, and data set 'coco' has 5,000; 0 takes all",

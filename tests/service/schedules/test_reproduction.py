@@ -119,7 +119,7 @@ def test_a_network_gives_equal_bits_until_its_momentum_is_changed_by_a_thousandt
     (pair,) = changed.comparisons
     assert (state_of(changed), pair.verdict) == ("alarm", "different")
     assert pair.first_difference_step is not None
-    assert f"the curves part at step {pair.first_difference_step}" in pair.sentence
+    assert f"the curves differ from step {pair.first_difference_step} on" in pair.sentence
     (alarm,) = calls.get_schedule(lab.context, "nightly", lab.at).alarms
     assert (alarm.row, alarm.changed_instant, alarm.good_instant) == ("ReLU", changed.instant, good.instant)
     assert [(one.what, one.now) for one in alarm.differences] == [("commit", "0123456789ab")]

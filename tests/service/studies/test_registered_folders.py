@@ -48,7 +48,7 @@ def test_a_folder_that_is_gone_or_too_small_is_said_at_submission(desk: Any, pet
     assert refusal_of(desk) == Problem(
         "/base/dataset",
         "no_data",
-        "data set 'pets': its folder cannot be listed; if it has moved: ablate data add pets NEWPLACE",
+        "data set 'pets': its folder cannot be listed; if it was moved: ablate data add pets NEWPLACE",
     )
 
 
@@ -67,8 +67,8 @@ def test_a_folder_that_changed_is_refused_at_submission_without_a_path(desk: Any
     assert refusal_of(desk) == Problem(
         "/base/dataset",
         "data_changed",
-        "data set 'pets': its folder is not as it was registered (images: 1 changed, 2 missing, 1 new); register it "
-        "again: ablate data add pets FOLDER --replace",
+        "data set 'pets': its folder has changed since it was registered (images: 1 changed, 2 missing, 1 new); "
+        "register it again: ablate data add pets FOLDER --replace",
     )
     prepared = prepare.prepare(desk.context, STUDY, scale=None, strict=False)
     assert "data_changed" in [warning.code for warning in prepared.warnings]
@@ -88,6 +88,6 @@ def test_what_cannot_be_fetched_is_not_said_to_be_fetched(desk: Any, pets: Path)
     with pytest.raises(StudyError) as caught:
         prepare.prepare(desk.context, {**STUDY, "base": base}, scale=None)
     assert [problem.message for problem in caught.value.problems] == [
-        "data set 'imagenet' is not on this machine; ablate cannot fetch it: `ablate data fetch imagenet` tells where "
-        "it is looked for and what is expected"
+        "data set 'imagenet' is not on this machine; ablate cannot fetch it: `ablate data fetch imagenet` prints where "
+        "to put it and what is expected"
     ]

@@ -194,6 +194,8 @@ def test_a_truncated_a_foreign_and_a_resized_image_are_named(write: Write, docum
     first.write_bytes(first.read_bytes()[:700])
     second.write_bytes(b"no picture")
     Image.new("RGB", (41, 40)).save(third)
-    for index, message in enumerate(("139.jpg is damaged", "285.jpg is no image", "632.jpg has 41 x 40 px; .*40 x 40")):
+    for index, message in enumerate(
+        ("139.jpg is damaged", "285.jpg is not an image", "632.jpg has 41 x 40 px; .*40 x 40")
+    ):
         with pytest.raises(DataError, match=message):
             read_example(found, index)

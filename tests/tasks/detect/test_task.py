@@ -208,7 +208,7 @@ def test_the_cost_is_that_of_the_classification_network_at_224_px() -> None:
         (
             {"model": "torchvision/resnet18"},
             SiteError,
-            "maps of torchvision/resnet18 cannot be taken; allowed as a backbone: resnet50",
+            "torchvision/resnet18 cannot be a backbone; allowed as a backbone: resnet50",
         ),
         ({"dataset": "digits"}, DataError, "data set 'digits' is for the task classify, not detect"),
         ({"train_images": 200_000}, DataError, "train_images is 200,000, and data set 'coco' has 118,287; 0 takes all"),
@@ -225,7 +225,7 @@ def test_what_cannot_be_trained_is_refused_when_it_is_planned(
 
 def test_a_damaged_folder_is_named_by_the_task(tmp_path: Path, root: Path) -> None:
     (root / "coco" / "val2017" / "000000000005.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"val2017/000000000005\.jpg is no image"):
+    with pytest.raises(DataError, match=r"val2017/000000000005\.jpg is not an image"):
         run_to_end(train(recipe_of(epochs=1), 0, tmp_path, {}))
     file = root / "coco" / "annotations" / "instances_val2017.json"
     file.write_text("{")

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import pickle
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torchvision import datasets
 
-from ablate.data.datasets import check_members, describe, find, get_path, list_datasets
-from ablate.data.digests import PLACES, Member
-from ablate.data.fetch import CIFAR, fetch
+from ablate.data.cifar import Cifar, read_cifar
+from ablate.data.datasets import CATALOG, describe, find, get_path, list_datasets
+from ablate.data.digests import Member
+from ablate.data.fetch import fetch
 from ablate.errors import DataError
-from ablate.training.images.data import load, read_cifar
+from ablate.training.images.data import load
 
+CIFAR = {one.name: one for one in CATALOG if isinstance(one, Cifar)}
 EACH = 4
 """Images in a file."""
 
@@ -32,7 +33,7 @@ def write_pickle(path: Path, content: dict[str, Any]) -> str:
 
 def write_tiny(root: Path, name: str) -> type[Any]:
     """A set in the real layout, and torchvision's reader with the checksums of its files."""
-    reader = getattr(datasets, CIFAR[name])
+    reader = CIFAR[name].reader
     key, classes = ("labels", 10) if name == "cifar10" else ("fine_labels", 100)
     folder, random = root / reader.base_folder, np.random.default_rng(0)
 
@@ -54,8 +55,8 @@ def test_images_are_the_planes_that_were_stored_and_labels_go_with_them(tmp_path
         images, labels = read_cifar(reader, tmp_path, train)
         stored = [pickle.loads((tmp_path / reader.base_folder / file).read_bytes()) for file, _ in files]
         pixels = np.concatenate([one["data"] for one in stored]).reshape(-1, 3, 32, 32)
-        assert (images.shape, images.dtype, labels.dtype) == ((EACH * len(files), 3, 32, 32), torch.uint8, torch.int64)
-        assert np.array_equal(images.numpy(), pixels)
+        assert (images.shape, images.dtype, labels.dtype) == ((EACH * len(files), 3, 32, 32), np.uint8, np.int64)
+        assert np.array_equal(images, pixels)
         assert labels.tolist() == [label for one in stored for label in one[next(k for k in one if "labels" in k)]]
 
 
@@ -64,24 +65,25 @@ def test_a_damaged_or_missing_file_is_named(tmp_path: Path, name: str) -> None:
     reader = write_tiny(tmp_path, name)
     folder = tmp_path / reader.base_folder
     members = tuple(Member(file, md5, algorithm="md5") for file, md5 in (*reader.train_list, *reader.test_list))
-    check_members(name, folder, members)
+    tiny = replace(CIFAR[name], members=members)
+    tiny.check(tmp_path)
     for member in members:
         content = (folder / member.name).read_bytes()
         (folder / member.name).write_bytes(content[:-1])
         with pytest.raises(DataError, match=rf"{folder / member.name} is damaged: MD5 .*`ablate data fetch {name}`"):
-            check_members(name, folder, members)
+            tiny.check(tmp_path)
         with pytest.raises(DataError, match=r"Tiny in .* cannot be read"):
             read_cifar(reader, tmp_path, train=True)
         (folder / member.name).unlink()
         with pytest.raises(DataError, match=rf"{folder / member.name} is missing"):
-            check_members(name, folder, members)
+            tiny.check(tmp_path)
         (folder / member.name).write_bytes(content)
 
 
 @pytest.mark.parametrize("name", CIFAR)
 def test_files_and_checksums_of_the_catalog_are_torchvisions(name: str) -> None:
-    reader = getattr(datasets, CIFAR[name])
-    folder, members = PLACES[name]
+    reader = CIFAR[name].reader
+    folder, members = CIFAR[name].folder, CIFAR[name].members
     theirs = [
         *map(tuple, reader.train_list),
         *map(tuple, reader.test_list),
@@ -97,7 +99,7 @@ def test_without_its_files_it_says_which_one_is_missing_and_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path))
-    folder, members = PLACES[name]
+    folder, members = CIFAR[name].folder, CIFAR[name].members
     assert find(name) is None
     for call in (get_path, lambda name: load(name, train=True)):
         with pytest.raises(
@@ -115,7 +117,7 @@ def test_a_download_that_fails_says_why_and_what_to_do_by_hand(tmp_path: Path, m
         with pytest.raises(DataError) as caught:
             fetch("cifar10")
     text = str(caught.value)
-    assert "torchvision's download says: <urlopen error [Errno 111] Connection refused>" in text
+    assert "torchvision's download failed: <urlopen error [Errno 111] Connection refused>" in text
     assert f"put cifar-10-python.tar.gz (MD5 c58f30108f718f92721af3b95e74349a) into {tmp_path}" in text
     assert f"{tmp_path / 'cifar-10-batches-py'} has data_batch_1, " in text
     assert socket.getdefaulttimeout() is None

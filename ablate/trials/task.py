@@ -1,0 +1,147 @@
+"""What a task is: the base class of every task, and the wrapper of tasks that do not subclass it.
+
+A task trains one trial: it has a recipe class, metrics, and `run`. Everything else has a default here, so the rest of
+ablate calls a task's methods and never asks which of them an object has. The module of a task imports without torch
+(plans are made where torch is not installed), so `run` imports what it needs itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.trials.trial import Cost, Measured, Message
+
+R = TypeVar("R", bound=BaseModel)
+NO_NEEDS: Mapping[str, Path] = MappingProxyType({})
+
+Part = Literal["inspect", "time_steps", "measure", "is_trained"]
+"""Methods that only some tasks can answer; `Task.offers` reports which."""
+OPTIONAL = ("needs", "check", "counted_network", "inspect", "time_steps", "measure", "is_trained")
+"""Everything that a task may leave out."""
+
+
+class Task(ABC, Generic[R]):
+    """What a trial does.
+
+    A subclass sets `Recipe` and `metrics` and implements `run`; it overrides what else it can answer. An operator
+    installs an instance under the entry point group `ablate.tasks`, as `NAME = "module:instance"`.
+
+    Attributes:
+        Recipe: frozen pydantic model; its fields are those of a study's `[base]`.
+        metrics: metric name -> whether lower is better; the first one is the primary metric.
+        preload: modules that a worker imports before its first trial.
+    """
+
+    Recipe: type[R]
+    metrics: Mapping[str, bool]
+    preload: Sequence[str] = ()
+
+    @abstractmethod
+    def run(self, recipe: R, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS) -> Iterator[Message]:
+        """Train and evaluate one trial.
+
+        Args:
+            recipe: an instance of `Recipe`.
+            seed: of everything that is random in the trial.
+            workdir: a folder of the trial's own; an interrupted trial resumes from what is in it.
+            needs: name of a need -> folder of that trial, for which its task's `is_trained` is true.
+
+        Yields:
+            `Heartbeat` and `EpochMetrics` while it trains, and last one `Outcome`.
+        """
+
+    def needs(self, recipe: R) -> Mapping[str, tuple[str, BaseModel]]:
+        """The trials from whose weights a trial of this recipe starts; by default none.
+
+        Returns:
+            Name of the need -> (name of a task, recipe of that task), such as
+            `{"backbone": ("classify", recipe.backbone_recipe())}`. The name is also the field of this task's recipe
+            that describes the need. The needed trial has the same seed and replicate, runs first, is shared like any
+            other trial, and may not need another trial itself.
+        """
+        del recipe
+        return {}
+
+    def check(self, recipe: R) -> None:
+        """Validate a recipe against its data set, without torch; by default every recipe is accepted.
+
+        Raises:
+            DataError: the data set is unknown, made for another task, or smaller than the recipe asks for.
+            SiteError: the network cannot be used by this task.
+        """
+        del recipe
+
+    def counted_network(self, recipe: R) -> ClassifyRecipe | None:
+        """The network whose parameters and multiply-adds stand for a recipe; by default None, nothing is counted."""
+        del recipe
+        return None
+
+    def inspect(self, recipe: R) -> Cost:
+        """Parameters and multiply-adds of a recipe, by building its network.
+
+        Raises:
+            AblateError: the recipe cannot be trained.
+        """
+        raise self._not_offered("inspect", recipe)
+
+    def time_steps(self, recipe: R, count: int) -> float:
+        """Seconds that a whole trial would take on this machine, estimated from `count` steps."""
+        raise self._not_offered("time_steps", recipe, count)
+
+    def measure(self, recipes: Sequence[R]) -> list[Measured]:
+        """Inference time and memory of each recipe's network on this machine."""
+        raise self._not_offered("measure", recipes)
+
+    def is_trained(self, workdir: Path) -> bool:
+        """Whether a folder, which may be missing, contains the finished weights of a trial.
+
+        Which recipe the weights are of is not checked. Only trials of a task that overrides this can be needed by
+        others.
+        """
+        raise self._not_offered("is_trained", workdir)
+
+    def offers(self, part: Part) -> bool:
+        """Whether this task overrides a method that has no answer by default."""
+        return getattr(getattr(self, part), "__func__", None) is not getattr(Task, part)
+
+    def _not_offered(self, part: Part, *given: object) -> NotImplementedError:
+        del given
+        return NotImplementedError(f"{type(self).__name__} has no {part}; call it only where offers('{part}') is true")
+
+
+class ForeignTask(Task[BaseModel]):
+    """A task that an operator wrote as a plain object, without the base class.
+
+    Such a task is called as `run(recipe, seed, workdir, needs)` where it has `needs`, else as
+    `run(recipe, seed, workdir)`.
+
+    Args:
+        task: object with `Recipe`, `metrics`, `run` and any of the methods in `OPTIONAL`.
+    """
+
+    PRELOAD: ClassVar = ("torch",)
+    """For a task that builds networks, as one with `inspect` does."""
+
+    def __init__(self, task: Any) -> None:
+        self.Recipe, self.metrics = task.Recipe, task.metrics
+        self._task = task
+        self._takes_needs = hasattr(task, "needs")
+        for name in OPTIONAL:
+            if hasattr(task, name):
+                setattr(self, name, getattr(task, name))
+        self.preload = self.PRELOAD if self.offers("inspect") else ()
+
+    def run(
+        self, recipe: BaseModel, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
+    ) -> Iterator[Message]:
+        """See `Task.run`."""
+        folders = (needs,) if self._takes_needs else ()
+        messages: Iterator[Message] = self._task.run(recipe, seed, workdir, *folders)
+        return messages
