@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
+from ablate.remote.documents.plans import PlanView
+from ablate.remote.documents.studies import Extension, Page, StudyView, Submission
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
@@ -29,7 +31,6 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.documents.studies import Extension, Page, StudyView, Submission
 from service.studies import extend, lifecycle, submit
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -72,7 +73,7 @@ def submit_study(
 
 
 @router.post("/plan", responses=BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Plan, store nothing")
-def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
+def plan_study(context: InContext, submission: Submitted) -> PlanView:
     """What a submission would be: its rows with their cost, how many trials, how many are known, how long it takes.
 
     `trials` counts rows times seeds, with audit copies and what rows need; `needed`, of the `distinct` trials, those
