@@ -43,10 +43,10 @@ class Policies(StrictDocument):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="of verify: how far a metric may differ from its stored value, as a share of it, before it counts as "
-        "drift. Used only if processor, threads, device, driver or packages differ from those of the reference; "
-        "otherwise the numbers must be equal to the last bit. Chosen, not measured: a small value reports rounding "
-        "as drift, a large one hides small changes",
+        description="of verify: how far a metric may differ from its stored value, as a share of it, before it counts "
+        "as drift. Used only if processor, threads, device, driver or packages differ from those of the reference; "
+        "otherwise the numbers must be equal to the last bit. Chosen, not measured: a small value reports rounding as "
+        "drift, a large one hides small changes",
     )
     reference_firings: int = Field(4, ge=4, le=100, description="of fresh: number of firings in the reference window")
     false_alarm_every: int = Field(
