@@ -15,5 +15,3 @@ Overlap = Literal["skip", "queue"]
 Cause = Literal["cron", "manual"]
 Kind = Literal["reference", "verify", "fresh"]
 FiringState = Literal["queued", "running", "done", "holes", "cancelled", "skipped", "missed", "refused"]
-
-Role = Literal["all", "api", "scheduler"]
