@@ -20,9 +20,7 @@ from service.api.problems import ProblemDocument
 COMPONENTS = "#/components/schemas/"
 
 NAMES = {
-    "ablate__tables__table__Cell": "TableCell",
-    "service__shapes__Cell": "Cell",
-    "Page_Cell_": "CellPage",
+    "Page_CellView_": "CellPage",
     "Page_StudyView_": "StudyPage",
     "Page_ScheduleView_": "SchedulePage",
     "Page_FiringView_": "FiringPage",

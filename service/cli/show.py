@@ -170,7 +170,10 @@ def show_pair(found: RowComparison) -> None:
     typer.echo(f"\n{found.metric}: {found.sentence}")
     for line in _pairing(found):
         typer.echo(line)
-    typer.echo(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")
+    if found.is_post_hoc:
+        typer.echo(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")
+    else:
+        typer.echo(f"planned: p is corrected over the {found.pairs} comparisons of the baseline's family")
 
 
 def _pairing(found: RowComparison) -> Iterator[str]:

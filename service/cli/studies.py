@@ -129,9 +129,7 @@ def table(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the table in every format and the plots to this folder, and print nothing.", show_default=False
-        ),
+        typer.Option(help="Write the table in every format and the plots to this folder instead.", show_default=False),
     ] = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -158,7 +156,8 @@ def compare(
 ) -> None:
     """Compare two rows of a study, seed by seed: does A really differ from B?
 
-    The comparison is post hoc, so p is corrected over all pairs of the table's rows.
+    Two rows chosen after looking at the table are compared post hoc: p is corrected over all pairs of its rows. A row
+    and its baseline are compared as the study planned it.
     """
     from service.cli import show as screen
 
