@@ -37,6 +37,10 @@ def test_a_comparison_says_what_pairing_by_seed_was_worth(
     show_pair(compare_rows(plan, records, "a", other))
     shown = capsys.readouterr().out
     assert line in shown.splitlines(), shown
+    assert shown.splitlines()[-1] == "planned: p is corrected over the 3 comparisons of the baseline's family"
+    show_pair(compare_rows(plan, records, "b", "against"))
+    post_hoc = "post hoc: p is corrected over all 6 pairs of the table's rows"
+    assert capsys.readouterr().out.splitlines()[-1] == post_hoc
 
 
 def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one(

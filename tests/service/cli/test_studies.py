@@ -63,6 +63,26 @@ def test_every_column_and_some_columns_are_not_both_given(capsys: pytest.Capture
     assert "--full is every column and --columns names some; give one of the two" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "choices"),
+    [
+        (["list", "--state", "x"], "queued"),
+        (["table", "some", "--format", "x"], "'md', 'tex', 'csv', 'html', 'json'"),
+        (["serve", "--role", "x"], "'all', 'api', 'scheduler'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--mode", "x"], "'verify', 'fresh'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--missed", "x"], "'coalesce', 'skip', 'all'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--overlap", "x"], "'skip', 'queue'"),
+    ],
+)
+def test_a_wrong_choice_is_refused_with_those_that_are_allowed(
+    command: list[str], choices: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(command) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert command[-2] in error
+    assert choices in error
+
+
 def test_separate_roles_need_postgresql(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["serve", "--role", "scheduler"]) == 2
     assert "PostgreSQL" in capsys.readouterr().err
