@@ -20,17 +20,25 @@ if TYPE_CHECKING:
     from ablate.remote.documents.paper import PaperPlan
     from ablate.study.paper_tables import PaperTable
 
+Tables = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TABLE", help="Tables, such as T5 T7. Default: every table that has the scale.", show_default=False
+    ),
+]
+Gains = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw the paper's Figure 1 from existing results into this .svg or .png file; submit nothing.",
+        show_default=False,
+    ),
+]
 PICTURES: dict[str, PlotFormat] = {".svg": "svg", ".png": "png"}
 
 
 @app.command()
 def paper(
-    tables: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TABLE", help="Tables, such as T5 T7. Default: every table that has the scale.", show_default=False
-        ),
-    ] = None,
+    tables: Tables = None,
     scale: Annotated[str, typer.Option(help="Scale of the studies; --list prints the scales of each table.")] = "mini",
     seeds: Seeds = None,
     priority: Priority = None,
@@ -42,20 +50,14 @@ def paper(
     wait: Annotated[
         bool, typer.Option(help="Show progress until all studies have ended, then print the tables.")
     ] = False,
-    gains: Annotated[
-        Path | None,
-        typer.Option(
-            help="Draw the paper's Figure 1 from existing results into this .svg or .png file; submit nothing.",
-            show_default=False,
-        ),
-    ] = None,
+    gains: Gains = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the tables with their question and rows; submit nothing.")
     ] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit tables of the paper to the service, one study for each table.
+    """Submit tables of the paper, one study for each table.
 
     If one table is wrong, nothing is submitted. Rows that tables share are trained once, and known trials are not
     trained again. If the service runs on this machine and lacks a data set, the data set is fetched first where

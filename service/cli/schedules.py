@@ -80,7 +80,7 @@ def add(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a schedule that re-runs a study, and print when it fires next.
+    """Add a schedule that re-runs a study. Prints when it fires next.
 
     With several study files, each file gets a schedule named NAME-STUDY, after the study in the file. If one is
     refused, none is added. The same command again changes nothing, and adds what a broken connection left out.
@@ -157,7 +157,7 @@ def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], Schedul
 
 @schedule.command("list")
 def list_schedules(url: Url = None, as_json: AsJson = False) -> None:
-    """List the schedules: when each fires next, and how its last firing ended."""
+    """List the schedules, with their next and their last firing."""
     from service.cli import show_schedules as screen
 
     with connected(url) as client:
@@ -173,7 +173,7 @@ def history(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the firings of a schedule: what each one found, and whether it is drift."""
+    """Show the firings of a schedule, and whether they found drift."""
     from service.cli import show_schedules as screen
 
     with connected(url) as client:
@@ -184,7 +184,7 @@ def history(
 
 @schedule.command("trigger")
 def trigger(name: Name, url: Url = None, as_json: AsJson = False) -> None:
-    """Fire a schedule now, even if it is paused, and print the id of its study.
+    """Fire a schedule now, even if it is paused. Prints the id of its study.
 
     Exit status: 1 if its study could not be submitted.
     """
@@ -248,7 +248,9 @@ def today(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the results of the last day: finished studies, holes, drift, missed firings, and what fires next.
+    """Show what happened in the last day, and what needs a person.
+
+    Lists finished studies, holes, drift, missed firings, and the next firings.
 
     Exit status: 1 if something needs a person.
     """

@@ -18,7 +18,10 @@ def serve(
         typer.Option(help="Part of the service to run; 'api' and 'scheduler' alone need PostgreSQL."),
     ] = "all",
 ) -> None:
-    """Run the service until Ctrl-C: the web page, REST, the queue, workers, MLflow."""
+    """Run the service until Ctrl-C.
+
+    The service has the web page, REST, the queue, the workers and MLflow.
+    """
     from service.serve import serve, set_up_logging
     from service.settings import read_settings
 

@@ -44,7 +44,7 @@ def submit(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a study to the service and print its id.
+    """Submit a study to the service. Prints its id.
 
     If the service runs on this machine and lacks a data set, the data set is fetched first where possible.
     """
@@ -110,7 +110,7 @@ def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None
 
 @app.command()
 def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Show the progress of a study until it has ended, then print its table."""
+    """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
         raise typer.Exit(_wait(client, client.find(study), as_json=as_json))
 
@@ -134,7 +134,10 @@ def table(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the table of a study; while the study runs, the provisional table."""
+    """Print the table of a study.
+
+    While the study runs, the table is provisional.
+    """
     chosen = chosen_columns(columns, full=full)
     with connected(url) as client:
         study_id = client.find(study)
@@ -154,10 +157,10 @@ def compare(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two rows of a study, seed by seed: does A really differ from B?
+    """Compare two rows of a study, seed by seed.
 
-    Two rows chosen after looking at the table are compared post hoc: p is corrected over all pairs of its rows. A row
-    and its baseline are compared as the study planned it.
+    Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
+    are compared post hoc: p is corrected over all pairs of the table's rows.
     """
     from service.cli import show as screen
 
@@ -168,7 +171,10 @@ def compare(
 
 @app.command()
 def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Cancel a study; trials shared with another live study keep running."""
+    """Cancel a study.
+
+    Trials shared with another live study keep running.
+    """
     with connected(url) as client:
         _show_one(client.cancel(study), as_json)
 
@@ -182,7 +188,10 @@ def retry(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Pause a study: running trials continue, and no more trials start unless another live study shares them."""
+    """Pause a study; its running trials continue.
+
+    No more of its trials start, except those shared with another live study.
+    """
     with connected(url) as client:
         _show_one(client.pause(study), as_json)
 

@@ -47,7 +47,7 @@ def rerun(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train one trial again on this machine, and compare it with the stored result.
+    """Train a trial again here, and compare it with the stored result.
 
     The trial trains from its first step, with the same number of threads. Nothing that is stored is changed. If the
     trial started from the weights of another trial, those weights are used; if they are gone, that trial is trained
