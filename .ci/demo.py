@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ablate.remote.client import Client, UnreachableError
+from ablate.remote.client import Client
 from service.address import find_address
 from service.settings import read_settings
 
@@ -82,11 +82,8 @@ def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
     while process.poll() is None and time.monotonic() < deadline:
         if url := find_address(home):
             with Client(url) as client:
-                try:
-                    client.check_ready()
+                if client.ready():
                     return url
-                except UnreachableError:
-                    pass
         time.sleep(0.2)
     sys.exit(f"the service did not get ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
 

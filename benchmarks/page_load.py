@@ -23,9 +23,9 @@ from typing import Any
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from ablate.remote.documents.studies import Submission
 from service.app import create_app
 from service.context import Context, open_context
-from service.documents.studies import Submission
 from service.settings import Settings
 from service.store import studies
 from service.store.rows import trials

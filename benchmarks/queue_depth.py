@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ablate.remote.documents.studies import Submission
 from ablate.study.document import Resources
 from service.context import Context, open_context
-from service.documents.studies import Submission
 from service.settings import Settings
 from service.store.queue import claims as queue
 from service.store.queue.states import Requeue

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.data.datasets import data_root
+from ablate.remote.client import Client
 from ablate.study.plan import plan_document
 from ablate.study.text import read_document
 from benchmarks.pool_overhead import time_trials
@@ -48,8 +49,8 @@ def time_study(service: Running, document: dict[str, Any], **options: Any) -> fl
     """Wall seconds from POST to the end of the study's events."""
     began = time.perf_counter()
     study = service.client.post("/studies", {"study": document, **options})
-    for event in service.client.events(study["id"]):
-        assert event.kind != "done" or event.data["state"] == "succeeded", event
+    with Client(service.client.url) as client:
+        assert client.wait(study["id"]).state == "succeeded"
     return time.perf_counter() - began
 
 

@@ -15,8 +15,8 @@ FILE = "service.json"
 
 
 @contextmanager
-def announced(home: Path, url: str) -> Iterator[None]:
-    """Publish the address and the data root for the commands of this machine, while the block runs."""
+def published(home: Path, url: str) -> Iterator[None]:
+    """Publish the address and the data folder to the commands of this machine while the block runs."""
     path = home / FILE
     found = {"url": url, "pid": os.getpid(), "data": str(data_root().absolute())}
     path.write_text(json.dumps(found), encoding="utf-8")
@@ -27,13 +27,13 @@ def announced(home: Path, url: str) -> Iterator[None]:
 
 
 def find_address(home: Path) -> str | None:
-    """The address of the service that runs on a state directory; None where none does."""
+    """The address of the service that runs on a state directory; None if none runs."""
     found = _read(home)
     return found["url"] if found else None
 
 
 def shares_data(home: Path, url: str) -> bool:
-    """Whether the service of a state directory is at an address, and looks for data sets where this process does."""
+    """Whether the service of a state directory is at an address, and uses the same data folder as this process."""
     found = _read(home)
     return found is not None and _place(found["url"]) == _place(url) and found["data"] == str(data_root().absolute())
 
@@ -48,5 +48,5 @@ def _read(home: Path) -> dict[str, str] | None:
         found = json.loads((home / FILE).read_text(encoding="utf-8"))
         os.kill(found["pid"], 0)
         return {"url": str(found["url"]), "data": str(found["data"])}
-    except (OSError, ValueError, KeyError):  # not there, torn by a crash, or its process is gone
+    except (OSError, ValueError, KeyError):  # the file is absent or incomplete, or its process is gone
         return None

@@ -21,7 +21,7 @@ from functools import partial
 import uvicorn
 
 from ablate.errors import AblateError
-from service.address import announced
+from service.address import published
 from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
@@ -88,7 +88,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         else:
             context.costs.start()
             url = _url_of(listener)
-            stack.enter_context(announced(settings.home, url))
+            stack.enter_context(published(settings.home, url))
             announce(url)
             asyncio.run(_serve_web(parts, listener))
     return 70 if parts.broken else 0

@@ -42,7 +42,8 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         costs = preview.count_costs(plan, pool)
         trial_s = preview.time_rows(plan, pool) if probe else {}
-    answer = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
+    found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
+    answer = found.model_dump(mode="json")
     if as_json:
         typer.echo(json.dumps(answer, indent=1))
         return

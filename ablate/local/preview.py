@@ -1,10 +1,10 @@
-"""What `ablate check` and `ablate sites` tell without training: costs, call sites, and an estimate of the time."""
+"""What `ablate check` and `ablate sites` report without training: costs, call sites, and an estimate of the time."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,8 +13,10 @@ from ablate.errors import AblateError, Problem, StudyError, quote
 from ablate.models.client import Probe, Probed
 from ablate.paper.published import Printed, find_published
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
+from ablate.remote.documents.plans import PlanRow, PlanView, PrintedCost
+from ablate.remote.documents.studies import Finding
 from ablate.study.plan import Plan, Row, task_name
-from ablate.tables.comparable import COSTS, has_printed_cost
+from ablate.tables.comparable import has_printed_cost
 from ablate.trials.needs import label_of_need
 from ablate.trials.registry import get_task
 from ablate.trials.task import Part
@@ -102,46 +104,50 @@ def describe_plan(
     costs: Mapping[str, Cost],
     trial_s: Mapping[str, float],
     parallel: int,
-) -> dict[str, Any]:
-    """The answer of `ablate check --json` and `POST /studies/plan`, as the contract has it.
-
-    `trials` counts cells: rows times seeds, with those of audit copies and of what rows need; `needed`, of the distinct
-    trials, those that are there because others start from their weights.
+) -> PlanView:
+    """The plan of a study as a document: the answer of `ablate check --json` and of `POST /studies/plan`.
 
     Args:
         plan: the study, expanded.
-        records: what is known, by key.
-        costs: of the rows, by label; a row without has nulls.
-        trial_s: probed seconds of a trial, by label.
-        parallel: trials at once.
+        records: known trials, by key.
+        costs: counted costs of the rows, by label; a row without one has nulls.
+        trial_s: measured seconds of one trial, by label.
+        parallel: number of trials that run at the same time.
     """
     known = {key for key, record in records.items() if record.is_result and key in plan.trials}
     published = find_published(plan.study.table.published)
     printed = published.cells if published and has_printed_cost(plan, published) else {}
-    return {
-        "study": plan.study.name,
-        "scale": plan.scale,
-        "rows": [_describe_row(row, costs.get(row.label), printed.get(row.label, {})) for row in plan.rows],
-        "trials": len(plan.memberships),
-        "distinct": len(plan.trials),
-        "needed": len(plan.needed),
-        "known": len(known),
-        "estimate_s": estimate_s(plan, records, trial_s, parallel),
-        "excluded": list(plan.excluded),
-        "warnings": [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in plan.warnings],
-    }
+    return PlanView(
+        study=plan.study.name,
+        scale=plan.scale,
+        rows=[_describe_row(row, costs.get(row.label), printed.get(row.label, {})) for row in plan.rows],
+        trials=len(plan.memberships),
+        distinct=len(plan.trials),
+        needed=len(plan.needed),
+        known=len(known),
+        estimate_s=estimate_s(plan, records, trial_s, parallel),
+        excluded=list(plan.excluded),
+        warnings=[Finding(pointer=one.pointer, code=one.code, message=one.message) for one in plan.warnings],
+    )
 
 
-def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> dict[str, Any]:
-    return {
-        "label": row.label,
-        "group": row.group,
-        "set": dict(row.set),
-        "key_fields": identity_of(row.recipe),
-        "baseline": row.is_baseline,
-        **(cost.model_dump() if cost else dict.fromkeys(Cost.model_fields)),
-        **{f"published_{name}": asdict(printed[name]) if name in printed else None for name in COSTS},
-    }
+def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> PlanRow:
+    return PlanRow(
+        label=row.label,
+        group=row.group,
+        set=dict(row.set),
+        key_fields=identity_of(row.recipe),
+        baseline=row.is_baseline,
+        params=cost.params if cost else None,
+        params_without_norm=cost.params_without_norm if cost else None,
+        multiply_adds=cost.multiply_adds if cost else None,
+        published_params=_describe_printed(printed.get("params")),
+        published_multiply_adds=_describe_printed(printed.get("multiply_adds")),
+    )
+
+
+def _describe_printed(printed: Printed | None) -> PrintedCost | None:
+    return PrintedCost(text=printed.text, value=printed.value) if printed else None
 
 
 def estimate_s(

@@ -1,261 +1,276 @@
-"""The commands' side of REST: one client that speaks JSON, follows a study's events, and turns problems into errors."""
+"""The client of a service: every call of REST as a method that takes and returns documents.
+
+The commands use it, and a person can use it from Python. `httpx2` is imported when a client is made.
+"""
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-import httpx2
+from ablate.remote.answers import read_answer
+from ablate.remote.choices import StudyState
+from ablate.remote.documents.events import ProgressEvent, StudyEvent
+from ablate.remote.documents.firings import Today
+from ablate.remote.documents.plans import PlanView
+from ablate.remote.documents.studies import Page, StudyView
+from ablate.remote.errors import UnreachableError
+from ablate.remote.follow import follow
+from ablate.remote.paper import Paper
+from ablate.remote.results import Results, StudyName
+from ablate.remote.schedules import Schedules
+from ablate.remote.submission import StudySource, document_of
+from ablate.settings import read_library_settings
 
-from ablate.errors import AblateError, Problem, StudyError
-from ablate.study.document import NAME
-
-TIMEOUT_S = 120.0
-"""Of an answer; the first study of a service waits for the import of torch."""
-RECONNECT_S = 60.0
-"""How long a lost stream of events is tried for again."""
-RETRY_S = 1.0
-KEY = re.compile(r"[0-9a-f]{8,64}")
-
-
-class UnreachableError(AblateError):
-    """The service does not answer."""
-
-    exit_status = 3
+DEFAULT_URL = "http://127.0.0.1:8080"
 
 
-class RefusedError(AblateError):
-    """The service answered with a problem."""
-
-
-class BrokenError(AblateError):
-    """The service answered that it failed."""
-
-    exit_status = 70
-
-
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
-    """One server-sent event."""
-
-    id: str
-    kind: str
-    data: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Absence:
-    """How long a service has not answered.
-
-    Attributes:
-        url: of the service.
-        tell: hears in a sentence when it begins and when it ends.
-        since_s: monotonic time at which it began.
-    """
-
-    url: str
-    tell: Callable[[str], None]
-    since_s: float | None = None
-
-    def wait(self, error: UnreachableError) -> None:
-        """Wait a moment before the next attempt; raise UnreachableError where there were enough."""
-        if self.since_s is None:
-            self.since_s = time.monotonic()
-            self.tell(f"{error}; reconnecting, for at most {RECONNECT_S:g} s")
-        if time.monotonic() - self.since_s > RECONNECT_S:
-            text = f"no answer from {self.url} for {RECONNECT_S:g} s ({error}); what the service has is kept"
-            raise UnreachableError(f"{text}: start it with `ablate serve`, and watch again") from error
-        time.sleep(RETRY_S)
-
-    def end(self) -> None:
-        """The service answers."""
-        if self.since_s is not None:
-            self.since_s = None
-            self.tell("connected again")
-
-
-class Client:
-    """A connection to the service; a context manager.
+class Client(Results):
+    """A client of an `ablate` service; a context manager that also works without `with`.
 
     Args:
-        url: address of the service, without a path.
-        api_key: sent as bearer token where there is one.
+        url: address of the service; None for ABLATE_URL, else http://127.0.0.1:8080.
+        api_key: sent as bearer token; None for ABLATE_API_KEY, else no key is sent.
+
+    Attributes:
+        url: address of the service.
+        schedules: calls about schedules.
+        paper: calls about the tables of the paper.
 
     Raises:
-        RefusedError: the address is none.
+        RefusedError: the address is not valid.
+
+    Every method raises `UnreachableError` if the service does not answer, `RefusedError` or `StudyError` if it refuses
+    the call, and `BrokenError` if it fails.
+
+    Example:
+        >>> client = ablate.Client()
+        >>> study = client.submit("study.toml", seeds=3)
+        >>> client.wait(study).state
+        'succeeded'
+        >>> client.table(study).rows[0].label
     """
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
-        _check_address(url)
-        self.url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+    def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
+        from ablate.remote.connection import Connection
+
+        settings = read_library_settings()
+        stored = settings.api_key.get_secret_value() if settings.api_key else None
+        self._connection = Connection(url or settings.url or DEFAULT_URL, api_key or stored)
+        self.url = self._connection.url
+        self.schedules = Schedules(self._connection)
+        self.paper = Paper(self._connection)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.close()
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
-    def check_ready(self) -> None:
-        """Raise UnreachableError where the service cannot accept and run studies yet."""
-        self._call("GET", "/readyz", prefix="")
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
 
-    def get(self, path: str, **parameters: Any) -> Any:
-        """The JSON answer to a GET below `/api/v1`.
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
-        Raises:
-            UnreachableError: no answer. RefusedError, StudyError: a problem. BrokenError: an error of the service.
-        """
-        return self._call("GET", path, params=_given(parameters)).json()
-
-    def get_all(self, path: str) -> list[Any]:
-        """The items of every page of a list."""
-        page = self.get(path, limit=200)
-        items: list[Any] = page["items"]
-        while page["next"] is not None:
-            page = self.get(path, limit=200, cursor=page["next"])
-            items += page["items"]
-        return items
-
-    def get_text(self, path: str, **parameters: Any) -> str:
-        """The answer to a GET as text."""
-        return self._call("GET", path, params=_given(parameters)).text
-
-    def get_bytes(self, path: str) -> bytes:
-        """The answer to a GET as it is."""
-        return self._call("GET", path).content
-
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool = False) -> Any:
-        """The JSON answer to a POST; a repeatable one carries an idempotency key, and is sent again where it broke."""
-        headers = {"Idempotency-Key": secrets.token_hex(16)} if is_repeatable else {}
+    def ready(self) -> bool:
+        """Whether the service accepts and runs studies now."""
         try:
-            return self._call("POST", path, json=body, headers=headers).json()
+            self._connection.check_ready()
         except UnreachableError:
-            if not is_repeatable:
-                raise
-            return self._call("POST", path, json=body, headers=headers).json()
+            return False
+        return True
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON answer to a PATCH."""
-        return self._call("PATCH", path, json=body).json()
-
-    def delete(self, path: str) -> None:
-        """Delete what is at a path."""
-        self._call("DELETE", path)
-
-    def check_name(self, text: str) -> str:
-        """A text that can be the name of a schedule; RefusedError where it cannot, so that no path is made of it."""
-        if not re.fullmatch(NAME, text):
-            has = "a name has letters, digits, '.', '_' and '-', at most 64"
-            raise RefusedError(f"{text!r} is no name of a schedule; {has}; `ablate schedule list` has them")
-        return text
-
-    def find_study(self, text: str) -> str:
-        """The id of a study, from its id or its name: the newest one of that name, before any that a schedule fired."""
-        if re.fullmatch(r"[0-9a-z]{20}", text):
-            return text
-        found = self.get("/studies", name=text, limit=200)["items"]
-        found.sort(key=lambda study: study["schedule"] is not None)
-        if not found:
-            raise RefusedError(f"no study has the id or the name '{text}'; `ablate list` names them")
-        return str(found[0]["id"])
-
-    def check_key(self, text: str) -> str:
-        """A text that can be a trial's key, or the beginning of one; RefusedError where it cannot."""
-        if not KEY.fullmatch(text):
-            has = "a key has 64 digits, 0-9 and a-f, of which the first 8 are enough"
-            raise RefusedError(f"{text!r} is no key of a trial; {has}; `ablate show ID` lists those of a study")
-        return text
-
-    def events(self, study_id: str, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[ServerEvent]:
-        """A study's events until it is done; a connection that breaks is taken up where it broke.
+    def submit(
+        self,
+        study: StudySource,
+        *,
+        scale: str | None = None,
+        seeds: int | None = None,
+        priority: int | None = None,
+        resources: Mapping[str, float] | None = None,
+        fresh: bool = False,
+        key: str | None = None,
+    ) -> StudyView:
+        """Submit a study; trials that are known or already queued are shared, not trained again.
 
         Args:
-            study_id: of the study.
-            tell: hears when the connection is lost, and when it is there again.
+            study: a path to a study file, a mapping, or a `Study`.
+            scale: scale of the study; None for `mini` if the study has it, else its base.
+            seeds: number of seeds; None for the study's own seeds.
+            priority: -100 to 100, higher runs first; None for the study's own priority.
+            resources: of one trial (`cpus`, `gpus`); None for the study's own.
+            fresh: train known trials again, as new replicates.
+            key: idempotency key; the same key and request give the same study. None for a new key.
+
+        Returns:
+            The study as the service stored it.
 
         Raises:
-            UnreachableError: it was lost for more than `RECONNECT_S`.
+            StudyError: with every problem of the study; nothing is stored.
+
+        Example:
+            >>> study = client.submit("study.toml", seeds=5)
         """
-        last_id, absence = "", Absence(self.url, tell)
-        while True:
-            try:
-                for event in self._stream(study_id, last_id, absence.end):
-                    last_id = event.id or last_id
-                    yield event
-                    if event.kind == "done":
-                        return
-                raise UnreachableError("the service closed the stream of events")
-            except UnreachableError as error:
-                absence.wait(error)
+        body = _body(study, scale, seeds, priority, resources) | {"fresh": fresh}
+        return read_answer(StudyView, self._connection.post("/studies", body, key=key or secrets.token_hex(16)))
 
-    def _stream(self, study_id: str, last_id: str, begin: Callable[[], None]) -> Iterator[ServerEvent]:
-        """A study's events behind an id; `begin` is called once the service answers."""
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-        try:
-            with self._http.stream("GET", f"/api/v1/studies/{study_id}/events", headers=headers) as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                    _raise(answer)
-                begin()
-                for event in httpx2.EventSource(answer):
-                    if event.data:  # else it only says how long to wait before the next attempt
-                        yield ServerEvent(event.id, event.event, json.loads(event.data))
-        except httpx2.TransportError as error:
-            raise UnreachableError(f"the stream of events broke: {error}") from error
+    def plan(
+        self,
+        study: StudySource,
+        *,
+        scale: str | None = None,
+        seeds: int | None = None,
+        resources: Mapping[str, float] | None = None,
+        fresh: bool = False,
+    ) -> PlanView:
+        """Plan a study; stores nothing.
 
-    def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> httpx2.Response:
-        try:
-            answer = self._http.request(method, prefix + path, **options)
-        except httpx2.TransportError as error:
-            text = f"no answer from {self.url} ({error}); start the service with `ablate serve`, or name it with --url"
-            raise UnreachableError(text) from error
-        if answer.status_code >= 400:
-            _raise(answer)
-        return answer
+        Args:
+            study: as in `submit`, like the other arguments.
+
+        Returns:
+            Rows with their cost, number of trials, number of known trials, estimated time, warnings.
+
+        Raises:
+            StudyError: with every problem of the study.
+
+        Example:
+            >>> client.plan("study.toml").trials
+        """
+        body = _body(study, scale, seeds, None, resources) | {"fresh": fresh}
+        return read_answer(PlanView, self._connection.post("/studies/plan", body))
+
+    def studies(
+        self,
+        *,
+        state: StudyState | None = None,
+        name: str | None = None,
+        schedule: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[StudyView]:
+        """A page of studies, newest first.
+
+        Args:
+            state: only studies in this state.
+            name: only studies of this name.
+            schedule: only studies that this schedule fired.
+            limit: number of studies, at most 200.
+            cursor: `next` of the previous page.
+
+        Example:
+            >>> [study.name for study in client.studies(state="running").items]
+        """
+        found = self._connection.get("/studies", state=state, name=name, schedule=schedule, limit=limit, cursor=cursor)
+        return read_answer(Page[StudyView], found)
+
+    def study(self, study: StudyName) -> StudyView:
+        """A study with its progress.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+        """
+        return read_answer(StudyView, self._connection.get(self._path(study)))
+
+    def events(self, study: StudyName, notify: Callable[[str], None] = lambda sentence: None) -> Iterator[StudyEvent]:
+        """The events of a study until it has ended; a lost connection is restored.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            notify: is called with a sentence when the connection is lost, and when it is restored.
+
+        Raises:
+            UnreachableError: the connection was lost for more than 60 s.
+        """
+        return follow(self._connection, self.find(study), notify)
+
+    def wait(self, study: StudyName, *, progress: Callable[[ProgressEvent], None] | None = None) -> StudyView:
+        """Wait until a study has ended.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            progress: is called with the counts each time they change.
+
+        Returns:
+            The study in its final state: `succeeded`, `failed` or `cancelled`.
+
+        Raises:
+            UnreachableError: the connection was lost for more than 60 s; the study keeps running.
+
+        Example:
+            >>> client.wait(study, progress=lambda counts: print(counts.ended, "of", counts.trials))
+        """
+        study_id = self.find(study)
+        for event in self.events(study_id):
+            if progress is not None and isinstance(event.data, ProgressEvent):
+                progress(event.data)
+        return self.study(study_id)
+
+    def cancel(self, study: StudyName) -> StudyView:
+        """Cancel a study; trials shared with another live study keep running."""
+        return self._act(study, "cancel")
+
+    def retry(self, study: StudyName) -> StudyView:
+        """Queue the failed and cancelled trials of a study again."""
+        return self._act(study, "retry")
+
+    def pause(self, study: StudyName) -> StudyView:
+        """Start no more trials of a study; running trials, and those shared with another live study, continue."""
+        return self._act(study, "pause")
+
+    def resume(self, study: StudyName) -> StudyView:
+        """Resume a paused study."""
+        return self._act(study, "resume")
+
+    def extend(
+        self,
+        study: StudyName,
+        seeds: int | Sequence[int] | None = None,
+        *,
+        rows: Sequence[Mapping[str, Any]] = (),
+    ) -> StudyView:
+        """Add seeds, rows, or both to a study.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            seeds: the new number of seeds, or a list of seeds to add.
+            rows: rows to add, as in a study document.
+
+        Raises:
+            StudyError: with every problem of the extension.
+
+        Example:
+            >>> client.extend("table07", seeds=8)
+        """
+        body: dict[str, Any] = {"rows": [dict(row) for row in rows]} if rows else {}
+        if seeds is not None:
+            body["seeds"] = seeds if isinstance(seeds, int) else list(seeds)
+        return self._act(study, "extend", body)
+
+    def today(self, since: datetime | None = None) -> Today:
+        """Recent results, what needs a person, and the next firings.
+
+        Args:
+            since: an instant with its time zone; None for one day ago.
+        """
+        return read_answer(Today, self._connection.get("/today", since=since.isoformat() if since else None))
+
+    def _act(self, study: StudyName, verb: str, body: Mapping[str, Any] | None = None) -> StudyView:
+        return read_answer(StudyView, self._connection.post(f"{self._path(study)}/{verb}", body))
 
 
-def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if value is not None}
-
-
-def _check_address(url: str) -> None:
-    try:
-        address = urlsplit(url)
-        is_one = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
-        httpx2.URL(url)
-    except (ValueError, httpx2.InvalidURL):  # a port or an IPv6 address that is none, a name that cannot be one
-        is_one = False
-    if not is_one or re.search(r"\s", url):
-        text = f"--url or ABLATE_URL is {url!r}, which is no http:// or https:// address"
-        raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080, or none: then this machine's is found")
-
-
-def _raise(answer: httpx2.Response) -> None:
-    """The problem in an answer as an error; its title only says what kind it is."""
-    try:
-        problem = answer.json()
-    except ValueError:
-        raise BrokenError(f"status {answer.status_code}, and no problem document; is this an ablate service?") from None
-    if problem.get("errors"):
-        places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
-        raise StudyError(places)
-    text = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
-    if answer.status_code in (502, 503, 504):
-        raise UnreachableError(text)
-    raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)
-
-
-def _place(pointer: str) -> str:
-    """Pointers of the body are pointers of the study file without their first step."""
-    return pointer.removeprefix("/study")
+def _body(
+    study: StudySource,
+    scale: str | None,
+    seeds: int | None,
+    priority: int | None,
+    resources: Mapping[str, float] | None,
+) -> dict[str, Any]:
+    return {
+        "study": document_of(study), "scale": scale, "seeds": seeds, "priority": priority,
+        "resources": dict(resources) if resources else None,
+    }  # fmt: skip

@@ -18,13 +18,14 @@ from starlette.requests import Request
 
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, collecting
+from ablate.remote.documents.paper import PaperSubmission
+from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
+from ablate.remote.documents.studies import Extension, Submission
 from ablate.study.plan import plan_document
 from ablate.study.text import parse_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
-from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
-from service.documents.studies import Extension, PaperSubmission, Submission
 
 MAX_DIGITS = 308
 """Of a whole number: as many as the largest double has."""

@@ -11,17 +11,16 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.remote.documents.paper import PaperSubmission
+from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
+from ablate.remote.documents.studies import Extension, Submission
 from ablate.study.catalog import study_schema
 from service.api.problems import ProblemDocument
-from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
-from service.documents.studies import Extension, PaperSubmission, Submission
 
 COMPONENTS = "#/components/schemas/"
 
 NAMES = {
-    "ablate__tables__table__Cell": "TableCell",
-    "service__shapes__Cell": "Cell",
-    "Page_Cell_": "CellPage",
+    "Page_CellView_": "CellPage",
     "Page_StudyView_": "StudyPage",
     "Page_ScheduleView_": "SchedulePage",
     "Page_FiringView_": "FiringPage",

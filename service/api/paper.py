@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ablate.errors import nearest, quote
+from ablate.remote.documents.paper import PaperPlan, PaperSubmission, PaperView
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import digest_of, read_paper
 from service.api.examples import PAPERS
@@ -22,7 +23,6 @@ from service.api.problems import (
     documented,
 )
 from service.api.results import PLOT, picture
-from service.documents.studies import PaperPlan, PaperSubmission, PaperView
 from service.errors import NotFoundError
 from service.studies import gains, paper
 

@@ -12,10 +12,10 @@ from pydantic import AfterValidator
 from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.remote.choices import StudyState, TrialState
 from ablate.study.document import NAME
 from ablate.study.problems import pointer_of
 from service.context import Context
-from service.documents.studies import StudyState, TrialState
 from service.errors import NotFoundError
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")

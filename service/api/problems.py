@@ -24,8 +24,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from ablate.errors import AblateError, DataError, Problem, SiteError, StudyError, TableError, TrialError
+from ablate.remote.documents.studies import Finding
 from service.api.findings import findings_of_request
-from service.documents.studies import Finding
 from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ablate.errors import nearest, quote
+from ablate.remote.documents.firings import FiringView
+from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from ablate.remote.documents.studies import Page
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
@@ -23,9 +26,6 @@ from service.api.problems import (
     documented,
 )
 from service.api.results import PLOT, picture
-from service.documents.firings import FiringView
-from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.documents.studies import Page
 from service.errors import NotFoundError
 from service.schedules import calls, history
 from service.store.sql import now

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
+from ablate.remote.documents.plans import PlanView
+from ablate.remote.documents.studies import Extension, Page, StudyView, Submission
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.openapi import takes
@@ -29,7 +31,6 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.documents.studies import Extension, Page, StudyView, Submission
 from service.studies import extend, lifecycle, submit
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -72,14 +73,14 @@ def submit_study(
 
 
 @router.post("/plan", responses=BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Plan, store nothing")
-def plan_study(context: InContext, submission: Submitted) -> dict[str, Any]:
-    """What a submission would be: its rows with their cost, how many trials, how many are known, how long it takes.
+def plan_study(context: InContext, submission: Submitted) -> PlanView:
+    """The plan of a submission: its rows with their cost, number of trials, number of known trials, estimated time.
 
-    `trials` counts rows times seeds, with audit copies and what rows need; `needed`, of the `distinct` trials, those
-    that are there because others start from their weights.
+    `trials` counts rows times seeds, plus audit duplicates and the trials that rows need. `needed` counts the
+    `distinct` trials that exist only because other trials start from their weights.
 
-    The answer is that of `ablate check --json`. A study that could not run here (its data set is missing, a trial asks
-    for more than any machine has) is planned all the same, with a warning.
+    The answer is that of `ablate check --json`. A study that could not run here (its data set is missing, or a trial
+    needs more than any machine has) is planned as well, with a warning.
     """
     with in_study():
         return submit.plan_only(context, submission)

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, AwareDatetime
 
+from ablate.remote.documents.firings import Today
 from service.api.parameters import InContext
 from service.api.problems import INVALID, documented
-from service.documents.firings import Today
 from service.schedules import today
 from service.store.sql import now
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
+from ablate.remote.documents.studies import Page
+from ablate.remote.documents.trials import CellView, TrialView
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
 from service.api.problems import INVALID, NOT_FOUND, documented
-from service.documents.studies import CellView, Page, TrialView
 from service.studies import trials
 
 router = APIRouter(tags=["trials"])

@@ -1,1 +1,1 @@
-"""The console script `ablate`: the library's commands, and those of the service, which speak REST."""
+"""The service's commands of the console script `ablate`; they speak REST."""

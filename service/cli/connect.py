@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from ablate.documents import Document
     from ablate.remote.client import Client
 
 Url = Annotated[
     str | None,
     typer.Option(
         envvar="ABLATE_URL",
-        help="Address of the service; default: the one that runs on this state directory, else http://127.0.0.1:8080.",
+        help="Address of the service. Default: the service of this state directory, else http://127.0.0.1:8080.",
         show_default=False,
     ),
 ]
 StudyId = Annotated[
-    str, typer.Argument(metavar="ID", help="A study's id, or its name for the newest one.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="ID", help="Id or name of a study; a name means the newest study of that name.", show_default=False
+    ),
 ]
 TrialKey = Annotated[
-    str, typer.Argument(metavar="KEY", help="A trial's key, or its first 8 digits or more.", show_default=False)
+    str, typer.Argument(metavar="KEY", help="Key of a trial, or its first 8 digits or more.", show_default=False)
+]
+Priority = Annotated[
+    int | None,
+    typer.Option(min=-100, max=100, help="Priority; higher runs first. Default: the study's own.", show_default=False),
 ]
 
 
 @contextmanager
 def connected(url: str | None) -> Iterator[Client]:
-    """A client of the service: at the address given, else of this state directory, else at the default port."""
+    """A client of the service: at the given address, else that of this state directory, else at the default port."""
     from ablate.remote.client import Client
     from service.address import find_address
     from service.settings import read_settings
 
-    settings = read_settings()
-    address = url or find_address(settings.home) or "http://127.0.0.1:8080"
-    with Client(address, settings.api_key.get_secret_value() if settings.api_key else None) as client:
+    with Client(url or find_address(read_settings().home)) as client:
         yield client
 
 
 def is_own(client: Client) -> bool:
-    """Whether it is the service of this state directory, and looks for data sets where this command does."""
+    """Whether it is the service of this state directory, and uses the same data folder as this command."""
     from service.address import shares_data
     from service.settings import read_settings
 
@@ -50,17 +56,17 @@ def is_own(client: Client) -> bool:
 
 
 def fetch_missing(client: Client, names: Iterable[str]) -> bool:
-    """Fetch data sets that this machine's own service misses, as `ablate run` does at the desk, saying so.
+    """Fetch data sets that this machine's own service lacks, as `ablate run` does, and print what is fetched.
 
     Args:
-        client: of a service; where it is not this machine's own (`is_own`), nothing is fetched.
-        names: of data sets; those that are here, or that nobody can fetch, are left alone.
+        client: of a service; nothing is fetched for a service on another machine (`is_own`).
+        names: of data sets; those that are present, or cannot be fetched, are skipped.
 
     Returns:
-        Whether anything was fetched.
+        Whether any data set was fetched.
 
     Raises:
-        DataError: fetching failed; every way tried is listed.
+        DataError: fetching failed; the error lists every source that was tried.
     """
     from ablate.data import datasets, fetch
 
@@ -72,10 +78,16 @@ def fetch_missing(client: Client, names: Iterable[str]) -> bool:
     return bool(missing)
 
 
-def show(answer: Any, as_json: bool, otherwise: Any) -> None:
-    """The answer as JSON, or a text, or what a function shows, or nothing."""
+def dump(document: Document) -> dict[str, Any]:
+    """A document as the JSON values that the service sent."""
+    return document.model_dump(mode="json", by_alias=True)
+
+
+def show(answer: Document | Mapping[str, Any], as_json: bool, otherwise: str | Callable[[], None] | None) -> None:
+    """Print the answer as JSON; without `--json` print a text, or call a function that prints, or print nothing."""
     if as_json:
-        typer.echo(json.dumps(answer, indent=1, ensure_ascii=False))
+        values = answer if isinstance(answer, Mapping) else dump(answer)
+        typer.echo(json.dumps(values, indent=1, ensure_ascii=False))
     elif callable(otherwise):
         otherwise()
     elif otherwise is not None:

@@ -1,4 +1,4 @@
-"""What `ablate rerun` is to train again: its target as a text, and the stored trial that the text names.
+"""The target of `ablate rerun`: its text, and the stored trial that the text names.
 
 A target is the key of a trial of the service, ID:ROW:SEED for a cell of one of its studies, or the same of a folder
 that `ablate run` wrote: FOLDER:KEY, FOLDER:ROW:SEED. A row may contain colons.
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -20,41 +20,46 @@ from ablate.cli.progress import OneTrial
 from ablate.errors import TrialError, nearest
 from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
-from ablate.remote.client import KEY, BrokenError, Client
+from ablate.remote.errors import BrokenError
+from ablate.remote.names import KEY
 from ablate.study.document import NAME
 from ablate.trials.comparison import TrialComparison, compare
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
 
+if TYPE_CHECKING:
+    from ablate.remote.client import Client
+    from ablate.remote.documents.trials import TrialView
+
 FORMS = "KEY (8 hexadecimal digits or more), ID:ROW:SEED, FOLDER:KEY or FOLDER:ROW:SEED"
 MAX_SEEDS = 24
-"""Named in an error."""
+"""Largest number of seeds that an error lists."""
 
 
 class TargetError(TrialError):
-    """The target names no trial that has ended."""
+    """The target does not name a trial that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A trial by the first digits of its key."""
+    """A trial, named by the first digits of its key."""
 
     digits: str
 
 
 @dataclass(frozen=True, slots=True)
 class CellAddress:
-    """A trial by the cell that it fills."""
+    """A trial, named by the cell that it fills."""
 
     row: str
     seed: int
 
 
 class Target(NamedTuple):
-    """Which trial, and where it is stored.
+    """A trial, and the place where it is stored.
 
     Attributes:
-        place: a folder; a study's id or name; None: the service, whose trials have keys of their own.
-        what: a key in a folder or in the service, a cell in a folder or of a study.
+        place: a folder; a study's id or name; None for a trial of the service, named by its key.
+        what: a key in a folder or at the service, or a cell in a folder or of a study.
     """
 
     place: Path | str | None
@@ -62,10 +67,10 @@ class Target(NamedTuple):
 
 
 def read_target(text: str) -> Target:
-    """A target from what was typed. Looks whether there is such a folder.
+    """The target that a text names. It checks whether there is such a folder.
 
     Raises:
-        TargetError: it has none of the forms.
+        TargetError: the text has none of the forms.
     """
     for match in re.finditer("(?<!^):", text):
         folder, rest = Path(text[: match.start()]), text[match.end() :]
@@ -77,10 +82,10 @@ def read_target(text: str) -> Target:
         raise TargetError(f"'{text}' is a folder; name one of its trials: {text}:KEY or {text}:ROW:SEED")
     place, _, rest = text.partition(":")
     if not rest:
-        raise TargetError(f"'{text}' names no trial; a target is {FORMS}")
+        raise TargetError(f"'{text}' does not name a trial; a target is {FORMS}")
     if not re.fullmatch(NAME, place):
         raise TargetError(
-            f"'{place}' is no folder with a trials.jsonl, nor an id or name of a study; a target is {FORMS}"
+            f"'{place}' is not a folder with a trials.jsonl, nor the id or name of a study; a target is {FORMS}"
         )
     return Target(place, _read_cell(text, rest))
 
@@ -88,22 +93,22 @@ def read_target(text: str) -> Target:
 def _holds_trials(path: Path) -> bool:
     try:
         return Folder(path).trials_file.is_file()
-    except OSError:  # too long for a path, as a row can be, or not ours to read
+    except OSError:  # too long for a path, as a row can be, or not readable
         return False
 
 
 def _read_key(text: str, digits: str) -> Key:
     if not KEY.fullmatch(digits):
-        raise TargetError(f"'{text}': '{digits}' is no key of a trial; a target is {FORMS}")
+        raise TargetError(f"'{text}': '{digits}' is not the key of a trial; a target is {FORMS}")
     return Key(digits)
 
 
 def _read_cell(text: str, rest: str) -> CellAddress:
     row, _, seed = rest.rpartition(":")
     if not row:
-        raise TargetError(f"'{text}' names no seed, or there is no such folder; a target is {FORMS}")
+        raise TargetError(f"'{text}' does not name a seed, or there is no such folder; a target is {FORMS}")
     if not (seed.isascii() and seed.isdecimal()):
-        raise TargetError(f"'{text}': seed '{seed}' is no whole number; a target is {FORMS}")
+        raise TargetError(f"'{text}': seed '{seed}' is not a whole number; a target is {FORMS}")
     return CellAddress(row, int(seed))
 
 
@@ -111,7 +116,7 @@ def find_in_folder(path: Path, what: Key | CellAddress) -> TrialRecord:
     """The record of a trial in a folder of `ablate run`.
 
     Raises:
-        TargetError: there is none, or none that has ended.
+        TargetError: there is no such trial, or it has not ended.
         TrialError: the folder cannot be read.
     """
     records = Folder(path).read()
@@ -123,23 +128,25 @@ def find_in_folder(path: Path, what: Key | CellAddress) -> TrialRecord:
         raise TargetError(f"{len(found)} trials in {path} have keys that begin with {digits}; give more digits")
     if isinstance(what, CellAddress):
         name = f"row '{what.row}', seed {what.seed}"
-        raise TargetError(f"{name} has not ended in {path}: there is nothing to compare with; go on with `ablate run`")
-    raise TargetError(f"no trial in {path} has a key that begins with {digits}; its trials.jsonl lists them")
+        raise TargetError(
+            f"{name} has not ended in {path}, so there is nothing to compare with; continue it with `ablate run`"
+        )
+    raise TargetError(f"no trial in {path} has a key that begins with {digits}; its trials.jsonl lists the keys")
 
 
 def _key_in_table(path: Path, cell: CellAddress) -> str:
-    """The key of a cell, from the table that `ablate run` writes at its end."""
+    """The key of a cell, from the table that `ablate run` writes when it ends."""
     file = path / "table.json"
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         rows = {row["label"]: dict(zip(table["seeds"], row["trials"], strict=True)) for row in table["rows"]}
     except FileNotFoundError:
         raise TargetError(
-            f"{path} has no table.json, from which rows are known; end its `ablate run`, or give {path}:KEY"
+            f"{path} has no table.json, which lists the rows; finish its `ablate run`, or give {path}:KEY"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise TargetError(
-            f"{file} does not read as a table of ablate; repeat its `ablate run`, or give {path}:KEY"
+            f"{file} cannot be read as a table of ablate; repeat its `ablate run`, or give {path}:KEY"
         ) from error
     return _choose(rows, cell, str(path))
 
@@ -153,23 +160,24 @@ def find_in_service(client: Client, study: str | None, what: Key | CellAddress) 
         what: which trial.
 
     Raises:
-        TargetError: no such cell, or it has not ended.
+        TargetError: there is no such cell, or its trial has not ended.
         RefusedError, UnreachableError: see `Client`.
     """
     key = what.digits if isinstance(what, Key) else _key_in_study(client, str(study), what)
-    answer = client.get(f"/trials/{key}")
-    if answer["state"] not in ("succeeded", "diverged", "failed") or answer["outcome"] is None:
-        raise TargetError(_not_ended(answer))
+    stored = client.trial(key)
+    if stored.state not in ("succeeded", "diverged", "failed") or stored.outcome is None:
+        raise TargetError(_not_ended(stored))
     try:
-        return _record_of(answer)
+        return _record_of(stored)
     except ValidationError as error:
-        raise BrokenError(f"trial {key} does not read as a trial; is the service of another version?") from error
+        text = f"trial {key} cannot be read as a trial"
+        raise BrokenError(f"{text}; check that the service has the version of this command (`--version`)") from error
 
 
 def _key_in_study(client: Client, study: str, cell: CellAddress) -> str:
     rows: dict[str, dict[int, str]] = {}
-    for one in client.get_all(f"/studies/{client.find_study(study)}/trials"):
-        rows.setdefault(one["row"], {})[one["seed"]] = one["key"]
+    for one in client.trials(study):
+        rows.setdefault(one.row, {})[one.seed] = one.key
     return _choose(rows, cell, f"study {study}")
 
 
@@ -187,22 +195,22 @@ def _list(seeds: Iterable[int]) -> str:
     return ", ".join(shown[:MAX_SEEDS]) + (", ..." if len(shown) > MAX_SEEDS else "")
 
 
-def _not_ended(trial: Mapping[str, Any]) -> str:
-    state, key = trial["state"], trial["key"][:12]
-    studies = list(dict.fromkeys(place["study_id"] for place in trial["rows"]))
+def _not_ended(stored: TrialView) -> str:
+    studies = list(dict.fromkeys(place.study_id for place in stored.rows))
     study = studies[-1] if studies else "ID"
-    step = f" (step {trial['step']} of {trial['steps']})" if state == "running" and trial["steps"] else ""
-    again = (
-        f"`ablate retry {study}` queues it again" if state == "cancelled" else f"`ablate watch {study}` waits for it"
-    )
-    return f"trial {key} is {state}{step} and has no result: there is nothing to compare with; {again}"
+    step = f" (step {stored.step} of {stored.steps})" if stored.state == "running" and stored.steps else ""
+    again = f"`ablate watch {study}` waits for it"
+    if stored.state == "cancelled":
+        again = f"`ablate retry {study}` queues it again"
+    text = f"trial {stored.key[:12]} is {stored.state}{step} and has no result"
+    return f"{text}, so there is nothing to compare with; {again}"
 
 
 def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, Path]:
-    """Where the weights may lie that a stored trial started from.
+    """The folders of the weights that a stored trial started from.
 
     Args:
-        then: one that did not succeed may have ended with what it needs, so that is trained again too.
+        then: the stored trial. If it did not succeed, the trials that it needs are trained again too.
         workdir: from a key to the trial's folder.
     """
     return {name: workdir(key) for name, key in then.trial.needs.items()} if then.outcome.status == "succeeded" else {}
@@ -211,10 +219,10 @@ def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, P
 def train_and_compare(
     then: TrialRecord, console: Console, *, tolerance: float, needs: Mapping[str, Path]
 ) -> TrialComparison:
-    """Train a stored trial again, show its progress on the console, and compare.
+    """Train a stored trial again, show its progress on the console, and compare the two.
 
     Args:
-        then: what is stored.
+        then: the stored trial.
         console: for progress and notes.
         tolerance: see `ablate.trials.comparison.compare`.
         needs: see `find_needs`.
@@ -224,18 +232,21 @@ def train_and_compare(
     """
     notes, trial = check(then, needs), then.trial
     name = f"{trial.key[:12]}, task {trial.task}, seed {trial.seed}"
-    for text in (*notes, f"trains {name} again, in a folder of its own; what is stored stays as it is"):
+    for text in (*notes, f"training {name} again, in its own folder; nothing that is stored is changed"):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     with OneTrial(console, name) as progress:
         now = retrain(then, progress.show, needs=needs)
     return compare(then, now, tolerance=tolerance, notes=notes)
 
 
-def _record_of(answer: Mapping[str, Any]) -> TrialRecord:
+def _record_of(stored: TrialView) -> TrialRecord:
     return TrialRecord(
-        trial=Trial(**{name: answer[name] for name in Trial.model_fields}),
-        outcome=Outcome.model_validate(answer["outcome"]),
-        curve=[EpochMetrics.model_validate(point) for point in answer["curve"]],
-        provenance=answer["provenance"],
-        finished_at=answer["ended_at"] or "",
-    )
+        trial=Trial(
+            key=stored.key, task=stored.task, recipe=stored.recipe, seed=stored.seed, replicate=stored.replicate,
+            repeat=stored.repeat, needs=stored.needs,
+        ),
+        outcome=Outcome.model_validate(stored.outcome),
+        curve=[EpochMetrics.model_validate(point) for point in stored.curve],
+        provenance=stored.provenance,
+        finished_at=stored.ended_at.isoformat() if stored.ended_at else "",
+    )  # fmt: skip

@@ -1,8 +1,8 @@
-"""`ablate serve`. Importing this module adds it to the console script."""
+"""`ablate serve`. Importing this module adds the command to the console script."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,16 +11,20 @@ from ablate.cli.app import app
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
-    role: Annotated[str, typer.Option(help="all, api or scheduler; separate roles need PostgreSQL.")] = "all",
+    host: Annotated[str, typer.Option(help="Address to listen on; only loopback addresses are allowed.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free port.")] = 8080,
+    role: Annotated[
+        Literal["all", "api", "scheduler"],
+        typer.Option(help="Part of the service to run; 'api' and 'scheduler' alone need PostgreSQL."),
+    ] = "all",
 ) -> None:
-    """Run the service until Ctrl-C: REST, queue, workers, MLflow."""
-    from service.serve import ServeError, serve, set_up_logging
+    """Run the service until Ctrl-C.
+
+    The service has the web page, REST, the queue, the workers and MLflow.
+    """
+    from service.serve import serve, set_up_logging
     from service.settings import read_settings
 
-    if role not in ("all", "api", "scheduler"):
-        raise ServeError(f"no role '{role}'; allowed: all, api, scheduler")
     set_up_logging()
     settings = read_settings()
 
@@ -29,4 +33,4 @@ def serve(
             f"ablate serves {url}/ (REST: {url}/api/v1, MLflow: {url}/mlflow/); state in {settings.home}", err=True
         )
 
-    raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))  # type: ignore[arg-type]
+    raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))

@@ -1,11 +1,12 @@
-"""What the service's commands show of its answers on a terminal."""
+"""What the service's commands print on a terminal."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -15,107 +16,107 @@ from rich.table import Table
 from ablate.tables.words import duration_text
 from ablate.trials.comparison import Pair, TrialComparison
 
-STATES = ("succeeded", "diverged", "failed", "cancelled", "running", "queued")
+if TYPE_CHECKING:
+    from ablate.remote.documents.paper import PaperCounts, PaperPlan, PaperView
+    from ablate.remote.documents.studies import Progress, StudyView
+    from ablate.remote.documents.trials import CellView, TrialView
+    from ablate.tables.compare import RowComparison
 
 
-def show_studies(studies: Sequence[Mapping[str, Any]]) -> None:
-    """One line a study; where schedules fired some of them, with its schedule."""
+def show_studies(studies: Sequence[StudyView]) -> None:
+    """One line for each study; with a column for the schedule if schedules fired any of them."""
     headings = ["id", "name", "scale", "state", "cells", "left", "created"]
     rows = [
         [
-            study["id"], study["name"], study["scale"] or "-", study["state"], _counts(study["progress"]),
-            _left(study), study["created_at"][:16].replace("T", " "),
+            study.id, study.name, study.scale or "-", study.state, _counts(study.progress), _left(study),
+            minute_text(study.created_at),
         ]
         for study in studies
     ]  # fmt: skip
-    if any(study["schedule"] for study in studies):
+    if any(study.schedule for study in studies):
         headings.append("schedule")
-        rows = [[*row, study["schedule"] or "-"] for row, study in zip(rows, studies, strict=True)]
+        rows = [[*row, study.schedule or "-"] for row, study in zip(rows, studies, strict=True)]
     show_rows(headings, rows)
 
 
-def show_study(study: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> None:
+def show_study(study: StudyView, cells: Sequence[CellView]) -> None:
     """A study and its cells."""
     show_studies([study])
-    for warning in study["warnings"]:
-        typer.echo(f"warning: {warning['message']}")
-    if study["reason"]:
-        typer.echo(f"{study['state']}: {study['reason']}")
+    for warning in study.warnings:
+        typer.echo(f"warning: {warning.message}")
+    if study.reason:
+        typer.echo(f"{study.state}: {study.reason}")
     typer.echo("")
     show_rows(
         ("row", "seed", "trial", "state", "attempts", "result"),
         [
-            (
-                cell["row"], str(cell["seed"]), cell["key"][:12], cell["state"], str(len(cell["attempts"])),
-                _result(cell),
-            )
+            (cell.row, str(cell.seed), cell.key[:12], cell.state, str(len(cell.attempts)), _result(cell))
             for cell in cells
         ],
-    )  # fmt: skip
+    )
 
 
-def show_trial(trial: Mapping[str, Any]) -> None:
+def show_trial(trial: TrialView) -> None:
     """A trial."""
-    places = "; ".join(f"{place['row']} of {place['study_id']}" for place in trial["rows"])
+    repetition = {"replicate": trial.replicate, "repeat": trial.repeat}
     lines = {
-        "key": trial["key"],
-        "state": trial["state"] + (f": {trial['reason']}" if trial["reason"] else ""),
-        "rows": places,
-        "seed": f"{trial['seed']}"
-        + "".join(f", {name} {trial[name]}" for name in ("replicate", "repeat") if trial[name]),
-        "step": f"{trial['step']} of {trial['steps']}" if trial["steps"] else "-",
-        "metrics": _metrics(trial["metrics"]),
-        "needs": ", ".join(f"{name} {key[:12]}" for name, key in trial["needs"].items()) or "-",
-        "recipe": json.dumps(trial["recipe"], ensure_ascii=False),
-        "where": json.dumps(trial["provenance"], ensure_ascii=False),
+        "key": trial.key,
+        "state": trial.state + (f": {trial.reason}" if trial.reason else ""),
+        "rows": "; ".join(f"{place.row} of {place.study_id}" for place in trial.rows),
+        "seed": f"{trial.seed}" + "".join(f", {name} {number}" for name, number in repetition.items() if number),
+        "step": f"{trial.step} of {trial.steps}" if trial.steps else "-",
+        "metrics": _metrics(trial.metrics),
+        "needs": ", ".join(f"{name} {key[:12]}" for name, key in trial.needs.items()) or "-",
+        "recipe": json.dumps(trial.recipe, ensure_ascii=False),
+        "where": json.dumps(trial.provenance, ensure_ascii=False),
     }
     for name, text in lines.items():
         typer.echo(f"{name:8} {text}")
-    for attempt in trial["attempts"]:
-        reason = f": {attempt['reason']}" if attempt["reason"] else ""
-        typer.echo(f"attempt {attempt['number']} {attempt['state']} from {attempt['started_at'][:19]}{reason}")
+    for attempt in trial.attempts:
+        reason = f": {attempt.reason}" if attempt.reason else ""
+        typer.echo(f"attempt {attempt.number} {attempt.state} from {attempt.started_at:%Y-%m-%dT%H:%M:%S}{reason}")
 
 
-def show_tables(plan: Mapping[str, Any]) -> None:
-    """Tables of the paper as they would be trained, and the hours with how they come about; on stderr."""
+def show_tables(plan: PaperPlan) -> None:
+    """The plan of tables of the paper, and how their GPU-hours are estimated; on stderr."""
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
     rows = [
-        (
-            table["id"], table["study"], table["scale"] or "-", str(table["rows"]), str(table["trials"]),
-            str(table["known"]), hours_text(table["gpu_hours"]),
-        )
-        for table in plan["items"]
-    ]  # fmt: skip
-    total = ("all", "", "", *(str(plan[name]) for name in ("rows", "trials", "known")), hours_text(plan["gpu_hours"]))
+        (table.id, table.study, table.scale or "-", *_plan_counts(table), hours_text(table.gpu_hours))
+        for table in plan.items
+    ]
+    total = ("all", "", "", *_plan_counts(plan), hours_text(plan.gpu_hours))
     show_rows(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], console)
-    console.print(f"GPU-hours are {plan['basis']}.", highlight=False, soft_wrap=True)
+    console.print(f"GPU-hours are {plan.basis}.", highlight=False, soft_wrap=True)
 
 
-def show_paper(answer: Mapping[str, Any], plan: Mapping[str, Any], url: str) -> None:
-    """One line a table of the paper that was submitted, then all of them together."""
+def show_paper(submitted: PaperView, plan: PaperPlan, url: str) -> None:
+    """One line for each submitted table of the paper, then their totals."""
     show_rows(
         ("table", "id", "rows", "trials", "known", "link"),
         [
-            (
-                table["id"], study["id"], str(table["rows"]), str(table["trials"]), str(table["known"]),
-                url + study["links"]["table"],
-            )
-            for table, study in zip(plan["items"], answer["items"], strict=True)
+            (table.id, study.id, *_plan_counts(table), url + study.links.table)
+            for table, study in zip(plan.items, submitted.items, strict=True)
         ],
-    )  # fmt: skip
-    counts = ", ".join(f"{answer[name]:,} {name}" for name in ("rows", "trials", "distinct", "known"))
-    typer.echo(counts)
+    )
+    typer.echo(
+        f"{submitted.rows:,} rows, {submitted.trials:,} trials, {submitted.distinct:,} distinct, "
+        f"{submitted.known:,} known"
+    )
+
+
+def _plan_counts(counts: PaperCounts) -> tuple[str, str, str]:
+    return str(counts.rows), str(counts.trials), str(counts.known)
 
 
 def hours_text(hours: float | None) -> str:
-    """Estimated GPU-hours for people."""
+    """Estimated GPU-hours as text."""
     if hours is None:
         return "unknown"
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.05 else "0" if hours == 0 else "under 0.1"
 
 
 def show_comparison(found: TrialComparison) -> None:
-    """The verdict on a trial that was trained again, then everything it rests on."""
+    """The verdict on a trial that was trained again, then the values it is based on."""
     typer.echo(found.sentence)
     for note in found.notes:
         typer.echo(f"note: {note}")
@@ -135,11 +136,11 @@ def show_comparison(found: TrialComparison) -> None:
 
 
 def _mark(name: str, pair: Pair) -> str:
-    """Whether it is the same; of a commit with changes on top (`+`) nobody knows which changes."""
+    """Whether it is the same; for a commit with uncommitted changes (`+`) the changes are unknown."""
     if None in (pair.then, pair.now):
         return "not recorded"
     if name == "commit" and not pair.differs and str(pair.now).endswith("+"):
-        return "same, but for the changes on top"
+        return "same, except uncommitted changes"
     return "differs" if pair.differs else "same"
 
 
@@ -160,28 +161,28 @@ def _word(pair: Pair, *, is_now: bool = False) -> str:
     return "-" if value is None else " ".join(text.split())
 
 
-def show_pair(found: Mapping[str, Any]) -> None:
+def show_pair(found: RowComparison) -> None:
     """Two rows seed by seed, then the sentence."""
     show_rows(
-        ("seed", found["a"], found["b"], "difference"),
-        [
-            (str(one["seed"]), f"{one['a']:.6g}", f"{one['b']:.6g}", f"{one['difference']:+.4g}")
-            for one in found["seeds"]
-        ],
+        ("seed", found.a, found.b, "difference"),
+        [(str(one.seed), f"{one.a:.6g}", f"{one.b:.6g}", f"{one.difference:+.4g}") for one in found.seeds],
     )
-    typer.echo(f"\n{found['metric']}: {found['sentence']}")
+    typer.echo(f"\n{found.metric}: {found.sentence}")
     for line in _pairing(found):
         typer.echo(line)
-    typer.echo(f"post hoc: p is corrected over all {found['pairs']} pairs of the table's rows")
+    if found.is_post_hoc:
+        typer.echo(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")
+    else:
+        typer.echo(f"planned: p is corrected over the {found.pairs} comparisons of the baseline's family")
 
 
-def _pairing(found: Mapping[str, Any]) -> Iterator[str]:
-    """What comparing seed by seed was worth, where there are seeds enough to say."""
-    rho, gain = found["rho"], found["pairing_gain"]
-    if gain is not None:
-        related = "one of the rows is constant" if rho is None else f"correlation over seeds {rho:.2f}"
-        did = "saved" if gain >= 0 else "cost"
-        yield f"{related}; pairing by seed {did} {100 * abs(gain):.0f} % of the variance of the difference"
+def _pairing(found: RowComparison) -> Iterator[str]:
+    """How much pairing by seed changed the variance; nothing if there are too few seeds."""
+    if found.pairing_gain is not None:
+        related = "one of the rows is constant" if found.rho is None else f"correlation over seeds {found.rho:.2f}"
+        did = "reduced" if found.pairing_gain >= 0 else "increased"
+        share = f"{100 * abs(found.pairing_gain):.0f} %"
+        yield f"{related}; pairing by seed {did} the variance of the difference by {share}"
 
 
 def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
@@ -194,21 +195,29 @@ def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], console: C
     (console or Console(width=None if sys.stdout.isatty() else 200)).print(table, highlight=False)
 
 
-def _counts(progress: Mapping[str, Any]) -> str:
-    parts = [f"{progress[state]} {state}" for state in STATES if progress[state]]
-    shared = [f"{progress['shared']} shared"] if progress["shared"] else []
-    return f"{progress['trials']}: {', '.join(parts + shared)}"
+def minute_text(instant: datetime) -> str:
+    """An instant to the minute, in UTC."""
+    return f"{instant:%Y-%m-%d %H:%M}"
 
 
-def _left(study: Mapping[str, Any]) -> str:
-    return "-" if study["eta_s"] is None else duration_text(study["eta_s"])
+def _counts(progress: Progress) -> str:
+    counts = {
+        "succeeded": progress.succeeded, "diverged": progress.diverged, "failed": progress.failed,
+        "cancelled": progress.cancelled, "running": progress.running, "queued": progress.queued,
+        "shared": progress.shared,
+    }  # fmt: skip
+    return f"{progress.trials}: {', '.join(f'{count} {name}' for name, count in counts.items() if count)}"
 
 
-def _result(cell: Mapping[str, Any]) -> str:
-    if cell["state"] in ("failed", "diverged", "queued"):
-        return cell["reason"] or ""
-    progress = f"step {cell['step']} of {cell['steps']} " if cell["state"] == "running" and cell["steps"] else ""
-    return progress + _metrics(cell["metrics"])
+def _left(study: StudyView) -> str:
+    return "-" if study.eta_s is None else duration_text(study.eta_s)
+
+
+def _result(cell: CellView) -> str:
+    if cell.state in ("failed", "diverged", "queued"):
+        return cell.reason or ""
+    progress = f"step {cell.step} of {cell.steps} " if cell.state == "running" and cell.steps else ""
+    return progress + _metrics(cell.metrics)
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -1,84 +1,79 @@
-"""What the commands about schedules show on a terminal."""
+"""What the commands about schedules print on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.show import show_rows
+from service.cli.show import minute_text, show_rows
+
+if TYPE_CHECKING:
+    from ablate.remote.documents.firings import AlarmView, FiringView, Today
+    from ablate.remote.documents.schedules import ScheduleView
 
 
-def show_schedules(schedules: Sequence[Mapping[str, Any]]) -> None:
-    """One line a schedule."""
+def show_schedules(schedules: Sequence[ScheduleView]) -> None:
+    """One line for each schedule."""
     show_rows(
         ("name", "study", "mode", "next", "last", "needs"),
-        [
-            (
-                one["name"], one["study_name"], one["mode"], one["next_text"], _last(one["last"]),
-                f"{len(one['alarms'])} to acknowledge" if one["alarms"] else "a look" if one["needs_person"] else "-",
-            )
-            for one in schedules
-        ],
-    )  # fmt: skip
+        [(one.name, one.study_name, one.mode, one.next_text, _last(one.last), _needs(one)) for one in schedules],
+    )
 
 
-def show_history(schedule: Mapping[str, Any], firings: Sequence[Mapping[str, Any]]) -> None:
+def show_history(schedule: ScheduleView, firings: Sequence[FiringView]) -> None:
     """The firings of a schedule, and its open alarms with what differs."""
     show_rows(
         ("instant (UTC)", "kind", "state", "study", "found"),
-        [
-            (
-                _minute(one["instant"]), (one["kind"] or "-") + (" (by hand)" if one["cause"] == "manual" else ""),
-                one["state"], one["study_id"] or "-", _found(one),
-            )
-            for one in firings
-        ],
-    )  # fmt: skip
-    for alarm in schedule["alarms"]:
+        [(minute_text(one.instant), _kind(one), one.state, one.study_id or "-", _found(one)) for one in firings],
+    )
+    for alarm in schedule.alarms:
         show_alarm(alarm)
 
 
-def show_alarm(alarm: Mapping[str, Any]) -> None:
+def show_alarm(alarm: AlarmView) -> None:
     """An alarm, and what differs between the last good firing and the first changed one."""
-    typer.echo(f"alarm of {_minute(alarm['instant'])} UTC, row '{alarm['row']}': {alarm['sentence']}")
-    for one in alarm["differences"]:
-        typer.echo(f"  {one['what']}: {one['then']} -> {one['now']}")
+    typer.echo(f"alarm of {minute_text(alarm.instant)} UTC, row '{alarm.row}': {alarm.sentence}")
+    for one in alarm.differences:
+        typer.echo(f"  {one.what}: {one.then} -> {one.now}")
 
 
-def show_today(today: Mapping[str, Any]) -> None:
-    """What happened, on one screen; what needs a person comes first."""
-    typer.echo(f"since {_minute(today['since'])} UTC: {_count(len(today['finished']), 'study ended', 'studies ended')}")
-    for one in today["attention"]:
-        typer.echo(f"! {one['code']}: {one['message']}")
-    for study in today["finished"]:
-        by = f", schedule {study['schedule']}" if study["schedule"] else ""
-        typer.echo(f"  {study['state']:9} {study['name']} ({study['id']}{by})")
-    for one in today["missed"]:
-        typer.echo(f"  {one['firing']['state']:9} {one['schedule']}, {_minute(one['firing']['instant'])} UTC")
-    for one in today["next"]:
-        typer.echo(f"  next      {one['schedule']}: {one['next_text']}")
-    if not today["needs_person"]:
-        typer.echo("nobody is needed")
+def show_today(today: Today) -> None:
+    """Recent results on one screen; what needs a person comes first."""
+    ended = f"{len(today.finished)} {'study' if len(today.finished) == 1 else 'studies'} ended"
+    typer.echo(f"since {minute_text(today.since)} UTC: {ended}")
+    for finding in today.attention:
+        typer.echo(f"! {finding.code}: {finding.message}")
+    for study in today.finished:
+        by = f", schedule {study.schedule}" if study.schedule else ""
+        typer.echo(f"  {study.state:9} {study.name} ({study.id}{by})")
+    for missed in today.missed:
+        typer.echo(f"  {missed.firing.state:9} {missed.schedule}, {minute_text(missed.firing.instant)} UTC")
+    for coming in today.next:
+        typer.echo(f"  next      {coming.schedule}: {coming.next_text}")
+    if not today.needs_person:
+        typer.echo("nothing needs a person")
 
 
-def _last(firing: Mapping[str, Any] | None) -> str:
+def _needs(schedule: ScheduleView) -> str:
+    if schedule.alarms:
+        return f"{len(schedule.alarms)} to acknowledge"
+    return "attention" if schedule.needs_person else "-"
+
+
+def _kind(firing: FiringView) -> str:
+    return (firing.kind or "-") + (" (manual)" if firing.cause == "manual" else "")
+
+
+def _last(firing: FiringView | None) -> str:
     if firing is None:
         return "-"
-    drift = f", {firing['drift']['state']}" if firing["drift"] else ""
-    return f"{_minute(firing['instant'])} {firing['state']}{drift}"
+    drift = f", {firing.drift.state}" if firing.drift else ""
+    return f"{minute_text(firing.instant)} {firing.state}{drift}"
 
 
-def _found(firing: Mapping[str, Any]) -> str:
-    parts = [firing["drift"]["sentence"]] if firing["drift"] else []
-    parts += [firing["reason"]] if firing["reason"] else []
+def _found(firing: FiringView) -> str:
+    parts = [firing.drift.sentence] if firing.drift else []
+    parts += [firing.reason] if firing.reason else []
     return "; ".join(parts) or "-"
-
-
-def _minute(instant: str) -> str:
-    return instant[:16].replace("T", " ")
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -22,10 +22,13 @@ from ablate.cli.app import (
     asked_resources,
     chosen_columns,
 )
-from service.cli.connect import StudyId, Url, connected, fetch_missing, is_own, show
+from ablate.remote.choices import PlotFormat, StudyState, TableFormat
+from service.cli.connect import Priority, StudyId, Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
+    from ablate.errors import StudyError
     from ablate.remote.client import Client
+    from ablate.remote.documents.studies import StudyView
 
 
 @app.command()
@@ -33,119 +36,117 @@ def submit(
     study: StudyFile,
     scale: Scale = None,
     seeds: Seeds = None,
-    priority: Annotated[
-        int | None, typer.Option(min=-100, max=100, help="Higher runs first.", show_default=False)
-    ] = None,
+    priority: Priority = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
     fresh: Annotated[bool, typer.Option(help="Train known trials again, as new replicates.")] = False,
-    wait: Annotated[bool, typer.Option(help="Show progress until it is done, then the table.")] = False,
+    wait: Annotated[bool, typer.Option(help="Show progress until the study has ended, then print its table.")] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post a study to the service. Prints its id.
+    """Submit a study to the service. Prints its id.
 
-    Data sets that this machine's own service misses are fetched first, where they can be.
+    If the service runs on this machine and lacks a data set, the data set is fetched first where possible.
     """
+    from ablate.errors import StudyError
     from ablate.study.text import read_document
 
-    resources = asked_resources(cpus, gpus) or None
-    body = {
-        "study": read_document(study), "scale": scale, "seeds": seeds, "priority": priority, "resources": resources,
-        "fresh": fresh,
-    }  # fmt: skip
+    document = read_document(study)
     with connected(url) as client:
-        answer = _post(client, body)
-        for warning in answer["warnings"]:
-            typer.echo(f"warning: {warning['message']}", err=True)
+        send = partial(
+            client.submit, document, scale=scale, seeds=seeds, priority=priority,
+            resources=asked_resources(cpus, gpus), fresh=fresh,
+        )  # fmt: skip
+        try:
+            stored = send()
+        except StudyError as refusal:
+            if not _fetch_data(client, refusal, document, scale, seeds):
+                raise
+            stored = send()
+        for warning in stored.warnings:
+            typer.echo(f"warning: {warning.message}", err=True)
         if wait:
-            raise typer.Exit(_wait(client, answer["id"], as_json=as_json))
-        show(answer, as_json, answer["id"])
+            raise typer.Exit(_wait(client, stored.id, as_json=as_json))
+        show(stored, as_json, stored.id)
 
 
-def _post(client: Client, body: Mapping[str, Any]) -> Any:
-    """The study as the service stored it, once the data that it misses have come."""
-    from ablate.errors import StudyError
+def _fetch_data(client: Client, refusal: StudyError, document: Any, scale: str | None, seeds: int | None) -> bool:
+    """Fetch the data of a study that was refused only because this machine lacks them; whether any were fetched."""
     from ablate.study.plan import plan_document
     from service.settings import read_settings
 
-    try:
-        return client.post("/studies", body, is_repeatable=True)
-    except StudyError as refusal:
-        if not is_own(client) or any(problem.code != "no_data" for problem in refusal.problems):
-            raise
-        limit = read_settings().max_trials
-        plan = plan_document(body["study"], scale=body["scale"], seeds=body["seeds"], max_trials=limit)
-        if not fetch_missing(client, plan.datasets):
-            raise
-        return client.post("/studies", body, is_repeatable=True)
+    if not is_own(client) or any(problem.code != "no_data" for problem in refusal.problems):
+        return False
+    plan = plan_document(document, scale=scale, seeds=seeds, max_trials=read_settings().max_trials)
+    return fetch_missing(client, plan.datasets)
 
 
 @app.command("list")
 def list_studies(
-    state: Annotated[str | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
-    name: Annotated[str | None, typer.Option(help="Only those of this name.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
+    state: Annotated[StudyState | None, typer.Option(help="Only studies in this state.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Only studies of this name.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Number of studies.")] = 20,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """List the studies of the service, newest first."""
-    from service.cli import show as showing
+    from service.cli import show as screen
 
     with connected(url) as client:
-        answer = client.get("/studies", state=state, name=name, limit=limit)
-    show(answer, as_json, lambda: showing.show_studies(answer["items"]))
+        page = client.studies(state=state, name=name, limit=limit)
+    show(page, as_json, lambda: screen.show_studies(page.items))
 
 
 @app.command("show")
 def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Show a study: its state, progress and cells."""
-    from service.cli import show as showing
+    """Show a study: its state, its progress and its cells."""
+    from service.cli import show as screen
 
     with connected(url) as client:
-        study_id = client.find_study(study)
-        answer = client.get(f"/studies/{study_id}")
-        cells = [] if as_json else client.get_all(f"/studies/{study_id}/trials")
-    show(answer, as_json, lambda: showing.show_study(answer, cells))
+        found = client.study(study)
+        cells = [] if as_json else client.trials(found)
+    show(found, as_json, lambda: screen.show_study(found, cells))
 
 
 @app.command()
 def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Show a study's progress until it is done, then its table."""
+    """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
-        raise typer.Exit(_wait(client, client.find_study(study), as_json=as_json))
+        raise typer.Exit(_wait(client, client.find(study), as_json=as_json))
 
 
 @app.command()
 def table(
     study: StudyId,
-    format: Annotated[str, typer.Option(help="md, tex, csv, html or json.")] = "md",
+    format: Annotated[TableFormat, typer.Option(help="Format of the table.")] = "md",
     columns: Columns = None,
     full: Full = False,
-    digits: Annotated[int | None, typer.Option(min=0, max=10, help="Decimals.", show_default=False)] = None,
-    no_measured: Annotated[bool, typer.Option("--no-measured", help="Leave out what every run measures anew.")] = False,
+    digits: Annotated[
+        int | None, typer.Option(min=0, max=10, help="Decimals. Default: chosen by the spread.", show_default=False)
+    ] = None,
+    no_measured: Annotated[
+        bool, typer.Option("--no-measured", help="Leave out measured times and memory, which differ in every run.")
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the table in every format and the plots, instead.", show_default=False),
+        typer.Option(help="Write the table in every format and the plots to this folder instead.", show_default=False),
     ] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a study's table; while it runs, what is known so far."""
+    """Print the table of a study.
+
+    While the study runs, the table is provisional.
+    """
     chosen = chosen_columns(columns, full=full)
-    options = {
-        "columns": ",".join(chosen) if chosen else None,
-        "digits": digits,
-        "measured": "false" if no_measured else None,
-    }
     with connected(url) as client:
-        study_id = client.find_study(study)
+        study_id = client.find(study)
+        text = partial(client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured)
         if out is not None:
-            _save(client, study_id, out, options)
+            _save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
-            kind = "json" if as_json else format
-            typer.echo(client.get_text(f"/studies/{study_id}/table", format=kind, **options), nl=False)
+            typer.echo(text("json" if as_json else format), nl=False)
 
 
 @app.command()
@@ -156,62 +157,74 @@ def compare(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare any two rows of a study, seed by seed: is A really different from B?
+    """Compare two rows of a study, seed by seed.
 
-    Post hoc, so p is corrected over all pairs of the table's rows.
+    Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
+    are compared post hoc: p is corrected over all pairs of the table's rows.
     """
-    from service.cli import show as showing
+    from service.cli import show as screen
 
     with connected(url) as client:
-        answer = client.get(f"/studies/{client.find_study(study)}/compare", a=a, b=b)
-    show(answer, as_json, lambda: showing.show_pair(answer))
+        found = client.compare(study, a, b)
+    show(found, as_json, lambda: screen.show_pair(found))
 
 
 @app.command()
 def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Cancel a study; trials that another study wants go on."""
-    _act(study, "cancel", url, as_json)
+    """Cancel a study.
+
+    Trials shared with another live study keep running.
+    """
+    with connected(url) as client:
+        _show_one(client.cancel(study), as_json)
 
 
 @app.command()
 def retry(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Queue a study's failed and cancelled trials again."""
-    _act(study, "retry", url, as_json)
+    """Queue the failed and cancelled trials of a study again."""
+    with connected(url) as client:
+        _show_one(client.retry(study), as_json)
 
 
 @app.command()
 def pause(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Start no more trials that only paused studies want; what runs goes on."""
-    _act(study, "pause", url, as_json)
+    """Pause a study; its running trials continue.
+
+    No more of its trials start, except those shared with another live study.
+    """
+    with connected(url) as client:
+        _show_one(client.pause(study), as_json)
 
 
 @app.command()
 def resume(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Go on with a paused study."""
-    _act(study, "resume", url, as_json)
+    """Resume a paused study."""
+    with connected(url) as client:
+        _show_one(client.resume(study), as_json)
 
 
 @app.command()
 def extend(
     study: StudyId,
-    seeds: Annotated[int, typer.Option(min=1, help="New number of seeds; what is known stays.", show_default=False)],
+    seeds: Annotated[
+        int, typer.Option(min=1, help="New number of seeds; existing results are kept.", show_default=False)
+    ],
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Add seeds to a study."""
-    _act(study, "extend", url, as_json, {"seeds": seeds})
-
-
-def _act(study: str, verb: str, url: str | None, as_json: bool, body: dict[str, Any] | None = None) -> None:
-    from service.cli import show as showing
-
     with connected(url) as client:
-        answer = client.post(f"/studies/{client.find_study(study)}/{verb}", body)
-    show(answer, as_json, lambda: showing.show_studies([answer]))
+        _show_one(client.extend(study, seeds), as_json)
+
+
+def _show_one(study: StudyView, as_json: bool) -> None:
+    from service.cli import show as screen
+
+    show(study, as_json, lambda: screen.show_studies([study]))
 
 
 def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
-    """Watch a study to its end, print its table and name its holes. Returns the exit status."""
+    """Watch a study until it has ended, print its table, and name its holes. Returns the exit status."""
     from rich.console import Console
 
     from service.cli.watch import watch
@@ -220,41 +233,38 @@ def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
     try:
         state = watch(client, study_id, console)
     except KeyboardInterrupt:
-        console.print(f"the study goes on; `ablate watch {study_id}` shows it again", highlight=False, soft_wrap=True)
+        text = f"the study keeps running; `ablate watch {study_id}` shows its progress again"
+        console.print(text, highlight=False, soft_wrap=True)
         raise
-    typer.echo(client.get_text(f"/studies/{study_id}/table", format="json" if as_json else "md"), nl=False)
-    study = client.get(f"/studies/{study_id}")
-    if study["reason"]:
-        typer.echo(f"{state}: {study['reason']}", err=True)
+    typer.echo(client.table_text(study_id, "json" if as_json else "md"), nl=False)
+    if reason := client.study(study_id).reason:
+        typer.echo(f"{state}: {reason}", err=True)
     return 0 if state == "succeeded" else HOLES
 
 
-def _save(client: Client, study_id: str, folder: Path, options: dict[str, Any]) -> None:
-    """The table in every format, and every plot, into a folder."""
-    from ablate.tables.formats.render import FORMATS
-    from ablate.tables.plots.plot import PLOT_FORMATS, plots_of
-    from ablate.tables.table import Table
+def _save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
+    """Write the table in every format, and every plot, to a folder."""
+    from ablate.tables.plots.plot import plots_of
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FORMATS:
-        text = client.get_text(f"/studies/{study_id}/table", format=name, **options)
-        (folder / f"table.{name}").write_text(text, encoding="utf-8", newline="")
-    shown = Table.from_json(client.get(f"/studies/{study_id}/table", measured="false"))
+    for name in get_args(TableFormat):
+        (folder / f"table.{name}").write_text(text(name), encoding="utf-8", newline="")
+    shown = client.table(study_id, measured=False)
     for name in plots_of(shown):
-        for kind in PLOT_FORMATS:
-            (folder / f"{name}.{kind}").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/{name}.{kind}"))
-    _save_picture(client, study_id, shown.rows[0].trials[0], folder)
+        for kind in get_args(PlotFormat):
+            (folder / f"{name}.{kind}").write_bytes(client.plot(study_id, name, kind))
+    _save_panel(client, study_id, shown.rows[0].trials[0], folder)
     typer.echo(f"tables and plots are in {folder}", err=True)
 
 
-def _save_picture(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
-    """The picture of a study of scenes; where there is none (yet), the service's reason is said."""
-    from ablate.remote.client import RefusedError
+def _save_panel(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
+    """Write the panel of a study of scenes; if there is none (yet), print the service's reason."""
+    from ablate.remote.errors import RefusedError
     from ablate.tables.plots.panel import TASKS
 
-    if client.get(f"/trials/{trial_key}")["task"] not in TASKS:
+    if client.trial(trial_key).task not in TASKS:
         return
     try:
-        (folder / "panel.png").write_bytes(client.get_bytes(f"/studies/{study_id}/plots/panel.png"))
+        (folder / "panel.png").write_bytes(client.plot(study_id, "panel", "png"))
     except RefusedError as refusal:
         typer.echo(str(refusal), err=True)

@@ -13,19 +13,19 @@ from service.cli.connect import TrialKey, Url, connected, show
 
 @app.command()
 def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
-    """Show one trial: recipe, attempts, outcome, where it ran."""
-    from service.cli import show as showing
+    """Show a trial: its recipe, attempts, outcome, and where it ran."""
+    from service.cli import show as screen
 
     with connected(url) as client:
-        answer = client.get(f"/trials/{client.check_key(key)}")
-    show(answer, as_json, lambda: showing.show_trial(answer))
+        found = client.trial(key)
+    show(found, as_json, lambda: screen.show_trial(found))
 
 
 @app.command()
 def logs(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
-    """Print a trial's log."""
+    """Print the log of a trial."""
     with connected(url) as client:
-        log = client.get_text(f"/trials/{client.check_key(key)}/log")
+        log = client.log(key)
     show({"key": key, "log": log}, as_json, lambda: typer.echo(log, nl=False))
 
 
@@ -35,21 +35,23 @@ def rerun(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="A trial's KEY (its first 8 digits or more), ID:ROW:SEED of a study, or FOLDER:KEY or "
+            help="KEY of a trial (its first 8 digits or more), ID:ROW:SEED of a study, or FOLDER:KEY or "
             "FOLDER:ROW:SEED of a folder that `ablate run` wrote.",
             show_default=False,
         ),
     ],
     tolerance: Annotated[
-        float, typer.Option(min=0, max=1, help="How far a final metric may be, as a share of the stored one.")
+        float,
+        typer.Option(min=0, max=1, help="Largest accepted difference of a final metric, relative to its stored value."),
     ] = 1e-3,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train one trial again, here, and compare it with what is stored.
+    """Train a trial again here, and compare it with the stored result.
 
-    It runs from its first step, with as many threads as the first time, and nothing that is stored is changed. What it
-    started from is taken from where it lies, and trained again where it is gone.
+    The trial trains from its first step, with the same number of threads. Nothing that is stored is changed. If the
+    trial started from the weights of another trial, those weights are used; if they are gone, that trial is trained
+    again first.
     Exit status: 0 equal or within the tolerance, 1 different.
 
     \b
@@ -61,17 +63,17 @@ def rerun(
 
     from ablate.local.folder import Folder
     from ablate.trials.comparison import DIFFERENT
-    from service.cli import rerun as rerunning
-    from service.cli import show as showing
+    from service.cli import rerun as targets
+    from service.cli import show as screen
     from service.settings import read_settings
 
-    place, what = rerunning.read_target(target)
+    place, what = targets.read_target(target)
     if isinstance(place, Path):
-        then, workdir = rerunning.find_in_folder(place, what), Folder(place).workdir
+        then, workdir = targets.find_in_folder(place, what), Folder(place).workdir
     else:
         with connected(url) as client:
-            then, workdir = rerunning.find_in_service(client, place, what), read_settings().workdir
-    needs = rerunning.find_needs(then, workdir)
-    found = rerunning.train_and_compare(then, Console(stderr=True), tolerance=tolerance, needs=needs)
-    show(found.to_json(), as_json, lambda: showing.show_comparison(found))
+            then, workdir = targets.find_in_service(client, place, what), read_settings().workdir
+    needs = targets.find_needs(then, workdir)
+    found = targets.train_and_compare(then, Console(stderr=True), tolerance=tolerance, needs=needs)
+    show(found.to_json(), as_json, lambda: screen.show_comparison(found))
     raise typer.Exit(HOLES if found.verdict == DIFFERENT else 0)

@@ -1,25 +1,30 @@
-"""A study's progress on a terminal, from its events: bars for the study and its running trials, a line for each end.
+"""The progress of a study on a terminal, from its events: bars for the study and its running trials, a line per result.
 
-Without a terminal there is a line for each trial that ends. Everything goes to stderr.
+Without a terminal it prints a line for each trial that ends. Everything goes to stderr.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.progress import TaskID
 
 from ablate.cli.progress import build_bars
-from ablate.remote.client import Client
+from ablate.remote.documents.events import DoneEvent, EventData, ProgressEvent, TrialEvent
 from ablate.tables.words import duration_text
-from service.documents.studies import FINAL
+
+if TYPE_CHECKING:
+    from ablate.remote.client import Client
+    from ablate.remote.documents.studies import StudyView
+
+ENDED = ("succeeded", "diverged", "failed", "cancelled")
+"""States in which a trial has ended."""
 
 
 class Screen(Protocol):
-    """What shows events."""
+    """Something that shows events."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -29,38 +34,36 @@ class Screen(Protocol):
     ) -> None:
         """End."""
 
-    def show(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Take in an event."""
+    def show(self, data: EventData) -> None:
+        """Show an event."""
 
     def say(self, text: str) -> None:
         """Print a line."""
 
 
 def watch(client: Client, study_id: str, console: Console) -> str:
-    """Show a study's progress until it is done. Returns the state in which it ended."""
-    study = client.get(f"/studies/{study_id}")
-    metric = client.get(f"/studies/{study_id}/table", format="json")["metric"]
+    """Show the progress of a study until it has ended. Returns the state in which it ended."""
+    study = client.study(study_id)
+    metric = client.table(study_id).metric
     screen: Screen = (Bars if console.is_terminal else EventLines)(console, study, metric)
-    state = str(study["state"])
+    state: str = study.state
     with screen:
         for event in client.events(study_id, screen.say):
-            screen.show(event.kind, event.data)
-            state = str(event.data.get("state", state)) if event.kind == "done" else state
+            screen.show(event.data)
+            state = event.data.state if isinstance(event.data, DoneEvent) else state
     return state
 
 
 class EventLines:
     """Progress without a terminal: one line for each trial that ends."""
 
-    def __init__(self, console: Console, study: Mapping[str, Any], metric: str) -> None:
-        self.console, self.study, self.metric = console, study, metric
-        self.counts: Mapping[str, Any] = study["progress"]
+    def __init__(self, console: Console, study: StudyView, metric: str) -> None:
+        self.console, self.progress, self.metric = console, study.progress, metric
         self.ended: set[tuple[str, int]] = set()
 
     def __enter__(self) -> Self:
-        done = sum(self.counts[state] for state in FINAL)
-        if done:
-            self.say(f"{done} of {self.counts['trials']} cells are known")
+        if self.progress.ended:
+            self.say(f"{self.progress.ended} of {self.progress.trials} cells are known")
         return self
 
     def __exit__(
@@ -68,34 +71,34 @@ class EventLines:
     ) -> None:
         return None
 
-    def show(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Take in an event."""
-        if kind == "progress":
-            self.counts = data
-        elif kind == "trial" and data["state"] in FINAL:
-            self.ended.add((data["row"], data["seed"]))
-            self.say(f"[{len(self.ended)}] {data['row']}, seed {data['seed']}: {self._ending(data)}")
-        elif kind == "trial" and data["state"] == "queued" and data["reason"]:
-            self.say(f"{data['row']}, seed {data['seed']} is tried again: {data['reason']}")
+    def show(self, data: EventData) -> None:
+        """Show an event."""
+        if not isinstance(data, TrialEvent):
+            return
+        if data.state in ENDED:
+            self.ended.add((data.row, data.seed))
+            self.say(f"[{len(self.ended)}] {data.row}, seed {data.seed}: {self._ending(data)}")
+        elif data.state == "queued" and data.reason:
+            self.say(f"{data.row}, seed {data.seed} is queued again: {data.reason}")
 
     def say(self, text: str) -> None:
         """Print a line."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _ending(self, data: Mapping[str, Any]) -> str:
-        value = data["metrics"].get(self.metric)
-        if data["state"] != "succeeded":
-            return f"{data['state']}: {data['reason']}"
+    def _ending(self, data: TrialEvent) -> str:
+        value = data.metrics.get(self.metric)
+        if data.state != "succeeded":
+            return f"{data.state}: {data.reason}"
         return f"{self.metric} {value:.2f}" if value is not None else "succeeded"
 
 
 class Bars(EventLines):
     """Progress on a terminal."""
 
-    def __init__(self, console: Console, study: Mapping[str, Any], metric: str) -> None:
+    def __init__(self, console: Console, study: StudyView, metric: str) -> None:
         super().__init__(console, study, metric)
         self.bars = build_bars(console)
-        self.all = self.bars.add_task("trials", total=self.counts["trials"], note="")
+        self.all = self.bars.add_task("trials", total=study.progress.trials, note="")
         self.running: dict[tuple[str, int], TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -108,23 +111,23 @@ class Bars(EventLines):
     ) -> None:
         self.bars.stop()
 
-    def show(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Take in an event."""
-        super().show(kind, data)
-        if kind == "progress":
-            done = sum(data[state] for state in FINAL)
-            left = f"about {duration_text(data['eta_s'])} left" if data["eta_s"] else ""
-            self.bars.update(self.all, completed=done, total=data["trials"], note=left)
-        elif kind == "trial":
-            self._show_trial((data["row"], data["seed"]), data)
+    def show(self, data: EventData) -> None:
+        """Show an event."""
+        super().show(data)
+        if isinstance(data, ProgressEvent):
+            left = f"about {duration_text(data.eta_s)} left" if data.eta_s else ""
+            self.bars.update(self.all, completed=data.ended, total=data.trials, note=left)
+        elif isinstance(data, TrialEvent):
+            self._show_trial(data)
 
-    def _show_trial(self, place: tuple[str, int], data: Mapping[str, Any]) -> None:
-        if data["state"] != "running":
+    def _show_trial(self, data: TrialEvent) -> None:
+        place = data.row, data.seed
+        if data.state != "running":
             if place in self.running:
                 self.bars.remove_task(self.running.pop(place))
             return
         if place not in self.running:
-            self.running[place] = self.bars.add_task(f"{place[0]}, seed {place[1]}", total=None, note="starts")
-        if data.get("steps"):
-            note = ", ".join(f"{name} {value:.3g}" for name, value in data["metrics"].items())
-            self.bars.update(self.running[place], total=data["steps"], completed=data["step"], note=note)
+            self.running[place] = self.bars.add_task(f"{data.row}, seed {data.seed}", total=None, note="starts")
+        if data.steps:
+            note = ", ".join(f"{name} {value:.3g}" for name, value in data.metrics.items())
+            self.bars.update(self.running[place], total=data.steps, completed=data.step, note=note)

@@ -1,4 +1,4 @@
-"""A study and a trial as a mirror shows them: what the database tells MLflow's side. Values only."""
+"""A study and a trial as the mirror writes them to MLflow, read from the database. Values only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StudyRun:
     """A study as MLflow shows it.
 
     Attributes:
-        state: of the contract; every state but `queued`, `running` and `paused` is final.
+        state: of the study; every state except `queued`, `running` and `paused` is final.
         started_at, ended_at: aware; `ended_at` is None while the study is live.
         row_means: row label -> metric -> mean. Written when the study is final: a metric of MLflow is never taken
             back, and its latest value is found by time.
@@ -39,14 +39,14 @@ class TrialRun:
 
     Attributes:
         row: label of the first row of the study that the trial fills.
-        state: of the contract, as this study sees it; `queued` means that it waits for its next attempt.
+        state: of the trial in this study; `queued` means that it waits for its next attempt.
         recipe: resolved, flat.
         metrics: final.
         curve: points of the learning curve; their times are spread between `started_at` and `ended_at` by step.
-            Written with a result (succeeded, diverged), which is for ever: a trial that failed may be tried again,
-            and its points would then stand twice, at other times.
-        attempts: one line each: number, how it ended, why.
-        shared: whether another study had it trained.
+            Written only with a result (succeeded, diverged), which is final: a trial that failed may run again, and
+            its points would then appear twice, at different times.
+        attempts: one line for each: number, final state, reason.
+        shared: whether another study queued it.
     """
 
     study_id: str

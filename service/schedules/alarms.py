@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from ablate.errors import quote
+from ablate.remote.documents.firings import DriftView, RepeatView
 from ablate.statistics.drift import watch as drift
 from ablate.trials.repeats import ProvenanceChange, differences
-from service.documents.firings import DriftView, RepeatView
 from service.store.schedules import alarms, firings, notices
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule

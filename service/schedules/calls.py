@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from ablate.errors import Problem, StudyError, collecting
+from ablate.remote.documents.firings import FiringView
+from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from ablate.remote.documents.studies import Page
 from ablate.trials.trial import Repetition
 from service.context import Context
-from service.documents.firings import FiringView
-from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
-from service.documents.studies import Page
 from service.errors import ConflictError
 from service.schedules import launch
 from service.schedules.instants import check_cron, check_zone, due_time, next_instant

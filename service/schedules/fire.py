@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ablate.errors import StudyError
+from ablate.remote.choices import FiringState
 from service.context import Context
-from service.documents.firings import FiringState
 from service.schedules.instants import due_time, find_latest, instants, next_instant
 from service.schedules.launch import launch
 from service.schedules.settle import settle_firing

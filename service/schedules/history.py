@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ablate.errors import TableError
+from ablate.remote.documents.firings import AlarmView
 from ablate.study.document import Study
 from ablate.tables.history import Heading, History, HistoryAlarm, build_history
 from ablate.trials.registry import get_task
 from service.context import Context
-from service.documents.firings import AlarmView
 from service.errors import NotFoundError
 from service.store.schedules import alarms, firings, schedules
 from service.store.schedules.firings import Firing

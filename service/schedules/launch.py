@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from ablate.errors import StudyError
+from ablate.remote.choices import Kind
+from ablate.remote.documents.studies import Submission
 from ablate.study.document import Study
 from ablate.trials.trial import Repetition, TrialRecord
 from service.context import Context, refuse_without_space
-from service.documents.firings import Kind
-from service.documents.studies import Submission
 from service.errors import UnavailableError
 from service.store.cells import find_results
 from service.store.schedules import firings, notices

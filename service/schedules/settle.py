@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from ablate.errors import quote
+from ablate.remote.choices import FiringState, StudyState
+from ablate.remote.documents.firings import DriftView, FiringRow, RepeatView
 from ablate.tables.table import Table
 from ablate.trials.comparison import DIFFERENT, EQUAL
 from ablate.trials.repeats import compare_repeat, is_same_machine
 from ablate.trials.trial import TrialRecord
 from service.context import Context
-from service.documents.firings import DriftView, FiringRow, FiringState, RepeatView
-from service.documents.studies import StudyState
 from service.schedules import alarms
 from service.schedules.launch import Reference
 from service.store import cells, studies

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from ablate.remote.documents.firings import AlarmView, NextFiring, ScheduledFiring, Today
+from ablate.remote.documents.studies import Finding, StudyView
 from service.context import FREE_BYTES, Context
-from service.documents.firings import AlarmView, NextFiring, ScheduledFiring, Today
-from service.documents.studies import Finding, StudyView
 from service.schedules.view import is_stuck, next_text, view_firing
 from service.store import studies
 from service.store.board import find_machines

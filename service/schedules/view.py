@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ablate.remote.documents.firings import AlarmView, FiringView
+from ablate.remote.documents.schedules import ScheduleLinks, ScheduleView
 from ablate.tables.words import duration_text
-from service.documents.firings import AlarmView, FiringView
-from service.documents.schedules import ScheduleLinks, ScheduleView
 from service.schedules.instants import find_trouble, in_words, local_text
 from service.schedules.launch import Reference
 from service.store.schedules.firings import Firing

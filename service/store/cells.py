@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from ablate.remote.choices import TrialState
+from ablate.remote.documents.trials import AttemptView, CellOfStudy, CellView, TrialView
 from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
-from service.documents.studies import AttemptView, CellOfStudy, CellView, TrialState, TrialView
 from service.errors import NotFoundError
 from service.store.queue.needs import find_needs
 from service.store.rows import attempts, memberships, mirrored, studies, trials

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from service.documents.studies import TrialState
+from ablate.remote.choices import TrialState
 from service.store.rows import memberships, trials
 from service.store.sql import cell_state
 

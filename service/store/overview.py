@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, select, union_all
 
-from service.documents.studies import LIVE, TRIAL_STATES, Progress
+from ablate.remote.documents.studies import Progress
+from service.documents.studies import LIVE, TRIAL_STATES
 from service.store.rows import memberships, mirrored, trials
 from service.store.sql import cell_state
 from service.store.studies import Stored

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
+from ablate.remote.choices import StudyState
 from ablate.tables.table import Table
 from ablate.trials.trial import Repetition
-from service.documents.studies import LIVE, StudyState
+from service.documents.studies import LIVE
 from service.errors import NotFoundError
 from service.store.rows import events, idempotency, memberships, studies, trials
 from service.store.sql import cell_state, chunks

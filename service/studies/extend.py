@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
+from ablate.remote.documents.studies import Extension, StudyView
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes, register
 from service.context import Context, refuse_without_space
-from service.documents.studies import Extension, StudyView
 from service.errors import ConflictError
 from service.store import studies
 from service.store.queue import demand

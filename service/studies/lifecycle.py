@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from ablate.errors import Problem, StudyError
+from ablate.remote.choices import StudyState
+from ablate.remote.documents.studies import Page, StudyView
 from service.context import Context
-from service.documents.studies import LIVE, Page, StudyState, StudyView
+from service.documents.studies import LIVE
 from service.errors import ConflictError
 from service.store import studies
 from service.store.board import find_machines

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from ablate.errors import Problem, StudyError, collecting
+from ablate.remote.documents.paper import PaperPlan, PaperSubmission, PaperTablePlan, PaperView
+from ablate.remote.documents.studies import Finding, Submission
 from ablate.study.gpu_hours import BASIS, outstanding_gpu_hours
 from ablate.study.paper_tables import PaperTable, choose_tables, list_tables
 from ablate.study.plan import Plan
 from service.context import Context, refuse_without_space
 from service.costs import PATIENCE_S
-from service.documents.studies import Finding, PaperPlan, PaperSubmission, PaperTablePlan, PaperView, Submission
 from service.errors import KeyReusedError
 from service.store import studies
 from service.store.session import Connection

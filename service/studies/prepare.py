@@ -11,12 +11,12 @@ from typing import Any
 from ablate.data import datasets, fetch
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
+from ablate.remote.documents.studies import Submission
 from ablate.study.document import Resources, with_resources
 from ablate.study.plan import Plan, plan_document
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
 from service.context import Context
 from service.dispatch.machines import count_places
-from service.documents.studies import Submission
 from service.errors import ConflictError
 from service.store.board import find_machines
 from service.store.cells import find_results

@@ -9,12 +9,13 @@ from typing import Any
 
 from ablate.errors import Problem
 from ablate.local.preview import describe_plan
+from ablate.remote.documents.plans import PlanView
+from ablate.remote.documents.studies import StudyView, Submission
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes, register
 from ablate.trials.trial import FIRST, Repetition, Trial
 from service.context import Context, refuse_without_space
 from service.dispatch.machines import count_parallel
-from service.documents.studies import StudyView, Submission
 from service.errors import KeyReusedError
 from service.store import studies
 from service.store.board import find_machines
@@ -145,7 +146,7 @@ def list_costs(prepared: Prepared) -> dict[str, dict[str, int]]:
     return {label: cost.model_dump() for label, cost in prepared.costs.items()}
 
 
-def plan_only(context: Context, submission: Submission) -> dict[str, Any]:
+def plan_only(context: Context, submission: Submission) -> PlanView:
     """What a submission would be: rows, costs, trials, what is known, how long it takes. Stores nothing.
 
     Raises:

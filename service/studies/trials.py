@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ablate.remote.choices import TrialState
+from ablate.remote.documents.studies import Page
+from ablate.remote.documents.trials import CellView, TrialView
 from service.context import Context
-from service.documents.studies import CellView, Page, TrialState, TrialView
 from service.errors import NotFoundError
 from service.store import cells, studies
 from service.studies.lifecycle import read_cursor

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from ablate.remote.documents.studies import Finding, Links, StudyView
 from ablate.study.document import Resources
 from service.dispatch.machines import Machine, count_parallel
-from service.documents.studies import Finding, Links, StudyView
 from service.store.overview import Overview
 from service.store.studies import Stored
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablate.remote.documents.studies import StudyView
 from ablate.statistics.decisions.paired import PairedDifference, paired_difference
 from ablate.tables.cells import difference_text
 from ablate.tables.columns import Column
 from ablate.tables.table import Difference, TableCell, TableRow
 from service.context import Context
-from service.documents.studies import StudyView
 from service.errors import ConflictError
 from service.store import studies
 from service.studies import results

@@ -20,7 +20,7 @@ from service.store.studies import Stored
 
 
 class Draft(StrictDocument):
-    """Body of `POST /preview`: a pasted text and the options of `service.documents.studies.Submission`."""
+    """Body of `POST /preview`: a pasted text and the options of `ablate.remote.documents.studies.Submission`."""
 
     text: str = Field(max_length=1 << 20)
     scale: str | None = Field(None, max_length=64)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from ablate.remote.choices import StudyState
+from ablate.remote.documents.studies import Page, StudyView
 from service.context import Context
-from service.documents.studies import STUDY_STATES, Page, StudyState, StudyView
+from service.documents.studies import STUDY_STATES
 from service.studies.floor import FAR, Floor, look_at_floor
 from service.studies.lifecycle import list_studies
 

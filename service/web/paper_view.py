@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.paper.published import PublishedTable, load_published
+from ablate.remote.documents.studies import StudyView
 from ablate.study.paper_tables import PaperTable, list_tables
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.gains import TASKS
 from ablate.tables.table import Table
 from service.context import Context
-from service.documents.studies import LIVE, StudyView
+from service.documents.studies import LIVE
 from service.errors import ConflictError
 from service.store import studies
 from service.store.studies import Wanted

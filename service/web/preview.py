@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.errors import Problem, StudyError
+from ablate.remote.documents.plans import PlanView
+from ablate.remote.documents.studies import Submission
 from ablate.study.text import parse_json, parse_toml
 from service.api.body import in_study, read_submission, refuse_unstorable
 from service.api.problems import Refusal, publishable
 from service.context import Context
-from service.documents.studies import Submission
 from service.studies import submit
 from service.web.places import Path, json_lines, line_of, toml_lines
 
@@ -40,18 +41,18 @@ class Preview:
 
     Attributes:
         body: of `POST /api/v1/studies`, as JSON; empty where there are errors.
-        plan: the answer of `POST /api/v1/studies/plan`.
+        plan: the answer of `POST /api/v1/studies/plan`; None where there are errors.
         outstanding: trials that would be trained.
     """
 
     body: str
-    plan: dict[str, Any]
+    plan: PlanView | None
     errors: tuple[PlacedProblem, ...]
 
     @property
     def outstanding(self) -> int:
         """Different trials less the known ones."""
-        return int(self.plan["distinct"] - self.plan["known"])
+        return self.plan.distinct - self.plan.known if self.plan else 0
 
 
 def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
@@ -68,9 +69,9 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
         with in_study():
             plan = submit.plan_only(context, submission)
     except StudyError as error:
-        return Preview("", {}, tuple(_place(text, error.problems)))
+        return Preview("", None, tuple(_place(text, error.problems)))
     except Refusal as refusal:
-        return Preview("", {}, (PlacedProblem("", refusal.detail, None, ""),))
+        return Preview("", None, (PlacedProblem("", refusal.detail, None, ""),))
     return Preview(_as_json(submission), plan, ())
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ablate.remote.documents.firings import FiringView, Today
+from ablate.remote.documents.schedules import ScheduleView
+from ablate.remote.documents.studies import Page
 from service.context import Context
-from service.documents.firings import FiringView, Today
-from service.documents.schedules import ScheduleView
-from service.documents.studies import Page
 from service.schedules import calls
 from service.schedules.today import get_today
 from service.web.draw import Chart, draw_curves

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablate.errors import StudyError
+from ablate.remote.documents.studies import StudyView
 from ablate.tables.columns import Column, choose_columns, metric_decimals
 from ablate.tables.compare import RowComparison
 from ablate.tables.formats.html import LONG_TEXT
@@ -18,7 +19,7 @@ from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import number, places_of
 from service.context import Context
-from service.documents.studies import LIVE, StudyView
+from service.documents.studies import LIVE
 from service.errors import ConflictError
 from service.store import matrix, studies
 from service.store.matrix import Standing

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.recipes.classify import applicable_values
+from ablate.remote.documents.trials import CellOfStudy, TrialView
 from ablate.study.plan import Plan, Row
 from service.context import Context
-from service.documents.studies import CellOfStudy, TrialView
 from service.errors import ConflictError, NotFoundError
 from service.store import studies
 from service.store.studies import Stored

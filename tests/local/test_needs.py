@@ -64,7 +64,7 @@ def test_rows_of_one_backbone_share_its_trials(chain: Path) -> None:
     plan = chain_plan({"A": {}, "B": {"offset": 1.0}})
     assert (len(plan.memberships), len(plan.trials), len(plan.needed)) == (8, 6, 2)
     answer = describe_plan(plan, {}, {}, {"(backbone) A": 1.0, "A": 2.0, "B": 2.0}, 1)
-    assert (answer["trials"], answer["distinct"], answer["needed"], answer["estimate_s"]) == (8, 6, 2, 10.0)
+    assert (answer.trials, answer.distinct, answer.needed, answer.estimate_s) == (8, 6, 2, 10.0)
 
 
 def test_an_audit_copy_has_a_backbone_of_its_own(chain: Path) -> None:

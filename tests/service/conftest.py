@@ -17,12 +17,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
+from ablate.remote.documents.studies import StudyView, Submission
+from ablate.remote.documents.trials import CellView
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
 from service.dispatch.base import DispatcherError, Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
-from service.documents.studies import CellView, StudyView, Submission
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import lifecycle, trials

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.documents.firings import FiringView
-from service.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from ablate.remote.documents.firings import FiringView
+from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.running.scheduler import Scheduler
 from service.schedules import calls, fire
 from service.store.schedules import notices

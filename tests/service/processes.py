@@ -15,7 +15,8 @@ from typing import Any
 
 import psutil
 
-from ablate.remote.client import Client, UnreachableError
+from ablate.remote.client import Client
+from ablate.remote.connection import Connection
 from service.address import find_address
 
 READY_S, END_S = 120.0, 60.0
@@ -65,10 +66,10 @@ def install_task(folder: Path) -> Path:
 
 @dataclass
 class Running:
-    """A service that runs."""
+    """A service that runs; `client` speaks plain JSON, as a script does."""
 
     process: subprocess.Popen[bytes]
-    client: Client
+    client: Connection
     home: Path
     site: Path
     log: Path
@@ -137,11 +138,7 @@ def _ready(process: subprocess.Popen[bytes], home: Path, site: Path, log: Path) 
         if url is None:
             return False
         with Client(url) as client:
-            try:
-                client.check_ready()
-            except UnreachableError:
-                return False
-        return True
+            return client.ready()
 
     until(is_ready, "the service is ready", log, READY_S)
-    return Running(process, Client(find_address(home) or ""), home, site, log)
+    return Running(process, Connection(find_address(home) or ""), home, site, log)

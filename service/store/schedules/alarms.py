@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from service.documents.firings import AlarmView, Change
+from ablate.remote.documents.firings import AlarmView, Change
 from service.store.rows import studies
 from service.store.schedules.rows import alarms, firings, schedules
 from service.store.sql import insert

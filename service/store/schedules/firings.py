@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select, union_all, update
 
-from service.documents.firings import Cause, FiringState, Kind
+from ablate.remote.choices import Cause, FiringState, Kind
 from service.documents.studies import LIVE
 from service.errors import NotFoundError
 from service.store.rows import memberships, studies
@@ -30,7 +30,7 @@ SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A firing's row, with the id of its study; see `service.documents.schedules.FiringView`.
+    """A firing's row, with the id of its study; see `ablate.remote.documents.firings.FiringView`.
 
     Attributes:
         reference: numbers that a firing of mode verify is compared with.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from service.documents.schedules import Missed, Mode, Overlap
+from ablate.remote.choices import Missed, Mode, Overlap
 from service.errors import NotFoundError
 from service.store.schedules.rows import alarms, firings, schedules
 from service.store.sql import insert
@@ -16,7 +16,7 @@ from service.store.sql import insert
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule's row; what a user gives is described in `service.documents.schedules.ScheduleSpec`.
+    """A schedule's row; what a user gives is described in `ablate.remote.documents.schedules.ScheduleSpec`.
 
     Attributes:
         seq: number in the order of creation.

@@ -75,7 +75,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     components = document["components"]["schemas"]
     found = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
     assert found <= set(components)
-    assert {"Study", "Problem", "StudyView", "Table"} <= found
+    assert {"Study", "Problem", "StudyView", "Table", "PlanView", "PaperPlan", "CellPage"} <= found
     assert not [name for name in components if "__" in name]
 
 
@@ -84,6 +84,17 @@ def test_the_body_of_a_submission_is_the_study_document(document: dict[str, Any]
     assert submission["properties"]["study"] == {"$ref": "#/components/schemas/Study"}
     study = document["components"]["schemas"]["Study"]
     assert "window" in study["properties"]["base"]["properties"]
+
+
+def test_a_plan_has_a_declared_answer(document: dict[str, Any]) -> None:
+    def answer_to(path: str) -> object:
+        return document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert answer_to("/api/v1/studies/plan") == {"$ref": "#/components/schemas/PlanView"}
+    assert answer_to("/api/v1/paper/plan") == {"$ref": "#/components/schemas/PaperPlan"}
+    row = document["components"]["schemas"]["PlanRow"]
+    assert row["required"] == list(row["properties"])
+    assert {"label", "key_fields", "params", "multiply_adds"} <= set(row["properties"])
 
 
 def test_no_page_loads_from_elsewhere(client: TestClient) -> None:

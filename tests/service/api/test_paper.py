@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from ablate.cli.app import status_of
 from ablate.study.paper_tables import list_tables
 from ablate.trials.trial import Outcome
-from service.address import announced
+from service.address import published
 from service.api.examples import PAPERS
 from service.cli import main
 from service.context import Context, open_context
@@ -207,7 +207,7 @@ def own(desk: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("ABLATE_HOME", str(home))
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
     context = replace(open_context(Settings(home=home, tracking_uri="off")), costs=desk.costs)
-    with serving(context) as served, announced(home, served.url):
+    with serving(context) as served, published(home, served.url):
         yield served.url
     context.store.close()
 
@@ -235,7 +235,7 @@ def test_nothing_is_fetched_that_the_service_does_not_miss(
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
     settings = Settings(home=home, tracking_uri="off", ray_address=ELSEWHERE)
     context = replace(open_context(settings), costs=desk.costs)
-    with serving(context) as served, announced(home, served.url):
+    with serving(context) as served, published(home, served.url):
         assert status_of(["paper", "T5", "--seeds", "1"]) == 0
     context.store.close()
     assert not (tmp_path / "data").exists()

@@ -104,7 +104,7 @@ def test_a_changed_number_is_found_told_once_across_a_restart_and_acknowledged(
             status, out, err = call("schedule", "ack", "nightly", "--reason", "the file was edited")
             assert (status, "acknowledged; fires next" in out) == (0, True), err
             status, out, _ = call("today")
-            assert (status, out.splitlines()[-1]) == (0, "nobody is needed")
+            assert (status, out.splitlines()[-1]) == (0, "nothing needs a person")
             assert (fire(running, call)["kind"], fire(running, call)["drift"]["state"]) == ("reference", "steady")
             own = json.loads(call("submit", study, "--json")[1])["id"]
             assert fire(running, call)["study_id"] != own
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_study_with_a_name_is_refused_by_its_path(
 def test_two_files_of_one_study_are_refused(study: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--cron", "0 2 * * *", "--url", "http://127.0.0.1:1")
     assert status_of(["schedule", "add", "nightly", study, study, *options]) == 2
-    assert "two of the 2 files are a study named 'filed'" in capsys.readouterr().err
+    assert "two of the 2 files have a study named 'filed'" in capsys.readouterr().err
 
 
 def _pause_and_remove(call: Callable[..., tuple[int, str, str]]) -> None:
@@ -197,7 +197,7 @@ def _pause_and_remove(call: Callable[..., tuple[int, str, str]]) -> None:
 def test_what_is_no_name_is_refused_in_one_line(verb: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["schedule", verb, name, "--url", "http://127.0.0.1:1"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {name!r} is no name of a schedule; a name has letters")
+    assert line.startswith(f"error: {name!r} is not the name of a schedule; a name has letters")
 
 
 def test_since_is_a_span_or_a_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from ablate.remote.documents.studies import StudyView
 from ablate.study.plan import plan_document
 from ablate.tables.compare import compare_rows
 from ablate.trials.trial import Outcome, TrialRecord
@@ -19,9 +18,9 @@ VALUES = {"a": [20.0, 21.0, 22.5], "b": [19.0, 20.1, 21.4], "against": [19.0, 18
 @pytest.mark.parametrize(
     ("other", "line"),
     [
-        ("b", "correlation over seeds 1.00; pairing by seed saved 100 % of the variance of the difference"),
-        ("against", "correlation over seeds -1.00; pairing by seed cost 98 % of the variance of the difference"),
-        ("flat", "one of the rows is constant; pairing by seed saved 0 % of the variance of the difference"),
+        ("b", "correlation over seeds 1.00; pairing by seed reduced the variance of the difference by 100 %"),
+        ("against", "correlation over seeds -1.00; pairing by seed increased the variance of the difference by 98 %"),
+        ("flat", "one of the rows is constant; pairing by seed reduced the variance of the difference by 0 %"),
     ],
 )
 def test_a_comparison_says_what_pairing_by_seed_was_worth(
@@ -35,9 +34,13 @@ def test_a_comparison_says_what_pairing_by_seed_was_worth(
         records[key] = TrialRecord(
             trial=plan.trials[key], outcome=outcome, provenance={}, finished_at="2026-05-04T10:00:00+00:00"
         )
-    show_pair(compare_rows(plan, records, "a", other).model_dump(mode="json"))
+    show_pair(compare_rows(plan, records, "a", other))
     shown = capsys.readouterr().out
     assert line in shown.splitlines(), shown
+    assert shown.splitlines()[-1] == "planned: p is corrected over the 3 comparisons of the baseline's family"
+    show_pair(compare_rows(plan, records, "b", "against"))
+    post_hoc = "post hoc: p is corrected over all 6 pairs of the table's rows"
+    assert capsys.readouterr().out.splitlines()[-1] == post_hoc
 
 
 def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one(
@@ -53,7 +56,6 @@ def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one
     assert [line.split()[-1] for line in (heading, fired, own)] == ["schedule", "nightly", "-"]
 
 
-def _listed(nights: Nights) -> list[dict[str, Any]]:
-    """As REST answers it."""
+def _listed(nights: Nights) -> list[StudyView]:
     page = lifecycle.list_studies(nights.desk.context, state=None, name=None, schedule=None, limit=9, cursor=None)
-    return [study.model_dump(mode="json") for study in page.items]
+    return page.items

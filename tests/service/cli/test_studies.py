@@ -23,9 +23,11 @@ from zlib import crc32
 import pytest
 
 from ablate.cli.app import status_of
-from ablate.remote import client
-from ablate.remote.client import Client, UnreachableError
-from service.address import announced, find_address, shares_data
+from ablate.remote import follow
+from ablate.remote.client import Client
+from ablate.remote.documents.studies import Progress
+from ablate.remote.errors import UnreachableError
+from service.address import find_address, published, shares_data
 from service.cli import main
 from tests.service.processes import END_S, Running, install_task, serving, until
 
@@ -61,6 +63,26 @@ def test_every_column_and_some_columns_are_not_both_given(capsys: pytest.Capture
     assert "--full is every column and --columns names some; give one of the two" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "choices"),
+    [
+        (["list", "--state", "x"], "queued"),
+        (["table", "some", "--format", "x"], "'md', 'tex', 'csv', 'html', 'json'"),
+        (["serve", "--role", "x"], "'all', 'api', 'scheduler'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--mode", "x"], "'verify', 'fresh'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--missed", "x"], "'coalesce', 'skip', 'all'"),
+        (["schedule", "add", "n", "s.toml", "--cron", "0 2 * * *", "--overlap", "x"], "'skip', 'queue'"),
+    ],
+)
+def test_a_wrong_choice_is_refused_with_those_that_are_allowed(
+    command: list[str], choices: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(command) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert command[-2] in error
+    assert choices in error
+
+
 def test_separate_roles_need_postgresql(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["serve", "--role", "scheduler"]) == 2
     assert "PostgreSQL" in capsys.readouterr().err
@@ -81,8 +103,8 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "ABLATE_WORKERS" in capsys.readouterr().err
 
 
-def test_the_address_is_announced_while_the_service_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with announced(tmp_path, "http://127.0.0.1:1"):
+def test_the_address_is_published_while_the_service_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with published(tmp_path, "http://127.0.0.1:1"):
         assert find_address(tmp_path) == "http://127.0.0.1:1"
         assert shares_data(tmp_path, "http://localhost:1")
         assert not shares_data(tmp_path, "http://127.0.0.1:2")
@@ -101,7 +123,8 @@ def test_an_address_that_is_none_is_wrong_input(
 ) -> None:
     assert status_of(["list", "--url", url]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: --url or ABLATE_URL is '{url}', which is no http:// or https:// address; give one")
+    assert line.startswith(f"error: the address of the service is '{url}', which is not an http:// or https:// address")
+    assert line.endswith("; give one such as http://127.0.0.1:8080 with --url or ABLATE_URL")
     monkeypatch.setenv("ABLATE_URL", url)
     assert status_of(["watch", "some"]) == 2
 
@@ -111,7 +134,7 @@ def test_an_address_that_is_none_is_wrong_input(
 def test_what_is_no_key_is_refused_in_one_line(command: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([command, key]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: '{key}' is no key of a trial; a key has 64 digits")
+    assert line.startswith(f"error: '{key}' is not the key of a trial; a key has 64 hexadecimal digits")
 
 
 class Clock:
@@ -130,7 +153,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(client, "time", made)
+    monkeypatch.setattr(follow, "time", made)
     return made
 
 
@@ -156,7 +179,9 @@ def streams(*answers: str, end: threading.Event | None = None) -> Iterator[str]:
         thread.join()
 
 
-PROGRESS, QUIET, DONE = "event: progress\ndata: {}\nid: 3\n\n", ": nothing new\n\n", "event: done\ndata: {}\n\n"
+COUNTS = dict.fromkeys(Progress.model_fields, 0) | {"state": "running", "eta_s": None}
+PROGRESS, QUIET = f"event: progress\ndata: {json.dumps(COUNTS)}\nid: 3\n\n", ": nothing new\n\n"
+DONE = 'event: done\ndata: {"id": "some", "state": "succeeded"}\n\n'
 
 
 @pytest.mark.usefixtures("clock")
@@ -164,12 +189,12 @@ def test_a_service_that_stays_away_is_given_up_after_a_while() -> None:
     told: list[str] = []
     kinds = []
     with streams(PROGRESS) as url, Client(url) as ours, pytest.raises(UnreachableError) as lost:
-        kinds += [event.kind for event in ours.events("some", told.append)]
+        kinds += [event.kind for event in ours.events("s" * 20, told.append)]
     assert kinds == []
     assert lost.value.exit_status == 3
-    assert f"for {client.RECONNECT_S:g} s" in str(lost.value)
+    assert f"for {follow.RECONNECT_S:g} s" in str(lost.value)
     assert "ablate serve" in str(lost.value)
-    assert told == [f"the service closed the stream of events; reconnecting, for at most {client.RECONNECT_S:g} s"]
+    assert told == [f"the service closed the event stream; reconnecting for up to {follow.RECONNECT_S:g} s"]
 
 
 def test_the_time_without_a_service_is_counted_anew_after_each_connection(clock: Clock) -> None:
@@ -179,11 +204,11 @@ def test_the_time_without_a_service_is_counted_anew_after_each_connection(clock:
     def tell(sentence: str) -> None:
         told.append(sentence)
         if sentence == "connected again":
-            clock.now_s += 2 * client.RECONNECT_S
+            clock.now_s += 2 * follow.RECONNECT_S
             end.set()
 
     with streams(PROGRESS, QUIET, DONE, end=end) as url, Client(url) as ours:
-        assert [event.kind for event in ours.events("some", tell)] == ["progress", "done"]
+        assert [event.kind for event in ours.events("s" * 20, tell)] == ["progress", "done"]
     assert [text.split()[0] for text in told] == ["the", "connected", "the", "connected"]
 
 
@@ -267,8 +292,8 @@ def test_a_study_with_holes_ends_with_1_and_names_them(call: Call, write: Callab
 def test_a_study_that_is_cancelled_ends_with_1(running: Running, call: Call, write: Callable[..., str]) -> None:
     def cancel() -> None:
         with Client(running.client.url) as other:
-            until(lambda: bool(other.get("/studies", name="ends")["items"]), "it is there", running.log)
-            other.post(f"/studies/{other.find_study('ends')}/cancel")
+            until(lambda: bool(other.studies(name="ends").items), "it is there", running.log)
+            other.cancel("ends")
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
@@ -303,8 +328,9 @@ def test_ctrl_c_while_waiting_leaves_the_study_running_and_says_how_to_go_on(
         until(lambda: "[1]" in err.read_text(), "it shows the first trial", running.log)
         process.send_signal(signal.SIGINT)
         assert process.wait(END_S) == 130
-    study_id = running.client.find_study("left")
-    assert f"the study goes on; `ablate watch {study_id}` shows it again" in err.read_text()
+    (study,) = running.client.get("/studies", name="left")["items"]
+    study_id = study["id"]
+    assert f"the study keeps running; `ablate watch {study_id}` shows its progress again" in err.read_text()
     assert "Traceback" not in err.read_text()
     assert out.read_text() == ""
     assert running.client.get(f"/studies/{study_id}")["state"] == "running"

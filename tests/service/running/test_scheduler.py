@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ablate.errors import StudyError
+from ablate.remote.documents.studies import Extension
 from ablate.tables.formats.render import render
-from service.documents.studies import Extension
 from service.errors import ConflictError
 from service.running.due import Timers
 from service.studies import extend, lifecycle, results

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, event
 
 from ablate.errors import StudyError
+from ablate.remote.documents.schedules import ScheduleSpec
 from service.context import Context, open_context
-from service.documents.schedules import ScheduleSpec
 from service.schedules import calls, fire
 from service.schedules.instants import due_time, instants
 from service.schedules.launch import launch

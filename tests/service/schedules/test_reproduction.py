@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ablate.remote.documents.firings import FiringView
+from ablate.remote.documents.schedules import ScheduleSpec
 from ablate.study.document import Resources
 from ablate.trials.provenance import describe_process
 from ablate.trials.run import run_trial
@@ -17,8 +19,6 @@ from ablate.trials.trial import Outcome
 from service.context import Context, open_context
 from service.dispatch.base import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
-from service.documents.firings import FiringView
-from service.documents.schedules import ScheduleSpec
 from service.running.scheduler import Scheduler
 from service.schedules import calls, fire
 from service.settings import Settings

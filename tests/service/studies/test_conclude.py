@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from ablate.remote.documents.studies import Extension
 from service.context import open_context
-from service.documents.studies import Extension
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import extend, lifecycle, results

@@ -11,7 +11,7 @@ import pytest
 from ablate.data.datasets import pin
 from ablate.data.register import register
 from ablate.errors import Problem, StudyError
-from service.documents.studies import Extension
+from ablate.remote.documents.studies import Extension
 from service.errors import ConflictError
 from service.studies import extend, prepare
 from tests.image_folders import write_folder, write_image

@@ -26,12 +26,12 @@ def test_toml_json_and_a_whole_body_are_the_same_study(context: Context, study: 
     assert [one.errors for one in found] == [()] * 3
     assert len({json.dumps(one.plan) for one in found}) == 1
     assert [json.loads(one.body) for one in found] == [{"study": study}] * 3
-    assert (found[0].plan["trials"], found[0].outstanding) == (4, 4)
+    assert (found[0].plan.trials, found[0].outstanding) == (4, 4)
 
 
 def test_options_go_before_those_in_the_text(context: Context, study: dict[str, Any]) -> None:
     found = preview(context, json.dumps({"study": study, "seeds": 3}), {"seeds": 5, "priority": 7})
-    assert found.plan["trials"] == 10
+    assert found.plan.trials == 10
     assert json.loads(found.body) == {"study": study, "seeds": 5, "priority": 7}
 
 
@@ -81,4 +81,4 @@ def test_what_cannot_run_here_is_a_warning_of_the_plan(context: Context) -> None
     text = '[[rows]]\nlabel = "a"\n'
     found: Preview = preview(context, f'name = "x"\n[base]\ndataset = "cifar10"\nsteps = 9\n{text}', {})
     assert found.errors == ()
-    assert any("ablate data fetch cifar10" in warning["message"] for warning in found.plan["warnings"])
+    assert any("ablate data fetch cifar10" in warning.message for warning in found.plan.warnings)

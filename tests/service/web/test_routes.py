@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
+from ablate.remote.documents.schedules import ScheduleSpec
 from service.app import create_app
-from service.documents.schedules import ScheduleSpec
 from service.schedules import calls
 from service.store.sql import now
 from service.web.render import POLICY

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.documents.schedules import ScheduleSpec
+from ablate.remote.documents.schedules import ScheduleSpec
 from service.schedules import calls
 from service.schedules import fire as firing
 from service.store.sql import now

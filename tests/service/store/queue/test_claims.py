@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import select
 
+from ablate.remote.documents.studies import Extension
 from service.context import open_context
-from service.documents.studies import LIVE, Extension
+from service.documents.studies import LIVE
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.store.rows import attempts, needs, trials

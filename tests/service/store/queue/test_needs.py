@@ -12,11 +12,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import select, text
 
+from ablate.remote.documents.studies import Extension, Submission
 from ablate.study.document import Resources
 from ablate.study.plan import plan_document
 from ablate.tables.formats.render import render
 from ablate.trials.trial import Outcome
-from service.documents.studies import Extension, Submission
 from service.store import rows as tables
 from service.store import schema
 from service.store.overview import read_overview
@@ -86,7 +86,7 @@ def test_the_cells_of_what_rows_need_count_and_are_no_rows_of_the_table(desk: De
 
 def test_a_plan_tells_what_rows_need(desk: Desk, chain: Path) -> None:
     answer = plan_only(desk.context, Submission(study=chain_study(rows=TWO)))
-    assert (answer["trials"], answer["distinct"], answer["needed"], answer["known"]) == (4, 3, 1, 0)
+    assert (answer.trials, answer.distinct, answer.needed, answer.known) == (4, 3, 1, 0)
 
 
 @pytest.mark.parametrize("moment", ["before", "while it runs", "after"])

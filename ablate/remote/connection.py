@@ -1,0 +1,176 @@
+"""A connection to a service: JSON over HTTP, the event stream, and problems as exceptions.
+
+The only module of `ablate.remote` that imports `httpx2`; it is imported when a client is made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ablate.errors import Problem, StudyError
+from ablate.remote.errors import BrokenError, RefusedError, UnreachableError
+
+TIMEOUT_S = 120.0
+"""For one answer; the first study of a service waits for the import of torch."""
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event: `data` is the parsed JSON."""
+
+    id: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Connection:
+    """A connection to a service; a context manager.
+
+    Args:
+        url: address of the service, without a path.
+        api_key: sent as bearer token; None sends none.
+
+    Raises:
+        RefusedError: the address is not valid.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        _check_address(url)
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def check_ready(self) -> None:
+        """Raise UnreachableError unless the service accepts and runs studies."""
+        self._call("GET", "/readyz", prefix="")
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer to a GET below `/api/v1`.
+
+        Raises:
+            UnreachableError: the service does not answer.
+            RefusedError, StudyError: the service answered with a problem.
+            BrokenError: the service failed.
+        """
+        return self._call("GET", path, params=_given(parameters)).json()
+
+    def get_all(self, path: str) -> list[Any]:
+        """The items of all pages of a list."""
+        page = self.get(path, limit=PAGE)
+        items: list[Any] = page["items"]
+        while page["next"] is not None:
+            page = self.get(path, limit=PAGE, cursor=page["next"])
+            items += page["items"]
+        return items
+
+    def get_text(self, path: str, **parameters: Any) -> str:
+        """The answer to a GET as text."""
+        return self._call("GET", path, params=_given(parameters)).text
+
+    def get_bytes(self, path: str, **parameters: Any) -> bytes:
+        """The answer to a GET as bytes."""
+        return self._call("GET", path, params=_given(parameters)).content
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
+        """The JSON answer to a POST; with an idempotency key it is sent a second time if the connection breaks."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        try:
+            return self._call("POST", path, json=body, headers=headers).json()
+        except UnreachableError:
+            if key is None:
+                raise
+            return self._call("POST", path, json=body, headers=headers).json()
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON answer to a PATCH."""
+        return self._call("PATCH", path, json=body).json()
+
+    def delete(self, path: str) -> None:
+        """Delete the resource at a path."""
+        self._call("DELETE", path)
+
+    def stream(self, path: str, last_id: str, begin: Callable[[], None]) -> Iterator[ServerEvent]:
+        """The events at a path after an id; `begin` is called when the service answers.
+
+        Raises:
+            UnreachableError: the connection broke.
+        """
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        try:
+            with self._http.stream("GET", f"/api/v1{path}", headers=headers) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    _raise(answer)
+                begin()
+                for event in httpx2.EventSource(answer):
+                    if event.data:  # else it only sets the time before the next attempt
+                        yield ServerEvent(event.id, event.event, json.loads(event.data))
+        except httpx2.TransportError as error:
+            raise UnreachableError(f"the event stream broke: {error}") from error
+
+    def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> httpx2.Response:
+        try:
+            answer = self._http.request(method, prefix + path, **options)
+        except httpx2.TransportError as error:
+            text = f"no answer from {self.url} ({error})"
+            raise UnreachableError(
+                f"{text}; start the service with `ablate serve`, or give its address with --url"
+            ) from error
+        if answer.status_code >= 400:
+            _raise(answer)
+        return answer
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _check_address(url: str) -> None:
+    try:
+        address = urlsplit(url)
+        is_valid = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):  # an invalid port, IPv6 address or host name
+        is_valid = False
+    if not is_valid or re.search(r"\s", url):
+        text = f"the address of the service is {url!r}, which is not an http:// or https:// address"
+        raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080 with --url or ABLATE_URL")
+
+
+def _raise(answer: httpx2.Response) -> None:
+    """Raise the problem of an answer; its title only names the kind of problem."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        text = f"status {answer.status_code} without a problem document"
+        raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
+    if problem.get("errors"):
+        places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
+        raise StudyError(places)
+    text = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
+    if answer.status_code in (502, 503, 504):
+        raise UnreachableError(text)
+    raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)
+
+
+def _place(pointer: str) -> str:
+    """A pointer into the body as a pointer into the study file."""
+    return pointer.removeprefix("/study")

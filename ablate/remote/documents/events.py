@@ -1,0 +1,69 @@
+"""The data of a study's events (Server-Sent Events), by kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ablate.documents import Document
+from ablate.remote.choices import StudyState, TrialState
+from ablate.remote.documents.studies import Progress
+
+
+class ProgressEvent(Progress):
+    """`progress`: number of cells by state, the study's state, and the estimated seconds that are left."""
+
+    state: StudyState
+    eta_s: float | None
+
+
+class TrialEvent(Document):
+    """`trial`: the trial of a cell changed its state, or reported a step.
+
+    Attributes:
+        reason: why it ended, or why it was queued again.
+        steps: planned number of steps; null until the trial reports it.
+        metrics: last reported ones while it runs, final ones after it has ended.
+    """
+
+    key: str
+    row: str
+    seed: int
+    state: TrialState
+    reason: str | None
+    step: int | None
+    steps: int | None = None
+    metrics: dict[str, float]
+
+
+class TableEvent(Document):
+    """`table`: the table has changed; `provisional` while trials are outstanding."""
+
+    provisional: bool
+
+
+class DoneEvent(Document):
+    """`done`: the study has ended in this state, and the stream ends."""
+
+    id: str
+    state: StudyState
+
+
+EventData = ProgressEvent | TrialEvent | TableEvent | DoneEvent
+KINDS: dict[str, type[EventData]] = {
+    "progress": ProgressEvent, "trial": TrialEvent, "table": TableEvent, "done": DoneEvent,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEvent:
+    """One event of a study.
+
+    Attributes:
+        id: of the last stored event; the stream resumes after it.
+        kind: `progress`, `trial`, `table` or `done`.
+        data: the document of that kind.
+    """
+
+    id: str
+    kind: str
+    data: EventData

@@ -1,0 +1,66 @@
+"""The plan of a study: the answer of `POST /studies/plan` and of `ablate check --json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablate.documents import Document
+from ablate.remote.documents.studies import Finding
+
+
+class PrintedCost(Document):
+    """A printed cost: the text as printed (`25.5M`), and its value."""
+
+    text: str
+    value: float
+
+
+class PlanRow(Document):
+    """One row of a plan.
+
+    Attributes:
+        set: fields that the row sets over the base.
+        key_fields: fields of the recipe that enter the key of the row's trials.
+        baseline: whether other rows are compared with it.
+        params: trainable parameters; null, as the next two, where the task does not count costs.
+        params_without_norm: trainable parameters without those of normalisation layers.
+        multiply_adds: of convolutions and linear layers for one image at the recipe's resolution.
+        published_params: the printed number of parameters; null where none is printed for this row.
+        published_multiply_adds: the printed number of multiply-adds; null where none is printed for this row.
+    """
+
+    label: str
+    group: str | None
+    set: dict[str, Any]
+    key_fields: dict[str, Any]
+    baseline: bool
+    params: int | None
+    params_without_norm: int | None
+    multiply_adds: int | None
+    published_params: PrintedCost | None
+    published_multiply_adds: PrintedCost | None
+
+
+class PlanView(Document):
+    """What a study would train.
+
+    Attributes:
+        scale: null for the study's base as it stands.
+        trials: number of cells: rows times seeds, plus audit duplicates and the trials that rows need.
+        distinct: number of different trials among the cells.
+        needed: number of distinct trials that exist only because other trials start from their weights.
+        known: number of distinct trials that already have a result.
+        estimate_s: estimated wall time of the trials that are left, in seconds; null until a similar trial was timed.
+        excluded: labels of the cells that `[[exclude]]` removed.
+    """
+
+    study: str
+    scale: str | None
+    rows: list[PlanRow]
+    trials: int
+    distinct: int
+    needed: int
+    known: int
+    estimate_s: float | None
+    excluded: list[str]
+    warnings: list[Finding]

@@ -1,0 +1,75 @@
+"""Documents about trials: a cell of a study with its trial, and one trial with all of its data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ablate.documents import Document
+from ablate.remote.choices import TrialState
+
+
+class CellOfStudy(Document):
+    """A cell that a trial fills."""
+
+    study_id: str
+    row: str
+    seed: int
+
+
+class AttemptView(Document):
+    """One attempt at a trial. `number` grows; `state` is `running` or the state in which the attempt ended."""
+
+    number: int
+    state: str
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class CellView(Document):
+    """A cell of a study with its trial, as in the list of a study's trials."""
+
+    key: str
+    row: str
+    seed: int
+    state: TrialState
+    reason: str | None
+    shared: bool
+    step: int | None
+    steps: int | None
+    metrics: dict[str, float]
+    attempts: list[AttemptView]
+    started_at: datetime | None
+    ended_at: datetime | None
+    mlflow_run_id: str | None
+
+
+class TrialView(Document):
+    """One trial with all of its data.
+
+    Attributes:
+        rows: cells that the trial fills, of any study.
+        needs: name -> key of the trial whose weights this one starts from; this trial waits for that one.
+    """
+
+    key: str
+    task: str
+    seed: int
+    replicate: int
+    repeat: int
+    rows: list[CellOfStudy]
+    state: TrialState
+    reason: str | None
+    step: int | None
+    steps: int | None
+    metrics: dict[str, float]
+    attempts: list[AttemptView]
+    needs: dict[str, str]
+    recipe: dict[str, Any]
+    outcome: dict[str, Any] | None
+    curve: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    started_at: datetime | None
+    ended_at: datetime | None
+    mlflow_run_id: str | None

@@ -1,0 +1,129 @@
+"""Calls that read a study's cells, trials, table and plots: a part of `ablate.remote.client.Client`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ablate.remote.answers import read_answer
+from ablate.remote.choices import PlotFormat, TableFormat
+from ablate.remote.documents.studies import Page, StudyView
+from ablate.remote.documents.trials import CellView, TrialView
+from ablate.remote.errors import RefusedError
+from ablate.remote.names import STUDY_ID, check_key
+from ablate.tables.table import Table
+
+if TYPE_CHECKING:
+    from ablate.remote.connection import Connection
+    from ablate.tables.compare import RowComparison
+
+StudyName = str | StudyView
+"""A study at the service: its id, its name (of several studies, the newest), or the document of an earlier answer."""
+
+
+class Results:
+    """Reading calls about studies and trials; `Client` inherits them."""
+
+    _connection: Connection
+
+    def find(self, study: StudyName) -> str:
+        """The id of a study; of several studies with a name, the newest, and submitted ones before fired ones.
+
+        Raises:
+            RefusedError: no study has this id or name.
+        """
+        if isinstance(study, StudyView):
+            return study.id
+        if STUDY_ID.fullmatch(study):
+            return study
+        page = read_answer(Page[StudyView], self._connection.get("/studies", name=study, limit=200))
+        found = sorted(page.items, key=lambda one: one.schedule is not None)
+        if not found:
+            raise RefusedError(f"no study has the id or the name '{study}'; `ablate list` lists the studies")
+        return found[0].id
+
+    def trials(self, study: StudyName) -> list[CellView]:
+        """All cells of a study, each with its trial."""
+        return [read_answer(CellView, one) for one in self._connection.get_all(f"{self._path(study)}/trials")]
+
+    def trial(self, key: str) -> TrialView:
+        """One trial with its recipe, attempts, outcome, learning curve and provenance.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+        """
+        return read_answer(TrialView, self._connection.get(f"/trials/{check_key(key)}"))
+
+    def log(self, key: str) -> str:
+        """The log of a trial, as text.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+        """
+        return self._connection.get_text(f"/trials/{check_key(key)}/log")
+
+    def table(self, study: StudyName, *, measured: bool = True) -> Table:
+        """The result table of a study; while trials are outstanding, the provisional one.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            measured: False leaves out measured times and memory, so that a rerun gives the same bytes.
+
+        Example:
+            >>> client.table("table07").row("B 3x3").cells["top1_error_pct"].mean
+        """
+        answer = self._connection.get(f"{self._path(study)}/table", measured=None if measured else "false")
+        return read_answer(Table, answer)
+
+    def table_text(
+        self,
+        study: StudyName,
+        format: TableFormat = "md",
+        *,
+        columns: Sequence[str] | None = None,
+        digits: int | None = None,
+        measured: bool = True,
+    ) -> str:
+        """The result table of a study as text.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            format: `md`, `tex`, `csv`, `html` or `json`.
+            columns: names of columns; `["all"]` for every column, None for those that the study shows.
+            digits: decimals of the metrics; None to choose them by the spread of the values.
+            measured: as in `table`.
+        """
+        options = {"columns": ",".join(columns) if columns else None, "measured": None if measured else "false"}
+        return self._connection.get_text(f"{self._path(study)}/table", format=format, digits=digits, **options)
+
+    def plot(self, study: StudyName, name: str, format: PlotFormat = "svg") -> bytes:
+        """A plot of a study, as the bytes of an image file.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            name: `forest`, `seeds`, `curves`, `effects`, or `panel` (PNG only).
+            format: `svg` or `png`.
+        """
+        return self._connection.get_bytes(f"{self._path(study)}/plots/{quote(name, safe='')}.{format}")
+
+    def compare(self, study: StudyName, a: str, b: str) -> RowComparison:
+        """Two rows of a study, seed by seed.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            a: label of the row to judge.
+            b: label of the row to compare it with.
+
+        Raises:
+            StudyError: no row has such a label.
+
+        Example:
+            >>> print(client.compare("table07", "C 5x5", "B 3x3").sentence)
+        """
+        from ablate.tables.compare import RowComparison
+
+        return read_answer(RowComparison, self._connection.get(f"{self._path(study)}/compare", a=a, b=b))
+
+    def _path(self, study: StudyName) -> str:
+        return f"/studies/{self.find(study)}"
