@@ -115,7 +115,7 @@ def _import_timm() -> ModuleType:
         import timm
     except ImportError as error:
         raise SiteError(
-            "networks named timm/NAME need timm, which is not installed; pip install 'ablate[zoo]'"
+            "networks named timm/NAME need timm, which is not installed; pip install '.[zoo]'"
         ) from error
     return timm
 
