@@ -88,13 +88,15 @@ def run(
     formats and plots land in the folder.
     """
     from ablate.cli import run as screen
+    from ablate.local.prepare import default_folder
+    from ablate.local.results import Form
 
     chosen = chosen_columns(columns, full=full)
     plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
     status = screen.run(
         plan,
-        _out(plan, out),
-        screen.Form(chosen, digits, measured=not no_measured),
+        out or default_folder(plan),
+        Form(chosen, digits, measured=not no_measured),
         workers=workers,
         fresh=fresh,
         as_json=as_json,
@@ -116,6 +118,7 @@ def check(
 ) -> None:
     """Validate and expand a study; train nothing."""
     from ablate.cli import lists
+    from ablate.local.prepare import default_folder
 
     if fields:
         lists.show_fields(study, as_json=as_json)
@@ -123,7 +126,7 @@ def check(
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
     plan = _plan(study, scale, seeds)
-    lists.check(plan, _out(plan, out), probe=probe, as_json=as_json)
+    lists.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
 
 
 @app.command()
@@ -218,10 +221,6 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
         raise AblateError(f"ABLATE_MAX_TRIALS is '{limit}'; it must be a whole number above 0")
     document = with_resources(read_document(path), resources or {})
     return plan_document(document, scale=scale, seeds=seeds, max_trials=int(limit))
-
-
-def _out(plan: Any, out: Path | None) -> Path:
-    return out or Path("ablate-out") / f"{plan.study.name}-{plan.scale or 'base'}"
 
 
 def main(arguments: list[str] | None = None) -> None:

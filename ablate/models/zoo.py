@@ -114,9 +114,7 @@ def _import_timm() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise SiteError(
-            "networks named timm/NAME need timm, which is not installed; pip install '.[zoo]'"
-        ) from error
+        raise SiteError("networks named timm/NAME need timm, which is not installed; pip install '.[zoo]'") from error
     return timm
 
 

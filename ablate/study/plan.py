@@ -21,6 +21,7 @@ from ablate.study.designs import build_design
 from ablate.study.document import Study, problems_of_shape
 from ablate.study.resolve import check_base, resolve_rows
 from ablate.study.rows import Row, build_rows, check_hidden_labels, copy_baselines
+from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.trial import FIRST, Repetition, Trial
@@ -31,7 +32,7 @@ MAX_TRIALS = 10_000
 """Trials of one study, unless ABLATE_MAX_TRIALS says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A study at one scale, expanded.
 
@@ -65,6 +66,11 @@ class Plan:
     excluded: tuple[str, ...]
     warnings: tuple[Problem, ...]
     repetition: Repetition = FIRST
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.rows)} rows, {len(self.seeds)} seeds, {len(self.trials)} distinct trials"
+        heading = f"Plan of {self.study.name} at scale {self.scale or 'base'}: {counts}"
+        return summarize(heading, self.rows, [problem.message for problem in self.warnings])
 
     @property
     def needs(self) -> dict[str, Blueprint]:
