@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from ablate.data import datasets, fetch
 from ablate.local.folder import Folder
-from ablate.study.plan import Plan, task_of
+from ablate.local.packages import require_training
+from ablate.study.plan import Plan
 from ablate.study.preregistration import register
 
 Report = Callable[[str], None]
@@ -33,10 +33,10 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
     Raises:
         DataError: a data set is missing or damaged and cannot be downloaded.
         TrialError: another process uses the folder, or it cannot be written.
-        ModuleNotFoundError: the study's task needs a package that is not installed.
+        ModuleNotFoundError: the study's task needs torch, which is not installed.
     """
     if fresh or plan.outstanding(known_keys(plan, folder)):
-        check_packages(plan)
+        require_training(plan)
         datasets.check_folders(plan.datasets)
     with folder.locked():
         if fresh and (aside := folder.set_aside()):
@@ -51,17 +51,6 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
 def known_keys(plan: Plan, folder: Folder) -> set[str]:
     """Keys of the plan's trials whose results are in the folder."""
     return {key for key, record in folder.read().items() if record.is_result and key in plan.trials}
-
-
-def check_packages(plan: Plan) -> None:
-    """Stop before any worker starts where a package is missing that the study's task needs in every trial.
-
-    Raises:
-        ModuleNotFoundError: with the name of the package.
-    """
-    for name in ("torch", "torchvision") if hasattr(task_of(plan), "inspect") else ():
-        if find_spec(name) is None:
-            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 
 def fetch_data(plan: Plan, report: Report) -> None:

@@ -95,7 +95,7 @@ class NotebookTable(Table):
         try:
             import pandas
         except ModuleNotFoundError as error:
-            text = "to_pandas needs pandas, which is not installed: pip install pandas"
+            text = "this needs pandas: pip install '.[notebook]' (in a checkout of ablate)"
             raise ModuleNotFoundError(text, name="pandas") from error
 
         if by_seed:
