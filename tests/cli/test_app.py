@@ -101,7 +101,10 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
-        (["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"], "--full shows every column and --columns"),
+        (
+            ["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"],
+            "--full shows every column",
+        ),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, lab, paper, "),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "imagenet/train cannot be listed"),
