@@ -1,4 +1,4 @@
-"""What `ablate check`, `ablate sites` and `ablate data` show: lists, for a terminal or as JSON."""
+"""The lists that `ablate check`, `ablate sites` and `ablate data` print, for a terminal or as JSON."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ablate.data.register import RegisteredFolder, register
 from ablate.errors import DataError, nearest, quote
 from ablate.local import preview
 from ablate.local.folder import Folder
+from ablate.local.packages import can_train, describe_package, require, require_training
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.catalog import describe_fields
 from ablate.study.plan import Plan, plan_document
@@ -39,9 +40,7 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     records = Folder(path).read()
     if plan.outstanding({key for key, record in records.items() if record.is_result}):
         datasets.check_folders(plan.datasets)
-    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
-        costs = preview.count_costs(plan, pool)
-        trial_s = preview.time_rows(plan, pool) if probe else {}
+    costs, trial_s = _count(console, plan, probe=probe)
     found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
     answer = found.model_dump(mode="json")
     if as_json:
@@ -51,11 +50,23 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     show_warnings(console, plan)
 
 
+def _count(console: Console, plan: Plan, *, probe: bool) -> tuple[Mapping[str, Cost], Mapping[str, float]]:
+    """Costs and probed times by row. Without torch there are none, and a probe is an error."""
+    if probe:
+        require_training(plan)
+    if not can_train(plan):
+        text = "networks were not built, so costs are not counted: " + describe_package("torch")
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return {}, {}
+    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
+        return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
+
+
 COUNTS = {
     "params": "params", "params_without_norm": "without norm", "published_params": "printed",
     "multiply_adds": "multiply-adds", "published_multiply_adds": "printed",
 }  # fmt: skip
-"""What `ablate check` shows of a row's cost; a column that nobody fills is left out."""
+"""The costs that `ablate check` shows for each row; a column without any value is left out."""
 
 
 def _show_check(answer: Mapping[str, Any]) -> None:
@@ -65,7 +76,7 @@ def _show_check(answer: Mapping[str, Any]) -> None:
         "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
     )
     scale = answer["scale"] or "base"
-    needed = f" ({answer['needed']} of them for others to start from)" if answer["needed"] else ""
+    needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
         console.print(f"excluded: {cut}", highlight=False, markup=False)
     console.print(
@@ -106,7 +117,7 @@ def _engineering(count: int | None) -> str:
 
 
 def show_fields(study: Path | None, *, as_json: bool) -> None:
-    """`ablate check --fields`: of the task of a study, which may be wrong otherwise."""
+    """`ablate check --fields`: the fields of a recipe. Only the study's `task` is read, so it may have other errors."""
     document = read_document(study) if study else {}
     base = document.get("base") if isinstance(document, dict) else None
     task = base.get("task", "classify") if isinstance(base, dict) else "classify"
@@ -127,6 +138,7 @@ def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Itera
 
 def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:
     """`ablate sites`."""
+    require("torch")
     base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
     recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
     if plan is not None:
@@ -135,7 +147,7 @@ def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px:
             raise DataError(f"no row {quote(row)}{nearest(str(row), labels)}")
         chosen = plan.rows[labels.index(row)].recipe
         if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
-            raise DataError(f"row {quote(row)} is about {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
+            raise DataError(f"row {quote(row)} has model {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
         recipe = chosen
     assert isinstance(recipe, ClassifyRecipe)
     found = preview.find_sites(recipe)
@@ -193,8 +205,8 @@ def _describe(info: DatasetInfo) -> dict[str, Any]:
 
 def _missing(item: Mapping[str, Any]) -> str:
     if item["registered"]:
-        return f"its folder is gone; if it has moved: ablate data add {item['name']} NEWPLACE"
-    return f"not here; {describe_way(item['name'])}"
+        return f"its folder is missing; if you moved it: ablate data add {item['name']} NEWPLACE"
+    return f"not on this machine; {describe_way(item['name'])}"
 
 
 def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:
@@ -214,7 +226,7 @@ def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_j
 
 def _sentences(done: RegisteredFolder) -> Iterator[str]:
     found = done.registered
-    same = "unchanged: the same content had this name already" if done.status == "unchanged" else done.status
+    same = "unchanged: this name already had the same content" if done.status == "unchanged" else done.status
     split = "by content" if found.test_folder is None else f"folder {found.test_folder}"
     yield f"{found.pinned}: {same}"
     yield f"  {found.folder}"
@@ -223,14 +235,14 @@ def _sentences(done: RegisteredFolder) -> Iterator[str]:
         f"testing ({split}), {found.resolution_px} px"
     )
     numbers = (" ".join(f"{value:.4f}" for value in values) for values in (found.mean, found.std))
-    yield "  mean {}, deviation {} (red, green, blue, on 0..1)".format(*numbers)
+    yield "  mean {}, standard deviation {} (red, green, blue, from 0 to 1)".format(*numbers)
     if done.flat:
-        yield f"  {', '.join(done.flat)}: all training pixels are the same or nearly, so nothing can be learnt of it"
+        yield f"  {', '.join(done.flat)}: its training pixels are nearly all the same; nothing can be learned from them"
     if done.unused:
-        yield f"  {', '.join(done.unused)} is left out: beside train only {found.test_folder} is used"
+        yield f"  {', '.join(done.unused)} is not used: the folders in use are train and {found.test_folder}"
     if found.duplicates:
-        yield f"  {found.duplicates:,} test images are also training images, byte for byte: errors will look too low"
+        yield f"  {found.duplicates:,} test images are byte-identical to training images: errors will look too low"
     if found.skipped:
-        yield f"  {len(found.skipped):,} damaged files are left out, the first: {found.skipped[0].reason}"
+        yield f"  {len(found.skipped):,} damaged files are left out, the first one: {found.skipped[0].reason}"
     if done.others:
-        yield f"  {len(done.others):,} files that are no images are left out, the first: {done.others[0]}"
+        yield f"  {len(done.others):,} files are not images and are left out, the first one: {done.others[0]}"

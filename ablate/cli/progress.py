@@ -1,63 +1,29 @@
-"""How `ablate run` shows progress: bars on a terminal, else a line for each trial that ends. On stderr."""
+"""Progress on a terminal, as bars on stderr; without one, `ablate.local.progress` prints lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection
+from functools import partial
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from ablate.local.progress import Lines
 from ablate.study.plan import Plan
 from ablate.tables.words import duration_text
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 
 def show_warnings(console: Console, plan: Plan) -> None:
-    """Print what a plan warns of."""
+    """Print the warnings of a plan."""
     for problem in plan.warnings:
         console.print(f"warning: {problem.message}", highlight=False, markup=False, soft_wrap=True)
 
 
-def trial_names(plan: Plan) -> dict[str, str]:
-    """Key -> `LABEL, seed N` of the first row that has it."""
-    names: dict[str, str] = {}
-    for (label, seed), key in plan.memberships.items():
-        names.setdefault(key, f"{label}, seed {seed}")
-    return names
-
-
-class Lines:
-    """Progress without a terminal: one line for each trial that ends."""
-
-    def __init__(self, console: Console, plan: Plan, known: Mapping[str, TrialRecord]) -> None:
-        self.console, self.plan = console, plan
-        self.names, self.done = trial_names(plan), len(known)
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def show(self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome) -> None:
-        """Take in a message."""
-        if isinstance(message, Outcome):
-            self.done += 1
-            text = f"[{self.done}/{len(self.plan.trials)}] {self.names[trial.key]}: {_ending(self.plan, message)}"
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _ending(plan: Plan, outcome: Outcome) -> str:
-    if outcome.status != "succeeded":
-        return f"{outcome.status}: {outcome.reason}"
-    value = outcome.metrics.get(plan.metric)
-    time = f" in {outcome.train_s:.0f} s" if outcome.train_s is not None else ""
-    return f"{plan.metric} {value:.2f}{time}" if value is not None else f"succeeded{time}"
-
-
 def build_bars(console: Console) -> Progress:
-    """Bars with a description, n of m, a note (`fields[note]`) and the time; they vanish at the end."""
+    """Bars with a description, n of m, a note (`fields[note]`) and the time; they disappear at the end."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -70,17 +36,17 @@ def build_bars(console: Console) -> Progress:
 
 
 class Board(Lines):
-    """Progress on a terminal: a bar for the study, one for each running trial, a line for each that ended."""
+    """Bars for the study and for each running trial, and a line for each trial that ended."""
 
-    def __init__(self, console: Console, plan: Plan, known: Mapping[str, TrialRecord]) -> None:
-        super().__init__(console, plan, known)
+    def __init__(self, console: Console, plan: Plan, known: Collection[str]) -> None:
+        super().__init__(partial(console.print, highlight=False, markup=False, soft_wrap=True), plan, known)
         self.bars = build_bars(console)
         self.all = self.bars.add_task("trials", total=len(plan.trials), completed=self.done, note="")
         self.running: dict[str, TaskID] = {}
         self.fraction: dict[str, float] = {}
         self.began_with = self.done
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         self.bars.start()
         return self
 
@@ -88,7 +54,7 @@ class Board(Lines):
         self.bars.stop()
 
     def show(self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome) -> None:
-        """Take in a message."""
+        """Show a message of a trial."""
         super().show(trial, message)
         if isinstance(message, Outcome):
             self.fraction.pop(trial.key, None)
@@ -113,7 +79,7 @@ class Board(Lines):
 
 
 class OneTrial:
-    """Progress of a single trial: a bar on a terminal, else a line now and then."""
+    """Progress of a single trial: a bar on a terminal, else a line every 10 seconds."""
 
     LINE_S = 10.0
 
@@ -122,9 +88,9 @@ class OneTrial:
         self.bars = build_bars(console)
         self.bar = self.bars.add_task(name, total=None, note="starts")
         self.first: tuple[int, float] | None = None
-        self.said_s = time.monotonic()
+        self.printed_s = time.monotonic()
 
-    def __enter__(self) -> OneTrial:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.bars.start()
         return self
@@ -134,20 +100,20 @@ class OneTrial:
             self.bars.stop()
 
     def show(self, message: Heartbeat | EpochMetrics | Outcome) -> None:
-        """Take in a message."""
+        """Show a message of a trial."""
         if isinstance(message, Outcome):
             return
         now = time.monotonic()
         left = self._left(message.step, message.steps, now)
         if self.console.is_terminal:
             self.bars.update(self.bar, total=message.steps, completed=message.step, note=left)
-        elif now - self.said_s >= self.LINE_S:
-            self.said_s = now
+        elif now - self.printed_s >= self.LINE_S:
+            self.printed_s = now
             text = f"step {message.step} of {message.steps}" + (f", {left}" if left else "")
             self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _left(self, step: int, steps: int, now: float) -> str:
-        """The time that the steps still to come take, if they take as long as those since the first message."""
+        """The time left, at the speed since the first message; empty before there is one."""
         self.first = self.first or (step, now)
         done, elapsed = step - self.first[0], now - self.first[1]
         return f"about {duration_text(elapsed / done * (steps - step))} left" if done and step < steps else ""

@@ -1,1 +1,1 @@
-"""A study at your desk: carried out in this process and its workers, without a service."""
+"""A study on this machine: run in this process and its workers, without a service."""

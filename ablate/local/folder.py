@@ -1,7 +1,7 @@
 """The folder of `ablate run`: `trials.jsonl` with every finished trial, checkpoints of the others, tables.
 
-A record is appended and synced before anything else is done with it; a line torn by a crash is set aside on the next
-start. One process at a time works in a folder.
+A record is appended and synced before anything else happens with it. A line that a crash cut off is moved to another
+file at the next start. Only one process at a time can use a folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ablate.study.preregistration import Preregistration, changes
 from ablate.trials.trial import TrialRecord
 
 ASIDE = "before-"
-"""What the names of folders begin with that hold what was set aside."""
+"""Start of the names of folders with results that `Folder.set_aside` moved."""
 
 
 class Folder:
@@ -32,24 +32,24 @@ class Folder:
 
     @property
     def trials_file(self) -> Path:
-        """Finished trials, one JSON document a line."""
+        """Finished trials, one JSON document per line."""
         return self.path / "trials.jsonl"
 
     @property
     def registrations_file(self) -> Path:
-        """How the study decides, at its start and after each change; see `ablate.study.preregistration`."""
+        """The registered designs, at the start and after each change; see `ablate.study.preregistration`."""
         return self.path / "registrations.jsonl"
 
     def workdir(self, key: str) -> Path:
-        """The folder of a trial's own, for its checkpoint and traceback."""
+        """The folder of one trial, with its checkpoint and traceback."""
         return self.path / "trials" / key[:16]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process.
+        """Lock the folder for this process.
 
         Raises:
-            TrialError: another process holds it, or it cannot be written.
+            TrialError: another process uses it, or it cannot be written.
         """
         pid = self.path / ".pid"
         try:
@@ -70,7 +70,7 @@ class Folder:
             yield
 
     def read(self) -> dict[str, TrialRecord]:
-        """The latest record of every trial, by key; a last line without its end is not looked at.
+        """The latest record of every trial, by key; an incomplete last line is ignored.
 
         Raises:
             TrialError: a line cannot be read.
@@ -78,7 +78,7 @@ class Folder:
         return {record.trial.key: record for record in _read(self.trials_file)}
 
     def read_set_aside(self) -> list[TrialRecord]:
-        """The records that `set_aside` took away, which somebody may have looked at.
+        """The records that `set_aside` moved; somebody may have seen them.
 
         Raises:
             TrialError: a line cannot be read.
@@ -87,7 +87,7 @@ class Folder:
         return [record for file in files for record in _read(file)]
 
     def _cut_off_a_torn_line(self) -> None:
-        """Move what a crash left of a last line into `trials.torn`. Only the holder of the lock may do so."""
+        """Move an incomplete last line, left by a crash, into `trials.torn`. Call it with the lock held."""
         if not self.trials_file.exists():
             return
         content = self.trials_file.read_bytes()
@@ -99,7 +99,7 @@ class Folder:
                 file.truncate(len(content) - len(torn))
 
     def append(self, record: TrialRecord) -> None:
-        """Add a record; it is on the disk when this returns."""
+        """Append a record; it is on disk when this returns."""
         line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
         with self.trials_file.open("ab") as file:
             file.write(line.encode() + b"\n")
@@ -107,14 +107,14 @@ class Folder:
             os.fsync(file.fileno())
 
     def register(self, registration: Preregistration) -> None:
-        """Write down how the study decides, unless the last registration says the same."""
+        """Append the study's design, unless it equals the last registered one."""
         history = self.registrations(registration.study)
         if not history or changes(history[-1], registration):
             with self.registrations_file.open("a", encoding="utf-8") as file:
                 file.write(registration.model_dump_json() + "\n")
 
     def registrations(self, study: str) -> list[Preregistration]:
-        """What was written down of the study of that name, oldest first."""
+        """The registered designs of the study of that name, oldest first."""
         if not self.registrations_file.exists():
             return []
         lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
@@ -122,7 +122,7 @@ class Folder:
         return [one for one in found if one.study in ("", study)]
 
     def set_aside(self) -> Path | None:
-        """Rename what is known, so that everything is trained again. Returns the new name; nothing is deleted."""
+        """Move the known results to a new folder, so that every trial is trained again. Returns that folder."""
         if not self.trials_file.exists():
             return None
         taken = [int(match[1]) for path in self.path.iterdir() if (match := re.fullmatch(ASIDE + r"(\d+)", path.name))]
@@ -135,11 +135,11 @@ class Folder:
 
 
 def _read(file: Path) -> Iterator[TrialRecord]:
-    """The records of a file, in order; a last line without its end is not looked at."""
+    """The records of a file, in order; an incomplete last line is ignored."""
     whole = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             yield TrialRecord.model_validate_json(line)
         except ValidationError as error:
-            text = f"line {number} of {file} is no trial record; remove it to train its trial again"
+            text = f"line {number} of {file} is not a trial record; delete the line to train its trial again"
             raise TrialError(text) from error

@@ -29,12 +29,12 @@ TIMED_STEPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A recipe that a worker is asked about: of a row, or of what a row needs.
+    """A recipe that a worker inspects: that of a row, or of a trial that a row needs.
 
     Attributes:
-        label: under which the plan has it.
-        name: what an error calls it.
-        place: pointer to it in the document.
+        label: its label in the plan.
+        name: its name in error messages.
+        place: JSON pointer to it in the document.
     """
 
     label: str
@@ -45,7 +45,7 @@ class Asked:
 
 
 def list_asked(plan: Plan) -> Iterator[Asked]:
-    """The recipes of all rows, each followed by those of what it needs."""
+    """The recipes of all rows, each followed by those of the trials that it needs."""
     for index, row in enumerate(plan.rows):
         name, place = f"row {quote(row.label)}", place_of(plan, index)
         yield Asked(row.label, name, place, task_name(plan), row.recipe)
@@ -57,7 +57,7 @@ def list_asked(plan: Plan) -> Iterator[Asked]:
 def _ask_all(
     plan: Plan, part: Part, function: Callable[[str, Sequence[str]], Iterator[tuple[int, Any]]], pool: Pool
 ) -> Iterator[tuple[Asked, Any]]:
-    """What a function answers to each recipe of a plan whose task has an optional part."""
+    """The result of a function for each recipe of a plan whose task has that optional method."""
     by_task: dict[str, list[Asked]] = {}
     for one in list_asked(plan):
         by_task.setdefault(one.task, []).append(one)
@@ -68,14 +68,14 @@ def _ask_all(
 
 
 def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
-    """The counted cost of every row and of what rows need, by label; without those whose task counts nothing.
+    """The counted cost of every row and of the trials that rows need, by label, if their task can count it.
 
     Args:
-        plan: whose networks are built.
-        pool: its next free worker builds them.
+        plan: the study, expanded.
+        pool: its next free worker builds the networks.
 
     Raises:
-        StudyError: with every row whose network, or that of what it needs, cannot be built.
+        StudyError: with every row whose network, or the network of a trial that it needs, cannot be built.
     """
     answers = list(_ask_all(plan, "inspect", inspect_rows, pool))
     problems = [
@@ -94,7 +94,7 @@ def place_of(plan: Plan, index: int) -> str:
 
 
 def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
-    """Seconds that a trial of every row, and of what it needs, would take here, by label, from 20 steps of it."""
+    """Estimated seconds of a trial of every row and of the trials it needs, by label, from 20 training steps."""
     return {one.label: answer for one, answer in _ask_all(plan, "time_steps", time_in_worker, pool)}
 
 
@@ -153,9 +153,9 @@ def _describe_printed(printed: Printed | None) -> PrintedCost | None:
 def estimate_s(
     plan: Plan, records: Mapping[str, TrialRecord], trial_s: Mapping[str, float], parallel: int
 ) -> float | None:
-    """Wall seconds that the outstanding trials will take, `parallel` at once; None where nothing like them was timed.
+    """Estimated wall seconds of the outstanding trials, `parallel` at a time; None if no similar trial was timed.
 
-    A row's time is what was probed, else the median of its finished trials, else of all finished trials of the study.
+    The time of a row is the probed one, else the median of its finished trials, else of all finished trials.
     """
     known = {key: record for key, record in records.items() if record.is_result and key in plan.trials}
     outstanding = {trial.key for trial in plan.outstanding(known)}

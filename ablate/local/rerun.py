@@ -1,8 +1,8 @@
-"""A stored trial is trained once more on this machine, from its first step, in a temporary folder.
+"""A stored trial is trained again on this machine, from its first step, in a temporary folder.
 
-It runs as the trials of `ablate run` do, in a worker of the pool and with as many threads as the first time; nothing of
-the first run, above all no checkpoint, is in its reach. Only what it started from is, where that is there; where it is
-gone, it is trained again too. Whatever happens, no folder and no process is left.
+It runs like the trials of `ablate run`, in a worker of the pool and with as many threads as the first time. It cannot
+access anything of the first run, in particular no checkpoint; only the weights that it started from, and if those are
+gone, they are trained again too. No folder and no process is left afterwards, even after an error.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ Message = Heartbeat | EpochMetrics | Outcome
 
 
 def check(then: TrialRecord, needs: Mapping[str, Path]) -> list[str]:
-    """Whether a stored trial can be trained here, before anything is started.
+    """Check before anything starts whether a stored trial can be trained on this machine.
 
     Args:
-        then: what is stored of it.
-        needs: name -> where the weights that it starts from may lie.
+        then: the stored record.
+        needs: name -> folder that may have the weights that the trial starts from.
 
     Returns:
-        What is to be known before and with the result, in sentences: code that has changed, weights that are not here,
-        threads that are not recorded, a GPU that is not here.
+        Sentences to read with the result: code that has changed, weights or a GPU that are missing on this machine,
+        threads that are not recorded.
 
     Raises:
-        TrialError: its task is not installed here, or does not take its recipe any more.
+        TrialError: its task is not installed here, or no longer accepts its recipe.
         DataError: its data set is missing or damaged.
     """
     named = get_task(then.trial.task)
@@ -59,12 +59,12 @@ def check(then: TrialRecord, needs: Mapping[str, Path]) -> list[str]:
     notes = _changed_code(then.trial, blueprint)
     for name, need in missing.items():
         key = then.trial.needs.get(name) or need.at(then.trial.seed, then.trial.replicate, then.trial.repeat).key
-        notes.append(f"its {name}, trial {key[:12]}, is trained again before it, since its weights are not here")
+        notes.append(f"its {name}, trial {key[:12]}, is trained again first, since its weights are not on this machine")
     if _threads(then) is None:
-        notes.append(f"how many threads it had is not recorded; now it has {_resources(then).cpus}")
+        notes.append(f"its number of threads was not recorded; it now has {_resources(then).cpus}")
     if _had_gpu(then) and not visible_gpus():
         notes.append(
-            f"it was trained on {then.provenance['device']}; no GPU is visible here, so now it runs on the CPU"
+            f"it was trained on {then.provenance['device']}; no GPU is visible here, so it now runs on the CPU"
         )
     return notes
 
@@ -77,8 +77,8 @@ def _recipe_of(trial: Trial, named: NamedTask) -> BaseModel:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "recipe"
         raise TrialError(
-            f"task {quote(trial.task)} does not take the stored recipe of trial {trial.key[:12]} any more: "
-            f"{place}: {first['msg']}; check out the code that it was trained with"
+            f"task {quote(trial.task)} no longer accepts the stored recipe of trial {trial.key[:12]}: "
+            f"{place}: {first['msg']}; check out the commit that it was trained with"
         ) from error
 
 
@@ -87,19 +87,19 @@ def _changed_code(trial: Trial, blueprint: Blueprint) -> list[str]:
     if key == trial.key:
         return []
     what = "this version of ablate" if named.identity == named.name else f"the code of task {quote(named.name)}"
-    return [f"{what} is not what it was trained with: the same cell has the key {key[:12]} now, not {trial.key[:12]}"]
+    return [f"{what} has changed since it was trained: the same cell now has the key {key[:12]}, not {trial.key[:12]}"]
 
 
 def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mapping[str, Path]) -> TrialRecord:
     """Train a stored trial again.
 
     Args:
-        then: what is stored of it: the trial, and from its provenance the threads, and whether it had a GPU.
-        show: is given every message as it comes.
-        needs: see `check`; what is not there is trained again.
+        then: the stored record; its provenance gives the number of threads, and whether it had a GPU.
+        show: receives every message when it arrives.
+        needs: see `check`; missing weights are trained again.
 
     Returns:
-        How it went this time. A worker that dies is a failure: it is not started again.
+        The new record. A worker that dies is a failure: it is not started again.
     """
     trial, curve = then.trial, list[EpochMetrics]()
     outcome, provenance = Outcome(status="failed", reason="its worker said nothing of how it ended"), dict[str, Any]()
@@ -109,8 +109,8 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
             pool.submit(Job(trial.key, train_aside, (trial, Path(folder), needs)))
             for event in pool.events():
                 if isinstance(event, Said):
-                    message, said = event.item
-                    provenance = said or provenance
+                    message, found = event.item
+                    provenance = found or provenance
                     if isinstance(message, EpochMetrics):
                         curve.append(message)
                     if isinstance(message, Outcome):
@@ -124,13 +124,13 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
 
 
 def train_aside(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[tuple[Message, dict[str, Any]]]:
-    """Runs in a worker: as `train_in_worker`, but what the task prints is no part of the command's result."""
+    """Run in a worker: like `train_in_worker`, but output of the task goes to stderr."""
     with redirect_stdout(sys.stderr):
         yield from train_in_worker(trial, workdir, needs)
 
 
 def _print_traceback(path: Path) -> None:
-    """Show it, since its folder goes."""
+    """Print the traceback, since its folder is deleted."""
     if path.exists():
         sys.stderr.write(path.read_text(encoding="utf-8"))
 

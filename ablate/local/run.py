@@ -1,8 +1,8 @@
-"""`ablate run` without its screen: a study is carried out in this process and its workers, and lands in a folder.
+"""`ablate run` without its screen: a study is trained in this process and its workers, and stored in a folder.
 
-What is known is read from the folder, the rest is inspected (a row that cannot be built is refused before anything is
-trained), trained and appended, one synced line a trial. A trial that needs another waits for it, and ends with it where
-it does not succeed. Interrupted at any moment, the same call goes on.
+Known results are read from the folder. The other trials are inspected (a row whose network cannot be built is refused
+before anything is trained), trained, and appended as one synced line each. A trial that needs another one waits for it,
+and fails if that one does not succeed. The same call resumes after an interruption at any moment.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ablate.workers.pool import Job, Pool, Said, WorkerLost
 from ablate.workers.slots import ask, slots
 
 TRIES = 2
-"""How often a trial is started whose worker dies under it."""
+"""How often a trial is started if its worker dies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A trial said something."""
+    """A trial sent a message."""
 
     trial: Trial
     message: Heartbeat | EpochMetrics | Outcome
@@ -42,21 +42,21 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence for the person who waits."""
+    """A sentence for the user who watches the run."""
 
     text: str
 
 
 def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterator[Moved | Note]:
-    """Train what is not known yet, then measure the rows.
+    """Train the trials without a known result, then measure the rows.
 
     Args:
         plan: the study, expanded.
-        folder: held by the caller (`Folder.locked`); its records are read here and appended to.
+        folder: locked by the caller (`Folder.locked`); its records are read and new ones appended.
         workers: see `slots`.
 
     Yields:
-        Every message of every trial, as it comes, and notes.
+        Every message of every trial, when it arrives, and notes.
 
     Raises:
         StudyError: a row cannot be built; nothing has been trained.
@@ -77,7 +77,7 @@ def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterato
 
 
 class _Work:
-    """What is trained in one call: the trials, and what is known of those under way."""
+    """The trials that one call trains, and the state of those that are running."""
 
     def __init__(self, outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> None:
         self.folder, self.pool = folder, pool
@@ -87,7 +87,7 @@ class _Work:
         self.curves: dict[str, list[EpochMetrics]] = {key: [] for key in self.trials}
 
     def run(self, known: Mapping[str, TrialRecord]) -> Iterator[Moved | Note]:
-        """Train everything; a trial that needs others once those have succeeded."""
+        """Train every trial; one that needs others starts once those have succeeded."""
         for trial in self.trials.values():
             if not trial.needs:
                 self.pool.submit(self._job(trial))
@@ -127,7 +127,7 @@ class _Work:
         yield from self._release(trial.key, outcome, is_next=True)
 
     def _release(self, key: str, outcome: Outcome, *, is_next: bool) -> Iterator[Moved | Note]:
-        """Submit the trials that waited for this one, before all others where it has just ended; or end them too."""
+        """Submit the trials that waited for this one, ahead of all others if it has just ended; or end them too."""
         released = self.waiting.hear(key, outcome)
         for child, ending in reversed(released) if is_next else released:
             if ending is None:
@@ -143,7 +143,7 @@ class _Work:
 def train_in_worker(
     trial: Trial, workdir: Path, needs: Mapping[str, Path]
 ) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
-    """Runs in a worker: a trial's messages, each with the provenance of the process that it comes from."""
+    """Run in a worker: the messages of a trial, the outcome with the provenance of the process."""
     for message in run_trial(trial, workdir, needs):
         yield message, describe_process() if isinstance(message, Outcome) else {}
 
@@ -171,10 +171,10 @@ def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measur
 
 
 def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
-    """What was measured in the folder, by row label; empty where the task measures nothing.
+    """The measured costs that are stored in the folder, by row label; empty if the task measures nothing.
 
-    None where it is missing for some row: then all rows are measured again, since only what was measured in turn can
-    be compared.
+    None if a row has none: then all rows are measured again, since only values that were measured in turn can be
+    compared.
     """
     if not task_of(plan).offers("measure"):
         return {}

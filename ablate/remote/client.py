@@ -21,8 +21,8 @@ from ablate.remote.follow import follow
 from ablate.remote.paper import Paper
 from ablate.remote.results import Results, StudyName
 from ablate.remote.schedules import Schedules
-from ablate.remote.submission import StudySource, document_of
 from ablate.settings import read_library_settings
+from ablate.study.source import StudySource, document_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

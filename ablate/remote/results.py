@@ -12,7 +12,7 @@ from ablate.remote.documents.studies import Page, StudyView
 from ablate.remote.documents.trials import CellView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.names import STUDY_ID, check_key
-from ablate.tables.table import Table
+from ablate.tables.notebook import NotebookTable
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
@@ -63,7 +63,7 @@ class Results:
         """
         return self._connection.get_text(f"/trials/{check_key(key)}/log")
 
-    def table(self, study: StudyName, *, measured: bool = True) -> Table:
+    def table(self, study: StudyName, *, measured: bool = True) -> NotebookTable:
         """The result table of a study; while trials are outstanding, the provisional one.
 
         Args:
@@ -74,7 +74,7 @@ class Results:
             >>> client.table("table07").row("B 3x3").cells["top1_error_pct"].mean
         """
         answer = self._connection.get(f"{self._path(study)}/table", measured=None if measured else "false")
-        return read_answer(Table, answer)
+        return read_answer(NotebookTable, answer)
 
     def table_text(
         self,

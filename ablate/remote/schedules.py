@@ -10,7 +10,7 @@ from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import ScheduleView
 from ablate.remote.documents.studies import Page
 from ablate.remote.names import check_schedule_name
-from ablate.remote.submission import StudySource, document_of
+from ablate.study.source import StudySource, document_of
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection

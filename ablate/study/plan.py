@@ -19,6 +19,7 @@ from ablate.study.canaries import pick_canaries
 from ablate.study.document import Study, problems_of_shape
 from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
+from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.task import Task
@@ -27,7 +28,7 @@ from ablate.trials.trial import FIRST, Repetition, Trial
 __all__ = ["MAX_TRIALS", "Plan", "Row", "plan", "plan_document"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A study at one scale, expanded.
 
@@ -63,6 +64,11 @@ class Plan:
     excluded: tuple[str, ...]
     warnings: tuple[Problem, ...]
     repetition: Repetition = FIRST
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.rows)} rows, {len(self.seeds)} seeds, {len(self.trials)} distinct trials"
+        heading = f"Plan of {self.study.name} at scale {self.scale or 'base'}: {counts}"
+        return summarize(heading, self.rows, [problem.message for problem in self.warnings])
 
     @property
     def needs(self) -> dict[str, Blueprint]:

@@ -101,7 +101,10 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
-        (["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"], "--full is every column and --columns"),
+        (
+            ["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"],
+            "--full shows every column",
+        ),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, lab, paper, "),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "imagenet/train cannot be listed"),
@@ -155,7 +158,7 @@ def test_json_errors_carry_pointer_code_and_message(tmp_path: Path, capsys: pyte
     assert (error["pointer"], error["code"]) == ("/rows/0/set/windw", "unknown_field")
 
 
-def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(study: Path, tmp_path: Path) -> None:
+def test_ctrl_c_prints_what_is_kept_and_the_same_command_resumes(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [*COMMAND, "run", str(study), "--out", str(out), "--workers", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
@@ -164,7 +167,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(study: Path, tmp_
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130, line + rest
-    assert "known; the same command goes on" in rest
+    assert "known; run the same command again to resume" in rest
     done = len((out / "trials.jsonl").read_text().splitlines())
     assert 1 <= done < 6
     again = subprocess.run(

@@ -110,7 +110,7 @@ def test_the_list_says_how_a_missing_set_gets_here_and_which_cannot_be_fetched(
     assert status_of(["data", "list"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     for name in ("fashion-mnist", "cifar10", "cifar100", "scenes-coco", "scenes-cityscapes"):
-        assert lines[name].endswith(f"not here; fetch it with: ablate data fetch {name}")
+        assert lines[name].endswith(f"not on this machine; fetch it with: ablate data fetch {name}")
     for name in ("imagenet", "coco", "cityscapes"):
         assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
     assert status_of(["data", "list", "--json"]) == 0

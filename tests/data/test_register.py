@@ -275,8 +275,10 @@ def test_pixels_that_are_all_the_same_and_folders_that_are_left_out_are_told(
             Image.new("RGB", (8, 8), (9, 9, 9)).save(split / part / name / "1.png")
     assert status_of(["data", "add", "flat", str(split)]) == 0
     shown = capsys.readouterr().out
-    assert "\n  red, green, blue: all training pixels are the same or nearly, so nothing can be learnt of it\n" in shown
-    assert "\n  val is left out: beside train only test is used\n" in shown
+    assert (
+        "\n  red, green, blue: its training pixels are nearly all the same; nothing can be learned from them\n" in shown
+    )
+    assert "\n  val is not used: the folders in use are train and test\n" in shown
     assert status_of(["data", "add", "flat", str(split), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["flat"], answer["unused"]) == (["red", "green", "blue"], ["val"])
@@ -468,4 +470,4 @@ def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.
     assert f"{folder / 'cat' / '2.jpg'} is damaged" in capsys.readouterr().err
     shutil.rmtree(folder)
     assert status_of(["data", "list"]) == 0
-    assert "its folder is gone; if it has moved: ablate data add pets NEWPLACE" in capsys.readouterr().out
+    assert "its folder is missing; if you moved it: ablate data add pets NEWPLACE" in capsys.readouterr().out

@@ -15,8 +15,8 @@ from ablate.errors import StudyError
 from ablate.remote.client import Client
 from ablate.remote.documents.events import ProgressEvent
 from ablate.remote.errors import RefusedError, UnreachableError
-from ablate.remote.submission import document_of
 from ablate.study.document import Study
+from ablate.study.source import document_of
 from tests.service.processes import Running, install_task, serving
 
 

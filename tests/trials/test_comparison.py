@@ -264,7 +264,7 @@ def test_code_that_has_changed_since_is_said(toys: Path, tmp_path: Path, capsys:
     shown = capsys.readouterr()
     assert shown.out.startswith("different: error by +100 % (1 then, 2 now)")
     key = key_of(toys)[:12]
-    assert "the code of task 'toy' is not what it was trained with: the same cell has the key " in shown.err
+    assert "the code of task 'toy' has changed since it was trained: the same cell now has the key " in shown.err
     assert f"not {key}" in shown.out
 
 
@@ -353,7 +353,7 @@ def test_what_a_task_prints_is_no_part_of_the_result_and_unknown_threads_are_sai
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     answer = json.loads(done.stdout)
     assert (answer["verdict"], answer["first_difference_step"]) == ("within tolerance", 2)
-    assert answer["notes"] == ["how many threads it had is not recorded; now it has 1"]
+    assert answer["notes"] == ["its number of threads was not recorded; it now has 1"]
     assert "the task says hello" in done.stderr
 
 
@@ -390,7 +390,7 @@ def test_a_trial_of_a_folder_is_trained_from_the_weights_there_or_those_are_trai
     assert status_of(["rerun", f"{out}:A:0"]) == 0
     shown = capsys.readouterr()
     assert "equal: " in shown.out
-    assert f"its backbone, trial {needed[:12]}, is trained again before it" in shown.err
+    assert f"its backbone, trial {needed[:12]}, is trained again first" in shown.err
     assert (chain / "runs.txt").read_text().splitlines() == [
         "base 5 0", "chain 0 0", "chain 0 0", "base 5 0", "chain 0 0",
     ]  # fmt: skip

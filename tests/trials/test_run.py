@@ -148,7 +148,7 @@ def test_a_line_torn_by_a_crash_is_set_aside_and_the_others_are_kept(toy: str, t
 def test_a_damaged_line_in_the_middle_is_named_and_nothing_is_overwritten(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.trials_file.write_text("{}\n")
-    with pytest.raises(TrialError, match=r"line 1 of .* is no trial record"):
+    with pytest.raises(TrialError, match=r"line 1 of .* is not a trial record"):
         folder.read()
 
 

@@ -16,9 +16,11 @@ from ablate.tables.table import Table, TableRow
 LONG_TEXT = 32
 """Number of characters of a cell above which a column of text is broken into lines."""
 
-STYLE = """\
+PAGE_STYLE = """\
 :root { color-scheme: light dark; }
 body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; color: CanvasText; }
+"""
+TABLE_STYLE = """\
 .ablate-table { margin: 0; max-width: 100%; }
 .ablate-scroll { overflow-x: auto; }
 .ablate-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -39,6 +41,9 @@ body { margin: 1rem; font: 16px/1.45 system-ui, sans-serif; background: Canvas; 
 .ablate-table .baseline { --row: color-mix(in srgb, CanvasText 8%, Canvas); }
 .ablate-table figcaption { font-size: .85rem; max-width: 60rem; overflow-wrap: anywhere; }
 """
+STYLE = PAGE_STYLE + TABLE_STYLE
+EMBEDDED_STYLE = ".ablate-table { color-scheme: light; background: Canvas; color: CanvasText; }\n" + TABLE_STYLE
+"""Styles of the table alone, readable whatever the theme of the page around it."""
 
 
 def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
@@ -49,6 +54,11 @@ def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -
         f"<title>{escape(title_of(table))}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
         f"{html_fragment(table, columns, notes)}</body>\n</html>\n"
     )
+
+
+def html_embedded(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """The figure with its own styles, for a page that is not ours, such as a notebook."""
+    return f"<div>\n<style>\n{EMBEDDED_STYLE}</style>\n{html_fragment(table, columns, notes)}</div>\n"
 
 
 def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:

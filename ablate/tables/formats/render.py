@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.formats.csv import render_csv
-from ablate.tables.formats.html import render_html
+from ablate.tables.formats.html import html_embedded, render_html
 from ablate.tables.formats.latex import render_latex
 from ablate.tables.formats.markdown import render_markdown
 from ablate.tables.headings import reading_notes
@@ -53,6 +53,12 @@ def render(
     notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
     renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
     return renderer(table, chosen, notes)
+
+
+def render_embedded(table: Table) -> str:
+    """The table as HTML for a page that is not ours, such as a notebook: its styles apply to the table alone."""
+    chosen = choose_columns(table)
+    return html_embedded(table, chosen, [*table.notes, *table.provenance, *reading_notes(table, chosen)])
 
 
 def _render_json(table: Table, columns: list[Column], measured: bool) -> str:

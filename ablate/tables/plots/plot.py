@@ -39,6 +39,24 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
     Raises:
         TableError: the plot or the format is unknown.
     """
+    del plan  # every plot is made from the table and the records
+    return plot_table(table, name, format, records=records)
+
+
+def plot_table(
+    table: Table, name: str, format: str = "svg", *, records: Mapping[str, TrialRecord] | None = None
+) -> bytes:
+    """A plot of a table; the same table and records give the same bytes.
+
+    Args:
+        table: what to show.
+        name: one of `PLOTS`.
+        format: `svg` or `png`.
+        records: by trial key; only `curves` needs them.
+
+    Raises:
+        TableError: an unknown plot or format.
+    """
     if name not in PLOTS:
         raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
     _check_format(format)
@@ -52,7 +70,7 @@ def plot(table: Table, records: Mapping[str, TrialRecord], plan: Plan, name: str
         figure = {
             "forest": lambda: draw_forest(table, metric_decimals(table, table.metric)),
             "seeds": lambda: draw_seeds(table),
-            "curves": lambda: draw_curves(table, records),
+            "curves": lambda: draw_curves(table, records or {}),
             "effects": lambda: draw_effects(table),
         }[name]()
         return canvas.to_bytes(figure, format)

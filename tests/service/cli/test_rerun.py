@@ -97,7 +97,7 @@ def test_a_trial_that_needed_another_is_trained_from_its_weights_or_those_are_tr
     done = running.ablate("rerun", "chains:A:0", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    told = f"its backbone, trial {needed[:12]}, is trained again before it, since its weights are not here"
+    told = f"its backbone, trial {needed[:12]}, is trained again first, since its weights are not on this machine"
     assert (answer["verdict"], answer["notes"]) == ("equal", [told])
     assert (running.site / "runs.txt").read_text().splitlines()[-2:] == ["base 10 0", "chain 1 0"]
     assert f"needs    backbone {needed[:12]}" in running.ablate("trial", answer["key"][:12]).stdout

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ablate.cli.run import write_panel
 from ablate.local.folder import Folder
+from ablate.local.results import write_panel
 from ablate.panels import FILE, TILE_PX, render_panel
 from ablate.study.plan import plan_document
 

@@ -1,0 +1,78 @@
+"""The packages of the optional parts, and what to install where one is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ablate.study.plan import Plan, task_of
+
+EXTRA_OF = {
+    "faster_coco_eval": "run",
+    "optuna": "run",
+    "safetensors": "run",
+    "sklearn": "run",
+    "torch": "run",
+    "torchvision": "run",
+    "alembic": "service",
+    "cronsim": "service",
+    "fastapi": "service",
+    "jinja2": "service",
+    "mlflow": "service",
+    "prometheus_client": "service",
+    "psutil": "service",
+    "ray": "service",
+    "sqlalchemy": "service",
+    "starlette": "service",
+    "tomli_w": "service",
+    "uvicorn": "service",
+    "matplotlib": "notebook",
+    "pandas": "notebook",
+    "psycopg": "postgres",
+    "timm": "zoo",
+}
+"""Name of an import -> the smallest extra of pyproject.toml that installs it."""
+
+
+def describe_missing(error: ModuleNotFoundError) -> str | None:
+    """What to install for a package that could not be imported; None where it belongs to no extra."""
+    name = (error.name or "").partition(".")[0]
+    return describe_package(name) if name in EXTRA_OF else None
+
+
+def describe_package(name: str) -> str:
+    """What to install for an import in `EXTRA_OF`."""
+    return f"this needs {name}: pip install '.[{EXTRA_OF[name]}]' (in a checkout of ablate)"
+
+
+def require(name: str) -> None:
+    """Stop where a package is not installed.
+
+    Args:
+        name: of an import in `EXTRA_OF`.
+
+    Raises:
+        ModuleNotFoundError: with the name of the package, and the extra that installs it.
+    """
+    if find_spec(name) is None:
+        raise ModuleNotFoundError(describe_package(name), name=name)
+
+
+def can_train(plan: Plan) -> bool:
+    """Whether the packages are installed that the study's task needs in every trial."""
+    return not _needs_torch(plan) or find_spec("torch") is not None
+
+
+def require_training(plan: Plan) -> None:
+    """Stop before any worker starts where `can_train` is false.
+
+    Raises:
+        ModuleNotFoundError: with the name of the package, and the extra that installs it.
+    """
+    if _needs_torch(plan):
+        require("torch")
+    require("matplotlib")  # a run ends with plots
+
+
+def _needs_torch(plan: Plan) -> bool:
+    """Whether the task builds networks; one that an operator has installed may train anything."""
+    return hasattr(task_of(plan), "inspect")

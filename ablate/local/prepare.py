@@ -1,0 +1,60 @@
+"""What a run needs before its first trial: the folder locked, the design registered, the data sets on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ablate.data import datasets, fetch
+from ablate.local.folder import Folder
+from ablate.local.packages import require_training
+from ablate.study.plan import Plan
+from ablate.study.preregistration import register
+
+Report = Callable[[str], None]
+
+
+def default_folder(plan: Plan) -> Path:
+    """The folder of a study's results unless another one is named: `ablate-out/NAME-SCALE`."""
+    return Path("ablate-out") / f"{plan.study.name}-{plan.scale or 'base'}"
+
+
+@contextmanager
+def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False) -> Iterator[None]:
+    """Lock the folder for this process and make everything ready for `ablate.local.run.run_study`.
+
+    Args:
+        plan: the study, expanded.
+        folder: of its results; made where it is missing.
+        report: receives a line for each step that takes time or changes something.
+        fresh: whether known results are set aside first, so that all trials are trained again.
+
+    Raises:
+        DataError: a data set is missing or damaged and cannot be downloaded.
+        TrialError: another process uses the folder, or it cannot be written.
+        ModuleNotFoundError: the study's task needs torch, which is not installed.
+    """
+    if fresh or plan.outstanding(known_keys(plan, folder)):
+        require_training(plan)
+        datasets.check_folders(plan.datasets)
+    with folder.locked():
+        if fresh and (aside := folder.set_aside()):
+            report(f"moved the known results to {aside}")
+        folder.register(register(plan))
+        if known := known_keys(plan, folder):
+            report(f"{len(known)} of {len(plan.trials)} known")
+        fetch_data(plan, report)
+        yield
+
+
+def known_keys(plan: Plan, folder: Folder) -> set[str]:
+    """Keys of the plan's trials whose results are in the folder."""
+    return {key for key, record in folder.read().items() if record.is_result and key in plan.trials}
+
+
+def fetch_data(plan: Plan, report: Report) -> None:
+    """Download the data sets of built-in tasks that are not on this machine and can be downloaded."""
+    for name in plan.datasets:
+        if datasets.find(name) is None:
+            fetch.fetch(name, report)

@@ -1,0 +1,76 @@
+"""What a run leaves in its folder: the table in every format, the plots, and the picture of a study of scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ablate.errors import TableError
+from ablate.local.folder import Folder
+from ablate.local.run import read_measured
+from ablate.paper.published import find_published
+from ablate.study.plan import Plan
+from ablate.tables.build import build_table
+from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.inputs import RowCosts, StudyState
+from ablate.tables.plots.panel import draw_panel, has_panel
+from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
+from ablate.tables.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a table is rendered; see `ablate.tables.formats.render.render`."""
+
+    columns: list[str] | None = None
+    digits: int | None = None
+    measured: bool = True
+
+    def render(self, table: Table, name: str) -> str:
+        """The table in the format of that name."""
+        return render(table, name, columns=self.columns, digits=self.digits, measured=self.measured)
+
+
+def check_form(plan: Plan, form: Form) -> None:
+    """Check before a run that its table can be rendered as asked.
+
+    Raises:
+        TableError: a column that the table does not have, digits out of range, or an unknown published table.
+    """
+    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "md")
+
+
+def read_table(plan: Plan, folder: Folder) -> Table:
+    """The table of the results that are in the folder."""
+    records = folder.read()
+    return build_table(
+        plan,
+        records,
+        published=find_published(plan.study.table.published),
+        costs=RowCosts(measured=read_measured(plan, folder) or {}),
+        state=StudyState(
+            registrations=folder.registrations(plan.study.name),
+            seen=[*records.values(), *folder.read_set_aside()],
+        ),
+    )
+
+
+def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
+    """Write the table in every format and every plot into the folder. Returns the table."""
+    records, table = folder.read(), read_table(plan, folder)
+    for name in FORMATS:
+        (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
+    for name in plots_of(table):
+        for kind in PLOT_FORMATS:
+            (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
+    if has_panel(plan):
+        write_panel(plan, folder)
+    return table
+
+
+def write_panel(plan: Plan, folder: Folder) -> None:
+    """Write the study's picture. An older picture of other trials is deleted where no trial of this study left one."""
+    path = folder.path / "panel.png"
+    try:
+        path.write_bytes(draw_panel(plan, folder.workdir))
+    except TableError:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""A study from Python: read it, plan it, train it on this machine, compare two of its rows.
+
+The functions of `import ablate`. They take a study as a `Study`, a mapping, a file, or the text of one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ablate.errors import AblateError
+from ablate.local.folder import Folder
+from ablate.local.prepare import Report, default_folder, known_keys, prepared
+from ablate.local.progress import Lines
+from ablate.local.results import Form, write_results
+from ablate.local.run import Moved, run_study
+from ablate.study.document import Study
+from ablate.study.plan import Plan, plan_document
+from ablate.study.plan import plan as plan_study
+from ablate.study.source import StudySource, document_of
+from ablate.tables.compare import RowComparison, compare_rows
+from ablate.tables.notebook import NotebookTable
+
+
+def read_study(source: StudySource) -> Study:
+    """Read a study document.
+
+    Args:
+        source: a mapping with the fields of a study document, the path of a `.toml` or `.json` file, or the text
+            itself. A string is a text where it has a line break or starts with `{` (then it is JSON), else a path.
+
+    Returns:
+        The study. Its recipes are validated by `plan`, which knows the task and the scale.
+
+    Raises:
+        StudyError: with every problem of the document's shape, each with a pointer to its place.
+
+    Example:
+        >>> study = ablate.read_study("studies/table05.toml")
+        >>> study = ablate.read_study({"name": "mine", "base": {"dataset": "digits"}, "rows": [{"label": "FReLU"}]})
+    """
+    return source if isinstance(source, Study) else Study.parse(document_of(source))
+
+
+def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = None) -> Plan:
+    """Expand a study into rows and trials; nothing is trained.
+
+    Args:
+        study: see `read_study`.
+        scale: name of one of the study's scales. None takes `mini` where the study has it, else `[base]` as it stands.
+        seeds: number of seeds (0, 1, ... seeds - 1) instead of the study's own.
+
+    Returns:
+        The plan: `rows`, `seeds`, `trials` by key, and `warnings`.
+
+    Raises:
+        StudyError: with every problem of the document and of its recipes, each with a pointer to its place.
+    """
+    if seeds is not None and seeds < 1:
+        raise AblateError(f"seeds is {seeds}; give a whole number from 1 on")
+    if isinstance(study, Study):
+        return plan_study(study, scale=scale, seeds=seeds)
+    return plan_document(document_of(study), scale=scale, seeds=seeds)
+
+
+def run(
+    study: StudySource,
+    *,
+    scale: str | None = None,
+    seeds: int | None = None,
+    workers: int | None = None,
+    out: Path | str | None = None,
+    progress: bool | Callable[[str], None] = True,
+) -> NotebookTable:
+    """Train a study on this machine and return its table.
+
+    Trials run in worker processes. Results, checkpoints, tables in five formats and plots are written into the folder
+    `out`, as `ablate run` does. The same call, or the command, resumes after an interruption and trains nothing twice.
+
+    In a script, call it below `if __name__ == "__main__":`, as Python's multiprocessing requires.
+
+    Args:
+        study: see `read_study`.
+        scale: see `plan`.
+        seeds: see `plan`.
+        workers: number of trials that run at the same time. None takes as many as this machine's CPUs or GPUs allow.
+        out: folder of the results. None takes `ablate-out/NAME-SCALE` in the current directory.
+        progress: True prints a line on stderr for each trial that ends, False prints nothing; a function receives each
+            line.
+
+    Returns:
+        The table of all results in the folder. A trial that failed is a hole, listed in the notes of its row.
+
+    Raises:
+        StudyError: the study is wrong, or the network of a row cannot be built. Nothing was trained.
+        DataError: a data set is missing or damaged and cannot be downloaded.
+        TrialError: another process uses the folder, or the resources do not fit this machine.
+        ModuleNotFoundError: torch is not installed; install with `pip install '.[run]'`.
+    """
+    planned = plan(study, scale=scale, seeds=seeds)
+    folder, say = _folder_of(planned, out), _reporter(progress)
+    with prepared(planned, folder, say):
+        with Lines(say, planned, known_keys(planned, folder)) as lines:
+            for event in run_study(planned, folder, workers):
+                if isinstance(event, Moved):
+                    lines.show(event.trial, event.message)
+                else:
+                    say(event.text)
+        table = write_results(planned, folder, Form())
+    return NotebookTable.of(table, folder.read())
+
+
+def compare(
+    study: StudySource,
+    a: str,
+    b: str,
+    *,
+    scale: str | None = None,
+    seeds: int | None = None,
+    out: Path | str | None = None,
+) -> RowComparison:
+    """Compare two rows of a study, seed by seed, on its primary metric; nothing is trained.
+
+    Args:
+        study: as it was given to `run`, like `scale`, `seeds` and `out`.
+        a: label of the row to judge.
+        b: label of the row that it is compared with.
+        scale: see `plan`.
+        seeds: see `plan`.
+        out: folder of the results; see `run`.
+
+    Returns:
+        The comparison: `diff` is a - b with its 95 % interval, in the metric's unit; `decision` is `better`, `worse`,
+        `equivalent` or `undecided`; `sentence` is the result in words. It is provisional while results are missing.
+
+    Raises:
+        StudyError: the study is wrong.
+        TableError: a label is not a row of the study, or both are the same.
+    """
+    planned = plan(study, scale=scale, seeds=seeds)
+    folder = _folder_of(planned, out)
+    registrations = folder.registrations(planned.study.name)
+    return compare_rows(planned, folder.read(), a, b, registrations=registrations)
+
+
+def _folder_of(planned: Plan, out: Path | str | None) -> Folder:
+    return Folder(default_folder(planned) if out is None else Path(out))
+
+
+def _reporter(progress: bool | Callable[[str], None]) -> Report:
+    if callable(progress):
+        return progress
+    return _print_line if progress else _ignore
+
+
+def _print_line(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _ignore(line: str) -> None:
+    del line

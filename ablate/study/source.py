@@ -1,0 +1,32 @@
+"""A study as a caller gives it: a `Study`, a mapping, a file, or the text of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ablate.study.document import Study
+from ablate.study.text import parse_json, parse_toml, read_document
+
+StudySource = Study | Mapping[str, Any] | Path | str
+"""A study, or where it is read: a mapping, the path of a `.toml` or `.json` file, or a text with a line break."""
+
+
+def document_of(source: StudySource) -> Any:
+    """The study document as JSON values, not yet validated.
+
+    A string is a text if it starts with `{` (JSON) or has a line break (TOML), else a path.
+
+    Raises:
+        StudyError: the file or the text cannot be read as TOML or JSON.
+    """
+    if isinstance(source, Study):
+        return source.model_dump(mode="json", exclude_unset=True)
+    if isinstance(source, Mapping):
+        return dict(source)
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return parse_json(source)
+    if isinstance(source, str) and "\n" in source:
+        return parse_toml(source)
+    return read_document(Path(source))
