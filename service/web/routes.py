@@ -14,6 +14,7 @@ from service.errors import NotFoundError
 from service.web import assets, lists
 from service.web.compare_routes import router as compare_router
 from service.web.drafts import Draft, draft_of
+from service.web.help.routes import router as help_router
 from service.web.paper_routes import router as paper_router
 from service.web.preview import preview
 from service.web.render import answer
@@ -21,7 +22,7 @@ from service.web.schedule_routes import router as schedule_router
 from service.web.study_routes import router as study_router
 
 router = APIRouter(include_in_schema=False)
-ROUTERS = (router, study_router, paper_router, schedule_router, compare_router)
+ROUTERS = (router, study_router, paper_router, schedule_router, compare_router, help_router)
 """Every router of the page."""
 
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}
