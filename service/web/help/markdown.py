@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from service.web.help.files import HELP_FILES, HelpFile, locate, media_of, resolve
 
-RESERVED = frozenset({"main", "said", "ask", "ask-title", "ask-text", "ask-yes", "search", "help"})
+RESERVED = frozenset({"main", "announcer", "ask", "ask-title", "ask-text", "ask-yes", "search", "help"})
 """Ids that the page's frame uses."""
 EXTERNAL = re.compile(r"https?://")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)

@@ -79,7 +79,7 @@ def test_a_changed_number_is_an_alarm_at_the_first_firing_and_is_told_once(night
     assert (alarm.row, alarm.direction, alarm.size) == ("offset 0", "up", 0.5)
     assert alarm.instant == alarm.changed_instant == good.instant + DAY
     assert (alarm.good_instant, alarm.good_study_id) == (good.instant, good.study_id)
-    assert "nothing that is recorded changed" in alarm.sentence
+    assert "no recorded property changed" in alarm.sentence
     assert nights.schedule().needs_person
     assert nights.told().count("drift") == 1
 
