@@ -21,7 +21,7 @@ from service.api.parameters import InContext, StudyId
 from service.api.problems import INVALID, NOT_FOUND, UNAVAILABLE, documented
 from service.context import Context
 from service.errors import UnavailableError
-from service.studies.events import AT_ONCE, Seen, read_changes
+from service.studies.events import MAX_EVENTS, Seen, read_changes
 from service.studies.lifecycle import get_study
 
 MAX_STREAMS = 1000
@@ -133,5 +133,5 @@ async def follow_study(
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
         if is_over:
             return
-        if len(events) < AT_ONCE:  # else there is more to read immediately
+        if len(events) < MAX_EVENTS:  # else there is more to read immediately
             await streams.wait_for_change(context, version)

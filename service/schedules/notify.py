@@ -38,7 +38,7 @@ KEEP = timedelta(days=90)
 """How long a notice is kept. A condition that persists after that, such as an unknown time zone, is reported again."""
 LOW_BYTES = 4 * FREE_BYTES
 """Below this free disk space operators are notified once a day."""
-AT_ONCE = 20
+MAX_DUE = 20
 
 
 class DeliveryError(Exception):
@@ -91,7 +91,7 @@ class Notifier:
                 notices.drop_deliveries(connection, unused)
         for channel in self._send:
             with self.context.store.read() as connection:
-                due = notices.list_due(connection, channel, at, AT_ONCE)
+                due = notices.list_due(connection, channel, at, MAX_DUE)
             for delivery in due:
                 if self._is_stopping():
                     return
@@ -132,7 +132,7 @@ class Notifier:
         pause_s = min(FIRST_PAUSE_S * 2**delivery.tries, LONGEST_PAUSE_S)
         with self.context.store.write() as connection:
             if at - delivery.created_at > GIVE_UP:
-                log.error("notice %s was dropped after %d attempts: %s", delivery.uid, delivery.tries + 1, error)
+                log.error("notice %s was dropped after attempt %d: %s", delivery.uid, delivery.tries + 1, error)
                 notices.end_delivery(connection, delivery)
             else:
                 log.warning("notice %s did not arrive, trying again in %.0f s: %s", delivery.uid, pause_s, error)

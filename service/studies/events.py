@@ -17,7 +17,7 @@ from service.store.board import find_machines
 from service.store.overview import read_overview
 from service.studies.view import estimate_left_s
 
-AT_ONCE = 500
+MAX_EVENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ def read_changes(context: Context, study_id: str, seen: Seen) -> tuple[list[Even
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-        found = studies.events_after(connection, stored.seq, seen.last_id, AT_ONCE)
+        found = studies.events_after(connection, stored.seq, seen.last_id, MAX_EVENTS)
         overview = read_overview(connection, stored)
         eta_s = estimate_left_s(stored, overview, find_machines(connection))
         progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s}
         live = {cell["key"] + cell["row"]: cell for cell in cells.list_live(connection, stored.seq)}
     last_id = found[-1][0] if found else seen.last_id
-    is_over = stored.state not in LIVE and len(found) < AT_ONCE
+    is_over = stored.state not in LIVE and len(found) < MAX_EVENTS
     events = [Event(id=id_, kind=kind, data=data) for id_, kind, data in found]
     under_way = [cell for name, cell in live.items() if seen.steps.get(name) != cell and cell["step"] is not None]
     events += [Event(id=last_id, kind="trial", data=cell) for cell in under_way]

@@ -230,7 +230,7 @@ def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
             nights.tick(MORNING + 2 * DAY + minutes * MINUTE)
     assert caplog.text.count("schedule nightly cannot fire") == 2
     assert nights.told() == ["stuck", "stuck"]
-    assert "it cannot fire: this machine does not know the zone 'Mars/Olympus'" in nights.schedule().next_text
+    assert "cannot fire: this machine does not know the time zone 'Mars/Olympus'" in nights.schedule().next_text
     assert nights.schedule().needs_person
     today = get_today(nights.desk.context, None, nights.at)
     assert ([one.code for one in today.attention], today.next) == (["stuck"], [])

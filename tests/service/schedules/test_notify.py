@@ -194,7 +194,7 @@ def test_after_a_week_a_notice_is_given_up(context: Context, clock: Clock, caplo
     announce(context, "alarm:1")
     clock.at += timedelta(days=7, seconds=1)
     notifier(context, clock, None, "/nowhere/program").tick()
-    assert "given up" in caplog.text
+    assert "was dropped after attempt 1" in caplog.text
     assert not waiting(context)
 
 

@@ -141,7 +141,7 @@ def test_holes_are_no_drift_and_are_told_and_settled_again_when_they_are_filled(
     (night, _) = nights.history()
     assert night.drift is not None
     assert (night.state, night.drift.state) == ("holes", "unknown")
-    assert "no drift" in night.drift.sentence
+    assert "missing results do not count as drift" in night.drift.sentence
     assert "1 of 2 cells have no result" in (night.reason or "")
     assert nights.schedule().needs_person
     assert nights.told().count("holes") == 1
@@ -242,7 +242,10 @@ def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_toler
     night = nights.night(2, error=1.005)
     assert night.drift is not None
     assert night.drift.state == "steady"
-    assert "2 within the tolerance of 0.01, since not all of the processor" in night.drift.sentence
+    assert (
+        "2 within the tolerance of 0.01, because processor, threads, device, driver or packages differ"
+        in night.drift.sentence
+    )
     changed = nights.night(3, error=1.02)
     assert changed.drift is not None
     assert changed.drift.state == "alarm"
@@ -259,6 +262,6 @@ def test_where_the_reference_is_gone_nothing_is_compared_and_the_next_firing_tra
     assert night.drift is not None
     assert (night.kind, night.state, night.drift.state) == ("verify", "done", "unknown")
     assert night.drift.sentence == (
-        "nothing could be compared; 2 of 2 stored results are gone, and the next firing trains them again"
+        "no trial could be compared; 2 of 2 stored results are missing; the next firing trains them again"
     )
     assert nights.night(3).kind == "reference"

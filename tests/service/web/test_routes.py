@@ -241,7 +241,7 @@ def test_the_saved_document_is_the_study_again(client: TestClient, finished: Any
     answer = client.get(f"/studies/{finished.id}/document")
     assert answer.headers["content-type"].startswith("application/toml")
     shown = client.post("/preview", json={"text": answer.text})
-    assert "4 of 4 different trials are known" in " ".join(shown.text.split())
+    assert "4 of 4 different trials have results" in " ".join(shown.text.split())
 
 
 def test_two_rows_that_cannot_be_compared_are_told_beside_the_form(client: TestClient, finished: Any) -> None:

@@ -46,7 +46,7 @@ def test_without_schedules_the_page_says_how_to_add_one(client: TestClient) -> N
 def test_a_schedule_is_listed_with_what_comes_next(client: TestClient, fire: Callable[..., None]) -> None:
     text = text_of(client, "/schedules")
     assert "At 02:00 every day" in text
-    assert "not yet" in text
+    assert "none yet" in text
     assert "Nothing needs attention" in text
     assert "This schedule has not fired yet" in text_of(client, "/schedules/nightly")
 
