@@ -46,17 +46,14 @@ class StudiesPage:
             return f"waits for the scheduler ({self.workload.scheduler})"
         ahead = self.workload.ahead.get(study.id)
         if ahead is None:
-            return (
-                f"more than {MAX_AHEAD:,} trials are queued before it"
-                if study.progress.queued and self.workload.queued > MAX_AHEAD
-                else ""
-            )
+            is_far = study.progress.queued and self.workload.queued > MAX_AHEAD
+            return f"waits for more than {MAX_AHEAD:,} trials" if is_far else ""
         if not ahead.trials:
             return "next in the queue"
         names = list(dict.fromkeys(name for _, name in ahead.studies))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         word = "trial" if ahead.trials == 1 else "trials"
-        return f"after {ahead.trials:,} {word} of {', '.join(names[:3])}{more}"
+        return f"waits for {ahead.trials:,} {word} of {', '.join(names[:3])}{more}"
 
 
 def read_board(context: Context, *, state: StudyState | None, name: str | None, cursor: str | None) -> StudiesPage:

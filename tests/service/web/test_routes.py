@@ -202,7 +202,7 @@ def test_a_study_that_waits_says_for_whom(client: TestClient, desk: Any, toy_stu
     desk.submit(toy_study("patient", rows=[5.0]))
     text = " ".join(outline_of(client, "/").text.split())
     assert "next in the queue" in text
-    assert "waits behind 4 trials of urgent" in text
+    assert "waits for 4 trials of urgent" in text
 
 
 def test_a_failed_trial_says_why_and_what_to_do(client: TestClient, desk: Any, toy_study: Any) -> None:
