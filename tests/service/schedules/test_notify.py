@@ -228,7 +228,7 @@ def test_a_way_that_is_not_set_up_keeps_nothing_for_later(context: Context, cloc
 
 @pytest.mark.parametrize(
     ("program", "text"),
-    [("import sys; sys.exit(3)", "ended with status 3"), ("import os; os.kill(os.getpid(), 9)", "status -9")],
+    [("import sys; sys.exit(3)", "exited with status 3"), ("import os; os.kill(os.getpid(), 9)", "status -9")],
 )
 def test_a_program_that_fails_is_tried_again(
     context: Context, clock: Clock, caplog: pytest.LogCaptureFixture, program: str, text: str

@@ -141,7 +141,7 @@ def test_holes_are_no_drift_and_are_told_and_settled_again_when_they_are_filled(
     (night, _) = nights.history()
     assert night.drift is not None
     assert (night.state, night.drift.state) == ("holes", "unknown")
-    assert "missing results do not count as drift" in night.drift.sentence
+    assert "1 of 2 trials have no result this time, which does not count as drift" in night.drift.sentence
     assert "1 of 2 cells have no result" in (night.reason or "")
     assert nights.schedule().needs_person
     assert nights.told().count("holes") == 1
@@ -233,7 +233,7 @@ def test_fresh_seeds_that_move_are_an_alarm_with_the_first_changed_firing(nights
     nights.acknowledge("a new optimiser")
     fresh = nights.night(10, error=9.0)
     assert fresh.drift is not None
-    assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of the 4 of the reference window")
+    assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of 4 in the reference window")
 
 
 def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_tolerance(nights: Nights) -> None:
