@@ -1,6 +1,6 @@
-"""`create_app`: the composition root of the web side. It starts no thread and no process, and opens nothing.
+"""`create_app` builds the web application. It starts no thread and no process, and opens no file or connection.
 
-Importing it imports neither torch nor ray nor mlflow nor matplotlib. `ablate serve` runs the scheduler around it.
+Importing this module does not import torch, ray, mlflow or matplotlib. `ablate serve` also runs the scheduler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.web.errors import readable
 
 PREFIX = "/api/v1"
 EVERYWHERE = documented(BAD_REQUEST, CROSS_ORIGIN, UNKNOWN_HOST, INVALID, INTERNAL)
-"""Problems that any route may answer."""
+"""Problems that any route may return."""
 
 
 def create_app(
@@ -34,20 +34,20 @@ def create_app(
     """The web application over an open context.
 
     Args:
-        context: closed by whoever opened it, after the server has stopped.
-        mlflow: where MLflow's server is, for the proxy at `/mlflow/`; None: nothing is there.
-        is_stopping: asked by open event streams several times a second. It has to turn true as soon as the server is
-            told to stop (`lambda: server.should_exit`), since uvicorn waits for open responses.
+        context: the caller closes it after the server has stopped.
+        mlflow: MLflow's server, for the proxy at `/mlflow/`; None: no proxy.
+        is_stopping: open event streams call it several times a second. It must become true as soon as the server
+            is asked to stop (`lambda: server.should_exit`), because uvicorn waits for open responses.
     """
     settings = context.settings
     app = FastAPI(
         title="ablate",
         version=version("ablate"),
-        summary="Ablation studies: a study in, a result table fit for a paper out",
+        summary="Ablation studies: from a study document to a result table for a paper",
         description=DESCRIPTION,
-        docs_url=None,  # FastAPI's pages load scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load scripts from other sites
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would be made of the Host header
+        redirect_slashes=False,  # a redirect would use the Host header
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
         exception_handlers=readable(HANDLERS),

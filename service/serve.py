@@ -27,7 +27,7 @@ from service.context import Context, open_context
 from service.dispatch.base import Dispatcher
 from service.dispatch.leftovers import sweep
 from service.running.scheduler import Scheduler
-from service.schedules.notify import Notifying
+from service.schedules.notify import Notifier
 from service.settings import Role, Settings
 from service.store.lock import held
 from service.tracking.mlflow_file import embedded_store
@@ -168,7 +168,7 @@ class _Parts:
 
     def start_notifier(self) -> None:
         """The thread that sends notices to operators."""
-        self._start("notifier", Notifying(self.context).run)
+        self._start("notifier", Notifier(self.context).run)
 
     def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
         stop = threading.Event()

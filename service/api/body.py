@@ -1,6 +1,6 @@
-"""Bodies, read strictly from their raw bytes: nothing is guessed, nothing is coerced, nothing is overlooked.
+"""Request bodies, parsed strictly from their raw bytes: no guesses, no coercion, no ignored fields.
 
-FastAPI's own reading lets NaN, duplicate keys, UTF-16 and lone surrogates through, or answers them with 500.
+FastAPI's own parser accepts NaN, duplicate keys, UTF-16 and lone surrogates, or answers them with 500.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
 
 MAX_DIGITS = 308
-"""Of a whole number: as many as the largest double has."""
+"""Most digits of a whole number: as many as the largest double has."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 async def read_body(request: Request) -> bytes:
-    """The raw body of a JSON request. The app's body limit answers 413 while it is read."""
+    """The raw body of a JSON request. The application's body limit returns 413 while the body is read."""
     body = await request.body()
     if not body.strip():
-        raise Refusal(NOT_JSON, "the body is empty; a JSON object is expected")
+        raise Refusal(NOT_JSON, "the body is empty; send a JSON object")
     _require_json(request.headers)
     return body
 
@@ -46,17 +46,17 @@ def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
     """The body as a JSON object.
 
     Raises:
-        Refusal: 400, with what makes it no strict JSON.
-        StudyError: it is JSON, but no object.
+        Refusal: 400, with the reason why the body is not strict JSON.
+        StudyError: the body is JSON, but not an object.
     """
     if body.startswith(codecs.BOM_UTF8):
-        raise Refusal(NOT_JSON, "the body begins with a byte order mark; send it without")
+        raise Refusal(NOT_JSON, "the body begins with a byte order mark; send the JSON without it")
     try:
         value = parse_json(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise Refusal(NOT_JSON, "the body is not UTF-8 text") from error
+        raise Refusal(NOT_JSON, "the body is not UTF-8 text; encode the JSON as UTF-8") from error
     except StudyError as error:
-        # Python limits the digits of a number itself, and its text is about Python
+        # Python has a limit of its own for the digits of a number, and its message is about Python
         detail = re.sub(r"Exceeds the limit.*", _too_long(), error.problems[0].message)
         raise Refusal(NOT_JSON, detail) from error
     refuse_unstorable(value)
@@ -69,7 +69,7 @@ Json = Annotated[dict[str, Any], Depends(read_json)]
 
 
 def read_submission(value: Json, context: InContext) -> Submission:
-    """The body of `POST /studies`. Where its own fields are wrong, the study's problems are told with them."""
+    """The body of `POST /studies`. Errors in its own fields are reported together with the study's errors."""
     return _validated_beside_study(Submission, value, context)
 
 
@@ -85,15 +85,15 @@ def _validated_beside_study(model: type[Body], value: dict[str, Any], context: I
 
 
 def in_study() -> AbstractContextManager[None]:
-    """Inside, what is wrong is wrong in the body's study, but for the scale, which stands beside it."""
+    """Inside, pointers of problems refer to the body's study, except the scale, which is next to it."""
     return below("/study", beside=("/scale",))
 
 
 def read_extension(value: Json) -> Extension:
-    """The body of `POST /studies/{id}/extend`, which has to name something."""
+    """The body of `POST /studies/{id}/extend`, which must add something."""
     extension = validated(Extension, value)
     if extension.seeds is None and not extension.rows:
-        text = "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"
+        text = "'seeds' is missing; give a total number of seeds, a list of seeds to add, or 'rows' to add"
         raise StudyError([Problem("/seeds", "missing", text)])
     return extension
 
@@ -104,15 +104,15 @@ def read_paper(value: Json) -> PaperSubmission:
 
 
 def read_schedule(value: Json, context: InContext) -> ScheduleSpec:
-    """The body of `POST /schedules`. Where its own fields are wrong, the study's problems are told with them."""
+    """The body of `POST /schedules`. Errors in its own fields are reported together with the study's errors."""
     return _validated_beside_study(ScheduleSpec, value, context)
 
 
 def read_change(value: Json) -> ScheduleChange:
-    """The body of `PATCH /schedules/{name}`, which has to name something."""
+    """The body of `PATCH /schedules/{name}`, which must change something."""
     change = validated(ScheduleChange, value)
     if not change.model_fields_set:
-        raise StudyError([Problem("", "missing", "nothing is changed; give at least one field, such as 'paused'")])
+        raise StudyError([Problem("", "missing", "the body changes no field; give at least one, such as 'paused'")])
     return change
 
 
@@ -122,20 +122,24 @@ def read_acknowledgement(value: Json) -> Acknowledgement:
 
 
 def digest_of(value: Json) -> str:
-    """SHA-256 of the body's content: spaces and the order of keys make no other body."""
+    """SHA-256 of the body's content; spaces and the order of keys do not matter."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _require_json(headers: Mapping[str, str]) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise Refusal(UNSUPPORTED_MEDIA_TYPE, "the Content-Type has to be application/json")
+        raise Refusal(
+            UNSUPPORTED_MEDIA_TYPE, "the Content-Type is not application/json; send JSON with that Content-Type"
+        )
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Refusal(UNSUPPORTED_MEDIA_TYPE, "a compressed body is not taken; send it without Content-Encoding")
+        raise Refusal(
+            UNSUPPORTED_MEDIA_TYPE, "the body is compressed, which is not supported; send it without Content-Encoding"
+        )
 
 
 def validated(model: type[Body], value: object) -> Body:
-    """A body as a document; a StudyError with every finding where it is none."""
+    """A body as a document; raises StudyError with every problem of an invalid one."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -152,7 +156,7 @@ def refuse_unstorable(value: object) -> None:
         elif isinstance(item, list):
             waiting += item
         elif isinstance(item, str) and "\0" in item:
-            raise Refusal(NOT_JSON, "a text holds the character NUL")
+            raise Refusal(NOT_JSON, "a text contains the character NUL (U+0000), which cannot be stored; remove it")
         elif isinstance(item, int) and abs(item) >= 10**MAX_DIGITS:
             raise Refusal(NOT_JSON, f"not strict JSON: {_too_long()}")
 

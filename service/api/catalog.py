@@ -1,4 +1,4 @@
-"""Routes of what there is to choose from: recipe fields, data sets, networks, printed tables, call sites."""
+"""Routes of the catalog: recipe fields, data sets, networks, printed tables, call sites."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOREIGN_NETWORKS = ("torchvision/NAME", "timm/NAME")
 
 
 class FieldEntry(BaseModel):
-    """A field of a recipe; `type` is its type and range in words, `fields` those of a field that is itself a recipe."""
+    """A field of a recipe. `type`: type and range in words; `fields`: the fields of a nested recipe."""
 
     name: str
     type: str
@@ -34,7 +34,7 @@ class FieldEntry(BaseModel):
 
 
 class DatasetEntry(BaseModel):
-    """A data set; `is_here`: on the service's machine."""
+    """A data set; `is_here`: whether it is on the service's machine."""
 
     name: str
     title: str
@@ -49,9 +49,9 @@ class DatasetEntry(BaseModel):
 
 
 class TaskEntry(BaseModel):
-    """A task: its metrics with whether lower is better, the first one primary, and the fields of its recipe.
+    """A task: its metrics (true: lower is better; the first one is primary) and the fields of its recipe.
 
-    `problem` says why an installed task cannot be used; it has no metrics and fields then.
+    `problem`: why an installed task cannot be used; such a task has no metrics and no fields.
     """
 
     name: str
@@ -71,17 +71,17 @@ class PublishedEntry(BaseModel):
 
 
 class ScaleEntry(BaseModel):
-    """A scale of the studies that come with ablate, and which of them have it."""
+    """A scale of the studies that come with ablate, and the studies that have it."""
 
     name: str
     studies: list[str]
 
 
 class Catalog(BaseModel):
-    """What there is to choose from.
+    """Everything that a study document can choose from.
 
     Attributes:
-        damaged_datasets: of folders whose registration cannot be read, name -> what is wrong and what to do.
+        damaged_datasets: folders with an unreadable registration, name -> error and remedy.
         study_schema: JSON Schema of the study document, with the recipe fields of the task `classify` in it.
     """
 
@@ -97,7 +97,7 @@ class Catalog(BaseModel):
 
 
 class SiteEntry(BaseModel):
-    """A call site of an activation: where it is, what feeds it, the map that passes through, what stands there."""
+    """A call site of an activation: its position, the operation that feeds it, its feature map, its activation."""
 
     name: str
     stage: int
@@ -109,17 +109,17 @@ class SiteEntry(BaseModel):
 
 
 class Sites(BaseModel):
-    """Every activation call site of a network, in the order of its forward."""
+    """Every activation call site of a network, in the order of the forward pass."""
 
     model: str
     sites: list[SiteEntry]
 
 
-@router.get("/catalog", summary="What there is to choose from")
+@router.get("/catalog", summary="Get the catalog")
 def get_catalog() -> Catalog:
-    """Recipe fields with type, range, default and text; activations, networks, data sets, tasks, scales, tables.
+    """Recipe fields with type, range, default and description; activations, networks, data sets, tasks, scales, tables.
 
-    `study_schema` is the JSON Schema of the study document; editors and generators can use it as it stands.
+    `study_schema` is the JSON Schema of the study document, for editors and code generators.
     """
     return Catalog(
         recipe=_fields(ClassifyRecipe),
@@ -134,19 +134,19 @@ def get_catalog() -> Catalog:
     )
 
 
-@router.get("/sites", responses=documented(INVALID, UNAVAILABLE), summary="Call sites of a network")
+@router.get("/sites", responses=documented(INVALID, UNAVAILABLE), summary="List the call sites of a network")
 def list_sites(
     context: InContext,
     model: Annotated[
-        str, Query(description="a network of the catalog, torchvision/NAME or timm/NAME", examples=["resnet50"])
+        str, Query(description="network of the catalog, torchvision/NAME or timm/NAME", examples=["resnet50"])
     ],
     resolution_px: Annotated[
-        int, Query(ge=0, le=1024, description="side of the images; 0: what the network is made for")
+        int, Query(ge=0, le=1024, description="side length of the images in pixels; 0: the network's default")
     ] = 0,
 ) -> Sites:
-    """Every activation call site of a network: its stage, what feeds it, channels and map size, and what stands there.
+    """Every activation call site of a network: stage, operation that feeds it, channels, map size and activation.
 
-    The first question about networks can take some seconds, since the process that answers has to load torch.
+    The first request can take some seconds, because the service loads torch.
     """
     try:
         recipe = ClassifyRecipe(model=model, resolution_px=resolution_px, stages="all", layers="all")

@@ -1,8 +1,8 @@
-"""The event stream of a study (Server-Sent Events): what changed, as it changes, until the study is done.
+"""The event stream of a study (Server-Sent Events): every change, until the study has ended.
 
-A stream holds no queue: it reads from the database what its client has not seen, when the store says that something was
-committed, and otherwise once a second (another process may have written). So a slow client costs nothing, and a client
-that was away goes on where it was.
+A stream has no queue: it reads from the database what its client has not received, after each commit and at least once
+a second (another process may have written). So a slow client costs nothing, and a client that reconnects continues at
+the last event it received.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from service.api.parameters import InContext, StudyId
 from service.api.problems import INVALID, NOT_FOUND, UNAVAILABLE, documented
 from service.context import Context
 from service.errors import UnavailableError
-from service.studies.events import AT_ONCE, Seen, read_changes
+from service.studies.events import MAX_EVENTS, Seen, read_changes
 from service.studies.lifecycle import get_study
 
 MAX_STREAMS = 1000
 READERS = 8
-"""Threads that read for all streams together, so that streams leave the other routes their threads."""
+"""Number of threads that read for all streams, so that other routes keep their threads."""
 RETRY_MS = 2000
 POLL_S = 0.2
 PATIENCE_S = 1.0
@@ -37,10 +37,10 @@ router = APIRouter(tags=["events"])
 
 @dataclass(slots=True)
 class OpenStreams:
-    """The open streams of an app. Only the event loop touches the count.
+    """The open streams of an application. Only the event loop changes the count.
 
     Attributes:
-        is_stopping: whether the server is about to stop; streams then end, or it would wait for them.
+        is_stopping: whether the server is about to stop; streams then end, because the server waits for them.
     """
 
     is_stopping: Callable[[], bool]
@@ -50,7 +50,7 @@ class OpenStreams:
     async def wait_for_change(self, context: Context, version: int) -> None:
         """Wait until something was committed since `version`, the server stops, or a second has passed.
 
-        It waits at least once, so that a busy store is not read without pause.
+        It waits at least once, so that a busy store is not read continuously.
         """
         with anyio.move_on_after(PATIENCE_S):
             await anyio.sleep(POLL_S)
@@ -59,10 +59,10 @@ class OpenStreams:
 
 
 async def take_place(request: Request) -> AsyncIterator[OpenStreams]:
-    """A place among the streams, given back when the response has ended."""
+    """A slot for a stream, released when the response has ended."""
     streams: OpenStreams = request.app.state.streams
     if streams.count >= MAX_STREAMS:
-        raise UnavailableError(f"{MAX_STREAMS:,} event streams are open, which is the limit; try again later")
+        raise UnavailableError(f"{MAX_STREAMS:,} event streams are open, which is the limit; close one or try later")
     streams.count += 1
     try:
         yield streams
@@ -71,19 +71,25 @@ async def take_place(request: Request) -> AsyncIterator[OpenStreams]:
 
 
 def require_study(context: InContext, study_id: StudyId) -> None:
-    """404 has to be said before the stream starts."""
+    """Return 404 before the stream starts."""
     get_study(context, study_id)
 
 
 def start_after(
     last_event_id: Annotated[
-        int | None, Header(alias="Last-Event-ID", ge=0, le=MAX_ID, description="as browsers send it")
+        int | None,
+        Header(
+            alias="Last-Event-ID", ge=0, le=MAX_ID, description="id of the last received event, as browsers send it"
+        ),
     ] = None,
     last_event_id_: Annotated[
-        int | None, Query(alias="last_event_id", ge=0, le=MAX_ID, description="the same, for the first connection")
+        int | None,
+        Query(
+            alias="last_event_id", ge=0, le=MAX_ID, description="the same, as a query parameter of the first connection"
+        ),
     ] = None,
 ) -> int:
-    """The id after which to begin. The header is newer: a browser that comes back keeps the address."""
+    """The id after which to begin. The header takes precedence: a browser that reconnects keeps the address."""
     return last_event_id if last_event_id is not None else last_event_id_ or 0
 
 
@@ -104,7 +110,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
     response_class=EventSourceResponse,
     responses=EVENTS | documented(NOT_FOUND, INVALID, UNAVAILABLE),
     dependencies=[Depends(require_study)],
-    summary="Follow a study",
+    summary="Stream the events of a study",
 )
 async def follow_study(
     context: InContext,
@@ -115,8 +121,8 @@ async def follow_study(
     """Server-Sent Events, each with an integer `id`, its kind in `event`, and JSON in `data`.
 
     `progress`: the counts and `eta_s`. `trial`: `{key, row, seed, state, reason, step, metrics}`. `table`:
-    `{provisional}`, the table has changed. `done`: `{id, state}`, and the stream ends. A client that was cut off sends
-    the last id it saw as `Last-Event-ID` and misses nothing. A comment every 15 s keeps the connection open.
+    `{provisional}`, the table has changed. `done`: `{id, state}`, and the stream ends. A client that reconnects sends
+    the last id it received as `Last-Event-ID` and misses no event. A comment every 15 s keeps the connection open.
     """
     yield ServerSentEvent(retry=RETRY_MS)
     seen = Seen(last_id=last_id)
@@ -127,5 +133,5 @@ async def follow_study(
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
         if is_over:
             return
-        if len(events) < AT_ONCE:  # else there is more to read at once
+        if len(events) < MAX_EVENTS:  # else there is more to read immediately
             await streams.wait_for_change(context, version)

@@ -1,4 +1,4 @@
-"""Bodies that work when they are posted as they stand; the OpenAPI document shows them, and a test posts each."""
+"""Complete request bodies; the OpenAPI document shows them, and a test posts each of them."""
 
 from __future__ import annotations
 
@@ -56,26 +56,26 @@ LEAVE_ONE_OUT = {
 
 SUBMISSIONS: Mapping[str, Any] = {
     "rows": {"summary": "Two named rows", "value": ROWS},
-    "grid": {"summary": "A product of factors, with one combination cut", "value": GRID},
-    "leave_one_out": {"summary": "One part left out at a time", "value": LEAVE_ONE_OUT},
+    "grid": {"summary": "A grid of factors, with one combination excluded", "value": GRID},
+    "leave_one_out": {"summary": "One component left out at a time", "value": LEAVE_ONE_OUT},
 }
 
 EXTENSIONS: Mapping[str, Any] = {
-    "total": {"summary": "As many seeds in all", "value": {"seeds": 4}},
-    "seeds": {"summary": "These seeds as well", "value": {"seeds": [100, 101]}},
+    "total": {"summary": "A total number of seeds", "value": {"seeds": 4}},
+    "seeds": {"summary": "Additional seeds", "value": {"seeds": [100, 101]}},
     "rows": {
-        "summary": "One more row",
+        "summary": "An additional row",
         "value": {"rows": [{"label": "FReLU 5x5", "set": {"activation": "frelu", "window": "5x5"}}]},
     },
 }
 
 SCHEDULES: Mapping[str, Any] = {
     "nightly": {
-        "summary": "Every night at 02:00 in Berlin, the baseline trained again and compared",
+        "summary": "Every night at 02:00 Berlin time: train the baseline again and compare",
         "value": {"name": "nightly", "cron": "0 2 * * *", "tz": "Europe/Berlin", **ROWS, "seeds": 1},
     },
     "weekly": {
-        "summary": "New seeds every Sunday; where the service was off, nothing is made up for",
+        "summary": "New seeds every Sunday; firings missed while the service was down are skipped",
         "value": {
             "name": "weekly", "cron": "30 4 * * SUN", "mode": "fresh", **ROWS, "missed": "skip", "jitter_s": 600,
         },
@@ -83,14 +83,14 @@ SCHEDULES: Mapping[str, Any] = {
 }  # fmt: skip
 
 CHANGES: Mapping[str, Any] = {
-    "pause": {"summary": "Pause it", "value": {"paused": True}},
-    "move": {"summary": "At another time", "value": {"cron": "15 3 * * MON-FRI", "tz": "America/New_York"}},
+    "pause": {"summary": "Pause the schedule", "value": {"paused": True}},
+    "move": {"summary": "Change the time", "value": {"cron": "15 3 * * MON-FRI", "tz": "America/New_York"}},
 }
 
 ACKNOWLEDGEMENTS: Mapping[str, Any] = {
-    "new": {"summary": "The change is meant", "value": {"reason": "torch was upgraded"}},
+    "new": {"summary": "The change is intended", "value": {"reason": "torch was upgraded"}},
     "kept": {
-        "summary": "It was a mistake and is mended",
+        "summary": "The cause was an error and is fixed",
         "value": {"reason": "the data were restored", "keep_reference": True},
     },
 }

@@ -1,4 +1,4 @@
-"""Pydantic's errors as findings of ours: a pointer, a stable code, a sentence; never what was sent."""
+"""Pydantic's errors as problems: a pointer, a stable code and a sentence, without the value that was sent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ablate.study.document import RowSpec
 from ablate.study.problems import pointer_of, sentence
 
 NESTED: Mapping[str, type[BaseModel]] = {"rows": RowSpec}
-"""Documents inside of a body's list, by the field that holds them."""
+"""Documents inside a list of a body, by the field that contains them."""
 
 Place = tuple[int | str, ...]
 Detail = Mapping[str, Any]
 
 
 def findings_of(model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Every finding in a body, one a place, the nearest name for a field that is none."""
+    """Every problem in a body, one per location; an unknown field gets the nearest known name."""
     places: dict[Place, list[Detail]] = {}
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         places.setdefault(_place_of(item), []).append(item)
@@ -29,12 +29,12 @@ def findings_of(model: type[BaseModel], error: ValidationError) -> list[Problem]
 
 
 def findings_of_request(error: RequestValidationError) -> list[Problem]:
-    """Every finding in the parameters and headers of a request; the pointer is `/NAME`."""
+    """Every problem in the parameters and headers of a request; the pointer is `/NAME`."""
     findings: dict[str, Problem] = {}
     for item in error.errors():
         pointer = pointer_of(tuple(item["loc"][1:]))
         if item["type"] == "missing":
-            finding = Problem(pointer, "missing", f"parameter {quote(item['loc'][-1])} is missing")
+            finding = Problem(pointer, "missing", f"required parameter {quote(item['loc'][-1])} is missing")
         else:
             finding = Problem(pointer, "invalid", _sentence_of(item))
         findings.setdefault(pointer, finding)
@@ -46,7 +46,7 @@ def _finding(model: type[BaseModel], place: Place, items: Sequence[Detail]) -> P
     if kind == "extra_forbidden":
         owner = NESTED.get(str(place[0]), model) if len(place) > 1 else model
         return Problem(
-            pointer, "unknown_field", f"no field {quote(place[-1])} here{nearest(str(place[-1]), owner.model_fields)}"
+            pointer, "unknown_field", f"unknown field {quote(place[-1])}{nearest(str(place[-1]), owner.model_fields)}"
         )
     if kind == "missing":
         return Problem(pointer, "missing", f"'{place[-1]}' is missing")
@@ -64,13 +64,13 @@ def _is_of_type(item: Detail) -> bool:
 
 
 def _is_explained(place: Place, items: Sequence[Detail], places: Mapping[Place, Any]) -> bool:
-    """Whether one branch of a union only says "no number" where another branch found what is wrong inside."""
+    """Whether one branch of a union only reports a wrong type where another branch found an error inside."""
     inside = any(other[: len(place)] == place and other != place for other in places)
     return inside and all(_is_of_type(item) for item in items)
 
 
 def _place_of(item: Detail) -> Place:
-    """The location without the branches of unions that pydantic puts in (`constrained-int`, `list[...]`)."""
+    """The location without the branches of unions that pydantic adds (`constrained-int`, `list[...]`)."""
     location: Place = item["loc"]
     is_name = item["type"] in ("extra_forbidden", "missing")
     last = len(location) - 1

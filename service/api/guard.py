@@ -1,8 +1,8 @@
-"""What stands around the routes, as plain ASGI: the frame of every answer, and the gate before every request.
+"""ASGI middleware around the routes: `Frame` for every response, `Gate` for every request.
 
-`Frame` is outermost: it gives each request its id, each answer its headers, and turns whatever escapes into a problem.
-`Gate` refuses what a browser on a foreign page could send to a service on loopback: a host name that is not ours (DNS
-rebinding), an unsafe method from another origin, and a body that says itself that it is too large.
+`Frame` is the outermost layer: it gives each request an id and each response its headers, and turns any unhandled
+exception into a problem. `Gate` refuses what a browser on another site could send to a service on loopback: an unknown
+host name (DNS rebinding), an unsafe method from another origin, and a body whose announced length is too large.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from service.api.problems import (
 )
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+ANOTHER_SITE = "names another site; send the request from a page of this service, or without the header"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 FOREIGN = "/mlflow/"
-"""MLflow's own pages have policies and caching of their own."""
+"""MLflow's pages have their own policies and caching."""
 KEPT = "/static/"
-"""Files of the page, which say themselves how long browsers keep them."""
+"""Files of the page, which set their own caching."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -49,9 +50,9 @@ HEADERS: Mapping[str, str] = {
 }
 
 DRAIN_BYTES, DRAIN_S = 16 << 20, 3.0
-"""How much of a body that is too large is read behind the answer, and for how long, before the connection may end.
+"""How much of a body that is too large is read after the response, and for how long, before the connection may close.
 
-One that is closed under a client that still sends is reset, and the client may never see why.
+A connection that is closed while the client still sends is reset, and the client may never see the reason.
 """
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The outermost ASGI layer of ours."""
+    """The outermost ASGI layer."""
 
     app: ASGIApp
 
@@ -85,21 +86,21 @@ class Frame:
         try:
             await self.app(scope, body.receive, send_framed)
         except ClientDisconnect:
-            return  # nobody is left to answer
-        except Exception:  # the one broad except of the web side: a user gets an id, the log gets everything
+            return  # no client is left to answer
+        except Exception:  # the one broad except of the web side: the user gets an id, the log gets the traceback
             logger.exception("request %s failed: %s %r", request_id.get(), scope["method"], scope["path"])
             if status:
-                raise  # the server cuts the connection, so that half an answer cannot pass for a whole one
-            detail = "the service failed; its log says more under the id of this request"
+                raise  # the server closes the connection, so that half a response cannot be taken for a whole one
+            detail = "the service failed; search its log for the id of this request (`instance`)"
             await problem(INTERNAL, detail)(scope, receive, send_framed)
 
 
 @dataclass(slots=True)
 class _Body:
-    """The body of a request as it comes.
+    """The body of a request as it arrives.
 
     Attributes:
-        is_over: whether all of it was received, or its client is gone.
+        is_over: whether all of it was received, or the client has disconnected.
     """
 
     source: Receive
@@ -111,7 +112,7 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Throw away what has not been read, within bounds."""
+        """Discard what was not read, within bounds."""
         size = 0
         with anyio.move_on_after(DRAIN_S):
             while not self.is_over and size < DRAIN_BYTES:
@@ -125,7 +126,7 @@ def _set_headers(headers: MutableHeaders, path: str) -> None:
     if not f"{path}/".startswith(FOREIGN):
         if not path.startswith(KEPT):
             headers["Cache-Control"] = "no-store"
-        headers.setdefault("Content-Security-Policy", POLICY)  # a table or plot brings a narrower one
+        headers.setdefault("Content-Security-Policy", POLICY)  # a table or plot sets a stricter one
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,8 @@ class Gate:
     """Refuses requests before any route sees them.
 
     Attributes:
-        hosts: names, besides loopback, under which the service answers; on any port.
-        max_body_bytes: of a body that announces its length; Starlette's middleware behind the gate counts the others.
+        hosts: host names, in addition to loopback, that the service accepts; on any port.
+        max_body_bytes: limit for a body that announces its length; Starlette's middleware after the gate counts others.
     """
 
     app: ASGIApp
@@ -157,30 +158,35 @@ class Gate:
 
 
 def check_host(headers: Headers, hosts: Collection[str]) -> None:
-    """Refuse a Host that is missing, doubled, no host (400) or not one of ours (421)."""
+    """Refuse a Host header that is missing, duplicated or malformed (400), or unknown (421)."""
     given = headers.getlist("host")
     match = HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
     if match is None:
-        raise Refusal(BAD_REQUEST, "one Host header with a name and, perhaps, a port is needed")
+        raise Refusal(
+            BAD_REQUEST,
+            "the Host header is missing, duplicated or malformed; send one with a host name and an optional port",
+        )
     if match[1] not in LOOPBACK and match[1] not in hosts:
         raise Refusal(
-            UNKNOWN_HOST, "the service does not answer under this host name; ABLATE_ALLOWED_HOSTS adds names to it"
+            UNKNOWN_HOST, "unknown host name; use localhost or 127.0.0.1, or add the name to ABLATE_ALLOWED_HOSTS"
         )
 
 
 def check_origin(headers: Headers, scheme: str) -> None:
-    """Refuse (403) what a browser sends for a page of another origin. Programs send neither header."""
+    """Refuse (403) requests that a browser sends for a page of another origin. Programs send neither header."""
     origins = headers.getlist("origin")
     own = f"{scheme}://{headers['host']}".lower()
     if any(origin.lower() != own for origin in origins):
-        raise Refusal(CROSS_ORIGIN, "the Origin header names another site than this one")
+        raise Refusal(CROSS_ORIGIN, f"the Origin header {ANOTHER_SITE}")
     if any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site")):
-        raise Refusal(CROSS_ORIGIN, "the Sec-Fetch-Site header says that another site sent this")
+        raise Refusal(CROSS_ORIGIN, f"the Sec-Fetch-Site header {ANOTHER_SITE}")
 
 
 def check_length(headers: Headers, max_body_bytes: int) -> None:
     """Refuse (413) a body that announces more than `max_body_bytes`."""
     announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > max_body_bytes:  # Python reads no number of 5,000 digits
-        # the body may not be read to its end: the connection cannot serve another request
-        raise Refusal(TOO_LARGE, f"the body may have at most {max_body_bytes:,} bytes", {"Connection": "close"})
+    if announced.isdecimal() and int(announced[:20]) > max_body_bytes:  # Python parses no number of 5,000 digits
+        # the body may not be read to its end, so the connection cannot serve another request
+        limit = f"the body is larger than the limit of {max_body_bytes:,} bytes"
+        text = f"{limit}; send a smaller one, or raise ABLATE_MAX_BODY_BYTES"
+        raise Refusal(TOO_LARGE, text, {"Connection": "close"})

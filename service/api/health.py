@@ -1,4 +1,4 @@
-"""Routes for whoever watches the service: alive, ready, metrics. They have no prefix."""
+"""Routes for monitoring: alive, ready, metrics. They have no prefix."""
 
 from __future__ import annotations
 
@@ -18,35 +18,37 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     status: Literal["alive"]
 
 
 class Readiness(BaseModel):
-    """Whether the service can accept and run, and the state of each part."""
+    """Whether the service can accept and run studies, and the state of each component."""
 
     ready: bool
     parts: dict[str, Any]
 
 
-@router.get("/healthz", summary="Alive")
+@router.get("/healthz", summary="Check for life")
 async def is_alive() -> Alive:
-    """200 as long as the process answers; it looks at nothing else."""
-    # in the event loop itself: it must not wait for a thread behind slow requests
+    """200 while the process responds; nothing else is checked."""
+    # in the event loop: it must not wait for a thread while requests are slow
     return Alive(status="alive")
 
 
-@router.get("/readyz", responses=documented(UNAVAILABLE), response_model=Readiness, summary="Ready")
+@router.get("/readyz", responses=documented(UNAVAILABLE), response_model=Readiness, summary="Check for readiness")
 def is_ready(context: InContext) -> Readiness | Response:
-    """200 when the service can accept and run studies, else 503; both with the state of each part."""
+    """200 when the service can accept and run studies, else 503; both with the state of each component."""
     found = Readiness.model_validate(health.describe_health(context))
     if found.ready:
         return found
-    return problem(UNAVAILABLE, "not every part of the service is ready; `parts` tells which", **found.model_dump())
+    return problem(
+        UNAVAILABLE, "a component of the service is not ready; `parts` has the state of each", **found.model_dump()
+    )
 
 
-@router.get("/metrics", response_class=PlainTextResponse, summary="Metrics for Prometheus")
+@router.get("/metrics", response_class=PlainTextResponse, summary="Get metrics for Prometheus")
 def get_metrics(context: InContext) -> Response:
     """Counters and gauges in Prometheus' text format."""
     return Response(health.render_metrics(context), media_type=PROMETHEUS)

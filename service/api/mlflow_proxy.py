@@ -1,8 +1,8 @@
-"""MLflow's own UI at `/mlflow/`, for reading: what it needs to browse passes, all else is refused.
+"""MLflow's UI at `/mlflow/`, read-only: calls that it needs for browsing pass, all others are refused.
 
-MLflow asks nobody for a key, and deletes for whoever calls it. So this is an allow-list: a call passes if its path, as
-it was sent and without any escape, is listed for its method. The application has checked Host, Origin and key before,
-and none of them is handed on. Our Content-Security-Policy does not apply here: MLflow's scripts need more.
+MLflow requires no key, and deletes for any caller. So this proxy has an allow-list: a call passes if its path, as it
+was sent and without any escape, is listed for its method. The application has checked Host, Origin and key before, and
+forwards none of them. The page's Content-Security-Policy does not apply here: MLflow's scripts need more.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SEARCH = re.compile(
     rf"|{_API}/2\.0/mlflow/(?:experiments/search|experiments/search-datasets|runs/search|logged-models/search)"
     rf"|{_API}/3\.0/mlflow/(?:datasets/search|traces/search|traces/metrics)"
 )
-"""Paths of POST. They read; those of datasets and traces, which we have none of, keep MLflow's pages from failing."""
+"""Paths of POST. All of them only read. Datasets and traces are empty, but MLflow's pages fail without them."""
 
 _TO_MLFLOW = ("accept", "accept-language", "if-none-match", "if-modified-since", "range")
 _FROM_MLFLOW = (
@@ -60,19 +60,19 @@ _FROM_MLFLOW = (
 
 
 class Upstream(Protocol):
-    """Where MLflow's server is: `service.tracking.ui.MlflowServer`, or `NoServer`."""
+    """MLflow's server: `service.tracking.ui.MlflowServer`, or `NoServer`."""
 
     @property
     def state(self) -> str:
-        """`ready`: it answers at `url`; `absent`: there is none of ours; any other: not now."""
+        """`ready`: it responds at `url`; `absent`: the service runs none; any other: not available now."""
 
     @property
     def url(self) -> str | None:
-        """Address without a path of its own; where the state is `absent`, one to tell users."""
+        """Address without a path; where the state is `absent`, the address to show to users."""
 
 
 def mlflow_routes(upstream: Upstream, *, max_body_bytes: int = MAX_BODY_BYTES) -> list[BaseRoute]:
-    """Routes for the application: `/mlflow` leads to `/mlflow/`, and below it is the proxy."""
+    """Routes for the application: `/mlflow` redirects to `/mlflow/`, where the proxy is."""
     return [Route(PREFIX, _lead_to_ui), Mount(PREFIX, MlflowProxy(upstream, max_body_bytes))]
 
 
@@ -81,7 +81,7 @@ async def _lead_to_ui(_: Request) -> Response:
 
 
 class MlflowProxy:
-    """ASGI application for `/mlflow/`; needs no start and no end, since it keeps no connection open."""
+    """ASGI application for `/mlflow/`; it needs no startup and no shutdown, because it keeps no connection open."""
 
     def __init__(self, upstream: Upstream, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._upstream = upstream
@@ -113,13 +113,13 @@ class MlflowProxy:
         try:
             return _Relayed(await self._client.send(sent, stream=True))
         except httpx2.TransportError as error:
-            raise _not_now("MLflow's server did not answer") from error
+            raise _not_now("MLflow's server did not respond") from error
 
     def _address(self) -> str:
         if self._upstream.state == "absent":
             where = self._upstream.url
-            told = f"MLflow is not served here; it is at {where}" if where else "no MLflow is shown here"
-            raise Refusal(NOT_FOUND, f"{told} (ABLATE_TRACKING_URI)")
+            text = f"this service does not show MLflow; open {where}" if where else "this service does not show MLflow"
+            raise Refusal(NOT_FOUND, f"{text} (set by ABLATE_TRACKING_URI)")
         if self._upstream.state != "ready" or self._upstream.url is None:
             raise _not_now(f"MLflow's server is not ready (state: {self._upstream.state})")
         return self._upstream.url
@@ -135,12 +135,15 @@ class MlflowProxy:
         async for part in request.stream():
             size += len(part)
             if size > self._max_body_bytes:
-                raise Refusal(TOO_LARGE, f"the body may have at most {self._max_body_bytes:,} bytes")
+                raise Refusal(
+                    TOO_LARGE,
+                    f"the body is larger than the limit of {self._max_body_bytes:,} bytes; send a smaller one",
+                )
             yield part
 
 
 class _Relayed(StreamingResponse):
-    """What MLflow answers, part by part."""
+    """MLflow's response, chunk by chunk."""
 
     def __init__(self, answer: httpx2.Response) -> None:
         headers = {name: value for name in _FROM_MLFLOW if (value := answer.headers.get(name))}
@@ -160,22 +163,24 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def sent_path(scope: Scope) -> str:
-    """The path as it was sent: escapes and doubled slashes are still to be seen."""
+    """The path as it was sent, with escapes and double slashes."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return raw.partition(b"?")[0].decode("ascii", "replace")
 
 
 def check_allowed(method: str, path: str, query: str) -> None:
-    """Refuse every call that is not listed. Paths with an escape, a backslash, `//` or a dot segment never are.
+    """Refuse every call that is not listed. Paths with an escape, a backslash, `//` or a dot segment are never listed.
 
     Raises:
-        Refusal: 403; 400 for a query that is no ASCII or too long.
+        Refusal: 403; 400 for a query that is not ASCII or too long.
     """
     listed = READ if method in ("GET", "HEAD") else SEARCH if method == "POST" else None
     if listed is None or not listed.fullmatch(path) or re.search(r"//|/\.\.?(?:/|$)", path):
-        raise Refusal(FORBIDDEN, "MLflow is for reading here: this call is not among those that its pages need")
+        raise Refusal(
+            FORBIDDEN, "MLflow is read-only here, and its pages do not need this call; use MLflow's own server to write"
+        )
     if not query.isascii() or len(query) > MAX_QUERY:
-        raise Refusal(BAD_REQUEST, f"the query has to be ASCII of at most {MAX_QUERY:,} characters")
+        raise Refusal(BAD_REQUEST, f"the query is not ASCII or is longer than {MAX_QUERY:,} characters; shorten it")
     if any(".." in re.split(r"[/\\]", _unescaped(value)) for _, value in parse_qsl(query, keep_blank_values=True)):
         raise Refusal(FORBIDDEN, "a parameter names a folder above ('..'); name a path below the run's artifacts")
 
@@ -189,14 +194,16 @@ def _unescaped(text: str) -> str:
 
 
 async def _read_query(body: AsyncIterator[bytes]) -> bytes:
-    """The body of a GraphQL request, if it only asks."""
+    """The body of a GraphQL request that only reads."""
     text = b"".join([part async for part in body])
     try:
         query = json.loads(text)["query"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refusal(NOT_JSON, "a GraphQL request is a JSON object with a text 'query'") from error
+        raise Refusal(
+            NOT_JSON, "the body is not a GraphQL request; send a JSON object with a string 'query'"
+        ) from error
     if not isinstance(query, str) or re.search(r"\b(?:mutation|subscription)\b", query):
-        raise Refusal(FORBIDDEN, "MLflow is for reading here: GraphQL takes queries only")
+        raise Refusal(FORBIDDEN, "MLflow is read-only here; send a GraphQL query, not a mutation or subscription")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's own, with the bodies that we read ourselves and the problem document put in."""
+"""The OpenAPI document: FastAPI's, plus the bodies that `service.api.body` parses and the problem document."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ NAMES = {
     "Page_ScheduleView_": "SchedulePage",
     "Page_FiringView_": "FiringPage",
 }
-"""Names of components that FastAPI makes up -> names that a generated client can show."""
+"""Names of components that FastAPI generates -> names for generated clients."""
 
 DESCRIPTION = """\
-Queues ablation studies, trains their trials, and gives their result tables.
+Queues ablation studies, trains their trials and returns their result tables.
 
 * **A study is a document** (a TOML file, or the same as JSON): a base recipe, rows or factors that change it, seeds.
-  `GET /api/v1/catalog` has every field with its range, default and meaning. `POST /api/v1/studies/plan` says what a
-  study would be before it costs anything.
-* **A trial is one row for one seed.** Trials belong to nobody: what one study trained, another one gets for nothing.
-  Those that start from the weights of another trial wait for it: a study holds it too, as a cell `(backbone) ROW`
-  beside its table, and `progress.trials` counts that cell as it counts audit copies. Where it fails, so do they, with
-  the reason, and `retry` queues both; where it diverges, they have diverged.
-* **A schedule is a study and a cron text.** It trains stored cells again to see whether they still give the same
-  numbers, or new seeds to see whether means move, and raises an alarm where something has changed.
-* **Errors** are problem documents (RFC 9457, `application/problem+json`), all findings at once.
+  `GET /api/v1/catalog` lists every field with its range, default and meaning. `POST /api/v1/studies/plan` returns the
+  plan of a study without storing or training anything.
+* **A trial is one row with one seed.** Studies share trials: a trial that one study trained is not trained again for
+  another. A trial that starts from the weights of another trial waits for it. The study also contains that other
+  trial, as a cell `(backbone) ROW` outside its table, and `progress.trials` counts this cell, as it counts audit
+  trials. If the other trial fails, the dependent trials fail with the same reason, and `retry` queues both; if it
+  diverges, they count as diverged.
+* **A schedule is a study and a cron expression.** It trains stored cells again and compares the results, or trains new
+  seeds and watches the means. It raises an alarm when results change.
+* **Errors** are problem documents (RFC 9457, `application/problem+json`) that list all problems together.
 * **Lists** are `{"items": [...], "next": cursor or null}`.
 """
 
 
 def takes(model: str, examples: Mapping[str, Any]) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its body by a dependency of `service.api.body`."""
+    """`openapi_extra` of a route whose body is parsed by a dependency of `service.api.body`."""
     content = {"application/json": {"schema": {"$ref": COMPONENTS + model}, "examples": dict(examples)}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """The document of an app; made once and kept where FastAPI keeps its own."""
+    """The document of an application; built once and stored where FastAPI stores its own."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -67,7 +68,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """The components that no route of FastAPI's knows of, by name."""
+    """The components that FastAPI's routes do not declare, by name."""
     submission = _lift(Submission.model_json_schema())
     study = _lift(study_schema(ClassifyRecipe))
     submission["Submission"]["properties"]["study"] = {"$ref": f"{COMPONENTS}Study"}
@@ -88,13 +89,13 @@ def _renamed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """One schema that refers to components by name; `Finding` is there already, for the warnings of a study."""
+    """One schema that refers to components by name; `Finding` is already a component, for the warnings of a study."""
     schema = model.model_json_schema(ref_template=COMPONENTS + "{model}")
     schema.pop("$defs", None)
     return schema
 
 
 def _lift(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema and what it defines, as components side by side."""
+    """A schema and its definitions, as separate components."""
     moved: dict[str, Any] = json.loads(json.dumps(schema).replace("#/$defs/", COMPONENTS))
     return {**moved.pop("$defs", {}), moved["title"]: moved}

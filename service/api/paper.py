@@ -1,4 +1,4 @@
-"""Routes of the paper: its tables submitted at once, or only planned, and its Figure 1 from what was trained."""
+"""Routes of the paper: submit or plan its tables, and draw its Figure 1 from the measured results."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ router = APIRouter(prefix="/paper", tags=["paper"])
 
 BODY = documented(NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, UNAVAILABLE)
 REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The studies that the same key and body gave before", "model": PaperView},
-    201: {"description": "One new study a table, in the order of the tables"},
+    200: {"description": "The studies of an earlier call with the same key and body", "model": PaperView},
+    201: {"description": "One new study per table, in the order of the tables"},
 }
 
 Submitted = Annotated[PaperSubmission, Depends(read_paper)]
@@ -48,11 +48,12 @@ Digest = Annotated[str, Depends(digest_of)]
 def submit_paper(
     context: InContext, submission: Submitted, digest: Digest, response: Response, key: IdempotencyKey = None
 ) -> PaperView:
-    """Queue tables of the paper, one study a table: all of them, or none where anything is wrong with one.
+    """Queue tables of the paper, one study per table. If one table has an error, none is queued.
 
-    Rows that tables share are trained once; `known` counts trials that have a result already. What is estimated to take
-    more than 24 GPU-hours, or cannot be estimated, is refused (422, `needs_confirmation`) unless `confirm` is true. An
-    `Idempotency-Key` works as with `POST /studies`: the same key and body give the same studies (200).
+    Rows that tables share are trained once; `known` counts trials that already have a result. A submission that takes
+    more than an estimated 24 GPU-hours, or that cannot be estimated, is refused (422, `needs_confirmation`) unless
+    `confirm` is true. `Idempotency-Key` works as in `POST /studies`: the same key and body return the same studies
+    (200).
     """
     view, is_new = paper.submit(context, submission, key=key, digest=digest)
     if not is_new:
@@ -61,29 +62,32 @@ def submit_paper(
 
 
 @router.post(
-    "/plan", responses=BODY, openapi_extra=takes("PaperSubmission", PAPERS), summary="Plan tables, store nothing"
+    "/plan", responses=BODY, openapi_extra=takes("PaperSubmission", PAPERS), summary="Plan tables of the paper"
 )
 def plan_paper(context: InContext, submission: Submitted) -> PaperPlan:
-    """What a submission would be, table by table: rows, trials, what is known, and GPU-hours by arithmetic (`basis`).
+    """The plan of a submission, table by table: rows, trials, known trials, and estimated GPU-hours (`basis`).
 
-    A table that could not run here (its data set is missing) is planned all the same, with a warning.
+    Nothing is stored. A table that cannot run here (its data set is missing) is planned with a warning.
     """
     return paper.plan_only(context, submission)
 
 
 @router.get(
-    "/gains.{format}", responses=PLOT | documented(NOT_FOUND, INVALID), response_class=Response, summary="Figure 1"
+    "/gains.{format}",
+    responses=PLOT | documented(NOT_FOUND, INVALID),
+    response_class=Response,
+    summary="Draw Figure 1 of the paper",
 )
 def draw_gains(
     context: InContext,
-    format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
-    scale: Annotated[str, Query(max_length=64, description="at which ours were trained")] = "mini",
+    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    scale: Annotated[str, Query(max_length=64, description="scale of the measured results")] = "mini",
 ) -> Response:
-    """The paper's Figure 1: gains over ReLU in classification, detection and segmentation, ours beside the printed.
+    """The paper's Figure 1: measured and printed gains over ReLU in classification, detection and segmentation.
 
-    Ours are those of the newest study of each table (T1, T3, T4) that has succeeded at this scale; a table without one
-    is marked as not trained.
+    Measured gains are from the newest successful study of each table (T1, T3, T4) at this scale; a table without such
+    a study is marked as not trained.
     """
     if format not in PLOT_FORMATS:
-        raise NotFoundError(f"no plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+        raise NotFoundError(f"unknown plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
     return picture(gains.draw_gains(context, scale, format), format)

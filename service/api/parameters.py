@@ -1,4 +1,4 @@
-"""Parameters that several routes take, and the refusal of those that none takes."""
+"""Parameters that several routes share, and the check that refuses unknown parameters."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def get_context(request: Request) -> Context:
-    """What `create_app` was given."""
+    """The context that `create_app` received."""
     context: Context = request.app.state.context
     return context
 
 
 def _plausible(identifier: str) -> str:
-    """No id of ours looks otherwise, and databases differ in what they do with NUL or 10,000 characters."""
+    """Every id has this form, and databases differ in how they treat NUL or 10,000 characters."""
     if not IDENTIFIER.fullmatch(identifier):
-        raise NotFoundError("nothing has such an id; ids are made of letters, digits, - and _")
+        raise NotFoundError("the id has an invalid form; ids have up to 64 letters, digits, '-' and '_'")
     return identifier
 
 
 def _plausible_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
-        raise NotFoundError("nothing has such a name; names are made of letters, digits, '.', '_' and '-'")
+        raise NotFoundError("the name has an invalid form; names have up to 64 letters, digits, '.', '_' and '-'")
     return name
 
 
 def _matching(pattern: str, words: str) -> AfterValidator:
-    """A check whose message says in words what the pattern says."""
+    """A check with a message that describes the pattern in words."""
 
     def check(text: str | None) -> str | None:
         if text is not None and not re.fullmatch(pattern, text):
@@ -55,21 +55,21 @@ InContext = Annotated[Context, Depends(get_context)]
 StudyId = Annotated[str, Path(description="id of a study"), AfterValidator(_plausible)]
 ScheduleName = Annotated[str, Path(description="name of a schedule"), AfterValidator(_plausible_name)]
 TrialKey = Annotated[str, Path(description="key of a trial"), AfterValidator(_plausible)]
-Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
+Limit = Annotated[int, Query(ge=1, le=200, description="items per page")]
 Cursor = Annotated[
     str | None,
-    Query(description="`next` of the page before"),
-    _matching(r"[!-~]{1,512}", "is no cursor; take it from `next` of the page before"),
+    Query(description="`next` value of the previous page"),
+    _matching(r"[!-~]{1,512}", "unknown cursor; pass the `next` value of the previous page"),
 ]
 StudyName = Annotated[
     str | None,
-    Query(description="only studies of this name"),
-    _matching(NAME, "is no name of a study: letters, digits, '.', '_' and '-', at most 64"),
+    Query(description="only studies with this name"),
+    _matching(NAME, "is not a valid study name; use at most 64 letters, digits, '.', '_' and '-'"),
 ]
 OfSchedule = Annotated[
     str | None,
-    Query(description="only studies that this schedule fired"),
-    _matching(NAME, "is no name of a schedule: letters, digits, '.', '_' and '-', at most 64"),
+    Query(description="only studies that this schedule started"),
+    _matching(NAME, "is not a valid schedule name; use at most 64 letters, digits, '.', '_' and '-'"),
 ]
 InStudyState = Annotated[StudyState | None, Query(description="only studies in this state")]
 InTrialState = Annotated[TrialState | None, Query(description="only cells in this state")]
@@ -77,7 +77,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="1 to 255 visible ASCII characters of your choice; the same key and body again give the same study",
+        description="1 to 255 visible ASCII characters; the same key and body again return the same study",
         json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     ),
     _matching(r"[!-~]{1,255}", "should be 1 to 255 visible ASCII characters"),
@@ -85,15 +85,15 @@ IdempotencyKey = Annotated[
 
 
 def refuse_unknown_parameters(request: Request) -> None:
-    """A dependency of all routes: a query parameter that the route does not have, or that is given twice, is an error.
+    """A dependency of all routes: an unknown query parameter, or one that is given twice, is an error.
 
-    A typo must not silently give the first page of everything.
+    A typo must not silently return the first page of the whole list.
     """
     allowed = _names(request.scope["route"].dependant)
     given = Counter(name for name, _ in request.query_params.multi_items())
     problems = [
         Problem(
-            pointer_of((name,)), "unknown_parameter", f"no query parameter {quote(name)} here{nearest(name, allowed)}"
+            pointer_of((name,)), "unknown_parameter", f"unknown query parameter {quote(name)}{nearest(name, allowed)}"
         )
         for name in given
         if name not in allowed

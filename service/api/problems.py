@@ -1,7 +1,7 @@
-"""Problem documents (RFC 9457): whatever is no success is answered in this form, by whomever it was found.
+"""Problem documents (RFC 9457): every error response has this form.
 
-The one place where errors become statuses. No answer carries a traceback, a path of this machine or what was sent;
-`instance` names the request, under whose id the log says more.
+The one module that maps errors to statuses. No response contains a traceback, a path of this machine or the value that
+was sent. `instance` has the id of the request; the log has the details under this id.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """A kind of problem: `type` is `urn:ablate:problem:SLUG`; status and title are the same for all of a kind."""
+    """A kind of problem: `type` is `urn:ablate:problem:SLUG`; all problems of a kind have the same status and title."""
 
     slug: str
     status: int
@@ -55,8 +55,8 @@ class ProblemKind:
 BAD_REQUEST = ProblemKind("bad-request", 400, "The request is malformed")
 NOT_JSON = ProblemKind("not-json", 400, "The body is not strict JSON")
 CROSS_ORIGIN = ProblemKind("cross-origin", 403, "The request comes from another site")
-FORBIDDEN = ProblemKind("forbidden", 403, "This is not allowed")
-NOT_FOUND = ProblemKind("not-found", 404, "There is no such thing")
+FORBIDDEN = ProblemKind("forbidden", 403, "This call is not allowed")
+NOT_FOUND = ProblemKind("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = ProblemKind("method-not-allowed", 405, "The method is not allowed here")
 NOT_ACCEPTABLE = ProblemKind("not-acceptable", 406, "No accepted format is offered")
 CONFLICT = ProblemKind("conflict", 409, "The state does not allow it")
@@ -72,7 +72,7 @@ KINDS = (
     BAD_REQUEST, NOT_JSON, FORBIDDEN, CROSS_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, INTERNAL, UNAVAILABLE,
 )  # fmt: skip
-"""Every kind; the first of a status stands for those that Starlette reports by status alone."""
+"""Every kind; the first kind of a status is used for errors that Starlette reports by status only."""
 
 KIND_OF: Mapping[type[AblateError], ProblemKind] = {
     NotFoundError: NOT_FOUND,
@@ -83,33 +83,33 @@ KIND_OF: Mapping[type[AblateError], ProblemKind] = {
     DataError: INVALID,
     TrialError: INVALID,
     TableError: INVALID,
-    AblateError: UNAVAILABLE,  # what has no name of its own is a part that gives no answer, such as the cost probe
+    AblateError: UNAVAILABLE,  # without a class of its own: a component does not respond, such as the cost probe
 }
 
 DETAILS = {
-    "Not Found": "nothing is here; GET /openapi.json lists what there is",
-    "Method Not Allowed": "the Allow header names the methods of this address",
-    "Content Too Large": "the body is larger than the service takes",
+    "Not Found": "unknown address; GET /openapi.json lists all addresses",
+    "Method Not Allowed": "this address does not support the method; the Allow header lists the supported methods",
+    "Content Too Large": "the body is larger than the limit; send a smaller one, or raise ABLATE_MAX_BODY_BYTES",
 }
-"""In the place of Starlette's own words."""
+"""Replacements for Starlette's messages."""
 
 
 class ProblemDocument(BaseModel):
-    """A problem as RFC 9457 has it; the OpenAPI document calls it `Problem`."""
+    """A problem document of RFC 9457; the OpenAPI document calls it `Problem`."""
 
     type: str = Field(description="urn:ablate:problem:SLUG, the same for all problems of a kind")
-    title: str = Field(description="the kind in words")
-    status: int = Field(description="the HTTP status")
-    detail: str = Field(description="what is wrong this time")
-    instance: str = Field(description="urn:ablate:request:ID; the log says more under this id")
+    title: str = Field(description="name of the kind")
+    status: int = Field(description="HTTP status")
+    detail: str = Field(description="what is wrong, what is allowed, and what to do")
+    instance: str = Field(description="urn:ablate:request:ID; the service's log has details under this id")
     errors: list[Finding] = Field(
-        default=[], description="every finding, at most 100: JSON pointer into the body (or /PARAMETER), code, sentence"
+        default=[], description="all problems, at most 100: JSON pointer into the body (or /PARAMETER), code, message"
     )
-    more: int = Field(default=0, description="how many findings were left out")
+    more: int = Field(default=0, description="number of problems that were left out")
 
 
 class Refusal(Exception):
-    """A request that is refused before any use case is called."""
+    """A request that is refused before it reaches a use case."""
 
     def __init__(self, kind: ProblemKind, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -129,7 +129,7 @@ def problem(kind: ProblemKind, detail: str, *, headers: Mapping[str, str] | None
 
 
 def invalid(findings: Sequence[Problem]) -> Response:
-    """422 with every finding, at most 100."""
+    """422 with all problems, at most 100."""
     shown = [
         {"pointer": item.pointer, "code": item.code, "message": publishable(item.message)}
         for item in findings[:MAX_ERRORS]
@@ -141,13 +141,13 @@ def invalid(findings: Sequence[Problem]) -> Response:
 
 
 def publishable(text: str) -> str:
-    """An error's text without paths of this machine."""
+    """An error's message without paths of this machine."""
     return MACHINE_PATH.sub("(path)", text)
 
 
 @contextmanager
 def below(prefix: str, *, beside: Collection[str] = ()) -> Iterator[None]:
-    """Put a prefix before the pointers of a StudyError: the study is a part of the body. What is beside it stays."""
+    """Prefix the pointers of a StudyError, because the study is a member of the body. Pointers in `beside` stay."""
     try:
         yield
     except StudyError as error:
@@ -158,7 +158,7 @@ def below(prefix: str, *, beside: Collection[str] = ()) -> Iterator[None]:
 
 
 def documented(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
-    """The kinds as `responses` of a route, for the OpenAPI document."""
+    """The kinds as `responses` of a route in the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {kind.status: {"description": kind.title, "content": content} for kind in kinds}
 
@@ -184,7 +184,7 @@ async def _answer_error(_: Request, error: AblateError) -> Response:
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:
-    """What Starlette found: no route, no such method, a body that grew too large."""
+    """Starlette's errors: unknown route, unsupported method, body too large."""
     status = HTTPStatus(error.status_code)
     kind = next((kind for kind in KINDS if kind.status == status), ProblemKind(f"http-{status}", status, status.phrase))
     headers = dict(error.headers or {})
@@ -194,7 +194,7 @@ async def _answer_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Every method of an address; Starlette names those of the first route alone."""
+    """Every method of an address; Starlette reports only those of the first route."""
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     routes = request.app.router.routes
     return [
@@ -209,4 +209,4 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     AblateError: _answer_error,
     HTTPException: _answer_http,
 }
-"""For FastAPI's `exception_handlers`. What is in none of them reaches the outermost guard."""
+"""For FastAPI's `exception_handlers`. Other exceptions reach `service.api.guard.Frame`."""

@@ -36,7 +36,7 @@ MEDIA: Mapping[Format, str] = {
     "json": "application/json", "md": "text/markdown", "tex": "application/x-tex", "csv": "text/csv",
     "html": "text/html",
 }  # fmt: skip
-"""Media type by format; the first one serves whoever accepts everything."""
+"""Media type by format; the first one is the default."""
 
 PANEL = "panel"
 NAMES = (*PLOTS, PANEL)
@@ -45,13 +45,13 @@ PLOT_MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; style-src "
 TABLE_STYLE = base64.b64encode(hashlib.sha256(f"\n{STYLE}".encode()).digest()).decode()
 HTML_POLICY = f"{ALONE}'sha256-{TABLE_STYLE}'"
-"""An HTML table is a document of its own: it may use its one style element, and nothing else."""
+"""An HTML table is a document of its own: only its style element is allowed."""
 SVG_POLICY = f"{ALONE}'unsafe-inline'"
 """matplotlib writes styles into elements; no script runs in a sandbox."""
 
 TABLE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The table; `provisional` as long as trials are to come",
+        "description": "The table; `provisional` until all trials have ended",
         "model": Table,
         "content": {media: {"schema": {"type": "string"}} for name, media in MEDIA.items() if name != "json"},
     }
@@ -64,30 +64,30 @@ PLOT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, INVALID), summary="The result table")
+@router.get("/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, INVALID), summary="Get the result table")
 def get_table(
     context: InContext,
     study_id: StudyId,
-    format: Annotated[Format | None, Query(description="goes before the Accept header; neither: json")] = None,
+    format: Annotated[Format | None, Query(description="overrides the Accept header; default: json")] = None,
     columns: Annotated[
         str | None,
         Query(
             max_length=4096,
-            description="names with commas between them; `all` for every column, `factors` for one of each factor of "
-            "the study; JSON has every cell all the same",
+            description="comma-separated names; `all`: every column; `factors`: one column per factor of the study. "
+            "JSON always has every cell",
         ),
     ] = None,
-    digits: Annotated[int | None, Query(ge=0, le=MAX_DIGITS, description="decimals of metrics")] = None,
+    digits: Annotated[int | None, Query(ge=0, le=MAX_DIGITS, description="decimal places of metrics")] = None,
     measured: Annotated[
-        bool, Query(description="false: without times and memory, the same bytes on each rerun")
+        bool, Query(description="false: leave out times and memory, so that reruns give identical bytes")
     ] = True,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
-    """The table of a study; while trials are to come, as far as it is known.
+    """The table of a study; provisional while trials are unfinished.
 
-    In JSON it has every cell, unrounded, with each seed's value. CSV is for machines (all columns unless told) and
-    comes as a file to save; Markdown, LaTeX (booktabs, longtable where it is higher than a page) and HTML show the
-    columns that the study asks for.
+    JSON has every cell, unrounded, with the value of each seed. CSV is for programs (all columns by default) and is
+    sent as an attachment. Markdown, LaTeX (booktabs; longtable where the table is longer than a page) and HTML show
+    the columns that the study selects.
     """
     chosen = format or negotiate(accept)
     table = results.get_table(context, study_id)
@@ -98,18 +98,19 @@ def get_table(
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))
 
 
-@router.get("/compare", responses=documented(NOT_FOUND, INVALID), summary="Two rows, seed by seed")
+@router.get("/compare", responses=documented(NOT_FOUND, INVALID), summary="Compare two rows, seed by seed")
 def compare(
     context: InContext,
     study_id: StudyId,
-    a: Annotated[str, Query(max_length=4096, description="label of the row to judge")],
-    b: Annotated[str, Query(max_length=4096, description="label of the row that it is compared with")],
+    a: Annotated[str, Query(max_length=4096, description="label of the first row")],
+    b: Annotated[str, Query(max_length=4096, description="label of the row to compare it with")],
 ) -> RowComparison:
-    """Is row a really different from row b?
+    """Whether row a differs from row b.
 
-    On the primary metric, over the seeds that both have: difference with interval, p raw and corrected over all pairs
-    of the table's rows, correlation, seeds needed, and one sentence for a reader. Post hoc: the two were chosen after
-    the table could be seen. Labels that are no row's are all told (`unknown_row`); one row twice is `same_row`.
+    On the primary metric, over the seeds of both rows: difference with interval, p raw and corrected over all pairs of
+    the table's rows, correlation, number of seeds needed, and a summary sentence. The test is post hoc, because the
+    rows were chosen after the table was visible. Unknown labels are all reported (`unknown_row`); the same row twice
+    is `same_row`.
     """
     return results.compare(context, study_id, a, b)
 
@@ -118,26 +119,26 @@ def compare(
     "/plots/{name}.{format}",
     responses=PLOT | documented(NOT_FOUND),
     response_class=Response,
-    summary="A plot",
+    summary="Draw a plot",
 )
 def draw_plot(
     context: InContext,
     study_id: StudyId,
-    name: Annotated[str, Path(description="the plot", json_schema_extra={"enum": list(NAMES)})],
-    format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    name: Annotated[str, Path(description="name of the plot", json_schema_extra={"enum": list(NAMES)})],
+    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
 ) -> Response:
     """`forest`: differences from the baseline with intervals. `seeds`: every seed's value. `curves`: learning curves.
-    `effects`: means per pair of levels of a grid. `panel` (PNG alone, of studies of the tasks `detect` and `segment`):
-    six test images, the truth, and below what each row's trial of the first seed predicts; a row whose trial has left
-    no panel on this machine is a gap that says so, and where none has, the answer is 404 with the reason.
+    `effects`: means per pair of levels of a grid. `panel` (PNG only, for the tasks `detect` and `segment`): six test
+    images, the ground truth, and the predictions of each row's trial of the first seed. A row without a panel on this
+    machine is an empty strip with a note; if no row has one, the response is 404 with the reason.
 
-    The same results give the same bytes.
+    The same results give identical bytes.
     """
     if name not in NAMES:
-        raise NotFoundError(f"no plot {quote(name)}{nearest(name, NAMES)}")
+        raise NotFoundError(f"unknown plot {quote(name)}{nearest(name, NAMES)}")
     formats = ("png",) if name == PANEL else PLOT_FORMATS
     if format not in formats:
-        raise NotFoundError(f"no format {quote(format)} of plot '{name}'{nearest(format, formats)}")
+        raise NotFoundError(f"unknown format {quote(format)} of plot '{name}'{nearest(format, formats)}")
     if name == PANEL:
         return picture(_draw_panel(context, study_id), format)
     return picture(results.draw_plot(context, study_id, name, format), format)
@@ -151,13 +152,13 @@ def _draw_panel(context: InContext, study_id: str) -> bytes:
 
 
 def picture(content: bytes, format: str) -> Response:
-    """A plot as an answer."""
+    """A plot as a response."""
     headers = {"Content-Security-Policy": SVG_POLICY} if format == "svg" else {}
     return Response(content, media_type=PLOT_MEDIA[format], headers=headers)
 
 
 def negotiate(accept: str) -> Format:
-    """The format that an Accept header likes best (RFC 9110, 12.5.1); of several, the first in `MEDIA`.
+    """The format that an Accept header prefers (RFC 9110, 12.5.1); of several, the first in `MEDIA`.
 
     Raises:
         Refusal: 406, none is acceptable.
@@ -169,12 +170,15 @@ def negotiate(accept: str) -> Format:
     }
     best = max(liking, key=lambda name: liking[name])
     if not liking[best]:
-        raise Refusal(NOT_ACCEPTABLE, f"the table comes as {', '.join(MEDIA.values())}; ?format= chooses as well")
+        raise Refusal(
+            NOT_ACCEPTABLE,
+            f"no acceptable format; accept one of {', '.join(MEDIA.values())}, or pass ?format=",
+        )
     return best
 
 
 def _qualities(accept: str) -> dict[str, float]:
-    """Media range -> q. A q that is none counts as 1."""
+    """Media range -> q. An invalid q counts as 1."""
     qualities = {}
     for part in accept.lower().split(","):
         media, *parameters = (piece.strip() for piece in part.split(";"))

@@ -1,4 +1,4 @@
-"""Routes of schedules: add, list, look, change, remove, trigger, acknowledge."""
+"""Routes of schedules: add, list, get, change, remove, trigger, acknowledge."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ router = APIRouter(prefix="/schedules", tags=["schedules"])
 BODY = documented(NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, UNAVAILABLE)
 ONE = documented(NOT_FOUND, UNAVAILABLE)
 REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The schedule that was there already, the same in every field", "model": ScheduleView},
+    200: {"description": "The existing schedule, which has the same content", "model": ScheduleView},
     201: {"description": "The new schedule"},
 }
 
 Given = Annotated[ScheduleSpec, Depends(read_schedule)]
 Changed = Annotated[ScheduleChange, Depends(read_change)]
-Said = Annotated[Acknowledgement, Depends(read_acknowledgement)]
+Acknowledged = Annotated[Acknowledgement, Depends(read_acknowledgement)]
 
 
 @router.post(
@@ -52,11 +52,11 @@ Said = Annotated[Acknowledgement, Depends(read_acknowledgement)]
     summary="Add a schedule",
 )
 def add_schedule(context: InContext, spec: Given, response: Response) -> ScheduleView:
-    """Repeat a study at the instants of a cron text, on the clock of a zone.
+    """Re-run a study on a cron schedule in a time zone.
 
-    `next_text` says in words when it fires next. The same schedule again changes nothing (200); another one of that
-    name is refused (409). A firing is never answered from the store: `verify` trains stored (row, seed) pairs again
-    and compares, `fresh` trains seeds that nobody has trained.
+    `next_text` describes the next firing in words. Adding the same schedule again changes nothing (200); a different
+    schedule with that name is refused (409). A firing never reuses stored results: `verify` trains stored (row, seed)
+    pairs again and compares, `fresh` trains new seeds.
     """
     schedule, is_new = calls.add_schedule(context, spec, now())
     if not is_new:
@@ -70,9 +70,9 @@ def list_schedules(context: InContext, limit: Limit = 50, cursor: Cursor = None)
     return calls.list_schedules(context, now(), limit=limit, cursor=cursor)
 
 
-@router.get("/{name}", responses=documented(NOT_FOUND), summary="One schedule")
+@router.get("/{name}", responses=documented(NOT_FOUND), summary="Get a schedule")
 def get_schedule(context: InContext, name: ScheduleName) -> ScheduleView:
-    """A schedule with its next firing, its last one, and the alarms that nobody has acknowledged."""
+    """A schedule with its next firing, its last firing and its open alarms."""
     return calls.get_schedule(context, name, now())
 
 
@@ -83,22 +83,22 @@ def get_schedule(context: InContext, name: ScheduleName) -> ScheduleView:
     summary="Change, pause or resume a schedule",
 )
 def change_schedule(context: InContext, name: ScheduleName, change: Changed) -> ScheduleView:
-    """Change the fields that are given. Another study, scale, number of seeds or mode begins a new reference.
+    """Change the given fields. A new study, scale, number of seeds or mode starts a new reference.
 
-    `paused` pauses and resumes; instants of a pause do not count as missed.
+    `paused` pauses and resumes the schedule; firings during a pause do not count as missed.
     """
     return calls.change_schedule(context, name, change, now())
 
 
 @router.delete("/{name}", status_code=204, responses=ONE, summary="Remove a schedule")
 def remove_schedule(context: InContext, name: ScheduleName) -> None:
-    """Remove a schedule with its history and alarms. The studies that it fired stay, and what runs goes on."""
+    """Remove a schedule with its history and alarms. The studies that it started stay, and running trials continue."""
     calls.remove_schedule(context, name)
 
 
-@router.get("/{name}/history", responses=documented(NOT_FOUND, INVALID), summary="Firings of a schedule")
+@router.get("/{name}/history", responses=documented(NOT_FOUND, INVALID), summary="List the firings of a schedule")
 def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, cursor: Cursor = None) -> Page[FiringView]:
-    """The firings, newest first: what each one trained, what it found, and whether that is drift."""
+    """The firings, newest first: what each one trained, its results, and whether they drifted."""
     return calls.list_history(context, name, limit=limit, cursor=cursor)
 
 
@@ -106,25 +106,25 @@ def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, curs
     "/{name}/history.{format}",
     response_class=Response,
     responses=PLOT | documented(NOT_FOUND, INVALID),
-    summary="History as a picture",
+    summary="Plot the history of a schedule",
 )
 def draw_history(
     context: InContext,
     name: ScheduleName,
-    format: Annotated[str, Path(description="the file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
     row: Annotated[str | None, Query(max_length=200, description="only this row")] = None,
 ) -> Response:
-    """Mean and interval of each row at each firing; reference windows are shaded, alarms and their changes marked."""
+    """Mean and interval of each row at each firing; reference windows are shaded, alarms and changes are marked."""
     if format not in PLOT_FORMATS:
-        raise NotFoundError(f"no picture format {quote(format)}{nearest(format, PLOT_FORMATS)}")
+        raise NotFoundError(f"unknown plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
     return picture(history.draw_history(context, name, row, format), format)
 
 
 @router.post("/{name}/trigger", status_code=201, responses=ONE | documented(CONFLICT), summary="Fire a schedule now")
 def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
-    """Fire now, whatever the cron text says, and also where it is paused.
+    """Fire now, independent of the cron expression, even while the schedule is paused.
 
-    The firing is `refused` where its study cannot be submitted, with the reason.
+    If the study cannot be submitted, the firing is `refused`, with the reason.
     """
     return calls.trigger(context, name, now())
 
@@ -135,6 +135,6 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
     openapi_extra=takes("Acknowledgement", ACKNOWLEDGEMENTS),
     summary="Acknowledge the alarms of a schedule",
 )
-def acknowledge_schedule(context: InContext, name: ScheduleName, said: Said) -> ScheduleView:
-    """Close the open alarms with a reason, and begin a new reference window."""
-    return calls.acknowledge(context, name, said, now())
+def acknowledge_schedule(context: InContext, name: ScheduleName, acknowledgement: Acknowledged) -> ScheduleView:
+    """Close the open alarms with a reason, and start a new reference window."""
+    return calls.acknowledge(context, name, acknowledgement, now())

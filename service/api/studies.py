@@ -1,4 +1,4 @@
-"""Routes of studies: submit, plan, list, look, and the five calls that change one."""
+"""Routes of studies: submit, plan, list, get, and the five calls that change a study."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Extended = Annotated[Extension, Depends(read_extension)]
 Digest = Annotated[str, Depends(digest_of)]
 
 REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The study that the same key and body gave before", "model": StudyView},
+    200: {"description": "The study of an earlier call with the same key and body", "model": StudyView},
     201: {
         "description": "The new study",
         "headers": {"Location": {"description": "path of the study", "schema": {"type": "string"}}},
@@ -52,16 +52,20 @@ REPEATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "", status_code=201, responses=REPEATED | BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Submit"
+    "",
+    status_code=201,
+    responses=REPEATED | BODY,
+    openapi_extra=takes("Submission", SUBMISSIONS),
+    summary="Submit a study",
 )
 def submit_study(
     context: InContext, submission: Submitted, digest: Digest, response: Response, key: IdempotencyKey = None
 ) -> StudyView:
     """Queue a study.
 
-    Trials that are known, or under way for another study, are shared, not trained again; `progress.shared` counts
-    them. With an `Idempotency-Key` the call can be repeated safely: the same key and body give the same study (200),
-    the same key with another body is refused (422).
+    Trials that have a result, or that are under way for another study, are shared and not trained again;
+    `progress.shared` counts them. With an `Idempotency-Key` the call can be repeated safely: the same key and body
+    return the same study (200); the same key with another body is refused (422).
     """
     with in_study():
         study, is_new = submit.submit(context, submission, key=key, digest=digest)
@@ -72,15 +76,15 @@ def submit_study(
     return study
 
 
-@router.post("/plan", responses=BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Plan, store nothing")
+@router.post("/plan", responses=BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Plan a study")
 def plan_study(context: InContext, submission: Submitted) -> PlanView:
-    """The plan of a submission: its rows with their cost, number of trials, number of known trials, estimated time.
+    """The plan of a submission: rows with their cost, number of trials, known trials, estimated time. Stores nothing.
 
-    `trials` counts rows times seeds, plus audit duplicates and the trials that rows need. `needed` counts the
-    `distinct` trials that exist only because other trials start from their weights.
+    `trials` counts rows times seeds, plus audit trials and trials that rows start from. `needed` counts the `distinct`
+    trials that are planned only because others start from their weights.
 
-    The answer is that of `ablate check --json`. A study that could not run here (its data set is missing, or a trial
-    needs more than any machine has) is planned as well, with a warning.
+    The response is that of `ablate check --json`. A study that cannot run here (its data set is missing, a trial needs
+    more than any machine has) is planned with a warning.
     """
     with in_study():
         return submit.plan_only(context, submission)
@@ -95,38 +99,38 @@ def list_studies(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[StudyView]:
-    """Studies, newest first, page by page: `next` is the `cursor` of the following page, null on the last."""
+    """Studies, newest first, page by page. `next` is the `cursor` of the next page, null on the last page."""
     return lifecycle.list_studies(context, state=state, name=name, schedule=schedule, limit=limit, cursor=cursor)
 
 
-@router.get("/{study_id}", responses=documented(NOT_FOUND), summary="One study")
+@router.get("/{study_id}", responses=documented(NOT_FOUND), summary="Get a study")
 def get_study(context: InContext, study_id: StudyId) -> StudyView:
-    """A study with its progress. `eta_s` is null until a trial like those that are left has been timed."""
+    """A study with its progress. `eta_s` is null until a similar trial has been timed."""
     return lifecycle.get_study(context, study_id)
 
 
-@router.post("/{study_id}/cancel", responses=ONE, summary="Cancel")
+@router.post("/{study_id}/cancel", responses=ONE, summary="Cancel a study")
 def cancel_study(context: InContext, study_id: StudyId) -> StudyView:
-    """Withdraw what the study has not finished. A trial that another live study wants goes on."""
+    """Cancel the study's unfinished trials. Trials shared with another live study keep running."""
     return lifecycle.cancel(context, study_id)
 
 
-@router.post("/{study_id}/retry", responses=ONE, summary="Try failed and cancelled trials again")
+@router.post("/{study_id}/retry", responses=ONE, summary="Retry failed and cancelled trials")
 def retry_study(context: InContext, study_id: StudyId) -> StudyView:
-    """Queue the study's failed and cancelled trials again, those that others need among them. Results, diverged trials
-    too, stay as they are."""
+    """Queue the study's failed and cancelled trials again, including those that other trials start from. Results stay,
+    and so do diverged trials."""
     return lifecycle.retry(context, study_id)
 
 
-@router.post("/{study_id}/pause", responses=ONE, summary="Pause")
+@router.post("/{study_id}/pause", responses=ONE, summary="Pause a study")
 def pause_study(context: InContext, study_id: StudyId) -> StudyView:
-    """Start no more trials that only paused studies want. What runs goes on to its end."""
+    """Start no more trials that only paused studies need. Running trials finish."""
     return lifecycle.pause(context, study_id)
 
 
-@router.post("/{study_id}/resume", responses=ONE, summary="Resume")
+@router.post("/{study_id}/resume", responses=ONE, summary="Resume a study")
 def resume_study(context: InContext, study_id: StudyId) -> StudyView:
-    """Undo a pause."""
+    """Resume a paused study."""
     return lifecycle.resume(context, study_id)
 
 
@@ -137,5 +141,5 @@ def resume_study(context: InContext, study_id: StudyId) -> StudyView:
     summary="Add seeds or rows",
 )
 def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> StudyView:
-    """Add seeds, rows, or both; what the study has stays. A number of seeds is the new total, a list is added."""
+    """Add seeds, rows, or both; existing cells stay. A number of seeds is the new total; a list of seeds is added."""
     return extend.extend(context, study_id, extension)

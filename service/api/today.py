@@ -1,4 +1,4 @@
-"""The route of `ablate today`."""
+"""The route of the daily report (`ablate today`)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ router = APIRouter(tags=["schedules"])
 
 
 def _within_reach(since: datetime | None) -> datetime | None:
-    """Far beyond, instants cannot be converted to UTC."""
+    """Times far outside this range cannot be converted to UTC."""
     if since is not None and not 1970 <= since.year <= 9000:
-        raise ValueError("should be of the years 1970 to 9000")
+        raise ValueError("should be in the years 1970 to 9000")
     return since
 
 
 Since = Annotated[
     AwareDatetime | None,
-    Query(description="instant with its offset; a day ago unless given"),
+    Query(description="time with UTC offset, ISO 8601; default: one day ago"),
     AfterValidator(_within_reach),
 ]
 
 
-@router.get("/today", responses=documented(INVALID), summary="What happened since yesterday")
+@router.get("/today", responses=documented(INVALID), summary="Report what happened since yesterday")
 def get_today(context: InContext, since: Since = None) -> Today:
-    """Studies that ended, holes, drift, firings that did not happen, and what fires next.
+    """Studies that ended, holes, drift, firings that did not happen, and the next firings.
 
-    `needs_person` says whether somebody should look, and `attention` at what.
+    `needs_person`: whether anything needs attention; `attention`: the list of what does.
     """
     return today.get_today(context, since, now())

@@ -1,4 +1,4 @@
-"""Routes of trials: those of a study, one with all that is known of it, its log."""
+"""Routes of trials: the trials of a study, one trial with its details, its log."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from service.studies import trials
 router = APIRouter(tags=["trials"])
 
 
-@router.get("/studies/{study_id}/trials", responses=documented(NOT_FOUND, INVALID), summary="Trials of a study")
+@router.get("/studies/{study_id}/trials", responses=documented(NOT_FOUND, INVALID), summary="List trials of a study")
 def list_trials(
     context: InContext, study_id: StudyId, state: InTrialState = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[CellView]:
-    """The cells of a study, each with the trial that fills it, page by page. Recipes and curves are left out."""
+    """The cells of a study, each with its trial, page by page. Recipes and curves are left out."""
     return trials.list_cells(context, study_id, state=state, limit=limit, cursor=cursor)
 
 
-@router.get("/trials/{key}", responses=documented(NOT_FOUND), summary="One trial")
+@router.get("/trials/{key}", responses=documented(NOT_FOUND), summary="Get a trial")
 def get_trial(context: InContext, key: TrialKey) -> TrialView:
-    """A trial with its resolved recipe, attempts, outcome, learning curve and provenance, and every cell it fills."""
+    """A trial with its resolved recipe, attempts, outcome, learning curve, provenance, and all its cells."""
     return trials.get_trial(context, key)
 
 
 @router.get(
-    "/trials/{key}/log", responses=documented(NOT_FOUND), response_class=PlainTextResponse, summary="Log of a trial"
+    "/trials/{key}/log",
+    responses=documented(NOT_FOUND),
+    response_class=PlainTextResponse,
+    summary="Get the log of a trial",
 )
 def read_log(context: InContext, key: TrialKey) -> str:
-    """What the trial wrote while it ran, attempt after attempt, as plain text."""
+    """The output of the trial, attempt by attempt, as plain text."""
     return trials.read_log(context, key)

@@ -1,10 +1,12 @@
-"""What makes schedules fire and judges what they find. `service.schedules.calls` has the calls from outside.
+"""Schedules: when they fire, what a firing trains, and whether its results drift.
 
-instants    cron texts, zones, and the moments that follow from them
-firing      the tick: what is due becomes firings, firings become studies, studies give numbers
-launching   a firing's study
-settling    a firing's numbers, and `alarming` what they say of drift
-notifying   what operators are told of
-histories   a schedule's firings as a picture
-shapes      the documents of REST, with `firing_shapes` and `views`
+calls       the calls of REST: add, list, change, remove, trigger, acknowledge
+instants    cron expressions, time zones, and the times that follow from them
+fire        the tick: due times become firings, firings become studies, ended studies become results
+launch      the study of a firing
+settle      the results of a firing; `alarms` raises alarms where they drift
+notify      notices to operators
+history     a schedule's firings as a plot
+today       the daily report
+view        schedules and firings as REST documents
 """

@@ -1,4 +1,4 @@
-"""Alarms: a change is told once for a row until somebody acknowledges it, with what else changed at the same time."""
+"""Alarms: one open alarm per changed row until it is acknowledged, with everything else that changed at that time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 
 MAX_NAMED = 6
-"""Differences that a sentence names; the alarm has all."""
+"""Number of differences in a sentence; the alarm has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The transaction in which a firing is settled, its schedule, the firing with its numbers, and now."""
+    """The transaction that settles a firing, with the schedule, the firing with its results, and the current time."""
 
     connection: Connection
     schedule: Schedule
@@ -31,33 +31,33 @@ class Settlement:
 
 
 def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mapping[str, Any]) -> DriftView:
-    """Tell of repeated trials that are not what they were.
+    """Raise alarms for repeated trials whose results changed.
 
     Args:
         case: the firing.
-        changed: one repeated trial of each row that has one which differs.
-        before: provenance of the reference, for where no firing was good yet.
+        changed: one changed trial of each row that has any.
+        before: provenance of the reference, used where no earlier firing was good.
     """
     firing = case.firing
     good = _last_good(case)
     found = differences((good.provenance if good else None) or before, firing.provenance or {})
     for repeat in changed:
         sizes = None if repeat.then is None or repeat.now is None else repeat.now - repeat.then
-        text = f"row {quote(repeat.row)}, seed {repeat.seed}, does not give its stored numbers: {repeat.sentence}"
+        text = f"row {quote(repeat.row)}, seed {repeat.seed}, does not reproduce its stored results: {repeat.sentence}"
         values = {
             "row": repeat.row, "size": sizes, "direction": _direction(sizes), "changed_instant": firing.instant,
             "sentence": f"{text}; {explain(found, good)}",
         }  # fmt: skip
         _raise(case, values, good, found)
     rows = ", ".join(quote(repeat.row) for repeat in changed)
-    return DriftView(state="alarm", sentence=f"other numbers than stored in {rows}: {changed[0].sentence}")
+    return DriftView(state="alarm", sentence=f"results differ from the stored ones in {rows}: {changed[0].sentence}")
 
 
 def judge_fresh(case: Settlement) -> DriftView:
-    """Whether the means of new seeds have moved, by all firings since the reference window began."""
+    """Whether the means of new seeds have shifted, from all firings since the reference window began."""
     schedule = case.schedule
     if case.firing.state != "done":
-        return DriftView(state="unknown", sentence="cells without a result, which is no drift")
+        return DriftView(state="unknown", sentence="cells without a result; missing results do not count as drift")
     history = firings.list_done(case.connection, schedule.seq, schedule.watched_from)
     history = [one for one in history if one.kind == "fresh"]
     watch = drift.watch(
@@ -71,13 +71,13 @@ def judge_fresh(case: Settlement) -> DriftView:
     if seen:
         return DriftView(state="alarm", sentence="; ".join(_sentence(alarm, history) for alarm in seen))
     if not any(row.series for row in watch.rows.values()):
-        text = f"firing {len(history)} of the {schedule.reference_firings} of the reference window"
+        text = f"firing {len(history)} of {schedule.reference_firings} in the reference window"
         return DriftView(state="reference", sentence=text)
-    return DriftView(state="steady", sentence=f"no row has moved in {len(history)} firings")
+    return DriftView(state="steady", sentence=f"no row has shifted in {len(history)} firings")
 
 
 def _means_of(firing: Firing) -> dict[str, float]:
-    """Row -> mean, of the rows whose every seed has a number."""
+    """Row -> mean, for rows with a result of every seed."""
     return {row["row"]: row["mean"] for row in firing.rows if row["n"] and not row["lost"]}
 
 
@@ -98,10 +98,10 @@ def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
 
 
 def explain(found: Sequence[ProvenanceChange], good: Firing | None) -> str:
-    """What changed between the last good firing and the first changed one, in words."""
+    """Recorded differences between the last good firing and the first changed one, in words."""
     since = f"since the firing of {good.instant:%Y-%m-%d %H:%M} UTC" if good else "since the reference"
     if not found:
-        return f"{since} nothing that is recorded changed (commit, lock, versions, device, processor, data)"
+        return f"{since} no recorded property changed (commit, lock file, versions, device, processor, data)"
     named = [f"{one.what} {one.before} -> {one.after}" for one in found[:MAX_NAMED]]
     more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     return f"{since} these changed: {', '.join(named)}{more}"
@@ -112,7 +112,7 @@ def _direction(size: float | None) -> str | None:
 
 
 def _last_good(case: Settlement) -> Firing | None:
-    """The last firing before this one that was compared and found as stored, or trained what is stored."""
+    """The last firing before this one that reproduced the stored results, or that trained them."""
     before = firings.list_done(case.connection, case.schedule.seq, case.schedule.watched_from)
     good = [
         one
@@ -123,13 +123,13 @@ def _last_good(case: Settlement) -> Firing | None:
 
 
 def _raise(case: Settlement, values: dict[str, Any], good: Firing | None, found: Sequence[ProvenanceChange]) -> None:
-    """Store an alarm and tell of it, where none of that row is open.
+    """Store an alarm and queue its notice, unless the row has an open alarm.
 
     Args:
-        case: the firing at which it is seen.
+        case: the firing that detected the change.
         values: row, size, direction, changed instant and sentence.
         good: the last firing before the change.
-        found: what differs since then.
+        found: recorded differences since then.
     """
     connection, schedule, firing = case.connection, case.schedule, case.firing
     if any(one.row == values["row"] for one in alarms.list_open(connection, [schedule.seq])):

@@ -1,6 +1,6 @@
-"""Schedules from outside: added, shown, changed, removed, triggered, acknowledged. Every change is one transaction.
+"""Calls on schedules: add, list, change, remove, trigger, acknowledge. Every change is one transaction.
 
-`service.schedules.fire` makes them fire. The clock is handed in, since what comes next depends on it.
+`service.schedules.fire` fires them. The current time is an argument, because the next firing depends on it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from service.studies import lifecycle
 from service.studies.prepare import prepare
 
 STUDY_FIELDS = ("study", "scale", "seeds", "mode")
-"""A change of one of these is another study: what was measured before is no reference for it."""
+"""Fields that define the study: after a change of one, earlier results cannot be its reference."""
 
 
 def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[ScheduleView, bool]:
-    """Store a schedule. Returns it, and whether it is new: the same one again changes nothing.
+    """Store a schedule. Returns it, and whether it is new: adding the same one again changes nothing.
 
     Raises:
-        StudyError: with every problem of cron text, zone and study.
-        ConflictError: another schedule has that name.
+        StudyError: with every problem of cron expression, time zone and study.
+        ConflictError: a different schedule has that name.
     """
     given = spec.model_dump()
     _check(context, given, given.keys())
@@ -51,18 +51,18 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
         is_new = stored.add_schedule(connection, values)
         schedule = stored.get_schedule(connection, spec.name)
     if not is_new and any(getattr(schedule, name) != value for name, value in given.items()):
-        text = f"a schedule named '{spec.name}' is there already, with other content"
+        text = f"a schedule named '{spec.name}' exists, with different content"
         raise ConflictError(f"{text}; choose another name, change it (PATCH), or remove it first")
     return get_schedule(context, spec.name, at), is_new
 
 
 def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) -> None:
-    """Raise StudyError with everything that is wrong with a schedule's fields.
+    """Raise StudyError with every problem of a schedule's fields.
 
     Args:
         context: see there.
-        wanted: every field as it is to be.
-        named: those that are given now: what plans no more can still be paused.
+        wanted: the new value of every field.
+        named: the fields to check: a schedule whose study cannot be planned any more can still be paused.
     """
     problems: list[Problem] = []
     if "cron" in named:
@@ -79,7 +79,7 @@ def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) 
 
 
 def _check_study(context: Context, wanted: Mapping[str, Any]) -> None:
-    """Plan the study, and count its networks; that it could not run here now is no error."""
+    """Plan the study, and count its networks; a study that cannot run here now is not an error."""
     document = launch.document_of_fields(wanted["study"], wanted["seeds"], wanted["priority"])
     repetition = Repetition(canary_only=wanted["mode"] == "verify")
     prepare(context, document, scale=wanted["scale"], repetition=repetition, strict=False)
@@ -103,7 +103,7 @@ def get_schedule(context: Context, name: str, at: datetime) -> ScheduleView:
     """One schedule.
 
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is no schedule with that name.
     """
     with context.store.read() as connection:
         schedule = stored.get_schedule(connection, name)
@@ -115,7 +115,7 @@ def list_schedules(context: Context, at: datetime, *, limit: int, cursor: str | 
     """Schedules, newest first.
 
     Raises:
-        StudyError: the cursor is none of ours.
+        StudyError: the cursor is unknown.
     """
     with context.store.read() as connection:
         found = stored.list_schedules(connection, limit=limit + 1, before=lifecycle.read_cursor(cursor))
@@ -137,7 +137,8 @@ def list_history(context: Context, name: str, *, limit: int, cursor: str | None)
     """The firings of a schedule, newest first.
 
     Raises:
-        NotFoundError: there is no schedule of that name. StudyError: the cursor is none of ours.
+        NotFoundError: there is no schedule with that name.
+        StudyError: the cursor is unknown.
     """
     with context.store.read() as connection:
         schedule = stored.get_schedule(connection, name)
@@ -148,10 +149,11 @@ def list_history(context: Context, name: str, *, limit: int, cursor: str | None)
 
 
 def change_schedule(context: Context, name: str, change: ScheduleChange, at: datetime) -> ScheduleView:
-    """Change the fields that are given. What is resumed fires at its next instant; the pause counts as no miss.
+    """Change the given fields. A resumed schedule fires at its next time; firings during the pause are not missed.
 
     Raises:
-        NotFoundError: there is none of that name. StudyError: with every problem of what is given.
+        NotFoundError: there is no schedule with that name.
+        StudyError: with every problem of the given fields.
     """
     given = change.model_dump(exclude_unset=True)
     while not _change(context, name, given, at):
@@ -160,10 +162,10 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
 
 
 def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> bool:
-    """Check and store a change. Returns False, and stores nothing, where another change came between the two.
+    """Check and store a change. Returns False, and stores nothing, where another change came in between.
 
-    A study is planned outside the transaction, since that may take seconds; inside it is looked whether what was
-    checked is still what would be stored.
+    The study is planned before the transaction, because that may take seconds; the transaction verifies that the
+    checked fields are still current.
     """
     with context.store.read() as connection:
         before = stored.get_schedule(connection, name)
@@ -180,17 +182,17 @@ def _change(context: Context, name: str, given: dict[str, Any], at: datetime) ->
 
 
 def _fields(schedule: Schedule) -> dict[str, Any]:
-    """What a user has given of a schedule."""
+    """The fields of a schedule that a user sets."""
     return {field: getattr(schedule, field) for field in (*ScheduleSpec.model_fields, "paused")}
 
 
 def _follow(schedule: Schedule, values: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """What else changes where these fields change. A paused schedule has no next instant until it is resumed."""
+    """Further changes that follow from these. A paused schedule has no next time until it is resumed."""
     wanted = _fields(schedule) | values
     follows: dict[str, Any] = {}
     if not wanted["paused"] and {"cron", "tz", "paused"} & values.keys():
         follows |= _times(schedule.name, wanted, at)
-    elif not wanted["paused"] and "jitter_s" in values:  # an instant that is due still fires
+    elif not wanted["paused"] and "jitter_s" in values:  # a time that is already due still fires
         follows["due_at"] = due_time(schedule.name, schedule.next_at, values["jitter_s"])
     if any(field in values for field in STUDY_FIELDS):
         follows |= _new_reference(at) | {"renews": False}
@@ -198,30 +200,30 @@ def _follow(schedule: Schedule, values: dict[str, Any], at: datetime) -> dict[st
 
 
 def remove_schedule(context: Context, name: str) -> None:
-    """Remove a schedule with its history. The studies that it fired stay, and what runs of them goes on.
+    """Remove a schedule with its history. The studies that it started stay, and running trials continue.
 
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is no schedule with that name.
     """
     with context.store.write() as connection:
         stored.remove_schedule(connection, stored.get_schedule(connection, name, locked=True).seq)
 
 
 def trigger(context: Context, name: str, at: datetime) -> FiringView:
-    """Fire a schedule now, also one that is paused.
+    """Fire a schedule now, even if it is paused.
 
     Raises:
-        NotFoundError: there is none of that name.
-        ConflictError: a firing of it waits or runs, and its policy is not to queue another one.
+        NotFoundError: there is no schedule with that name.
+        ConflictError: a firing waits or runs, and the schedule's policy is not to queue another one.
     """
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         if (open_ := firings.find_open(connection, schedule.seq)) and schedule.overlap == "skip":
-            since = f"the firing of {open_.instant:%Y-%m-%d %H:%M} UTC still {_waits(open_.state)}"
-            raise ConflictError(f"{since}; wait for it, or let the schedule queue firings (overlap: queue)")
+            busy = f"the firing of {open_.instant:%Y-%m-%d %H:%M} UTC still {_waits(open_.state)}"
+            raise ConflictError(f"{busy}; wait until it has ended, or set the schedule's overlap to 'queue'")
         firing_id = firings.add_firing(connection, schedule.seq, at, cause="manual", state="queued")
         if firing_id is None:
-            raise ConflictError("it was triggered at the same instant; the history has that firing")
+            raise ConflictError("the schedule was triggered at the same time by another call; see its history")
     if open_ is None:
         with context.store.read() as connection:
             waiting = firings.get_firing(connection, firing_id)
@@ -234,21 +236,21 @@ def _waits(state: str) -> str:
     return "runs" if state == "running" else "waits"
 
 
-def acknowledge(context: Context, name: str, said: Acknowledgement, at: datetime) -> ScheduleView:
+def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetime) -> ScheduleView:
     """Close the open alarms of a schedule and start a new reference window.
 
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is no schedule with that name.
         StudyError: the reference of a schedule that trains new seeds cannot be kept.
     """
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
-        if said.keep_reference and schedule.mode == "fresh":
-            text = "new seeds have no stored reference to go on with; leave it out, and a new window begins"
+        if given.keep_reference and schedule.mode == "fresh":
+            text = "a schedule of mode 'fresh' has no reference to keep; leave 'keep_reference' out"
             raise StudyError([Problem("/keep_reference", "invalid", text)])
-        alarms.acknowledge_alarms(connection, schedule.seq, said.reason, at)
+        alarms.acknowledge_alarms(connection, schedule.seq, given.reason, at)
         values: dict[str, Any] = {"watched_from": at}
-        if not said.keep_reference:
+        if not given.keep_reference:
             values |= {"reference": None, "renews": True}
         stored.change_schedule(connection, schedule.seq, values)
     return get_schedule(context, name, at)

@@ -1,7 +1,7 @@
-"""What a tick does for schedules: instants that are due become firings, firings become studies, studies give numbers.
+"""The tick of schedules: due times become firings, firings become studies, ended studies become results.
 
-The clock is handed in. Each step is a transaction of its own that names what it leaves, so that any number of
-schedulers may tick at once, and one that dies between two steps leaves the next for whoever ticks again.
+The current time is an argument. Each step is a transaction of its own that checks the state it starts from, so that
+several schedulers may tick at the same time, and the next tick continues after one that died between two steps.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from service.store.session import Connection
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 100
-"""Of the instants that policy `all` makes up for."""
+"""Largest number of missed times for which policy `all` fires."""
 STEP_BACK = timedelta(days=1)
-"""A clock that is set back farther was wrong before: what fired in its future no longer holds a schedule up."""
+"""A clock that is set back further was wrong before; firings in its future no longer delay a schedule."""
 
 
 def tick(context: Context, at: datetime) -> None:
-    """Do what is due at a moment.
+    """Do everything that is due at a time.
 
     Raises:
-        UnavailableError: the database cannot be read or written; the next tick goes on.
+        UnavailableError: the database cannot be read or written; the next tick continues.
     """
     with context.store.read() as connection:
         ahead = schedules.list_ahead(connection, at + STEP_BACK)
@@ -54,16 +54,16 @@ def tick(context: Context, at: datetime) -> None:
 def _for_each(
     found: Sequence[Schedule], do: Callable[[Context, Schedule, datetime], None], context: Context, at: datetime
 ) -> None:
-    """Do it for each schedule; one whose zone this machine does not know waits, and holds nothing else up."""
+    """Do it for each schedule; one with a time zone that this machine does not know waits and delays no other."""
     for schedule in found:
         try:
             do(context, schedule, at)
         except StudyError as error:
-            _tell(context, schedule, error, at)
+            _report_stuck(context, schedule, error, at)
 
 
-def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
-    """Say that a schedule cannot fire: once, and again where it was changed and still cannot."""
+def _report_stuck(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
+    """Report that a schedule cannot fire: once, and again if it was changed and still cannot."""
     about = f"schedule:{schedule.seq}:{schedule.changed_at.isoformat()}"
     with context.store.read() as connection:
         if notices.is_announced(connection, about):
@@ -76,8 +76,8 @@ def _tell(context: Context, schedule: Schedule, error: StudyError, at: datetime)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What becomes of an instant, or of several that it stands for."""
+class Decision:
+    """Decision for a due time, which may stand for several."""
 
     instant: datetime
     state: FiringState
@@ -86,28 +86,33 @@ class Answer:
 
 
 def _fire(context: Context, schedule: Schedule, at: datetime) -> None:
-    """Turn the instants that are due into firings; nothing happens where another scheduler was faster."""
+    """Turn due times into firings; nothing happens if another scheduler was faster."""
     due = find_due(schedule, at)
     due_at = due_time(schedule.name, due.upcoming, schedule.jitter_s)
     with context.store.write() as connection:
         if not schedules.take(connection, schedule, last_at=due.newest[-1], next_at=due.upcoming, due_at=due_at):
             return
         is_busy = firings.find_open(connection, schedule.seq) is not None
-        for answer in decide_firing(schedule, due, at, is_busy=is_busy):
-            _add(connection, schedule, answer, at)
+        for decision in decide_firing(schedule, due, at, is_busy=is_busy):
+            _add(connection, schedule, decision, at)
 
 
-def _add(connection: Connection, schedule: Schedule, answer: Answer, at: datetime) -> None:
-    ended_at = None if answer.state == "queued" else at
-    values = {"state": answer.state, "stands_for": answer.stands_for, "reason": answer.reason, "ended_at": ended_at}
-    firing_id = firings.add_firing(connection, schedule.seq, answer.instant, **values)
-    if firing_id is not None and answer.reason:
+def _add(connection: Connection, schedule: Schedule, decision: Decision, at: datetime) -> None:
+    ended_at = None if decision.state == "queued" else at
+    values = {
+        "state": decision.state,
+        "stands_for": decision.stands_for,
+        "reason": decision.reason,
+        "ended_at": ended_at,
+    }
+    firing_id = firings.add_firing(connection, schedule.seq, decision.instant, **values)
+    if firing_id is not None and decision.reason:
         notices.announce_firing(connection, schedule.name, firing_id, at)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Instants that are due: the oldest, the newest `MAX_AT_ONCE` in order, how many, and the one behind them."""
+    """Due times: the oldest, the newest `MAX_AT_ONCE` in order, their number, and the first one after them."""
 
     oldest: datetime
     newest: list[datetime]
@@ -116,7 +121,7 @@ class Due:
 
 
 def find_due(schedule: Schedule, at: datetime) -> Due:
-    """The instants of a schedule that are due at a moment: its next one, which has to be, and what followed."""
+    """The times of a schedule that are due: its next one, which must be due, and those after it."""
     cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
     surely = max(first, at - timedelta(seconds=schedule.jitter_s))
     behind, count = find_latest(cron, tz, first, surely, MAX_AT_ONCE)
@@ -125,22 +130,22 @@ def find_due(schedule: Schedule, at: datetime) -> Due:
         if due_time(schedule.name, instant, schedule.jitter_s) > at:
             return Due(first, list(newest), number, instant)
         newest.append(instant)
-    raise AssertionError("a cron text comes for ever")
+    raise AssertionError("a cron expression has no last time")
 
 
-def decide_firing(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Answer]:
-    """What becomes of the instants that are due, by the schedule's policies. Pure.
+def decide_firing(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Decision]:
+    """Decisions for the due times, by the schedule's policies. Pure.
 
     Args:
-        schedule: whose policies.
-        due: at least one instant.
-        at: the moment.
+        schedule: the schedule with its policies.
+        due: at least one due time.
+        at: the current time.
         is_busy: whether an earlier firing still waits or runs.
     """
     wanted, count = due.newest, due.count
     if schedule.missed == "skip":
         wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
-        late = f"passed more than {schedule.grace_s} s before anything looked"
+        late = f"passed more than {schedule.grace_s} s before the scheduler ran"
         given_up = (one for one in due.newest if one not in wanted)
         first = due.oldest if due.oldest not in wanted else next(given_up, due.oldest)  # jitter changes their order
         yield from _missed(first, count - len(wanted), late)
@@ -148,27 +153,27 @@ def decide_firing(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) 
     if not wanted:
         return
     if is_busy and schedule.overlap == "skip":
-        yield Answer(wanted[-1], "skipped", count, "the firing before it still waits or runs")
+        yield Decision(wanted[-1], "skipped", count, "the previous firing still waits or runs")
     elif schedule.missed == "all":
-        yield from _missed(due.oldest, count - len(wanted), f"passed before the {MAX_AT_ONCE} that are made up for")
-        yield from (Answer(instant, "queued") for instant in wanted)
+        yield from _missed(due.oldest, count - len(wanted), f"passed before the newest {MAX_AT_ONCE}, which fire late")
+        yield from (Decision(instant, "queued") for instant in wanted)
     else:
-        text = f"it stands for {count} instants, since nothing looked at the others" if count > 1 else None
-        yield Answer(wanted[-1], "queued", count, text)
+        text = f"it stands for {count} scheduled times that passed while no scheduler ran" if count > 1 else None
+        yield Decision(wanted[-1], "queued", count, text)
 
 
 def _grace(schedule: Schedule) -> timedelta:
     return timedelta(seconds=schedule.grace_s)
 
 
-def _missed(first: datetime, count: int, text: str) -> Iterator[Answer]:
-    """One row for all that are given up, at the first of them."""
+def _missed(first: datetime, count: int, text: str) -> Iterator[Decision]:
+    """One row for all missed times, at the first of them."""
     if count:
-        yield Answer(first, "missed", count, f"{count} {'instant' if count == 1 else 'instants'} {text}")
+        yield Decision(first, "missed", count, f"{count} scheduled {'time' if count == 1 else 'times'} {text}")
 
 
 def _set_back(context: Context, schedule: Schedule, at: datetime) -> None:
-    """Let a schedule go on from now. What fired at an instant does not fire there again: its row is there."""
+    """Continue a schedule from now. A time that has fired does not fire again, because its row exists."""
     upcoming = next_instant(schedule.cron, schedule.tz, at)
     due_at = due_time(schedule.name, upcoming, schedule.jitter_s)
     with context.store.write() as connection:

@@ -1,4 +1,4 @@
-"""The history of a schedule as a picture: what each firing gave, reference windows, alarms and since when."""
+"""The history of a schedule as a plot: results of each firing, reference windows, alarms and change points."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from service.store.schedules.schedules import Schedule
 
 
 def draw_history(context: Context, name: str, row: str | None, format: str) -> bytes:
-    """The picture of a schedule's history, of all rows or of one.
+    """The plot of a schedule's history, for all rows or for one.
 
     Raises:
-        NotFoundError: there is no schedule of that name, or no such row in its history.
+        NotFoundError: there is no schedule with that name, or no such row in its history.
     """
     from ablate.tables.plots.plot import plot_history
 
@@ -32,10 +32,10 @@ def draw_history(context: Context, name: str, row: str | None, format: str) -> b
 
 
 def get_history(context: Context, name: str) -> History:
-    """The rows of a schedule at each firing that gave numbers.
+    """The rows of a schedule at each firing with results.
 
     Raises:
-        NotFoundError: there is no schedule of that name.
+        NotFoundError: there is no schedule with that name.
     """
     with context.store.read() as connection:
         schedule = schedules.get_schedule(connection, name)
@@ -73,6 +73,6 @@ def _shown(alarm: AlarmView) -> HistoryAlarm:
 
 
 def _restarts(schedule: Schedule, raised: Sequence[AlarmView]) -> list[datetime]:
-    """When a reference window began: with the schedule, and behind each change that was acknowledged."""
+    """Start times of reference windows: the schedule's creation, and each acknowledged change."""
     acknowledged = {alarm.acknowledged_at for alarm in raised if alarm.acknowledged_at}
     return sorted({schedule.created_at, schedule.watched_from} | acknowledged)

@@ -1,8 +1,9 @@
-"""When a schedule fires: cron texts and zones, read strictly, and the instants that follow from them. Pure.
+"""When a schedule fires: cron expressions and time zones, parsed strictly, and the resulting instants. Pure.
 
-An instant is a moment in UTC at which the schedule's clock shows what its cron text says. A local time that a change of
-the clock skips stands for the first instant behind the gap; one that comes twice is meant the first time. What has a
-`*` for minute or hour (every hour, every ten minutes) goes by real time instead, through both passes of a doubled hour.
+An instant is a time in UTC at which the local time of the schedule matches its cron expression. A local time that a
+clock change skips stands for the first instant after the gap; a local time that occurs twice fires the first time. An
+expression with `*` for minute or hour (every hour, every ten minutes) follows elapsed time, through both passes of a
+repeated hour.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ ALLOWED = "five fields of numbers, names, *, ranges a-b, lists a,b and steps */n
 
 @cache
 def list_zones() -> frozenset[str]:
-    """Names of the IANA zones that this machine knows; `localtime` is none, since each machine means another by it."""
+    """Names of the IANA time zones on this machine, except `localtime`, which differs between machines."""
     return frozenset(available_timezones() - {"localtime"})
 
 
 def check_cron(cron: str) -> None:
-    """Raise StudyError, at `/cron`, where a text is no cron text or never comes."""
+    """Raise StudyError, at `/cron`, for an invalid cron expression, or one that never fires."""
     if not CRON.fullmatch(cron):
-        raise _refused(f"is no cron text; it has {ALLOWED}")
+        raise _refused(f"is not a cron expression; use {ALLOWED}")
     try:
         next(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
         part = str(error).removeprefix("Bad ").replace("-", " ")
-        raise _refused(f"{part}: its value is none of those allowed; the fields are {FIELDS}") from error
+        raise _refused(f"invalid value of field '{part}'; the fields are {FIELDS}") from error
     except StopIteration:
-        raise _refused("names a day that never comes; choose another day or month") from None
+        raise _refused("names a day that does not exist; choose another day or month") from None
 
 
 def check_zone(tz: str) -> None:
-    """Raise StudyError, at `/tz`, where a text names no IANA zone."""
+    """Raise StudyError, at `/tz`, for an unknown IANA time zone."""
     if tz not in list_zones():
         near = nearest(tz, list_zones())
         hint = near if near.startswith("; did") else "; allowed: IANA names such as UTC, Europe/Berlin, Asia/Kolkata"
-        raise StudyError([Problem("/tz", "unknown_zone", f"no zone {quote(tz)}{hint}")])
+        raise StudyError([Problem("/tz", "unknown_zone", f"unknown time zone {quote(tz)}{hint}")])
 
 
 def _refused(message: str) -> StudyError:
@@ -57,16 +58,16 @@ def _refused(message: str) -> StudyError:
 
 
 def next_instant(cron: str, tz: str, after: datetime) -> datetime:
-    """The first instant that is later than `after`; both aware, the answer in UTC.
+    """The first instant after `after`; both aware, the result in UTC.
 
     Raises:
-        StudyError: at `/tz`, this machine does not know the zone any more.
+        StudyError: at `/tz`, this machine does not know the time zone any more.
     """
     for local in CronSim(cron, after.astimezone(_zone(tz))):
         found = local.astimezone(UTC)
-        if found > after:  # in the second pass of a doubled hour, the first pass of its times is over
+        if found > after:  # in the second pass of a repeated hour, times of the first pass are in the past
             return found
-    raise ValueError(f"no instant after {after} in {cron!r}")  # `check_cron` lets no such text in
+    raise ValueError(f"no instant after {after} in {cron!r}")  # `check_cron` refuses such an expression
 
 
 @lru_cache(maxsize=64)
@@ -74,12 +75,12 @@ def _zone(tz: str) -> ZoneInfo:
     try:
         return ZoneInfo(tz)
     except ZoneInfoNotFoundError as error:
-        text = f"this machine does not know the zone {quote(tz)} any more; install its tzdata, or give another zone"
+        text = f"this machine does not know the time zone {quote(tz)}; install tzdata, or choose another time zone"
         raise StudyError([Problem("/tz", "unknown_zone", text)]) from error
 
 
-def find_trouble(tz: str) -> str | None:
-    """Why a schedule on the clock of a zone cannot fire on this machine; None where it can."""
+def find_zone_fault(tz: str) -> str | None:
+    """Why a schedule in a time zone cannot fire on this machine; None where it can."""
     try:
         _zone(tz)
     except StudyError as error:
@@ -88,22 +89,22 @@ def find_trouble(tz: str) -> str | None:
 
 
 def instants(cron: str, tz: str, after: datetime) -> Iterator[datetime]:
-    """Every instant later than `after`, in order."""
+    """Every instant after `after`, in order."""
     while True:
         after = next_instant(cron, tz, after)
         yield after
 
 
 def find_latest(cron: str, tz: str, after: datetime, until: datetime, most: int) -> tuple[list[datetime], int]:
-    """The newest instants that are later than `after` and not later than `until`, in order, and how many there are.
+    """The newest instants after `after` up to `until`, in order, and the number of all of them.
 
-    A year of minutes is half a million of them. So a day on which the clock does not change is counted as what it is,
-    a number of times a day or none; only the last days, and those around a change, are gone through.
+    A year of minutes has half a million instants. So a day without a clock change counts as a fixed number of instants;
+    only the last days, and days around a clock change, are iterated.
 
     Args:
-        cron, tz: of the schedule.
-        after, until: aware.
-        most: how many to name.
+        cron, tz: cron expression and time zone of the schedule.
+        after, until: aware times.
+        most: largest number of instants to return.
     """
     days = list(_days(cron, tz, after, until))
     start, tail = until, 0
@@ -115,7 +116,7 @@ def find_latest(cron: str, tz: str, after: datetime, until: datetime, most: int)
 
 
 def _days(cron: str, tz: str, after: datetime, until: datetime) -> Iterator[tuple[datetime, int]]:
-    """The days of a span on a zone's clock: the moment behind which each begins, and how many instants it has."""
+    """The local days of a span: the time after which each begins, and its number of instants."""
     zone = _zone(tz)
     first, last = after.astimezone(zone).date(), until.astimezone(zone).date()
     dates, times = _dates(cron, first, last), _times_a_day(cron)
@@ -138,7 +139,7 @@ def _between(cron: str, tz: str, after: datetime, until: datetime) -> Iterator[d
 
 
 def _dates(cron: str, first: date, last: date) -> frozenset[date]:
-    """The days of a span that a cron text names."""
+    """The days of a span that match a cron expression."""
     day, month, weekday = cron.split()[2:]
     midnights = CronSim(f"0 0 {day} {month} {weekday}", datetime.combine(first - DAY, time()))
     return frozenset(at.date() for at in takewhile(lambda at: at.date() <= last, midnights))
@@ -146,7 +147,7 @@ def _dates(cron: str, first: date, last: date) -> frozenset[date]:
 
 @lru_cache(maxsize=64)
 def _times_a_day(cron: str) -> int:
-    """How often a cron text comes on a day that it names, where the clock does not change."""
+    """Number of instants on a matching day without a clock change."""
     minute, hour = cron.split()[:2]
     day = datetime(2024, 1, 1)
     found = CronSim(f"{minute} {hour} * * *", day - timedelta(seconds=1))
@@ -154,24 +155,24 @@ def _times_a_day(cron: str) -> int:
 
 
 def _is_plain(zone: ZoneInfo, day: date) -> bool:
-    """Whether no change of the clock is near: one late on the day before can move instants into this day."""
+    """Whether no clock change is near: one late on the previous day can move instants into this day."""
     around = (datetime.combine(day + number * DAY, time(), zone) for number in (-1, 0, 1, 2))
     return len({midnight.utcoffset() for midnight in around}) == 1
 
 
 def due_time(name: str, instant: datetime, jitter_s: int) -> datetime:
-    """When the firing of an instant starts: up to `jitter_s` later, by a number that name and instant decide."""
+    """Start time of an instant's firing: up to `jitter_s` later, by a hash of name and instant."""
     digest = hashlib.sha256(f"{name}\n{instant.astimezone(UTC).isoformat()}".encode()).digest()
     return instant + timedelta(seconds=int.from_bytes(digest[:8], "big") % (jitter_s + 1))
 
 
 def in_words(cron: str) -> str:
-    """What a cron text says, such as `At 02:00 every day`."""
+    """A cron expression in words, such as `At 02:00 every day`."""
     return str(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)).explain())
 
 
 def local_text(instant: datetime, tz: str) -> str:
-    """An instant as the schedule's clock shows it: `Thu 26 Nov 2026, 02:00 CET`; in UTC where its zone is not known."""
+    """An instant in local time, such as `Thu 26 Nov 2026, 02:00 CET`; in UTC if the time zone is unknown."""
     try:
         zone: tzinfo = _zone(tz)
     except StudyError:

@@ -1,8 +1,8 @@
-"""A firing becomes a study: what it trains, planned and queued in the transaction that moves the firing on.
+"""The study of a firing: planned, then queued in the transaction that starts the firing.
 
-A firing is never answered from the store. `verify` repeats stored (row, seed) pairs with the same random streams, under
-a number that no repetition has had; `fresh` takes the next seeds of which no trial is known. Where `verify` has nothing
-to compare with, its firing trains that: the reference.
+A firing never reuses stored results. `verify` repeats stored (row, seed) pairs with the same random streams, under a
+new repetition number; `fresh` takes the next seeds without any trial. If `verify` has no reference to compare with,
+its firing trains one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from service.studies.submit import add_prepared
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What `verify` compares with.
+    """The trials that `verify` compares with.
 
     Attributes:
-        repeat: number of the repetition that its trials are.
-        instant: of the firing that trained it, ISO 8601; None: what is stored served.
-        cells: its trials.
+        repeat: repetition number of its trials.
+        instant: instant of the firing that trained it, ISO 8601; None: existing trials are used.
+        cells: its cells.
     """
 
     repeat: int
@@ -43,29 +43,29 @@ class Reference:
     cells: tuple[CellKey, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored."""
+        """The stored form."""
         cells = [[cell.row, cell.seed, cell.key] for cell in self.cells]
         return {"repeat": self.repeat, "instant": self.instant, "cells": cells}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Reference:
-        """From what is stored."""
+        """The reference from its stored form."""
         return cls(value["repeat"], value["instant"], tuple(CellKey(*cell) for cell in value["cells"]))
 
     def find_records(self, context: Context) -> dict[str, TrialRecord]:
-        """Those of its trials that have a result, by key."""
+        """Records of its trials that have a result, by key."""
         with context.store.read() as connection:
             return find_results(connection, [cell.key for cell in self.cells])
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a firing trains.
+    """The study that a firing trains.
 
     Attributes:
-        is_new: whether it must not be answered from the store.
-        reference: of verify, what it is compared with or trains itself.
-        next_seed: of its schedule, once it is launched.
+        is_new: whether all its trials must be new.
+        reference: for verify, the reference to compare with or to train.
+        next_seed: next seed of the schedule after the launch.
     """
 
     kind: Kind
@@ -76,7 +76,7 @@ class Launch:
 
 
 class _NotNowError(Exception):
-    """The firing's study cannot be submitted, and why."""
+    """The firing's study cannot be submitted; the message has the reason."""
 
 
 class _ChangedError(Exception):
@@ -84,7 +84,7 @@ class _ChangedError(Exception):
 
 
 class _KnownError(Exception):
-    """Part of what was to be new is known or under way; nothing was stored."""
+    """A trial that must be new is known or under way; nothing was stored."""
 
 
 class _TakenError(Exception):
@@ -92,7 +92,7 @@ class _TakenError(Exception):
 
 
 def launch(context: Context, firing: Firing, at: datetime) -> bool:
-    """Submit the study of a firing that waits. Returns whether it did; another scheduler may have been faster.
+    """Submit the study of a waiting firing. Returns whether it did; another scheduler may have been faster.
 
     A study that cannot be submitted now makes the firing `refused`, with the reason.
     """
@@ -119,10 +119,10 @@ def launch(context: Context, firing: Firing, at: datetime) -> bool:
 
 
 def choose(context: Context, schedule: Schedule, firing: Firing) -> Launch:
-    """What a firing is to train now.
+    """The study for a firing to train now.
 
     Raises:
-        _NotNowError: its study cannot be run here.
+        _NotNowError: its study cannot run here.
     """
     try:
         refuse_without_space(context)
@@ -131,15 +131,15 @@ def choose(context: Context, schedule: Schedule, firing: Firing) -> Launch:
     try:
         return (_choose_seeds if schedule.mode == "fresh" else _choose_repeat)(context, schedule, firing)
     except StudyError as error:
-        raise _NotNowError(f"its study cannot be submitted: {error}") from error
+        raise _NotNowError(f"the study cannot be submitted: {error}") from error
 
 
 def _choose_seeds(context: Context, schedule: Schedule, firing: Firing) -> Launch:
     document = document_of(schedule)
     count = schedule.seeds or len(Study.parse(document).seed_list)
-    behind = schedule.next_seed + count
-    document["seeds"] = list(range(schedule.next_seed, behind))
-    return Launch("fresh", prepare(context, document, scale=schedule.scale), True, None, behind)
+    end = schedule.next_seed + count
+    document["seeds"] = list(range(schedule.next_seed, end))
+    return Launch("fresh", prepare(context, document, scale=schedule.scale), True, None, end)
 
 
 def _choose_repeat(context: Context, schedule: Schedule, firing: Firing) -> Launch:
@@ -162,20 +162,20 @@ def _choose_repeat(context: Context, schedule: Schedule, firing: Firing) -> Laun
 
 
 def document_of(schedule: Schedule) -> dict[str, Any]:
-    """The study document of a schedule with its options written into it."""
+    """The study document of a schedule, including the schedule's options."""
     return document_of_fields(schedule.study, schedule.seeds, schedule.priority)
 
 
 def document_of_fields(study: dict[str, Any], seeds: int | None, priority: int | None) -> dict[str, Any]:
-    """The same before there is a schedule."""
+    """The same, before the schedule exists."""
     return resolve_document(Submission(study=study, seeds=seeds, priority=priority))
 
 
 def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch, at: datetime) -> str:
-    """Queue the study and move the firing on, or neither. Returns the study's id.
+    """Queue the study and start the firing, or do neither. Returns the study's id.
 
     Raises:
-        _TakenError: the firing does not wait any more.
+        _TakenError: the firing is no longer waiting.
         _ChangedError, _KnownError: see there.
     """
     plan = chosen.prepared.plan
@@ -201,7 +201,7 @@ def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch,
 
 
 def _deciding(schedule: Schedule) -> tuple[Any, ...]:
-    """What a firing's study follows from."""
+    """The fields that determine a firing's study."""
     names = ("mode", "study", "scale", "seeds", "priority", "reference", "renews")
     return tuple(getattr(schedule, name) for name in names)
 

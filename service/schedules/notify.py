@@ -1,7 +1,7 @@
-"""The notifier's thread: what operators are to know is posted to an address, handed to a program, or both.
+"""The notifier's thread: it posts notices for operators to a URL, passes them to a program, or both.
 
-Each notice is delivered by each way until it arrives, so it may arrive twice: its `id` stays the same. Address and
-program are the operator's settings and never come from a request. What was answered is not read.
+Each channel delivers a notice until it arrives, so a notice may arrive twice, with the same `id`. URL and program are
+the operator's settings and never come from a request. Response bodies are not read.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ LOOK_S = 2.0
 TIMEOUT_S = 10.0
 COMMAND_S = 30.0
 LEASE = timedelta(seconds=60)
-"""How long others keep away from a delivery that is under way; longer than any attempt."""
+"""How long a delivery is reserved for the process that attempts it; longer than any attempt."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 GIVE_UP = timedelta(days=7)
 KEEP = timedelta(days=90)
-"""How long a notice is kept after it was told. What is still so then, such as a zone that is unknown, is told again."""
+"""How long a notice is kept. A condition that persists after that, such as an unknown time zone, is reported again."""
 LOW_BYTES = 4 * FREE_BYTES
-"""Below so much free disk space operators are told, once a day."""
-AT_ONCE = 20
+"""Below this free disk space operators are notified once a day."""
+MAX_DUE = 20
 
 
 class DeliveryError(Exception):
-    """A notice did not arrive; the text names neither address nor content."""
+    """A notice did not arrive; the message contains neither URL nor content."""
 
 
-class Notifying:
-    """See the module's text. One thread owns it.
+class Notifier:
+    """Delivery of notices; one thread owns it.
 
     Args:
-        context: of this process.
-        clock: by which it waits between attempts.
+        context: context of this process.
+        clock: current time, for the pauses between attempts.
     """
 
     def __init__(self, context: Context, clock: Callable[[], datetime] = now) -> None:
@@ -65,23 +65,23 @@ class Notifying:
             self._send["command"] = lambda delivery: run_command(command, delivery)
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver until told to stop; what is left then waits for the next start."""
+        """Deliver notices until `stop` is set; the rest waits for the next start."""
         self._is_stopping = stop.is_set
         while not stop.is_set():
             try:
                 self.tick()
             except UnavailableError as error:
-                log.error("notices cannot be read or written now; trying again: %s", error)
+                log.error("notices cannot be read or written; trying again: %s", error)
             stop.wait(LOOK_S)
 
     def tick(self) -> None:
-        """Look at the disk, forget what is old, and deliver what is due.
+        """Check the free disk space, delete old notices, and deliver due ones.
 
         Raises:
             UnavailableError: the database cannot be read or written.
         """
         at = self._clock()
-        self._look_at_disk(at)
+        self._check_disk(at)
         self._forget(at - KEEP)
         with self.context.store.read() as connection:
             if not notices.has_deliveries(connection):
@@ -91,17 +91,17 @@ class Notifying:
                 notices.drop_deliveries(connection, unused)
         for channel in self._send:
             with self.context.store.read() as connection:
-                due = notices.list_due(connection, channel, at, AT_ONCE)
+                due = notices.list_due(connection, channel, at, MAX_DUE)
             for delivery in due:
                 if self._is_stopping():
                     return
                 self._deliver(delivery)
 
-    def _look_at_disk(self, at: datetime) -> None:
+    def _check_disk(self, at: datetime) -> None:
         free = shutil.disk_usage(self.context.settings.home).free
         if free >= LOW_BYTES:
             return
-        text = f"{free >> 20} MiB are free on the service's disk; below {FREE_BYTES >> 20} nothing new is started"
+        text = f"{free >> 20} MiB are free on the service's disk; below {FREE_BYTES >> 20} MiB no new trials start"
         with self.context.store.write() as connection:
             notices.queue_notice(
                 connection, "disk", f"disk:{at:%Y-%m-%d}", {"free_mib": free >> 20, "sentence": text}, at
@@ -115,7 +115,7 @@ class Notifying:
             notices.forget(connection, before)
 
     def _deliver(self, delivery: Delivery) -> None:
-        """Try once, unless another process does; what fails waits longer each time."""
+        """Try once, unless another process does; after each failure the pause is longer."""
         at = self._clock()
         with self.context.store.write() as connection:
             if not notices.take_delivery(connection, delivery, at + LEASE):
@@ -132,7 +132,7 @@ class Notifying:
         pause_s = min(FIRST_PAUSE_S * 2**delivery.tries, LONGEST_PAUSE_S)
         with self.context.store.write() as connection:
             if at - delivery.created_at > GIVE_UP:
-                log.error("notice %s is given up after %d tries: %s", delivery.uid, delivery.tries + 1, error)
+                log.error("notice %s was dropped after attempt %d: %s", delivery.uid, delivery.tries + 1, error)
                 notices.end_delivery(connection, delivery)
             else:
                 log.warning("notice %s did not arrive, trying again in %.0f s: %s", delivery.uid, pause_s, error)
@@ -140,15 +140,15 @@ class Notifying:
 
 
 def body_of(delivery: Delivery) -> Mapping[str, Any]:
-    """What is delivered: `id` (stable), `kind`, `at`, and what it is about, with a `sentence` for people."""
+    """The delivered document: `id` (stable), `kind`, `at`, the notice's fields, and a `sentence` for people."""
     return {"id": delivery.uid, "kind": delivery.kind, "at": delivery.created_at.isoformat(), **delivery.document}
 
 
 def post(url: str, delivery: Delivery) -> None:
-    """Post a notice. A redirect is not followed: the operator named one address.
+    """Post a notice. Redirects are not followed: the operator configured one URL.
 
     Raises:
-        DeliveryError: no answer, or none with status 2xx.
+        DeliveryError: no response, or a status other than 2xx.
     """
     headers = {"Idempotency-Key": delivery.uid, "User-Agent": "ablate"}
     try:
@@ -158,16 +158,16 @@ def post(url: str, delivery: Delivery) -> None:
         ):
             status = answer.status_code
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise DeliveryError(f"ABLATE_NOTIFY_URL gave no answer ({type(error).__name__})") from error
+        raise DeliveryError(f"ABLATE_NOTIFY_URL does not respond ({type(error).__name__})") from error
     if not 200 <= status < 300:
-        raise DeliveryError(f"ABLATE_NOTIFY_URL answered with status {status}")
+        raise DeliveryError(f"ABLATE_NOTIFY_URL returned status {status}")
 
 
 def run_command(command: tuple[str, ...], delivery: Delivery) -> None:
-    """Run a program with a notice on stdin, for `COMMAND_S` at most. It gets a session of its own, which ends with it.
+    """Run a program with a notice on stdin, for at most `COMMAND_S`, in a session of its own that ends with it.
 
     Raises:
-        DeliveryError: it does not start, takes too long, or ends with a status other than 0.
+        DeliveryError: it does not start, takes too long, or exits with a status other than 0.
     """
     try:
         process = subprocess.Popen(
@@ -189,4 +189,4 @@ def run_command(command: tuple[str, ...], delivery: Delivery) -> None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     if process.returncode:
-        raise DeliveryError(f"ABLATE_NOTIFY_COMMAND ended with status {process.returncode}")
+        raise DeliveryError(f"ABLATE_NOTIFY_COMMAND exited with status {process.returncode}")

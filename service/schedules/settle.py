@@ -1,7 +1,7 @@
-"""A firing whose study has ended gets its numbers: what each row gave, how repeats compare, and whether that is drift.
+"""The results of a firing whose study has ended: rows, comparisons of repeats, and drift.
 
-Statistics decide (`ablate.statistics.drift.watch`, `ablate.trials.repeats`); this module brings them their history and
-writes down what they say. Holes are no drift: a firing that has them says so.
+Statistics decide (`ablate.statistics.drift.watch`, `ablate.trials.repeats`); this module supplies the history and
+stores the decisions. Holes do not count as drift: the firing reports them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ STATE_OF: Mapping[StudyState, FiringState] = {"succeeded": "done", "failed": "ho
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What the database has on a firing that is to be settled.
+class FiringData:
+    """The stored data that settle a firing.
 
     Attributes:
-        table: of its study; None where this version of ablate cannot build it.
-        cells: of its study; `records` of their trials by key.
-        reference_records: of what verify compares with, by key.
+        table: table of its study; None where this version of ablate cannot build it.
+        cells: cells of its study.
+        records: records of its trials, by key.
+        reference_records: records of the reference of verify, by key.
     """
 
     study: Stored
@@ -47,40 +48,40 @@ class Held:
 
 
 def settle_firing(context: Context, firing: Firing, at: datetime) -> None:
-    """Write down what a firing found, once for each end of its study."""
-    held = _read(context, firing)
-    if held.study.state not in STATE_OF:  # queued again meanwhile: its next end settles the firing
+    """Store the results of a firing, once for each end of its study."""
+    data = _read(context, firing)
+    if data.study.state not in STATE_OF:  # queued again in the meantime: its next end settles the firing
         return
     with context.store.read() as connection:
         schedule = schedules.find_by_seq(connection, firing.schedule_seq)
-    if schedule is None:  # removed meanwhile
+    if schedule is None:  # removed in the meantime
         return
-    rows, repeats = _rows_of(held), _compare(firing, held, schedule.tolerance)
-    state = STATE_OF[held.study.state]
+    rows, repeats = _rows_of(data), _compare(firing, data, schedule.tolerance)
+    state = STATE_OF[data.study.state]
     values = {
         "rows": [row.model_dump(mode="json") for row in rows],
         "comparisons": [repeat.model_dump(mode="json") for repeat in repeats],
-        "provenance": _provenance_of(held.records.values()),
-        "reason": held.study.reason, "ended_at": held.study.ended_at,
+        "provenance": _provenance_of(data.records.values()),
+        "reason": data.study.reason, "ended_at": data.study.ended_at,
     }  # fmt: skip
     with context.store.write() as connection:
         schedule = schedules.find_by_seq(connection, firing.schedule_seq, locked=True)
-        if schedule is None or firings.get_firing(connection, firing.id).ended_at == held.study.ended_at:
+        if schedule is None or firings.get_firing(connection, firing.id).ended_at == data.study.ended_at:
             return  # it was removed, or another scheduler was faster
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
         case = alarms.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
-        drift = _judge(case, repeats, held)
+        drift = _judge(case, repeats, data)
         firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
         if state != "done":
             notices.announce_firing(connection, schedule.name, firing.id, at)
 
 
-def _read(context: Context, firing: Firing) -> Held:
+def _read(context: Context, firing: Firing) -> FiringData:
     reference = Reference.from_json(firing.reference) if firing.reference and firing.kind == "verify" else None
     assert firing.study_seq is not None, "only firings with a study are settled"
     with context.store.read() as connection:
-        return Held(
+        return FiringData(
             study=studies.get_by_seq(connection, firing.study_seq),
             table=studies.find_table(connection, firing.study_seq),
             cells=studies.list_cell_keys(connection, firing.study_seq),
@@ -91,10 +92,10 @@ def _read(context: Context, firing: Firing) -> Held:
         )
 
 
-def _rows_of(held: Held) -> list[FiringRow]:
-    if held.table is None:
+def _rows_of(data: FiringData) -> list[FiringRow]:
+    if data.table is None:
         return []
-    metric = held.table.metric
+    metric = data.table.metric
     return [
         FiringRow(
             row=row.label,
@@ -104,18 +105,18 @@ def _rows_of(held: Held) -> list[FiringRow]:
             sd=row.cells[metric].sd,
             values={str(seed): value for seed, value in row.cells[metric].values.items()},
         )
-        for row in held.table.rows
+        for row in data.table.rows
     ]
 
 
-def _compare(firing: Firing, held: Held, tolerance: float) -> list[RepeatView]:
-    """Each repeated trial that has a result, held against the one it repeats."""
+def _compare(firing: Firing, data: FiringData, tolerance: float) -> list[RepeatView]:
+    """Each repeated trial with a result, compared with the trial that it repeats."""
     if firing.reference is None or firing.kind != "verify":
         return []
-    now = {(cell.row, cell.seed): held.records.get(cell.key) for cell in held.cells}
+    now = {(cell.row, cell.seed): data.records.get(cell.key) for cell in data.cells}
     views = []
     for cell in Reference.from_json(firing.reference).cells:
-        stored, again = held.reference_records.get(cell.key), now.get((cell.row, cell.seed))
+        stored, again = data.reference_records.get(cell.key), now.get((cell.row, cell.seed))
         if stored is not None and again is not None and again.is_result:
             views.append(_compare_pair(firing, cell, (stored, again), tolerance))
     return views
@@ -140,7 +141,7 @@ def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialR
 
 
 def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
-    """What the trials of a firing say of where they ran, and their data set: a value, or a list where they disagree."""
+    """Provenance and data set of a firing's trials: a value, or a list where they differ."""
     found: dict[str, list[Any]] = {}
     for record in records:
         for name, value in (record.provenance | {"data": record.trial.recipe.get("dataset")}).items():
@@ -150,48 +151,49 @@ def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else sorted(map(str, values)) for name, values in found.items()}
 
 
-def _judge(case: alarms.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
+def _judge(case: alarms.Settlement, repeats: Sequence[RepeatView], data: FiringData) -> DriftView:
     firing = case.firing
     if firing.kind == "fresh":
         return alarms.judge_fresh(case)
     if firing.kind == "reference":
-        return DriftView(state="reference", sentence=_of_reference(firing, held))
+        return DriftView(state="reference", sentence=_of_reference(firing, data))
     changed = {repeat.row: repeat for repeat in reversed(repeats) if repeat.verdict == DIFFERENT}
     if changed and firing.fired_at is not None and firing.fired_at < case.schedule.watched_from:
         rows = ", ".join(map(quote, changed))
-        return DriftView(state="unknown", sentence=f"other numbers in {rows}; it began before the reference window")
+        return DriftView(
+            state="unknown", sentence=f"results differ in {rows}; the firing started before the reference window"
+        )
     if changed:
-        before = _provenance_of(held.reference_records.values())
+        before = _provenance_of(data.reference_records.values())
         return alarms.raise_repeats(case, list(changed.values()), before)
-    return _steady(case, repeats, held)
+    return _steady(case, repeats, data)
 
 
-def _of_reference(firing: Firing, held: Held) -> str:
-    results = sum(record.is_result for record in held.records.values())
-    text = (
-        f"trained the reference: {results} of {len({cell.key for cell in held.cells})} trials that later firings repeat"
-    )
-    return text if firing.state == "done" else f"{text}; the next firing trains what is missing"
+def _of_reference(firing: Firing, data: FiringData) -> str:
+    results = sum(record.is_result for record in data.records.values())
+    wanted = len({cell.key for cell in data.cells})
+    text = f"trained the reference: {results} of {wanted} trials, which later firings repeat"
+    return text if firing.state == "done" else f"{text}; the next firing trains the missing ones"
 
 
-def _steady(case: alarms.Settlement, repeats: Sequence[RepeatView], held: Held) -> DriftView:
-    """What a firing says where no repeated trial differs: that the numbers hold, as far as there are two of each."""
+def _steady(case: alarms.Settlement, repeats: Sequence[RepeatView], data: FiringData) -> DriftView:
+    """Drift of a firing without a changed trial: steady if every trial could be compared, else unknown."""
     wanted = Reference.from_json(case.firing.reference).cells if case.firing.reference else ()
-    gone = sum(cell.key not in held.reference_records for cell in wanted)
+    gone = sum(cell.key not in data.reference_records for cell in wanted)
     lost = len(wanted) - gone - len(repeats)
-    parts = [_count_equal(repeats, case.schedule.tolerance) if repeats else "nothing could be compared"]
+    parts = [_count_equal(repeats, case.schedule.tolerance) if repeats else "no trial could be compared"]
     if gone:
-        parts.append(f"{gone} of {len(wanted)} stored results are gone, and the next firing trains them again")
+        parts.append(f"{gone} of {len(wanted)} stored results are missing; the next firing trains them again")
     if lost:
-        parts.append(f"{lost} of {len(wanted)} trials gave no result this time, which is no drift")
+        parts.append(f"{lost} of {len(wanted)} trials have no result this time, which does not count as drift")
     is_whole = case.firing.state == "done" and not gone and not lost
     return DriftView(state="steady" if is_whole else "unknown", sentence="; ".join(parts))
 
 
 def _count_equal(repeats: Sequence[RepeatView], tolerance: float) -> str:
     equal = sum(repeat.verdict == EQUAL for repeat in repeats)
-    text = f"{equal} of {len(repeats)} repeated trials are equal to the last bit"
+    text = f"{equal} of {len(repeats)} repeated trials are bit-identical"
     if equal == len(repeats):
         return text
-    why = "since not all of the processor, threads, device, driver and packages are those of the reference"
+    why = "because processor, threads, device, driver or packages differ from the reference"
     return f"{text}, {len(repeats) - equal} within the tolerance of {tolerance:g}, {why}"

@@ -1,4 +1,4 @@
-"""What happened since a moment, and what comes: one answer for the screen of whoever comes in the morning."""
+"""The daily report: what happened since a given time, and the next firings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 from service.studies.view import view_study
 
-USUAL = timedelta(days=1)
-MOST = 200
+DEFAULT_SPAN = timedelta(days=1)
+MAX_ENDED = 200
 
 
 def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
-    """What happened since a moment, a day ago unless told."""
-    start = since or at - USUAL
+    """The report since a given time, by default one day ago."""
+    start = since or at - DEFAULT_SPAN
     with context.store.read() as connection:
         finished = _view_ended(connection, start)
         troubled = firings.list_troubled(connection, start)
@@ -52,15 +52,15 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
 
 
 def _view_ended(connection: Connection, since: datetime) -> list[StudyView]:
-    ended = studies.list_ended(connection, since, MOST)
+    ended = studies.list_ended(connection, since, MAX_ENDED)
     overviews, machines = read_overviews(connection, ended), find_machines(connection)
     return [view_study(stored, overviews[stored.seq], machines) for stored in ended]
 
 
 def _of_alarms(open_: Sequence[AlarmView]) -> Iterator[Finding]:
     for alarm in open_:
-        again = f"acknowledge it with: ablate schedule ack {alarm.schedule} --reason ..."
-        yield Finding(pointer=f"/schedules/{alarm.schedule}", code="drift", message=f"{alarm.sentence}; {again}")
+        command = f"acknowledge it with: ablate schedule ack {alarm.schedule} --reason ..."
+        yield Finding(pointer=f"/schedules/{alarm.schedule}", code="drift", message=f"{alarm.sentence}; {command}")
 
 
 def _of_holes(holes: Sequence[StudyView]) -> Iterator[Finding]:
@@ -85,5 +85,5 @@ def _of_stuck(found: Sequence[Schedule], at: datetime) -> Iterator[Finding]:
 
 def _of_disk(free: int) -> Iterator[Finding]:
     if free < FREE_BYTES:
-        text = f"only {free >> 20} MiB are free on the service's disk, so nothing new is started"
+        text = f"only {free >> 20} MiB are free on the service's disk, so no new trials start; free some space"
         yield Finding(pointer="", code="disk", message=text)

@@ -1,4 +1,4 @@
-"""Schedules and firings as REST shows them, from their rows. Pure."""
+"""Schedules and firings as REST documents, from their rows. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from ablate.remote.documents.firings import AlarmView, FiringView
 from ablate.remote.documents.schedules import ScheduleLinks, ScheduleView
 from ablate.tables.words import duration_text
-from service.schedules.instants import find_trouble, in_words, local_text
+from service.schedules.instants import find_zone_fault, in_words, local_text
 from service.schedules.launch import Reference
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
@@ -33,8 +33,8 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
     Args:
         schedule: its row.
         last: its newest firing that was not skipped.
-        alarms: its open ones.
-        at: now.
+        alarms: its open alarms.
+        at: the current time.
     """
     base = f"/api/v1/schedules/{schedule.name}"
     links = {"self": base, "history": f"{base}/history", "studies": f"/api/v1/studies?schedule={schedule.name}"}
@@ -55,16 +55,16 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
 
 
 def is_stuck(schedule: Schedule) -> bool:
-    """Whether it is to fire and cannot, since this machine does not know its zone."""
-    return not schedule.paused and find_trouble(schedule.tz) is not None
+    """Whether it is active and cannot fire, because this machine does not know its time zone."""
+    return not schedule.paused and find_zone_fault(schedule.tz) is not None
 
 
 def next_text(schedule: Schedule, at: datetime) -> str:
-    """When it fires next, in words: `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`; or why it does not."""
+    """The next firing in words, such as `Thu 26 Nov 2026, 02:00 CET (in 3 h 52 min)`; or why there is none."""
     if schedule.paused:
-        return "paused: it does not fire until it is resumed"
-    if trouble := find_trouble(schedule.tz):
-        return f"it cannot fire: {trouble}"
+        return "paused; does not fire until it is resumed"
+    if fault := find_zone_fault(schedule.tz):
+        return f"cannot fire: {fault}"
     wait_s = (schedule.due_at - at).total_seconds()
     until = f"in {duration_text(wait_s)}" if wait_s > 0 else "due now"
     jitter = f", up to {schedule.jitter_s} s late" if schedule.jitter_s else ""

@@ -1,1 +1,1 @@
-"""Use cases of studies, one a module: submit, extend, conclude, results."""
+"""Use cases of studies, one per module: submit, extend, conclude, results."""

@@ -1,4 +1,4 @@
-"""The end of a study: its table is built and kept, its holes are settled, and those who wait for it are told."""
+"""The end of a study: build and store its table, settle its holes, and notify operators."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from service.studies.results import get_final_table
 
 
 def conclude(context: Context, study_seq: int) -> bool:
-    """Conclude a study whose cells are all over. Returns whether it did; a study that is not done, or not live, stays.
+    """Conclude a study whose cells have all ended. Returns whether it did; other studies stay unchanged.
 
-    The table is built before the transaction, which stores it only where the counts of cells are still those that it
-    was built from.
+    The table is built before the transaction, which stores it only if the counts of cells have not changed since.
     """
     with context.store.read() as connection:
         stored = studies.get_by_seq(connection, study_seq)
@@ -32,15 +31,15 @@ def conclude(context: Context, study_seq: int) -> bool:
             return False
         progress = read_overview(connection, stored).progress
     try:
-        table, trouble = get_final_table(context, stored), None
+        table, no_table = get_final_table(context, stored), None
     except ConflictError as error:
-        table, trouble = None, str(error)
+        table, no_table = None, str(error)
     state, reason = _ending(progress)
     with context.store.write() as connection:
         present = read_overview(connection, studies.get_by_seq(connection, study_seq)).progress
         if present != progress:  # it was extended, or a trial was queued again: its next end concludes it
             return False
-        values = {"reason": reason or trouble, "ended_at": now(), "result": table and table.model_dump(mode="json")}
+        values = {"reason": reason or no_table, "ended_at": now(), "result": table and table.model_dump(mode="json")}
         if not studies.move(connection, study_seq, LIVE, state, **values):
             return False
         studies.settle_holes(connection, study_seq, ("failed",), "failed")
@@ -51,7 +50,7 @@ def conclude(context: Context, study_seq: int) -> bool:
 
 
 def _announce(connection: Connection, stored: Stored, state: StudyState, values: Mapping[str, Any]) -> None:
-    """Tell operators; holes of a schedule's study are told of with its firing."""
+    """Notify operators; holes of a schedule's study are reported with its firing."""
     if state == "failed" and stored.schedule is not None:
         return
     named = f"study {stored.name} ({stored.id})"
@@ -69,7 +68,8 @@ def _ending(progress: Progress) -> tuple[StudyState, str | None]:
     holes = progress.failed + progress.cancelled
     if holes == 0:
         return "succeeded", None
-    return "failed", f"{holes} of {progress.trials} cells have no result: {_listed(progress)}; retry queues them again"
+    text = f"{holes} of {progress.trials} cells have no result: {_listed(progress)}"
+    return "failed", f"{text}; retry the study to queue them again"
 
 
 def _listed(progress: Progress) -> str:

@@ -1,8 +1,8 @@
-"""What happens to a study, for those who watch it: stored events in order, and between them what is under way.
+"""Events of a study for its viewers: stored events in order, and between them the current progress.
 
-Stored events (`trial` when a state changes, `table`) have ids of their own and are never missed: a stream goes
-on behind the last id that its reader saw. What runs (`progress`, and `trial` with the present step) is read anew each
-time, carries the id of the last stored event, and is sent only where it changed; `done` follows the last one.
+Stored events (`trial` when a state changes, `table`) have ids of their own and are never missed: a stream resumes after
+the last id that its reader received. Current values (`progress`, and `trial` with the current step) are read each time,
+carry the id of the last stored event, and are sent only where they changed; `done` is the last event.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from service.store.board import find_machines
 from service.store.overview import read_overview
 from service.studies.view import estimate_left_s
 
-AT_ONCE = 500
+MAX_EVENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a reader knows: the last stored event, and the last of what was under way.
+    """What a reader has received: the last stored event, and the last current values.
 
     Attributes:
-        last_id: of a stored event; 0 for all from the beginning.
+        last_id: id of a stored event; 0 for all events.
     """
 
     last_id: int = 0
@@ -34,23 +34,23 @@ class Seen:
 
 
 def read_changes(context: Context, study_id: str, seen: Seen) -> tuple[list[Event], Seen, bool]:
-    """What is new of a study since `seen`.
+    """The events of a study since `seen`.
 
     Returns:
-        The events, what the reader knows after them, and whether the stream is at its end.
+        The events, what the reader has received after them, and whether the stream has ended.
 
     Raises:
         NotFoundError: there is no study with that id.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-        found = studies.events_after(connection, stored.seq, seen.last_id, AT_ONCE)
+        found = studies.events_after(connection, stored.seq, seen.last_id, MAX_EVENTS)
         overview = read_overview(connection, stored)
         eta_s = estimate_left_s(stored, overview, find_machines(connection))
         progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s}
         live = {cell["key"] + cell["row"]: cell for cell in cells.list_live(connection, stored.seq)}
     last_id = found[-1][0] if found else seen.last_id
-    is_over = stored.state not in LIVE and len(found) < AT_ONCE
+    is_over = stored.state not in LIVE and len(found) < MAX_EVENTS
     events = [Event(id=id_, kind=kind, data=data) for id_, kind, data in found]
     under_way = [cell for name, cell in live.items() if seen.steps.get(name) != cell and cell["step"] is not None]
     events += [Event(id=last_id, kind="trial", data=cell) for cell in under_way]

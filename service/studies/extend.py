@@ -1,4 +1,4 @@
-"""Seeds and rows that are added to a study; what it has stays, and nothing is trained twice."""
+"""Extension of a study by seeds and rows; existing cells stay, and nothing is trained twice."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from service.studies.submit import list_costs, list_findings, queue_cells
 
 
 def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
-    """Add seeds or rows to a study; what it has stays.
+    """Add seeds or rows to a study; existing cells stay.
 
     Raises:
-        StudyError: the extended document is wrong.
+        StudyError: the extended document is invalid.
         ConflictError: the study is cancelled, or was extended by another call at the same time.
     """
     refuse_without_space(context)
@@ -47,7 +47,7 @@ def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any
     labels = {row.label for row in plan.rows}
     for index, row in enumerate(extension.rows):
         if row.label in labels:
-            text = f"the study has a row {quote(row.label)} already; give the new one another label"
+            text = f"the study already has a row {quote(row.label)}; give the new row another label"
             raise StudyError([Problem(f"/rows/{index}/label", "duplicate", text)])
     rows = [row.model_dump(exclude_none=True) for row in extension.rows]
     document = dict(stored.document)
@@ -60,7 +60,7 @@ def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any
 
 
 def _kept_baseline(document: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """The `[table]` part, with the baseline named: rows come before generated cells, and the first row would be it."""
+    """The `[table]` section with a named baseline: new rows come first, and the first row would become the baseline."""
     table = dict(document.get("table", {}))
     baselines = {row.group: row.label for row in plan.rows if row.is_baseline}
     if "baseline" not in table and list(baselines) == [None]:
@@ -72,7 +72,7 @@ def _kept_baseline(document: dict[str, Any], plan: Plan) -> dict[str, Any]:
 
 @contextmanager
 def _pointers_of_the_request(rows_before: int) -> Iterator[None]:
-    """An added row is counted as the request counts it, not behind those that the study has."""
+    """An added row has its index in the request, not its index after the existing rows."""
     try:
         yield
     except StudyError as error:
@@ -95,7 +95,7 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         present = studies.get_study(connection, stored.id)
         refuse_cancelled(present, "be extended")
         if present.document != stored.document:
-            raise ConflictError("the study was extended by another call at the same time; look at it and try again")
+            raise ConflictError("another call extended the study at the same time; check the study and try again")
         there = {(cell.row, cell.seed): cell.key for cell in studies.list_cell_keys(connection, stored.seq)}
         _refuse_other_keys(there, prepared.plan)
         new_cells = [cell for cell in prepared.cells if (cell.row, cell.seed) not in there]
@@ -112,18 +112,18 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
 
 
 def _refuse_other_keys(there: Mapping[tuple[str, int], str], plan: Plan) -> None:
-    """Its cells must be what they were when it was submitted, or the new ones would be compared with something else."""
+    """Its cells must be those of its submission; else the new cells would be compared with other trials."""
     moved = [place for place, key in plan.memberships.items() if there.get(place, key) != key]
     if moved:
         row, seed = moved[0]
         raise ConflictError(
-            f"the study cannot be extended: row {quote(row)}, seed {seed} is another trial now ({len(moved)} such "
-            "cells), since a registered folder holds other images, or ablate is another version, than when it was "
-            "submitted. Submit it anew"
+            f"the study cannot be extended: row {quote(row)}, seed {seed} is now another trial ({len(moved)} such "
+            "cells), because a registered folder or the version of ablate has changed since it was submitted; submit "
+            "the study again"
         )
 
 
 def _registered(stored: Stored, plan: Plan) -> list[dict[str, Any]]:
-    """The study's registrations, with one more where the plan decides otherwise than the last."""
+    """The study's preregistrations, with a new one where the plan differs from the last."""
     last, new = Preregistration.model_validate(stored.registrations[-1]), register(plan, now())
     return [*stored.registrations, new.model_dump()] if changes(last, new) else stored.registrations

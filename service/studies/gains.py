@@ -1,4 +1,4 @@
-"""The paper's Figure 1 from what this service has trained: the newest finished study of each table at one scale."""
+"""The paper's Figure 1 from this service's results: the newest successful study of each table at one scale."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PAGE = 200
 
 
 def draw_gains(context: Context, scale: str, format: str) -> bytes:
-    """The picture; tables of which no study is finished are shown as not trained.
+    """The figure; tables without a successful study are shown as not trained.
 
     Raises:
         StudyError: no table of the paper has the scale.
-        TableError: an unknown format.
+        TableError: the format is unknown.
     """
     from ablate.tables.plots.plot import plot_gains  # matplotlib is loaded when the first plot is drawn
 

@@ -1,6 +1,6 @@
-"""Studies from outside: listed, cancelled, tried again, paused. Every call is one transaction.
+"""Calls on studies: get, list, cancel, retry, pause, resume. Every call is one transaction.
 
-`service.studies.submit` takes them in, `service.studies.extend` adds to them.
+`service.studies.submit` stores new studies, `service.studies.extend` adds to them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def get_study(context: Context, study_id: str) -> StudyView:
     """One study.
 
     Raises:
-        NotFoundError: there is none with that id.
+        NotFoundError: there is no study with that id.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -44,7 +44,7 @@ def list_studies(
     """Studies, newest first.
 
     Raises:
-        StudyError: the cursor is none of ours.
+        StudyError: the cursor is unknown.
     """
     wanted = Wanted(state, name, schedule)
     with context.store.read() as connection:
@@ -59,18 +59,18 @@ def read_cursor(cursor: str | None) -> int | None:
     """The number in a cursor.
 
     Raises:
-        StudyError: it is none of ours.
+        StudyError: the cursor is unknown.
     """
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-        text = "no cursor of this list; take it from `next` of the page before"
+        text = "unknown cursor; pass the `next` value of the previous page"
         raise StudyError([Problem("/cursor", "invalid", text)])
     return int(cursor)
 
 
 def cancel(context: Context, study_id: str) -> StudyView:
-    """Withdraw what a study has not finished; a trial that another live study wants goes on."""
+    """Cancel a study's unfinished trials; trials shared with another live study keep running."""
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
@@ -85,7 +85,7 @@ def cancel(context: Context, study_id: str) -> StudyView:
 
 
 def retry(context: Context, study_id: str) -> StudyView:
-    """Queue a study's failed and cancelled trials again; nothing changes where there are none."""
+    """Queue a study's failed and cancelled trials again; without such trials nothing changes."""
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         holes = studies.unsettle(connection, stored.seq)
@@ -101,19 +101,19 @@ def retry(context: Context, study_id: str) -> StudyView:
 
 
 def reopen(connection: Connection, stored: Stored) -> None:
-    """A study that has ended lives again; the scheduler concludes it once nothing of it is open."""
+    """Make an ended study live again; the scheduler concludes it when all its cells have ended."""
     ended: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
     if studies.move(connection, stored.seq, ended, "queued", reason=None, ended_at=None, result=None):
         outbox.enqueue(connection, [(stored.seq, "")])
 
 
 def pause(context: Context, study_id: str) -> StudyView:
-    """Claim no more trials that only paused studies want; what runs goes on."""
+    """Claim no more trials that only paused studies need; running trials finish."""
     return _switch(context, study_id, "pause", ("queued", "running"), "paused")
 
 
 def resume(context: Context, study_id: str) -> StudyView:
-    """Undo `pause`."""
+    """Resume a paused study."""
     return _switch(context, study_id, "resume", ("paused",), "queued")
 
 

@@ -1,4 +1,4 @@
-"""The tables of the paper as studies: planned, or queued all together or not at all."""
+"""The tables of the paper as studies: planned, or queued together in one transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.studies.prepare import Prepared, find_known, plan_stored, prepare, 
 from service.studies.submit import add_prepared
 
 LIMIT_GPU_HOURS = 24.0
-"""Above so much, or where it cannot be estimated, a submission has to be confirmed: a slip must not cost a month."""
+"""A submission above this, or without an estimate, must be confirmed: a mistake must not cost a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PreparedTable:
 
     Attributes:
         known: keys of its trials that have a result.
-        hours: GPU-hours of the others; None where they cannot be estimated.
+        hours: GPU-hours of the other trials; None where they cannot be estimated.
     """
 
     table: PaperTable
@@ -44,7 +44,7 @@ class PreparedTable:
 
 
 def plan_only(context: Context, submission: PaperSubmission) -> PaperPlan:
-    """What a submission would be: rows, trials, what is known, GPU-hours. Stores nothing.
+    """The plan of a submission: rows, trials, known trials, GPU-hours. Stores nothing.
 
     Raises:
         StudyError: with every problem of every table.
@@ -66,21 +66,21 @@ def plan_only(context: Context, submission: PaperSubmission) -> PaperPlan:
 def submit(
     context: Context, submission: PaperSubmission, *, key: str | None = None, digest: str = "", owner: str = ""
 ) -> tuple[PaperView, bool]:
-    """Store one study a table in one transaction, and queue what is not known of them.
+    """Store one study per table in one transaction, and queue their trials without a result.
 
     Args:
         context: see there.
         submission: the request.
-        key: idempotency key; the same key and digest again give the same studies.
-        digest: of the request's body.
+        key: idempotency key; the same key and digest again return the same studies.
+        digest: digest of the request's body.
         owner: see `service.studies.submit.submit`.
 
     Returns:
         The studies with their counts, and whether they are new.
 
     Raises:
-        StudyError: with every problem of every table, or that it has to be confirmed; nothing is stored.
-        KeyReusedError: the key came before, with another body.
+        StudyError: with every problem of every table, or because it needs confirmation; nothing is stored.
+        KeyReusedError: the key was used before with another body.
         UnavailableError: the disk is nearly full, or the database cannot be written.
     """
     if key is not None:
@@ -97,7 +97,7 @@ def submit(
 
 
 def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[PreparedTable]:
-    """Every table, ready to be stored; that it has to be confirmed is told together with what cannot run here."""
+    """Every table, ready to be stored; missing confirmation is reported together with what cannot run here."""
     problems: list[Problem] = []
     found: list[PreparedTable] = []
     with collecting(problems):
@@ -110,14 +110,14 @@ def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[Pr
 
 
 def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[PreparedTable]:
-    """Every table, planned and looked at; the problems of all of them are told at once."""
+    """Every table, planned and checked; the problems of all tables are reported together."""
     tables = choose_tables(submission.tables, list_tables(), scale=submission.scale or "mini")
     problems: list[Problem] = []
     found = []
     until_s = time.monotonic() + PATIENCE_S  # for all tables together
     for index, table in enumerate(tables):
         place = f"/tables/{index}" if submission.tables else "/tables"
-        with collecting(problems), _told_of(table, place):
+        with collecting(problems), _pointing_to(table, place):
             found.append(_prepare_table(context, table, submission, strict=strict, until_s=until_s))
     if problems:
         raise StudyError(problems)
@@ -135,15 +135,15 @@ def _prepare_table(
 
 
 @contextmanager
-def _told_of(table: PaperTable, place: str) -> Iterator[None]:
-    """Inside, what is wrong is wrong in this table's study file: the message says so, the pointer is the body's."""
+def _pointing_to(table: PaperTable, place: str) -> Iterator[None]:
+    """Inside, problems are those of this table's study file: the message names it, the pointer is the body's."""
     try:
         yield
     except StudyError as error:
-        raise StudyError([_told(table, place, problem) for problem in error.problems]) from error
+        raise StudyError([_moved(table, place, problem) for problem in error.problems]) from error
 
 
-def _told(table: PaperTable, place: str, problem: Problem) -> Problem:
+def _moved(table: PaperTable, place: str, problem: Problem) -> Problem:
     if problem.pointer in ("/scale", "/seeds", "/priority"):
         return Problem(problem.pointer, problem.code, f"{table.id}: {problem.message}")
     where = problem.pointer.removeprefix("/").replace("/", ".")  # a pointer in a text would be taken for a path
@@ -175,7 +175,7 @@ def _counts(plans: Sequence[Plan], known: Iterable[str]) -> dict[str, int]:
 
 
 def _total(found: Sequence[PreparedTable]) -> float | None:
-    """GPU-hours of several tables, a trial that two of them need once; None where one cannot be estimated."""
+    """GPU-hours of several tables, with shared trials counted once; None where one cannot be estimated."""
     hours = {key: each for one in found for key, each in one.hours.items()}
     each = [value for value in hours.values() if value is not None]
     return sum(each) if len(each) == len(hours) else None
@@ -193,7 +193,7 @@ def _refuse_unconfirmed(submission: PaperSubmission, found: Sequence[PreparedTab
     size = "for a time that cannot be estimated" if hours is None else f"for about {hours:,.0f} GPU-hours"
     text = (
         f"{tables} would train {size} (the limit without confirmation is {LIMIT_GPU_HOURS:g}); "
-        "POST /api/v1/paper/plan says how that comes about, and 'confirm': true starts it"
+        "POST /api/v1/paper/plan shows the estimate, 'confirm': true starts the training"
     )
     raise StudyError([Problem("/confirm", "needs_confirmation", text)])
 
@@ -213,20 +213,20 @@ def _store(
 
 
 def _find_submitted(connection: Connection, owner: str, key: str, digest: str) -> list[str]:
-    """Ids of the studies that a key gave before, in order; none where it is new."""
+    """Ids of the studies of an earlier call with a key, in order; empty where the key is new."""
     ids = []
     for name in _names(key):
         found = studies.find_submission(connection, owner, name)
         if found is None:
             break
         if found[0] != digest:
-            raise KeyReusedError("this Idempotency-Key came before with another body; use a new key for a new request")
+            raise KeyReusedError("this Idempotency-Key was used before with another body; use a new key")
         ids.append(found[1])
     return ids
 
 
 def _names(key: str) -> Iterator[str]:
-    """A key stands for one study; those behind the first have keys of their own, which nobody can send: a blank."""
+    """Stored keys, one per study. Keys after the first contain a blank, so that no client can send them."""
     yield key
     digest = hashlib.sha256(key.encode()).hexdigest()
     yield from (f"{digest} {number}" for number in count(2))

@@ -1,4 +1,4 @@
-"""From a submission to what is stored: planned, looked at by the probe, held against what this place can run."""
+"""From a submission to a stored study: plan it, count its networks, check it against data and machines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Prepared:
     """A study that can be stored.
 
     Attributes:
-        document: the study document with the submission's options in it, so that planning it again gives the same.
+        document: the study document including the submission's options, so that planning it again gives the same.
         costs: by row label.
     """
 
@@ -39,7 +39,7 @@ class Prepared:
 
     @property
     def cells(self) -> list[CellKey]:
-        """Every cell, one seed of every row before the second."""
+        """Every cell, ordered by seed, then by row."""
         order = {key: index for index, key in enumerate(self.plan.trials)}
         cells = [CellKey(row, seed, key) for (row, seed), key in self.plan.memberships.items()]
         return sorted(cells, key=lambda cell: order[cell.key])
@@ -62,15 +62,15 @@ def prepare(
     strict: bool = True,
     until_s: float | None = None,
 ) -> Prepared:
-    """Plan a document, and look at its rows.
+    """Plan a document, and check its rows.
 
     Args:
         context: see there.
         document: a study document, not yet validated.
         scale: see `ablate.study.plan.plan`.
-        repetition: of its trials.
-        strict: whether what cannot be run here is an error; else it is a warning.
-        until_s: monotonic time up to which networks are counted; None: see `Costs.count`.
+        repetition: repetition of its trials.
+        strict: whether a study that cannot run here is an error; else it is a warning.
+        until_s: monotonic time until which networks are counted; None: see `Costs.count`.
 
     Raises:
         StudyError: with every problem found.
@@ -86,7 +86,7 @@ def prepare(
 
 
 def _missing_data(plan: Plan, context: Context) -> Iterator[Problem]:
-    """Data sets on which training would fail. A cluster's machines may have them elsewhere."""
+    """Data sets with which training would fail. A cluster's machines may have their own copies."""
     for name in plan.datasets if context.settings.ray_address is None else ():
         if fault := datasets.find_folder_fault(name):
             yield Problem("/base/dataset", fault.code, fault.public)
@@ -101,22 +101,22 @@ def _missing_resources(context: Context, demand: Resources) -> Iterator[Problem]
     if machines and not any(count_places(machine, demand) for machine in machines):
         largest = max(machines, key=lambda machine: (machine.gpus, machine.cpus))
         text = (
-            f"a trial asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs, and the largest machine has {largest.cpus} "
-            f"and {largest.gpus:g}; ask for less"
+            f"a trial requests {demand.cpus} CPUs and {demand.gpus:g} GPUs; the largest machine has {largest.cpus} "
+            f"and {largest.gpus:g}; request less in [resources]"
         )
         yield Problem("/resources", "infeasible", text)
 
 
 def plan_stored(context: Context, stored: Stored) -> Plan:
-    """The plan of a stored study, with the trials that it was stored with.
+    """The plan of a stored study, with its stored trials.
 
     Raises:
-        ConflictError: this version of ablate plans the document no more.
+        ConflictError: this version of ablate cannot plan the document.
     """
     try:
         plan = _planned(canonical_json(stored.document), stored.scale, stored.repetition, context.settings.max_trials)
     except StudyError as error:
-        text = f"this version of ablate does not plan the study any more, so it has no table: {error}"
+        text = f"this version of ablate cannot plan the study, so it has no table: {error}"
         raise ConflictError(text) from error
     with context.store.read() as connection:
         cells = list_cell_keys(connection, stored.seq)
@@ -132,6 +132,6 @@ def _planned(document: str, scale: str | None, repetition: Repetition, max_trial
 
 
 def find_known(context: Context, plan: Plan) -> dict[str, TrialRecord]:
-    """Records of those trials of a plan that have a result."""
+    """Records of the trials of a plan that have a result."""
     with context.store.read() as connection:
         return find_results(connection, list(plan.trials))

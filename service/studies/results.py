@@ -1,4 +1,4 @@
-"""A study's table and plots: from the database while it runs, as stored once it is done."""
+"""A study's table and plots: built from the database while it runs, stored when it has ended."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from service.store.studies import Stored
 from service.studies.prepare import plan_stored
 
 MAX_PLOTTED = 300
-"""Rows of a plot: more cannot be read, and would take minutes to draw."""
+"""Largest number of rows in a plot: more are unreadable and take minutes to draw."""
 
 
 def get_table(context: Context, study_id: str) -> Table:
-    """The table of a study; provisional as long as it runs.
+    """The table of a study; provisional while it runs.
 
     Raises:
         NotFoundError: there is no study with that id.
-        ConflictError: this version of ablate plans the study no more.
+        ConflictError: this version of ablate cannot plan the study.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -42,22 +42,22 @@ def get_table(context: Context, study_id: str) -> Table:
 
 
 def get_final_table(context: Context, stored: Stored) -> Table:
-    """The table of a study whose cells are all over.
+    """The table of a study whose cells have all ended.
 
     Raises:
-        ConflictError: this version of ablate plans the study no more.
+        ConflictError: this version of ablate cannot plan the study.
     """
     return _make_table(context, stored, provisional=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """What the database has on a study's table.
+class _Records:
+    """The records for a study's table.
 
     Attributes:
         records: by trial key.
-        origins: of the cells that another study trained.
-        others: how other studies that hold the same trials decide.
+        origins: origins of the cells that another study trained.
+        others: preregistrations of other studies with the same trials.
     """
 
     records: Mapping[str, TrialRecord]
@@ -65,35 +65,37 @@ class _Held:
     others: list[Preregistration]
 
 
-def _read(connection: Connection, stored: Stored, plan: Plan) -> _Held:
+def _read(connection: Connection, stored: Stored, plan: Plan) -> _Records:
     records = cells.list_records(connection, stored.seq)
     others = [
         Preregistration.model_validate(history[-1])
         for seq, history in studies.list_registrations(connection, plan.first_key)
         if seq != stored.seq
     ]
-    return _Held(records, cells.list_origins(connection, stored.seq), others)
+    return _Records(records, cells.list_origins(connection, stored.seq), others)
 
 
 def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table:
-    """A study's table from its records, with counted costs for rows without any, and where shared results are from."""
+    """A study's table from its records, with counted costs for rows without records, and origins of shared results."""
     plan = plan_stored(context, stored)
     with context.store.read() as connection:
-        held = _read(connection, stored, plan)
+        found = _read(connection, stored, plan)
     registrations = _registrations(stored)
     table = build_table(
         plan,
-        held.records,
+        found.records,
         published=find_published(plan.study.table.published),
         costs=RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()}),
         state=StudyState(
             provisional=provisional,
-            missing="cancelled with the study; retry queues them" if stored.state == "cancelled" else "no result yet",
+            missing="cancelled with the study; retry the study to queue them"
+            if stored.state == "cancelled"
+            else "no result yet",
             registrations=registrations,
         ),
     )
-    told = [*table.provenance, *describe_others(registrations[-1], held.others), *_reused(held.origins)]
-    return table.model_copy(update={"provenance": told})
+    others = describe_others(registrations[-1], found.others)
+    return table.model_copy(update={"provenance": [*table.provenance, *others, *_reused(found.origins)]})
 
 
 def _registrations(stored: Stored) -> list[Preregistration]:
@@ -113,8 +115,8 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
 
     Raises:
         NotFoundError: there is no study with that id.
-        StudyError: a label is no row's, or both are one.
-        ConflictError: this version of ablate plans the study no more.
+        StudyError: a label is unknown, or both are the same.
+        ConflictError: this version of ablate cannot plan the study.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -127,12 +129,12 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
 
 
 def draw_panel(context: Context, study_id: str) -> bytes:
-    """The picture of a study of scenes, as PNG, of the panels that its trials have left on this machine.
+    """The panel plot of a detection or segmentation study, as PNG, from the panels of its trials on this machine.
 
     Raises:
         NotFoundError: there is no study with that id.
-        TableError: the study's task leaves no panels, or none of its rows' trials has left one here.
-        ConflictError: this version of ablate plans the study no more.
+        TableError: the study's task has no panels, or no row has one on this machine.
+        ConflictError: this version of ablate cannot plan the study.
     """
     from ablate.tables.plots import panel  # Pillow is loaded when the first picture is drawn
 
@@ -152,7 +154,9 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
 
     table = get_table(context, study_id)
     if len(table.rows) > MAX_PLOTTED:
-        raise TableError(f"the study has {len(table.rows):,} rows, and plots are drawn of at most {MAX_PLOTTED}")
+        raise TableError(
+            f"the study has {len(table.rows):,} rows, above the limit of {MAX_PLOTTED} for plots; use its table"
+        )
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)

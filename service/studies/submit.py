@@ -1,4 +1,4 @@
-"""Studies on their way in: planned, stored and queued in one transaction, or refused with nothing stored."""
+"""Submission of a study: plan, store and queue it in one transaction, or refuse it and store nothing."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from service.studies.prepare import Prepared, find_known, prepare, resolve_docum
 def submit(
     context: Context, submission: Submission, *, key: str | None = None, digest: str = "", owner: str = ""
 ) -> tuple[StudyView, bool]:
-    """Store a study and queue what is not known of it.
+    """Store a study and queue its trials without a result.
 
     Args:
         context: see there.
         submission: the request.
-        key: idempotency key; the same key and digest again give the same study.
-        digest: of the request's body.
-        owner: whose keys and studies they are; "" as long as there are no API keys.
+        key: idempotency key; the same key and digest again return the same study.
+        digest: digest of the request's body.
+        owner: owner of the key and the study; "" without API keys.
 
     Returns:
         The study, and whether it is new.
 
     Raises:
         StudyError: with every problem of the document.
-        KeyReusedError: the key came before, with another body.
+        KeyReusedError: the key was used before with another body.
         UnavailableError: the disk is nearly full, or the database cannot be written.
     """
     if key is not None and (known := _find_submitted(context, owner, key, digest)):
@@ -67,7 +67,7 @@ def _find_submitted(context: Context, owner: str, key: str, digest: str) -> Stud
     if found is None:
         return None
     if found[0] != digest:
-        raise KeyReusedError("this Idempotency-Key came before with another body; use a new key for a new study")
+        raise KeyReusedError("this Idempotency-Key was used before with another body; use a new key")
     return get_study(context, found[1])
 
 
@@ -77,12 +77,12 @@ def _next_replicate(context: Context) -> int:
 
 
 def _store(context: Context, prepared: Prepared, key: str | None, digest: str, owner: str) -> tuple[str | None, bool]:
-    """Store a prepared study. Returns its id and whether it is new; no id where its replicate was taken meanwhile."""
+    """Store a prepared study. Returns its id and whether it is new; no id where its replicate number is taken."""
     replicate = prepared.plan.repetition.replicate
     with context.store.write() as connection:
         if key is not None and (found := studies.find_submission(connection, owner, key)):
             if found[0] != digest:
-                raise KeyReusedError("this Idempotency-Key came at the same time with another body")
+                raise KeyReusedError("this Idempotency-Key came at the same time with another body; use a new key")
             return found[1], False
         if replicate and studies.highest_replicate(connection) >= replicate:
             return None, False
@@ -95,7 +95,7 @@ def _store(context: Context, prepared: Prepared, key: str | None, digest: str, o
 def add_prepared(
     connection: Connection, prepared: Prepared, *, owner: str = "", schedule: str | None = None
 ) -> tuple[int, str]:
-    """Store one prepared study in a transaction, and queue what is new of it. Returns its number and its id."""
+    """Store a prepared study in a transaction, and queue its new trials. Returns its number and its id."""
     plan, at = prepared.plan, now()
     study_id = new_id()
     seq = studies.add_study(
@@ -116,7 +116,7 @@ def add_prepared(
 def queue_cells(
     connection: Connection, study_seq: int, new_cells: Sequence[CellKey], trials: Sequence[Trial], plan: Plan
 ) -> None:
-    """Queue what is new of these trials, and give the study its cells."""
+    """Queue the new ones of these trials, and store the study's cells."""
     queued = demand.add_trials(connection, trials, plan.study.resources, plan.study.priority, now())
     studies.add_cells(connection, study_seq, new_cells, queued)
     demand.refresh_demand(connection, study_seq)
@@ -125,14 +125,14 @@ def queue_cells(
 
 
 def list_findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
-    """Problems as they are stored."""
+    """Problems in their stored form."""
     return [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in problems]
 
 
 def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> list[dict[str, Any]]:
-    """Those of the oldest study that decides the same on the same trials, since that is when it was fixed.
+    """Preregistrations of the oldest study with the same decisions on the same trials, because they were fixed then.
 
-    A cancelled study fixed nothing: else designs could be laid in store, and taken out after a look.
+    Cancelled studies do not count: else designs could be registered in advance and picked after a look at results.
     """
     new = register(plan, at)
     for _, history in studies.list_registrations(connection, plan.first_key):
@@ -142,12 +142,12 @@ def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> li
 
 
 def list_costs(prepared: Prepared) -> dict[str, dict[str, int]]:
-    """Counted costs by row, as they are stored."""
+    """Counted costs by row, in their stored form."""
     return {label: cost.model_dump() for label, cost in prepared.costs.items()}
 
 
 def plan_only(context: Context, submission: Submission) -> PlanView:
-    """What a submission would be: rows, costs, trials, what is known, how long it takes. Stores nothing.
+    """The plan of a submission: rows, costs, trials, known trials, estimated time. Stores nothing.
 
     Raises:
         StudyError: with every problem of the document.

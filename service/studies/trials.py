@@ -1,4 +1,4 @@
-"""Trials from outside: the cells of a study, one trial with everything, its log."""
+"""Calls on trials: list the cells of a study, get one trial, read its log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.studies.lifecycle import read_cursor
 
 LOG = "log.txt"
 LOG_BYTES = 1 << 20
-"""At most so much of a log's end is shown."""
+"""Largest part of a log that is returned: its end."""
 
 SHORTEST_KEY = 8
 
@@ -24,7 +24,7 @@ def list_cells(
 
     Raises:
         NotFoundError: there is no study with that id.
-        StudyError: the cursor is none of ours.
+        StudyError: the cursor is unknown.
     """
     after = read_cursor(cursor)
     with context.store.read() as connection:
@@ -37,17 +37,17 @@ def list_cells(
 
 
 def get_trial(context: Context, key: str) -> TrialView:
-    """One trial, by its key or the first digits of it (8 at least) where only one begins so.
+    """One trial, by its key or by at least 8 first digits of it that are unique.
 
     Raises:
-        NotFoundError: there is none, or there are several.
+        NotFoundError: there is no such trial, or there are several.
     """
     with context.store.read() as connection:
         return cells.get_trial(connection, _whole_key(context, key))
 
 
 def read_log(context: Context, key: str) -> str:
-    """What a trial's attempts wrote; the end of it where it is long.
+    """The output of a trial's attempts; only the end of a long one.
 
     Raises:
         NotFoundError: there is no such trial, or it has not started.
@@ -55,12 +55,14 @@ def read_log(context: Context, key: str) -> str:
     whole = get_trial(context, key).key
     path = context.settings.workdir(whole) / LOG
     if not path.exists():
-        raise NotFoundError("the trial has no log here: it has not started, or it ran where its folder is not shared")
+        raise NotFoundError(
+            "no log here: the trial has not started, or it ran on a machine that does not share its folder"
+        )
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - LOG_BYTES, 0))
         text = file.read().decode("utf-8", errors="replace")
-    return text if size <= LOG_BYTES else f"(the first {size - LOG_BYTES:,} bytes are left out)\n{text}"
+    return text if size <= LOG_BYTES else f"(the first {size - LOG_BYTES:,} bytes are omitted)\n{text}"
 
 
 def _whole_key(context: Context, key: str) -> str:
@@ -69,5 +71,5 @@ def _whole_key(context: Context, key: str) -> str:
     with context.store.read() as connection:
         found = cells.find_keys(connection, key)
     if len(found) > 1:
-        raise NotFoundError("several trials have keys that begin so; give more digits")
+        raise NotFoundError("several trial keys begin with these digits; give more digits")
     return found[0] if found else key

@@ -1,4 +1,4 @@
-"""A stored study as REST shows it."""
+"""A stored study as its REST document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.store.studies import Stored
 
 
 def view_study(stored: Stored, overview: Overview, machines: Sequence[Machine]) -> StudyView:
-    """A study's view from its row and what was counted."""
+    """A study's view from its row and its counts."""
     base = f"/api/v1/studies/{stored.id}"
     run = overview.run
     mlflow = f"/mlflow/#/experiments/{run[1]}/runs/{run[0]}?workflowType=machine_learning" if run else None
@@ -38,7 +38,7 @@ def view_study(stored: Stored, overview: Overview, machines: Sequence[Machine]) 
 
 
 def estimate_left_s(stored: Stored, overview: Overview, machines: Sequence[Machine]) -> float | None:
-    """Wall seconds until a study is done, once its trials have their turn; None until one like them was timed."""
+    """Wall-clock seconds that a study still needs, without waiting time; None until a similar trial was timed."""
     if stored.state not in ("queued", "running") or not overview.durations_s:
         return None
     left = overview.waiting + sum(1 - fraction for fraction in overview.fractions)

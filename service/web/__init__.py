@@ -1,1 +1,1 @@
-"""The page: what people see at `/`. Server-rendered; its script refreshes, previews and calls the REST interface."""
+"""The page at `/`. The server renders it; its script refreshes it, previews studies and calls the REST interface."""

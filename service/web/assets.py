@@ -1,4 +1,4 @@
-"""The page's own script and styles: read once, and kept by browsers as long as they do not change."""
+"""The page's script and styles: read once, and cached by browsers until they change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEDIA = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "imag
 
 @cache
 def read(name: str) -> bytes:
-    """A file's content; KeyError where it is none of ours."""
+    """A file's content; KeyError for an unknown file."""
     MEDIA[name]
     return (resources.files("service.web") / "static" / name).read_bytes()
 
@@ -24,5 +24,5 @@ def version_of(name: str) -> str:
 
 
 def address_of(name: str) -> str:
-    """Where a page finds a file: another content has another address."""
+    """The address of a file; it changes with the content."""
     return f"/static/{name}?v={version_of(name)}"

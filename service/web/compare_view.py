@@ -1,4 +1,4 @@
-"""Two studies side by side: their rows by label, what their documents differ in, and whether they share trials."""
+"""Two studies side by side: their rows by label, differences between their documents, and shared trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHOICE = 100
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two studies; `problem` says why it has no table."""
+    """One of the two studies; `problem` is the reason why it has no table."""
 
     study: StudyView
     document: Mapping[str, Any]
@@ -49,9 +49,9 @@ class ComparedRow:
     """A row of one side or both.
 
     Attributes:
-        difference: second minus first over common seeds, with its 95 % interval.
-        is_same: whether both stand on the very same trials.
-        is_changed: whether the two decide differently.
+        difference: second minus first over common seeds, with a 95 % interval.
+        is_same: whether both have the same trials.
+        is_changed: whether the two decisions differ.
     """
 
     label: str
@@ -71,13 +71,13 @@ class ComparePage:
 
     @property
     def metric(self) -> str | None:
-        """The primary metric that both have; None where they measure different things."""
+        """The primary metric of both; None where they differ."""
         metrics = {side.shown.table.metric for side in self.sides if side.shown}
         return metrics.pop() if len(metrics) == 1 else None
 
 
 def read_compare_page(context: Context, ids: Sequence[str]) -> ComparePage:
-    """Two studies side by side; none chosen gives the choice alone.
+    """Two studies side by side; only the list to choose from where none is chosen.
 
     Raises:
         NotFoundError: there is no study with one of the ids.
@@ -127,7 +127,7 @@ def _difference(found: PairedDifference | None, cell: TableCell, shown: ShownTab
 
 
 def document_differences(first: Any, second: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(place, first, second) of everything in which two documents differ, as deep down as possible."""
+    """(place, first, second) of every difference between two documents, at the deepest level."""
     first, second = _by_label(first), _by_label(second)
     if isinstance(first, dict) and isinstance(second, dict):
         for name in dict.fromkeys([*first, *second]):
@@ -137,7 +137,7 @@ def document_differences(first: Any, second: Any, place: str = "") -> Iterator[t
 
 
 def _by_label(value: Any) -> Any:
-    """A list of rows or factors as a mapping, since they are known by their names; anything else as it is."""
+    """A list of rows or factors as a mapping by name; any other value unchanged."""
     is_named = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     names = [one.get("label", one.get("name")) for one in value] if is_named else []
     return dict(zip(names, value, strict=True)) if names and all(isinstance(name, str) for name in names) else value

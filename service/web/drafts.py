@@ -1,4 +1,4 @@
-"""What stands in the form for a new study: nothing, a study file that comes with ablate, or an earlier document."""
+"""Initial content of the form for a new study: empty, a study file that comes with ablate, or an earlier document."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Draft(StrictDocument):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Those that are given, as members of a submission."""
+        """The given options, as members of a submission."""
         return self.model_dump(exclude={"text"}, exclude_none=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Prefilled:
-    """What the form holds at first.
+    """Initial content of the form.
 
     Attributes:
         examples: name -> title of every study file that comes with ablate.
@@ -49,7 +49,7 @@ class Prefilled:
 
 
 def draft_of(context: Context, example: str | None, again: str | None) -> Prefilled:
-    """The form for an example or a study that is to run again.
+    """The form for an example, or for a study to run again.
 
     Raises:
         NotFoundError: there is no such example or study.
@@ -61,13 +61,13 @@ def draft_of(context: Context, example: str | None, again: str | None) -> Prefil
             stored = studies.get_study(connection, again)
         return Prefilled(document_text(stored), stored.scale or "", True, titles)
     if example is not None and example not in files:
-        raise NotFoundError(f"no example {quote(example)}; there are: {', '.join(files)}")
+        raise NotFoundError(f"unknown example {quote(example)}; available examples: {', '.join(files)}")
     return Prefilled(files[example] if example else "", "", False, titles)
 
 
 @cache
 def _examples() -> dict[str, str]:
-    """Study files by name; the one that takes seconds first."""
+    """Study files by name; the one that runs in seconds first."""
     files = {
         file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
         for file in studies_folder().iterdir()

@@ -11,12 +11,12 @@ from typing import Any
 from ablate.tables.table import Table, TableCell
 
 WIDTH = 176.0
-"""Of the strip that an interval is drawn in; half of `MARGIN` stays free at each end."""
+"""Width of the strip of an interval; half of `MARGIN` stays free at each end."""
 MARGIN = 14.0
 REACH = 4.0
-"""An interval that reaches further than so many times the largest difference is cut, and ends in an arrow."""
+"""An interval that is longer than this multiple of the largest difference is cut and ends in an arrow."""
 KINDS = 6
-"""Rows of curves that have a look of their own, the baseline's among them."""
+"""Number of rows with a line style of their own, including the baseline."""
 
 Points = Sequence[Mapping[str, Any]]
 
@@ -27,9 +27,9 @@ class Interval:
 
     Attributes:
         low, high: ends of the interval; None below two seeds. They are cut to the strip.
-        cut_low, cut_high: whether the interval goes on beyond that end.
+        cut_low, cut_high: whether the interval continues beyond that end.
         printed: the printed difference, None where there is none.
-        kind: the decision, for its colour; the words stand beside it.
+        kind: the decision, for the colour; the words are next to it.
     """
 
     mean: float
@@ -75,7 +75,7 @@ def _printed(cell: TableCell) -> float | None:
 
 
 def _bounds(cells: Sequence[TableCell]) -> tuple[float, float]:
-    """What the strip reaches from and to: all intervals, but not those that would leave no room for the others."""
+    """Ends of the strip: all intervals fit, except those that would leave no room for the others."""
     sizes = [abs(cell.diff.mean) for cell in cells if cell.diff]
     sizes += [abs(printed) for cell in cells if (printed := _printed(cell)) is not None]
     most = REACH * max(sizes, default=0.0) or math.inf
@@ -87,7 +87,7 @@ def _bounds(cells: Sequence[TableCell]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """One trial's curve; `look` is its row's, 0 for the baseline and None for rows beyond those with looks."""
+    """One trial's curve; `look` is the line style of its row: 0 for the baseline, None for rows without one."""
 
     row: str
     seed: int
@@ -100,8 +100,8 @@ class Chart:
     """Curves in a frame of `width` x `height`.
 
     Attributes:
-        metric: what is drawn upwards; steps go to the right.
-        key: (look, row) of the rows that are told apart.
+        metric: on the vertical axis; steps are on the horizontal axis.
+        key: (look, row) of the rows with a line style of their own.
         ticks_x, ticks_y: (position, text).
     """
 
@@ -124,8 +124,8 @@ def draw_curves(
     Args:
         rows: labels, those of baselines first.
         curves: (row, seed, points of `ablate.trials.trial.EpochMetrics` as JSON values).
-        metric: drawn where trials report it on the way, else the one that most of them report.
-        counted: whether steps are numbers of things, 1 the first one, and nothing lies between two.
+        metric: drawn where trials report it during training, else the one that most trials report.
+        counted: whether steps are counts that begin at 1, so that ticks are whole numbers.
 
     Returns:
         None where no curve has two points.

@@ -1,4 +1,4 @@
-"""Problems for people: where a browser asks for a page, a problem document is answered as one."""
+"""Error pages: a browser that requests a page receives a problem document as HTML."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from starlette.responses import Response
 from service.web.render import answer
 
 FOR_PROGRAMS = ("/api/", "/mlflow", "/static/", "/openapi.json", "/healthz", "/readyz", "/metrics")
-"""Addresses whose problems stay documents."""
+"""Addresses whose problems stay JSON documents."""
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 NEXT = {
-    404: "It may have been mistyped, or belong to another service. The list of studies has everything there is.",
-    409: "Look at the study's present state and try again.",
-    422: "Correct the address, or go back to where the link was.",
-    503: "Try again in a moment; the service's log says more.",
+    404: "The address may be mistyped, or belong to another service. The list of studies links to every page.",
+    409: "Check the study's current state and try again.",
+    422: "Correct the address, or go back to the previous page.",
+    503: "Try again in a moment; see the service's log for details.",
 }
-"""What to do next, by status."""
+"""Next step for the reader, by status."""
 
 
 def readable(handlers: Mapping[int | type[Exception], Handler]) -> dict[int | type[Exception], Handler]:
-    """The same handlers, whose answers people can read where they asked for a page."""
+    """The same handlers, which answer with HTML where a page was requested."""
     return {kind: _readable(handler) for kind, handler in handlers.items()}
 
 
@@ -39,7 +39,7 @@ def _readable(handler: Handler) -> Handler:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser looks for a page here."""
+    """Whether a browser requests a page."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(FOR_PROGRAMS)
 
 

@@ -1,4 +1,4 @@
-"""A trial's network as a drawing: its stages from top to bottom, their call sites, the replaced ones filled."""
+"""A trial's network as a drawing: its stages from top to bottom and their call sites; replaced sites are filled."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ablate.errors import quote
 from ablate.models.call_site import Site
 from service.context import Context
 from service.errors import NotFoundError
 from service.studies import trials
 
 ACROSS = 16
-"""Sites on a line."""
+"""Sites per line."""
 STEP, LINE, HEAD, LEFT = 46, 50, 30, 12
-"""Pixels from site to site, from line to line, of a stage's heading, and to the left of everything."""
+"""Pixels: distance of sites, distance of lines, height of a stage's heading, left margin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Spot:
     """A site on the drawing.
 
     Attributes:
-        share: of pixels at which the funnel condition wins; None where it has not been observed.
+        share: fraction of pixels at which the funnel condition wins; None where it was not measured.
     """
 
     site: Site
@@ -56,12 +57,12 @@ class Network:
 
     @property
     def spots(self) -> list[Spot]:
-        """Every site, in the order of the forward."""
+        """Every site, in the order of the forward pass."""
         return [spot for stage in self.stages for spot in stage.spots]
 
     @property
     def replaced(self) -> int:
-        """How many sites are replaced."""
+        """Number of replaced sites."""
         return sum(spot.is_replaced for spot in self.spots)
 
 
@@ -69,12 +70,12 @@ def read_network(context: Context, key: str) -> Network:
     """The network of a trial.
 
     Raises:
-        NotFoundError: there is no such trial, or its task has no network of call sites.
+        NotFoundError: there is no such trial, or its task has no network with call sites.
         SiteError: the network cannot be built or traced.
     """
     trial = trials.get_trial(context, key)
     if trial.task != "classify":
-        raise NotFoundError(f"trials of the task {trial.task} have no drawing of their network")
+        raise NotFoundError(f"no network drawing for the task {quote(trial.task)}; only trials of 'classify' have one")
     probed = context.costs.survey(trial.recipe)
     shares: dict[str, float] = (trial.outcome or {}).get("funnel_share") or {}
     stages = _lay_out(probed.sites, probed.replaced, shares)
@@ -102,7 +103,7 @@ def _spot(site: Site, replaced: frozenset[str], shares: dict[str, float], *, at:
 
 
 def _share_at(site: Site, shares: dict[str, float]) -> float | None:
-    """The share of a site's module, which surgery puts below `sites`, or into the module that has the call inside."""
+    """The share of a site's module, which surgery puts into `sites`, or into the module that contains the call."""
     own = f"sites.{site.name}"
     found = (share for path, share in shares.items() if f"{path}.".startswith(f"{own}.") or path == f"{site.name}.act")
     return next(found, None)

@@ -16,5 +16,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/paper")
 def show_paper(context: InContext, scale: Annotated[str, Query(max_length=64)] = DEFAULT_SCALE) -> Response:
-    """The tables of the paper, printed against ours."""
+    """The tables of the paper, printed and measured."""
     return answer("paper.html", page=read_paper_page(context, scale))

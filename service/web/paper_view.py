@@ -1,4 +1,4 @@
-"""The paper at a glance: each of its tables, printed numbers against ours, and what is missing at a scale."""
+"""The paper's page: each table with printed and measured numbers, and the tables that are missing at a scale."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from service.studies.lifecycle import get_study
 DEFAULT_SCALE = "mini"
 COSTS = ("params", "multiply_adds")
 RECENT = 50
-"""Studies of a table's name among which the newest at a scale is looked for."""
+"""Number of studies with a table's name that are searched for the newest one at a scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class UntrainedRow:
-    """A row of a table that has not been trained here: its label and its printed numbers by metric."""
+    """A row of a table that was not trained here: its label and its printed numbers by metric."""
 
     label: str
     values: dict[str, str]
@@ -40,11 +40,11 @@ class PaperEntry:
     """A table of the paper.
 
     Attributes:
-        source: the study file, None where there is none yet.
+        source: the study file, None where there is none.
         has_scale: whether that file has the scale.
-        study: the newest one at the scale that was not cancelled, None where there is none.
+        study: the newest study at the scale that was not cancelled, None where there is none.
         table: its result, with `columns` to show.
-        printed: what to show in its place.
+        printed: the rows to show where there is no table.
     """
 
     published: PublishedTable
@@ -57,19 +57,19 @@ class PaperEntry:
 
     @property
     def is_missing(self) -> bool:
-        """Whether it could be trained and is not, nor on its way."""
+        """Whether it can be trained, and is neither trained nor under way."""
         return self.has_scale and (self.study is None or self.study.state == "failed")
 
     @property
     def metrics(self) -> list[str]:
-        """Printed metrics, the first few; what a network costs stands on a study's own page."""
+        """The first printed metrics; the cost of a network is on the study's page."""
         names = dict.fromkeys(name for row in self.printed for name in row.values)
         return [name for name in names if name not in COSTS][:4]
 
 
 @dataclass(frozen=True, slots=True)
 class PaperPage:
-    """What the page of the paper shows at one scale."""
+    """Content of the paper's page at one scale."""
 
     scale: str
     scales: Sequence[str]
@@ -84,7 +84,7 @@ class PaperPage:
 
     @property
     def body(self) -> str:
-        """Of `POST /paper` for what is missing."""
+        """Body of `POST /paper` for the missing tables."""
         return json.dumps({"tables": self.missing, "scale": self.scale})
 
     @property
@@ -94,7 +94,7 @@ class PaperPage:
 
 
 def read_paper_page(context: Context, scale: str) -> PaperPage:
-    """Every printed table with the newest study of it at a scale.
+    """Every printed table with its newest study at a scale.
 
     Raises:
         StudyError: no table has the scale.
@@ -128,7 +128,7 @@ def _read_entry(context: Context, published: PublishedTable, source: PaperTable 
 
 
 def _find_newest(context: Context, source: PaperTable, scale: str) -> str | None:
-    """Id of the newest study of a table at a scale; one that succeeded goes before one that failed."""
+    """Id of the newest study of a table at a scale; a study that succeeded is preferred to one that failed."""
     with context.store.read() as connection:
         found = studies.list_studies(connection, Wanted(name=source.name), limit=RECENT, before=None)
     fitting = [
@@ -146,7 +146,7 @@ def _find_newest(context: Context, source: PaperTable, scale: str) -> str | None
 def _find_table(context: Context, study_id: str) -> Table | None:
     try:
         return results.get_table(context, study_id)
-    except ConflictError:  # the study's own page says why; here its printed numbers stand alone
+    except ConflictError:  # the study's page gives the reason; this page shows the printed numbers
         return None
 
 

@@ -1,4 +1,4 @@
-"""A pasted study as it would be submitted: its plan, or every error with the line where it is. Stores nothing."""
+"""A preview of a pasted study: its plan, or every error with its line. Stores nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.api.body import in_study, read_submission, refuse_unstorable
 from service.api.problems import Refusal, publishable
 from service.context import Context
 from service.studies import submit
-from service.web.places import Path, json_lines, line_of, toml_lines
+from service.web.line_numbers import Path, json_lines, line_of, toml_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class PlacedProblem:
     """An error with its place in the text.
 
     Attributes:
-        line: counted from 1; None where it is about the whole, or about an option beside the text.
+        line: counted from 1; None where the error is about the whole text, or about an option of the form.
         excerpt: that line.
     """
 
@@ -37,12 +37,12 @@ class PlacedProblem:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a text would be as a study.
+    """The study that a text describes.
 
     Attributes:
         body: of `POST /api/v1/studies`, as JSON; empty where there are errors.
-        plan: the answer of `POST /api/v1/studies/plan`; None where there are errors.
-        outstanding: trials that would be trained.
+        plan: the answer of `POST /api/v1/studies/plan`; None if there are errors.
+        outstanding: number of trials to train.
     """
 
     body: str
@@ -51,7 +51,7 @@ class Preview:
 
     @property
     def outstanding(self) -> int:
-        """Different trials less the known ones."""
+        """Number of different trials without a result."""
         return self.plan.distinct - self.plan.known if self.plan else 0
 
 
@@ -61,7 +61,7 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
     Args:
         context: see there.
         text: a study document as TOML or JSON, or a body of `POST /api/v1/studies` as JSON.
-        options: further members of that body, such as `scale`; they go before those in the text.
+        options: further members of that body, such as `scale`; they override those in the text.
     """
     try:
         body = _body_of(text) | options
@@ -76,17 +76,17 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
 
 
 def _body_of(text: str) -> dict[str, Any]:
-    """The text as a body. Where it is no document at all, its pointers are those of the text itself."""
+    """The text as a body. Where it is not a document, its pointers are those of the text."""
     if not text.strip():
-        raise StudyError([Problem("", "missing", "nothing is pasted yet; paste a study, or take an example")])
+        raise StudyError([Problem("", "missing", "the form is empty; paste a study, or start from an example")])
     document = _read(text)
     problems = list(_times_in(document, "/study"))
     if problems:
         raise StudyError(problems)
-    document = parse_json(json.dumps(document))  # what TOML lets through and JSON does not: nan, inf, great depth
+    document = parse_json(json.dumps(document))  # refuses what TOML allows and JSON does not: nan, inf, deep nesting
     refuse_unstorable(document)
     if not isinstance(document, dict):
-        raise StudyError([Problem("", "invalid", "a study is a JSON object or a TOML document")])
+        raise StudyError([Problem("", "invalid", "the text is not a study; paste a JSON object or a TOML document")])
     return document if isinstance(document.get("study"), dict) else {"study": document}
 
 
@@ -99,9 +99,11 @@ def _is_json(text: str) -> bool:
 
 
 def _times_in(value: object, pointer: str) -> Iterator[Problem]:
-    """TOML knows dates and times; no field of a study does."""
+    """Dates and times: TOML has them, no field of a study has."""
     if isinstance(value, datetime.date | datetime.time):
-        yield Problem(pointer, "invalid", "is a date or a time; put it in quotation marks")
+        yield Problem(
+            pointer, "invalid", "is a date or a time, which no field of a study is; put it in quotation marks"
+        )
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in items:
         yield from _times_in(inner, f"{pointer}/{name}")
@@ -126,13 +128,13 @@ def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[PlacedProblem]:
 
 
 def _line_in(message: str) -> int | None:
-    """The line that a parser names itself."""
+    """The line number in a parser's message."""
     named = re.search(r"at line (\d+)", message)
     return int(named[1]) if named else None
 
 
 def _lines_of(text: str) -> dict[Path, int]:
-    """The text's lines by path; none where it cannot be read."""
+    """The text's lines by path; empty where it cannot be parsed."""
     try:
         _read(text)
     except StudyError:

@@ -1,6 +1,6 @@
-"""Templates as answers: the one Jinja environment, the words it has for numbers and times, and the page's policy.
+"""Templates as responses: the Jinja environment, its filters for numbers and times, and the page's content policy.
 
-Templates come from this package alone, and everything they are given is escaped.
+Templates come from this package only, and all their values are escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POLICY = (
 GLYPHS = {
     "queued": "○", "running": "◐", "paused": "‖", "succeeded": "●", "diverged": "≈", "failed": "✕", "cancelled": "⊘",
 }  # fmt: skip
-"""A sign for each state, beside the word or in its place, so that none is told by colour alone."""
+"""A sign for each state, next to the word or instead of it, so that colour is never the only cue."""
 
 
 def render(name: str, **values: Any) -> str:
@@ -52,7 +52,7 @@ def number(value: float | None) -> str:
 
 
 def value_text(value: object) -> str:
-    """A recipe's or a place's value on one line."""
+    """A value of a recipe or of a document on one line."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {value_text(inner)}" for name, inner in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Routes of the page: parse, call one function, show what it gives. Problems become pages in `service.web.errors`."""
+"""Routes of the page: parse, call one function, render the result. Problems become pages in `service.web.errors`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from service.errors import NotFoundError
 from service.web import assets, lists
 from service.web.compare_routes import router as compare_router
 from service.web.drafts import Draft, draft_of
+from service.web.help.routes import router as help_router
 from service.web.paper_routes import router as paper_router
 from service.web.preview import preview
 from service.web.render import answer
@@ -21,11 +22,11 @@ from service.web.schedule_routes import router as schedule_router
 from service.web.study_routes import router as study_router
 
 router = APIRouter(include_in_schema=False)
-ROUTERS = (router, study_router, paper_router, schedule_router, compare_router)
+ROUTERS = (router, study_router, paper_router, schedule_router, compare_router, help_router)
 """Every router of the page."""
 
-KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}
-"""For a file whose address holds the digest of its content."""
+CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""For a file whose address contains the digest of its content."""
 
 
 def read_draft(value: Json) -> Draft:
@@ -45,7 +46,7 @@ def show_studies(
 ) -> Response:
     """The studies, newest first, and the form for a new one.
 
-    `example` puts a study file of ours into the form, `again` the document of a study that was submitted before.
+    `example` fills the form with a study file that comes with ablate, `again` with the document of an earlier study.
     """
     tag = lists.tag_of(context)
     if tag and request.headers.get("if-none-match") == tag:
@@ -57,14 +58,14 @@ def show_studies(
 
 @router.post("/preview")
 def show_preview(context: InContext, draft: Annotated[Draft, Depends(read_draft)]) -> Response:
-    """A pasted study as it would be, as a part of a page; 200 also where it has errors, which are the answer then."""
+    """The preview of a pasted study, as a fragment of a page; 200 also where it lists errors."""
     return answer("preview.html", found=preview(context, draft.text, draft.options))
 
 
 @router.get("/static/{name}")
 def send_file(name: Annotated[str, Path()], v: Annotated[str, Query(max_length=64)] = "") -> Response:
-    """A file of the page; kept for good under the address that pages give it."""
+    """A file of the page; browsers cache it permanently under the address that pages use."""
     if name not in assets.MEDIA:
-        raise NotFoundError("the page has no such file")
-    headers = KEEP if v == assets.version_of(name) else {"Cache-Control": "no-cache"}
+        raise NotFoundError("the page has no such file; reload the page to get its current links")
+    headers = CACHE_FOREVER if v == assets.version_of(name) else {"Cache-Control": "no-cache"}
     return Response(assets.read(name), media_type=assets.MEDIA[name], headers=headers)

@@ -1,4 +1,4 @@
-"""Routes of schedules: all of them, and one with its history."""
+"""Routes of the schedules' pages: the list, and one schedule with its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/schedules")
 def show_schedules(context: InContext, cursor: Cursor = None) -> Response:
-    """Schedules, when each fires next, and what somebody should look at."""
+    """Schedules, the next firing of each, and what needs attention."""
     page = read_schedules_page(context, cursor, now())
     return answer("schedules.html", page=page, firing_signs=FIRING_SIGNS, drift_signs=DRIFT_SIGNS)
 

@@ -1,4 +1,4 @@
-"""Schedules as pages: what needs a person, when each fires next, and how the numbers went from firing to firing."""
+"""The schedules' pages: what needs attention, the next firing of each schedule, and the results of its firings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FIRING_SIGNS = {
     "queued": "○", "running": "◐", "done": "●", "holes": "✕", "cancelled": "⊘", "skipped": "⊘", "missed": "✕",
     "refused": "✕",
 }  # fmt: skip
-"""A sign for each state of a firing, beside its word."""
+"""A sign for each state of a firing, next to its word."""
 DRIFT_SIGNS = {"reference": "○", "steady": "●", "alarm": "▲", "unknown": "?"}
-"""A sign for what a firing says of drift."""
+"""A sign for each drift state of a firing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulesPage:
-    """What the page of schedules shows."""
+    """Content of the page of schedules."""
 
     schedules: Page[ScheduleView]
     today: Today
@@ -35,11 +35,11 @@ class SchedulesPage:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePage:
-    """What a schedule's page shows.
+    """Content of a schedule's page.
 
     Attributes:
         history: its firings, newest first.
-        chart: each row's mean from firing to firing, oldest first.
+        chart: each row's mean by firing, oldest first.
     """
 
     schedule: ScheduleView
@@ -47,7 +47,7 @@ class SchedulePage:
     chart: Chart | None
 
     def compared(self, firing: FiringView) -> tuple[str, str] | None:
-        """Ids of the study of the firing before that has one, and of this one's; None where there are no two."""
+        """Ids of the studies of the previous firing with a study and of this one; None where one is missing."""
         older = self.history.items[self.history.items.index(firing) + 1 :]
         before = next((one.study_id for one in older if one.study_id), None)
         return (before, firing.study_id) if before and firing.study_id else None
@@ -57,7 +57,7 @@ def read_schedules_page(context: Context, cursor: str | None, at: datetime) -> S
     """Schedules, newest first, and what happened since yesterday.
 
     Raises:
-        StudyError: the cursor is none of ours.
+        StudyError: the cursor is unknown.
     """
     found = calls.list_schedules(context, at, limit=PAGE, cursor=cursor)
     return SchedulesPage(found, get_today(context, None, at), cursor is None)
@@ -67,8 +67,8 @@ def read_schedule_page(context: Context, name: str, cursor: str | None, at: date
     """A schedule with a page of its firings.
 
     Raises:
-        NotFoundError: there is none of that name.
-        StudyError: the cursor is none of ours.
+        NotFoundError: there is no schedule with that name.
+        StudyError: the cursor is unknown.
     """
     schedule = calls.get_schedule(context, name, at)
     history = calls.list_history(context, name, limit=PAGE, cursor=cursor)
@@ -76,7 +76,7 @@ def read_schedule_page(context: Context, name: str, cursor: str | None, at: date
 
 
 def _draw(firings: Sequence[FiringView]) -> Chart | None:
-    """The rows' means over the firings that have any; to the right is later."""
+    """The rows' means over the firings that have results; newer firings are to the right."""
     measured = [firing for firing in reversed(firings) if firing.metric and firing.rows]
     if not measured:
         return None

@@ -20,7 +20,7 @@ Label = Annotated[str | None, Query(max_length=4096)]
 
 @router.get("/studies/{study_id}")
 def show_study(context: InContext, study_id: StudyId, a: Label = None, b: Label = None) -> Response:
-    """A study: its table first; `a` and `b` are two of its rows to compare."""
+    """A study, its table first; `a` and `b` are two of its rows to compare."""
     pair = (a, b) if a is not None and b is not None else None
     return answer("study.html", page=read_study_page(context, study_id, pair), formats=FORMATS)
 
@@ -35,11 +35,11 @@ def save_document(context: InContext, study_id: StudyId) -> Response:
 def show_trial(
     context: InContext, key: TrialKey, study: Annotated[str | None, Query(max_length=64)] = None
 ) -> Response:
-    """A trial: its recipe as a difference to the baseline of a study, how it went, how to train it again."""
+    """A trial: its differences from the baseline of a study, its attempts, and the command that trains it again."""
     return answer("trial.html", page=read_trial_page(context, key, study))
 
 
 @router.get("/trials/{key}/network")
 def show_network(context: InContext, key: TrialKey) -> Response:
-    """The drawing of a trial's network, as a part of its page: the first one waits for torch."""
+    """The drawing of a trial's network, as a fragment of its page; the first one waits until torch is loaded."""
     return answer("network.html", net=read_network(context, key))

@@ -1,4 +1,4 @@
-"""A study's page: its table with what a cell has behind it, its cells one by one, its curves, its document."""
+"""A study's page: its table with the seeds of each cell, the state of each cell, its curves and its document."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from service.web.drafts import document_text
 from service.web.draw import Chart, Interval, Points, draw_curves, draw_intervals
 
 MAX_CELLS = 2000
-"""Cells that are shown one by one; REST has the others by pages."""
+"""Largest number of cells that the page shows; REST lists larger studies page by page."""
 MAX_CURVES = 400
 FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV", "html": "HTML", "json": "JSON"}
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "·"}
@@ -39,7 +39,7 @@ MARKS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "·"}
 
 @dataclass(frozen=True, slots=True)
 class ShownTable:
-    """A table with what its page needs beside it.
+    """A table with what its page needs in addition.
 
     Attributes:
         columns: as the study chose them.
@@ -54,7 +54,7 @@ class ShownTable:
 
     @property
     def setting(self) -> str:
-        """What all rows share, and how they are tested."""
+        """The settings that all rows share, and the test."""
         seeds = len(self.table.seeds)
         spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
         text = "; ".join(part for part in (", ".join(self.table.setup), spread, *method_notes(self.table)) if part)
@@ -62,12 +62,12 @@ class ShownTable:
 
     @property
     def notes(self) -> list[str]:
-        """To be read with the table."""
+        """Notes on the table."""
         return [*self.table.notes, *self.table.provenance, *reading_notes(self.table, self.columns)]
 
     @property
     def has_printed(self) -> bool:
-        """Whether printed numbers stand beside ours."""
+        """Whether the table has printed numbers."""
         return self.table.published is not None
 
     def heading(self, column: Column) -> str:
@@ -97,14 +97,14 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """What a study's page shows.
+    """Content of a study's page.
 
     Attributes:
-        schedule_body: of `POST /schedules` for this study, but for what its form asks.
-        shown: None where this version plans the study no more; `problem` says so then.
-        cells: (row, seed) -> where it stands; empty where there are too many.
-        has_panel: whether its trials leave pictures of what they see and find.
-        pair: two rows compared, where two are chosen; `pair_problem` where they cannot be.
+        schedule_body: body of `POST /schedules` for this study, except the fields of the form.
+        shown: None where this version of ablate cannot plan the study; `problem` is the reason.
+        cells: (row, seed) -> state of the cell; empty where there are too many.
+        has_panel: whether its trials store predictions on test images.
+        pair: comparison of two chosen rows; `pair_problem` is the reason where they cannot be compared.
     """
 
     study: StudyView
@@ -121,12 +121,12 @@ class StudyPage:
 
     @property
     def is_live(self) -> bool:
-        """Whether trials may still come."""
+        """Whether more results may follow."""
         return self.study.state in LIVE
 
     @property
     def rows(self) -> list[str]:
-        """Labels of the rows that have cells: as in the table, then audit copies and what rows need."""
+        """Labels of the rows that have cells: those of the table, then audit trials and trials that rows start from."""
         found = dict.fromkeys(row for row, _ in self.cells)
         in_table = [row.label for row in self.shown.table.rows if row.label in found] if self.shown else []
         return [*in_table, *(label for label in found if label not in in_table)]
@@ -138,33 +138,33 @@ class StudyPage:
 
     @property
     def plots(self) -> list[str]:
-        """Plots that say something; none as long as the table and the curves above them still change."""
+        """Plots with content; none until the study has ended, because the table and the curves still change."""
         has_results = self.study.progress.succeeded > 0 and not self.is_live
         return plots_of(self.shown.table) if has_results and self.shown else []
 
     @property
-    def said(self) -> str:
-        """The state in one sentence, for those who listen."""
+    def announcement(self) -> str:
+        """The state in one sentence, for screen readers."""
         progress = self.study.progress
         done = progress.succeeded + progress.diverged
         return f"{self.study.name} is {self.study.state}: {done} of {progress.trials} cells done"
 
     @cached_property
     def commands(self) -> dict[str, str]:
-        """What reproduces the study, by what it does."""
+        """Commands that reproduce the study, by what they do."""
         scale = f" --scale {self.study.scale}" if self.study.scale else ""
         name = self.study.name
         file = f"{name}.toml"
         return {
-            "Train it at a desk, without this service": f"ablate run {file}{scale}",
+            "Train it locally, without this service": f"ablate run {file}{scale}",
             "Submit it to this service": f"ablate submit {file}{scale} --wait",
-            "Repeat it every night and watch for drift": f'ablate schedule add {name} --cron "0 2 * * *"{scale} {file}',
-            "Save its table and plots": f"ablate table {self.study.id} --out {name}",
+            "Re-run it every night and detect drift": f'ablate schedule add {name} --cron "0 2 * * *"{scale} {file}',
+            "Save the table and plots": f"ablate table {self.study.id} --out {name}",
         }
 
     @property
     def grouped_runs(self) -> str | None:
-        """MLflow's list of this study's runs, grouped by row; None until it is there."""
+        """MLflow's list of this study's runs, grouped by row; None until MLflow has the study."""
         link = self.study.links.mlflow
         return grouped_link(link, self.study.id) if link else None
 
@@ -199,7 +199,7 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
 
 
 def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | None:
-    """Curves of the table's rows alone: what they need learns another task, by another loss."""
+    """Curves of the table's rows only: trials that they start from learn another task, with another loss."""
     labels = _ordered(table)
     return draw_curves(labels, [one for one in curves if one[0] in labels], table.metric)
 

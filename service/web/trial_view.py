@@ -1,4 +1,4 @@
-"""A trial's page: what is special about its recipe, how it went, what it said, and how to train it again."""
+"""A trial's page: its differences from the baseline, its attempts, its log, and the command that trains it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.web.draw import Chart, draw_curves
 
 LOG_LINES = 200
 MAX_PLACES = 20
-"""Cells that a page names of those that a trial fills; a baseline may stand in hundreds of studies."""
+"""Largest number of a trial's cells that the page names; a baseline may be in hundreds of studies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True)
 class InStudy:
-    """A cell that the trial fills."""
+    """A cell that contains the trial."""
 
     study_id: str
     study: str
@@ -43,14 +43,14 @@ class InStudy:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """What a trial's page shows.
+    """Content of a trial's page.
 
     Attributes:
-        places: cells that it fills, the one that the page speaks of first.
-        baseline: label of the baseline row there; None where it is unknown.
-        is_baseline: whether the trial is one of the baseline itself.
-        changes: against that baseline.
-        log: its last lines; `log_note` where there is none.
+        places: its cells; the page describes the first one.
+        baseline: label of the baseline row in that study; None where it is unknown.
+        is_baseline: whether the trial belongs to the baseline row.
+        changes: differences from that baseline.
+        log: its last lines; `log_note`: a remark on lines that are missing.
         charts: one for each metric of its curve.
     """
 
@@ -70,7 +70,7 @@ class TrialPage:
 
     @property
     def is_live(self) -> bool:
-        """Whether it may still change by itself."""
+        """Whether its state may still change."""
         return self.trial.state in ("queued", "running")
 
     @property
@@ -79,19 +79,19 @@ class TrialPage:
         return self.trial.task == "classify"
 
     @property
-    def said(self) -> str:
-        """Its state in a few words, for those who listen."""
+    def announcement(self) -> str:
+        """Its state in a few words, for screen readers."""
         return f"The trial is {self.trial.state}"
 
     @property
-    def way_out(self) -> str:
-        """What to do about a trial that has no result."""
+    def next_step(self) -> str:
+        """Next step for a trial without a usable result."""
         if self.trial.state == "failed":
-            return "Its study's retry queues it again, with new attempts. The log's end says what happened before."
+            return "A retry of its study queues it again, with new attempts. The end of the log shows the error."
         if self.trial.state == "diverged":
-            return "This is a result: the table counts it beside the mean. A lower learning rate is another recipe."
+            return "This is a result: the table counts it next to the mean. A lower learning rate is another recipe."
         if self.trial.state == "cancelled":
-            return "No live study wants it; a retry of its study, or the same study again, queues it."
+            return "No live study needs it. Retry its study, or submit the study again, to queue it."
         return ""
 
 
@@ -101,10 +101,10 @@ def read_trial_page(context: Context, key: str, study_id: str | None = None) -> 
     Args:
         context: see there.
         key: of the trial, or its first digits.
-        study_id: of the study to speak of, where the trial fills cells of several; None: the oldest.
+        study_id: the study to describe, where the trial is in several; None: the oldest.
 
     Raises:
-        NotFoundError: there is no such trial, or there are several whose keys begin so.
+        NotFoundError: there is no such trial, or several keys begin with these digits.
     """
     trial = trials.get_trial(context, key)
     named = sorted(trial.rows, key=lambda place: place.study_id != study_id)[:MAX_PLACES]
@@ -143,12 +143,12 @@ def _studies_of(context: Context, places: Sequence[CellOfStudy]) -> dict[str, St
 def _rows_of(
     context: Context, stored: Mapping[str, Stored], places: Sequence[InStudy]
 ) -> tuple[Row | None, Row | None]:
-    """The trial's row in the study that the page speaks of, and the baseline that this row is compared with."""
+    """The trial's row in the study that the page describes, and the baseline of this row."""
     if not places:
         return None, None
     try:
         plan = plan_stored(context, stored[places[0].study_id])
-    except ConflictError:  # an older document; the page then says nothing about a baseline
+    except ConflictError:  # an older document; the page then has no baseline
         return None, None
     row = next((row for row in _all_rows(plan) if row.label == places[0].row), None)
     baseline = next((each for each in plan.rows if row and each.is_baseline and each.group == row.group), None)

@@ -1,13 +1,13 @@
-// The page's script: it refreshes what changes, previews and submits studies, and calls the REST interface.
-// All text comes from the server as HTML that is escaped there; what is put together here goes in as text.
+// The page's script: it refreshes live regions, previews and submits studies, and calls the REST interface.
+// HTML comes from the server, which escapes it; strings that are built here are inserted as text.
 
 document.documentElement.classList.add("js");
 const main = document.querySelector("main");
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const say = (text) => { one("#said").textContent = text; };
+const say = (text) => { one("#announcer").textContent = text; };
 
-// Refreshing: the page is fetched again, and what is marked as live is exchanged where it changed.
+// Refresh: fetch the page again and replace the live regions that changed.
 
 const MARKS = "[data-live]";
 let tag = "", isAsking = false, isWanted = false, took = 0;
@@ -20,7 +20,7 @@ async function refresh() {
     const headers = { Accept: "text/html", ...(tag ? { "If-None-Match": tag } : {}) };
     const answer = await fetch(location.href, { headers, cache: "no-store" });
     if (answer.ok) { tag = answer.headers.get("ETag") || ""; exchange(await answer.text()); }
-  } catch { say("The service does not answer; trying again."); }
+  } catch { say("The service does not respond; trying again."); }
   finally { isAsking = false; took = performance.now() - began; }
 }
 
@@ -38,14 +38,14 @@ function exchange(text) {
   prepare();
 }
 
-let told = one("[data-said]")?.dataset.said ?? "";
+let announced = one("[data-announcement]")?.dataset.announcement ?? "";
 function announce() {
-  const news = one("[data-said]")?.dataset.said ?? "";
-  if (news && news !== told) say(news);
-  told = news;
+  const news = one("[data-announcement]")?.dataset.announcement ?? "";
+  if (news && news !== announced) say(news);
+  announced = news;
 }
 
-// A page that takes the server long is asked for the less often, so that those who watch do not keep it busy.
+// A page that the server renders slowly is requested less often, so that viewers do not overload the server.
 const soon = (wait) => { let timer; return () => { timer ??= setTimeout(() => { timer = undefined; refresh(); }, Math.max(wait, 4 * took)); }; };
 
 if (main.dataset.poll) setInterval(() => { if (!document.hidden) refresh(); }, Number(main.dataset.poll));
@@ -58,7 +58,7 @@ if (main.dataset.events) {
   setInterval(() => { if (isWanted) refresh(); }, 1000);
 }
 
-// A cell's seeds: they show while the pointer or the focus is at the cell; Escape closes them.
+// A cell's seeds are visible while the pointer or the focus is on the cell; Escape closes them.
 
 let closing;
 function open(button) {
@@ -93,7 +93,7 @@ async function call(address, { body, key, method = "POST" }) {
 }
 
 function complain(place, problem) {
-  place.replaceChildren(problem.detail ?? "The service gave no answer; its log says more.");
+  place.replaceChildren(problem.detail ?? "The service failed without a message; see its log.");
   if ((problem.errors ?? []).length > 1) {
     const list = document.createElement("ul");
     for (const error of problem.errors) { const item = document.createElement("li"); item.textContent = `${error.pointer} ${error.message}`; list.append(item); }
@@ -101,7 +101,7 @@ function complain(place, problem) {
   }
 }
 
-// What is wrong with a field stands beside it; `complain` has it all, in one place.
+// Each error is shown next to its field; `complain` lists all of them in one place.
 
 function point(form, errors) {
   for (const mark of all(".wrong", form)) mark.remove();
@@ -134,7 +134,7 @@ async function send(button, address, body, then) {
     const { ok, document: found } = await call(address, { body, key: button.dataset.key, method: button.dataset.method });
     if (ok) then(found);
     else { complain(place, found); if (form) point(form, found.errors ?? []); }
-  } catch { complain(place, { detail: "The service does not answer. Start it with: ablate serve" }); }
+  } catch { complain(place, { detail: "The service does not respond. Start it with: ablate serve" }); }
   finally { button.disabled = false; }
 }
 
@@ -148,8 +148,8 @@ async function submitPaper(button) {
   const body = button.dataset.body;
   await send(button, "/api/v1/paper/plan", body, async (plan) => {
     const hours = plan.gpu_hours === null ? "an unknown number of" : plan.gpu_hours < 0.1 ? "under 0.1" : plan.gpu_hours.toFixed(1);
-    const text = `${plan.items.length} tables, ${plan.rows} rows, ${plan.distinct} different trials, ${plan.known} of them known. The rest takes ${hours} GPU-hours: ${plan.basis}.`;
-    if (!(await ask("Submit what is missing", text, "Queue them"))) return;
+    const text = `${plan.items.length} tables, ${plan.rows} rows, ${plan.distinct} different trials, of which ${plan.known} have results. The rest takes ${hours} GPU-hours (${plan.basis}).`;
+    if (!(await ask("Submit missing tables", text, "Queue them"))) return;
     const whole = JSON.stringify({ ...JSON.parse(body), confirm: true });
     send(button, "/api/v1/paper", whole, () => location.reload());
   });
@@ -169,8 +169,8 @@ async function showPlan() {
     const headers = { Accept: "text/html", "Content-Type": "application/json" };
     const answer = await fetch("/preview", { method: "POST", headers, body: JSON.stringify({ text: field("text").value, ...options }) });
     if (answer.ok) place.innerHTML = await answer.text();
-    else complain(place, answer.headers.get("content-type")?.includes("json") ? await answer.json() : { detail: `The service refused this text (status ${answer.status}).` });
-  } catch { complain(place, { detail: "The service does not answer. Start it with: ablate serve" }); }
+    else complain(place, answer.headers.get("content-type")?.includes("json") ? await answer.json() : { detail: `The service refused this study (status ${answer.status}).` });
+  } catch { complain(place, { detail: "The service does not respond. Start it with: ablate serve" }); }
   place.focus({ preventScroll: true });
   place.scrollIntoView({ block: "nearest" });
 }
@@ -202,7 +202,7 @@ function queue(button) {
   send(button, "/api/v1/studies", plan.dataset.body, (study) => { location.href = `/studies/${study.id}`; });
 }
 
-// Copying, and every press of a button.
+// Copy buttons, and the handler of every button.
 
 async function copy(button) {
   const from = button.dataset.copy;
@@ -241,7 +241,7 @@ document.addEventListener("submit", (event) => {
   send(one("button", form), form.dataset.send, JSON.stringify(values), then);
 });
 
-// Parts that take the server a while come by themselves, behind the page.
+// Slow parts are loaded after the page.
 
 function prepare() {
   for (const part of all("[data-load]")) {
@@ -249,7 +249,7 @@ function prepare() {
     delete part.dataset.load;
     fetch(address, { headers: { Accept: "text/html" } }).then(async (answer) => {
       if (answer.ok) part.innerHTML = await answer.text();
-      else part.textContent = "This part could not be drawn; the service's log says why.";
+      else part.textContent = "This part could not be loaded; see the service's log.";
     });
   }
 }

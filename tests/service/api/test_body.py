@@ -211,7 +211,7 @@ def test_at_most_a_hundred_errors_are_listed(empty: TestClient) -> None:
         ({"seeds": "8"}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not text"}),
         ({"seeds": {}}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not a table"}),
         ({"seeds": []}, {"/seeds": "the list is empty; give a count or at least one seed"}),
-        ({}, {"/seeds": "'seeds' is missing; give a count, a list of seeds to add, or 'rows' to add"}),
+        ({}, {"/seeds": "'seeds' is missing; give a total number of seeds, a list of seeds to add, or 'rows' to add"}),
         ({"seeds": None, "rows": []}, {"/seeds": "'seeds' is missing"}),
         ({"seeds": [0, "1", -1]}, {"/seeds/1": "a whole number", "/seeds/2": "greater than or equal to 0"}),
         (

@@ -75,19 +75,19 @@ def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body
 @pytest.mark.parametrize(
     ("cron", "text"),
     [
-        ("0 2 * *", "is no cron text; it has five fields"),
-        ("0 2 * * * *", "is no cron text"),
-        ("61 2 * * *", "minute: its value is none of those allowed"),
-        ("0 24 * * *", "hour: its value"),
-        ("0 2 30 2 *", "day of month: its value"),
-        ("0 2 * * MOON", "day of week: its value"),
-        ("0 2 * * *\n", "is no cron text"),
-        ("@daily", "is no cron text"),
-        ("0 2 * * *; rm", "is no cron text"),
-        ("\u0660 2 * * *", "is no cron text"),
-        ("*/0 2 * * *", "minute: its value"),
-        ("", "is no cron text"),
-        ("5-1 2 * * *", "minute: its value"),
+        ("0 2 * *", "is not a cron expression; use five fields"),
+        ("0 2 * * * *", "is not a cron expression"),
+        ("61 2 * * *", "invalid value of field 'minute'; the fields are minute (0-59)"),
+        ("0 24 * * *", "invalid value of field 'hour'"),
+        ("0 2 30 2 *", "invalid value of field 'day of month'"),
+        ("0 2 * * MOON", "invalid value of field 'day of week'"),
+        ("0 2 * * *\n", "is not a cron expression"),
+        ("@daily", "is not a cron expression"),
+        ("0 2 * * *; rm", "is not a cron expression"),
+        ("\u0660 2 * * *", "is not a cron expression"),
+        ("*/0 2 * * *", "invalid value of field 'minute'"),
+        ("", "is not a cron expression"),
+        ("5-1 2 * * *", "invalid value of field 'minute'"),
     ],
 )
 def test_a_wrong_cron_text_is_refused_with_what_is_allowed(
@@ -99,11 +99,11 @@ def test_a_wrong_cron_text_is_refused_with_what_is_allowed(
 @pytest.mark.parametrize(
     ("tz", "text"),
     [
-        ("Europe/Berln", "no zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
+        ("Europe/Berln", "unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         ("", "allowed: IANA names such as UTC"),
-        ("../../etc/passwd", "no zone "),
-        ("/etc/localtime", "no zone "),
-        ("UTC+25", "no zone 'UTC+25'"),
+        ("../../etc/passwd", "unknown time zone "),
+        ("/etc/localtime", "unknown time zone "),
+        ("UTC+25", "unknown time zone 'UTC+25'"),
     ],
 )
 def test_a_wrong_zone_is_refused_with_the_nearest_one(
@@ -145,7 +145,7 @@ def test_it_is_paused_resumed_and_moved(client: TestClient, added: dict[str, Any
     assert client.patch(path, json={"seeds": None}).json()["seeds"] is None
     assert "/cron" in errors(client.patch(path, json={"cron": "nonsense"}))
     assert "/cron" in errors(client.patch(path, json={"cron": None}))
-    assert "nothing is changed" in errors(client.patch(path, json={}))[""]
+    assert "the body changes no field" in errors(client.patch(path, json={}))[""]
     assert client.get(path).json()["cron"] == "15 3 * * MON-FRI"
 
 
@@ -256,4 +256,4 @@ def test_an_acknowledgement_wants_a_reason(client: TestClient, added: dict[str, 
 def test_new_seeds_have_no_reference_to_keep(client: TestClient, body: dict[str, Any]) -> None:
     client.post(PATH, json=body | {"mode": "fresh"})
     found = errors(client.post(f"{PATH}/nightly/ack", json={"reason": "x", "keep_reference": True}))
-    assert "no stored reference" in found["/keep_reference"]
+    assert "no reference to keep" in found["/keep_reference"]

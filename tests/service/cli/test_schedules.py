@@ -134,7 +134,7 @@ def _until_the_change(
     assert "error by +25 % (1 then, 1.25 now)" in out
     status, out, _ = call("today")
     assert status == 1
-    assert "! drift: row 'only', seed 0, does not give its stored numbers" in out
+    assert "! drift: row 'only', seed 0, does not reproduce its stored results" in out
     assert "1 to acknowledge" in call("schedule", "list")[1]
     until(lambda: "drift" in [one["kind"] for one in mailbox.got], "the alarm is told", running.log)
 

@@ -285,7 +285,7 @@ def test_a_study_with_holes_ends_with_1_and_names_them(call: Call, write: Callab
         assert status == 1
         assert "| other " in out
         assert re.search(r"^\[\d\] other, seed \d+: failed: RuntimeError: as told", err, re.MULTILINE), err
-        assert err.endswith("failed: 1 of 2 cells have no result: 1 failed; retry queues them again\n")
+        assert err.endswith("failed: 1 of 2 cells have no result: 1 failed; retry the study to queue them again\n")
 
 
 @pytest.mark.slow

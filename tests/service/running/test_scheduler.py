@@ -342,9 +342,9 @@ def test_a_demand_that_no_machine_meets_fails_with_its_reason(desk: Any, toy_stu
 @pytest.mark.parametrize(
     ("resources", "pointer", "text"),
     [
-        ({"cpus": 3}, "/resources", "asks for 3 CPUs and 0 GPUs, and the largest machine has 2 and 0"),
-        ({"gpus": 0.5}, "/resources", "asks for 1 CPUs and 0.5 GPUs"),
-        ({"gpus": 2}, "/resources", "asks for 1 CPUs and 2 GPUs"),
+        ({"cpus": 3}, "/resources", "requests 3 CPUs and 0 GPUs; the largest machine has 2 and 0"),
+        ({"gpus": 0.5}, "/resources", "requests 1 CPUs and 0.5 GPUs"),
+        ({"gpus": 2}, "/resources", "requests 1 CPUs and 2 GPUs"),
         ({"gpus": 1.5}, "/resources/gpus", "1.5 GPUs is not a whole number; only values below 1 may be fractions"),
     ],
 )

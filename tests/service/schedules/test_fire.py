@@ -216,7 +216,7 @@ def test_a_zone_that_this_machine_does_not_know_holds_no_other_schedule_up(
     _forget_zone(nights, "a")
     nights.tick(MORNING.replace(hour=2) + DAY)
     assert (nights.history("a"), len(nights.history("b"))) == ([], 1)
-    assert "schedule a cannot fire: /tz: this machine does not know the zone 'Mars/Olympus'" in caplog.text
+    assert "schedule a cannot fire: /tz: this machine does not know the time zone 'Mars/Olympus'" in caplog.text
 
 
 def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
@@ -230,7 +230,7 @@ def test_what_cannot_fire_is_told_once_for_each_change_and_needs_a_person(
             nights.tick(MORNING + 2 * DAY + minutes * MINUTE)
     assert caplog.text.count("schedule nightly cannot fire") == 2
     assert nights.told() == ["stuck", "stuck"]
-    assert "it cannot fire: this machine does not know the zone 'Mars/Olympus'" in nights.schedule().next_text
+    assert "cannot fire: this machine does not know the time zone 'Mars/Olympus'" in nights.schedule().next_text
     assert nights.schedule().needs_person
     today = get_today(nights.desk.context, None, nights.at)
     assert ([one.code for one in today.attention], today.next) == (["stuck"], [])
@@ -242,7 +242,7 @@ def test_a_schedule_whose_zone_this_machine_does_not_know_can_be_paused_and_remo
     nights.add()
     _forget_zone(nights, "nightly")
     assert nights.change(paused=True).state == "paused"
-    with pytest.raises(StudyError, match="does not know the zone 'Mars/Olympus'"):
+    with pytest.raises(StudyError, match="does not know the time zone 'Mars/Olympus'"):
         nights.change(paused=False)
     assert nights.change(tz="Asia/Kolkata", paused=False).next_at == datetime(2026, 3, 2, 20, 30, tzinfo=UTC)
     _forget_zone(nights, "nightly")
@@ -296,7 +296,7 @@ def test_a_firing_whose_study_cannot_be_submitted_is_refused_with_the_reason(
     nights.change(study=nights.study | {"resources": {"cpus": 3}})
     night = nights.night(1)
     assert (night.state, night.study_id) == ("refused", None)
-    assert "a trial asks for 3 CPUs" in (night.reason or "")
+    assert "a trial requests 3 CPUs" in (night.reason or "")
     assert nights.told() == ["missed"]
     assert nights.schedule().needs_person
 

@@ -143,7 +143,7 @@ def test_every_text_is_a_zone_or_refused(text: str) -> None:
     if text in list_zones():
         check_zone(text)
     else:
-        with pytest.raises(StudyError, match="no zone"):
+        with pytest.raises(StudyError, match="unknown time zone"):
             check_zone(text)
 
 

@@ -22,7 +22,7 @@ from ablate.errors import AblateError
 from service import serve
 from service.context import Context
 from service.schedules import notify
-from service.schedules.notify import Notifying
+from service.schedules.notify import Notifier
 from service.settings import read_settings
 from service.store.schedules import notices
 
@@ -88,11 +88,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def notifier(context: Context, clock: Clock, url: str | None = None, *command: str) -> Notifying:
+def notifier(context: Context, clock: Clock, url: str | None = None, *command: str) -> Notifier:
     """A notifier as a new start of the service makes one."""
     changed = {"notify_url": SecretStr(url) if url else None, "notify_command": command}
     settings = context.settings.model_copy(update=changed)
-    return Notifying(Context(settings, context.store, context.costs), clock)
+    return Notifier(Context(settings, context.store, context.costs), clock)
 
 
 def announce(context: Context, about: str, at: datetime = START) -> bool:
@@ -154,7 +154,7 @@ def test_a_server_that_is_away_delays_and_loses_nothing_and_its_address_is_not_l
     with receiving() as gone:
         pass
     notifier(context, clock, gone.url + "?token=secret").tick()
-    assert "ABLATE_NOTIFY_URL gave no answer" in caplog.text
+    assert "ABLATE_NOTIFY_URL does not respond" in caplog.text
     assert "secret" not in caplog.text
     clock.at += timedelta(hours=1)
     with receiving() as back:
@@ -194,7 +194,7 @@ def test_after_a_week_a_notice_is_given_up(context: Context, clock: Clock, caplo
     announce(context, "alarm:1")
     clock.at += timedelta(days=7, seconds=1)
     notifier(context, clock, None, "/nowhere/program").tick()
-    assert "given up" in caplog.text
+    assert "was dropped after attempt 1" in caplog.text
     assert not waiting(context)
 
 
@@ -228,7 +228,7 @@ def test_a_way_that_is_not_set_up_keeps_nothing_for_later(context: Context, cloc
 
 @pytest.mark.parametrize(
     ("program", "text"),
-    [("import sys; sys.exit(3)", "ended with status 3"), ("import os; os.kill(os.getpid(), 9)", "status -9")],
+    [("import sys; sys.exit(3)", "exited with status 3"), ("import os; os.kill(os.getpid(), 9)", "status -9")],
 )
 def test_a_program_that_fails_is_tried_again(
     context: Context, clock: Clock, caplog: pytest.LogCaptureFixture, program: str, text: str

@@ -79,7 +79,7 @@ def test_a_changed_number_is_an_alarm_at_the_first_firing_and_is_told_once(night
     assert (alarm.row, alarm.direction, alarm.size) == ("offset 0", "up", 0.5)
     assert alarm.instant == alarm.changed_instant == good.instant + DAY
     assert (alarm.good_instant, alarm.good_study_id) == (good.instant, good.study_id)
-    assert "nothing that is recorded changed" in alarm.sentence
+    assert "no recorded property changed" in alarm.sentence
     assert nights.schedule().needs_person
     assert nights.told().count("drift") == 1
 
@@ -141,7 +141,7 @@ def test_holes_are_no_drift_and_are_told_and_settled_again_when_they_are_filled(
     (night, _) = nights.history()
     assert night.drift is not None
     assert (night.state, night.drift.state) == ("holes", "unknown")
-    assert "no drift" in night.drift.sentence
+    assert "1 of 2 trials have no result this time, which does not count as drift" in night.drift.sentence
     assert "1 of 2 cells have no result" in (night.reason or "")
     assert nights.schedule().needs_person
     assert nights.told().count("holes") == 1
@@ -233,7 +233,7 @@ def test_fresh_seeds_that_move_are_an_alarm_with_the_first_changed_firing(nights
     nights.acknowledge("a new optimiser")
     fresh = nights.night(10, error=9.0)
     assert fresh.drift is not None
-    assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of the 4 of the reference window")
+    assert (fresh.drift.state, fresh.drift.sentence) == ("reference", "firing 1 of 4 in the reference window")
 
 
 def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_tolerance(nights: Nights) -> None:
@@ -242,7 +242,10 @@ def test_what_another_machine_rounds_otherwise_is_steady_and_says_by_which_toler
     night = nights.night(2, error=1.005)
     assert night.drift is not None
     assert night.drift.state == "steady"
-    assert "2 within the tolerance of 0.01, since not all of the processor" in night.drift.sentence
+    assert (
+        "2 within the tolerance of 0.01, because processor, threads, device, driver or packages differ"
+        in night.drift.sentence
+    )
     changed = nights.night(3, error=1.02)
     assert changed.drift is not None
     assert changed.drift.state == "alarm"
@@ -259,6 +262,6 @@ def test_where_the_reference_is_gone_nothing_is_compared_and_the_next_firing_tra
     assert night.drift is not None
     assert (night.kind, night.state, night.drift.state) == ("verify", "done", "unknown")
     assert night.drift.sentence == (
-        "nothing could be compared; 2 of 2 stored results are gone, and the next firing trains them again"
+        "no trial could be compared; 2 of 2 stored results are missing; the next firing trains them again"
     )
     assert nights.night(3).kind == "reference"

@@ -35,7 +35,9 @@ def test_trials_carry_the_content_and_the_study_is_not_extended_with_another(des
     assert {ticket.trial.recipe["dataset"] for ticket in desk.dispatcher.started} == {pin("pets")}
     write_image(pets / "cat" / "new.png", 77)
     register("pets", pets, replace=True)
-    with pytest.raises(ConflictError, match=r"row 'A', seed 0 is another trial now \(4 such cells\).*Submit it anew"):
+    with pytest.raises(
+        ConflictError, match=r"row 'A', seed 0 is now another trial \(4 such cells\).*submit the study again"
+    ):
         extend.extend(desk.context, study.id, Extension(seeds=3))
     assert {cell.key for cell in desk.cells(study)} == before
     assert not {cell.key for cell in desk.cells(desk.submit(STUDY))} & before

@@ -579,7 +579,7 @@ def test_a_server_that_does_not_answer_is_to_be_asked_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [("https://mlflow.example", "it is at https://mlflow.example"), (None, "no MLflow")]
+    ("url", "told"), [("https://mlflow.example", "open https://mlflow.example"), (None, "does not show MLflow")]
 )
 def test_where_mlflow_is_elsewhere_the_page_says_where(url: str | None, told: str) -> None:
     with proxy_to(NoServer(url)) as client:

@@ -98,7 +98,7 @@ def test_errors_are_shown_at_their_place(visit: Visit) -> None:
     text = page.get_by_label("Study", exact=True)
     text.fill(TOML.replace("offset = 1.0", "ofset = 1.0").replace("seeds = 2", "seeds = 0"))
     page.get_by_role("button", name="Show the plan").click()
-    errors = page.get_by_role("alert").filter(has_text="2 things are wrong")
+    errors = page.get_by_role("alert").filter(has_text="2 errors; nothing was queued")
     expect(errors).to_contain_text("did you mean 'offset'?")
     expect(errors).to_contain_text('set = { ofset = 1.0, gate = "pasted" }')
     errors.get_by_role("button", name="Line 13").click()
@@ -132,11 +132,11 @@ def test_a_study_is_paused_resumed_extended_and_cancelled(visit: Visit, running:
     expect(state).to_contain_text("paused")
     page.get_by_role("button", name="Resume").click()
     expect(state).to_contain_text("running")
-    page.get_by_label("Seeds in all").fill("2")
+    page.get_by_label("Total seeds").fill("2")
     page.get_by_role("button", name="Extend").click()
     expect(state).to_contain_text("of 4 cells")
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_role("button", name="Keep it as it is").click()
+    page.get_by_role("button", name="Go back").click()
     expect(state).to_contain_text("running")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel the study").click()
@@ -144,7 +144,7 @@ def test_a_study_is_paused_resumed_extended_and_cancelled(visit: Visit, running:
     assert running.client.get(f"/studies/{study['id']}")["state"] == "cancelled"
     page.get_by_role("link", name="Run again").click()
     expect(page.get_by_label("Study", exact=True)).to_have_value(re.compile('name = "handled"'))
-    expect(page.get_by_label("Train known trials again")).to_be_checked()
+    expect(page.get_by_label("Train finished trials again")).to_be_checked()
 
 
 def test_a_cell_opens_its_seeds_by_pointer_and_by_key(visit: Visit, finished: dict[str, Any]) -> None:
@@ -165,7 +165,7 @@ def test_a_cell_opens_its_seeds_by_pointer_and_by_key(visit: Visit, finished: di
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="shifted, seed 0")).to_be_visible()
-    expect(page.get_by_role("region", name="Differences to the baseline")).to_contain_text("offset")
+    expect(page.get_by_role("region", name="Differences from the baseline")).to_contain_text("offset")
 
 
 def test_the_copied_latex_is_that_of_the_interface(
@@ -239,7 +239,7 @@ def addresses(running: Running, finished: dict[str, Any]) -> list[str]:
     return [
         "/", "/?example=smoke", "/paper", "/compare", f"/compare?a={finished['id']}&b={finished['id']}", here,
         f"{here}?a=plain&b=shifted", f"/trials/{keys['succeeded']}", f"/trials/{keys['failed']}",
-        "/schedules", "/schedules/nightly",
+        "/schedules", "/schedules/nightly", "/help", "/help/studies", "/help?q=seeds", "/help?q=nothingofthekind",
     ]  # fmt: skip
 
 
@@ -291,7 +291,7 @@ def test_without_a_script_pages_read_fine_and_forms_say_what_they_need(
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert page.locator(".needs-js:visible").count() == 0
         page = visit.open("/?example=smoke")
-        expect(page.get_by_text("This form needs JavaScript")).to_be_visible()
+        expect(page.get_by_text("This form requires JavaScript")).to_be_visible()
 
 
 def test_a_schedule_is_fired_paused_and_removed(visit: Visit, running: Running) -> None:
@@ -303,7 +303,7 @@ def test_a_schedule_is_fired_paused_and_removed(visit: Visit, running: Running) 
     page.get_by_role("button", name="Fire now").click()
     expect(page.locator("#history")).to_contain_text("done")
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#state")).to_contain_text("paused: it does not fire")
+    expect(page.locator("#state")).to_contain_text("paused; does not fire")
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#state")).to_contain_text("active")
     page.get_by_role("button", name="Remove").click()
@@ -317,11 +317,14 @@ def test_a_schedule_is_added_on_a_studys_page_with_what_is_wrong_beside_its_fiel
 ) -> None:
     page = visit.open(f"/studies/{finished['id']}")
     page.get_by_label("Name", exact=True).fill("from-the-page")
-    when, zone = page.get_by_label("Minute, hour, day, month, weekday"), page.get_by_label("On the clock of")
+    when, zone = (
+        page.get_by_label("Cron expression (minute, hour, day, month, weekday)"),
+        page.get_by_label("Time zone"),
+    )
     when.fill("0 25 1 1 *")
     zone.fill("Europe/Berlln")
     page.get_by_role("button", name="Add the schedule").click()
-    expect(when).to_have_accessible_description(re.compile("hour: its value is none of those allowed"))
+    expect(when).to_have_accessible_description(re.compile("invalid value of field 'hour'"))
     expect(zone).to_have_accessible_description(re.compile("did you mean 'Europe/Berlin'"))
     assert "422" in visit.complaints.pop()  # the browser notes every refusal
     when.fill("0 2 1 1 *")
@@ -339,15 +342,15 @@ def test_what_is_missing_of_the_paper_is_submitted_once_it_is_confirmed(chromium
     with serving(tmp_path / "home", site, **elsewhere) as running, visiting(chromium, running) as visit:
         visit.page.set_default_timeout(120_000)  # every network is counted first
         page = visit.open("/paper?scale=mini")
-        button = page.get_by_role("button", name="Submit what is missing")
+        button = page.get_by_role("button", name="Submit missing tables")
         missing = button.inner_text().split(": ")[1].split(", ")
         button.click()
         expect(page.get_by_role("dialog")).to_contain_text(f"{len(missing)} tables", timeout=120_000)
-        page.get_by_role("button", name="Keep it as it is").click()
+        page.get_by_role("button", name="Go back").click()
         assert running.client.get("/studies")["items"] == []
         button.click()
         page.get_by_role("button", name="Queue them").click()
-        expect(page.get_by_text("Nothing is missing at this scale.")).to_be_visible(timeout=120_000)
+        expect(page.get_by_text("Every table was submitted at this scale.")).to_be_visible(timeout=120_000)
         studies = running.client.get("/studies", limit=200)["items"]
         assert len(studies) == len(missing)
         for study in studies:
@@ -357,8 +360,8 @@ def test_what_is_missing_of_the_paper_is_submitted_once_it_is_confirmed(chromium
 def test_a_refused_call_says_why(visit: Visit, running: Running) -> None:
     study = running.client.post("/studies", {"study": gated("refused", "never", seeds=1)})
     page = visit.open(f"/studies/{study['id']}")
-    page.get_by_label("Seeds in all").evaluate("field => field.removeAttribute('max')")
-    page.get_by_label("Seeds in all").fill("999999")
+    page.get_by_label("Total seeds").evaluate("field => field.removeAttribute('max')")
+    page.get_by_label("Total seeds").fill("999999")
     page.get_by_role("button", name="Extend").click()
     expect(page.locator("#answer")).to_contain_text("/seeds")
     assert "failed to load" in visit.complaints.pop().lower()  # the browser notes every refusal

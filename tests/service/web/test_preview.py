@@ -54,7 +54,7 @@ def test_every_error_has_its_line(context: Context) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "word"),
     [
-        ("", None, "nothing is pasted"),
+        ("", None, "the form is empty"),
         ('name = "x"\n[base\n', 2, "not TOML"),
         ('{"name": "x",\n "seeds": 1,}', 2, "not strict JSON"),
         ('name = "x"\nseeds = 2020-01-01\n', 2, "quotation marks"),

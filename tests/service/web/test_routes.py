@@ -115,10 +115,10 @@ def test_a_hostile_label_is_text_in_the_preview_too(client: TestClient, toy_stud
     [
         ("/studies/nothing", 404, "no study with that id"),
         ("/trials/nothing", 404, "no trial with that key"),
-        ("/nothing", 404, "nothing is here"),
+        ("/nothing", 404, "unknown address"),
         ("/?state=done", 422, "'queued', 'running'"),
-        ("/?cursor=zzz", 422, "no cursor"),
-        ("/?example=table99", 404, "no example 'table99'"),
+        ("/?cursor=zzz", 422, "unknown cursor"),
+        ("/?example=table99", 404, "unknown example 'table99'"),
         ("/?again=nothing", 404, "no study with that id"),
         ("/paper?scale=huge", 422, "no table of the paper has the scale 'huge'"),
         ("/compare?a=%3Cscript%3E", 422, "/a"),
@@ -140,7 +140,7 @@ def test_programs_get_problem_documents_from_the_same_addresses(client: TestClie
 
 def test_an_empty_service_says_what_to_do(client: TestClient) -> None:
     assert "No study yet" in outline_of(client, "/").text
-    assert "This takes two studies" in outline_of(client, "/compare").text
+    assert "A comparison needs two studies" in outline_of(client, "/compare").text
 
 
 def test_files_are_kept_under_the_address_that_pages_give_them(client: TestClient) -> None:
@@ -202,7 +202,7 @@ def test_a_study_that_waits_says_for_whom(client: TestClient, desk: Any, toy_stu
     desk.submit(toy_study("patient", rows=[5.0]))
     text = " ".join(outline_of(client, "/").text.split())
     assert "next in the queue" in text
-    assert "waits behind 4 trials of urgent" in text
+    assert "waits for 4 trials of urgent" in text
 
 
 def test_a_failed_trial_says_why_and_what_to_do(client: TestClient, desk: Any, toy_study: Any) -> None:
@@ -213,7 +213,7 @@ def test_a_failed_trial_says_why_and_what_to_do(client: TestClient, desk: Any, t
     [cell] = [cell for cell in desk.cells(study) if cell.state == "failed"]
     outline = outline_of(client, f"/trials/{cell.key}")
     assert "the loss was <b>odd</b>" in outline.text
-    assert "retry queues it again" in outline.text
+    assert "A retry of its study queues it again" in outline.text
     assert f"/api/v1/studies/{study.id}/retry" in [one.get("data-post") for _, one in outline.elements]
 
 
@@ -222,7 +222,7 @@ def test_a_trial_is_told_as_a_difference_to_the_baseline(client: TestClient, des
     text = " ".join(outline_of(client, f"/trials/{shifted.key}").text.split())
     assert "offset 0.0 1.0" in text
     plain = next(cell for cell in desk.cells(finished) if cell.row == "offset 0")
-    assert "This is the baseline" in outline_of(client, f"/trials/{plain.key}").text
+    assert "This trial belongs to the baseline row" in outline_of(client, f"/trials/{plain.key}").text
 
 
 def test_a_shared_trial_is_told_of_the_study_that_it_is_looked_at_from(
@@ -231,7 +231,7 @@ def test_a_shared_trial_is_told_of_the_study_that_it_is_looked_at_from(
     document = toy_study("second", rows=[1.0, 0.0])
     first, second = desk.finish(desk.submit(toy_study("first"))), desk.finish(desk.submit(document))
     [key] = {cell.key for cell in desk.cells(second) if (cell.row, cell.seed) == ("offset 0", 0)}
-    assert "This is the baseline" in outline_of(client, f"/trials/{key}").text
+    assert "This trial belongs to the baseline row" in outline_of(client, f"/trials/{key}").text
     text = " ".join(outline_of(client, f"/trials/{key}?study={second.id}").text.split())
     assert "baseline offset 1 this trial offset 1.0 0.0" in text
     assert f"/studies/{first.id}" in client.get(f"/trials/{key}?study={second.id}").text
@@ -241,7 +241,7 @@ def test_the_saved_document_is_the_study_again(client: TestClient, finished: Any
     answer = client.get(f"/studies/{finished.id}/document")
     assert answer.headers["content-type"].startswith("application/toml")
     shown = client.post("/preview", json={"text": answer.text})
-    assert "4 of 4 different trials are known" in " ".join(shown.text.split())
+    assert "4 of 4 different trials have results" in " ".join(shown.text.split())
 
 
 def test_two_rows_that_cannot_be_compared_are_told_beside_the_form(client: TestClient, finished: Any) -> None:
@@ -261,8 +261,8 @@ def test_a_study_of_an_older_version_has_a_page_that_says_so(client: TestClient,
 
     with desk.context.store.write() as connection:
         connection.execute(update(studies).values(document={"name": "toys", "rows": "gone"}, result=None))
-    assert "does not plan the study any more" in outline_of(client, f"/studies/{finished.id}").text
-    assert "does not plan the study any more" in outline_of(client, f"/compare?a={finished.id}&b={finished.id}").text
+    assert "cannot plan the study" in outline_of(client, f"/studies/{finished.id}").text
+    assert "cannot plan the study" in outline_of(client, f"/compare?a={finished.id}&b={finished.id}").text
 
 
 def test_the_page_of_the_paper_names_what_is_missing(client: TestClient) -> None:

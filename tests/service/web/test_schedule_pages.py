@@ -46,9 +46,9 @@ def test_without_schedules_the_page_says_how_to_add_one(client: TestClient) -> N
 def test_a_schedule_is_listed_with_what_comes_next(client: TestClient, fire: Callable[..., None]) -> None:
     text = text_of(client, "/schedules")
     assert "At 02:00 every day" in text
-    assert "not yet" in text
-    assert "Nothing needs a person" in text
-    assert "It has not fired yet" in text_of(client, "/schedules/nightly")
+    assert "none yet" in text
+    assert "Nothing needs attention" in text
+    assert "This schedule has not fired yet" in text_of(client, "/schedules/nightly")
 
 
 def test_firings_that_agree_are_steady_and_stand_side_by_side(client: TestClient, fire: Callable[..., None]) -> None:
@@ -57,7 +57,7 @@ def test_firings_that_agree_are_steady_and_stand_side_by_side(client: TestClient
     text = text_of(client, "/schedules/nightly")
     assert text.count("● done") == 2
     assert "● steady" in text
-    assert text.count("with the one before") == 1
+    assert text.count("with the previous firing") == 1
     assert "<polyline" in text
     assert 'data-send="/api/v1/schedules/nightly/ack"' not in text
 
@@ -69,14 +69,14 @@ def test_drift_is_told_with_its_alarm_and_a_form_to_acknowledge_it(
     fire(error=1.5)
     text = text_of(client, "/schedules/nightly")
     assert "▲ alarm" in text
-    assert "last good and this one" in text
+    assert "last good firing and this one" in text
     assert 'data-send="/api/v1/schedules/nightly/ack"' in text
     listed = text_of(client, "/schedules")
-    assert "needs a person" in listed
+    assert "needs attention" in listed
     assert '<a href="/schedules/nightly">nightly</a>' in listed
     body = {"reason": "torch was upgraded", "keep_reference": False}  # as the form sends it
     assert client.post("/api/v1/schedules/nightly/ack", json=body).status_code == 200
-    assert "Nothing needs a person" in text_of(client, "/schedules")
+    assert "Nothing needs attention" in text_of(client, "/schedules")
 
 
 def test_an_unknown_schedule_is_a_page_that_says_so(client: TestClient) -> None:

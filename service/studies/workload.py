@@ -1,4 +1,4 @@
-"""What waits for what: for each study of the queue, how many trials stand before its first one and whose they are."""
+"""Machines and queue: what is in use, and for each queued study, which trials are ahead of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from service.health import describe_health
 from service.store.board import find_machines
 from service.store.queue.lineup import Load, Wish, count_load, count_queued, list_wishes
 
-FAR = 1000
-"""Places of the queue that are looked at; a study behind them waits behind more than so many trials."""
+MAX_AHEAD = 1000
+"""Number of queue positions that are read; a study after them has more than this many trials ahead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What stands before a study's first queued trial.
+    """Trials ahead of a study's first queued trial.
 
     Attributes:
-        trials: how many.
-        studies: (id, name) of those that want them, in the queue's order.
+        trials: number of trials.
+        studies: (id, name) of the studies that need them, in the queue's order.
     """
 
     trials: int
@@ -29,13 +29,13 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """Where trials run: what there is, what is in use, what waits.
+class Workload:
+    """The machines, their load and the queue.
 
     Attributes:
-        scheduler: its state as health tells it, `running` when all is well.
+        scheduler: its state in the health report; `running` is the normal one.
         mlflow: the mirror's state.
-        ahead: by study id, for those that are among the next `FAR` trials.
+        ahead: by study id, for studies within the next `MAX_AHEAD` trials.
     """
 
     scheduler: str
@@ -56,22 +56,22 @@ class Floor:
         return sum(machine.gpus for machine in self.machines)
 
 
-def look_at_floor(context: Context) -> Floor:
+def read_workload(context: Context) -> Workload:
     """The machines and the queue at this moment."""
     parts = describe_health(context)["parts"]
     with context.store.read() as connection:
-        return Floor(
+        return Workload(
             scheduler=parts["scheduler"]["state"],
             mlflow=parts["mlflow"]["state"],
             machines=find_machines(connection),
             load=count_load(connection),
             queued=count_queued(connection),
-            ahead=order_wishes(list_wishes(connection, FAR)),
+            ahead=order_wishes(list_wishes(connection, MAX_AHEAD)),
         )
 
 
 def order_wishes(wishes: Iterable[Wish]) -> dict[str, Ahead]:
-    """What stands before each study, from the wishes in the queue's order."""
+    """Trials ahead of each study, from the queue's entries in order."""
     found: dict[str, Ahead] = {}
     before: dict[str, tuple[str, str]] = {}
     for wish in wishes:

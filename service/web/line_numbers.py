@@ -1,7 +1,7 @@
-"""Lines for JSON pointers: where in a text the thing stands that an error is about.
+"""Line numbers of JSON pointers: the line of a text that an error refers to.
 
-The text has been read as a whole before, so it is TOML or JSON. A pointer into something that has no line of its own
-(a key of an inline table, a field that is missing) gets the line of what holds it.
+The text is valid TOML or JSON, because it was parsed before. A pointer to something without a line of its own (a key of
+an inline table, a missing field) gets the line of the enclosing value.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 
 MAX_READ = 1 << 22
-"""Characters that may be read again in search of the ends of values; behind them lines are not told."""
+"""Characters that may be parsed again in search of the ends of values; later lines are not found."""
 
 Path = tuple[str, ...]
 
 
 def line_of(pointer: str, lines: Mapping[Path, int]) -> int | None:
-    """The line of a pointer, or of the nearest thing around it; None where that is the whole document."""
+    """The line of a pointer, or of the nearest enclosing value; None where that is the whole document."""
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
     return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
 
@@ -41,7 +41,7 @@ def toml_lines(text: str) -> dict[Path, int]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of each header and each `key = value`, which may go over several lines."""
+    """(line, text) of each header and each `key = value`, which may span several lines."""
     begun, first, read = "", 0, 0
     for number, line in enumerate(text.split("\n"), 1):
         first = first if begun else number
@@ -59,7 +59,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _names(parsed: object) -> Path:
-    """The names of a header, from what it is parsed to: nested tables of one key, perhaps a list of one table."""
+    """The names of a header, from its parsed value: nested tables of one key, or a list of one table."""
     names: list[str] = []
     while parsed:
         if isinstance(parsed, list):
@@ -71,7 +71,7 @@ def _names(parsed: object) -> Path:
 
 
 def _entered(names: Path, found: Mapping[Path, int], *, is_list: bool) -> Path:
-    """The path of a header: in a list of tables it means the last one, and `[[...]]` begins the next."""
+    """The path of a header: in a list of tables it refers to the last one, and `[[...]]` begins the next."""
     path: Path = ()
     for index, name in enumerate(names):
         path = (*path, name)

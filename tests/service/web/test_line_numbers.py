@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.web.places import json_lines, line_of, toml_lines
+from service.web.line_numbers import json_lines, line_of, toml_lines
 
 TOML = """\
 # a comment

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.store.queue.lineup import Wish
-from service.studies.floor import look_at_floor, order_wishes
+from service.studies.workload import order_wishes, read_workload
 
 
 def test_a_study_waits_for_the_trials_before_its_first_one() -> None:
@@ -27,22 +27,22 @@ def submit(desk: Any, toy_study: Callable[..., Any]) -> Callable[..., Any]:
 def test_the_queue_is_told_in_the_order_in_which_it_is_claimed(desk: Any, submit: Callable[..., Any]) -> None:
     low, high = submit("low", 0.0, 1.0), submit("high", 2.0, 3.0, priority=5)
     sharing = submit("sharing", 1.0, 4.0)
-    floor = look_at_floor(desk.context)
-    assert floor.queued == 5
-    assert floor.ahead[high.id].trials == 0
-    assert (floor.ahead[low.id].trials, floor.ahead[low.id].studies) == (2, ((high.id, "high"),))
-    assert floor.ahead[sharing.id].trials == 3
-    assert floor.load.trials == 0
+    workload = read_workload(desk.context)
+    assert workload.queued == 5
+    assert workload.ahead[high.id].trials == 0
+    assert (workload.ahead[low.id].trials, workload.ahead[low.id].studies) == (2, ((high.id, "high"),))
+    assert workload.ahead[sharing.id].trials == 3
+    assert workload.load.trials == 0
 
 
 def test_what_runs_is_in_use_and_waits_no_more(desk: Any, submit: Callable[..., Any]) -> None:
     one, two = submit("one", 0.0, 1.0), submit("two", 2.0)
     desk.tick()
-    floor = look_at_floor(desk.context)
-    assert (floor.load.trials, floor.load.cpus, floor.load.gpus) == (2, 2, 0)
-    assert (floor.cpus, floor.gpus) == (2, 0)
-    assert one.id not in floor.ahead
-    assert floor.ahead[two.id].trials == 0
+    workload = read_workload(desk.context)
+    assert (workload.load.trials, workload.load.cpus, workload.load.gpus) == (2, 2, 0)
+    assert (workload.cpus, workload.gpus) == (2, 0)
+    assert one.id not in workload.ahead
+    assert workload.ahead[two.id].trials == 0
 
 
 def test_a_paused_study_is_in_nobodys_way(desk: Any, submit: Callable[..., Any]) -> None:
@@ -50,7 +50,7 @@ def test_a_paused_study_is_in_nobodys_way(desk: Any, submit: Callable[..., Any])
 
     first, second = submit("first", 0.0), submit("second", 1.0)
     lifecycle.pause(desk.context, first.id)
-    floor = look_at_floor(desk.context)
-    assert set(floor.ahead) == {second.id}
-    assert floor.ahead[second.id].trials == 0
-    assert floor.queued == 1
+    workload = read_workload(desk.context)
+    assert set(workload.ahead) == {second.id}
+    assert workload.ahead[second.id].trials == 0
+    assert workload.queued == 1
