@@ -19,7 +19,7 @@ from ablate.data.lock import Progress
 from ablate.errors import DataError
 
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
-needs_package = pytest.mark.skipif(not INSTALLED.is_dir(), reason="the Debian package is not installed")
+needs_package = pytest.mark.skipif(not INSTALLED.is_dir(), reason="needs the Debian package dataset-fashion-mnist")
 
 
 @pytest.fixture(autouse=True)
