@@ -131,11 +131,13 @@ def _field_rows(task: str) -> Iterator[Row]:
 
 
 def variables() -> str:
-    """The environment variables: of the service's settings, and of those who read the environment themselves."""
-    meanings = attributes(Settings.__doc__ or "")
-    rows = [(f"`ABLATE_{name.upper()}`", _default(name), meanings[name]) for name in Settings.model_fields]
-    rows += [(f"`{name}`", default, meaning) for name, (default, meaning) in OTHER_VARIABLES.items()]
-    return table(("variable", "default", "meaning"), rows)
+    """The environment variables: of the settings, and those that commands and data sets read themselves."""
+    meanings = {}
+    for settings in reversed(Settings.__mro__):
+        meanings |= attributes(settings.__doc__ or "")
+    found = {f"ABLATE_{name.upper()}": (_default(name), meanings[name]) for name in Settings.model_fields}
+    rows = [(f"`{name}`", *columns) for name, columns in (OTHER_VARIABLES | found).items()]
+    return table(("variable", "default", "meaning"), sorted(rows))
 
 
 def _default(name: str) -> str:
