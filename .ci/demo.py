@@ -88,7 +88,7 @@ def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
                 except UnreachableError:
                     pass
         time.sleep(0.2)
-    sys.exit(f"the service was not ready after {START_S:g} s; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
+    sys.exit(f"the service did not become ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
 
 
 if __name__ == "__main__":
