@@ -34,13 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server, which the tests start")
 
 
-SLOW_FOLDERS = ("data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training")
-"""Folders of tests that build networks with torch, train them, or start processes: all of them are slow."""
+SLOW = (
+    "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
+    "service/studies/test_registered_folders.py",
+)  # fmt: skip
+"""Folders and files whose tests build networks with torch, train them, or start processes: all of them are slow."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow by its folder, and what uses PostgreSQL; parameters of `database_url` carry their own mark."""
-    slow = [Path(__file__).parent / folder for folder in SLOW_FOLDERS]
+    slow = [Path(__file__).parent / folder for folder in SLOW]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in slow):
             item.add_marker("slow")
