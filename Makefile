@@ -1,5 +1,5 @@
-# Task names only; what they do stands in .ci/.
-.PHONY: install demo serve test check lock
+# Names of tasks only; the scripts are in .ci/.
+.PHONY: install demo serve quick test check docs lock
 
 install:
 	@.ci/install
@@ -10,6 +10,9 @@ demo: install
 serve: install
 	@.venv/bin/ablate serve
 
+quick: install
+	@.ci/quick
+
 test: install
 	@.ci/test
 
@@ -18,6 +21,9 @@ check: install
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+docs: install
+	@.venv/bin/python .ci/reference.py
 
 lock: install
 	@.ci/lock

@@ -22,7 +22,7 @@ START_S = 180.0
 NEXT = """
 The table is in demo/table.md, .html and .tex, the plot in demo/forest.png. Next, while `ablate serve` runs:
   .venv/bin/ablate compare table05 "C Max(x, AvgPool(x))" "E Max(DW(x), 0)"   # any two rows, seed by seed
-  .venv/bin/ablate submit studies/table05.toml --scale mini --seeds 8 --wait  # what is known is not trained again
+  .venv/bin/ablate submit studies/table05.toml --scale mini --seeds 8 --wait  # known trials are not trained again
   .venv/bin/ablate table table05 --full         # every column; --format tex, csv, html, json"""
 SERVING = "\nThe page: {url}/   REST: {url}/api/v1   MLflow: {url}/mlflow/   until Ctrl-C."
 
@@ -31,7 +31,7 @@ def main() -> int:
     """Run the demo. Returns the exit status."""
     Path("demo").mkdir(exist_ok=True)
     subprocess.run([*ABLATE, "data", "fetch", "fashion-mnist"], check=True, stdout=subprocess.DEVNULL)
-    status = 130  # where Ctrl-C comes before the study is done
+    status = 130  # if Ctrl-C comes before the study is done
     with service() as (url, process):
         command = [*ABLATE, "submit", "studies/table05.toml", "--scale", "mini", "--seeds", "3", "--wait", "--url", url]
         status = subprocess.run(command).returncode
@@ -48,26 +48,26 @@ def main() -> int:
 
 @contextmanager
 def service() -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
-    """The address of a service that is ready: the one that runs already, else one that is ended behind the block."""
+    """The address of a service that is ready: one that already runs, else a new one that is ended after the block."""
     home = read_settings().home
     if url := find_address(home):
-        print(f"using the service that runs at {url}", file=sys.stderr)
+        print(f"using the service that already runs at {url}", file=sys.stderr)
         yield url, None
         return
-    print(f"starting the service; what it says is in {LOG}", file=sys.stderr)
+    print(f"starting the service; its log is {LOG}", file=sys.stderr)
     with LOG.open("wb") as log:
         process = subprocess.Popen([*ABLATE, "serve", "--port", str(free_port())], stderr=log, start_new_session=True)
     try:
         yield wait_until_ready(home, process), process
     except KeyboardInterrupt:
-        print("\nstopping the service; what was running goes on at the next start", file=sys.stderr)
+        print("\nstopping the service; running trials resume at the next start", file=sys.stderr)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
 def free_port() -> int:
-    """8080, or another where that is taken."""
+    """8080, or 0 for any free port if 8080 is taken."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", 8080))
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
-    """Wait until the service can run trials. Returns its address; ends the demo where it cannot."""
+    """Wait until the service can run trials. Returns its address; ends the demo if it cannot run them."""
     deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
         if url := find_address(home):
@@ -85,7 +85,7 @@ def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
                 if client.ready():
                     return url
         time.sleep(0.2)
-    sys.exit(f"the service did not get ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
+    sys.exit(f"the service did not become ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
 
 
 if __name__ == "__main__":

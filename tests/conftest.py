@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ablate.trials import registry
+from tests.debian import SKIP_REASON
 
 # A machine that is busy, or new (Hypothesis first writes tables of Unicode), says nothing about what is tested.
 settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +26,39 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for name in ("URL", "API_KEY", "DATABASE_URL", "RAY_ADDRESS", "TRACKING_URI", "DISPATCHER", "WORKERS"):
-    os.environ.pop(f"ABLATE_{name}", None)  # whoever runs the tests may have a service of their own
+    os.environ.pop(f"ABLATE_{name}", None)  # a person who runs the tests may have a service of their own
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark that is set below."""
+    config.addinivalue_line("markers", "postgres: needs a PostgreSQL server, which the tests start")
+
+
+SLOW = (
+    "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
+    "service/studies/test_registered_folders.py",
+)  # fmt: skip
+"""Folders and files whose tests build networks with torch, train them, or start processes: all of them are slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by its folder, and what uses PostgreSQL; parameters of `database_url` carry their own mark."""
+    slow = [Path(__file__).parent / folder for folder in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in slow):
+            item.add_marker("slow")
+        if {"postgres", "postgres_url"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("postgres")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true, turn the skip of a test whose Debian package is missing into a failure."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and SKIP_REASON in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: with CI=true this test may not be skipped; {report.longrepr}"
+    return report
 
 
 @pytest.fixture

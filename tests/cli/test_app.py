@@ -46,6 +46,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert "Usage" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_and_its_table_lands_in_five_formats_and_plots(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_study_is_trained_and_its_table_lands_in_five_formats_and_plots(
     assert json.loads(shown.out)["rows"][0]["cells"]["top1_error_pct"]["values"].keys() == {"0", "1"}
 
 
+@pytest.mark.slow
 def test_check_counts_and_trains_nothing(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["check", str(study), "--json", "--out", str(tmp_path / "out")]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -80,6 +82,7 @@ def test_check_counts_and_trains_nothing(study: Path, tmp_path: Path, capsys: py
     assert json.loads(capsys.readouterr().out)["estimate_s"] > 0
 
 
+@pytest.mark.slow
 def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["sites", "torchvision/resnet50", "--json"]) == 0
     kinds = [site["kind"] for site in json.loads(capsys.readouterr().out)["sites"]]
@@ -120,6 +123,7 @@ def test_wrong_input_ends_with_2_and_a_sentence(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_built_is_refused_before_anything_is_trained(
     document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +135,7 @@ def test_a_row_that_cannot_be_built_is_refused_before_anything_is_trained(
     assert not (tmp_path / "out" / "trials.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_holes_are_listed_with_their_reason_and_end_with_1(
     toy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,7 @@ from ablate.data.sources import BY_APT, FROM_MIRRORS, INSTALLED, SOURCES, Source
 from ablate.errors import DataError
 
 needs_package = pytest.mark.skipif(
-    not Path("/", sources.PACKAGE_FOLDER).is_dir(), reason="the Debian package is not installed"
+    not Path("/", sources.PACKAGE_FOLDER).is_dir(), reason="needs the Debian package dataset-fashion-mnist"
 )
 (FASHION,) = [one for one in CATALOG if isinstance(one, FashionMnist)]
 

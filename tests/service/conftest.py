@@ -28,6 +28,7 @@ from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import lifecycle, trials
 from service.studies import submit as submitting
+from tests.debian import need
 from tests.service.nights import Nights
 
 
@@ -161,9 +162,8 @@ def toy_study_fixture() -> Any:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server of its own, without the name of a database."""
+    need("postgresql")
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not binaries:
-        pytest.fail("these tests need PostgreSQL (Debian: postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="ablate-pg-"))
     user = "postgres" if os.geteuid() == 0 else getpass.getuser()
     shutil.chown(folder, user)
@@ -205,7 +205,7 @@ def postgres_url(postgres: str, tmp_path: Path) -> str:
     return f"{postgres}/{name}"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A new database of each kind: what is promised holds on both."""
     return str(request.getfixturevalue(f"{request.param}_url"))

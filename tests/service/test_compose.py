@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,19 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.debian import compose_command, need
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """The services as compose resolves them, those of every profile too."""
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) is None:
-            continue
-        if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
-            break
-    else:
-        pytest.fail("this test needs docker compose (Debian: docker-compose)")
+    need("docker-compose")
+    command = compose_command()
+    assert command
     written = subprocess.run(
         [*command, "--profile", "gpu", "-f", str(ROOT / "docker-compose.yml"), "config"],
         capture_output=True, text=True, check=True,

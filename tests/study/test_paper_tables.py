@@ -81,6 +81,7 @@ def test_the_hours_of_resnet50_are_those_that_its_throughput_gives() -> None:
     assert trial_gpu_hours(mixed, RESNET50) == pytest.approx(count_images(recipe) / 2470 / 3600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"stem": "small_s2"}])
 def test_a_detector_takes_what_its_backbone_and_heads_take_at_its_resolution(fields: dict[str, Any]) -> None:
     recipe = DetectRecipe(activation="relu", resolution_px=600, batch_size=2, steps=720_000, **fields)
@@ -98,6 +99,7 @@ def test_a_detector_takes_what_its_backbone_and_heads_take_at_its_resolution(fie
 MINIATURE = {"width": 0.125, "depth": (1, 1, 1, 1), "stem": "small_s2", "pyramid_channels": 32}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fields", "tolerance"), [({}, 0.005), (MINIATURE, 0.1), (MINIATURE | {"stem": "small"}, 0.1)])
 def test_a_segmenter_takes_what_its_backbone_and_heads_take(fields: dict[str, Any], tolerance: float) -> None:
     recipe = SegmentRecipe(activation="relu", crop_px=712, steps=37_000, **fields)

@@ -74,6 +74,7 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
+@pytest.mark.slow
 def test_a_grid_with_holes_goes_to_fanova_and_rows_by_hand_are_no_cells_of_it() -> None:
     rows = [{"label": "plain", "set": {"activation": "relu"}}]
     plan = plan_document(GRID | {"rows": rows, "exclude": [{"window": "1x1", "norm": "none"}]})

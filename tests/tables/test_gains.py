@@ -63,6 +63,7 @@ def test_a_table_that_compares_with_something_else_than_relu_has_no_gains(tables
     assert collect_gains({"T1": table}, load_published())[0].ours == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(8), range(1)])
 def test_the_same_gains_give_the_same_picture_with_and_without_tables(tables, seeds):
     table = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4), seeds=seeds)

@@ -135,6 +135,7 @@ def test_texts_do_not_touch_and_are_inside_of_a_picture_as_narrow_as_a_telephone
     assert smallest / 72 * 390 / width >= 10, "CSS pixels of the smallest letters at 390"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_same_history_gives_the_same_bytes(seeds):
     history = build_history(HEADING, firings(["A", "B"], seeds=seeds), alarms=ALARMS, restarts=[START])

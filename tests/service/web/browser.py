@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.debian import need
 from tests.service.processes import Running
 
 CHROMIUM = "/usr/bin/chromium"
@@ -64,6 +65,7 @@ class Visit:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A browser without a window."""
+    need("chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield found

@@ -13,6 +13,7 @@ from ablate.tables.build import build_table
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
+from tests.debian import need
 
 HOSTILE = (
     "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
@@ -23,6 +24,7 @@ HOSTILE = (
 
 def compile_latex(folder: Path, *tables: str, columns: str = "twocolumn") -> str:
     """The log of a bare article that holds the tables; pdflatex must end well."""
+    need("texlive-latex-recommended")
     packages = "".join(f"\\usepackage{{{name}}}" for name in ("booktabs", "longtable"))
     body = "\n\n".join(tables)
     source = f"\\documentclass[{columns}]{{article}}{packages}\\begin{{document}}\n{body}\nx\\end{{document}}"
@@ -91,6 +93,7 @@ def test_a_few_columns_stay_in_one_column_and_many_take_both(table):
 
 def text_of(folder: Path) -> list[str]:
     """What a reader of the page sees, page by page, words with one space between them."""
+    need("poppler-utils")
     done = subprocess.run(["pdftotext", "-layout", "page.pdf", "-"], cwd=folder, capture_output=True, check=True)
     return [" ".join(page.split()) for page in done.stdout.decode().split("\f") if page.strip()]
 

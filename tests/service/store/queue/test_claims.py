@@ -165,6 +165,7 @@ def build_machine(desk_class: Any, dispatcher_class: Any, toy_study: Callable[..
     return Machine
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whatever_happens_the_promises_hold(
     toy: str, chain: Path, toy_study: Any, machine_parts: tuple[Any, Any]
