@@ -273,7 +273,7 @@ def test_where_none_is_named_the_tables_are_those_that_have_the_scale(
     [error] = post(api, f"{PAPER}/plan", tables=["T2"], scale="released-code").json()["errors"]
     assert (error["pointer"], error["code"]) == ("/scale", "unknown_scale")
     assert status_of(["paper", "--scale", "released-code", "--url", url]) == 2
-    assert "left out, since they have no scale 'released-code': T2, T3, T4, T8" in capsys.readouterr().err
+    assert "left out, because they have no scale 'released-code': T2, T3, T4, T8" in capsys.readouterr().err
 
 
 def test_the_command_gives_the_answer_as_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,7 +299,7 @@ def test_without_a_terminal_the_command_wants_yes(
     assert status_of(["paper", "T5", "--scale", "paper", "--url", url]) == 2
     said = capsys.readouterr().err
     assert "arithmetic, not a measurement" in said
-    assert "give --yes; nothing was submitted" in said
+    assert "nothing was submitted; give --yes" in said
     assert len(studies_of(api)) == before
 
 
