@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ablate.data.datasets import pin
-from ablate.errors import DataError, Problem, RegistryError, StudyError, TrialError, quote
+from ablate.errors import Code, DataError, Problem, RegistryError, StudyError, TrialError, quote
 from ablate.recipes.classify import NetworkFields, Recipe
 from ablate.study.document import Study
 from ablate.study.resolve import Resolved
@@ -110,7 +110,7 @@ def _with_pinned_data(recipe: Recipe, place: str) -> Recipe:
     try:
         return recipe.model_copy(update={"dataset": pin(name)})
     except DataError as error:
-        code = "data_damaged" if isinstance(error, RegistryError) else "no_data"
+        code: Code = "data_damaged" if isinstance(error, RegistryError) else "no_data"
         raise StudyError([Problem(f"{place}/dataset", code, str(error))]) from error
 
 
