@@ -41,7 +41,7 @@ def test_a_name_stands_at_the_left_and_covers_no_image(tmp_path: Path):
 def test_a_file_that_is_no_panel_is_named(tmp_path: Path, content: bytes):
     path = tmp_path / "panel.png"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"{re.escape(str(path))} is no panel"):
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))} is not a panel"):
         read_panel(path)
 
 

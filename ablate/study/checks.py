@@ -37,7 +37,7 @@ def get_named_task(study: Study) -> NamedTask:
 
 
 def pick_scale(study: Study, scale: str | None) -> str | None:
-    """The requested scale; None takes `mini` if the study has it, else base as it stands.
+    """The requested scale; None takes `mini` if the study has it, else base alone.
 
     Raises:
         StudyError: the study has no such scale.

@@ -38,7 +38,7 @@ class Expansion:
     """What a study expands to at a scale.
 
     Attributes:
-        scale: name of the scale; None for base as it stands.
+        scale: name of the scale; None for base alone.
         metrics: the primary metric, then the further ones.
         rows: rows of the table and audit replicates.
     """
@@ -70,7 +70,7 @@ def expand(inputs: Inputs, scale: str | None) -> Expansion:
 
     Args:
         inputs: the study and its limits.
-        scale: name of a scale; None takes `mini` if the study has it, else base as it stands.
+        scale: name of a scale; None takes `mini` if the study has it, else base alone.
 
     Raises:
         StudyError: with every problem found.

@@ -45,7 +45,7 @@ class Resolver:
     Args:
         recipe_class: the task's recipe.
         study: the document.
-        scale: name of a scale of the study; None for base as it stands.
+        scale: name of a scale of the study; None for base alone.
     """
 
     def __init__(self, recipe_class: type[BaseModel], study: Study, scale: str | None) -> None:

@@ -34,7 +34,7 @@ class Plan:
 
     Attributes:
         study: the document.
-        scale: name of the scale; None for base as it stands.
+        scale: name of the scale; None for base alone.
         seeds: the seeds, in order.
         rows: rows of the table, in order.
         audits: audit replicates of the baselines, which are trained and compared and are not rows of the table; empty
@@ -109,7 +109,7 @@ def plan(
 
     Args:
         study: the document.
-        scale: name of a scale; None takes `mini` if the study has it, else base as it stands.
+        scale: name of a scale; None takes `mini` if the study has it, else base alone.
         seeds: number of seeds, instead of the document's.
         repetition: repetition number of every trial.
         max_trials: largest number of trials that is allowed.

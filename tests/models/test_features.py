@@ -175,7 +175,7 @@ def test_maps_keep_channels_last_and_train_under_bf16_autocast():
         ({"model": "shufflenet_v2_x1.5"}, {"dilate": (5,)}, "stages of shufflenet_v2_x1.5 cannot be dilated"),
         ({}, {"dilate": (2, 5)}, "stages (2,) have no stride to replace by dilation; allowed: some of (3, 4, 5)"),
         ({}, {"levels": (5, 4)}, "levels are (5, 4); allowed: some of (2, 3, 4, 5), ascending"),
-        ({}, {"levels": ()}, "levels are (); expected"),
+        ({}, {"levels": ()}, "levels are (); allowed"),
     ],
 )
 def test_what_cannot_be_taken_is_refused_by_name(fields: dict[str, object], options: dict[str, object], message: str):

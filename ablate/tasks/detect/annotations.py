@@ -58,7 +58,7 @@ class Annotations:
         return len(self.image_ids)
 
     def path(self, index: int) -> str:
-        """Where an image lies."""
+        """Path of an image."""
         return str(self.folder / os.fsdecode(bytes(self.names[index])))
 
     def of(self, index: int) -> slice:

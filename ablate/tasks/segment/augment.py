@@ -75,12 +75,12 @@ def resize_both(example: Example, size: list[int]) -> Example:
 
 def _pad(image: Tensor, labels: Tensor, cut: Cut) -> Example:
     height, width = labels.shape
-    below, beside = max(cut.height - height, 0), max(cut.width - width, 0)
-    if not below and not beside:
+    below, right = max(cut.height - height, 0), max(cut.width - width, 0)
+    if not below and not right:
         return image, labels
-    whole = cut.fill[:, None, None].expand(3, height + below, width + beside).clone()
+    whole = cut.fill[:, None, None].expand(3, height + below, width + right).clone()
     whole[:, :height, :width] = image
-    return whole, F.pad(labels, (0, beside, 0, below), value=IGNORED)
+    return whole, F.pad(labels, (0, right, 0, below), value=IGNORED)
 
 
 def draw(number: int) -> Tensor:
