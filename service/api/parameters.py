@@ -64,12 +64,12 @@ Cursor = Annotated[
 StudyName = Annotated[
     str | None,
     Query(description="only studies with this name"),
-    _matching(NAME, "is not a valid study name; use at most 64 letters, digits, '.', '_' and '-'"),
+    _matching(NAME, "is not a study name; use at most 64 letters, digits, '.', '_' and '-'"),
 ]
 OfSchedule = Annotated[
     str | None,
     Query(description="only studies that this schedule started"),
-    _matching(NAME, "is not a valid schedule name; use at most 64 letters, digits, '.', '_' and '-'"),
+    _matching(NAME, "is not a schedule name; use at most 64 letters, digits, '.', '_' and '-'"),
 ]
 InStudyState = Annotated[StudyState | None, Query(description="only studies in this state")]
 InTrialState = Annotated[TrialState | None, Query(description="only cells in this state")]

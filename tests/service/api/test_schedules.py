@@ -60,7 +60,7 @@ def test_the_same_schedule_again_changes_nothing_and_another_of_that_name_is_ref
     assert (again.status_code, again.json()["created_at"]) == (200, added["created_at"])
     other = client.post(PATH, json=body | {"cron": "0 3 * * *"})
     assert other.status_code == 409
-    assert "'nightly' is there already" in other.json()["detail"]
+    assert "'nightly' exists, with different content" in other.json()["detail"]
 
 
 def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body: dict[str, Any]) -> None:
