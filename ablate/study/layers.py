@@ -116,7 +116,7 @@ class Resolver:
             The fields that the inner recipe has, and whether all are known and none exclude each other.
         """
         known = {key: one for key, one in value.items() if key in inner.model_fields}
-        for key in value.keys() - known.keys():
+        for key in (key for key in value if key not in known):
             text = f"no field {quote(key)} in {quote(name)}{nearest(key, inner.model_fields)}"
             self._add(Problem(pointer + pointer_of((key,)), "unknown_field", text))
         both = [pair for pair in EXCLUSIVE if known.keys() >= set(pair)]

@@ -43,7 +43,7 @@ def check_scenes(recipe: SceneFields, task: str) -> None:
         DataError: the data set is unknown, for another task, or smaller than the recipe asks for.
     """
     if not recipe.is_own:
-        raise SiteError(f"{recipe.model} cannot be a backbone; allowed as a backbone: {', '.join(OWN_NETWORKS)}")
+        raise SiteError(f"{recipe.model} cannot be a backbone; allowed: {', '.join(OWN_NETWORKS)}")
     info = describe_for(task, recipe.dataset)
     for name in ("train_images", "test_images"):
         wanted, there = getattr(recipe, name), getattr(info, name)

@@ -208,7 +208,7 @@ def test_the_cost_is_that_of_the_classification_network_at_224_px() -> None:
         (
             {"model": "torchvision/resnet18"},
             SiteError,
-            "torchvision/resnet18 cannot be a backbone; allowed as a backbone: resnet50",
+            "torchvision/resnet18 cannot be a backbone; allowed: resnet50",
         ),
         ({"dataset": "digits"}, DataError, "data set 'digits' is for the task classify, not detect"),
         ({"train_images": 200_000}, DataError, "train_images is 200,000, and data set 'coco' has 118,287; 0 takes all"),
