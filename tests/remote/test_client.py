@@ -107,10 +107,10 @@ def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
 
     cells = client.trials(study)
     assert [(cell.row, cell.seed, cell.state) for cell in cells] == [
-        ("plain", 0, "succeeded"), ("plain", 1, "succeeded"), ("other", 0, "succeeded"), ("other", 1, "succeeded"),
+        ("plain", 0, "succeeded"), ("other", 0, "succeeded"), ("plain", 1, "succeeded"), ("other", 1, "succeeded"),
     ]  # fmt: skip
-    trial = client.trial(cells[2].key[:12])
-    assert (trial.key, trial.recipe, trial.metrics["error"]) == (cells[2].key, {"offset": 1.0}, 2.0)
+    trial = client.trial(cells[1].key[:12])
+    assert (trial.key, trial.recipe["offset"], trial.metrics["error"]) == (cells[1].key, 1.0, 2.0)
     assert "the task says hello" in client.log(trial.key)
 
 
@@ -136,7 +136,7 @@ def test_a_study_is_paused_resumed_extended_cancelled_and_retried(running: Runni
 def test_every_problem_of_a_study_is_in_one_error(client: Client) -> None:
     with pytest.raises(StudyError) as error:
         client.submit(toys(seeds=0, rows=[{"label": "plain", "set": {"offset": "much"}}]))
-    assert [problem.pointer for problem in error.value.problems] == ["/seeds"]
+    assert [problem.pointer for problem in error.value.problems] == ["/seeds", "/rows/0/set/offset"]
     with pytest.raises(StudyError) as error:
         client.plan(toys(rows=[{"label": "plain", "set": {"offset": "much"}}]))
     assert [problem.pointer for problem in error.value.problems] == ["/rows/0/set/offset"]
