@@ -96,6 +96,7 @@ def render_page(file: HelpFile, text: str, present: Mapping[str, HelpFile]) -> H
     anchors = Anchors()
     headings = [_anchor(opening, inline, anchors) for opening, inline in _headings(tokens)]
     pictures: set[str] = set()
+    _empty_headers(tokens)
     for token in tokens:
         _align(token)
         for child in token.children or ():
@@ -161,6 +162,13 @@ def _align(token: Token) -> None:
     style = token.attrs.pop("style", None)
     if style == "text-align:right":
         token.attrJoin("class", "num")
+
+
+def _empty_headers(tokens: Sequence[Token]) -> None:
+    """Make a table header without text a plain cell: a screen reader would announce an empty header."""
+    for opening, inline, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opening.type == "th_open" and not inline.content:
+            opening.tag = closing.tag = "td"
 
 
 def _rewrite_picture(token: Token, page: str, pictures: set[str]) -> None:

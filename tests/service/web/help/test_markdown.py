@@ -66,6 +66,10 @@ def test_a_table_scrolls_by_itself_and_has_no_inline_style() -> None:
     assert "style" not in page.html
 
 
+def test_an_empty_table_header_is_a_plain_cell() -> None:
+    assert "<th>a</th>\n<td></td>" in rendered("| a | |\n|---|---|\n| 1 | 2 |\n").html
+
+
 def test_code_blocks_can_be_copied_one_by_one() -> None:
     page = rendered("```sh\nablate list\n```\n\n    indented <x>\n")
     assert '<code id="code-block">ablate list\n</code>' in page.html
