@@ -33,7 +33,10 @@ class Digits(DataSet):
         """See `DataSet.check`."""
         if path := self.find(root):
             return path
-        raise DataError(f"data set {self.name!r} is part of scikit-learn, which is not installed here")
+        raise DataError(
+            f"data set {self.name!r} is part of scikit-learn, which is not installed here: pip install '.[run]' (in a "
+            "checkout of ablate)"
+        )
 
     def open(self, root: Path, train: bool) -> Labelled:
         """See `DataSet.open`."""

@@ -58,7 +58,7 @@ class Folder:
         except Timeout as error:
             holder = pid.read_text(encoding="ascii") if pid.exists() else "unknown"
             raise TrialError(
-                f"another process (pid {holder}) works in {self.path}; wait for it, or use --out"
+                f"another process (pid {holder}) uses {self.path}; wait for it, or give another --out"
             ) from error
         except OSError as error:
             raise TrialError(

@@ -58,21 +58,20 @@ def require(name: str) -> None:
 
 
 def can_train(plan: Plan) -> bool:
-    """Whether the packages are installed that the study's task needs in every trial."""
-    return not _needs_torch(plan) or find_spec("torch") is not None
+    """Whether the packages are installed that the study's task imports for every trial."""
+    return all(find_spec(name) is not None for name in _packages_of(plan))
 
 
 def require_training(plan: Plan) -> None:
-    """Stop before any worker starts where `can_train` is false.
+    """Stop before any worker starts if `can_train` is false.
 
     Raises:
         ModuleNotFoundError: with the name of the package, and the extra that installs it.
     """
-    if _needs_torch(plan):
-        require("torch")
-    require("matplotlib")  # a run ends with plots
+    for name in (*_packages_of(plan), "matplotlib"):  # a run ends with plots
+        require(name)
 
 
-def _needs_torch(plan: Plan) -> bool:
-    """Whether the task builds networks; one that an operator has installed may train anything."""
-    return hasattr(task_of(plan), "inspect")
+def _packages_of(plan: Plan) -> list[str]:
+    """Packages of our extras that workers import before their first trial; a task of an operator may need none."""
+    return [name for name in task_of(plan).preload if name in EXTRA_OF]

@@ -187,7 +187,7 @@ def find_sites(recipe: ClassifyRecipe) -> Probed:
 
 
 def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, Cost | str]]:
-    """Runs in a worker: index and cost of every recipe, or the message where it cannot be built."""
+    """Run in a worker: index and cost of every recipe, or the error message if it cannot be built."""
     task = get_task(task_name).task
     for index, text in enumerate(recipes):
         try:
@@ -197,7 +197,7 @@ def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, 
 
 
 def time_in_worker(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, float]]:
-    """Runs in a worker: index and seconds of a whole trial for every recipe."""
+    """Run in a worker: index and estimated seconds of a whole trial for every recipe."""
     task = get_task(task_name).task
     for index, text in enumerate(recipes):
         yield index, task.time_steps(task.Recipe.model_validate_json(text), TIMED_STEPS)

@@ -102,7 +102,7 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
         The new record. A worker that dies is a failure: it is not started again.
     """
     trial, curve = then.trial, list[EpochMetrics]()
-    outcome, provenance = Outcome(status="failed", reason="its worker said nothing of how it ended"), dict[str, Any]()
+    outcome, provenance = Outcome(status="failed", reason="its worker did not report an outcome"), dict[str, Any]()
     warm = get_task(trial.task).task.preload
     with TemporaryDirectory(prefix="ablate-rerun-") as folder:
         with Pool(slots(_resources(then), 1), warm) as pool:

@@ -165,7 +165,7 @@ def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
 
 
 def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measured]]:
-    """Runs in a worker: what the task measures of each recipe."""
+    """Run in a worker: the measured costs of each recipe."""
     task = get_task(task_name).task
     yield task.measure([task.Recipe.model_validate_json(text) for text in recipes])
 

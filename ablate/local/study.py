@@ -15,6 +15,7 @@ from ablate.local.prepare import Report, default_folder, known_keys, prepared
 from ablate.local.progress import Lines
 from ablate.local.results import Form, write_results
 from ablate.local.run import Moved, run_study
+from ablate.settings import read_library_settings
 from ablate.study.document import Study
 from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
@@ -55,13 +56,15 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
         The plan: `rows`, `seeds`, `trials` by key, and `warnings`.
 
     Raises:
-        StudyError: with every problem of the document and of its recipes, each with a pointer to its place.
+        StudyError: with every problem of the document and of its recipes, each with a pointer to its place, or the
+            study has more trials than `ABLATE_MAX_TRIALS` (10,000) allows.
     """
     if seeds is not None and seeds < 1:
         raise AblateError(f"seeds is {seeds}; give a whole number from 1 on")
+    limit = read_library_settings().max_trials
     if isinstance(study, Study):
-        return plan_study(study, scale=scale, seeds=seeds)
-    return plan_document(document_of(study), scale=scale, seeds=seeds)
+        return plan_study(study, scale=scale, seeds=seeds, max_trials=limit)
+    return plan_document(document_of(study), scale=scale, seeds=seeds, max_trials=limit)
 
 
 def run(
