@@ -36,18 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 SLOW = (
     "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
-    "service/studies/test_registered_folders.py",
+    "service/api/test_panel.py", "service/studies/test_registered_folders.py", "statistics/grids/test_fanova.py",
 )  # fmt: skip
 """Folders and files whose tests build networks with torch, train them, or start processes: all of them are slow."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by its folder, and what uses PostgreSQL; parameters of `database_url` carry their own mark."""
+    """Mark what is slow by its folder or file, and what uses a database of PostgreSQL."""
     slow = [Path(__file__).parent / folder for folder in SLOW]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in slow):
             item.add_marker("slow")
-        if {"postgres", "postgres_url"} & set(getattr(item, "fixturenames", ())):
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "postgres_url" in getattr(item, "fixturenames", ()) or parameters.get("database_url") == "postgres":
             item.add_marker("postgres")
 
 
