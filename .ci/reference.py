@@ -40,6 +40,9 @@ OTHER_VARIABLES = {
 }
 """Variables that the commands and the data sets read themselves: name -> (default, meaning)."""
 
+INTERNAL_VARIABLES = {"ABLATE_LIFELINE"}
+"""Variables that a process of ablate sets for its children, and nobody else."""
+
 Row = tuple[str, ...]
 
 
