@@ -40,6 +40,9 @@ OTHER_VARIABLES = {
 }
 """Variables that the commands and the data sets read themselves: name -> (default, meaning)."""
 
+INTERNAL_VARIABLES = {"ABLATE_LIFELINE"}
+"""Variables that a process of ablate sets for its children, and nobody else."""
+
 Row = tuple[str, ...]
 
 
@@ -132,19 +135,22 @@ def _field_rows(task: str) -> Iterator[Row]:
 
 def variables() -> str:
     """The environment variables: of the settings, and those that commands and data sets read themselves."""
-    meanings = {}
-    for settings in reversed(Settings.__mro__):
-        meanings |= attributes(settings.__doc__ or "")
-    found = {f"ABLATE_{name.upper()}": (_default(name), meanings[name]) for name in Settings.model_fields}
+    found = {f"ABLATE_{name.upper()}": _variable(name) for name in Settings.model_fields}
     rows = [(f"`{name}`", *columns) for name, columns in (OTHER_VARIABLES | found).items()]
     return table(("variable", "default", "meaning"), sorted(rows))
 
 
-def _default(name: str) -> str:
+def _variable(name: str) -> tuple[str, str]:
+    """Default and meaning of a setting; the meaning is its description, else what the docstring says of it."""
+    field = Settings.model_fields[name]
+    text = field.description or attributes(Settings.__doc__ or "")[name]
+    meaning, _, described = text.partition(" Default: ")
+    if described:
+        return described.rstrip("."), sentence(meaning)
     if name == "home":
-        return "`~/.local/share/ablate`"
-    value = Settings.model_fields[name].get_default(call_default_factory=True)
-    return "none" if value is None or value in ([], ()) else f"`{value}`"
+        return "`~/.local/share/ablate`", sentence(meaning)
+    value = field.get_default(call_default_factory=True)
+    return "none" if value is None or value in ([], ()) else f"`{value}`", sentence(meaning)
 
 
 def attributes(docstring: str) -> dict[str, str]:

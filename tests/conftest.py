@@ -34,20 +34,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server, which the tests start")
 
 
-SLOW = (
-    "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
-    "service/studies/test_registered_folders.py",
+SLOW = tuple(
+    Path(__file__).parent / name
+    for name in (
+        "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
+        "service/api/test_panel.py", "service/studies/test_registered_folders.py", "statistics/grids/test_fanova.py",
+    )
 )  # fmt: skip
 """Folders and files whose tests build networks with torch, train them, or start processes: all of them are slow."""
 
+QUICK = "not (slow or ray or postgres or browser)"
+"""The marks of `make quick`, as `.ci/quick` writes them."""
+
+
+def is_slow(path: Path) -> bool:
+    """Whether all tests below a path are slow."""
+    return any(path.is_relative_to(folder) for folder in SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what `make quick` leaves out: torch, ray and mlflow take seconds."""
+    return True if config.getoption("markexpr") == QUICK and is_slow(collection_path) else None
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by its folder, and what uses PostgreSQL; parameters of `database_url` carry their own mark."""
-    slow = [Path(__file__).parent / folder for folder in SLOW]
+    """Mark what is slow by its folder or file, and what uses a database of PostgreSQL."""
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in slow):
+        if is_slow(item.path):
             item.add_marker("slow")
-        if {"postgres", "postgres_url"} & set(getattr(item, "fixturenames", ())):
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "postgres_url" in getattr(item, "fixturenames", ()) or parameters.get("database_url") == "postgres":
             item.add_marker("postgres")
 
 

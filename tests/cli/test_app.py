@@ -99,7 +99,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
     [
         (["run", "none.toml"], "No such file"),
         (["sites", "resnet5"], "did you mean 'resnet50'"),
-        (["sites", "torchvision/vit_b_16"], "no activation call site"),
+        pytest.param(["sites", "torchvision/vit_b_16"], "no activation call site", marks=pytest.mark.slow),
         (["frobnicate"], "No such command"),
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),

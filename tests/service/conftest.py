@@ -205,7 +205,7 @@ def postgres_url(postgres: str, tmp_path: Path) -> str:
     return f"{postgres}/{name}"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A new database of each kind: what is promised holds on both."""
     return str(request.getfixturevalue(f"{request.param}_url"))

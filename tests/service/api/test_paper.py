@@ -212,6 +212,7 @@ def own(desk: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     context.store.close()
 
 
+@pytest.mark.slow
 def test_data_that_this_machines_own_service_misses_are_fetched(
     own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -394,6 +395,7 @@ def test_the_figure_of_an_unknown_scale_or_format_names_the_nearest(api: TestCli
     assert api.get(f"{GAINS}.gif").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_command_draws_the_figure(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figure1.png"
     assert status_of(["paper", "--gains", str(file), "--url", url]) == 0

@@ -287,6 +287,7 @@ def _fires(nights: Nights, at: datetime) -> bool:
     return bool(nights.history())
 
 
+@pytest.mark.slow
 def test_a_firing_whose_study_cannot_be_submitted_is_refused_with_the_reason(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_the_next_instant_is_later_and_nothing_is_between(after: datetime, zone:
 SPARSE = ("*/30 * * * *", "30 2 * * *", "0 0 * * *", "10-12,59 23,0,2 * * SAT,SUN", "* 2 L * *", "0 1 1 3 *")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [*ZONES, "Africa/Cairo"])
 @pytest.mark.parametrize("cron", SPARSE)
 def test_what_is_counted_by_the_day_is_what_is_counted_one_by_one(zone: str, cron: str) -> None:
