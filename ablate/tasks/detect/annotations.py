@@ -62,11 +62,11 @@ class Annotations:
         return str(self.folder / os.fsdecode(bytes(self.names[index])))
 
     def of(self, index: int) -> slice:
-        """Where the annotations of an image are."""
+        """Positions of the annotations of an image."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Annotations:
-        """Those of these images, in this order."""
+        """The annotations of these images, in this order."""
         chosen = np.asarray(indices, dtype=np.int64)
         places = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in chosen] or [chosen])
         starts = np.concatenate([[0], np.cumsum(self.starts[chosen + 1] - self.starts[chosen])])

@@ -200,7 +200,10 @@ def test_a_scene_of_another_size_is_named(tree: Path, tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"batch_size": 1}, "batch_size is 1; PSPNet pools"),
-        ({"model": "shufflenet_v2_x1.5", "depth": None}, "given: shufflenet_v2_x1.5; allowed: resnet50"),
+        (
+            {"model": "shufflenet_v2_x1.5", "depth": None},
+            "shufflenet_v2_x1.5 cannot be the backbone of PSPNet, which dilates its last stages; allowed: resnet50",
+        ),
         ({"dataset": "coco"}, "for the task detect, not segment"),
         ({"dataset": "fashion-mnist"}, "for the task classify, not segment"),
         ({"train_images": 3_000}, "3,000, and data set 'cityscapes' has 2,975"),
