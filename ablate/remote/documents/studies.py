@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import Field
 
 from ablate.documents import Document
+from ablate.errors import Code
 from ablate.remote.choices import StudyState
 from ablate.study.document import Resources, RowSpec, StrictDocument
 from ablate.study.seeds import MAX_SEEDS, Seeds
@@ -47,7 +48,7 @@ class Finding(Document):
     """A warning or an error: JSON pointer, stable code, sentence."""
 
     pointer: str
-    code: str
+    code: str = Field(json_schema_extra={"enum": list(get_args(Code))})  # a newer service may send further codes
     message: str
 
 
