@@ -33,13 +33,6 @@ BLOCK = re.compile(r"(\[//\]: # \(generated: ([^)\n]+)\)\n)(.*?)(\[//\]: # \(end
 EVERYWHERE = {"--url", "--json", "--help"}
 """Options that many commands have; the text above the table explains them once."""
 
-OTHER_VARIABLES = {
-    "ABLATE_DATA": ("`$ABLATE_HOME/data`", "Data folder: all data sets are read from here."),
-    "ABLATE_URL": ("the service of `$ABLATE_HOME`, else port 8080", "Address of the service that the commands call."),
-    "ABLATE_API_KEY": ("none", "API key that the commands send. The service does not check keys yet."),
-}
-"""Variables that the commands and the data sets read themselves: name -> (default, meaning)."""
-
 INTERNAL_VARIABLES = {"ABLATE_LIFELINE"}
 """Variables that a process of ablate sets for its children, and nobody else."""
 
@@ -136,7 +129,7 @@ def _field_rows(task: str) -> Iterator[Row]:
 def variables() -> str:
     """The environment variables: of the settings, and those that commands and data sets read themselves."""
     found = {f"ABLATE_{name.upper()}": _variable(name) for name in Settings.model_fields}
-    rows = [(f"`{name}`", *columns) for name, columns in (OTHER_VARIABLES | found).items()]
+    rows = [(f"`{name}`", *columns) for name, columns in found.items()]
     return table(("variable", "default", "meaning"), sorted(rows))
 
 

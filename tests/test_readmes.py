@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import typer.main
 
-import ablate
 from ablate.cli.app import app
 from ablate.study.plan import plan_document
 from ablate.study.text import read_document
@@ -272,7 +271,6 @@ def test_a_python_block_compiles(block: Block) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-@pytest.mark.skipif(not hasattr(ablate, "read_study"), reason="the Python API is not merged yet")
 def test_a_python_block_runs(block: Block, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = block.text
     if "Client(" in text:
