@@ -24,6 +24,7 @@ from ablate.local import preview
 from ablate.local.folder import Folder
 from ablate.local.packages import can_train, describe_package, require, require_training
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.statistics.words import counted
 from ablate.study.catalog import describe_fields
 from ablate.study.plan import Plan, plan_document
 from ablate.study.text import read_document
@@ -243,6 +244,6 @@ def _sentences(done: RegisteredFolder) -> Iterator[str]:
     if found.duplicates:
         yield f"  {found.duplicates:,} test images are byte-identical to training images: errors will look too low"
     if found.skipped:
-        yield f"  {len(found.skipped):,} damaged files are left out, the first one: {found.skipped[0].reason}"
+        yield f"  left out: {counted(len(found.skipped), 'damaged file')}; the first: {found.skipped[0].reason}"
     if done.others:
-        yield f"  {len(done.others):,} files are not images and are left out, the first one: {done.others[0]}"
+        yield f"  left out: {counted(len(done.others), 'file')} without an image's suffix; the first: {done.others[0]}"

@@ -248,7 +248,7 @@ def test_images_whose_names_are_no_text_are_used_but_cannot_be_left_out(
     shutil.copy(os.fsencode(folder) + b"/cat/0.jpg", odd + b".jpg")
     Path(os.fsdecode(odd + b".txt")).write_text("no image")
     assert status_of(["data", "add", "pets", str(folder)]) == 0
-    assert b"1 files that are no images are left out, the first: " in capsysbinary.readouterr().out
+    assert b"left out: 1 file without an image's suffix; the first: " in capsysbinary.readouterr().out
     assert get_path("pets") == folder
     cut(Path(os.fsdecode(odd + b".jpg")))
     with pytest.raises(

@@ -159,7 +159,9 @@ def test_the_measured_table_has_the_rows_and_the_seeds_of_its_study(table: Paper
 def test_one_table_has_one_of_the_papers_recipes() -> None:
     document = read(FOLDER / "table01.toml")
     document["rows"][3]["set"] |= document["scales"]["released-code"]
-    with pytest.raises(StudyError, match=r"row 'resnet50 / ReLU' by 'paper-text', row 'resnet50 / FReLU' by 'released"):
+    with pytest.raises(
+        StudyError, match=r"row 'resnet50 / ReLU' uses 'paper-text', row 'resnet50 / FReLU' uses 'released-code'"
+    ):
         plan_document(document, scale="paper")
     del document["table"]["published"]
     assert plan_document(document, scale="paper").rows

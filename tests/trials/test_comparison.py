@@ -273,7 +273,7 @@ def test_a_recipe_that_the_task_does_not_take_any_more_is_refused(
 ) -> None:
     change(toys, lambda line: line["trial"]["recipe"].update(offset="wide"))
     assert status_of(["rerun", f"{toys}:succeeded:0"]) == 2
-    assert "does not take the stored recipe" in capsys.readouterr().err
+    assert "no longer accepts the stored recipe of trial" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -281,17 +281,17 @@ def test_a_recipe_that_the_task_does_not_take_any_more_is_refused(
     [
         ("{out}:suceeded:0", "no row 'suceeded' in {out}; did you mean 'succeeded'?"),
         ("{out}:succeeded:1", "no seed 1 of row 'succeeded' in {out}; it has 0, 7"),
-        ("{out}:succeeded:one", "seed 'one' is no whole number"),
+        ("{out}:succeeded:one", "seed 'one' is not a whole number"),
         ("{out}:00000000", "no trial in {out} has a key that begins with 00000000"),
-        ("{out}:abc", "'abc' is no key of a trial"),
+        ("{out}:abc", "'abc' is not the key of a trial"),
         ("{out}", "is a folder; name one of its trials"),
-        ("{out}/none:a:0", "is no folder with a trials.jsonl, nor an id or name of a study"),
-        ("abc", "'abc' names no trial; a target is KEY (8 hexadecimal digits or more)"),
-        ("study:row", "names no seed, or there is no such folder"),
-        ("study:row:x", "seed 'x' is no whole number"),
-        (":row:0", "'' is no folder"),
-        ("", "'' names no trial"),
-        ("é" * 200 + ":x:0", "is no folder"),
+        ("{out}/none:a:0", "is not a folder with a trials.jsonl, nor the id or name of a study"),
+        ("abc", "'abc' does not name a trial; a target is KEY (8 hexadecimal digits or more)"),
+        ("study:row", "does not name a seed, or there is no such folder"),
+        ("study:row:x", "seed 'x' is not a whole number"),
+        (":row:0", "'' is not a folder"),
+        ("", "'' does not name a trial"),
+        ("é" * 200 + ":x:0", "is not a folder"),
     ],
 )
 def test_a_wrong_target_ends_with_2_and_says_what_is_allowed(

@@ -207,7 +207,7 @@ def test_at_most_a_hundred_errors_are_listed(empty: TestClient) -> None:
 @pytest.mark.parametrize(
     ("extension", "places"),
     [
-        ({"seeds": [1, 1]}, {"/seeds": "names a seed twice"}),
+        ({"seeds": [1, 1]}, {"/seeds": "the list repeats a seed"}),
         ({"seeds": "8"}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not text"}),
         ({"seeds": {}}, {"/seeds": "should be a count (1 to 10,000) or a list of distinct seeds, not a table"}),
         ({"seeds": []}, {"/seeds": "the list is empty; give a count or at least one seed"}),

@@ -72,7 +72,7 @@ def post(client: TestClient, path: str = PAPER, headers: dict[str, str] | None =
     [
         ({"tables": ["T5", "T77"]}, "/tables/1", "unknown_table", "'T7'"),
         ({"tables": ["nothing"]}, "/tables/0", "unknown_table", "T5"),
-        ({"tables": ["T5", "T5"]}, "/tables/1", "duplicate", "twice"),
+        ({"tables": ["T5", "T5"]}, "/tables/1", "duplicate", "is repeated; name it once"),
         ({"tables": "T5"}, "/tables", "invalid", "list"),
         ({"table": ["T5"]}, "/table", "unknown_field", "tables"),
         ({"seeds": 0}, "/seeds", "invalid", "greater"),

@@ -60,7 +60,7 @@ def test_without_keys_the_service_listens_on_loopback_only(host: str, capsys: py
 
 def test_every_column_and_some_columns_are_not_both_given(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["table", "some", "--full", "--columns", "params", "--url", "http://127.0.0.1:1"]) == 2
-    assert "--full is every column and --columns names some; give one of the two" in capsys.readouterr().err
+    assert "--full shows every column and --columns some; use only one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
