@@ -81,8 +81,6 @@ def run(
     Trials run in worker processes. Results, checkpoints, tables in five formats and plots are written into the folder
     `out`, as `ablate run` does. The same call, or the command, resumes after an interruption and trains nothing twice.
 
-    In a script, call it below `if __name__ == "__main__":`, as Python's multiprocessing requires.
-
     Args:
         study: see `read_study`.
         scale: see `plan`.
