@@ -9,8 +9,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from service.context import FREE_BYTES, Context
-from service.store.board import Beat, find_beat
 from service.store.health import count_states, server_version
+from service.store.heartbeat import Beat, find_beat
 from service.store.queue.outbox import count_entries
 from service.store.sql import now
 

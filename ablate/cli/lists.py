@@ -16,23 +16,23 @@ from rich.table import Table as RichTable
 
 from ablate.cli.progress import show_warnings
 from ablate.data import datasets
+from ablate.data.add_folder import RegisteredFolder, register
 from ablate.data.fetch import can_fetch, describe_way
 from ablate.data.info import DatasetInfo
-from ablate.data.register import RegisteredFolder, register
 from ablate.errors import DataError, nearest, quote
 from ablate.local import preview
 from ablate.local.folder import Folder
 from ablate.local.packages import can_train, describe_package, require, require_training
+from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.statistics.words import counted
-from ablate.study.catalog import describe_fields
+from ablate.study.field_catalog import describe_fields
 from ablate.study.plan import Plan, plan_document
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
 from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost
 from ablate.workers.pool import Pool
-from ablate.workers.slots import slots
 
 
 def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:

@@ -20,8 +20,8 @@ from ablate.study.document import Study
 from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
-from ablate.tables.compare import RowComparison, compare_rows
 from ablate.tables.notebook import NotebookTable
+from ablate.tables.two_rows import RowComparison, compare_rows
 
 
 def read_study(source: StudySource) -> Study:

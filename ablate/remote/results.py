@@ -16,7 +16,7 @@ from ablate.tables.notebook import NotebookTable
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
-    from ablate.tables.compare import RowComparison
+    from ablate.tables.two_rows import RowComparison
 
 StudyName = str | StudyView
 """A study at the service: its id, its name (of several studies, the newest), or the document of an earlier answer."""
@@ -121,7 +121,7 @@ class Results:
         Example:
             >>> print(client.compare("table07", "C 5x5", "B 3x3").sentence)
         """
-        from ablate.tables.compare import RowComparison
+        from ablate.tables.two_rows import RowComparison
 
         return read_answer(RowComparison, self._connection.get(f"{self._path(study)}/compare", a=a, b=b))
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ablate.child import describe_end, watch
+from ablate.workers.child import describe_end, watch
 
 WORKER_ENVIRONMENT = {
     # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.

@@ -86,7 +86,7 @@ def paper(
         )
         if wait:
             raise typer.Exit(_wait(client, [study.id for study in submitted.items], as_json=as_json))
-    from service.cli.show import show_paper
+    from service.cli.show_studies import show_paper
 
     show(submitted, as_json, lambda: show_paper(submitted, plan, client.url))
     first = submitted.items[0].id
@@ -177,7 +177,7 @@ def _confirm(plan: PaperPlan, *, is_confirmed: bool) -> None:
     Raises:
         AblateError: the user does not confirm, or there is no terminal to ask on.
     """
-    from service.cli.show import hours_text, show_tables
+    from service.cli.show_studies import hours_text, show_tables
 
     show_tables(plan)
     if is_confirmed:

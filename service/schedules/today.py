@@ -11,7 +11,7 @@ from ablate.remote.documents.studies import Finding, StudyView
 from service.context import FREE_BYTES, Context
 from service.schedules.view import is_stuck, next_text, view_firing
 from service.store import studies
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.overview import read_overviews
 from service.store.schedules import alarms, firings, schedules
 from service.store.schedules.schedules import Schedule

@@ -14,8 +14,8 @@ from ablate.tables.table import Table
 from ablate.trials.trial import Repetition
 from service.documents.studies import LIVE
 from service.errors import NotFoundError
-from service.store.rows import events, idempotency, memberships, studies, trials
 from service.store.sql import cell_state, chunks
+from service.store.tables import events, idempotency, memberships, studies, trials
 
 FIELDS = [column for column in studies.c if column.name not in ("result", "owner")]
 

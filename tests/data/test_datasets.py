@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ablate.cli.app import status_of
 from ablate.data.datasets import data_root, describe, describe_for, find, get_path, list_datasets
-from ablate.data.digests import FASHION_MNIST
-from ablate.data.sources import MIRRORS
+from ablate.data.fashion_mnist_sources import MIRRORS
+from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ablate.cli.app import status_of
-from ablate.data.register import register
+from ablate.data.add_folder import register
 from ablate.errors import StudyError
 from ablate.local.folder import Folder
 from ablate.local.preview import count_costs, describe_plan

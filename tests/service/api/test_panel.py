@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from ablate.panels import GAP_PX, TILE_PX
 from ablate.tables.plots.panel import GAP_HEIGHT_PX
+from ablate.trials.panels import GAP_PX, TILE_PX
 from service.context import Context
 from tests.coco_folders import put_coco
 

@@ -25,7 +25,7 @@ from service.address import published
 from service.api.examples import PAPERS
 from service.cli import main
 from service.context import Context, open_context
-from service.dispatch.base import Ticket, TrialMessage
+from service.dispatch.interface import Ticket, TrialMessage
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.paper import LIMIT_GPU_HOURS

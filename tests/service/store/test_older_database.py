@@ -23,7 +23,7 @@ from ablate.trials.trial import Outcome
 from service.context import Context, open_context
 from service.documents.studies import Submission
 from service.running.scheduler import Scheduler
-from service.schedules import calls
+from service.schedules import lifecycle as calls
 from service.settings import Settings
 from service.store.sql import now
 from service.studies import lifecycle, results, submit
