@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +23,7 @@ def describe_health(context: Context) -> dict[str, Any]:
         version, beat = server_version(connection), find_beat(connection)
         waiting = count_entries(connection)
     kind = context.store.url.get_backend_name()
-    free = shutil.disk_usage(context.settings.home).free
+    free = context.free_bytes()
     scheduler = _scheduler(context, beat)
     parts = {
         "database": {"state": "ok", "kind": kind, "version": version},

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablate.cli.app import HOLES, AsJson, Cpus, Gpus, Seeds, app, asked_resources
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import AsJson, Cpus, Gpus, Seeds, asked_resources
 from ablate.errors import AblateError
 from ablate.remote.choices import PlotFormat
 from service.cli.connect import Priority, Url, connected, fetch_missing, is_own, show

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli.app import HOLES, AsJson, Scale, Seeds, app
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import AsJson, Scale, Seeds
 from ablate.errors import AblateError, Problem, StudyError
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.cli.connect import Url, connected, dump, show

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from ablate.cli.app import (
-    HOLES,
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import (
     AsJson,
     Columns,
     Cpus,
@@ -18,7 +18,6 @@ from ablate.cli.app import (
     Scale,
     Seeds,
     StudyFile,
-    app,
     asked_resources,
     chosen_columns,
 )

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ablate.cli.app import HOLES, AsJson, app
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import AsJson
 from service.cli.connect import TrialKey, Url, connected, show
 
 

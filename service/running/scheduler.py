@@ -9,7 +9,6 @@ MLflow has to show of it (`service.store.queue.outbox`); the mirror's thread rea
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -165,7 +164,7 @@ class Scheduler:
         demand = claims.find_head_demand(connection)
         if demand is None:
             return []
-        if shutil.disk_usage(self.context.settings.home).free < FREE_BYTES:
+        if self.context.free_bytes() < FREE_BYTES:
             log.error("the disk is nearly full, so no new trial is started")
             return []
         room = self.dispatcher.room(demand)
