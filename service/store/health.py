@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, text
 
-from service.documents.studies import STUDY_STATES, TRIAL_STATES
+from service.documents.states import STUDY_STATES, TRIAL_STATES
 from service.store.tables import studies, trials
 
 

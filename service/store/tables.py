@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from service.documents.studies import STUDY_STATES, TRIAL_STATES
+from service.documents.states import STUDY_STATES, TRIAL_STATES
 
 
 class UtcTime(TypeDecorator[datetime]):

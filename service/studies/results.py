@@ -15,7 +15,7 @@ from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.store import cells, studies
 from service.store.cells import Origin
 from service.store.session import Connection

@@ -19,7 +19,7 @@ from ablate.tables.table import Table
 from service.context import Context
 from service.costs import Costs
 from service.documents.runs import StudyRun
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.documents.text import render_document
 from service.settings import Settings
 from service.store import mirror_queries as rows

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.studies import Page, StudyView
 from service.context import Context
-from service.documents.studies import STUDY_STATES
+from service.documents.states import STUDY_STATES
 from service.studies.lifecycle import list_studies
 from service.studies.workload import MAX_AHEAD, Workload, read_workload
 

@@ -19,7 +19,7 @@ from ablate.tables.table import Table, TableRow
 from ablate.tables.two_rows import RowComparison
 from ablate.tables.words import number, places_of
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import ConflictError
 from service.store import live_cells, studies
 from service.store.live_cells import Standing

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Trial
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.store.queue import needs
 from service.store.queue.outbox import announce, find_live
 from service.store.queue.states import Ack, Finish, Requeue, Spent

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.store.sql import chunks, insert
 from service.store.tables import events, memberships, mirrored, outbox, studies, trials
 

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select, union_all, update
 
 from ablate.remote.choices import Cause, FiringState, Kind
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import NotFoundError
 from service.store.schedules.tables import HAPPENED, firings, schedules
 from service.store.sql import insert

@@ -22,8 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from service.documents.firings import CAUSES, FIRING_STATES, KINDS
-from service.documents.schedules import MODES, WHEN_BUSY, WHEN_MISSED
+from service.documents.states import CAUSES, FIRING_STATES, KINDS, MODES, WHEN_BUSY, WHEN_MISSED
 from service.store.tables import BigId, UtcTime, metadata
 
 
