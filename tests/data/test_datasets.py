@@ -112,7 +112,7 @@ def test_the_list_says_how_a_missing_set_gets_here_and_which_cannot_be_fetched(
     for name in ("fashion-mnist", "cifar10", "cifar100", "scenes-coco", "scenes-cityscapes"):
         assert lines[name].endswith(f"not on this machine; fetch it with: ablate data fetch {name}")
     for name in ("imagenet", "coco", "cityscapes"):
-        assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
+        assert f"not on this machine; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
     assert status_of(["data", "list", "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert [item["name"] for item in items if not item["can_fetch"]] == ["digits", "imagenet", "coco", "cityscapes"]

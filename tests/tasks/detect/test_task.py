@@ -189,7 +189,9 @@ def test_a_backbone_that_is_not_given_or_damaged_ends_the_trial_before_its_first
     with pytest.raises(TrialError, match="the recipe has a 'backbone', but no folder of its trial was given"):
         next(iter(train(recipe, 0, tmp_path / "child", {})))
     (parent / CHECKPOINT).write_bytes(b"torn")
-    with pytest.raises(TrialError, match=rf"{re.escape(str(parent / CHECKPOINT))} cannot be read"):
+    with pytest.raises(
+        TrialError, match=rf"{re.escape(str(parent / CHECKPOINT))}, with the backbone's weights, cannot be read"
+    ):
         next(iter(train(recipe, 0, tmp_path / "child", {"backbone": parent})))
 
 
