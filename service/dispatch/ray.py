@@ -104,7 +104,7 @@ class RayDispatcher:
             place = self._places.occupy(ticket)
             if place.worker.process and not is_alive(place.worker.process):  # it died while it had nothing to do
                 place.worker = self._start_actor(place)
-            call = place.worker.handle.carry_out.options(num_returns="streaming")
+            call = place.worker.handle.run_ticket.options(num_returns="streaming")
             place.worker.stream = call.remote(ticket.trial, ticket.fence, ticket.workdir, ticket.needs)
 
     def stop(self, ticket: Ticket) -> None:

@@ -175,7 +175,7 @@ def test_a_warm_worker_that_died_meanwhile_costs_no_trial_and_another_service_ma
     stage: Stage, children: Callable[[], set[psutil.Process]], tmp_path: Path
 ) -> None:
     stage.end_of(stage.submit())
-    end(process for process in children() if process.name().startswith("ray::Worker"))
+    end(process for process in children() if process.name().startswith("ray::TrialWorker"))
     address = address_of(children())
     command = [sys.executable, "-c", GUEST, str(tmp_path), address]
     guest = {"RAY_AUTH_TOKEN_PATH": f"{stage.folder}/ray_token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
