@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from ablate.remote.documents.studies import Submission
 from ablate.trials import registry
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome
 from service.context import Context, open_context
-from service.documents.states import Submission
 from service.running.scheduler import Scheduler
 from service.schedules import lifecycle as calls
 from service.settings import Settings
