@@ -59,7 +59,7 @@ FREE_BYTES = 256 << 20
 
 
 def refuse_without_space(context: Context) -> None:
-    """Raise UnavailableError where the disk of the state directory is nearly full."""
+    """Raise UnavailableError if the disk of the state directory is nearly full."""
     free = shutil.disk_usage(context.settings.home).free
     if free < FREE_BYTES:
         text = (
