@@ -20,7 +20,7 @@ from typing import Any
 import typer.main
 
 from ablate.cli.app import app
-from ablate.study.catalog import describe_fields
+from ablate.study.field_catalog import describe_fields
 from ablate.trials.registry import get_task
 from service.app import PREFIX, create_app
 from service.cli import main as _service_commands  # noqa: F401 - adds the service's commands to the app

@@ -28,8 +28,8 @@ from service.app import create_app
 from service.context import Context, open_context
 from service.settings import Settings
 from service.store import studies
-from service.store.rows import trials
 from service.store.sql import now
+from service.store.tables import trials
 from service.studies import conclude
 from service.studies import submit as submitting
 

@@ -24,7 +24,7 @@ from ablate.remote.documents.studies import Submission
 from ablate.study.document import Resources
 from service.context import Context, open_context
 from service.settings import Settings
-from service.store.queue import claims as queue
+from service.store.queue import claims
 from service.store.queue.states import Requeue
 from service.store.sql import now
 from service.studies import lifecycle, trials
@@ -71,22 +71,24 @@ class Bench:
         while self.depth < depth:
             self.submit(TRIALS_A_STUDY)
 
-    def claim(self) -> list[queue.Claim]:
+    def claim(self) -> list[claims.Claim]:
         """Claim 64, durably."""
         with self.context.store.write() as connection:
-            return queue.claim(connection, Resources(), CLAIM, now())
+            return claims.claim(connection, Resources(), CLAIM, now())
 
-    def give_back(self, claims: list[queue.Claim]) -> None:
+    def give_back(self, claimed: list[claims.Claim]) -> None:
         """Queue them again."""
         with self.context.store.write() as connection:
-            for claim in claims:
-                queue.acknowledge(connection, claim.trial.key, claim.fence, Requeue("stopped", None, "measured"), now())
+            for claim in claimed:
+                claims.end_attempt(
+                    connection, claim.trial.key, claim.fence, Requeue("stopped", None, "measured"), now()
+                )
 
     def measure(self, times: int) -> dict[str, list[float]]:
         """Milliseconds of every operation at the present depth."""
         claim_ms = []
         for _ in range(times):
-            claimed: list[queue.Claim] = []
+            claimed: list[claims.Claim] = []
             claim_ms += timed(lambda claimed=claimed: claimed.extend(self.claim()), 1)  # type: ignore[misc]
             self.give_back(claimed)
         middle = self.ids[len(self.ids) // 2]

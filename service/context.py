@@ -13,6 +13,9 @@ from service.settings import Settings
 from service.store import schema
 from service.store.session import Store
 
+FREE_BYTES = 256 << 20
+"""With less free disk space no new study is accepted, so that running trials can finish."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -30,6 +33,10 @@ class Context:
     changed: threading.Event = field(default_factory=threading.Event)
     touched: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     parts: dict[str, str] = field(default_factory=dict)
+
+    def free_bytes(self) -> int:
+        """Free space on the disk of the state directory."""
+        return shutil.disk_usage(self.settings.home).free
 
     def wake(self, study_id: str) -> None:
         """Notify the scheduler of this process that a study changed."""
@@ -54,13 +61,9 @@ def open_context(settings: Settings) -> Context:
     return Context(settings, store, Costs(store))
 
 
-FREE_BYTES = 256 << 20
-"""With less free disk space no new study is accepted, so that running trials can finish."""
-
-
 def refuse_without_space(context: Context) -> None:
     """Raise UnavailableError if the disk of the state directory is nearly full."""
-    free = shutil.disk_usage(context.settings.home).free
+    free = context.free_bytes()
     if free < FREE_BYTES:
         text = (
             f"only {free >> 20} MiB are free on the service's disk; {FREE_BYTES >> 20} are reserved for running trials"

@@ -19,7 +19,7 @@ from typing import Any
 from ablate.documents import canonical_json
 from ablate.errors import AblateError, DataError, Problem, SiteError
 from ablate.local.preview import list_asked
-from ablate.models.client import Probe, Probed
+from ablate.models.probe_client import Probe, Probed
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, architecture_of, identity_of
 from ablate.study.plan import Plan
 from ablate.trials.registry import get_task

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from service.context import FREE_BYTES, Context
-from service.store.board import Beat, find_beat
 from service.store.health import count_states, server_version
+from service.store.heartbeat import Beat, find_beat
 from service.store.queue.outbox import count_entries
 from service.store.sql import now
 
@@ -24,7 +23,7 @@ def describe_health(context: Context) -> dict[str, Any]:
         version, beat = server_version(connection), find_beat(connection)
         waiting = count_entries(connection)
     kind = context.store.url.get_backend_name()
-    free = shutil.disk_usage(context.settings.home).free
+    free = context.free_bytes()
     scheduler = _scheduler(context, beat)
     parts = {
         "database": {"state": "ok", "kind": kind, "version": version},

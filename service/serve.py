@@ -24,16 +24,16 @@ from ablate.errors import AblateError
 from service.address import published
 from service.app import create_app
 from service.context import Context, open_context
-from service.dispatch.base import Dispatcher
+from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import sweep
 from service.running.scheduler import Scheduler
 from service.schedules.notify import Notifier
 from service.settings import Role, Settings
 from service.store.lock import held
+from service.tracking.mirror_process import Where
+from service.tracking.mirror_thread import Mirroring
 from service.tracking.mlflow_file import embedded_store
-from service.tracking.outbox import Mirroring
 from service.tracking.ui import choose_server
-from service.tracking.worker import Where
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class _Parts:
             from service.dispatch.inline import InlineDispatcher
 
             return InlineDispatcher(settings.workers)
-        from service.dispatch.apart import Apart
+        from service.dispatch.own_process import Apart
         from service.dispatch.ray import RayDispatcher
 
         build = partial(RayDispatcher, settings.home, settings.ray_address, settings.workers)

@@ -15,6 +15,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ablate.cli.errors import WRONG_INPUT, show_error, show_internal, show_missing
+from ablate.cli.options import (
+    AsJson,
+    Columns,
+    Cpus,
+    Full,
+    Gpus,
+    Out,
+    Scale,
+    Seeds,
+    StudyFile,
+    asked_resources,
+    chosen_columns,
+)
 from ablate.errors import AblateError
 
 HOLES, INTERRUPTED = 1, 130
@@ -46,38 +59,6 @@ def options(
 ) -> None:
     """Ablation studies: a study file in, a result table fit for a paper out."""
     del version  # its callback has ended the command
-
-
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
-Scale = Annotated[
-    str | None,
-    typer.Option(help="Scale of the study. Default: mini if the study has it, else base.", show_default=False),
-]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds. Default: the study's.", show_default=False)]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder of the results. Default: ablate-out/NAME-SCALE.", show_default=False)
-]
-Cpus = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="CPUs per trial. Default: the study's.", show_default=False)
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        max=64,
-        help="GPUs per trial; trials with fractions share a GPU. Default: the study's.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        help="Columns of the table, separated by commas. 'factors': one column for each factor. 'all': every column.",
-        show_default=False,
-    ),
-]
-Full = Annotated[bool, typer.Option("--full", help="Show every column, like --columns all.")]
 
 
 @app.command()
@@ -158,16 +139,16 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Validate a study and list its rows and trials, without training."""
-    from ablate.cli import lists
+    from ablate.cli import check as screen
     from ablate.local.prepare import default_folder
 
     if fields:
-        lists.show_fields(study, as_json=as_json)
+        screen.show_fields(study, as_json=as_json)
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
     plan = _plan(study, scale, seeds)
-    lists.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
+    screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
 
 
 @app.command()
@@ -185,20 +166,20 @@ def sites(
 
     With a study and one of its rows, MODEL must be the network of that row; the sites that the row replaces are marked.
     """
-    from ablate.cli import lists
+    from ablate.cli import check as screen
 
     if (study is None) != (row is None):
         raise typer.BadParameter("give a study together with one of its rows, or neither", param_hint="STUDY ROW")
     plan = _plan(study, scale, None) if study else None
-    lists.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
+    screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
 
 
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """List all data sets, and where each one is on this machine."""
-    from ablate.cli import lists
+    from ablate.cli.data import list_data
 
-    lists.list_data(as_json=as_json)
+    list_data(as_json=as_json)
 
 
 @data.command("fetch")
@@ -208,19 +189,6 @@ def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Name in
 
     path = fetch.fetch(name, lambda line: typer.echo(line, err=True))
     typer.echo(path)
-
-
-def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
-    """The columns that `--columns` and `--full` ask for; None for the table's own choice."""
-    if full and columns is not None:
-        text = "--full shows every column and --columns some; use only one of them"
-        raise typer.BadParameter(text)
-    return ["all"] if full else columns.split(",") if columns else None
-
-
-def asked_resources(cpus: int | None, gpus: float | None) -> dict[str, float]:
-    """The fields of a study's `[resources]` that the options replace. They are not in a trial's key."""
-    return {name: value for name, value in (("cpus", cpus), ("gpus", gpus)) if value is not None}
 
 
 @data.command("add")
@@ -246,10 +214,10 @@ def data_add(
     bmp files with 8 bits per channel; each one is opened once to validate it. Without a test folder, a fifth of the
     images is used for testing, chosen by the content of each file.
     """
-    from ablate.cli import lists
+    from ablate.cli.data import add_data
 
     del kind  # there is only one
-    lists.add_data(name, folder, skip_damaged=skip_damaged, replace=replace, as_json=as_json)
+    add_data(name, folder, skip_damaged=skip_damaged, replace=replace, as_json=as_json)
 
 
 def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:

@@ -1,1 +1,11 @@
-"""Data sets: their descriptions, where they are, how they are fetched, and whether their files are intact. No torch."""
+"""Data sets: what each contains, where it is, how it is downloaded, and whether it is intact. No torch.
+
+dataset, catalog     the type `DataSet`; one object for each data set. Add a data set there
+datasets, fetch      look-ups by name; `ablate data fetch`
+info                 classes, sizes, mean and deviation of a data set
+fashion_mnist, cifar, digits, split_folders, scene_sets   the kinds of data sets
+add_folder           `ablate data add`: scan and register a folder; `layout` reads its names
+registered/          registered folders: stored, read, and compared with the disk
+pinned_files         digests of downloaded files; `member_files` checks them
+scenes/              miniature scenes, composed here
+"""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ablate.data.cifar import Cifar
 from ablate.data.dataset import DataSet
-from ablate.data.digests import CIFAR10, CIFAR100, FASHION_MNIST
 from ablate.data.digits import Digits
 from ablate.data.fashion_mnist import FashionMnist
 from ablate.data.info import DatasetInfo
+from ablate.data.pinned_files import CIFAR10, CIFAR100, FASHION_MNIST
 from ablate.data.scene_sets import MiniatureScenes, RealScenes
 from ablate.data.scenes.recipes import COCO_MINIATURE, STREETS_MINIATURE
 from ablate.data.split_folders import SplitFolders

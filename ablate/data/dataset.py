@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ablate.data.class_folders import Files
 from ablate.data.info import DatasetInfo
 from ablate.data.lock import Progress
-from ablate.data.stamps import Fault
+from ablate.data.registered.unchanged import Fault
 from ablate.errors import DataError, quote
 
 

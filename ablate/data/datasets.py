@@ -13,9 +13,9 @@ from ablate.data.catalog import CATALOG
 from ablate.data.class_folders import Files
 from ablate.data.dataset import DataSet
 from ablate.data.info import DatasetInfo
-from ablate.data.registered import Registered, find_registered, read_all
-from ablate.data.registered_images import RegisteredImages
-from ablate.data.stamps import Fault
+from ablate.data.registered.images import RegisteredImages
+from ablate.data.registered.store import Registered, find_registered, read_all
+from ablate.data.registered.unchanged import Fault
 from ablate.errors import DataError, RegistryError, nearest, quote
 from ablate.settings import read_library_settings
 
@@ -73,7 +73,7 @@ def describe_for(task: str, name: str) -> DatasetInfo:
     if info.kind != task:
         fitting = ", ".join(one.name for one in list_datasets() if one.kind == task)
         raise DataError(
-            f"data set {quote(name)} is for the task {info.kind}, not {task}; for {task} there are: {fitting}"
+            f"data set {quote(name)} is for the task {info.kind}, not {task}; allowed for {task}: {fitting}"
         )
     return info
 

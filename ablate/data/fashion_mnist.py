@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ablate.data.dataset import Labelled
-from ablate.data.digests import Member, find_file_fault
+from ablate.data.fashion_mnist_sources import SOURCES, Source
 from ablate.data.idx import read_idx
 from ablate.data.lock import Progress, locked
 from ablate.data.member_files import MemberFiles
-from ablate.data.sources import SOURCES, Source
+from ablate.data.pinned_files import Member, find_file_fault
 from ablate.errors import DataError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.data.digests import FASHION_MNIST
+from ablate.data.pinned_files import FASHION_MNIST
 
 SIDE_PX = 28
 HEADER_BYTES = {"images": 16, "labels": 8}

@@ -1,4 +1,4 @@
-"""The layout of a folder of images, read from names alone: what `ablate.data.register` opens, and what it refuses.
+"""The layout of a folder of images, read from names alone: what `ablate data add` opens, and what it refuses.
 
 The layout is `FOLDER/CLASS/IMAGE`, or the same in `FOLDER/train` and `FOLDER/test` (or `val`).
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.data.class_folders import count_classes, list_classes, list_images
-from ablate.data.registered import parts_of
+from ablate.data.registered.store import parts_of
 from ablate.errors import DataError, quote
 
 MIN_CLASSES = 2

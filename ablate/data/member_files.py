@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.data.dataset import DataSet
-from ablate.data.digests import Member, find_file_fault, has_length
+from ablate.data.pinned_files import Member, find_file_fault, has_length
 from ablate.errors import DataError
 
 

@@ -17,6 +17,7 @@ EXTRA_OF = {
     "cronsim": "service",
     "fastapi": "service",
     "jinja2": "service",
+    "markdown_it": "service",
     "mlflow": "service",
     "prometheus_client": "service",
     "psutil": "service",

@@ -10,19 +10,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import AblateError, Problem, StudyError, quote
-from ablate.models.client import Probe, Probed
+from ablate.local.slots import ask
+from ablate.models.probe_client import Probe, Probed
 from ablate.paper.published import Printed, find_published
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
 from ablate.remote.documents.plans import PlanRow, PlanView, PrintedCost
 from ablate.remote.documents.studies import Finding
 from ablate.study.plan import Plan, Row, task_name
-from ablate.tables.comparable import has_printed_cost
+from ablate.tables.printed_comparability import has_printed_cost
 from ablate.trials.needs import label_of_need
 from ablate.trials.registry import get_task
 from ablate.trials.task import Part
 from ablate.trials.trial import Cost, TrialRecord
 from ablate.workers.pool import Pool
-from ablate.workers.slots import ask
 
 TIMED_STEPS = 20
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from ablate.data import datasets
 from ablate.errors import TrialError, quote
 from ablate.local.run import train_in_worker
+from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
 from ablate.study.document import Resources
 from ablate.trials.needs import Blueprint, build_blueprint
@@ -28,8 +29,8 @@ from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.run import TRACEBACK
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
+from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
-from ablate.workers.slots import slots, visible_gpus
 
 Message = Heartbeat | EpochMetrics | Outcome
 

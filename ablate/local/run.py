@@ -18,6 +18,7 @@ from ablate.documents import canonical_json
 from ablate.errors import TrialError
 from ablate.local.folder import Folder
 from ablate.local.preview import count_costs
+from ablate.local.slots import ask, slots
 from ablate.recipes.classify import identity_of
 from ablate.study.plan import Plan, Row, task_name, task_of
 from ablate.trials.dependents import Waiting
@@ -26,7 +27,6 @@ from ablate.trials.registry import get_task
 from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
-from ablate.workers.slots import ask, slots
 
 TRIES = 2
 """How often a trial is started if its worker dies."""

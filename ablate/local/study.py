@@ -20,8 +20,8 @@ from ablate.study.document import Study
 from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
-from ablate.tables.compare import RowComparison, compare_rows
 from ablate.tables.notebook import NotebookTable
+from ablate.tables.two_rows import RowComparison, compare_rows
 
 
 def read_study(source: StudySource) -> Study:
@@ -80,8 +80,6 @@ def run(
 
     Trials run in worker processes. Results, checkpoints, tables in five formats and plots are written into the folder
     `out`, as `ablate run` does. The same call, or the command, resumes after an interruption and trains nothing twice.
-
-    In a script, call it below `if __name__ == "__main__":`, as Python's multiprocessing requires.
 
     Args:
         study: see `read_study`.

@@ -1,4 +1,10 @@
-"""Networks: our own and those of torchvision and timm, their activation call sites, their surgery and their cost.
+"""Networks: our own and foreign ones, their activation call sites, surgery on them, and what they cost.
 
-`client` and `call_site` import without torch; the other modules need it.
+zoo                                    networks by name
+own_networks, resnet, mobilenet, shufflenet  our networks
+trace, sites, call_site                a network as a graph; its activation calls
+surgery                                a recipe's activation at the selected calls
+features                               a network's maps, for detectors and segmenters
+cost, cost_cache                       parameters and multiply-adds
+probe, probe_client                    a process that answers with torch, for one that has none
 """

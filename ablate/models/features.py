@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from ablate.errors import SiteError
-from ablate.models.own import OwnNetwork, Stream
+from ablate.models.own_networks import OwnNetwork, Stream
 from ablate.models.surgery import operate
 from ablate.models.trace import Shapes, module_path, propagate
 from ablate.models.zoo import build_network

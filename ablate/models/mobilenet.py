@@ -13,7 +13,7 @@ import re
 
 from torch import Tensor, nn
 
-from ablate.models.own import Options, OwnNetwork, build_stem_conv
+from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
 
 WIDTH = 0.75
 BLOCKS = (1, 2, 2, 6, 2)

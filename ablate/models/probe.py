@@ -3,7 +3,7 @@
 A request on stdin is `{"id", "recipe": {...}, "what": "cost" | "sites"}`. The answer on stdout is
 `{"id", "sites": [...], "replaced": [names]}`, for `cost` also with `"cost": {...}`, or `{"id", "error": "..."}`. The
 process ends when stdin ends, or with the process that started it. Networks are built on the CPU and traced with fake
-tensors, so nothing is computed. The client is `ablate.models.client.Probe`.
+tensors, so nothing is computed. The client is `ablate.models.probe_client.Probe`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import IO, Any
 import torch
 from pydantic import ValidationError
 
-from ablate.child import LIFELINE, end_with_parent
 from ablate.data.datasets import describe
 from ablate.errors import AblateError
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.workers.child import LIFELINE, end_with_parent
 
 WHATS = ("cost", "sites")
 

@@ -17,7 +17,7 @@ import re
 
 from torch import Tensor, nn
 
-from ablate.models.own import Options, OwnNetwork, build_stem_conv
+from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
 
 EXPANSION = 4
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}

@@ -16,7 +16,7 @@ import re
 import torch
 from torch import Tensor, nn
 
-from ablate.models.own import Options, OwnNetwork, build_stem_conv
+from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
 
 BLOCKS = (4, 8, 4)
 CHANNELS = {

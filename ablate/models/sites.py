@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.call_site import Kind, Layout, Site
-from ablate.models.own import OwnNetwork
+from ablate.models.own_networks import OwnNetwork
 from ablate.models.trace import (
     Shapes,
     activation_of,

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from ablate.activations import build_activation
 from ablate.errors import SiteError
 from ablate.models.call_site import Site
-from ablate.models.own import Stream
+from ablate.models.own_networks import Stream
 from ablate.models.sites import Call, Survey, survey
 from ablate.models.zoo import build_network
 from ablate.recipes.classify import ActivationFields

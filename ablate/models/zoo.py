@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError, nearest, quote
 from ablate.models.mobilenet import build_mobilenet
-from ablate.models.own import Options, OwnNetwork, Stream, drawing_from, initialise
+from ablate.models.own_networks import Options, OwnNetwork, Stream, drawing_from, initialise
 from ablate.models.resnet import build_resnet
 from ablate.models.shufflenet import build_shufflenet
 from ablate.recipes.classify import NetworkFields, TrainingFields

@@ -1,1 +1,5 @@
-"""A paper as data: its recipes and its printed numbers."""
+"""The FReLU paper as data.
+
+presets    its two recipes: `paper-text` and `released-code`
+published  its printed numbers, by table
+"""

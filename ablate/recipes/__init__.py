@@ -1,1 +1,6 @@
-"""Recipes: the flat list of choices that, with a seed, decides a trial."""
+"""Recipes: the fields that, with a seed, determine a trial.
+
+classify   recipes of image classification, from groups of fields
+scenes     recipes of detection and segmentation
+identity   which fields apply, and which enter a trial's key
+"""

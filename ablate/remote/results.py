@@ -12,11 +12,11 @@ from ablate.remote.documents.studies import Page, StudyView
 from ablate.remote.documents.trials import CellView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.names import STUDY_ID, check_key
-from ablate.tables.notebook import NotebookTable
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
-    from ablate.tables.compare import RowComparison
+    from ablate.tables.notebook import NotebookTable
+    from ablate.tables.two_rows import RowComparison
 
 StudyName = str | StudyView
 """A study at the service: its id, its name (of several studies, the newest), or the document of an earlier answer."""
@@ -73,6 +73,8 @@ class Results:
         Example:
             >>> client.table("table07").row("B 3x3").cells["top1_error_pct"].mean
         """
+        from ablate.tables.notebook import NotebookTable
+
         answer = self._connection.get(f"{self._path(study)}/table", measured=None if measured else "false")
         return read_answer(NotebookTable, answer)
 
@@ -121,7 +123,7 @@ class Results:
         Example:
             >>> print(client.compare("table07", "C 5x5", "B 3x3").sentence)
         """
-        from ablate.tables.compare import RowComparison
+        from ablate.tables.two_rows import RowComparison
 
         return read_answer(RowComparison, self._connection.get(f"{self._path(study)}/compare", a=a, b=b))
 

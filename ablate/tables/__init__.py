@@ -1,1 +1,13 @@
-"""Result tables: one frozen `Table` from which Markdown, LaTeX, CSV, HTML, JSON and the plots come. No torch here."""
+"""Result tables: one frozen `Table`, from which every format and plot is made. No torch.
+
+table, verdicts, results  the documents: rows, cells, decisions; values of one row
+build                     a table from a plan and its records; `inputs` are its further arguments
+analysis, grid_effects    decisions and agreement of its rows; effects and Pareto front
+columns, cells, captions  which columns there are; text of a cell; title and headings
+notes, notes_verdicts     the sentences below a table
+notebook                  `ablate.Table`: the table with its methods
+formats/ plots/           Markdown, LaTeX, CSV, HTML, JSON; pictures
+two_rows                  `ablate compare`
+gains, history            the paper's Figure 1; a schedule's firings
+printed_comparability     which printed numbers may stand next to ours
+"""

@@ -14,10 +14,8 @@ from ablate.paper.published import PublishedTable
 from ablate.statistics.agreement.order import order_of_pairs
 from ablate.statistics.agreement.printed import Agreement, agreement
 from ablate.statistics.agreement.rank import rank_agreement
-from ablate.statistics.agreement.rows import PrintedRow
-from ablate.statistics.agreement.rows import RowAgreement as RowVerdict
-from ablate.statistics.decisions.comparison import Runs, compare_runs
-from ablate.statistics.decisions.comparison import Superiority as BetterShare
+from ablate.statistics.agreement.row_agreement import PrintedRow
+from ablate.statistics.agreement.row_agreement import RowAgreement as RowVerdict
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import (
     FamilyAnalysis,
@@ -26,9 +24,11 @@ from ablate.statistics.decisions.family import (
     seeds_to_decide,
     seeds_to_equivalence,
 )
+from ablate.statistics.decisions.row_comparison import Runs, compare_runs
+from ablate.statistics.decisions.row_comparison import Superiority as BetterShare
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.study.plan import Plan
-from ablate.tables.comparable import is_papers_own
+from ablate.tables.printed_comparability import is_papers_own
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
 from ablate.tables.words import metric_unit

@@ -18,10 +18,10 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import describe_registrations, is_exploratory
 from ablate.tables.analysis import Findings, RowFinding, find_verdicts
 from ablate.tables.columns import default_columns
-from ablate.tables.comparable import COSTS, has_printed_cost
-from ablate.tables.grid import find_effects, find_factors, find_fronts, find_levels
+from ablate.tables.grid_effects import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import provenance_notes, table_notes
+from ablate.tables.printed_comparability import COSTS, has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
     Difference,

@@ -11,8 +11,8 @@ from typing import Any
 
 from ablate.paper.published import Printed, PublishedTable
 from ablate.study.plan import Plan
-from ablate.tables.comparable import COSTS, has_printed_cost, is_papers_own
 from ablate.tables.notes_verdicts import verdict_notes
+from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own
 from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named

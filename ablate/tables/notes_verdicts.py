@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablate.statistics.agreement.rows import NO_CLAIM, NOISE_FACTOR
+from ablate.statistics.agreement.row_agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, counted, equals_p, format_p, with_unit

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ablate.statistics.decisions.comparison import LARGEST
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.study.plan import Plan, Row
 from ablate.tables.words import listed
 from ablate.trials.trial import TrialRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ablate.data.datasets import describe, describe_for
 from ablate.errors import DataError, SiteError, TrialError, quote
-from ablate.models.counted import count_architecture
+from ablate.models.cost_cache import count_architecture
 from ablate.recipes.classify import OWN_NETWORKS, ActivationFields, ClassifyRecipe, architecture_of
 from ablate.recipes.scenes import SceneFields
 from ablate.trials.trial import Cost

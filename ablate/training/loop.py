@@ -21,8 +21,8 @@ from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoin
 from ablate.training.determinism import Streams, make_deterministic, pick_device
 from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.training.practice import DivergedError, Evaluation, Practice, Setting, Tallies, Work
+from ablate.training.rank_processes import train_together
 from ablate.training.ranks import ALONE, Ranks
-from ablate.training.together import train_together
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 HEARTBEAT_S = 1.0

@@ -2,7 +2,7 @@
 
 A trial's numbers do not depend on the number of ranks, except for rounding: gradients are means over the whole batch,
 and `ablate.training.whole_batch` handles batch norm and dropout. With one rank, which is an ordinary process, these
-functions have no effect. `ablate.training.together` starts the processes.
+functions have no effect. `ablate.training.rank_processes` starts the processes.
 """
 
 from __future__ import annotations

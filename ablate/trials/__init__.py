@@ -1,1 +1,11 @@
-"""Trials: identity, what they need of others, how one is run, and how two are compared."""
+"""Trials: identity, what they need of others, how one runs, and whether two are the same.
+
+trial              a trial, its key, its messages and its outcome
+task, registry     the base class of tasks; look-up by name, also of installed ones
+needs, dependents  trials that start from the weights of others, and who waits for whom
+run                one trial, from its document to its outcome
+panels             strips of test images that a trial leaves in its folder
+provenance         code, versions and machine of a result
+record_comparison  a trial and the same one trained again: equal, within tolerance, different
+repeats            that comparison for schedules
+"""

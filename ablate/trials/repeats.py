@@ -1,9 +1,9 @@
 """The comparison of a verify run: a stored trial and the same one trained again, with the same random streams.
 
-Pure, over the verdicts of `ablate.trials.comparison`. If processor, threads, device and installed packages are the
-same, numbers must be the same to the last bit; otherwise they may differ by a tolerance that the author of the schedule
-chose. The tolerance is not measured: repeats on the machine of the reference are equal to the last bit, so their spread
-is 0 and does not show how another machine rounds.
+Pure, over the verdicts of `ablate.trials.record_comparison`. If processor, threads, device and installed packages are
+the same, numbers must be the same to the last bit; otherwise they may differ by a tolerance that the author of the
+schedule chose. The tolerance is not measured: repeats on the machine of the reference are equal to the last bit, so
+their spread is 0 and does not show how another machine rounds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ablate.trials.comparison import EQUAL, TrialComparison, compare, pair_provenance
+from ablate.trials.record_comparison import EQUAL, TrialComparison, compare_records, pair_provenance
 from ablate.trials.trial import TrialRecord
 
 MACHINE = ("processor", "threads", "device", "lock")
@@ -63,7 +63,7 @@ def compare_repeat(
         The verdict; `worst_metric` and `first_difference_step` show where they differ. On the same machine it is
         `equal` or `different`, and nothing in between.
     """
-    found = compare(stored, now, tolerance=0.0 if is_same_machine else tolerance)
+    found = compare_records(stored, now, tolerance=0.0 if is_same_machine else tolerance)
     if not is_same_machine or found.verdict == EQUAL:
         return found
     return replace(found, verdict="different", notes=(*found.notes, MUST_BE_EQUAL))

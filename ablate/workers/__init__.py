@@ -1,1 +1,6 @@
-"""Warm worker processes of this machine."""
+"""Worker processes of this machine. Nothing here knows what a trial is.
+
+pool    warm processes that carry out jobs and stream their results
+child   a child process that ends with its parent
+gpus    the GPUs that this process may use
+"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ablate.child import describe_end, watch
+from ablate.workers.child import describe_end, watch
 
 WORKER_ENVIRONMENT = {
     # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.
@@ -80,7 +81,7 @@ class Worker:
         self.job: Job | None = None
         self._is_killed = False
         self.pipe, theirs = context.Pipe()
-        with child_environment({**WORKER_ENVIRONMENT, **environment}):
+        with child_environment({**WORKER_ENVIRONMENT, **environment}), _main_module_hidden():
             self.process: BaseProcess = context.Process(target=_work, args=(theirs, tuple(warm)), daemon=True)
             self.process.start()
         theirs.close()
@@ -188,6 +189,24 @@ def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
         yield
     finally:
         _set_variables(before)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Processes that are started inside the block do not import the main module of this process.
+
+    Otherwise `spawn` runs it again in each of them: a script without `if __name__ == "__main__":` would start itself,
+    and a script from standard input has no file that could be run. Jobs are functions of modules, so none is missed.
+    """
+    main = sys.modules["__main__"]
+    spec, file = main.__spec__, vars(main).pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        if file is not None:
+            main.__file__ = file
 
 
 def _set_variables(values: Mapping[str, str | None]) -> None:

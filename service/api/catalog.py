@@ -13,7 +13,7 @@ from ablate.data.info import DatasetInfo
 from ablate.errors import StudyError, TrialError
 from ablate.paper.published import PublishedTable, load_published, studies_folder
 from ablate.recipes.classify import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
-from ablate.study.catalog import describe_fields, study_schema
+from ablate.study.field_catalog import describe_fields, study_schema
 from ablate.trials.registry import get_task, list_tasks
 from service.api.findings import findings_of
 from service.api.parameters import InContext

@@ -14,7 +14,7 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.remote.documents.paper import PaperSubmission
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
 from ablate.remote.documents.studies import Extension, Submission
-from ablate.study.catalog import study_schema
+from ablate.study.field_catalog import study_schema
 from service.api.problems import ProblemDocument
 
 COMPONENTS = "#/components/schemas/"

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from ablate.errors import Problem, StudyError, TableError, nearest, quote
 from ablate.tables.columns import MAX_DIGITS
-from ablate.tables.compare import RowComparison
 from ablate.tables.formats.html import STYLE
 from ablate.tables.formats.render import render
 from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS
 from ablate.tables.table import Table
+from ablate.tables.two_rows import RowComparison
 from service.api.parameters import InContext, StudyId
 from service.api.problems import (
     INVALID,

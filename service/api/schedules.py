@@ -27,7 +27,7 @@ from service.api.problems import (
 )
 from service.api.results import PLOT, picture
 from service.errors import NotFoundError
-from service.schedules import calls, history
+from service.schedules import history, lifecycle
 from service.store.sql import now
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
@@ -58,7 +58,7 @@ def add_schedule(context: InContext, spec: Given, response: Response) -> Schedul
     schedule with that name is refused (409). A firing never reuses stored results: `verify` trains stored (row, seed)
     pairs again and compares, `fresh` trains new seeds.
     """
-    schedule, is_new = calls.add_schedule(context, spec, now())
+    schedule, is_new = lifecycle.add_schedule(context, spec, now())
     if not is_new:
         response.status_code = 200
     return schedule
@@ -67,13 +67,13 @@ def add_schedule(context: InContext, spec: Given, response: Response) -> Schedul
 @router.get("", responses=documented(INVALID), summary="List schedules")
 def list_schedules(context: InContext, limit: Limit = 50, cursor: Cursor = None) -> Page[ScheduleView]:
     """Schedules, newest first, page by page."""
-    return calls.list_schedules(context, now(), limit=limit, cursor=cursor)
+    return lifecycle.list_schedules(context, now(), limit=limit, cursor=cursor)
 
 
 @router.get("/{name}", responses=documented(NOT_FOUND), summary="Get a schedule")
 def get_schedule(context: InContext, name: ScheduleName) -> ScheduleView:
     """A schedule with its next firing, its last firing and its open alarms."""
-    return calls.get_schedule(context, name, now())
+    return lifecycle.get_schedule(context, name, now())
 
 
 @router.patch(
@@ -87,19 +87,19 @@ def change_schedule(context: InContext, name: ScheduleName, change: Changed) -> 
 
     `paused` pauses and resumes the schedule; firings during a pause do not count as missed.
     """
-    return calls.change_schedule(context, name, change, now())
+    return lifecycle.change_schedule(context, name, change, now())
 
 
 @router.delete("/{name}", status_code=204, responses=ONE, summary="Remove a schedule")
 def remove_schedule(context: InContext, name: ScheduleName) -> None:
     """Remove a schedule with its history and alarms. The studies that it started stay, and running trials continue."""
-    calls.remove_schedule(context, name)
+    lifecycle.remove_schedule(context, name)
 
 
 @router.get("/{name}/history", responses=documented(NOT_FOUND, INVALID), summary="List the firings of a schedule")
 def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, cursor: Cursor = None) -> Page[FiringView]:
     """The firings, newest first: what each one trained, its results, and whether they drifted."""
-    return calls.list_history(context, name, limit=limit, cursor=cursor)
+    return lifecycle.list_history(context, name, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -126,7 +126,7 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
 
     If the study cannot be submitted, the firing is `refused`, with the reason.
     """
-    return calls.trigger(context, name, now())
+    return lifecycle.trigger(context, name, now())
 
 
 @router.post(
@@ -137,4 +137,4 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
 )
 def acknowledge_schedule(context: InContext, name: ScheduleName, acknowledgement: Acknowledged) -> ScheduleView:
     """Close the open alarms with a reason, and start a new reference window."""
-    return calls.acknowledge(context, name, acknowledgement, now())
+    return lifecycle.acknowledge(context, name, acknowledgement, now())

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablate.cli.app import HOLES, AsJson, Cpus, Gpus, Seeds, app, asked_resources
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import AsJson, Cpus, Gpus, Seeds, asked_resources
 from ablate.errors import AblateError
 from ablate.remote.choices import PlotFormat
 from service.cli.connect import Priority, Url, connected, fetch_missing, is_own, show
@@ -86,7 +87,7 @@ def paper(
         )
         if wait:
             raise typer.Exit(_wait(client, [study.id for study in submitted.items], as_json=as_json))
-    from service.cli.show import show_paper
+    from service.cli.show_studies import show_paper
 
     show(submitted, as_json, lambda: show_paper(submitted, plan, client.url))
     first = submitted.items[0].id
@@ -177,7 +178,7 @@ def _confirm(plan: PaperPlan, *, is_confirmed: bool) -> None:
     Raises:
         AblateError: the user does not confirm, or there is no terminal to ask on.
     """
-    from service.cli.show import hours_text, show_tables
+    from service.cli.show_studies import hours_text, show_tables
 
     show_tables(plan)
     if is_confirmed:

@@ -22,8 +22,8 @@ from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
 from ablate.remote.errors import BrokenError
 from ablate.remote.names import KEY
-from ablate.study.document import NAME
-from ablate.trials.comparison import TrialComparison, compare
+from ablate.study.problems import NAME
+from ablate.trials.record_comparison import TrialComparison, compare_records
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def train_and_compare(
     Args:
         then: the stored trial.
         console: for progress and notes.
-        tolerance: see `ablate.trials.comparison.compare`.
+        tolerance: see `ablate.trials.record_comparison.compare_records`.
         needs: see `find_needs`.
 
     Raises:
@@ -236,7 +236,7 @@ def train_and_compare(
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     with OneTrial(console, name) as progress:
         now = retrain(then, progress.show, needs=needs)
-    return compare(then, now, tolerance=tolerance, notes=notes)
+    return compare_records(then, now, tolerance=tolerance, notes=notes)
 
 
 def _record_of(stored: TrialView) -> TrialRecord:

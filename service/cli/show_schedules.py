@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.show import minute_text, show_rows
+from service.cli.show_studies import minute_text, show_rows
 
 if TYPE_CHECKING:
     from ablate.remote.documents.firings import AlarmView, FiringView, Today

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from ablate.cli.app import (
-    HOLES,
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import (
     AsJson,
     Columns,
     Cpus,
@@ -18,7 +18,6 @@ from ablate.cli.app import (
     Scale,
     Seeds,
     StudyFile,
-    app,
     asked_resources,
     chosen_columns,
 )
@@ -90,7 +89,7 @@ def list_studies(
     as_json: AsJson = False,
 ) -> None:
     """List the studies of the service, newest first."""
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
 
     with connected(url) as client:
         page = client.studies(state=state, name=name, limit=limit)
@@ -100,7 +99,7 @@ def list_studies(
 @app.command("show")
 def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
     """Show a study: its state, its progress and its cells."""
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
 
     with connected(url) as client:
         found = client.study(study)
@@ -162,7 +161,7 @@ def compare(
     Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
     are compared post hoc: p is corrected over all pairs of the table's rows.
     """
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
 
     with connected(url) as client:
         found = client.compare(study, a, b)
@@ -218,7 +217,7 @@ def extend(
 
 
 def _show_one(study: StudyView, as_json: bool) -> None:
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
 
     show(study, as_json, lambda: screen.show_studies([study]))
 

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ablate.cli.app import HOLES, AsJson, app
+from ablate.cli.app import HOLES, app
+from ablate.cli.options import AsJson
 from service.cli.connect import TrialKey, Url, connected, show
 
 
 @app.command()
 def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
     """Show a trial: its recipe, attempts, outcome, and where it ran."""
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
 
     with connected(url) as client:
         found = client.trial(key)
@@ -62,9 +63,9 @@ def rerun(
     from rich.console import Console
 
     from ablate.local.folder import Folder
-    from ablate.trials.comparison import DIFFERENT
+    from ablate.trials.record_comparison import DIFFERENT
     from service.cli import rerun as targets
-    from service.cli import show as screen
+    from service.cli import show_studies as screen
     from service.settings import read_settings
 
     place, what = targets.read_target(target)

@@ -13,13 +13,13 @@ from typing import cast
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
+from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Ended, Job, Said, Worker
-from ablate.workers.slots import visible_gpus
-from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
-from service.dispatch.remote import WARM, carry_out, hidden_variables, without_folders, worker_variables
 from service.dispatch.this_machine import OomKills, find_machine
+from service.dispatch.trial_worker import WARM, hidden_variables, run_ticket, without_folders, worker_variables
 
 HERE = "this machine"
 
@@ -62,7 +62,7 @@ class InlineDispatcher:
         if not place.worker.is_alive:
             place.worker.kill()
             place.worker = _start_worker(place)
-        place.worker.give(Job(ticket.trial.key, carry_out, (ticket.trial, ticket.fence, ticket.workdir, ticket.needs)))
+        place.worker.give(Job(ticket.trial.key, run_ticket, (ticket.trial, ticket.fence, ticket.workdir, ticket.needs)))
 
     def stop(self, ticket: Ticket) -> None:
         """See `Dispatcher`."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ablate.study.document import Resources
-from service.dispatch.base import Ticket
+from service.dispatch.interface import Ticket
 from service.dispatch.machines import Machine, count_gpus
 
 W = TypeVar("W")

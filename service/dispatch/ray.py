@@ -13,13 +13,13 @@ import psutil
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome
-from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.ray_cluster import RayCluster
-from service.dispatch.remote import without_folders
 from service.dispatch.this_machine import OomKills
+from service.dispatch.trial_worker import without_folders
 
 CANCEL_S = 1.0
 """How long a stopped trial has until its next message; then its process is killed."""

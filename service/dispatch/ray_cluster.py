@@ -21,11 +21,11 @@ import psutil
 from ablate.study.document import Resources
 from ablate.workers.pool import WORKER_ENVIRONMENT, child_environment
 from service.dispatch import leftovers
-from service.dispatch.base import DispatcherError
+from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine
 from service.dispatch.ray_home import ALWAYS, RayHome
-from service.dispatch.remote import TrialWorker, worker_variables
 from service.dispatch.this_machine import find_machine
+from service.dispatch.trial_worker import TrialWorker, worker_variables
 
 OBJECT_STORE_BYTES = 80 << 20
 """Near the minimum of Ray. Messages are small, and trials load their data themselves."""

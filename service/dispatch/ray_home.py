@@ -22,8 +22,8 @@ import psutil
 from ablate.study.document import Resources
 from ablate.workers.pool import WORKER_ENVIRONMENT
 from service.dispatch import leftovers
-from service.dispatch.base import DispatcherError
-from service.dispatch.remote import hidden_variables, worker_variables
+from service.dispatch.interface import DispatcherError
+from service.dispatch.trial_worker import hidden_variables, worker_variables
 
 TOKEN = "ray_token"
 ALWAYS = {

@@ -1,4 +1,7 @@
-"""Documents that only the service needs: tuples of states for the store, events as stored, runs for the mirror.
+"""Values that only the service needs. The documents that cross REST are in `ablate.remote.documents`.
 
-The documents that cross REST are in `ablate.remote.documents`.
+states   states, causes and modes as tuples, for the database
+events   events of a study as stored
+runs     a study and a trial as the mirror writes them to MLflow
+text     a stored study document as the text of a file
 """

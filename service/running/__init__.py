@@ -1,1 +1,6 @@
-"""The running side: the scheduler's tick, and the trials under way."""
+"""The running side of the service.
+
+scheduler  the tick: receive, acknowledge, claim, submit, conclude
+due        what is due in a tick
+flights    trials under way
+"""

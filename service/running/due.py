@@ -14,7 +14,7 @@ FIRE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class TickWork:
     """The work of one tick.
 
     Attributes:
@@ -57,7 +57,7 @@ class Timers:
     finished: Timer = field(default_factory=lambda: Timer(BEAT_S))
     schedules: Timer = field(default_factory=lambda: Timer(FIRE_S))
 
-    def find_due(self, now_s: float, *, is_woken: bool, has_ends: bool, has_begun: bool) -> Due:
+    def find_due(self, now_s: float, *, is_woken: bool, has_ends: bool, has_begun: bool) -> TickWork:
         """What is due now.
 
         Args:
@@ -67,7 +67,7 @@ class Timers:
             has_begun: whether a trial sent its first message, which readers wait for.
         """
         is_queue_due, is_progress_due = self.queue.is_due(now_s), self.progress.is_due(now_s)
-        return Due(
+        return TickWork(
             queue=is_woken or has_ends or is_queue_due,
             progress=has_ends or has_begun or is_progress_due,
             beat=self.beat.is_due(now_s),

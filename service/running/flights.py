@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ablate.trials.trial import EpochMetrics, Outcome
-from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
 from service.store.queue.claims import Claim, Sign
 from service.store.queue.states import Spent
 from service.store.sql import now

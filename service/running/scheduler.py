@@ -9,7 +9,6 @@ MLflow has to show of it (`service.store.queue.outbox`); the mirror's thread rea
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -17,17 +16,16 @@ from datetime import datetime
 
 from ablate.study.document import Resources
 from service.context import FREE_BYTES, Context
-from service.dispatch.base import Dispatcher, DispatcherError, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Dispatcher, DispatcherError, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import count_places
 from service.errors import UnavailableError
-from service.running.due import IDLE_S, Due, Timers
+from service.running.due import IDLE_S, TickWork, Timers
 from service.running.flights import End, Flights
 from service.schedules import fire
-from service.store import board, studies
-from service.store.queue import claims as queue
-from service.store.queue import outbox
+from service.store import heartbeat, studies
+from service.store.queue import claims, outbox
 from service.store.queue.claims import Claim
-from service.store.queue.states import decide
+from service.store.queue.states import decide_after_attempt
 from service.store.session import Connection
 from service.store.sql import now
 from service.studies.conclude import conclude
@@ -98,7 +96,7 @@ class Scheduler:
         self._on_ready()
 
     def _beat(self, connection: Connection) -> None:
-        board.record_beat(connection, self.dispatcher.kind, self.dispatcher.machines(), now())
+        heartbeat.record_beat(connection, self.dispatcher.kind, self.dispatcher.machines(), now())
 
     def tick(self) -> None:
         """Do what is due once; returns after about a second at most."""
@@ -129,7 +127,7 @@ class Scheduler:
         for flight in self._flights.find_overdue(self.context.settings.silence_s):
             self.dispatcher.stop(flight.ticket)
 
-    def _find_due(self) -> Due:
+    def _find_due(self) -> TickWork:
         is_woken = self.context.changed.is_set()
         self.context.changed.clear()
         flights = self._flights
@@ -137,65 +135,65 @@ class Scheduler:
             time.monotonic(), is_woken=is_woken, has_ends=bool(flights.ends), has_begun=flights.has_begun
         )
 
-    def _acknowledge_and_claim(self, due: Due) -> list[Claim]:
+    def _acknowledge_and_claim(self, due: TickWork) -> list[Claim]:
         """One transaction for ends, progress, beat and new claims; none if there is nothing to write."""
         ends, news = list(self._flights.ends), self._flights.news() if due.progress else []
-        claims: list[Claim] = []
+        claimed: list[Claim] = []
         if not (ends or news or due.beat or (due.queue and self._has_waiting())):
-            return claims
+            return claimed
         with self.context.store.write() as connection:
             keys = [key for end in ends for key in record_end(connection, end)]
             outbox.announce(connection, keys)
-            queue.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
-            self._to_conclude |= set(queue.list_wanting(connection, keys))
+            claims.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
+            self._to_conclude |= set(claims.list_wanting(connection, keys))
             if due.queue:
-                claims = self._claim(connection)
+                claimed = self._claim(connection)
             if due.beat:
                 self._beat(connection)
         del self._flights.ends[: len(ends)]
         for flight in news:
             flight.is_news = False
-        return claims
+        return claimed
 
     def _has_waiting(self) -> bool:
         with self.context.store.read() as connection:
-            return queue.peek(connection) is not None
+            return claims.find_head_demand(connection) is not None
 
     def _claim(self, connection: Connection) -> list[Claim]:
         """Claim as many trials as fit of the demand at the head of the queue; while that waits, all others wait too."""
-        demand = queue.peek(connection)
+        demand = claims.find_head_demand(connection)
         if demand is None:
             return []
-        if shutil.disk_usage(self.context.settings.home).free < FREE_BYTES:
+        if self.context.free_bytes() < FREE_BYTES:
             log.error("the disk is nearly full, so no new trial is started")
             return []
         room = self.dispatcher.room(demand)
         if room <= 0 and not any(count_places(machine, demand) for machine in self.dispatcher.machines()):
             room = 1  # no machine can ever run it: the dispatcher reports that, and it fails with that reason
-        return queue.claim(connection, demand, min(room, MAX_CLAIMS), now()) if room > 0 else []
+        return claims.claim(connection, demand, min(room, MAX_CLAIMS), now()) if room > 0 else []
 
-    def _submit(self, claims: list[Claim]) -> None:
+    def _submit(self, claimed: list[Claim]) -> None:
         tickets = []
-        for claim in claims:
+        for claim in claimed:
             tickets.append(make_ticket(self.context, claim))
             self._flights.add(tickets[-1], claim)
         for ticket in tickets:  # all are in flight before the first is submitted: the dispatcher may break on it
             self.dispatcher.submit(ticket)
-        if claims:
+        if claimed:
             self._restarts = 0
             self.context.changed.set()  # another demand may be at the head now
 
-    def _stop_cancelled(self, due: Due) -> None:
+    def _stop_cancelled(self, due: TickWork) -> None:
         """Stop trials that the database no longer has as running."""
         if not (due.queue and self._flights):
             return
         with self.context.store.read() as connection:
-            running = set(queue.list_running(connection))
+            running = set(claims.list_running(connection))
         for flight in self._flights:
             if flight.ticket.name not in running:
                 self.dispatcher.stop(flight.ticket)
 
-    def _conclude(self, due: Due) -> bool:
+    def _conclude(self, due: TickWork) -> bool:
         """Conclude studies that may be done: those that this process changed, and now and then those of others.
 
         Returns whether any study was concluded.
@@ -213,7 +211,7 @@ class Scheduler:
             self._to_conclude.discard(study_seq)
         return any_ended
 
-    def _fire_schedules(self, due: Due, *, any_ended: bool) -> None:
+    def _fire_schedules(self, due: TickWork, *, any_ended: bool) -> None:
         if due.schedules or any_ended:  # a study that ended may be one that a schedule has fired
             fire.tick(self.context, self._clock())
 
@@ -258,9 +256,9 @@ class Scheduler:
 def record_end(connection: Connection, end: End) -> list[str]:
     """Record how an attempt ended. Returns the keys of the trials that changed; a late answer changes none."""
     key, fence = end.flight.ticket.name
-    ack = decide(end.flight.spent, end.report)
+    ack = decide_after_attempt(end.flight.spent, end.report)
     provenance = end.report.provenance if isinstance(end.report, TrialMessage) else None
-    return queue.acknowledge(connection, key, fence, ack, end.at, curve=end.curve, provenance=provenance)
+    return claims.end_attempt(connection, key, fence, ack, end.at, curve=end.curve, provenance=provenance)
 
 
 def recover(context: Context) -> int:
@@ -270,13 +268,13 @@ def recover(context: Context) -> int:
     counts as lost.
     """
     with context.store.write() as connection:
-        left = dict(queue.list_running(connection))
+        left = dict(claims.list_running(connection))
         changed: list[str] = []
-        for claim, has_begun in queue.find_claims(connection, list(left)):
+        for claim, has_begun in claims.find_claims(connection, list(left)):
             ticket = make_ticket(context, claim)
             lost = TrialLost(ticket, "stopped" if has_begun else "worker", "the service ended while it ran")
-            ack = decide(claim.spent, lost)
-            changed += queue.acknowledge(connection, *ticket.name, ack, now())
+            ack = decide_after_attempt(claim.spent, lost)
+            changed += claims.end_attempt(connection, *ticket.name, ack, now())
         outbox.announce(connection, changed)
     return len(left)
 

@@ -1,6 +1,6 @@
 """Schedules: when they fire, what a firing trains, and whether its results drift.
 
-calls       the calls of REST: add, list, change, remove, trigger, acknowledge
+lifecycle   the calls of REST: add, list, change, remove, trigger, acknowledge
 instants    cron expressions, time zones, and the times that follow from them
 fire        the tick: due times become firings, firings become studies, ended studies become results
 launch      the study of a firing

@@ -111,7 +111,7 @@ def _add(connection: Connection, schedule: Schedule, decision: Decision, at: dat
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueInstants:
     """Due times: the oldest, the newest `MAX_AT_ONCE` in order, their number, and the first one after them."""
 
     oldest: datetime
@@ -120,7 +120,7 @@ class Due:
     upcoming: datetime
 
 
-def find_due(schedule: Schedule, at: datetime) -> Due:
+def find_due(schedule: Schedule, at: datetime) -> DueInstants:
     """The times of a schedule that are due: its next one, which must be due, and those after it."""
     cron, tz, first = schedule.cron, schedule.tz, schedule.next_at
     surely = max(first, at - timedelta(seconds=schedule.jitter_s))
@@ -128,12 +128,12 @@ def find_due(schedule: Schedule, at: datetime) -> Due:
     newest = deque([first, *behind], maxlen=MAX_AT_ONCE)
     for number, instant in enumerate(instants(cron, tz, surely), count + 1):
         if due_time(schedule.name, instant, schedule.jitter_s) > at:
-            return Due(first, list(newest), number, instant)
+            return DueInstants(first, list(newest), number, instant)
         newest.append(instant)
     raise AssertionError("a cron expression has no last time")
 
 
-def decide_firing(schedule: Schedule, due: Due, at: datetime, *, is_busy: bool) -> Iterator[Decision]:
+def decide_firing(schedule: Schedule, due: DueInstants, at: datetime, *, is_busy: bool) -> Iterator[Decision]:
     """Decisions for the due times, by the schedule's policies. Pure.
 
     Args:

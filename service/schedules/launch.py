@@ -104,7 +104,7 @@ def launch(context: Context, firing: Firing, at: datetime) -> bool:
             return False
         schedule = replace(schedule, next_seed=max(schedule.next_seed, next_seed))
         try:
-            chosen = choose(context, schedule, firing)
+            chosen = plan_firing(context, schedule, firing)
             study_id = _store(context, schedule, firing, chosen, at)
         except _NotNowError as error:
             return _refuse(context, schedule, firing, str(error), at)
@@ -118,7 +118,7 @@ def launch(context: Context, firing: Firing, at: datetime) -> bool:
     return True
 
 
-def choose(context: Context, schedule: Schedule, firing: Firing) -> Launch:
+def plan_firing(context: Context, schedule: Schedule, firing: Firing) -> Launch:
     """The study for a firing to train now.
 
     Raises:

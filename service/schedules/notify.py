@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -98,7 +97,7 @@ class Notifier:
                 self._deliver(delivery)
 
     def _check_disk(self, at: datetime) -> None:
-        free = shutil.disk_usage(self.context.settings.home).free
+        free = self.context.free_bytes()
         if free >= LOW_BYTES:
             return
         text = f"{free >> 20} MiB are free on the service's disk; below {FREE_BYTES >> 20} MiB no new trials start"

@@ -15,7 +15,7 @@ from ablate.errors import quote
 from ablate.remote.choices import FiringState, StudyState
 from ablate.remote.documents.firings import DriftView, FiringRow, RepeatView
 from ablate.tables.table import Table
-from ablate.trials.comparison import DIFFERENT, EQUAL
+from ablate.trials.record_comparison import DIFFERENT, EQUAL
 from ablate.trials.repeats import compare_repeat, is_same_machine
 from ablate.trials.trial import TrialRecord
 from service.context import Context

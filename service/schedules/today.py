@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from ablate.remote.documents.studies import Finding, StudyView
 from service.context import FREE_BYTES, Context
 from service.schedules.view import is_stuck, next_text, view_firing
 from service.store import studies
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.overview import read_overviews
 from service.store.schedules import alarms, firings, schedules
 from service.store.schedules.schedules import Schedule
@@ -31,7 +30,7 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
         open_, upcoming = alarms.list_open(connection), schedules.list_schedules(connection)
     missed = [ScheduledFiring(schedule=name, firing=view_firing(one)) for name, one in troubled]
     holes = [study for study in finished if study.state == "failed"]
-    free = shutil.disk_usage(context.settings.home).free
+    free = context.free_bytes()
     attention = [*_of_alarms(open_), *_of_holes(holes), *_of_missed(missed), *_of_stuck(upcoming, at), *_of_disk(free)]
     return Today(
         since=start,

@@ -1,1 +1,10 @@
-"""The database, the only truth. Nothing outside this package imports sqlalchemy, and no row leaves it."""
+"""The database, the only truth. Only this package imports sqlalchemy, and no row leaves it.
+
+tables, schema, migrations/  tables and their version
+session, lock, sql           connections and transactions; one scheduler a database; shared parts of statements
+studies, cells, overview     studies; their cells and trials; studies at a glance
+live_cells, mirror_queries   what the page and the mirror read
+queue/                       states of a trial, claims, retries, events
+schedules/                   schedules, firings, alarms, notices
+costs, health, heartbeat     counted costs; counts for health; what the scheduler reports
+"""

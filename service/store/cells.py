@@ -14,8 +14,8 @@ from ablate.remote.documents.trials import AttemptView, CellOfStudy, CellView, T
 from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
 from service.errors import NotFoundError
 from service.store.queue.needs import find_needs
-from service.store.rows import attempts, memberships, mirrored, studies, trials
 from service.store.sql import cell_state, chunks, trial_of
+from service.store.tables import attempts, memberships, mirrored, studies, trials
 
 
 def list_cells(

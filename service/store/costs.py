@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from service.store.rows import costs
 from service.store.sql import chunks, insert
+from service.store.tables import costs
 
 
 def find_costs(connection: Connection, architectures: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, text
 
-from service.documents.studies import STUDY_STATES, TRIAL_STATES
-from service.store.rows import studies, trials
+from service.documents.states import STUDY_STATES, TRIAL_STATES
+from service.store.tables import studies, trials
 
 
 def count_states(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:

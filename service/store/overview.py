@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, func, select, union_all
 
 from ablate.remote.documents.studies import Progress
-from service.documents.studies import LIVE, TRIAL_STATES
-from service.store.rows import memberships, mirrored, trials
+from service.documents.states import LIVE, TRIAL_STATES
 from service.store.sql import cell_state
 from service.store.studies import Stored
+from service.store.tables import memberships, mirrored, trials
 
 SAMPLE = 32
 """Number of finished trials whose durations an estimate uses."""

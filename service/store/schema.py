@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from service.errors import UnavailableError
-from service.store.schedules import rows  # noqa: F401 - its tables are part of the schema
+from service.store.schedules import tables  # noqa: F401 - its tables are part of the schema
 from service.store.session import Store
 
 UPGRADING = 7235197404

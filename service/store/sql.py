@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ablate.trials.trial import Trial
-from service.store.rows import memberships, trials
+from service.store.tables import memberships, trials
 
 CHUNK = 500
 """Most values in one IN list: below the limits of every database."""

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 from ablate.remote.choices import StudyState
 from ablate.tables.table import Table
 from ablate.trials.trial import Repetition
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import NotFoundError
-from service.store.rows import events, idempotency, memberships, studies, trials
 from service.store.sql import cell_state, chunks
+from service.store.tables import events, idempotency, memberships, studies, trials
 
 FIELDS = [column for column in studies.c if column.name not in ("result", "owner")]
 

@@ -8,7 +8,7 @@ from typing import Any
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.studies import Progress
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import ConflictError
 from service.store import studies
 from service.store.overview import read_overview

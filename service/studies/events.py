@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.context import Context
-from service.documents.studies import LIVE, Event
+from service.documents.events import Event
+from service.documents.states import LIVE
 from service.store import cells, studies
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.overview import read_overview
 from service.studies.view import estimate_left_s
 

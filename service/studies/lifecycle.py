@@ -9,10 +9,10 @@ from ablate.errors import Problem, StudyError
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.studies import Page, StudyView
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import ConflictError
 from service.store import studies
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.overview import read_overview, read_overviews
 from service.store.queue import demand, needs, outbox
 from service.store.session import Connection

@@ -18,8 +18,8 @@ from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
 from service.context import Context
 from service.dispatch.machines import count_places
 from service.errors import ConflictError
-from service.store.board import find_machines
 from service.store.cells import find_results
+from service.store.heartbeat import find_machines
 from service.store.studies import CellKey, Stored, list_cell_keys
 
 

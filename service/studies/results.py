@@ -10,12 +10,12 @@ from ablate.paper.published import find_published
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, describe_others
 from ablate.tables.build import build_table
-from ablate.tables.compare import RowComparison, compare_rows, find_label_problems
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import Table
+from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.store import cells, studies
 from service.store.cells import Origin
 from service.store.session import Connection

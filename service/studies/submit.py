@@ -18,7 +18,7 @@ from service.context import Context, refuse_without_space
 from service.dispatch.machines import count_parallel
 from service.errors import KeyReusedError
 from service.store import studies
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.queue import demand, needs, outbox
 from service.store.session import Connection
 from service.store.sql import new_id, now

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.context import Context
 from service.dispatch.machines import Machine
 from service.health import describe_health
-from service.store.board import find_machines
+from service.store.heartbeat import find_machines
 from service.store.queue.lineup import Load, Wish, count_load, count_queued, list_wishes
 
 MAX_AHEAD = 1000

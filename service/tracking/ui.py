@@ -1,8 +1,8 @@
 """MLflow's own UI: `mlflow server` as a supervised child process on a free loopback port. Knows no web framework.
 
 The child runs this module (`python -m service.tracking.ui STORE server ...`): MLflow's command line, in a process that
-ends with the service (`ablate.child`), together with MLflow's own child, the uvicorn process. Only that process imports
-mlflow.
+ends with the service (`ablate.workers.child`), together with MLflow's own child, the uvicorn process. Only that process
+imports mlflow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
 
-from ablate.child import Child, end_with_parent
+from ablate.workers.child import Child, end_with_parent
 from service.tracking.mlflow_file import QUIET, create_store, embedded_store
 
 State = Literal["starting", "ready", "failed", "stopped"]

@@ -14,7 +14,7 @@ from ablate.tables.columns import Column, choose_columns
 from ablate.tables.gains import TASKS
 from ablate.tables.table import Table
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import ConflictError
 from service.store import studies
 from service.store.studies import Wanted

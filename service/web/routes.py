@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.api.body import Json, validated
 from service.api.parameters import Cursor, InContext, InStudyState, StudyName
 from service.errors import NotFoundError
-from service.web import assets, lists
+from service.web import assets, studies_view
 from service.web.compare_routes import router as compare_router
 from service.web.drafts import Draft, draft_of
 from service.web.help.routes import router as help_router
@@ -48,10 +48,10 @@ def show_studies(
 
     `example` fills the form with a study file that comes with ablate, `again` with the document of an earlier study.
     """
-    tag = lists.tag_of(context)
+    tag = studies_view.tag_of(context)
     if tag and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
-    board = lists.read_board(context, state=state, name=name, cursor=cursor)
+    board = studies_view.read_board(context, state=state, name=name, cursor=cursor)
     headers = {"ETag": tag} if tag else {}
     return answer("studies.html", headers=headers, board=board, draft=draft_of(context, example, again))
 

@@ -10,7 +10,7 @@ from ablate.remote.documents.firings import FiringView, Today
 from ablate.remote.documents.schedules import ScheduleView
 from ablate.remote.documents.studies import Page
 from service.context import Context
-from service.schedules import calls
+from service.schedules import lifecycle
 from service.schedules.today import get_today
 from service.web.draw import Chart, draw_curves
 
@@ -59,7 +59,7 @@ def read_schedules_page(context: Context, cursor: str | None, at: datetime) -> S
     Raises:
         StudyError: the cursor is unknown.
     """
-    found = calls.list_schedules(context, at, limit=PAGE, cursor=cursor)
+    found = lifecycle.list_schedules(context, at, limit=PAGE, cursor=cursor)
     return SchedulesPage(found, get_today(context, None, at), cursor is None)
 
 
@@ -70,8 +70,8 @@ def read_schedule_page(context: Context, name: str, cursor: str | None, at: date
         NotFoundError: there is no schedule with that name.
         StudyError: the cursor is unknown.
     """
-    schedule = calls.get_schedule(context, name, at)
-    history = calls.list_history(context, name, limit=PAGE, cursor=cursor)
+    schedule = lifecycle.get_schedule(context, name, at)
+    history = lifecycle.list_history(context, name, limit=PAGE, cursor=cursor)
     return SchedulePage(schedule, history, _draw(history.items))
 
 

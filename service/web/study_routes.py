@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from service.api.parameters import InContext, StudyId, TrialKey
-from service.web.network import read_network
+from service.web.network_view import read_network
 from service.web.render import answer
 from service.web.study_view import FORMATS, read_document, read_study_page
 from service.web.trial_view import read_trial_page

@@ -9,20 +9,20 @@ from functools import cached_property
 
 from ablate.errors import StudyError
 from ablate.remote.documents.studies import StudyView
+from ablate.tables.captions import heading_of, reading_notes
 from ablate.tables.columns import Column, choose_columns, metric_decimals
-from ablate.tables.compare import RowComparison
 from ablate.tables.formats.html import LONG_TEXT
-from ablate.tables.headings import heading_of, reading_notes
 from ablate.tables.notes_verdicts import method_notes
 from ablate.tables.plots import panel
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
+from ablate.tables.two_rows import RowComparison
 from ablate.tables.words import number, places_of
 from service.context import Context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import ConflictError
-from service.store import matrix, studies
-from service.store.matrix import Standing
+from service.store import live_cells, studies
+from service.store.live_cells import Standing
 from service.studies import results
 from service.studies.lifecycle import get_study
 from service.tracking.grouped_view import grouped_link
@@ -179,8 +179,8 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         few = study.progress.trials <= MAX_CELLS
-        standings = matrix.list_standings(connection, stored.seq) if few else []
-        curves = matrix.list_curves(connection, stored.seq, MAX_CURVES) if few else []
+        standings = live_cells.list_standings(connection, stored.seq) if few else []
+        curves = live_cells.list_curves(connection, stored.seq, MAX_CURVES) if few else []
     shown, problem = _shown(context, study_id)
     compared, pair_problem = _compared(context, study_id, pair)
     return StudyPage(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ablate.cli.app import status_of
 from ablate.data.datasets import data_root, describe, describe_for, find, get_path, list_datasets
-from ablate.data.digests import FASHION_MNIST
-from ablate.data.sources import MIRRORS
+from ablate.data.fashion_mnist_sources import MIRRORS
+from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data
@@ -95,7 +95,7 @@ def test_a_data_set_of_another_task_is_refused_with_those_that_fit() -> None:
         DataError, match=r"'coco' is for the task detect, not segment; .*: scenes-cityscapes, cityscapes"
     ):
         describe_for("segment", "coco")
-    with pytest.raises(DataError, match=r"for classify there are: fashion-mnist, digits"):
+    with pytest.raises(DataError, match=r"allowed for classify: fashion-mnist, digits"):
         describe_for("classify", "scenes-cityscapes")
 
 
@@ -112,7 +112,7 @@ def test_the_list_says_how_a_missing_set_gets_here_and_which_cannot_be_fetched(
     for name in ("fashion-mnist", "cifar10", "cifar100", "scenes-coco", "scenes-cityscapes"):
         assert lines[name].endswith(f"not on this machine; fetch it with: ablate data fetch {name}")
     for name in ("imagenet", "coco", "cityscapes"):
-        assert f"not here; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
+        assert f"not on this machine; ablate cannot fetch it: `ablate data fetch {name}` prints where" in lines[name]
     assert status_of(["data", "list", "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert [item["name"] for item in items if not item["can_fetch"]] == ["digits", "imagenet", "coco", "cityscapes"]

@@ -16,17 +16,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ablate.data import lock, sources
+from ablate.data import fashion_mnist_sources, lock
 from ablate.data.datasets import CATALOG, find, get_path
-from ablate.data.digests import FASHION_MNIST
 from ablate.data.fashion_mnist import FashionMnist
+from ablate.data.fashion_mnist_sources import BY_APT, FROM_MIRRORS, INSTALLED, SOURCES, Source
 from ablate.data.fetch import fetch
 from ablate.data.lock import Progress
-from ablate.data.sources import BY_APT, FROM_MIRRORS, INSTALLED, SOURCES, Source
+from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
 
 needs_package = pytest.mark.skipif(
-    not Path("/", sources.PACKAGE_FOLDER).is_dir(), reason="needs the Debian package dataset-fashion-mnist"
+    not Path("/", fashion_mnist_sources.PACKAGE_FOLDER).is_dir(),
+    reason="needs the Debian package dataset-fashion-mnist",
 )
 (FASHION,) = [one for one in CATALOG if isinstance(one, FashionMnist)]
 
@@ -225,7 +226,7 @@ def mirror() -> Iterator[str]:
 
 def test_the_first_mirror_that_answers_is_downloaded_from(mirror: str, tmp_path: Path) -> None:
     lines: list[str] = []
-    sources.download_from_mirrors(tmp_path, lines.append, (f"{mirror}none/", mirror))
+    fashion_mnist_sources.download_from_mirrors(tmp_path, lines.append, (f"{mirror}none/", mirror))
     assert lines == [f"fashion-mnist: {mirror}{member.name}.gz" for member in FASHION_MNIST]
     assert {path.name for path in tmp_path.iterdir()} == {f"{member.name}.gz" for member in FASHION_MNIST}
     assert (tmp_path / "train-images-idx3-ubyte.gz").read_bytes() == b"what a mirror has: byte.gz"
@@ -234,11 +235,11 @@ def test_the_first_mirror_that_answers_is_downloaded_from(mirror: str, tmp_path:
 def test_mirrors_that_do_not_answer_cost_seconds_and_each_is_listed(
     tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(fashion_mnist_sources, "PROBE_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:  # it accepts a connection and sends nothing
         silent = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with pytest.raises(DataError) as caught:
-            sources.download_from_mirrors(tmp_path, refuse_lines, (silent, f"{mirror}none/"))
+            fashion_mnist_sources.download_from_mirrors(tmp_path, refuse_lines, (silent, f"{mirror}none/"))
     reason, other = str(caught.value).split("; ")
     assert reason.startswith(f"{silent}: ")
     assert "timed out" in reason or "no answer within 0.2 s" in reason

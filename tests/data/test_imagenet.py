@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ablate.data.add_folder import register
 from ablate.data.datasets import describe, find, get_dataset, get_path
 from ablate.data.images import read_image
-from ablate.data.register import register
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.practice import train

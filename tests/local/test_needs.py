@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ablate.cli.app import status_of
-from ablate.data.register import register
+from ablate.data.add_folder import register
 from ablate.errors import StudyError
 from ablate.local.folder import Folder
 from ablate.local.preview import count_costs, describe_plan
@@ -252,7 +252,7 @@ def test_a_check_tells_what_rows_need(chain: Path, tmp_path: Path, capsys: pytes
     base = {"task": "chain", "backbone": {}}
     file.write_text(json.dumps({"name": "a", "seeds": 2, "base": base, "rows": [{"label": "A"}]}))
     assert status_of(["check", str(file)]) == 0
-    told = "4 trials, 4 distinct (2 of them for others to start from), 0 known"
+    told = "4 trials, 4 distinct (2 of them train weights that others start from), 0 known"
     assert told in capsys.readouterr().out
 
 

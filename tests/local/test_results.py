@@ -8,8 +8,8 @@ from PIL import Image
 
 from ablate.local.folder import Folder
 from ablate.local.results import write_panel
-from ablate.panels import FILE, TILE_PX, render_panel
 from ablate.study.plan import plan_document
+from ablate.trials.panels import FILE, TILE_PX, render_panel
 
 
 def test_the_picture_lands_in_the_folder_and_goes_with_the_trials_that_it_shows(tmp_path: Path) -> None:

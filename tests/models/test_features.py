@@ -121,7 +121,9 @@ def test_a_checkpoint_that_is_missing_or_damaged_is_named(tmp_path: Path):
     with pytest.raises(TrialError, match=rf"{re.escape(str(tmp_path / FILE))} is missing"):
         load_backbone(features, tmp_path)
     (tmp_path / FILE).write_bytes(b"x" * 100)
-    with pytest.raises(TrialError, match=rf"{re.escape(str(tmp_path / FILE))} cannot be read"):
+    with pytest.raises(
+        TrialError, match=rf"{re.escape(str(tmp_path / FILE))}, with the backbone's weights, cannot be read"
+    ):
         load_backbone(features, tmp_path)
 
 

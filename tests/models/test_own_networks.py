@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
-from ablate.models.own import Options, initialise
+from ablate.models.own_networks import Options, initialise
 from ablate.models.shufflenet import build_shufflenet
 from ablate.models.sites import find_sites
 from ablate.models.surgery import build

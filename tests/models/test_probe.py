@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from ablate.errors import AblateError, SiteError
-from ablate.models.client import Probe
+from ablate.models.probe_client import Probe
 
 SMALL = {"width": 0.125, "depth": [1, 1, 1, 1], "stem": "small_s2", "dataset": "fashion-mnist"}
 
@@ -85,5 +85,5 @@ def test_an_answer_that_takes_too_long_ends_the_process():
 
 
 def test_the_client_does_not_import_torch():
-    code = "import ablate.models.client, sys; sys.exit('torch' in sys.modules)"
+    code = "import ablate.models.probe_client, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

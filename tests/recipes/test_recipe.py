@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from ablate.recipes.classify import ACTIVATIONS, ClassifyRecipe, applicable_values, identity_of, inapplicable_fields
-from ablate.study.catalog import describe_fields, study_schema
+from ablate.study.field_catalog import describe_fields, study_schema
 from ablate.trials.trial import trial_key
 
 GOLDEN: list[tuple[dict[str, Any], int, int, str]] = [

@@ -22,7 +22,7 @@ from ablate.remote.documents.trials import CellView
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
-from service.dispatch.base import DispatcherError, Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, TrialMessage
 from service.dispatch.machines import Machine
 from service.running.scheduler import Scheduler
 from service.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.running.scheduler import Scheduler
-from service.schedules import calls, fire
+from service.schedules import fire, lifecycle
 from service.store.schedules import notices
 
 MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Nights:
 
     def add(self, name: str = "nightly", **fields: Any) -> ScheduleView:
         spec = {"name": name, "cron": "0 2 * * *", "study": self.study} | fields
-        return calls.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
+        return lifecycle.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
 
     def tick(self, at: datetime | None = None) -> None:
         self.at = at or self.at
@@ -49,20 +49,20 @@ class Nights:
         self.tick()
 
     def history(self, name: str = "nightly") -> list[FiringView]:
-        return calls.list_history(self.desk.context, name, limit=200, cursor=None).items
+        return lifecycle.list_history(self.desk.context, name, limit=200, cursor=None).items
 
     def states(self) -> list[str]:
         return [one.state for one in reversed(self.history())]
 
     def schedule(self, name: str = "nightly") -> ScheduleView:
-        return calls.get_schedule(self.desk.context, name, self.at)
+        return lifecycle.get_schedule(self.desk.context, name, self.at)
 
     def change(self, **fields: Any) -> ScheduleView:
-        return calls.change_schedule(self.desk.context, "nightly", ScheduleChange(**fields), self.at)
+        return lifecycle.change_schedule(self.desk.context, "nightly", ScheduleChange(**fields), self.at)
 
     def acknowledge(self, reason: str, **fields: Any) -> ScheduleView:
         said = Acknowledgement(reason=reason, **fields)
-        return calls.acknowledge(self.desk.context, "nightly", said, self.at)
+        return lifecycle.acknowledge(self.desk.context, "nightly", said, self.at)
 
     def told(self) -> list[str]:
         """Kinds of what operators are told, in order."""

@@ -19,10 +19,10 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import Plan, Row, plan_document
 from ablate.study.preregistration import register
 from ablate.tables.build import build_table
-from ablate.tables.compare import compare_rows
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
+from ablate.tables.two_rows import compare_rows
 from ablate.trials.trial import Outcome
 
 METRIC = "top1_error_pct"

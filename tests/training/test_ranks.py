@@ -23,8 +23,8 @@ from ablate.errors import DataError, TrialError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.practice import train
 from ablate.training.checkpoint import FILE
+from ablate.training.rank_processes import RankError
 from ablate.training.ranks import Ranks
-from ablate.training.together import RankError
 from ablate.training.whole_batch import WholeBatch
 from ablate.trials.trial import EpochMetrics, Outcome
 

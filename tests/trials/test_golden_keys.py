@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ablate.data.register import register
+from ablate.data.add_folder import register
 from ablate.study.plan import plan_document
 from ablate.trials.trial import Repetition
 

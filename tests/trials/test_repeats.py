@@ -12,7 +12,7 @@ from ablate.trials.provenance import describe_process
 from ablate.trials.repeats import compare_repeat, differences, is_same_machine
 from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
-from tests.trials.test_comparison import curve, record
+from tests.trials.test_record_comparison import curve, record
 
 HERE = {"processor": "a", "threads": 2, "device": "cpu", "lock": "0123", "driver": None}
 

@@ -37,6 +37,28 @@ def test_a_pool_streams_what_jobs_yield_and_replaces_a_killed_worker() -> None:
     assert "SIGKILL (out of memory?)" in lost.reason
 
 
+SCRIPT = """
+from ablate.workers.pool import Job, Pool, Said
+print("the script runs")
+with Pool([{}]) as pool:
+    pool.submit(Job("letters", list, ("ab",)))
+    print(*(event.item for event in pool.events() if isinstance(event, Said)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_script_needs_no_guard_and_may_come_from_standard_input(tmp_path: Path, is_file: bool) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script) if is_file else "-"]
+    given = None if is_file else SCRIPT
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert (done.stdout, done.stderr) == ("the script runs\na b\n", "")
+
+
 def break_off() -> Iterator[int]:
     yield 1
     raise FileNotFoundError("no such disk")

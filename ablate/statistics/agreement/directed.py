@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.multiple import holm
+from ablate.statistics.decisions.corrections import holm
 
 MAX_SEEDS = 1_000
 """Largest number of needed seeds that is reported."""

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.comparison import Runs
 from ablate.statistics.decisions.evidence import DecisionRule, Evidence, gather_evidence
+from ablate.statistics.decisions.row_comparison import Runs
 from ablate.statistics.words import counted
 
 Pair = tuple[str, str]

@@ -1,6 +1,6 @@
 """A table against a paper's printed differences: the verdict on the table from those on its rows.
 
-`ablate.statistics.agreement.rows` judges the rows and defines their words. The headline rows decide the table.
+`ablate.statistics.agreement.row_agreement` judges the rows and defines their words. The headline rows decide the table.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.agreement.rows import (
+from ablate.statistics.agreement.row_agreement import (
     NO_CLAIM,
     OTHER_WORDS,
     PAPER_WORDS,

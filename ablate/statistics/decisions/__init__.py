@@ -1,1 +1,11 @@
-"""Decisions about rows: tests, corrections, equivalence, power."""
+"""Decisions about rows: is one better than its baseline, equivalent, or undecided?
+
+row_comparison, paired   a row against its reference, seed by seed
+signflip, dunnett        the exact sign-flip test; Dunnett's pooled test
+corrections              Holm and Bonferroni
+evidence, family         tests of all rows of a group, corrected together; their decisions
+any_two_rows             two rows of a table, corrected over all pairs
+equivalence, failures    two one-sided tests; rows that lost runs
+power                    detectable differences, and seeds needed
+sentences                decisions in words
+"""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.multiple import bonferroni_level
+from ablate.statistics.decisions.corrections import bonferroni_level
 from ablate.statistics.estimate import t_interval
 
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ablate.statistics.decisions.comparison import Comparison, Runs, compare_runs
+from ablate.statistics.decisions.corrections import bonferroni_level, holm
+from ablate.statistics.decisions.dunnett import PooledFit, compare_pooled, fit_blocks
 from ablate.statistics.decisions.failures import Failures, compare_failures
-from ablate.statistics.decisions.multiple import bonferroni_level, holm
-from ablate.statistics.decisions.pooled import PooledFit, compare_pooled, fit_blocks
 from ablate.statistics.decisions.power import Test, pick_test
+from ablate.statistics.decisions.row_comparison import Comparison, Runs, compare_runs
 from ablate.statistics.estimate import t_interval
 
 Applied = Literal["flip", "t", "pooled"]

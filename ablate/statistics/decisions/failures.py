@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.comparison import NOISE, Runs
+from ablate.statistics.decisions.row_comparison import NOISE, Runs
 from ablate.statistics.decisions.signflip import signflip_p
 
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ablate.statistics.decisions.comparison import Pairing, Runs, Superiority, pairing, superiority
 from ablate.statistics.decisions.equivalence import Equivalence, two_one_sided
 from ablate.statistics.decisions.evidence import DecisionRule, Evidence, JointEvidence, gather_evidence
 from ablate.statistics.decisions.power import detectable_effect, seeds_for_effect, tost_seeds, upper_sd
+from ablate.statistics.decisions.row_comparison import Pairing, Runs, Superiority, pairing, superiority
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal[

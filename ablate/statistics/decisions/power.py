@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-from ablate.statistics.decisions.multiple import bonferroni_level
+from ablate.statistics.decisions.corrections import bonferroni_level
 from ablate.statistics.decisions.signflip import EXACT_UP_TO, smallest_p
 from ablate.statistics.words import format_p
 

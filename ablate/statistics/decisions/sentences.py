@@ -8,9 +8,9 @@ from ablate.statistics.decisions.power import POWER
 from ablate.statistics.words import counted, equals_p, format_p, plain_number, with_unit
 
 if TYPE_CHECKING:
+    from ablate.statistics.decisions.dunnett import PooledFit
     from ablate.statistics.decisions.evidence import DecisionRule, Evidence
     from ablate.statistics.decisions.family import FamilyAnalysis, RowAnalysis
-    from ablate.statistics.decisions.pooled import PooledFit
 
 TEST_NAMES = {
     "flip": "the sign-flip test",

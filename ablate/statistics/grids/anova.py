@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ablate.statistics.decisions.multiple import holm
+from ablate.statistics.decisions.corrections import holm
 from ablate.statistics.grids.amounts import Amount, effect_amount, noise_amount, share_interval
 from ablate.statistics.grids.grid import Grid
 

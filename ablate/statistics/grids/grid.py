@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablate.statistics.decisions.comparison import LARGEST
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.words import counted
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ablate.tables.captions import heading_of, title_of
 from ablate.tables.columns import Column
-from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
 LONG_TEXT = 32

@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from ablate.tables.captions import caption_of, reading_notes
 from ablate.tables.columns import Column, is_measured
 from ablate.tables.formats.latex_layout import LatexLayout, blocks_of, choose_layout, heading_lines, rooms_of
 from ablate.tables.formats.latex_text import escape_latex
-from ablate.tables.headings import caption_of, reading_notes
 from ablate.tables.notes_verdicts import method_notes, open_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC

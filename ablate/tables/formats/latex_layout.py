@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ablate.tables.captions import heading_of
 from ablate.tables.columns import Column
-from ablate.tables.headings import heading_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
 

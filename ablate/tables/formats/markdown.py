@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from ablate.tables.captions import heading_of, title_of
 from ablate.tables.columns import Column
-from ablate.tables.headings import heading_of, title_of
 from ablate.tables.table import Table, TableRow
 
 # The start of an entity or a tag; a lone `&` or `>` is neither and stays readable in a terminal.

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 
 from ablate.errors import TableError, nearest, quote
+from ablate.tables.captions import reading_notes
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.formats.csv import render_csv
 from ablate.tables.formats.html import html_embedded, render_html
 from ablate.tables.formats.latex import render_latex
 from ablate.tables.formats.markdown import render_markdown
-from ablate.tables.headings import reading_notes
 from ablate.tables.table import Table
 
 FORMATS = ("md", "tex", "csv", "html", "json")

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
-from ablate.tables.headings import title_of
+from ablate.tables.captions import title_of
 from ablate.tables.table import Table, TableRow
 
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"

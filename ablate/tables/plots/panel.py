@@ -1,7 +1,7 @@
 """The panel of a study of scenes: its test images once, and below them the output of each row.
 
-It is composed of the panels in the folders of the trials (`ablate.panels`) of the first seed. A row whose trial has no
-panel is a gap with the reason. This module imports Pillow, but not torch.
+It is composed of the panels in the folders of the trials (`ablate.trials.panels`) of the first seed. A row whose trial
+has no panel is a gap with the reason. This module imports Pillow, but not torch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ablate.errors import DataError, TableError, quote
-from ablate.panels import FILE, INK, label_strip, load_font, read_panel, stack_strips
 from ablate.study.checks import get_named_task
 from ablate.study.plan import Plan
+from ablate.trials.panels import FILE, INK, label_strip, load_font, read_panel, stack_strips
 
 NAME, FORMAT = "panel", "png"
 TASKS = ("detect", "segment")

@@ -21,7 +21,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 from torchvision.ops.misc import Conv2dNormActivation
 
 from ablate.models.features import Features
-from ablate.models.own import Stream, drawing_from
+from ablate.models.own_networks import Stream, drawing_from
 from ablate.recipes.scenes import DetectRecipe
 from ablate.tasks.scene_network import SceneNetwork
 

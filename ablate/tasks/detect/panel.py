@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ablate.data.images import read_image
-from ablate.panels import choose_columns, colour_of, fit_tile, load_font, render_panel
 from ablate.tasks.detect.annotations import Annotations
 from ablate.tasks.detect.metrics import Detections
+from ablate.trials.panels import choose_columns, colour_of, fit_tile, load_font, render_panel
 
 SHOWN_SCORE = 0.3
 """Minimum score of a detection that is shown."""

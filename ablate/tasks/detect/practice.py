@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ablate.models.features import build_features, pyramid_levels
-from ablate.panels import FILE as PANEL
 from ablate.recipes.scenes import DetectRecipe
 from ablate.tasks import backbones
 from ablate.tasks.detect.examples import Objects
@@ -23,8 +22,9 @@ from ablate.tasks.detect.source import CocoSource, EvalBatch
 from ablate.tasks.scene_network import load_backbone
 from ablate.training import loop
 from ablate.training.determinism import Streams
-from ablate.training.observe import observed_funnels
+from ablate.training.funnel_share import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
+from ablate.trials.panels import FILE as PANEL
 from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 Detected = Setting[DetectRecipe, CocoSource]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.features import Features, build_features
-from ablate.models.own import Stream, drawing_from
+from ablate.models.own_networks import Stream, drawing_from
 from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks.scene_network import SceneNetwork
 

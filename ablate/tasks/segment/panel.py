@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torchvision.datasets import Cityscapes
 
-from ablate.panels import GAP_PX, GROUND, INK, TEXT_PX, TILE_PX, fit_tile, load_font, render_panel
 from ablate.tasks.segment.metrics import CLASSES, IGNORED
+from ablate.trials.panels import GAP_PX, GROUND, INK, TEXT_PX, TILE_PX, fit_tile, load_font, render_panel
 
 LEGEND_ROWS = 5
 """Names per column of the legend."""

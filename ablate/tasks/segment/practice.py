@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablate.panels import FILE as PANEL
-from ablate.panels import choose_columns
 from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks import backbones
 from ablate.tasks.scene_network import load_backbone
@@ -25,8 +23,10 @@ from ablate.tasks.segment.panel import draw_panel
 from ablate.tasks.segment.source import StreetSource
 from ablate.training import loop
 from ablate.training.determinism import Streams
-from ablate.training.observe import observed_funnels
+from ablate.training.funnel_share import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
+from ablate.trials.panels import FILE as PANEL
+from ablate.trials.panels import choose_columns
 from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 Segmented = Setting[SegmentRecipe, StreetSource]

@@ -1,1 +1,9 @@
-"""The queue: states of a trial, and every arrow between them as one guarded UPDATE."""
+"""The queue of trials: every change of state is one guarded UPDATE.
+
+states   the state machine and the retry policy, pure
+claims   claim, progress, end of an attempt
+demand   trials that studies add, need, or no longer need
+needs    trials that wait for others
+lineup   the queue as people see it
+outbox   events for watchers, entries for the mirror
+"""

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Trial
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.store.queue import needs
 from service.store.queue.outbox import announce, find_live
 from service.store.queue.states import Ack, Finish, Requeue, Spent
-from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks, trial_of
+from service.store.tables import attempts, memberships, studies, trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _CLAIM = (
 )
 
 
-def peek(connection: Connection) -> Resources | None:
+def find_head_demand(connection: Connection) -> Resources | None:
     """The resources of the next trial in the queue; None if none waits."""
     row = connection.execute(_PEEK).first()
     return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
@@ -184,7 +184,7 @@ def _as_json(curve: Iterable[EpochMetrics]) -> list[dict[str, Any]]:
     return [point.model_dump(mode="json") for point in curve]
 
 
-def acknowledge(
+def end_attempt(
     connection: Connection,
     key: str,
     fence: int,

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select, update
 from ablate.study.document import Resources
 from ablate.trials.trial import Trial
 from service.store.queue.needs import add_needs
-from service.store.rows import attempts, memberships, studies, trials
 from service.store.sql import chunks, insert
+from service.store.tables import attempts, memberships, studies, trials
 
 NEW_BUDGETS: Mapping[str, Any] = {
     "losses": 0, "ooms": 0, "reason": None, "step": None, "steps": None, "live": None, "curve": None, "outcome": None,

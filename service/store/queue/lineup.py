@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from service.store.rows import memberships, studies, trials
+from service.store.tables import memberships, studies, trials
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from ablate.trials.needs import inherit
 from ablate.trials.trial import Trial
-from service.store.rows import needs, trials
 from service.store.sql import chunks, insert
+from service.store.tables import needs, trials
 
 ENDED = ("failed", "diverged")
 """States of a trial in which those that need it end too. No study needs a cancelled one, so none needs them either."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
-from service.documents.studies import LIVE
-from service.store.rows import events, memberships, mirrored, outbox, studies, trials
+from service.documents.states import LIVE
 from service.store.sql import chunks, insert
+from service.store.tables import events, memberships, mirrored, outbox, studies, trials
 
 
 @dataclass(frozen=True, slots=True)

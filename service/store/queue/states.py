@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ablate.trials.trial import Outcome
-from service.dispatch.base import TrialLost, TrialMessage
+from service.dispatch.interface import TrialLost, TrialMessage
 
 LOST_WORKERS, OUT_OF_MEMORY = 3, 2
 """How many attempts may end this way before a trial fails. After its own failure (an exception) it fails immediately:
@@ -73,7 +73,7 @@ class Requeue:
 Ack = Finish | Requeue
 
 
-def decide(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
+def decide_after_attempt(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
     """The next state of a trial whose attempt ended.
 
     Args:

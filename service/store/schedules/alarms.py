@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from ablate.remote.documents.firings import AlarmView, Change
-from service.store.rows import studies
-from service.store.schedules.rows import alarms, firings, schedules
+from service.store.schedules.tables import alarms, firings, schedules
 from service.store.sql import insert
+from service.store.tables import studies
 
 
 def add_alarm(connection: Connection, values: dict[str, Any]) -> int | None:

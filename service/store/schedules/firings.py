@@ -18,11 +18,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select, union_all, update
 
 from ablate.remote.choices import Cause, FiringState, Kind
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.errors import NotFoundError
-from service.store.rows import memberships, studies
-from service.store.schedules.rows import HAPPENED, firings, schedules
+from service.store.schedules.tables import HAPPENED, firings, schedules
 from service.store.sql import insert
+from service.store.tables import memberships, studies
 
 OPEN: tuple[FiringState, ...] = ("queued", "running")
 SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")

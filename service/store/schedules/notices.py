@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, select, update
 
 from service.store.schedules import firings as stored_firings
-from service.store.schedules.rows import deliveries, notices
+from service.store.schedules.tables import deliveries, notices
 from service.store.sql import insert
 
 NoticeKind = Literal["drift", "holes", "missed", "stuck", "finished", "disk"]

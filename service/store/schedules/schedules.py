@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.errors import NotFoundError
-from service.store.schedules.rows import alarms, firings, schedules
+from service.store.schedules.tables import alarms, firings, schedules
 from service.store.sql import insert
 
 

@@ -21,9 +21,9 @@ from ablate.trials.run import run_trial
 from service.api.problems import KINDS
 from service.app import create_app
 from service.context import Context, open_context
-from service.dispatch.base import Report, Ticket, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.lifecycle import get_study

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from ablate.data.register import register
+from ablate.data.add_folder import register
 from ablate.recipes.classify import ClassifyRecipe
 from service.context import Context
 from tests.image_folders import write_folder

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from ablate.panels import GAP_PX, TILE_PX
 from ablate.tables.plots.panel import GAP_HEIGHT_PX
+from ablate.trials.panels import GAP_PX, TILE_PX
 from service.context import Context
 from tests.coco_folders import put_coco
 
@@ -64,7 +64,7 @@ def test_a_study_has_a_picture_until_the_folders_of_its_trials_are_gone(
 def test_a_picture_comes_as_png_alone(client: TestClient, post: Callable[..., Any]) -> None:
     answer = client.get(f"{post()['links']['self']}/plots/panel.svg")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "no format 'svg' of plot 'panel'; allowed: png"
+    assert answer.json()["detail"] == "unknown format 'svg' of plot 'panel'; allowed: png"
 
 
 def test_what_is_wrong_with_a_row_is_said_when_it_is_submitted(client: TestClient, study: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from service.address import published
 from service.api.examples import PAPERS
 from service.cli import main
 from service.context import Context, open_context
-from service.dispatch.base import Ticket, TrialMessage
+from service.dispatch.interface import Ticket, TrialMessage
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.paper import LIMIT_GPU_HOURS
@@ -282,7 +282,7 @@ def test_the_command_gives_the_answer_as_json(url: str, capsys: pytest.CaptureFi
     said = capsys.readouterr()
     answer = json.loads(said.out)
     assert (answer["rows"], [study["name"] for study in answer["items"]]) == (11, ["table05", "table07"])
-    assert "warning: T5, T7: 1 seed: " in said.err
+    assert "warning: T5, T7: with 1 seed the table has no standard deviation" in said.err
 
 
 def test_the_command_lists_the_tables_without_a_service(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ablate.cli.app import status_of
 from service.cli import main
-from service.cli.schedules import read_since
+from service.cli.today import read_since
 from tests.service.processes import Running, serving, until
 from tests.service.schedules.test_notify import Mailbox, receiving
 

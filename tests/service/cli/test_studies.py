@@ -275,7 +275,11 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
 
 @pytest.mark.slow
 def test_a_key_that_no_trial_has_is_told_in_one_line(call: Call) -> None:
-    assert call("trial", "0" * 64) == (2, "", "error: no trial with that key; the list of a study's trials has them\n")
+    assert call("trial", "0" * 64) == (
+        2,
+        "",
+        "error: no trial with that key; the list of a study's trials has their keys\n",
+    )
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome, Trial, trial_key
-from service.dispatch.base import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
 
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""

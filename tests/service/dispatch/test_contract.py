@@ -14,10 +14,10 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
-from service.dispatch.apart import Apart
-from service.dispatch.base import Dispatcher, TrialLost, TrialMessage
 from service.dispatch.inline import InlineDispatcher
+from service.dispatch.interface import Dispatcher, TrialLost, TrialMessage
 from service.dispatch.leftovers import is_alive
+from service.dispatch.own_process import Apart
 from service.dispatch.ray import RayDispatcher
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from service.dispatch.base import Dispatcher, TrialLost
 from service.dispatch.inline import InlineDispatcher
+from service.dispatch.interface import Dispatcher, TrialLost
 from service.dispatch.leftovers import is_alive, wait_for_end
 from service.dispatch.machines import Machine
 from service.dispatch.this_machine import find_machine
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from ablate.study.document import Resources
 from ablate.trials.trial import Trial
-from service.dispatch.base import Ticket
+from service.dispatch.interface import Ticket
 from service.dispatch.inline import InlineDispatcher
 
 home = Path(sys.argv[1])

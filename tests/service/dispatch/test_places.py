@@ -8,7 +8,7 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Trial
-from service.dispatch.base import Ticket
+from service.dispatch.interface import Ticket
 from service.dispatch.machines import Machine, count_places
 from service.dispatch.places import MAX_WARM, Place, Places
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from service.dispatch.apart import Apart
-from service.dispatch.base import Dispatcher, DispatcherError
+from service.dispatch.interface import Dispatcher, DispatcherError
 from service.dispatch.leftovers import FILE, end, is_alive, sweep
+from service.dispatch.own_process import Apart
 from service.dispatch.ray import RayDispatcher
 from service.dispatch.ray_home import RayHome
 
@@ -41,8 +41,8 @@ from functools import partial
 from pathlib import Path
 from ablate.study.document import Resources
 from ablate.trials.trial import Trial
-from service.dispatch.base import Ticket
-from service.dispatch.apart import Apart
+from service.dispatch.interface import Ticket
+from service.dispatch.own_process import Apart
 from service.dispatch.ray import RayDispatcher
 
 home = Path(sys.argv[1])
@@ -66,7 +66,7 @@ import sys
 from pathlib import Path
 from ablate.study.document import Resources
 from ablate.trials.trial import Trial
-from service.dispatch.base import Ticket
+from service.dispatch.interface import Ticket
 from service.dispatch.ray import RayDispatcher
 
 home = Path(sys.argv[1])

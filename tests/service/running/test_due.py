@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from service.running.due import BEAT_S, FIRE_S, IDLE_S, Due, Timers
+from service.running.due import BEAT_S, FIRE_S, IDLE_S, TickWork, Timers
 
-ALL, NOTHING = Due(True, True, True, True, True), Due(False, False, False, False, False)
+ALL, NOTHING = TickWork(True, True, True, True, True), TickWork(False, False, False, False, False)
 
 
-def due(timers: Timers, at_s: float, **happened: bool) -> Due:
+def due(timers: Timers, at_s: float, **happened: bool) -> TickWork:
     return timers.find_due(at_s, **{"is_woken": False, "has_ends": False, "has_begun": False} | happened)
 
 
@@ -22,8 +22,8 @@ def test_everything_is_due_at_first_and_nothing_immediately_after() -> None:
 def test_each_kind_of_work_has_its_period() -> None:
     timers = Timers()
     due(timers, 0.0)
-    assert due(timers, IDLE_S) == Due(True, True, False, False, False)
-    assert due(timers, FIRE_S) == Due(True, True, False, False, True)
+    assert due(timers, IDLE_S) == TickWork(True, True, False, False, False)
+    assert due(timers, FIRE_S) == TickWork(True, True, False, False, True)
     assert due(timers, BEAT_S) == ALL
     assert due(timers, BEAT_S + IDLE_S / 2) == NOTHING
 
@@ -31,12 +31,12 @@ def test_each_kind_of_work_has_its_period() -> None:
 @pytest.mark.parametrize(
     ("happened", "expected"),
     [
-        ("is_woken", Due(True, False, False, False, False)),
-        ("has_ends", Due(True, True, False, False, False)),
-        ("has_begun", Due(False, True, False, False, False)),
+        ("is_woken", TickWork(True, False, False, False, False)),
+        ("has_ends", TickWork(True, True, False, False, False)),
+        ("has_begun", TickWork(False, True, False, False, False)),
     ],
 )
-def test_what_happened_makes_work_due_before_its_time(happened: str, expected: Due) -> None:
+def test_what_happened_makes_work_due_before_its_time(happened: str, expected: TickWork) -> None:
     timers = Timers()
     due(timers, 0.0)
     assert due(timers, IDLE_S / 2, **{happened: True}) == expected

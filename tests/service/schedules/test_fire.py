@@ -20,7 +20,7 @@ from sqlalchemy import Connection, event
 from ablate.errors import StudyError
 from ablate.remote.documents.schedules import ScheduleSpec
 from service.context import Context, open_context
-from service.schedules import calls, fire
+from service.schedules import fire, lifecycle
 from service.schedules.instants import due_time, instants
 from service.schedules.launch import launch
 from service.schedules.settle import settle_firing
@@ -113,14 +113,14 @@ def test_of_two_changes_at_once_both_are_kept_and_the_next_instant_follows_from_
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights.add()
-    check = calls.check_cron
+    check = lifecycle.check_cron
 
     def check_slowly(cron: str) -> None:
-        monkeypatch.setattr(calls, "check_cron", check)
+        monkeypatch.setattr(lifecycle, "check_cron", check)
         nights.change(tz="Asia/Kolkata")
         check(cron)
 
-    monkeypatch.setattr(calls, "check_cron", check_slowly)
+    monkeypatch.setattr(lifecycle, "check_cron", check_slowly)
     changed = nights.change(cron="0 4 * * *")
     assert (changed.cron, changed.tz) == ("0 4 * * *", "Asia/Kolkata")
     assert changed.next_at == datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
@@ -131,14 +131,14 @@ def test_a_study_is_checked_with_the_scale_that_another_change_gives_it_meanwhil
 ) -> None:
     nights.study = nights.study | {"scales": {"mini": {}, "lab": {}}}
     nights.add()
-    prepare = calls.prepare
+    prepare = lifecycle.prepare
 
     def prepare_slowly(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(calls, "prepare", prepare)
+        monkeypatch.setattr(lifecycle, "prepare", prepare)
         nights.change(scale="lab")
         return prepare(*arguments, **options)
 
-    monkeypatch.setattr(calls, "prepare", prepare_slowly)
+    monkeypatch.setattr(lifecycle, "prepare", prepare_slowly)
     with pytest.raises(StudyError, match="lab"):
         nights.change(study=nights.study | {"scales": {"mini": {}}})
     assert (nights.schedule().scale, nights.schedule().study) == ("lab", nights.study)
@@ -246,8 +246,8 @@ def test_a_schedule_whose_zone_this_machine_does_not_know_can_be_paused_and_remo
         nights.change(paused=False)
     assert nights.change(tz="Asia/Kolkata", paused=False).next_at == datetime(2026, 3, 2, 20, 30, tzinfo=UTC)
     _forget_zone(nights, "nightly")
-    calls.remove_schedule(nights.desk.context, "nightly")
-    assert calls.list_schedules(nights.desk.context, nights.at, limit=9, cursor=None).items == []
+    lifecycle.remove_schedule(nights.desk.context, "nightly")
+    assert lifecycle.list_schedules(nights.desk.context, nights.at, limit=9, cursor=None).items == []
 
 
 def _forget_zone(nights: Nights, name: str) -> None:
@@ -323,7 +323,7 @@ def test_a_schedule_that_is_removed_under_a_scheduler_stops_nothing(nights: Nigh
     with context.store.read() as connection:
         schedule = stored.get_schedule(connection, "nightly")
         (ended,) = firings.list_firings(connection, schedule.seq, limit=1)
-    calls.remove_schedule(context, "nightly")
+    lifecycle.remove_schedule(context, "nightly")
     assert not launch(context, replace(ended, state="queued"), night)
     settle_firing(context, ended, night)
     fire._fire(context, schedule, night + 9 * DAY)
@@ -333,7 +333,7 @@ def test_a_schedule_that_is_removed_under_a_scheduler_stops_nothing(nights: Nigh
 def test_a_trigger_runs_beside_the_cron_text_and_also_while_it_is_paused(nights: Nights) -> None:
     nights.add()
     nights.change(paused=True)
-    fired = calls.trigger(nights.desk.context, "nightly", nights.at)
+    fired = lifecycle.trigger(nights.desk.context, "nightly", nights.at)
     assert (fired.cause, fired.state, fired.instant) == ("manual", "running", MORNING)
     nights.train()
     assert nights.states() == ["done"]
@@ -367,7 +367,7 @@ def test_through_a_year_of_clock_changes_no_instant_is_missed_and_none_doubled(
         others = [open_context(Settings(home=tmp_path / "home", database_url=url)) for _ in range(schedulers - 1)]
         for zone, name in names.items():
             spec = ScheduleSpec(name=name, cron="30 2 * * *", tz=zone, study=toy_study(), overlap="queue")
-            calls.add_schedule(first, spec, start)
+            lifecycle.add_schedule(first, spec, start)
         _tick_through([first, *others], sorted({at for times in expected.values() for at in times}))
         for zone, name in names.items():
             assert sorted(_instants_of(first, name)) == expected[zone]
@@ -378,7 +378,7 @@ def test_through_a_year_of_clock_changes_no_instant_is_missed_and_none_doubled(
 def _instants_of(context: Context, name: str) -> list[datetime]:
     found, cursor = list[datetime](), None
     while True:
-        page = calls.list_history(context, name, limit=200, cursor=cursor)
+        page = lifecycle.list_history(context, name, limit=200, cursor=cursor)
         assert all(one.stands_for == 1 for one in page.items)
         found += [one.instant for one in page.items]
         cursor = page.next

@@ -17,10 +17,10 @@ from ablate.trials.provenance import describe_process
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome
 from service.context import Context, open_context
-from service.dispatch.base import Report, Ticket, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
 from service.running.scheduler import Scheduler
-from service.schedules import calls, fire
+from service.schedules import fire, lifecycle
 from service.settings import Settings
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Lab:
         self.scheduler = Scheduler(context, lambda: self.dispatcher, clock=lambda: self.at)
         self.scheduler.start()
         spec = ScheduleSpec(name="nightly", cron="0 2 * * *", study=STUDY)
-        calls.add_schedule(context, spec, START)
+        lifecycle.add_schedule(context, spec, START)
 
     def night(self) -> FiringView:
         self.at += timedelta(days=1)
@@ -84,7 +84,7 @@ class Lab:
         return self.last()
 
     def last(self) -> FiringView:
-        return calls.list_history(self.context, "nightly", limit=1, cursor=None).items[0]
+        return lifecycle.list_history(self.context, "nightly", limit=1, cursor=None).items[0]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_network_gives_equal_bits_until_its_momentum_is_changed_by_a_thousandt
     assert (state_of(changed), pair.verdict) == ("alarm", "different")
     assert pair.first_difference_step is not None
     assert f"the curves differ from step {pair.first_difference_step} on" in pair.sentence
-    (alarm,) = calls.get_schedule(lab.context, "nightly", lab.at).alarms
+    (alarm,) = lifecycle.get_schedule(lab.context, "nightly", lab.at).alarms
     assert (alarm.row, alarm.changed_instant, alarm.good_instant) == ("ReLU", changed.instant, good.instant)
     assert [(one.what, one.now) for one in alarm.differences] == [("commit", "0123456789ab")]
     assert "these changed: commit" in alarm.sentence

@@ -8,8 +8,8 @@ import pytest
 
 from service.schedules import launch
 from service.schedules.settle import settle_firing
-from service.store.rows import trials
 from service.store.schedules import firings
+from service.store.tables import trials
 from service.studies import lifecycle
 from tests.service.nights import DAY, MINUTE, MORNING, Nights
 

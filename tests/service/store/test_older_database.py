@@ -21,9 +21,9 @@ from ablate.trials import registry
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome
 from service.context import Context, open_context
-from service.documents.studies import Submission
+from service.documents.states import Submission
 from service.running.scheduler import Scheduler
-from service.schedules import calls
+from service.schedules import lifecycle as calls
 from service.settings import Settings
 from service.store.sql import now
 from service.studies import lifecycle, results, submit

@@ -23,9 +23,9 @@ from ablate.trials.trial import FIRST
 from service.errors import UnavailableError
 from service.store import schema
 from service.store.lock import held
-from service.store.rows import metadata
 from service.store.session import Store
 from service.store.studies import get_study
+from service.store.tables import metadata
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: An
     finish(desk, again)
     table = results.get_table(desk.context, again.id)
     assert table.exploratory
-    assert any("3 of them of rows that are tested here" in note for note in table.provenance)
+    assert any("3 of them belong to rows that are tested here" in note for note in table.provenance)
 
 
 def test_the_same_study_once_more_was_fixed_when_the_first_was(desk: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from ablate.data.add_folder import register
 from ablate.data.datasets import pin
-from ablate.data.register import register
 from ablate.errors import Problem, StudyError
 from ablate.remote.documents.studies import Extension
 from service.errors import ConflictError

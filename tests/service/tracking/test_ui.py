@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ablate.trials.trial import EpochMetrics
 from service.api.mlflow_proxy import mlflow_routes
 from service.documents.runs import StudyRun, TrialRun
-from service.tracking.mirror import Mirror
 from service.tracking.mlflow_file import MirrorError, embedded_store
+from service.tracking.mlflow_writer import Mirror
 from service.tracking.ui import MlflowServer, NoServer, choose_server
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

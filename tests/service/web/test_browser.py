@@ -205,7 +205,7 @@ def test_a_failed_trial_leads_to_its_way_out(visit: Visit, running: Running, fin
     expect(page.get_by_text("RuntimeError: as told").first).to_be_visible()
     expect(page.get_by_label("Log")).to_contain_text("the task says hello")
     expect(page.get_by_text("ablate rerun")).to_be_visible()
-    expect(page.get_by_role("button", name="Retry what finished lacks")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry missing cells of finished")).to_be_visible()
 
 
 def test_the_keyboard_alone_goes_from_the_top_to_a_plan(visit: Visit) -> None:

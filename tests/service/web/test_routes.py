@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ablate.remote.documents.schedules import ScheduleSpec
 from service.app import create_app
-from service.schedules import calls
+from service.schedules import lifecycle
 from service.store.sql import now
 from service.web.render import POLICY
 
@@ -54,7 +54,7 @@ def finished(desk: Any, toy_study: Callable[..., Any]) -> Any:
 def addresses(desk: Any, finished: Any, toy_study: Callable[..., Any]) -> list[str]:
     """Every page there is, with something on it."""
     key = desk.cells(finished)[0].key
-    calls.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
+    lifecycle.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
     return [
         "/", "/?state=succeeded", "/?example=smoke", f"/?again={finished.id}", "/paper", "/paper?scale=lab", "/compare",
         f"/compare?a={finished.id}&b={finished.id}", f"/studies/{finished.id}",
@@ -257,7 +257,7 @@ def test_studies_on_the_same_trials_are_known_to_be_the_same(client: TestClient,
 def test_a_study_of_an_older_version_has_a_page_that_says_so(client: TestClient, desk: Any, finished: Any) -> None:
     from sqlalchemy import update
 
-    from service.store.rows import studies
+    from service.store.tables import studies
 
     with desk.context.store.write() as connection:
         connection.execute(update(studies).values(document={"name": "toys", "rows": "gone"}, result=None))

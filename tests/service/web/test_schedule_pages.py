@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from ablate.remote.documents.schedules import ScheduleSpec
-from service.schedules import calls
 from service.schedules import fire as firing
+from service.schedules import lifecycle
 from service.store.sql import now
 
 
@@ -17,13 +17,13 @@ from service.store.sql import now
 def fire(desk: Any, toy_study: Callable[..., Any]) -> Callable[..., None]:
     """Fires a schedule, which is added first, and lets everything end with these metrics."""
     spec = ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study())
-    calls.add_schedule(desk.context, spec, now())
+    lifecycle.add_schedule(desk.context, spec, now())
     fired = 0
 
     def run(**metrics: float) -> None:
         nonlocal fired
         fired += 1
-        calls.trigger(desk.context, "nightly", now() + timedelta(seconds=fired))
+        lifecycle.trigger(desk.context, "nightly", now() + timedelta(seconds=fired))
         for _ in range(20):
             desk.tick()
             for ticket in list(desk.dispatcher.running.values()):

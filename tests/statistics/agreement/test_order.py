@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.statistics.agreement.order import order_of_pairs
-from ablate.statistics.decisions.comparison import Runs
+from ablate.statistics.decisions.any_two_rows import analyse_pair
 from ablate.statistics.decisions.evidence import DecisionRule
-from ablate.statistics.decisions.pairs import analyse_pair
+from ablate.statistics.decisions.row_comparison import Runs
 
 PRINTED = {"a": 1.0, "b": 2.0, "c": 3.0}
 

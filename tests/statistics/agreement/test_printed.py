@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.statistics.agreement.printed import agreement
-from ablate.statistics.agreement.rows import OTHER_WORDS, PAPER_WORDS, PrintedRow
+from ablate.statistics.agreement.row_agreement import OTHER_WORDS, PAPER_WORDS, PrintedRow
 
 REPLICATES = 800
 FAR = 9.0

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablate.statistics.decisions.comparison import Runs
+from ablate.statistics.decisions.corrections import holm
 from ablate.statistics.decisions.evidence import DecisionRule, gather_evidence
-from ablate.statistics.decisions.multiple import holm
+from ablate.statistics.decisions.row_comparison import Runs
 from ablate.statistics.estimate import t_interval
 
 LOWER = DecisionRule(lower_is_better=True)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.decisions.comparison import Runs
 from ablate.statistics.decisions.failures import compare_failures, mcnemar_p, worst_case_scores
+from ablate.statistics.decisions.row_comparison import Runs
 from ablate.statistics.decisions.signflip import signflip_p
 
 VALUES = st.integers(-99, 99).map(lambda number: number / 10)

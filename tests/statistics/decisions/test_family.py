@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.decisions.comparison import Runs, compare_runs
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import analyse_family, seeds_to_decide
 from ablate.statistics.decisions.power import detectable_effect
+from ablate.statistics.decisions.row_comparison import Runs, compare_runs
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.statistics.estimate import t_interval
 

@@ -104,7 +104,9 @@ def test_why_rows_are_undecided_is_printed(tmp_path, table):
     assert any(row.cells[table.metric].decision == "undecided" for row in table.rows)
     for row in table.rows:
         if row.cells[table.metric].decision == "undecided":
-            assert re.search(rf"row .{re.escape(row.label)}.: undecided \(n = 3, could only have seen effects", page)
+            assert re.search(
+                rf"row .{re.escape(row.label)}. is undecided: 3 seeds can only detect differences above", page
+            )
 
 
 @pytest.mark.parametrize("columns", ["twocolumn", "onecolumn"])

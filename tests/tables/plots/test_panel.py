@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from ablate.errors import TableError
-from ablate.panels import FILE, GAP_PX, MARGIN_PX, TILE_PX, render_panel
 from ablate.study.document import Study
 from ablate.study.plan import Plan, plan
 from ablate.tables.plots.panel import GAP_GROUND, GAP_HEIGHT_PX, draw_panel
+from ablate.trials.panels import FILE, GAP_PX, MARGIN_PX, TILE_PX, render_panel
 
 Colour = tuple[int, int, int]
 TRUTH, RED, BLUE = (9, 9, 9), (255, 0, 0), (0, 0, 255)

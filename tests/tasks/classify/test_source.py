@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from ablate.data.add_folder import register
 from ablate.data.datasets import describe, list_files, pin
-from ablate.data.register import register
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data

@@ -15,8 +15,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ablate.errors import DataError, SiteError, TrialError
-from ablate.panels import FILE as PANEL
-from ablate.panels import read_panel
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import BackboneTraining, DetectRecipe
 from ablate.tasks.detect.metrics import METRICS
@@ -27,6 +25,8 @@ from ablate.training import loop
 from ablate.training.checkpoint import FILE as CHECKPOINT
 from ablate.training.determinism import Streams
 from ablate.trials.needs import build_blueprint
+from ablate.trials.panels import FILE as PANEL
+from ablate.trials.panels import read_panel
 from ablate.trials.registry import get_task
 from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Outcome
@@ -189,7 +189,9 @@ def test_a_backbone_that_is_not_given_or_damaged_ends_the_trial_before_its_first
     with pytest.raises(TrialError, match="the recipe has a 'backbone', but no folder of its trial was given"):
         next(iter(train(recipe, 0, tmp_path / "child", {})))
     (parent / CHECKPOINT).write_bytes(b"torn")
-    with pytest.raises(TrialError, match=rf"{re.escape(str(parent / CHECKPOINT))} cannot be read"):
+    with pytest.raises(
+        TrialError, match=rf"{re.escape(str(parent / CHECKPOINT))}, with the backbone's weights, cannot be read"
+    ):
         next(iter(train(recipe, 0, tmp_path / "child", {"backbone": parent})))
 
 

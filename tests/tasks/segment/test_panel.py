@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ablate.panels import TILE_PX, read_panel
 from ablate.tasks.segment.panel import COLOURS, SWATCH_PX, draw_labels, draw_legend, draw_panel
+from ablate.trials.panels import TILE_PX, read_panel
 
 ROAD, SKY, IGNORED = 0, 10, 255
 

@@ -11,8 +11,6 @@ import torch
 from torch import nn
 
 from ablate.errors import AblateError, DataError, TrialError
-from ablate.panels import FILE as PANEL
-from ablate.panels import read_panel
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks.classify.practice import train as train_classifier
@@ -23,6 +21,8 @@ from ablate.tasks.segment.practice import PRACTICE, Segmented, train
 from ablate.tasks.segment.task import task
 from ablate.training.determinism import Streams
 from ablate.training.loop import prepare
+from ablate.trials.panels import FILE as PANEL
+from ablate.trials.panels import read_panel
 from ablate.trials.registry import get_task
 from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Outcome, Trial

@@ -14,8 +14,8 @@ import pytest
 
 from ablate.data.cifar import Cifar, read_cifar
 from ablate.data.datasets import CATALOG, describe, find, get_path, list_datasets
-from ablate.data.digests import Member
 from ablate.data.fetch import fetch
+from ablate.data.pinned_files import Member
 from ablate.errors import DataError
 from ablate.training.images.data import load
 

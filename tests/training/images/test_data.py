@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.data.datasets import describe, find
-from ablate.data.digests import FASHION_MNIST
 from ablate.data.fetch import fetch
+from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
 from ablate.training.images.data import ImageSet, load, subset
 

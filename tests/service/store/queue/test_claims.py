@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from ablate.remote.documents.studies import Extension
 from service.context import open_context
-from service.documents.studies import LIVE
+from service.documents.states import LIVE
 from service.running.scheduler import Scheduler
 from service.settings import Settings
-from service.store.rows import attempts, needs, trials
+from service.store.tables import attempts, needs, trials
 from service.studies import extend, lifecycle
 from tests.service.conftest import chain_study
 

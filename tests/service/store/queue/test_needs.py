@@ -17,8 +17,7 @@ from ablate.study.document import Resources
 from ablate.study.plan import plan_document
 from ablate.tables.formats.render import render
 from ablate.trials.trial import Outcome
-from service.store import rows as tables
-from service.store import schema
+from service.store import schema, tables
 from service.store.overview import read_overview
 from service.store.queue import claims, demand, needs
 from service.store.queue.states import Finish
@@ -303,7 +302,7 @@ def test_a_trial_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Des
 
     adding = threading.Thread(target=add)
     with desk.context.store.write() as connection:
-        claims.acknowledge(connection, *ticket.name, success, now())
+        claims.end_attempt(connection, *ticket.name, success, now())
         adding.start()
         wait_until_blocked(desk.context.store, adding)
     adding.join(timeout=30)
@@ -349,7 +348,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(database_url: 
             row = connection.execute(select(tables.trials)).one()
             assert (row.key, row.state, row.open_needs) == ("a" * 64, "queued", 0)
             assert needs.find_needs(connection, [row.key]) == {}
-            (claim,) = claims.claim(connection, claims.peek(connection), 1, now())  # type: ignore[arg-type]
+            (claim,) = claims.claim(connection, claims.find_head_demand(connection), 1, now())  # type: ignore[arg-type]
             assert claim.trial.key == "a" * 64
 
 

@@ -1,0 +1,172 @@
+"""What `ablate check`, `ablate check --fields` and `ablate sites` print, on a terminal or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from ablate.cli.progress import show_warnings
+from ablate.data import datasets
+from ablate.errors import DataError, nearest, quote
+from ablate.local import preview
+from ablate.local.folder import Folder
+from ablate.local.packages import can_train, describe_package, require, require_training
+from ablate.local.slots import slots
+from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.field_catalog import describe_fields
+from ablate.study.plan import Plan, plan_document
+from ablate.study.text import read_document
+from ablate.tables.words import duration_text
+from ablate.trials.registry import get_task
+from ablate.trials.trial import Cost
+from ablate.workers.pool import Pool
+
+
+def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
+    """`ablate check`."""
+    console = Console(stderr=True)
+    records = Folder(path).read()
+    if plan.outstanding({key for key, record in records.items() if record.is_result}):
+        datasets.check_folders(plan.datasets)
+    costs, trial_s = _count(console, plan, probe=probe)
+    found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
+    answer = found.model_dump(mode="json")
+    if as_json:
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    _show_check(answer)
+    show_warnings(console, plan)
+
+
+def _count(console: Console, plan: Plan, *, probe: bool) -> tuple[Mapping[str, Cost], Mapping[str, float]]:
+    """Costs and probed times by row. Without torch there are none, and a probe is an error."""
+    if probe:
+        require_training(plan)
+    if not can_train(plan):
+        text = "networks were not built, so costs are not counted: " + describe_package("torch")
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return {}, {}
+    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
+        return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
+
+
+COUNTS = {
+    "params": "params", "params_without_norm": "without norm", "published_params": "printed",
+    "multiply_adds": "multiply-adds", "published_multiply_adds": "printed",
+}  # fmt: skip
+"""The costs that `ablate check` shows for each row; a column without any value is left out."""
+
+
+def _show_check(answer: Mapping[str, Any]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(_rows_of(answer))
+    estimate = (
+        "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
+    )
+    scale = answer["scale"] or "base"
+    needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
+    for cut in answer["excluded"]:
+        console.print(f"excluded: {cut}", highlight=False, markup=False)
+    console.print(
+        f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
+        f"{answer['known']} known; time left: {estimate}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _rows_of(answer: Mapping[str, Any]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False)
+    groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
+    counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
+    for heading in ("row", *groups, "sets"):
+        table.add_column(heading, overflow="fold")
+    for name in counts:
+        table.add_column(COUNTS[name], overflow="fold", justify="right")
+    for row in answer["rows"]:
+        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
+        label = row["label"] + (" (baseline)" if row["baseline"] else "")
+        group = [escape(row["group"] or "")] if groups else []
+        table.add_row(escape(label), *group, escape(sets), *(_count_text(row[name]) for name in counts))
+    return table
+
+
+def _count_text(count: int | Mapping[str, Any] | None) -> str:
+    """A counted number, or a printed one as it is printed."""
+    return str(count["text"]) if isinstance(count, Mapping) else _engineering(count)
+
+
+def _engineering(count: int | None) -> str:
+    if count is None:
+        return "-"
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3f} {unit}"
+    return str(count)
+
+
+def show_fields(study: Path | None, *, as_json: bool) -> None:
+    """`ablate check --fields`: the fields of a recipe. Only the study's `task` is read, so it may have other errors."""
+    document = read_document(study) if study else {}
+    base = document.get("base") if isinstance(document, dict) else None
+    task = base.get("task", "classify") if isinstance(base, dict) else "classify"
+    fields = describe_fields(get_task(str(task)).task.Recipe)
+    if as_json:
+        typer.echo(json.dumps(fields, indent=1))
+        return
+    for line in _field_lines(fields):
+        typer.echo(line)
+
+
+def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
+    for field in fields:
+        yield f"{prefix}{field['name']} = {json.dumps(field['default'])}"
+        yield from (f"    {text}" for text in (field["type"], field["text"]))
+        yield from _field_lines(field["fields"], f"{prefix}{field['name']}.")
+
+
+def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:
+    """`ablate sites`."""
+    require("torch")
+    base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
+    recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
+    if plan is not None:
+        labels = [one.label for one in plan.rows]
+        if row not in labels:
+            raise DataError(f"no row {quote(row)}{nearest(str(row), labels)}")
+        chosen = plan.rows[labels.index(row)].recipe
+        if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
+            raise DataError(f"row {quote(row)} has model {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
+        recipe = chosen
+    assert isinstance(recipe, ClassifyRecipe)
+    found = preview.find_sites(recipe)
+    items = [{**asdict(site), "replaced": site.name in found.replaced} for site in found.sites]
+    if plan is None:
+        items = [{name: value for name, value in item.items() if name != "replaced"} for item in items]
+    if as_json:
+        typer.echo(json.dumps({"model": model, "row": row, "sites": items}, indent=1))
+        return
+    _show_sites(
+        items, f"{len(items)} call sites" + (f", {len(found.replaced)} get {recipe.activation}" if plan else "")
+    )
+
+
+def _show_sites(items: list[dict[str, Any]], summary: str) -> None:
+    table = RichTable(box=None, pad_edge=False)
+    has_row = bool(items) and "replaced" in items[0]
+    for heading in ("site", "stage", "kind", "channels", "map", "native", *(["replaced"] if has_row else [])):
+        table.add_column(heading)
+    for item in items:
+        cells = [item["name"], str(item["stage"]), item["kind"], str(item["channels"])]
+        cells += [f"{item['height']}x{item['width']}", item["native"]]
+        table.add_row(*map(escape, cells), *(["yes" if item["replaced"] else "-"] if has_row else []))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    typer.echo(summary)

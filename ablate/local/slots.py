@@ -1,0 +1,57 @@
+"""Workers for a study: how many fit on this machine, their environments, and questions to one about the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from ablate.errors import TrialError
+from ablate.study.document import Resources
+from ablate.workers.gpus import visible_gpus
+from ablate.workers.pool import Job, Pool, Said, WorkerLost
+
+
+def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
+    """Environment of each worker: its threads, and the GPUs that it sees.
+
+    Args:
+        resources: of one trial.
+        workers: number of workers; None: as many as fit on this machine.
+
+    Raises:
+        TrialError: a trial needs more than this machine has.
+    """
+    threads = {"OMP_NUM_THREADS": str(resources.cpus)}
+    if resources.gpus == 0:
+        count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
+        return [{**threads, "CUDA_VISIBLE_DEVICES": ""} for _ in range(count)]
+    gpus, each = visible_gpus(), max(int(resources.gpus), 1)
+    groups = [",".join(gpus[first : first + each]) for first in range(0, len(gpus) - each + 1, each)]
+    places = groups * int(1 / min(resources.gpus, 1) + 1e-9)
+    if not places:
+        raise TrialError(
+            f"the study asks for gpus = {resources.gpus:g} per trial, and this machine has {len(gpus)}; set gpus under "
+            "[resources] to at most that number, 0 for none"
+        )
+    return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
+
+
+def ask(
+    pool: Pool, function: Callable[[str, Sequence[str]], Iterable[Any]], *, task: str, recipes: Iterable[BaseModel]
+) -> list[Any]:
+    """Everything that `function(name of the task, recipes as JSON)` yields in a worker of the pool.
+
+    Raises:
+        TrialError: the worker died, or the function raised.
+    """
+    pool.submit(Job(function.__name__, function, (task, [recipe.model_dump_json() for recipe in recipes])))
+    answers = []
+    for event in pool.events():
+        if isinstance(event, WorkerLost):
+            raise TrialError(event.reason)
+        if isinstance(event, Said):
+            answers.append(event.item)
+    return answers

@@ -1,0 +1,195 @@
+"""Comparison of any two rows of a study, paired by seed, as a document.
+
+A row and its baseline are a planned comparison, and the answer is that of the table. Any other two rows may have
+been chosen after the table was seen. Their comparison is post hoc and corrected over all pairs of rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+
+from ablate.documents import Document
+from ablate.errors import QUOTABLE, Problem, TableError, quote
+from ablate.statistics.decisions.any_two_rows import PairAnalysis, analyse_pair
+from ablate.statistics.words import counted
+from ablate.study import preregistration
+from ablate.study.plan import Plan
+from ablate.study.preregistration import Preregistration
+from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
+from ablate.tables.results import collect_results
+from ablate.tables.table import Difference
+from ablate.tables.verdicts import Bounds, Superiority
+from ablate.trials.trial import TrialRecord
+
+EXPLORATORY = (
+    ". Exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
+)
+MAX_LABELS = 24
+"""Largest number of labels in the error about an unknown label."""
+
+
+class PairedSeed(Document):
+    """The two values of one seed; `difference` is a - b."""
+
+    seed: int
+    a: float
+    b: float
+    difference: float
+
+
+class RowComparison(Document):
+    """Row a minus row b, over the seeds that both have.
+
+    Attributes:
+        study, scale, metric, lower_is_better: values of the table.
+        seeds: values of the common seeds.
+        diff: a - b, with its 95 % t interval; null without a common seed.
+        test: test of `p`, `flip`, `t` or `pooled`; null below 2 common seeds.
+        p, p_flip, p_t: uncorrected p-values.
+        p_adj: p-value corrected for `pairs`: all pairs of the table's rows, or, if planned, the comparisons of the
+            baseline's family.
+        simultaneous: interval that holds for all of these comparisons together.
+        rho: correlation over seeds; null below 3 common seeds.
+        pairing_gain: share of variance that pairing saved, below 0 if it cost; null below 3 common seeds.
+        decision: `better`, `worse` (a against b), `equivalent` or `undecided`.
+        mde: smallest difference that these seeds can decide with 80 % power; null if unknown.
+        seeds_needed: number of seeds that would decide a difference as large as the observed one; null if no number
+            would.
+        is_post_hoc: whether the rows may have been chosen after the table was seen; a row and its baseline are planned.
+        exploratory: whether results were known when the study was fixed or changed; p-values then do not keep their
+            level.
+        provisional: whether results of any row are outstanding; nothing is decided then.
+        sentence: generated sentences with the result.
+    """
+
+    study: str
+    scale: str | None
+    metric: str
+    lower_is_better: bool
+    a: str
+    b: str
+    seeds: list[PairedSeed]
+    diff: Difference | None
+    test: str | None
+    p: float | None
+    p_flip: float | None
+    p_t: float | None
+    p_adj: float | None
+    pairs: int
+    simultaneous: Bounds | None
+    p_better: Superiority | None
+    rho: float | None
+    pairing_gain: float | None
+    decision: str
+    mde: float | None
+    seeds_needed: int | None
+    is_post_hoc: bool
+    exploratory: bool
+    provisional: bool
+    sentence: str
+
+
+def compare_rows(
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    a: str,
+    b: str,
+    *,
+    registrations: Sequence[Preregistration] = (),
+) -> RowComparison:
+    """Compare two rows of a study on its primary metric.
+
+    Args:
+        plan: rows and seeds.
+        records: records by trial key.
+        a: label of the row to judge.
+        b: label of the row for comparison.
+        registrations: registrations of the study, oldest first.
+
+    Raises:
+        TableError: no row has such a label, or both labels are the same.
+    """
+    problems = find_label_problems(plan, a, b)
+    if problems:
+        raise TableError("; ".join(problem.message for problem in problems))
+    results = collect_results(plan.rows, plan, records)
+    runs = [runs_of(result, plan.metric) for result in results]
+    found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
+    provisional = any(result.missing for result in results)  # the correction covers all rows
+    is_exploratory = preregistration.is_exploratory(plan, registrations, list(records.values()))
+    return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
+
+
+def _family_of(plan: Plan, a: str, b: str) -> list[str]:
+    """Labels of the rows of the family, if one of the two rows is its baseline; empty for any other two."""
+    rows = {row.label: row for row in plan.rows}
+    if rows[a].group != rows[b].group or not (rows[a].is_baseline or rows[b].is_baseline):
+        return []
+    return [row.label for row in plan.rows if row.group == rows[a].group and not row.is_baseline]
+
+
+def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
+    """All problems that prevent the comparison of two labels; the pointers are `/a` and `/b`."""
+    labels = [row.label for row in plan.rows]
+    wrong = [(pointer, label) for pointer, label in (("/a", a), ("/b", b)) if label not in labels]
+    if wrong:
+        return [Problem(pointer, "unknown_row", _unknown_row(label, labels)) for pointer, label in wrong]
+    if a == b:
+        return [Problem("/b", "same_row", f"row {_in_quotes(a)} cannot be compared with itself; name two rows")]
+    return []
+
+
+def _unknown_row(label: str, labels: Sequence[str]) -> str:
+    """A label from a request is repeated only if `quote` shows it whole; labels of the study are printable."""
+    what = f"no row {quote(label)}" if QUOTABLE.fullmatch(label) else "no row has the given label"
+    close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
+    if close:
+        return f"{what}; did you mean {_in_quotes(close[0])}?"
+    rest = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
+    return f"{what}; the rows are {', '.join(map(_in_quotes, labels[:MAX_LABELS]))}{rest}"
+
+
+def _in_quotes(label: str) -> str:
+    return json.dumps(label, ensure_ascii=False) if "'" in label else f"'{label}'"
+
+
+def _outstanding(found: PairAnalysis) -> str:
+    """The sentence while results are outstanding: repeated looks at a test must not decide anything."""
+    seen = found.analysis.evidence.comparison
+    size = "" if seen.mean is None else f"; so far the difference is {seen.mean:.4g} over {counted(seen.n, 'seed')}"
+    return f"nothing is decided while results are outstanding{size}"
+
+
+def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_exploratory: bool) -> RowComparison:
+    analysis, evidence = found.analysis, found.analysis.evidence
+    seen, pairing = evidence.comparison, analysis.pairing
+    sentence = _outstanding(found) if provisional else found.sentence
+    return RowComparison(
+        study=plan.study.name,
+        scale=plan.scale,
+        metric=plan.metric,
+        lower_is_better=plan.lower_is_better[plan.metric],
+        a=analysis.label,
+        b=analysis.reference,
+        seeds=[PairedSeed(seed=one.seed, a=one.a, b=one.b, difference=one.difference) for one in found.seeds],
+        diff=None if seen.mean is None else Difference(mean=seen.mean, low=seen.low, high=seen.high, n=seen.n),
+        test=evidence.test,
+        p=evidence.p,
+        p_flip=seen.p_flip,
+        p_t=seen.p_t,
+        p_adj=evidence.p_adj,
+        pairs=found.pairs,
+        simultaneous=bounds_of(evidence.interval),
+        p_better=superiority_of(analysis.better),
+        rho=pairing.rho if pairing else None,
+        pairing_gain=pairing.gain if pairing else None,
+        decision="undecided" if provisional else analysis.decision,
+        mde=analysis.mde,
+        seeds_needed=found.seeds_needed,
+        is_post_hoc=found.is_post_hoc,
+        exploratory=is_exploratory,
+        provisional=provisional,
+        sentence=sentence + EXPLORATORY * is_exploratory,
+    )

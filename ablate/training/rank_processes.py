@@ -1,0 +1,163 @@
+"""A trial of several ranks: their processes, their messages, and their end.
+
+Every rank is a separate process, also rank 0. So the trial's process can end all of them at any moment, and never
+waits for a rank that waits for a dead one: NCCL cannot be interrupted otherwise. The ranks see all GPUs of the trial,
+find each other through a file, and end with the trial's process (`ablate.workers.child`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from ablate.training.practice import Work
+from ablate.training.ranks import Ranks
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
+from ablate.workers.child import Child
+
+LOG = "ranks.txt"
+"""File in the trial's folder with the output of the ranks' processes."""
+GRACE_S = 1.0
+"""How long the other ranks have to report their errors after one has failed: the earliest error is the cause."""
+ON_LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+
+
+class RankError(RuntimeError):
+    """The process of a rank died without a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The work of a rank's process.
+
+    Attributes:
+        store: a file that does not exist yet, through which the ranks find each other.
+    """
+
+    ranks: Ranks
+    work: Work
+    store: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last message of a rank that failed.
+
+    Attributes:
+        at_s: monotonic time, the same clock in all processes; minus infinity for a process that died without a message.
+    """
+
+    error: Exception
+    at_s: float
+
+
+class RankProcess:
+    """The process of a rank, and the pipe to it."""
+
+    def __init__(self, share: Share, environment: Mapping[str, str], log: int) -> None:
+        self.ranks = share.ranks
+        self.pipe, theirs = Pipe()  # processes that the rank forks have it too, so its closing does not tell the end
+        path = os.pathsep.join(map(os.path.abspath, sys.path))
+        with theirs:
+            self.child = Child(
+                ["-P", "-m", "ablate.training.rank_main", str(theirs.fileno())],
+                {**os.environ, "PYTHONPATH": path, **environment},
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+            )
+        self.sentinel = os.pidfd_open(self.child.pid)
+        with suppress(OSError):  # it died just now, which `receive` reports
+            self.pipe.send(share)
+
+    def receive(self) -> Heartbeat | EpochMetrics | Outcome | Failed:
+        """Its next message, or its end; call it only where its pipe or its sentinel is ready."""
+        with suppress(EOFError, OSError):
+            if self.pipe.poll():
+                message: Heartbeat | EpochMetrics | Outcome | Failed = self.pipe.recv()
+                return message
+        how = self.child.how_it_ended()
+        self.end()
+        text = f"rank {self.ranks.rank} of {self.ranks.count} {how}; its output is in the trial's {LOG}"
+        return Failed(RankError(text), -math.inf)
+
+    def end(self) -> None:
+        """Kill it with everything that it started, and wait for it. Idempotent."""
+        self.child.kill()
+        if not self.pipe.closed:
+            self.pipe.close()
+            os.close(self.sentinel)
+
+
+def train_together(work: Work, count: int) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """See `ablate.training.loop.carry_out`. It trains on GPUs if there are `count` of them, else on the CPU.
+
+    The ranks share the threads of this process, and each has at least one.
+    """
+    Ranks(0, count).part(work.recipe.batch_size)  # raises before anything is started
+    outcome = None
+    with ExitStack() as stack:
+        for message in _listen(_start(work, count, stack)):
+            if isinstance(message, Outcome):
+                outcome = message
+                break
+            yield message
+    assert outcome is not None
+    yield outcome
+
+
+def _start(work: Work, count: int, stack: ExitStack) -> list[RankProcess]:
+    """Start the processes of all ranks. The stack ends them."""
+    work.workdir.mkdir(parents=True, exist_ok=True)
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="ablate-ranks-")))
+    log = stack.enter_context((work.workdir / LOG).open("ab"))
+    environment = {**ON_LOOPBACK, "OMP_NUM_THREADS": str(max(torch.get_num_threads() // count, 1))}
+    if torch.cuda.device_count() < count:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    needs = {name: path.absolute() for name, path in work.needs.items()}
+    work = replace(work, workdir=work.workdir.absolute(), needs=needs)
+    members = []
+    for rank in range(count):
+        share = Share(Ranks(rank, count), work, folder / "store")
+        members.append(RankProcess(share, environment, log.fileno()))
+        stack.callback(members[-1].end)
+    return members
+
+
+def _listen(members: Sequence[RankProcess]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    """Messages of the ranks in their order; raises the error of the first rank that failed."""
+    while True:
+        for member in _ready(members):
+            message = member.receive()
+            if isinstance(message, Failed):
+                raise _first_cause(message, [other for other in members if other is not member])
+            yield message
+
+
+def _ready(members: Sequence[RankProcess], timeout_s: float | None = None) -> list[RankProcess]:
+    """Ranks with a message, or that died; waits for the first."""
+    ready = wait([thing for member in members for thing in (member.pipe, member.sentinel)], timeout_s)
+    return [member for member in members if member.pipe in ready or member.sentinel in ready]
+
+
+def _first_cause(failed: Failed, others: list[RankProcess]) -> Exception:
+    """The error that made the others fail too: of a process that died without a message, else the earliest."""
+    causes, deadline_s = [failed], time.monotonic() + GRACE_S
+    while others and (ready := _ready(others, max(deadline_s - time.monotonic(), 0))):
+        for member in ready:
+            message = member.receive()
+            if isinstance(message, Failed):
+                causes.append(message)
+                others.remove(member)
+    return min(causes, key=lambda cause: cause.at_s).error

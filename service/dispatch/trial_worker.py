@@ -1,0 +1,147 @@
+"""The code that runs on a worker of any dispatcher: one trial from its document to its outcome, with its log.
+
+A worker does not use the database, MLflow or Ray. It sends all messages to its dispatcher, and writes a log for people
+to `log.txt` in the trial's folder. Its environment sets its threads and the GPU that it sees, and contains no secret of
+the service.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TextIO
+
+from ablate.study.document import Resources
+from ablate.trials.provenance import describe_process
+from ablate.trials.run import TRACEBACK, run_trial
+from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+
+LOG = "log.txt"
+WARM = ("torch",) if find_spec("torch") else ()
+"""Modules that a worker imports before its first trial."""
+
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL|DATABASE_URL", re.IGNORECASE)
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
+
+Message = Heartbeat | EpochMetrics | Outcome
+
+
+class TrialWorker:
+    """The actor of the Ray dispatcher: a warm process that carries out one trial at a time."""
+
+    def hello(self) -> int:
+        """Import what trials need, and return the number of the process."""
+        for module in WARM:
+            __import__(module)
+        describe_process()  # cached: the current code, even if another commit is checked out later
+        return os.getpid()
+
+    def run_ticket(
+        self, trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
+    ) -> Iterator[tuple[Message, dict[str, Any]]]:
+        """See the function `run_ticket`."""
+        yield from run_ticket(trial, fence, workdir, needs)
+
+
+def run_ticket(
+    trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
+) -> Iterator[tuple[Message, dict[str, Any]]]:
+    """Run a trial and write its log.
+
+    Args:
+        trial: what to run.
+        fence: number of this attempt.
+        workdir: the trial's own folder, the same for every attempt.
+        needs: see `ablate.trials.run.run_trial`.
+
+    Yields:
+        Its messages, the outcome with the provenance of this process, the others with none. The outcome is the last
+        one. It comes when no code of the task runs any more, and its reason contains no path of this machine.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
+    with (workdir / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
+        _write(log, f"attempt {fence}, seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
+        try:
+            for message in _speak(run_trial(trial, workdir, needs), log):
+                if isinstance(message, EpochMetrics):
+                    _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
+                if not isinstance(message, Outcome):
+                    yield message, {}
+                    continue
+                _write_end(log, message, workdir)
+                _release_gpu()
+                reason = without_folders(message.reason) if message.reason else None
+                yield message.model_copy(update={"reason": reason}), describe_process()
+        except (GeneratorExit, KeyboardInterrupt, SystemExit) as end:
+            _write(log, "stopped" if isinstance(end, GeneratorExit) else f"broken off by {type(end).__name__}")
+            raise
+
+
+def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:
+    """The same messages, while the output of the task goes to the log; the outcome once the task is over."""
+    message, last = None, None
+    while True:
+        with redirect_stdout(log), redirect_stderr(log):  # not between two messages, where other code runs
+            message = next(messages, None)
+        if message is None:
+            break
+        if isinstance(message, Outcome):
+            last = message
+        else:
+            yield message
+    if last is not None:
+        yield last
+
+
+def _write(log: TextIO, text: str) -> None:
+    log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+
+
+def _write_end(log: TextIO, outcome: Outcome, workdir: Path) -> None:
+    _write(log, f"{outcome.status}: {outcome.reason or _list(outcome.metrics)}")
+    if (workdir / TRACEBACK).exists():
+        log.write((workdir / TRACEBACK).read_text(encoding="utf-8"))
+
+
+def _list(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
+
+
+def _release_gpu() -> None:
+    """Release the GPU memory that PyTorch caches: another worker on the same GPU may need it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def without_folders(text: str) -> str:
+    """The text with `.../name` for every absolute path, so that users see no path of the machine."""
+    return _FOLDERS.sub(".../", text)
+
+
+def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
+    """Environment variables of a worker, in addition to `ablate.workers.pool.WORKER_ENVIRONMENT`.
+
+    Args:
+        resources: CPUs and GPUs of its trials.
+        gpu: the GPU that it sees; None: the code that starts it decides.
+    """
+    threads = {"OMP_NUM_THREADS": str(resources.cpus)}
+    if not resources.gpus:
+        return threads | {"CUDA_VISIBLE_DEVICES": ""}
+    return threads if gpu is None else threads | {"CUDA_VISIBLE_DEVICES": gpu}
+
+
+def hidden_variables() -> dict[str, str | None]:
+    """The variables of this process that a worker must not have: all that look like secrets."""
+    return {name: None for name in os.environ if _SECRET.search(name)}
