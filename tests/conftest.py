@@ -93,7 +93,7 @@ def document() -> dict[str, Any]:
 
 
 TOY_TASK = '''
-"""A task of ten lines: it reports what its recipe sets, and uses no network."""
+"""A task of ten lines: it answers what it is told, and touches no network."""
 from pydantic import BaseModel, ConfigDict
 from ablate.trials.trial import EpochMetrics, Outcome
 
