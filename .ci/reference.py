@@ -134,7 +134,7 @@ def variables() -> str:
 
 
 def _variable(name: str) -> tuple[str, str]:
-    """Default and meaning of a setting; the meaning is its description, else what the docstring says of it."""
+    """Default and meaning of a setting; the meaning is its description, else its entry in the docstring."""
     field = Settings.model_fields[name]
     text = field.description or attributes(Settings.__doc__ or "")[name]
     meaning, _, described = text.partition(" Default: ")

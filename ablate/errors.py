@@ -118,10 +118,10 @@ def quote(name: object) -> str:
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The clause `; did you mean 'x'?`, or, where none is similar, the allowed names (at most 24)."""
+    """The clause `; did you mean 'x'?`, or, if none is similar, the allowed names (at most 24)."""
     names = list(allowed)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
-    shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")
+    shown = ", ".join(f"'{one}'" if ", " in one else one for one in names[:24]) + (", ..." if len(names) > 24 else "")
     return f"; allowed: {shown}" if names else ""

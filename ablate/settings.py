@@ -1,4 +1,4 @@
-"""The settings of the library, and the one place where `ABLATE_*` variables are read; the service extends them.
+"""The settings of the library, and the only place where `ABLATE_*` variables are read; the service extends them.
 
 A variable that is set to an empty text counts as unset, everywhere.
 """

@@ -8,8 +8,8 @@ pipeline / (pipeline + step) in each round.
     python -m benchmarks.data_pipeline --streamed --rounds 20
 
 With --streamed: what ImageNet's input costs, on JPEGs of 500 x 375 textures in a temporary folder. Decoding and
-augmenting a batch in one process, beside the same through the trial's decoding process to normalised inputs (eight
-batches in a row, so that what was decoded ahead does not count), and beside a step of the lightest network of the
+augmenting a batch in one process is compared with the same through the trial's decoding process to normalised inputs
+(eight batches in a row, so that images decoded in advance do not count), and with a step of the lightest network of the
 paper, ShuffleNetV2 0.5x with ReLU, which needs images the fastest.
 
 Measured on one core of a shared AMD EPYC, n = 40, three times: 2.0 % (quartiles 1.9 .. 2.2). Goal 2 %.

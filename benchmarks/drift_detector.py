@@ -37,7 +37,7 @@ A change of 2 sd at firing 60 of 100 is always found, and dated to +-2 firings i
 half a sd is mostly not found in time. The size that an alarm states is too large by 30 to 40 % at 1 sd and by 5 % at
 2 sd (normal). Early changes are harder. Normal noise, share found within 40 firings and mean delay, 1 and 10 rows:
 
-    at firing 4, right behind the reference: 2 sd .49 and .20; 5 sd 1.00 (12) and .99 (26); 50 sd 1.00 (1) and 1.00 (6)
+    at firing 4, right after the reference: 2 sd .49 and .20; 5 sd 1.00 (12) and .99 (26); 50 sd 1.00 (1) and 1.00 (6)
     at firing 8: 1 sd .45 and .14; 2 sd .88 (15) and .58 (20); 5 sd 1.00 (5) and 1.00 (9)
     at firing 20: 1 sd .80 (22) and .46 (27); 2 sd 1.00 (5) and .99 (9)
 
@@ -87,7 +87,7 @@ NOISES: dict[str, Noise] = {
 
 
 class Flock:
-    """Many histories at once, all rows of all of them watched as `watch` does, until each has its first alarm."""
+    """Many histories together, all rows of all of them watched as `watch` does, until each has its first alarm."""
 
     def __init__(self, histories: int, rows: int, at: Thresholds) -> None:
         self.at, self.n = at, 0
@@ -145,7 +145,7 @@ class Flock:
         return hit
 
     def _apart(self) -> Iterator[NDArray[np.bool_]]:
-        """Each split once: at the firing at which it has as many behind it as it needs."""
+        """Each split once: at the firing at which it has as many values after it as it needs."""
         for split in range(max(MIN_REFERENCE, self.n - 64), self.n):
             needed = next(n for n in count(1) if math.comb(split + n, n) >= 1 / self.at.apart)
             if split + needed == self.n:

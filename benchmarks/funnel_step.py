@@ -1,7 +1,7 @@
 """What a funnel costs: a training step with it over the same step with ReLU, and the maximum alone.
 
 The network is the miniature ResNet of `scales.mini` (width 0.125, one block a stage, 3x3 stem of stride 2, 28 x 28
-images, batch 128, channels_last, one thread), with FReLU behind every layer of stages 2-4. Arms take turns step by
+images, batch 128, channels_last, one thread), with FReLU after every layer of stages 2-4. Arms take turns step by
 step, so that a busy machine slows all of them; the ratio is taken within each round.
 
     python -m benchmarks.funnel_step --rounds 60

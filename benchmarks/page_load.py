@@ -1,11 +1,11 @@
 """What the page costs on a full database: its list of studies, and a study of 40 rows and 8 seeds, as a browser asks.
 
-The database (SQLite) holds 1,000 studies of the task `classify`, of which all but the newest 40 are over. The page of a
-study is measured with its table stored, and once more while it runs, when the table is built for each answer. Figures
+The database (SQLite) contains 1,000 studies of the task `classify`; all except the newest 40 have ended. The page of
+a study is measured with its table stored, and again while it runs, when the table is built for each answer. Figures
 are medians with quartiles of whole requests through the application, without a network between.
 
-Measured on two cores that nine other processes wanted (load 9), n = 30: list 76 ms [65, 107], unchanged 4.2 ms [2.3,
-5.8], a study that is done 197 ms [165, 232], one that runs 327 ms [250, 462].
+Measured on two cores with nine other active processes (load 9), n = 30: list 76 ms [65, 107], unchanged 4.2 ms [2.3,
+5.8], a study that has ended 197 ms [165, 232], one that runs 327 ms [250, 462].
 
     python -m benchmarks.page_load
 """
@@ -46,7 +46,7 @@ def submit(context: Context, number: int, rows: int, seeds: int) -> str:
 
 
 def finish(context: Context, study_id: str, *, but: int = 0) -> None:
-    """Give all trials of a study a result, but for the last `but`, and conclude it where none is left."""
+    """Give all trials of a study a result, except the last `but`, and conclude it if none is left."""
     at = now()
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)

@@ -62,7 +62,7 @@ def open_context(settings: Settings) -> Context:
 
 
 def refuse_without_space(context: Context) -> None:
-    """Raise UnavailableError where the disk of the state directory is nearly full."""
+    """Raise UnavailableError if the disk of the state directory is nearly full."""
     free = context.free_bytes()
     if free < FREE_BYTES:
         text = (

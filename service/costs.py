@@ -1,6 +1,6 @@
 """Counted costs and call sites of networks: computed by the warm probe, stored in the database by architecture.
 
-The probe is a process of its own, since counting needs torch. A study of many different networks does not wait for all
+The probe is a separate process, since counting needs torch. A study of many different networks does not wait for all
 of them: what is not counted within `PATIENCE_S` stays unknown, and a network that cannot be built then fails when its
 trial starts.
 """

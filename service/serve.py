@@ -57,7 +57,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         announce: called with the address once the service answers.
 
     Returns:
-        The exit status: 0; 70 where a component broke.
+        The exit status: 0; 70 if a component broke.
 
     Raises:
         ServeError: host, port or role cannot be used.
@@ -81,7 +81,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
             parts.start_scheduler()
             parts.start_mirror()
             parts.start_notifier()
-        elif settings.is_embedded:  # no other process can use this database; for others the beat tells
+        elif settings.is_embedded:  # no other process can use this database; for others, the beat reports it
             context.parts["scheduler"] = "none"
         if listener is None:
             asyncio.run(parts.until_ended())
@@ -176,7 +176,7 @@ class _Parts:
         def guarded() -> None:
             try:
                 run(stop)
-            except Exception:  # a component that breaks ends the service: a half of it would look alive
+            except Exception:  # a broken component ends the service: half a service would look alive
                 log.exception("the %s broke", name)
                 self.broken = True
                 self.context.parts[name] = "broken"

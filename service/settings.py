@@ -28,7 +28,7 @@ class Settings(LibrarySettings):
     ray_address: str | None = Field(
         None,
         description="`host:port` of a running Ray cluster; its machines need ablate, the data and the trials' folders "
-        "at the same paths. Default: a local Ray of its own.",
+        "at the same paths. Default: a Ray that the service starts on this machine.",
     )
     dispatcher: Literal["ray", "inline"] = Field(
         "ray", description="`ray`, or `inline`: trials run in processes of this machine, without Ray."
@@ -77,7 +77,7 @@ class Settings(LibrarySettings):
 
     @cached_property
     def database(self) -> str:
-        """The database's URL; a secret where it contains a password."""
+        """The database's URL; a secret if it contains a password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'ablate.db'}"
@@ -93,7 +93,7 @@ class Settings(LibrarySettings):
 
 
 def _split(value: object, split: Callable[[str], list[str]]) -> object:
-    """A text as a list: JSON where it begins like a JSON list, else by a function."""
+    """A text as a list: JSON if it begins like a JSON list, else by a function."""
     if not isinstance(value, str):
         return value
     return json.loads(value) if value.lstrip().startswith("[") else split(value)

@@ -1,4 +1,4 @@
-"""Small COCO folders: a bright object in the left part of each image, on a dark ground of noise."""
+"""Small COCO folders: a bright object in the left part of each image, on a dark background of noise."""
 
 from __future__ import annotations
 

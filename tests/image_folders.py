@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def write_image(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> None:
-    """A picture of its own for each seed: smooth colours and some noise, width x height of `size`."""
+    """A different picture for each seed: smooth colours and some noise, width x height of `size`."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[: size[1], : size[0]]
     waves = [np.sin(x / random.uniform(2, 9) + y / random.uniform(2, 9) + random.uniform(0, 6)) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What importing the library costs: no heavy package, whichever module is added later."""
+"""What importing the library costs: no heavy package, also after a module is added."""
 
 from __future__ import annotations
 

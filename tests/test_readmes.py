@@ -212,7 +212,7 @@ def write_digits(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables for a command that is run in a folder of its own."""
+    """Variables for a command that is run in its own folder."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": path, "ABLATE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
 

@@ -38,7 +38,7 @@ def show_missing(error: ModuleNotFoundError, *, as_json: bool) -> int:
 
 
 def show_internal() -> int:
-    """Print the traceback of the exception that is being handled: the one place for unexpected errors."""
+    """Print the traceback of the exception that is being handled: the only place for unexpected errors."""
     traceback.print_exc()
     typer.echo("internal error; please report the lines above", err=True)
     return INTERNAL

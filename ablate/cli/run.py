@@ -28,7 +28,7 @@ def run(
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """`ablate run`. Returns the exit status: 0, or 1 where the table has holes."""
+    """`ablate run`. Returns the exit status: 0, or 1 if the table has holes."""
     console = Console(stderr=True)
     report: Report = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     folder = Folder(path)

@@ -7,7 +7,7 @@ from ablate.trials.provenance import describe_process
 
 
 def describe_version() -> str:
-    """Version, commit, Python and torch, a line each; nothing heavy is imported."""
+    """Version, commit, Python and torch, one line each; nothing heavy is imported."""
     here = describe_process()
     lines = {
         "ablate": ablate.__version__,

@@ -1,4 +1,4 @@
-"""The data sets of ablate's own. To add one, add its object to `CATALOG`. Imports no torch."""
+"""ablate's own data sets. To add one, add its object to `CATALOG`. Imports no torch."""
 
 from __future__ import annotations
 

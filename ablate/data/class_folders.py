@@ -1,4 +1,4 @@
-"""Folders of images with one folder a class, `FOLDER/CLASS/IMAGE`: the layout of torchvision's ImageFolder.
+"""Folders of images with one folder per class, `FOLDER/CLASS/IMAGE`: the layout of torchvision's ImageFolder.
 
 Only names are read here; `ablate.data.images` opens files. Hidden files and folders are not part of a data set.
 """

@@ -49,7 +49,7 @@ def get_dataset(name: str) -> DataSet:
 
 
 def find_in_catalog(name: str) -> DataSet | None:
-    """The data set of ablate's own of that name, or None."""
+    """ablate's own data set of that name, or None."""
     return next((one for one in CATALOG if one.name == name), None)
 
 
@@ -73,7 +73,7 @@ def describe_for(task: str, name: str) -> DatasetInfo:
     if info.kind != task:
         fitting = ", ".join(one.name for one in list_datasets() if one.kind == task)
         raise DataError(
-            f"data set {quote(name)} is for the task {info.kind}, not {task}; for {task} there are: {fitting}"
+            f"data set {quote(name)} is for the task {info.kind}, not {task}; allowed for {task}: {fitting}"
         )
     return info
 
@@ -127,7 +127,7 @@ def list_files(name: str, train: bool) -> Files:
 def find_folder_fault(name: str) -> Fault | None:
     """What is wrong with a registered folder: it is missing, it changed, or its registration is damaged.
 
-    None where nothing is wrong, and for every data set of the catalog, which `find` covers. Compares every file's size
+    None if nothing is wrong, and for every data set of the catalog, which `find` covers. Compares every file's size
     and time of modification.
 
     Raises:

@@ -4,7 +4,7 @@ The order of `SOURCES` is by what an attempt costs:
 
 1. An installed Debian package is a local copy; looking for it costs nothing.
 2. torchvision's mirrors have the original files and need neither Debian nor apt. A short probe comes first: on a
-   machine without internet a download would wait for its timeout once a file, and the look-up of the host's name even
+   machine without internet a download would wait for its timeout once per file, and the look-up of the host's name even
    longer.
 3. Debian's package, by apt, exists only on Debian and its relatives, but it also works where only a package mirror can
    be reached, as in many institutes and build machines.

@@ -14,7 +14,7 @@ class Member:
     Attributes:
         name: torchvision's name, without `.gz`.
         digest: digest of its bytes after decompression.
-        size_bytes: size after decompression; None where it is not known in advance.
+        size_bytes: size after decompression; None if it is not known in advance.
         algorithm: algorithm of the digest. (Of Fashion-MNIST torchvision publishes the MD5 of one particular `.gz`, and
             Debian compressed the same bytes again; of CIFAR it publishes the MD5 of the files themselves.)
     """

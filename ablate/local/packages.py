@@ -35,7 +35,7 @@ EXTRA_OF = {
 
 
 def describe_missing(error: ModuleNotFoundError) -> str | None:
-    """What to install for a package that could not be imported; None where it belongs to no extra."""
+    """What to install for a package that could not be imported; None if it belongs to no extra."""
     name = (error.name or "").partition(".")[0]
     return describe_package(name) if name in EXTRA_OF else None
 
@@ -46,7 +46,7 @@ def describe_package(name: str) -> str:
 
 
 def require(name: str) -> None:
-    """Stop where a package is not installed.
+    """Stop if a package is not installed.
 
     Args:
         name: of an import in `EXTRA_OF`.

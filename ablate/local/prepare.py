@@ -26,7 +26,7 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
 
     Args:
         plan: the study, expanded.
-        folder: of its results; made where it is missing.
+        folder: of its results; made if it is missing.
         report: receives a line for each step that takes time or changes something.
         fresh: whether known results are set aside first, so that all trials are trained again.
 

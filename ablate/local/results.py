@@ -68,7 +68,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:
-    """Write the study's picture. An older picture of other trials is deleted where no trial of this study left one."""
+    """Write the study's picture. An older picture of other trials is deleted if no trial of this study left one."""
     path = folder.path / "panel.png"
     try:
         path.write_bytes(draw_panel(plan, folder.workdir))

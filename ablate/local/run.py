@@ -173,7 +173,7 @@ def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measur
 def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
     """The measured costs that are stored in the folder, by row label; empty if the task measures nothing.
 
-    None if a row has none: then all rows are measured again, since only values that were measured in turn can be
+    None if a row has none: then all rows are measured again, since only values that were measured together can be
     compared.
     """
     if not task_of(plan).offers("measure"):

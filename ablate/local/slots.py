@@ -33,7 +33,7 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
     places = groups * int(1 / min(resources.gpus, 1) + 1e-9)
     if not places:
         raise TrialError(
-            f"the study asks for {resources.gpus:g} GPUs a trial, and this machine shows {len(gpus)}; set gpus under "
+            f"the study asks for gpus = {resources.gpus:g} per trial, and this machine has {len(gpus)}; set gpus under "
             "[resources] to at most that number, 0 for none"
         )
     return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]

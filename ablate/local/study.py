@@ -29,7 +29,7 @@ def read_study(source: StudySource) -> Study:
 
     Args:
         source: a mapping with the fields of a study document, the path of a `.toml` or `.json` file, or the text
-            itself. A string is a text where it has a line break or starts with `{` (then it is JSON), else a path.
+            itself. A string is parsed as text if it has a line break or starts with `{` (JSON), else it is a path.
 
     Returns:
         The study. Its recipes are validated by `plan`, which knows the task and the scale.
@@ -49,7 +49,7 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
 
     Args:
         study: see `read_study`.
-        scale: name of one of the study's scales. None takes `mini` where the study has it, else `[base]` as it stands.
+        scale: name of one of the study's scales. None takes `mini` if the study has it, else `[base]` unchanged.
         seeds: number of seeds (0, 1, ... seeds - 1) instead of the study's own.
 
     Returns:
@@ -124,7 +124,7 @@ def compare(
     """Compare two rows of a study, seed by seed, on its primary metric; nothing is trained.
 
     Args:
-        study: as it was given to `run`, like `scale`, `seeds` and `out`.
+        study: as given to `run`, like `scale`, `seeds` and `out`.
         a: label of the row to judge.
         b: label of the row that it is compared with.
         scale: see `plan`.

@@ -37,7 +37,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """
     what = request.get("what")
     if what not in WHATS:
-        raise AblateError(f"what is {what!r}; allowed: {', '.join(WHATS)}")
+        raise AblateError(f"'what' is {what!r}; allowed: {', '.join(WHATS)}")
     recipe = ClassifyRecipe.model_validate(request["recipe"])
     info = describe(recipe.dataset)
     resolution_px = recipe.resolution_px or info.resolution_px

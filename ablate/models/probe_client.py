@@ -125,7 +125,7 @@ class Probe:
 
 
 def _read_line(descriptor: int, timeout_s: float) -> bytes:
-    """One line from a pipe that carries one answer at a time. Raises EOFError where the pipe is closed."""
+    """One line from a pipe that carries one answer at a time. Raises EOFError if the pipe is closed."""
     deadline, read = time.monotonic() + timeout_s, b""
     while not read.endswith(b"\n"):
         ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))

@@ -65,7 +65,7 @@ TEXT_DETECTION: dict[str, Any] = {
     "lr": 0.00125,  # [A] RetinaNet's 0.01 for 16 images, by linear scaling
     "warmup_steps": 500,  # [A]
     "augment": "flip",  # [A] RetinaNet's own
-    "freeze_norm": True,  # [A] statistics over two images are none
+    "freeze_norm": True,  # [A] two images are too few for statistics
     "pyramid_channels": 256,  # [A] as the next three: RetinaNet's own; its scales and ratios are [U]
     "head_convs": 4,
     "head_norm": "none",

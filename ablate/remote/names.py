@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ablate.remote.errors import RefusedError
-from ablate.study.document import NAME
+from ablate.study.problems import NAME
 
 KEY = re.compile(r"[0-9a-f]{8,64}")
 STUDY_ID = re.compile(r"[0-9a-z]{20}")

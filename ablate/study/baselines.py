@@ -72,6 +72,7 @@ def _written(study: Study, groups: Sequence[str | None]) -> dict[str | None, str
     unknown = [group for group in baseline if group not in groups]
     if unknown:
         names = [group for group in groups if group is not None]
-        text = f"no group {quote(unknown[0])}{nearest(unknown[0], names)}"
+        advice = nearest(unknown[0], names) if names else "; the study has no groups, so give the label of a row"
+        text = f"no group {quote(unknown[0])}{advice}"
         raise StudyError([Problem(POINTER, "unknown_group", text)])
     return {group: label for group, label in baseline.items()}  # noqa: C416 - widens the keys' type

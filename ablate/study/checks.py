@@ -1,7 +1,7 @@
 """Checks of a study other than those of its recipes, and its warnings.
 
-Each check raises with all of its problems; `ablate.study.expansion` calls the checks in turn and collects the problems.
-A warning does not stop a study.
+Each check raises with all of its problems; `ablate.study.expansion` calls every check and collects the problems. A
+warning does not stop a study.
 """
 
 from __future__ import annotations

@@ -198,6 +198,9 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
         else:
             used.add(hit)
             design.excluded.append(label_of(chosen))
+    if not design.cells:
+        text = "the exclusions remove every cell, so the study has no rows; remove one of them"
+        raise StudyError([*design.problems, Problem("/exclude", "invalid", text)])
     for number in sorted(set(range(len(cuts))) - used):
         text = "this exclusion removes no further cell"
         design.warnings.append(Problem(f"/exclude/{number}", "idle", text))

@@ -13,10 +13,9 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_v
 
 from ablate.documents import Document
 from ablate.errors import Problem, StudyError
-from ablate.study.problems import problems_of
+from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 NOT_YET = ("search", "pivot")
 """Fields that are planned and not built yet: refused by name, never ignored."""
 

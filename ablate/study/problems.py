@@ -11,6 +11,10 @@ from ablate.errors import Problem, nearest, quote
 
 Location = tuple[int | str, ...]
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Pattern of the names of studies and schedules."""
+NAME_IN_WORDS = "have 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+
 
 def problems_of(
     error: ValidationError,
@@ -49,6 +53,8 @@ def problems_of(
 def sentence(message: str) -> str:
     """Pydantic's message in plain words: `a table` for dictionary, `a whole number` for integer, `text` for string."""
     message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
+    message = re.sub(r"List should have (at \w+ \d+ items?) after validation, not \d+", r"should have \1", message)
+    message = message.replace(f"match pattern '{NAME}'", NAME_IN_WORDS)
     for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
         message = message.replace(theirs, ours)
     return (

@@ -25,10 +25,10 @@ class NotebookTable(Table):
 
     A notebook shows it as HTML. `row(label)` is one row, whose `cells[metric]` has the mean over seeds, the sample
     standard deviation, the value of each seed and the difference from the baseline, all in the metric's unit
-    (`..._pct` is percent); `notes` says what the numbers rest on.
+    (`..._pct` is percent); `notes` states what the numbers are based on.
 
-    The `columns` of the methods are names such as `label`, a metric, `diff`, `decision` or `params`; `["all"]` stands
-    for every column, None for the study's own choice. An unknown name is a TableError that lists the known ones.
+    The `columns` of the methods are names such as `label`, a metric, `diff`, `decision` or `params`; `["all"]` means
+    every column, None the study's own choice. An unknown name is a TableError that lists the known ones.
     """
 
     _records: Mapping[str, TrialRecord] = PrivateAttr(default_factory=dict)
@@ -65,7 +65,7 @@ class NotebookTable(Table):
         return render(self, "tex", columns=columns, digits=digits)
 
     def to_csv(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
-        """The table as CSV, one plain number a cell.
+        """The table as CSV, one plain number per cell.
 
         Args:
             columns: names, see the class. None takes all.

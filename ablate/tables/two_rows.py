@@ -1,6 +1,6 @@
 """Comparison of any two rows of a study, paired by seed, as a document.
 
-A row and its baseline are a planned comparison, and the answer is the one of the table. Any other two rows may have
+A row and its baseline are a planned comparison, and the answer is that of the table. Any other two rows may have
 been chosen after the table was seen. Their comparison is post hoc and corrected over all pairs of rows.
 """
 

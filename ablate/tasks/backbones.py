@@ -24,7 +24,7 @@ def needs_of(recipe: SceneFields) -> dict[str, tuple[str, ClassifyRecipe]]:
 
 
 def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:
-    """Refuse to train on random weights where the recipe asks for the weights of a trial.
+    """Refuse to train on random weights if the recipe asks for the weights of a trial.
 
     Raises:
         TrialError: the folder of the backbone's trial is not given.

@@ -1,7 +1,7 @@
 """Measured costs of a row's network: inference time and the memory of a training step.
 
-All networks are built first and measured in turn (A B C A B C ...), so that a slowdown of the machine affects all of
-them; medians are reported. Funnels run with their normalisation folded into the depthwise convolution if possible,
+All networks are built first and measured alternately (A B C A B C ...), so that a slowdown of the machine affects all
+of them; medians are reported. Funnels run with their normalisation folded into the depthwise convolution if possible,
 which the paper gives as the reason for batch normalisation.
 """
 

@@ -56,7 +56,7 @@ def build_scheduler(
         optimiser: optimiser whose rate it sets.
         recipe: recipe; `schedule`, `lr`, and `warmup_steps` or `warmup_epochs` are read.
         steps: total number of optimiser steps.
-        steps_per_epoch: optimiser steps per epoch, for `warmup_epochs`. A warm-up is at most as long as the training.
+        steps_per_epoch: optimiser steps per epoch, for `warmup_epochs`. A warm-up is not longer than the training.
     """
     if recipe.schedule == "onecycle":
         return OneCycleLR(

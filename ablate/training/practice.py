@@ -170,7 +170,7 @@ class Work:
         practice: practice of its task.
         recipe: recipe of the trial; all of its `steps` or `epochs` are trained.
         seed: seed of all random streams.
-        workdir: folder of the checkpoint; training resumes from the one that is there.
+        workdir: folder of the checkpoint; training resumes from an existing one.
         needs: name -> folder of the finished trial whose weights this one takes.
     """
 

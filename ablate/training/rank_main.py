@@ -1,4 +1,4 @@
-"""The process of one rank: `python -m ablate.training.rank_main PIPE`, started by `rank_processes` alone."""
+"""The process of one rank: `python -m ablate.training.rank_main PIPE`, started only by `rank_processes`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _portable(error: Exception, share: Share) -> Exception:
     """The error with its traceback as a note; an error that cannot be pickled is replaced by its text."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # a foreign class can do anything here
+    except Exception:  # a user's class can do anything here
         error = RuntimeError(f"{type(error).__name__}: {error}")
     error.add_note(f"on rank {share.ranks.rank} of {share.ranks.count}:\n{traceback.format_exc()}")
     return error

@@ -1,6 +1,6 @@
 """A trial of several ranks: their processes, their messages, and their end.
 
-Every rank is a process of its own, also rank 0. So the trial's process can end all of them at any moment, and never
+Every rank is a separate process, also rank 0. So the trial's process can end all of them at any moment, and never
 waits for a rank that waits for a dead one: NCCL cannot be interrupted otherwise. The ranks see all GPUs of the trial,
 find each other through a file, and end with the trial's process (`ablate.workers.child`).
 """
@@ -101,7 +101,7 @@ class RankProcess:
 
 
 def train_together(work: Work, count: int) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
-    """See `ablate.training.loop.carry_out`. It trains on GPUs where there are `count` of them, else on the CPU.
+    """See `ablate.training.loop.carry_out`. It trains on GPUs if there are `count` of them, else on the CPU.
 
     The ranks share the threads of this process, and each has at least one.
     """

@@ -42,7 +42,7 @@ def _version(package: str) -> str | None:
 
 
 def _lock() -> str:
-    """Digest of the names and versions of all installed packages: equal where the same lock file was installed."""
+    """Digest of the names and versions of all installed packages: equal if the same lock file was installed."""
     found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 

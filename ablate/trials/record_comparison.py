@@ -23,7 +23,7 @@ Verdict = Literal["equal", "within tolerance", "different"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A value of the stored trial and the same value of the new one; None where it is missing."""
+    """A value of the stored trial and the same value of the new one; None if it is missing."""
 
     then: Any
     now: Any
@@ -52,7 +52,7 @@ class TrialComparison:
         tolerance: relative tolerance.
         metrics: final metrics by name.
         points: points of the stored curve.
-        first_difference_step: step of the first point at which the curves differ; None where they are the same.
+        first_difference_step: step of the first point at which the curves differ; None if they are the same.
         status: how it ended.
         reason: why it ended so, in words.
         provenance: commit, lock and device, and everything else that differs, by name (`versions.torch`).

@@ -29,7 +29,7 @@ def run_trial(
     Args:
         trial: the trial to run. A `replicate` other than 0 becomes part of the seed that the task gets; `repeat` does
             not.
-        workdir: a folder of the trial's own; an interrupted trial resumes from what is in it.
+        workdir: the trial's own folder; an interrupted trial resumes from what is in it.
         needs: name -> folder of the trial that this one needs. A need without a folder here, or whose folder has no
             finished weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
 

@@ -24,14 +24,14 @@ NO_NEEDS: Mapping[str, Path] = MappingProxyType({})
 Part = Literal["inspect", "time_steps", "measure", "is_trained"]
 """Methods that only some tasks can answer; `Task.offers` reports which."""
 OPTIONAL = ("needs", "check", "counted_network", "inspect", "time_steps", "measure", "is_trained")
-"""Everything that a task may leave out."""
+"""Methods that a task may leave out."""
 
 
 class Task(ABC, Generic[R]):
     """What a trial does.
 
-    A subclass sets `Recipe` and `metrics` and implements `run`; it overrides what else it can answer. An operator
-    installs an instance under the entry point group `ablate.tasks`, as `NAME = "module:instance"`.
+    A subclass sets `Recipe` and `metrics` and implements `run`; it may override the other methods. An operator installs
+    an instance under the entry point group `ablate.tasks`, as `NAME = "module:instance"`.
 
     Attributes:
         Recipe: frozen pydantic model; its fields are those of a study's `[base]`.
@@ -49,12 +49,12 @@ class Task(ABC, Generic[R]):
 
         Args:
             recipe: an instance of `Recipe`.
-            seed: of everything that is random in the trial.
-            workdir: a folder of the trial's own; an interrupted trial resumes from what is in it.
+            seed: seed of all random numbers in the trial.
+            workdir: the trial's own folder; an interrupted trial resumes from what is in it.
             needs: name of a need -> folder of that trial, for which its task's `is_trained` is true.
 
         Yields:
-            `Heartbeat` and `EpochMetrics` while it trains, and last one `Outcome`.
+            `Heartbeat` and `EpochMetrics` while it trains, and one `Outcome` at the end.
         """
 
     def needs(self, recipe: R) -> Mapping[str, tuple[str, BaseModel]]:

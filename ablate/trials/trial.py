@@ -138,7 +138,7 @@ class Cost(Document):
 
 
 class Measured(Document):
-    """Measured cost of running a row's network, on this machine after training, with the rows in turn.
+    """Measured cost of running a row's network, on this machine after training, alternating between the rows.
 
     Attributes:
         inference_ms_1, inference_ms_32: median time of a batch of 1 and of 32 images.

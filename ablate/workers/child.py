@@ -1,9 +1,9 @@
 """Child processes that end with this process, with everything that they started, and that report how they ended.
 
-A child leads a process group of its own. It holds the read end of a pipe, its lifeline, whose write end exists only in
+A child leads its own process group. It has the read end of a pipe, its lifeline, whose write end exists only in
 the parent. The kernel closes that end however the parent ends, and the child then kills its group. PR_SET_PDEATHSIG
-would not do: it does not reach the child's own children, and it fires when the *thread* that started the child ends.
-Imports nothing of ours, so that every package may use it.
+is not enough: it does not reach the child's own children, and it fires when the *thread* that started the child ends.
+Imports nothing of ablate, so that every package may use it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Any
 LIFELINE = "ABLATE_LIFELINE"
 """Variable with the number of the descriptor whose closing ends a child; see `end_with_parent`."""
 EXIT_S = 1.0
-"""How long a child whose pipes are closed may take to end by itself: its exit status tells why it ended."""
+"""How long a child whose pipes are closed may take to end by itself: its exit status shows why it ended."""
 
 
 class Child:
-    """A running Python process in a group of its own. Its code has to call `end_with_parent`.
+    """A running Python process in its own group. Its code has to call `end_with_parent`.
 
     Args:
         arguments: of this Python's command line, such as `["-m", "ablate.models.probe"]`.
@@ -100,7 +100,7 @@ class Child:
 
 
 def end_with_parent(grace_s: float = 0.0) -> threading.Thread:
-    """Called in a `Child`: from now on its group ends when the parent closes the lifeline, however that comes.
+    """Called in a `Child`: from now on its group ends when the parent closes the lifeline, for any reason.
 
     Args:
         grace_s: how long the group has after SIGTERM before it gets SIGKILL; 0 sends SIGKILL alone.

@@ -218,12 +218,12 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
 
 
 def _work(pipe: Connection, warm: Sequence[str]) -> None:
-    """The main loop of a worker, which leads a process group of its own. The parent handles Ctrl-C.
+    """The main loop of a worker, which leads its own process group. The parent handles Ctrl-C.
 
-    A parent that needs no more has closed the pipe, which ends the worker when its job yields the next item.
+    A parent that needs nothing more has closed the pipe, which ends the worker when its job yields the next item.
     """
     os.setsid()
-    # A daemon may have no children, lest they outlive it; those of a worker, which decode images, end with its group.
+    # A daemon may not have children, since they could outlive it. A worker's children end with its group.
     multiprocessing.current_process().daemon = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -234,7 +234,7 @@ def _work(pipe: Connection, warm: Sequence[str]) -> None:
     try:
         while True:
             _carry_out(pipe.recv(), pipe)
-    except (EOFError, OSError):  # of the pipe alone: the parent has ended, or needs no more
+    except (EOFError, OSError):  # of the pipe alone: the parent has ended, or needs nothing more
         return
 
 

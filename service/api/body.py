@@ -56,7 +56,7 @@ def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Refusal(NOT_JSON, "the body is not UTF-8 text; encode the JSON as UTF-8") from error
     except StudyError as error:
-        # Python has a limit of its own for the digits of a number, and its message is about Python
+        # Python limits the digits of a number too, and its message is about Python
         detail = re.sub(r"Exceeds the limit.*", _too_long(), error.problems[0].message)
         raise Refusal(NOT_JSON, detail) from error
     refuse_unstorable(value)

@@ -13,8 +13,7 @@ from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.remote.choices import StudyState, TrialState
-from ablate.study.document import NAME
-from ablate.study.problems import pointer_of
+from ablate.study.problems import NAME, pointer_of
 from service.context import Context
 from service.errors import NotFoundError
 

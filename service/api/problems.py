@@ -83,7 +83,7 @@ KIND_OF: Mapping[type[AblateError], ProblemKind] = {
     DataError: INVALID,
     TrialError: INVALID,
     TableError: INVALID,
-    AblateError: UNAVAILABLE,  # without a class of its own: a component does not respond, such as the cost probe
+    AblateError: UNAVAILABLE,  # without its own class: a component does not respond, such as the cost probe
 }
 
 DETAILS = {

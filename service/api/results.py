@@ -45,7 +45,7 @@ PLOT_MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; style-src "
 TABLE_STYLE = base64.b64encode(hashlib.sha256(f"\n{STYLE}".encode()).digest()).decode()
 HTML_POLICY = f"{ALONE}'sha256-{TABLE_STYLE}'"
-"""An HTML table is a document of its own: only its style element is allowed."""
+"""An HTML table is a separate document: only its style element is allowed."""
 SVG_POLICY = f"{ALONE}'unsafe-inline'"
 """matplotlib writes styles into elements; no script runs in a sandbox."""
 

@@ -56,7 +56,7 @@ def is_own(client: Client) -> bool:
 
 
 def fetch_missing(client: Client, names: Iterable[str]) -> bool:
-    """Fetch data sets that this machine's own service lacks, as `ablate run` does, and print what is fetched.
+    """Fetch data sets that this machine's service lacks, as `ablate run` does, and print what is fetched.
 
     Args:
         client: of a service; nothing is fetched for a service on another machine (`is_own`).

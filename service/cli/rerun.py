@@ -22,7 +22,7 @@ from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
 from ablate.remote.errors import BrokenError
 from ablate.remote.names import KEY
-from ablate.study.document import NAME
+from ablate.study.problems import NAME
 from ablate.trials.record_comparison import TrialComparison, compare_records
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
 

@@ -37,7 +37,7 @@ def sweep(home: Path) -> int:
     """Kill the processes that an earlier service recorded and left, with everything below them.
 
     Returns:
-        The number of killed processes; 0 where nothing was recorded.
+        The number of killed processes; 0 if nothing was recorded.
     """
     count = end(_recorded(home))
     (home / FILE).unlink(missing_ok=True)
@@ -45,7 +45,7 @@ def sweep(home: Path) -> int:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all below it; only the process itself where it has ended."""
+    """A process and all below it; only the process itself if it has ended."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -87,10 +87,10 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def _held(process: psutil.Process) -> Iterator[int | None]:
-    """A descriptor of a process; None where it has ended.
+    """A descriptor of a process; None if it has ended.
 
-    It belongs to this process for ever, while a number may pass to another process before it is used. It also tells the
-    end of a process that no parent reaps, as in a container without an init.
+    It always refers to this process, while the system may give a process id to another process. It also shows the end
+    of a process that no parent reaps, as in a container without an init.
     """
     try:
         descriptor = os.pidfd_open(process.pid)

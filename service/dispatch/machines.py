@@ -32,5 +32,5 @@ def count_places(machine: Machine, demand: Resources) -> int:
 
 
 def count_parallel(machines: Sequence[Machine], demand: Resources) -> int:
-    """How many trials of a demand run at the same time; 1 where no machine is known."""
+    """How many trials of a demand run at the same time; 1 if no machine is known."""
     return max(sum(count_places(machine, demand) for machine in machines), 1)

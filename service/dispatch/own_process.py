@@ -1,9 +1,9 @@
-"""A dispatcher in a process of its own, so that one that breaks cannot end the service.
+"""A dispatcher in a separate process, so that a broken one cannot end the service.
 
 Ray ends the process that uses it when one of its own processes dies while trials run, and it replaces our signal
 handlers. So it does not run in the service: each call of the interface is one job of a worker of
-`ablate.workers.pool`, which ends with the service. A worker that died or does not answer is a broken dispatcher.
-Nothing is decided here.
+`ablate.workers.pool`, which ends with the service. If the worker dies or does not answer, the
+dispatcher counts as broken. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Apart:
 
     @property
     def pid(self) -> int | None:
-        """Number of the process; None where there is none."""
+        """Number of the process; None if there is none."""
         return self._worker.process.pid if self._worker else None
 
     def start(self) -> None:
@@ -126,7 +126,7 @@ class Apart:
             if isinstance(event, Said):
                 answer = event.item
             elif isinstance(event, WorkerLost):
-                if worker.is_alive:  # a fault of ours, not a broken dispatcher
+                if worker.is_alive:  # an error of ours, not a broken dispatcher
                     raise RuntimeError(f"in the process of {self._kind}: {event.reason}")
                 raise DispatcherError(f"{self._kind}: {event.reason}")
         if isinstance(answer, Broken):

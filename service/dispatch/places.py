@@ -61,7 +61,7 @@ class Places(Generic[W]):
         self._places: list[Place[W]] = []
 
     def set_machines(self, machines: Mapping[str, Machine]) -> None:
-        """Set the machines of now. Warm places on lost machines are dropped; busy ones are reported as lost later."""
+        """Set the current machines. Warm places on lost machines are dropped; busy ones are reported as lost later."""
         self.machines = dict(machines)
         for place in self.all():
             if place.machine not in machines and not place.ticket:
@@ -80,7 +80,7 @@ class Places(Generic[W]):
         return next((place for place in self.busy() if place.ticket and place.ticket.name == ticket.name), None)
 
     def refusal(self, resources: Resources) -> str | None:
-        """Why no machine is large enough for a trial of this demand; None where one is."""
+        """Why no machine is large enough for a trial of this demand; None if one is."""
         if any(self._count(name, resources, ()) for name in self.machines):
             return None
         found = Counter(_amount(machine.cpus, machine.gpus) for machine in self.machines.values())

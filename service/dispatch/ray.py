@@ -149,7 +149,7 @@ class RayDispatcher:
                 self._kill(place.worker)
 
     def _patience_s(self, deadline_s: float) -> float:
-        """How long to wait for a message before something else is due; 0 where no trial can send one."""
+        """How long to wait for a message before something else is due; 0 if no trial can send one."""
         due_s = min((place.worker.kill_at_s for place in self._places.busy()), default=0)
         return max(min(deadline_s, due_s, time.monotonic() + LOOK_S) - time.monotonic(), 0)
 

@@ -129,7 +129,7 @@ class RayCluster:
         ).remote()
 
     def find_process(self, pid: int) -> psutil.Process | None:
-        """The process of an actor that has answered; None where it has ended or is not on this machine."""
+        """The process of an actor that has answered; None if it has ended or is not on this machine."""
         if self._own is None:
             return None
         self._own.note_processes()

@@ -41,7 +41,7 @@ class TrialWorker:
         """Import what trials need, and return the number of the process."""
         for module in WARM:
             __import__(module)
-        describe_process()  # cached: the code of now, also if another commit is checked out later
+        describe_process()  # cached: the current code, even if another commit is checked out later
         return os.getpid()
 
     def run_ticket(

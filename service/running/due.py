@@ -1,4 +1,4 @@
-"""What a tick of the scheduler has to do: a value that is computed once a tick. Knows no database and no dispatcher."""
+"""What a tick of the scheduler has to do: a value computed once per tick. Uses no database and no dispatcher."""
 
 from __future__ import annotations
 

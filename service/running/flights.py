@@ -69,7 +69,7 @@ class Flights:
         self._by_name[ticket.name] = Flight(ticket, claim.spent, time.monotonic())
 
     def receive(self, report: Report) -> None:
-        """Take in a report of the dispatcher; reports of trials that are not under way are ignored."""
+        """Process a report of the dispatcher; reports of trials that are not under way are ignored."""
         flight = self._by_name.get(report.ticket.name)
         if flight is None:
             return

@@ -136,7 +136,7 @@ class Scheduler:
         )
 
     def _acknowledge_and_claim(self, due: TickWork) -> list[Claim]:
-        """One transaction for ends, progress, beat and new claims; none where there is nothing to write."""
+        """One transaction for ends, progress, beat and new claims; none if there is nothing to write."""
         ends, news = list(self._flights.ends), self._flights.news() if due.progress else []
         claimed: list[Claim] = []
         if not (ends or news or due.beat or (due.queue and self._has_waiting())):

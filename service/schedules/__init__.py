@@ -4,7 +4,7 @@ lifecycle   the calls of REST: add, list, change, remove, trigger, acknowledge
 instants    cron expressions, time zones, and the times that follow from them
 fire        the tick: due times become firings, firings become studies, ended studies become results
 launch      the study of a firing
-settle      the results of a firing; `alarms` raises alarms where they drift
+settle      the results of a firing; `alarms` raises alarms if they drift
 notify      notices to operators
 history     a schedule's firings as a plot
 today       the daily report

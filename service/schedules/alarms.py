@@ -36,7 +36,7 @@ def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mappi
     Args:
         case: the firing.
         changed: one changed trial of each row that has any.
-        before: provenance of the reference, used where no earlier firing was good.
+        before: provenance of the reference, used if no earlier firing was good.
     """
     firing = case.firing
     good = _last_good(case)

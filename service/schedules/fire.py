@@ -1,6 +1,6 @@
 """The tick of schedules: due times become firings, firings become studies, ended studies become results.
 
-The current time is an argument. Each step is a transaction of its own that checks the state it starts from, so that
+The current time is an argument. Each step is one transaction that checks the state it starts from, so that
 several schedulers may tick at the same time, and the next tick continues after one that died between two steps.
 """
 
@@ -77,7 +77,7 @@ def _report_stuck(context: Context, schedule: Schedule, error: StudyError, at: d
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Decision for a due time, which may stand for several."""
+    """Decision for a due time, which may cover several."""
 
     instant: datetime
     state: FiringState
@@ -158,7 +158,7 @@ def decide_firing(schedule: Schedule, due: DueInstants, at: datetime, *, is_busy
         yield from _missed(due.oldest, count - len(wanted), f"passed before the newest {MAX_AT_ONCE}, which fire late")
         yield from (Decision(instant, "queued") for instant in wanted)
     else:
-        text = f"it stands for {count} scheduled times that passed while no scheduler ran" if count > 1 else None
+        text = f"it covers {count} scheduled times that passed while no scheduler ran" if count > 1 else None
         yield Decision(wanted[-1], "queued", count, text)
 
 

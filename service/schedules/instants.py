@@ -1,7 +1,7 @@
 """When a schedule fires: cron expressions and time zones, parsed strictly, and the resulting instants. Pure.
 
 An instant is a time in UTC at which the local time of the schedule matches its cron expression. A local time that a
-clock change skips stands for the first instant after the gap; a local time that occurs twice fires the first time. An
+clock change skips becomes the first instant after the gap; a local time that occurs twice fires the first time. An
 expression with `*` for minute or hour (every hour, every ten minutes) follows elapsed time, through both passes of a
 repeated hour.
 """
@@ -80,7 +80,7 @@ def _zone(tz: str) -> ZoneInfo:
 
 
 def find_zone_fault(tz: str) -> str | None:
-    """Why a schedule in a time zone cannot fire on this machine; None where it can."""
+    """Why a schedule in a time zone cannot fire on this machine; None if it can."""
     try:
         _zone(tz)
     except StudyError as error:

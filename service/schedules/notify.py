@@ -163,7 +163,7 @@ def post(url: str, delivery: Delivery) -> None:
 
 
 def run_command(command: tuple[str, ...], delivery: Delivery) -> None:
-    """Run a program with a notice on stdin, for at most `COMMAND_S`, in a session of its own that ends with it.
+    """Run a program with a notice on stdin, for at most `COMMAND_S`, in its own session that ends with it.
 
     Raises:
         DeliveryError: it does not start, takes too long, or exits with a status other than 0.

@@ -34,7 +34,7 @@ class FiringData:
     """The stored data that settle a firing.
 
     Attributes:
-        table: table of its study; None where this version of ablate cannot build it.
+        table: table of its study; None if this version of ablate cannot build it.
         cells: cells of its study.
         records: records of its trials, by key.
         reference_records: records of the reference of verify, by key.
@@ -141,7 +141,7 @@ def _compare_pair(firing: Firing, cell: CellKey, pair: tuple[TrialRecord, TrialR
 
 
 def _provenance_of(records: Iterable[TrialRecord]) -> dict[str, Any]:
-    """Provenance and data set of a firing's trials: a value, or a list where they differ."""
+    """Provenance and data set of a firing's trials: a value, or a list if they differ."""
     found: dict[str, list[Any]] = {}
     for record in records:
         for name, value in (record.provenance | {"data": record.trial.recipe.get("dataset")}).items():

@@ -64,7 +64,7 @@ def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> C
 
 
 def _waits_for(needed: Mapping[str, str]) -> str | None:
-    """Reason why a trial waits for others that have not all succeeded; None where it needs no others."""
+    """Reason why a trial waits for others that have not all succeeded; None if it needs no others."""
     names = " and ".join(f"its {name}, trial {key[:12]}" for name, key in needed.items())
     return f"waits for {names}" if names else None
 

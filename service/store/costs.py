@@ -12,7 +12,7 @@ from service.store.tables import costs
 
 
 def find_costs(connection: Connection, architectures: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Kept answers: `{"cost": {...}}`, or `{"error": "..."}` for a network that cannot be built."""
+    """Stored answers: `{"cost": {...}}`, or `{"error": "..."}` for a network that cannot be built."""
     found: dict[str, dict[str, Any]] = {}
     for part in chunks(architectures):
         rows = connection.execute(select(costs).where(costs.c.architecture.in_(part)))
@@ -21,7 +21,7 @@ def find_costs(connection: Connection, architectures: Sequence[str]) -> dict[str
 
 
 def keep_costs(connection: Connection, answers: dict[str, dict[str, Any]]) -> None:
-    """Keep answers; one that is there already stays."""
+    """Store answers; an existing answer is kept."""
     if answers:
         values = [{"architecture": name, "answer": answer} for name, answer in answers.items()]
         connection.execute(insert(connection, costs).on_conflict_do_nothing(), values)

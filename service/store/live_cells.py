@@ -41,7 +41,7 @@ def list_standings(connection: Connection, study_seq: int) -> list[Standing]:
 
 
 def list_curves(connection: Connection, study_seq: int, limit: int) -> list[tuple[str, int, list[dict[str, Any]]]]:
-    """(row, seed, points) of the first `limit` cells that have a curve, of running ones as far as it goes."""
+    """(row, seed, points) of the first `limit` cells that have a curve; for running trials, the curve so far."""
     rows = connection.execute(
         select(memberships.c.row, memberships.c.seed, trials.c.curve)
         .join(trials, trials.c.key == memberships.c.trial_key)

@@ -1,4 +1,4 @@
-"""One scheduler a database: a lock that is released with the process that holds it, however the process ends."""
+"""One scheduler per database: a lock that is released with the process that holds it, however the process ends."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from service.store.tables import memberships, studies, trials
 
 
 def find_trial_run(connection: Connection, study_seq: int, key: str) -> TrialRun | None:
-    """A trial in a study, for its run in MLflow; None where it never started or is not in the study."""
+    """A trial in a study, for its run in MLflow; None if it never started or is not in the study."""
     row = connection.execute(
         select(
             studies.c.id,
@@ -61,7 +61,7 @@ def _final_metrics(row: Any) -> dict[str, float]:
 
 
 def find_state(connection: Connection, study_id: str, key: str) -> str | None:
-    """State of a study, or with a key of that trial as the study sees it; None where there is none."""
+    """State of a study, or with a key of that trial as the study sees it; None if there is none."""
     if not key:
         return connection.execute(select(studies.c.state).where(studies.c.id == study_id)).scalar()
     return connection.execute(

@@ -92,7 +92,7 @@ def _count_waiting(connection: Connection, study_seqs: Sequence[int]) -> list[tu
 
 
 def _running(connection: Connection) -> list[tuple[int, float]]:
-    """(study, how far) of every running trial; they are few, and have an index of their own."""
+    """(study, progress) of every running trial; they are few, and have their own index."""
     running = select(trials.c.key, trials.c.step, trials.c.steps).where(trials.c.state == "running").cte("under_way")
     rows = connection.execute(
         select(memberships.c.study_seq, running.c.key, running.c.step, running.c.steps)

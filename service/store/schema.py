@@ -19,7 +19,7 @@ UPGRADING = 7235197404
 
 
 def upgrade(store: Store) -> None:
-    """Upgrade the database to the newest schema; does nothing where it has that already.
+    """Upgrade the database to the newest schema; does nothing if it has that already.
 
     Raises:
         UnavailableError: the database was written by a newer version of ablate.

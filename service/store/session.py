@@ -53,7 +53,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: committed at the end of the block, rolled back where it raises.
+        """A transaction that writes: committed at the end of the block, rolled back if it raises.
 
         Raises:
             UnavailableError: the database cannot be written (locked, full, gone); nothing was stored.

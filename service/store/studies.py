@@ -1,4 +1,4 @@
-"""Studies as they are stored: created, moved from state to state, read. One query a function."""
+"""Studies as they are stored: created, moved from state to state, read. One query per function."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The tables. Trials are global and identified by the key of their content; a study has memberships in them.
 
 Counts are not stored, except two derived values that the index of the queue needs in the row. `trials.priority` is the
-highest priority among the studies that need the trial now, null where none does; `demand.refresh_demand` sets it in the
+highest priority among the studies that need the trial now, null if none does; `demand.refresh_demand` sets it in the
 transaction that changes a study. `trials.open_needs` is the number of needed trials that have not succeeded;
 `needs.settle_needs` sets it in the transaction that changes one of them, or queues the trial.
 """

@@ -1,8 +1,8 @@
 """Events of a study for its viewers: stored events in order, and between them the current progress.
 
-Stored events (`trial` when a state changes, `table`) have ids of their own and are never missed: a stream resumes after
+Stored events (`trial` when a state changes, `table`) have their own ids and are never missed: a stream resumes after
 the last id that its reader received. Current values (`progress`, and `trial` with the current step) are read each time,
-carry the id of the last stored event, and are sent only where they changed; `done` is the last event.
+carry the id of the last stored event, and are sent only if they changed; `done` is the last event.
 """
 
 from __future__ import annotations

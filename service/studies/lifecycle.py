@@ -131,6 +131,6 @@ def _switch(context: Context, study_id: str, verb: str, leaving: tuple[StudyStat
 
 
 def refuse_cancelled(stored: Stored, verb: str) -> None:
-    """Raise ConflictError where the study is cancelled."""
+    """Raise ConflictError if the study is cancelled."""
     if stored.state == "cancelled":
         raise ConflictError(f"the study is cancelled, so it cannot {verb}; retry it, or submit it again")

@@ -34,7 +34,7 @@ class PreparedTable:
 
     Attributes:
         known: keys of its trials that have a result.
-        hours: GPU-hours of the other trials; None where they cannot be estimated.
+        hours: GPU-hours of the other trials; None if they cannot be estimated.
     """
 
     table: PaperTable
@@ -175,7 +175,7 @@ def _counts(plans: Sequence[Plan], known: Iterable[str]) -> dict[str, int]:
 
 
 def _total(found: Sequence[PreparedTable]) -> float | None:
-    """GPU-hours of several tables, with shared trials counted once; None where one cannot be estimated."""
+    """GPU-hours of several tables, with shared trials counted once; None if one cannot be estimated."""
     hours = {key: each for one in found for key, each in one.hours.items()}
     each = [value for value in hours.values() if value is not None]
     return sum(each) if len(each) == len(hours) else None
@@ -213,7 +213,7 @@ def _store(
 
 
 def _find_submitted(connection: Connection, owner: str, key: str, digest: str) -> list[str]:
-    """Ids of the studies of an earlier call with a key, in order; empty where the key is new."""
+    """Ids of the studies of an earlier call with a key, in order; empty if the key is new."""
     ids = []
     for name in _names(key):
         found = studies.find_submission(connection, owner, name)

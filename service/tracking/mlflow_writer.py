@@ -76,7 +76,7 @@ class Mirror:
 
         Args:
             state_of: (study id, trial key) -> state of that trial in that study, or of the study itself where the
-                key is empty; None where the database does not know it, and the run is then killed.
+                key is empty; None if the database does not know it, and the run is then killed.
 
         Returns:
             Number of ended runs. The outbox later corrects their end time, which the state does not contain.

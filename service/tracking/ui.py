@@ -42,12 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class MlflowServer:
-    """The server of the embedded MLflow, kept running from `start` to `close`. No process of it outlives this one.
+    """The server of the embedded MLflow, kept running from `start` to `close`. None of its processes outlives this one.
 
     Args:
         home: state directory; the server's output goes to `logs/mlflow-ui.log` there.
         tracking_uri: of the embedded store (`service.tracking.mlflow_file.embedded_store`).
-        artifact_location: for the files of a run that has no location of its own.
+        artifact_location: for the files of a run without its own location.
     """
 
     def __init__(self, home: Path, tracking_uri: str, artifact_location: str) -> None:
@@ -175,7 +175,7 @@ class NoServer:
     """The placeholder of an `MlflowServer`: MLflow runs elsewhere, or there is no mirror.
 
     Attributes:
-        url: address of MLflow, without credentials; None where there is none that a browser could open.
+        url: address of MLflow, without credentials; None if there is none that a browser could open.
     """
 
     url: str | None

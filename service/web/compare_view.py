@@ -36,7 +36,7 @@ class Side:
         return next((row for row in self.shown.table.rows if row.label == label), None) if self.shown else None
 
     def text(self, label: str, name: str) -> str:
-        """A cell of a column as text; a dash where the side has no such row or column."""
+        """A cell of a column as text; a dash if the side has no such row or column."""
         row, column = self.row(label), self._column(name)
         return column.text(row) if row and column else "–"
 
@@ -71,7 +71,7 @@ class ComparePage:
 
     @property
     def metric(self) -> str | None:
-        """The primary metric of both; None where they differ."""
+        """The primary metric of both; None if they differ."""
         metrics = {side.shown.table.metric for side in self.sides if side.shown}
         return metrics.pop() if len(metrics) == 1 else None
 

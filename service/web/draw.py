@@ -16,7 +16,7 @@ MARGIN = 14.0
 REACH = 4.0
 """An interval that is longer than this multiple of the largest difference is cut and ends in an arrow."""
 KINDS = 6
-"""Number of rows with a line style of their own, including the baseline."""
+"""Number of rows with their own line style, including the baseline."""
 
 Points = Sequence[Mapping[str, Any]]
 
@@ -28,7 +28,7 @@ class Interval:
     Attributes:
         low, high: ends of the interval; None below two seeds. They are cut to the strip.
         cut_low, cut_high: whether the interval continues beyond that end.
-        printed: the printed difference, None where there is none.
+        printed: the printed difference, None if there is none.
         kind: the decision, for the colour; the words are next to it.
     """
 
@@ -101,7 +101,7 @@ class Chart:
 
     Attributes:
         metric: on the vertical axis; steps are on the horizontal axis.
-        key: (look, row) of the rows with a line style of their own.
+        key: (look, row) of the rows with their own line style.
         ticks_x, ticks_y: (position, text).
     """
 
@@ -128,7 +128,7 @@ def draw_curves(
         counted: whether steps are counts that begin at 1, so that ticks are whole numbers.
 
     Returns:
-        None where no curve has two points.
+        None if no curve has two points.
     """
     shown = _metric_of(curves, metric)
     series = [

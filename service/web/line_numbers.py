@@ -1,6 +1,6 @@
 """Line numbers of JSON pointers: the line of a text that an error refers to.
 
-The text is valid TOML or JSON, because it was parsed before. A pointer to something without a line of its own (a key of
+The text is valid TOML or JSON, because it was parsed before. A pointer to something without its own line (a key of
 an inline table, a missing field) gets the line of the enclosing value.
 """
 
@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 
 def line_of(pointer: str, lines: Mapping[Path, int]) -> int | None:
-    """The line of a pointer, or of the nearest enclosing value; None where that is the whole document."""
+    """The line of a pointer, or of the nearest enclosing value; None if that is the whole document."""
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
     return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
 

@@ -24,7 +24,7 @@ class Spot:
     """A site on the drawing.
 
     Attributes:
-        share: fraction of pixels at which the funnel condition wins; None where it was not measured.
+        share: fraction of pixels at which the funnel condition wins; None if it was not measured.
     """
 
     site: Site

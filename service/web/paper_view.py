@@ -40,9 +40,9 @@ class PaperEntry:
     """A table of the paper.
 
     Attributes:
-        source: the study file, None where there is none.
+        source: the study file, None if there is none.
         has_scale: whether that file has the scale.
-        study: the newest study at the scale that was not cancelled, None where there is none.
+        study: the newest study at the scale that was not cancelled, None if there is none.
         table: its result, with `columns` to show.
         printed: the rows to show where there is no table.
     """

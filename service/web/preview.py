@@ -25,7 +25,7 @@ class PlacedProblem:
     """An error with its place in the text.
 
     Attributes:
-        line: counted from 1; None where the error is about the whole text, or about an option of the form.
+        line: counted from 1; None if the error is about the whole text, or about an option of the form.
         excerpt: that line.
     """
 
@@ -40,7 +40,7 @@ class Preview:
     """The study that a text describes.
 
     Attributes:
-        body: of `POST /api/v1/studies`, as JSON; empty where there are errors.
+        body: of `POST /api/v1/studies`, as JSON; empty if there are errors.
         plan: the answer of `POST /api/v1/studies/plan`; None if there are errors.
         outstanding: number of trials to train.
     """
@@ -134,7 +134,7 @@ def _line_in(message: str) -> int | None:
 
 
 def _lines_of(text: str) -> dict[Path, int]:
-    """The text's lines by path; empty where it cannot be parsed."""
+    """The text's lines by path; empty if it cannot be parsed."""
     try:
         _read(text)
     except StudyError:

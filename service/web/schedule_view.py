@@ -47,7 +47,7 @@ class SchedulePage:
     chart: Chart | None
 
     def compared(self, firing: FiringView) -> tuple[str, str] | None:
-        """Ids of the studies of the previous firing with a study and of this one; None where one is missing."""
+        """Ids of the studies of the previous firing with a study and of this one; None if one is missing."""
         older = self.history.items[self.history.items.index(firing) + 1 :]
         before = next((one.study_id for one in older if one.study_id), None)
         return (before, firing.study_id) if before and firing.study_id else None

@@ -39,7 +39,7 @@ class StudiesPage:
         return self.is_first and not (self.page.items or self.state or self.name)
 
     def wait_of(self, study: StudyView) -> str:
-        """Why no trial of a study is running, in words; empty where one is running or the study has ended."""
+        """Why no trial of a study is running, in words; empty if one is running or the study has ended."""
         if study.state == "paused":
             return "waits until it is resumed"
         if study.state not in ("queued", "running") or study.progress.running:

@@ -85,7 +85,7 @@ class ShownTable:
         return MARKS.get(row.cells[self.table.metric].decision or "", "")
 
     def value(self, label: str, seed: int, metric: str | None = None) -> str | None:
-        """One seed's value of a row; None where there is none."""
+        """One seed's value of a row; None if there is none."""
         cell = self.table.row(label).cells[metric or self.table.metric] if label in self._labels else None
         value = cell.values.get(seed) if cell else None
         return None if value is None else number(value, places_of((value,), self.decimals + 1))
@@ -101,8 +101,8 @@ class StudyPage:
 
     Attributes:
         schedule_body: body of `POST /schedules` for this study, except the fields of the form.
-        shown: None where this version of ablate cannot plan the study; `problem` is the reason.
-        cells: (row, seed) -> state of the cell; empty where there are too many.
+        shown: None if this version of ablate cannot plan the study; `problem` is the reason.
+        cells: (row, seed) -> state of the cell; empty if there are too many.
         has_panel: whether its trials store predictions on test images.
         pair: comparison of two chosen rows; `pair_problem` is the reason where they cannot be compared.
     """

@@ -24,7 +24,7 @@ MAX_PLACES = 20
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """A recipe field in which a trial differs from the baseline; None where the field does not apply."""
+    """A recipe field in which a trial differs from the baseline; None if the field does not apply."""
 
     name: str
     baseline: Any
@@ -47,7 +47,7 @@ class TrialPage:
 
     Attributes:
         places: its cells; the page describes the first one.
-        baseline: label of the baseline row in that study; None where it is unknown.
+        baseline: label of the baseline row in that study; None if it is unknown.
         is_baseline: whether the trial belongs to the baseline row.
         changes: differences from that baseline.
         log: its last lines; `log_note`: a remark on lines that are missing.

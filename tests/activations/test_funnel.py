@@ -32,7 +32,7 @@ def draw(seed: int = 0, channels: int = 12) -> Tensor:
 
 
 def taps(x: Tensor, size: tuple[int, int], dilation: int, fill: float) -> Tensor:
-    """Every window of x by plain indexing, (B, C, H, W, taps); outside the map stands `fill`."""
+    """Every window of x by plain indexing, (B, C, H, W, taps); outside the map is `fill`."""
     height, width = x.shape[2:]
     reach_y, reach_x = dilation * (size[0] - 1) // 2, dilation * (size[1] - 1) // 2
     padded = F.pad(x, (reach_x, reach_x, reach_y, reach_y), value=fill)

@@ -1,4 +1,4 @@
-"""The maximum that keeps a mask: values, gradients, what it saves, how it is traced."""
+"""The maximum that keeps a mask: values, gradients, saved tensors, tracing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands, as a user types them: output, exit status, and going on after an interruption."""
+"""The commands, as a user types them: output, exit status, and resuming after an interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of one's own as data sets: what is written down of them, what is refused, and what enters a key."""
+"""A user's folders as data sets: what is recorded, what is refused, and what enters a key."""
 
 from __future__ import annotations
 

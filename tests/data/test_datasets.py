@@ -95,7 +95,7 @@ def test_a_data_set_of_another_task_is_refused_with_those_that_fit() -> None:
         DataError, match=r"'coco' is for the task detect, not segment; .*: scenes-cityscapes, cityscapes"
     ):
         describe_for("segment", "coco")
-    with pytest.raises(DataError, match=r"for classify there are: fashion-mnist, digits"):
+    with pytest.raises(DataError, match=r"allowed for classify: fashion-mnist, digits"):
         describe_for("classify", "scenes-cityscapes")
 
 

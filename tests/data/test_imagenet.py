@@ -1,4 +1,4 @@
-"""The layout of ImageNet: a thousand folders, and what is said where something is missing."""
+"""The layout of ImageNet: a thousand folders, and the error if something is missing."""
 
 from __future__ import annotations
 

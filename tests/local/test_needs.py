@@ -1,4 +1,4 @@
-"""`ablate run` of trials that need others: the order, one training for all that share it, and what becomes of holes."""
+"""`ablate run` of trials that need others: the order, one training for all that share it, and what happens to holes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `ablate run` leaves beside the table: the picture of a study of scenes, which is never one of other trials."""
+"""What `ablate run` writes next to the table: the picture of a study of scenes, which never shows other trials."""
 
 from __future__ import annotations
 

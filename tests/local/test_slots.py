@@ -14,8 +14,8 @@ def test_workers_are_placed_on_the_gpus_that_are_shown(monkeypatch: pytest.Monke
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=0.5), None)] == ["0", "3", "0", "3"]
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(), 2)] == ["", ""]
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(Resources(gpus=2.0), None)] == ["0,3"]
-    with pytest.raises(TrialError, match="asks for 4 GPUs a trial, and this machine shows 2"):
+    with pytest.raises(TrialError, match="asks for gpus = 4 per trial, and this machine has 2"):
         slots(Resources(gpus=4.0), None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(TrialError, match="this machine shows 0"):
+    with pytest.raises(TrialError, match="this machine has 0"):
         slots(Resources(gpus=1.0), None)

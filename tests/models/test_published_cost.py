@@ -64,7 +64,7 @@ MISSES = {
 
 
 def rows(*tables: str) -> Iterator[tuple[str, str, ClassifyRecipe, dict[str, Any]]]:
-    """Table, label, recipe and printed values of each row; where nothing is said of sites, all of them."""
+    """Table, label, recipe and printed values of each row; all sites if the label names none."""
     file = studies_folder() / "published.json"
     for table in json.loads(file.read_text(encoding="utf-8"))["tables"]:
         for row in table["rows"] if table["id"] in tables else ():

@@ -44,7 +44,7 @@ def test_our_stages_and_kinds_are_those_of_the_paper_at_any_resolution():
     assert Counter(site.kind for site in mobile) == {"stem": 1, "3x3": 13, "1x1": 13}
     shuffle = find_sites(build_net("shufflenet_v2_x0.5"), 224)
     assert [site.stage for site in shuffle if site.name.startswith("conv")] == [1, 5]
-    # Three in each block of stride 2, two in each of the 13 others: none behind a depthwise convolution.
+    # Three in each block of stride 2, two in each of the 13 others: none after a depthwise convolution.
     assert Counter((site.kind, site.stage) for site in shuffle) == {
         ("stem", 1): 1, ("1x1", 2): 9, ("1x1", 3): 17, ("1x1", 4): 9, ("1x1", 5): 1,
     }  # fmt: skip

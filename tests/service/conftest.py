@@ -1,4 +1,4 @@
-"""What the service's tests share: a database of each kind, a dispatcher whose trials do what the test says."""
+"""What the service's tests share: a database of each kind, a dispatcher whose trials do what the test sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.service.nights import Nights
 
 @dataclass
 class ScriptedDispatcher:
-    """A dispatcher whose trials do nothing until the test says how each of them goes on."""
+    """A dispatcher whose trials do nothing until the test sets how each one continues."""
 
     places: int = 2
     kind: str = "scripted"
@@ -93,7 +93,7 @@ class ScriptedDispatcher:
 
 @dataclass
 class Desk:
-    """A service without web and without workers: a context, and a scheduler that moves when it is told to."""
+    """A service without web and without workers: a context, and a scheduler that moves by `tick()`."""
 
     context: Context
     dispatcher: ScriptedDispatcher
@@ -207,7 +207,7 @@ def postgres_url(postgres: str, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A new database of each kind: what is promised holds on both."""
+    """A new database of each kind; both must give the same guarantees."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 

@@ -16,7 +16,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 class Nights:
-    """Schedules under a clock that is moved by hand."""
+    """Schedules under a clock that the test moves."""
 
     def __init__(self, desk: Any, study: dict[str, Any]) -> None:
         self.desk, self.study, self.at = desk, study, MORNING
@@ -65,6 +65,6 @@ class Nights:
         return lifecycle.acknowledge(self.desk.context, "nightly", said, self.at)
 
     def told(self) -> list[str]:
-        """Kinds of what operators are told, in order."""
+        """Kinds of the notices to operators, in order."""
         with self.desk.context.store.read() as connection:
             return [one.kind for one in notices.list_due(connection, "url", self.at + 400 * DAY, 1000)]

@@ -22,7 +22,7 @@ from service.address import find_address
 READY_S, END_S = 120.0, 60.0
 
 GATED_TASK = '''
-"""A task that waits for a gate: a file beside this one, named after the recipe."""
+"""A task that waits for a gate: a file next to this one, named after the recipe."""
 import os, threading, time
 from pathlib import Path
 from pydantic import BaseModel, ConfigDict

@@ -155,3 +155,20 @@ def test_an_unknown_field_is_told_however_it_is_called(document: dict[str, Any],
 def test_a_number_of_many_digits_is_no_toml() -> None:
     with pytest.raises(StudyError, match="not TOML"):
         parse_toml("seeds = " + "9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"name": "di gits"},
+            "should have 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        ),
+        ({"factors": [{"name": "window", "levels": []}]}, "should have at least 1 item"),
+        ({"table": {"baseline": {"x": "a"}}}, "no group 'x'; the study has no groups, so give the label of a row"),
+    ],
+)
+def test_an_error_is_in_plain_words(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        plan_document({"name": "a", "rows": [{"label": "a"}, {"label": "b", "set": {"se": True}}]} | change)
+    assert text in [problem.message for problem in caught.value.problems]

@@ -85,6 +85,13 @@ def test_an_exclusion_that_names_nothing_is_an_error(exclusion: dict[str, Any], 
         plan_document(grid(exclude=[exclusion]))
 
 
+def test_exclusions_that_remove_every_cell_are_an_error() -> None:
+    with pytest.raises(StudyError) as caught:
+        plan_document(grid(exclude=[{"norm": [level]} for level in grid()["factors"][1]["levels"]]))
+    assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/exclude", "invalid")]
+    assert "remove every cell, so the study has no rows" in caught.value.problems[0].message
+
+
 def test_leave_one_out_has_the_full_row_and_one_row_without_each_factor() -> None:
     factors = [{"name": "funnel", "off": {"activation": "relu"}}, {"name": "SE", "off": {"se": False}}]
     plan = plan_document({"name": "a", "design": "leave_one_out", "base": {"se": True}, "factors": factors})

@@ -1,4 +1,4 @@
-"""What a study fixed, and when: what was changed after results were known is said."""
+"""What a study fixed, and when: a change after results were known is reported."""
 
 from __future__ import annotations
 

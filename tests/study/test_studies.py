@@ -1,4 +1,4 @@
-"""The study files that come with ablate: they hold together, and the paper's eight tables share what they share."""
+"""The study files that come with ablate: consistent, and the eight tables of the paper share their common trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans and records made by hand: real documents, no training."""
+"""Plans and records made manually: real documents, no training."""
 
 from __future__ import annotations
 

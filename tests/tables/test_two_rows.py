@@ -1,4 +1,4 @@
-"""Two rows against each other: what pairing was worth, and labels that are none. The tests are in test_analysis."""
+"""Two rows against each other: what pairing saved, and unknown labels. The tests are in test_analysis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels: what is written is read again, strip by strip; what is no panel is named."""
+"""Panels: what is written is read again, strip by strip; a file that is not a panel is named."""
 
 from __future__ import annotations
 

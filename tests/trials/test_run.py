@@ -1,4 +1,4 @@
-"""Trials, workers and the folder, with a toy task that goes all the way as an operator's own code does."""
+"""Trials, workers and the folder, with a toy task that is installed like an operator's own code."""
 
 from __future__ import annotations
 

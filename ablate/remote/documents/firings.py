@@ -81,7 +81,7 @@ class FiringView(Document):
         state: `done`, or the reason why not: `holes` (cells without result), `cancelled`, `skipped` (the previous
             firing was still running), `missed` (too late by the policy), `refused` (its study could not be submitted);
             or `queued`, `running`.
-        stands_for: number of instants that it covers, including its own; above 1 where several were missed.
+        stands_for: number of instants that it covers, including its own; above 1 if several were missed.
         repeat: number of the repetition; 0 for a reference that other studies may share.
         metric: the primary metric, which `rows` are about.
     """
@@ -109,7 +109,7 @@ class AlarmView(Document):
 
     Attributes:
         instant: of the firing that found it.
-        direction: `up` or `down`, of the metric's mean; null where a repeated trial differs in another way.
+        direction: `up` or `down`, of the metric's mean; null if a repeated trial differs in another way.
         size: of the change, in units of the metric; null without a number.
         changed_instant: of the firing that is estimated to be the first changed one.
         good_instant: of the last firing before the change.

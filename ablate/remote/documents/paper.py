@@ -41,7 +41,7 @@ class PaperView(PaperCounts):
 
 
 class PaperTablePlan(PaperCounts):
-    """The plan of one table. `gpu_hours`: estimate for the trials that are not known; null where there is none."""
+    """The plan of one table. `gpu_hours`: estimate for the trials that are not known; null if there is none."""
 
     id: str
     study: str

@@ -25,8 +25,8 @@ class PlanRow(Document):
         params: trainable parameters; null, as the next two, where the task does not count costs.
         params_without_norm: trainable parameters without those of normalisation layers.
         multiply_adds: of convolutions and linear layers for one image at the recipe's resolution.
-        published_params: the printed number of parameters; null where none is printed for this row.
-        published_multiply_adds: the printed number of multiply-adds; null where none is printed for this row.
+        published_params: the printed number of parameters; null if none is printed for this row.
+        published_multiply_adds: the printed number of multiply-adds; null if none is printed for this row.
     """
 
     label: str
@@ -45,7 +45,7 @@ class PlanView(Document):
     """What a study would train.
 
     Attributes:
-        scale: null for the study's base as it stands.
+        scale: null for the study's base without a scale.
         trials: number of cells: rows times seeds, plus audit duplicates and the trials that rows need.
         distinct: number of different trials among the cells.
         needed: number of distinct trials that exist only because other trials start from their weights.

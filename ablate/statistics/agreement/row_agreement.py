@@ -84,7 +84,7 @@ class RowAgreement:
         direction: direction of our mean difference: `agrees` with the printed one, `differs`, or None if one of them
             is 0 or absent.
         notes: reasons for no claim or no test, or a mark that the word is provisional.
-        bounds: bounds behind the word; None without a test.
+        bounds: bounds that decide the word; None without a test.
         magnitude: size compared with the printed difference; None without a printed difference or without a seed.
         seeds_needed: approximate fewest seeds that decide a tested, undecided row with 80 % power at Bonferroni's
             level, if our standardised difference is the true one; None above 1,000.

@@ -54,7 +54,7 @@ def _too_few(row: RowAnalysis) -> str:
 
 
 def describe_test(family: FamilyAnalysis) -> str:
-    """The test behind the p-values of a family, and its assumptions."""
+    """The test that gives the p-values of a family, and its assumptions."""
     joint = family.evidence
     comparisons = counted(joint.comparisons, "comparison")
     if joint.test is None:

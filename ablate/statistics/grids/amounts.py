@@ -1,4 +1,4 @@
-"""Amounts of variation behind sums of squares, with confidence bounds, and the share of one amount in a sum.
+"""Amounts of variation in sums of squares, with confidence bounds, and the share of one amount in a sum.
 
 The amount of an effect is its sum of squares minus the contribution of noise: sigma^2 times a noncentrality. Its bounds
 invert the noncentral chi squared of `between / error mean square`. Because the error is an estimate, Student's quantile

@@ -1,4 +1,4 @@
-"""The effects in a grid: exact shares if it is balanced, fANOVA if cells are empty, and the means behind both."""
+"""The effects in a grid: exact shares if it is balanced, fANOVA if cells are empty, and the means for both."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ TABLE_STYLE = """\
 """
 STYLE = PAGE_STYLE + TABLE_STYLE
 EMBEDDED_STYLE = ".ablate-table { color-scheme: light; background: Canvas; color: CanvasText; }\n" + TABLE_STYLE
-"""Styles of the table alone, readable whatever the theme of the page around it."""
+"""Styles of the table alone, readable in any theme of the page around it."""
 
 
 def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:

@@ -133,7 +133,7 @@ def _power(match: re.Match[str]) -> str:
 
 
 def _keys(table: Table, row: TableRow) -> list[str]:
-    """Comments that tie a row to its trials, one line a seed."""
+    """Comments that tie a row to its trials, one line per seed."""
     seeds = zip(table.seeds, row.trials, strict=True)
     return [f"% {_comment(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
 

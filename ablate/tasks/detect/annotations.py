@@ -38,7 +38,7 @@ class Annotations:
         boxes: (A, 4) of float64, left, top, width and height in pixels, as in the file.
         labels: (A,) of int64, 0 .. K - 1.
         areas: (A,) of float64, pixels of the mask.
-        is_crowd: (A,) of bool, whether it is a group that nobody took apart.
+        is_crowd: (A,) of bool, whether it is a group of objects annotated as one.
     """
 
     folder: Path

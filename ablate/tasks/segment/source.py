@@ -32,7 +32,7 @@ WHOLE = slice(None)
 HELD_LIMIT_BYTES = 2 << 30
 """Maximum size of a split's scenes that are kept in memory; larger ones are decoded during training."""
 TEST_PIXELS = 1 << 19
-"""Maximum pixels of a test batch; a larger scene is a batch of its own."""
+"""Maximum pixels of a test batch; a larger scene is its own batch."""
 BYTES_OF_PIXEL = 4
 """Three channels and the train id."""
 

@@ -74,7 +74,7 @@ _CLAIM = (
 
 
 def find_head_demand(connection: Connection) -> Resources | None:
-    """The resources of the next trial in the queue; None where none waits."""
+    """The resources of the next trial in the queue; None if none waits."""
     row = connection.execute(_PEEK).first()
     return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
 
@@ -197,7 +197,7 @@ def end_attempt(
     """Record how an attempt ended, and end the trials that waited for it in vain; see `needs.settle_needs`.
 
     Returns:
-        Keys of the trials that changed: this one, then those that ended with it. None where the attempt was not the
+        Keys of the trials that changed: this one, then those that ended with it. None if the attempt was not the
         current one.
     """
     claim = {"of": key, "claim": fence}

@@ -1,4 +1,4 @@
-"""The queue as people ask about it: what is under way, and in which order the next trials will be claimed."""
+"""The queue as users see it: what is running, and in which order the next trials will be claimed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A study that wants a queued trial; `rank` is the trial's place in the queue, from 0."""
+    """A study that needs a queued trial; `rank` is the trial's place in the queue, from 0."""
 
     rank: int
     study_id: str
@@ -28,7 +28,7 @@ class Wish:
 
 
 def count_load(connection: Connection) -> Load:
-    """What is under way; running trials have an index of their own."""
+    """What is running; running trials have their own index."""
     sums = func.count(), func.coalesce(func.sum(trials.c.cpus), 0), func.coalesce(func.sum(trials.c.gpus), 0.0)
     row = connection.execute(select(*sums).where(trials.c.state == "running")).one()
     return Load(row[0], row[1], row[2])
@@ -41,7 +41,7 @@ def count_queued(connection: Connection) -> int:
 
 
 def list_wishes(connection: Connection, limit: int) -> list[Wish]:
-    """Who wants the first `limit` trials of the queue, in the order in which they will be claimed."""
+    """The studies that need the first `limit` trials of the queue, in the order in which they will be claimed."""
     order = trials.c.priority.desc(), trials.c.seq
     first = (
         select(trials.c.key, trials.c.priority, trials.c.seq)

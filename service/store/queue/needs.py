@@ -1,7 +1,7 @@
 """Needs of trials: which trial waits for which, and how it ends when the other one ends.
 
 The rows contain the whole state. Code that changes the state of a trial calls `settle_needs` for the trials that need
-it, in the same transaction, and code that queues a trial calls it for that trial: so counts are computed anew, never
+it, in the same transaction, and code that queues a trial calls it for that trial: so counts are recomputed, never
 decremented.
 """
 

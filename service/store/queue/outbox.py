@@ -73,7 +73,7 @@ def add_event(connection: Connection, study_seq: int, kind: str, data: dict[str,
 
 
 def enqueue(connection: Connection, places: Sequence[tuple[int, str]]) -> None:
-    """Ask for these (study, trial) to be mirrored; with "" for the trial, the study itself."""
+    """Queue these (study, trial) pairs for the mirror; "" for the trial means the study itself."""
     if not places:
         return
     statement = insert(connection, outbox).on_conflict_do_update(
@@ -84,7 +84,7 @@ def enqueue(connection: Connection, places: Sequence[tuple[int, str]]) -> None:
 
 
 def enqueue_started(connection: Connection, study_seq: int) -> None:
-    """Ask for a study and all its trials that ever started to be mirrored."""
+    """Queue a study and all its trials that ever started for the mirror."""
     started = select(memberships.c.trial_key).join(trials, trials.c.key == memberships.c.trial_key)
     keys = connection.execute(started.where(memberships.c.study_seq == study_seq, trials.c.fence > 0)).scalars()
     enqueue(connection, [(study_seq, ""), *((study_seq, key) for key in keys)])

@@ -13,7 +13,7 @@
     failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are final.
 
     A trial that needs others (`service.store.queue.needs`) may be claimed once each of them has succeeded, and waits
-    until then, also after restarts. Without an attempt of its own, in the transaction in which the other one ends:
+    until then, also after restarts. Without an attempt, in the transaction in which the other one ends:
 
               one of them failed                      one of them diverged
     queued ---------------------> failed      queued ----------------------> diverged

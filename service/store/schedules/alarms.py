@@ -15,7 +15,7 @@ from service.store.tables import studies
 
 
 def add_alarm(connection: Connection, values: dict[str, Any]) -> int | None:
-    """Store an alarm. Returns its id; None where the firing has an alarm for that row already."""
+    """Store an alarm. Returns its id; None if the firing has an alarm for that row already."""
     statement = insert(connection, alarms).values(values).on_conflict_do_nothing(index_elements=["firing_id", "row"])
     return connection.execute(statement.returning(alarms.c.id)).scalar()
 

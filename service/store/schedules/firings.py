@@ -34,7 +34,7 @@ class Firing:
 
     Attributes:
         reference: numbers that a firing of mode verify is compared with.
-        provenance: provenance of its trials, where they agree.
+        provenance: provenance of its trials, if they agree.
     """
 
     id: int
@@ -63,7 +63,7 @@ _FIRINGS = select(firings, studies.c.id.label("study_id")).outerjoin(studies, st
 
 
 def add_firing(connection: Connection, schedule_seq: int, instant: datetime, **values: Any) -> int | None:
-    """Store a firing. Returns its id; None where that instant of the schedule has a firing already."""
+    """Store a firing. Returns its id; None if that instant of the schedule has a firing already."""
     empty = {"cause": "cron", "stands_for": 1, "seeds": [], "rows": [], "comparisons": []}
     statement = insert(connection, firings).values(schedule_seq=schedule_seq, instant=instant, **empty | values)
     statement = statement.on_conflict_do_nothing(index_elements=["schedule_seq", "instant"])

@@ -1,4 +1,4 @@
-"""Schedules as they are stored: added, changed, taken when they are due. One query a function."""
+"""Schedules as they are stored: added, changed, taken when they are due. One query per function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Schedule:
         next_at: the next instant to handle; `due_at` is the same with its jitter.
         next_seed: the first seed that no firing has used.
         reference: numbers that verify compares with, see `service.schedules.launch.Reference`; None: not chosen yet.
-        renews: whether the next reference has to be trained anew, although results are stored.
+        renews: whether the next reference has to be trained again, although results are stored.
         watched_from: start of the reference window; earlier firings are not part of it.
     """
 
@@ -76,7 +76,7 @@ def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> 
 
 
 def find_by_seq(connection: Connection, seq: int, *, locked: bool = False) -> Schedule | None:
-    """The schedule of that number; None where it was removed. `locked` as above."""
+    """The schedule of that number; None if it was removed. `locked` as above."""
     statement = select(schedules).where(schedules.c.seq == seq)
     row = connection.execute(statement.with_for_update() if locked else statement).first()
     return _schedule(row) if row else None

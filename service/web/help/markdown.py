@@ -65,7 +65,7 @@ class HelpPage:
 
     @property
     def has_title(self) -> bool:
-        """Whether the content has a heading of level 1 of its own."""
+        """Whether the content has its own heading of level 1."""
         return any(one.heading.level == 1 for one in self.sections)
 
 

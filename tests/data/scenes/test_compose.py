@@ -1,4 +1,4 @@
-"""Garments on a canvas: what is visible, what is hidden, and that nothing is left unsaid."""
+"""Garments on a canvas: what is visible, what is hidden, and that every fragment has an annotation."""
 
 from __future__ import annotations
 

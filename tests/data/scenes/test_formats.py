@@ -1,4 +1,4 @@
-"""The folders are what they say: read by pycocotools and torchvision, and by our readers alike."""
+"""The folders have the formats that they claim: read by pycocotools and torchvision, and by our readers alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set of scenes is made once, whole or not at all, and is the same wherever it is made."""
+"""A set of scenes is made once, whole or not at all, and is the same on every machine."""
 
 from __future__ import annotations
 

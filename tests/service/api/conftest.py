@@ -1,4 +1,4 @@
-"""The real application over a real SQLite store in a folder of its own; every answer is looked at on its way."""
+"""The real application over a real SQLite store in its own folder; every answer is checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CANARIES = ("Traceback", str(Path(__file__).parents[3]), "site-packages", "tellt
 
 
 def check_answer(response: httpx2.Response) -> None:
-    """What holds for every answer of the whole suite; an event hook of every client."""
+    """Checks that apply to every answer of the whole suite; an event hook of every client."""
     for name in ("x-request-id", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy"):
         assert name in response.headers
     assert not [name for name in response.headers if name.startswith("access-control-")]
@@ -123,7 +123,7 @@ def served(context: Context) -> Iterator[Served]:
 def serving(context: Context) -> Iterator[Served]:
     app = create_app(context, is_stopping=lambda: server.should_exit)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", server_header=False))
-    listener = socket.create_server(("127.0.0.1", 0))  # whoever connects waits in its queue until uvicorn is up
+    listener = socket.create_server(("127.0.0.1", 0))  # a client that connects waits in its queue until uvicorn is up
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     served = Served(f"http://127.0.0.1:{listener.getsockname()[1]}", server, thread)
@@ -169,7 +169,7 @@ class Here:
 
 @pytest.fixture
 def finish(context: Context) -> Callable[[str], None]:
-    """Runs the scheduler by hand until a study is over."""
+    """Runs the scheduler manually until a study has ended."""
 
     def run(study_id: str) -> None:
         scheduler = Scheduler(context, Here)

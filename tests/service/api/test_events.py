@@ -124,7 +124,7 @@ def test_streams_have_a_limit_and_give_their_place_back(
         answer = remote.get(queued["links"]["events"])
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
-    while streams.count:  # the server hears that its clients are gone; the test's time limit stands for "soon"
+    while streams.count:  # the server notices that its clients are gone; the test's time limit defines "soon"
         remote.get("/healthz")
     with following(remote, queued) as again:
         next(again)

@@ -116,7 +116,7 @@ NOT_TRIED = ("/events", "/sites")
 
 @pytest.fixture
 def api(client: TestClient, context: Context) -> Any:
-    """What schemathesis reads of an application that is ready and holds a study."""
+    """What schemathesis reads of an application that is ready and contains a study."""
     context.parts["scheduler"] = "running"
     schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
     return schema.exclude(path_regex="|".join(NOT_TRIED)).exclude(tag="not built yet")

@@ -1,4 +1,4 @@
-"""Tables of the paper, submitted at once. Most tests share one service, since counting networks takes seconds."""
+"""Tables of the paper, submitted together. Most tests share one service, since counting networks takes seconds."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ class Told(Here):
 
 @contextmanager
 def ticking(context: Context) -> Iterator[None]:
-    """The scheduler runs beside it, and every trial ends at once."""
+    """The scheduler runs in parallel, and every trial ends immediately."""
     scheduler, end = Scheduler(context, Told), threading.Event()
 
     def run() -> None:

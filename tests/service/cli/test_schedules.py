@@ -1,4 +1,4 @@
-"""The commands about schedules against a real service, whose task gives a number that stands in a file beside it."""
+"""The commands about schedules against a real service, whose task returns a number from a file next to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.service.schedules.test_notify import Mailbox, receiving
 
 INLINE = {"ABLATE_DISPATCHER": "inline", "ABLATE_TRACKING_URI": "off", "ABLATE_WORKERS": "1"}
 TASK = '''
-"""A task whose number stands in a file beside it: what changes is no code."""
+"""A task that reads its number from a file next to it, so that its code does not change."""
 from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from ablate.trials.trial import EpochMetrics, Outcome

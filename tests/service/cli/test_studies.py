@@ -138,7 +138,7 @@ def test_what_is_no_key_is_refused_in_one_line(command: str, key: str, capsys: p
 
 
 class Clock:
-    """Stands for the module `time` in the client: to sleep is to be later."""
+    """Replaces the module `time` in the client: sleeping moves the clock."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -311,7 +311,7 @@ def test_a_study_that_is_cancelled_ends_with_1(running: Running, call: Call, wri
 
 @contextmanager
 def command(running: Running, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], Path, Path]]:
-    """A command in a process of its own, and the files that get what it says."""
+    """A command in its own process, and the files that get its output."""
     out, err = (running.home.parent / f"{arguments[0]}.{name}" for name in ("out", "err"))
     environment = os.environ | {"ABLATE_URL": running.client.url, "ABLATE_HOME": str(running.home)}
     with out.open("wb") as first, err.open("wb") as second:

@@ -1,4 +1,4 @@
-"""A task that does what a test tells it, and a dispatcher called as the scheduler calls it: from one other thread."""
+"""A task that does what a test sets, and a dispatcher called as the scheduler calls it: from one other thread."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Stage:
         self.hear(*left)
 
     def hear(self, *tickets: Ticket, within_s: float = 30.0) -> dict[str, list[Report]]:
-        """What was said of trials, by key, until each of them has ended."""
+        """The reports on trials, by key, until each of them has ended."""
         said: dict[str, list[Report]] = {ticket.trial.key: [] for ticket in tickets}
         deadline = time.monotonic() + within_s
         while not all(reports and is_last(reports[-1]) for reports in said.values()):
@@ -149,7 +149,7 @@ class Stage:
         return self.hear(ticket, within_s=within_s)[ticket.trial.key][-1]
 
     def hear_first(self, *tickets: Ticket) -> None:
-        """Wait until each trial has said something."""
+        """Wait until each trial has sent a message."""
         silent = {ticket.trial.key for ticket in tickets}
         deadline = time.monotonic() + 30
         while silent:

@@ -1,4 +1,4 @@
-"""What every dispatcher promises, held against each of them with real processes and a real Ray."""
+"""The contract of every dispatcher, tested with real processes and a real Ray."""
 
 from __future__ import annotations
 

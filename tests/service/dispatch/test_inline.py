@@ -1,4 +1,4 @@
-"""Spawned workers: gone with the dispatcher, and with the service however that ends."""
+"""Spawned workers: gone with the dispatcher, and with the service, in any way that it ends."""
 
 from __future__ import annotations
 

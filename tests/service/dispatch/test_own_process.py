@@ -1,4 +1,4 @@
-"""A dispatcher in another process: what goes wrong there is told apart, and nothing of it stays."""
+"""A dispatcher in another process: its errors are distinguished, and none of its processes stays."""
 
 from __future__ import annotations
 

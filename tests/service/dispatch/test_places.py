@@ -1,4 +1,4 @@
-"""Who gets which place: counting alone, no process."""
+"""Which trial gets which place: arithmetic only, no process."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_a_broken_ray_is_said_to_be_broken_and_another_takes_its_place(
     open_stage: Callable[..., Stage],
     victim: str,
 ) -> None:
-    """Killed while a trial computes; nothing of it may live beside the next one, and this process goes on."""
+    """Killed while a trial computes; none of its processes may run next to the new one, and this process continues."""
     before = children()
     first = open_stage(ray_apart(tmp_path, 1), tmp_path)
     first.call(first.dispatcher.start)

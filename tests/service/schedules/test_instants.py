@@ -40,7 +40,7 @@ def quarters_of(zone: str) -> dict[datetime, datetime]:
 
 
 def expected(zone: str, hour: int, minute: int) -> list[datetime]:
-    """When a clock shows a time of day: the first time of two, and behind a gap its first instant."""
+    """When a clock shows a time of day: the first time of two, and after a gap its first instant."""
     shown = quarters_of(zone)
     first = min(shown).replace(hour=hour, minute=minute)
     found = []

@@ -1,4 +1,4 @@
-"""Verify over a real network on real digits: equal bits night after night, and a change of 1e-3 found at once."""
+"""Verify over a real network on real digits: equal bits every night, and a change of 1e-3 detected immediately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study is told is established, from its submission to its stored table, over the real store and scheduler."""
+"""A study from its submission to its stored table, over the real store and scheduler."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 @dataclass
 class Upstream:
-    """Stands for MLflow's server in the tests that are about the proxy."""
+    """Replaces MLflow's server in the tests of the proxy."""
 
     url: str | None = None
     state: str = "ready"
@@ -462,7 +462,7 @@ FOREIGN = [
         "TRACE /mlflow/",
     ),
     *("GET /mlflow/static-files/", "GET /mlflow/ajax-api/2.0mlflow/experiments/search", "GET /mlflow/metrics"),
-    # forms of a path that somebody behind us could read otherwise
+    # forms of a path that the server after the proxy could read differently
     *(
         "GET /mlflow/static-files/../ajax-api/2.0/mlflow/webhooks",
         "GET /mlflow/static-files/..",

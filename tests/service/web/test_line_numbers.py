@@ -90,7 +90,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(), VALUES, min_size=1, max_size=4))
 def test_every_value_of_a_json_text_is_found_at_its_line(document: dict[str, object]) -> None:
-    """Written with an indent, each member begins a line of its own: the n-th value stands on a later line."""
+    """Written with an indent, each member begins its own line: the n-th value is on a later line."""
     text = json.dumps(document, indent=1)
     found, rows = json_lines(text), text.split("\n")
     for path, value in _walk(document):

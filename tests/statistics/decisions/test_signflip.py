@@ -21,7 +21,7 @@ def at_most(rate: float, replicates: int) -> float:
 
 
 def null_rate(p_of, n, replicates=1500):
-    """How often p <= .05 where nothing is there: skewed noise in both rows, so that differences are symmetric."""
+    """How often p <= .05 without an effect: skewed noise in both rows, so that differences are symmetric."""
     rng = np.random.default_rng(n)
     noise = rng.exponential(size=(replicates, 2, n))
     return np.mean([p_of((row - reference).tolist()) <= 0.05 for row, reference in noise])

@@ -18,7 +18,7 @@ START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 def history(**rows):
-    """A firing a day; None where a row is missing."""
+    """One firing per day; None if a row is missing."""
     columns = zip(*rows.values(), strict=True)
     means = [{row: mean for row, mean in zip(rows, one, strict=True) if mean is not None} for one in columns]
     return [Observation(START + timedelta(days=day), one) for day, one in enumerate(means)]

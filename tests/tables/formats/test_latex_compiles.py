@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 def compile_latex(folder: Path, *tables: str, columns: str = "twocolumn") -> str:
-    """The log of a bare article that holds the tables; pdflatex must end well."""
+    """The log of a bare article that contains the tables; pdflatex must end well."""
     need("texlive-latex-recommended")
     packages = "".join(f"\\usepackage{{{name}}}" for name in ("booktabs", "longtable"))
     body = "\n\n".join(tables)

@@ -179,7 +179,7 @@ def test_an_interval_has_decimals_that_show_it(low, high, decimals):
 
 
 def scaled_table(make_plan, make_records, scales):
-    """Rows of one set of values, each times its scale; the second one a rounding error beside the first."""
+    """Rows of one set of values, each times its scale; the second one a rounding error compared with the first."""
     plan = make_plan([{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(scales)])
     records = make_records(plan)
     for index, (label, scale) in enumerate(scales.items()):

@@ -1,4 +1,4 @@
-"""Where batches come from: the same images whoever decodes them, from whichever step; no process outlives its trial."""
+"""Where batches come from: the same images in any decoding process, from any step; no process outlives its trial."""
 
 from __future__ import annotations
 

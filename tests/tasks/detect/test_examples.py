@@ -1,4 +1,4 @@
-"""A COCO folder as it is given out, in small: JPEG, ids with gaps, polygons and crowds; and damaged ones."""
+"""A COCO folder as it is distributed, in miniature: JPEG, ids with gaps, polygons and crowds; and damaged ones."""
 
 from __future__ import annotations
 

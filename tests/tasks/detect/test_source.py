@@ -24,7 +24,7 @@ SIZES = [(60, 40), (30, 50), (40, 40), (90, 30), (64, 64), (50, 80)]
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data root with a folder `coco` of images of many sizes, in each a bright object on a dark ground."""
+    """A data root with a folder `coco` of images of many sizes, in each a bright object on a dark background."""
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path))
     put_coco(tmp_path / "coco", SIZES)
     return tmp_path / "coco"

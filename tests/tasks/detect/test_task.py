@@ -42,7 +42,7 @@ SIZES = [(80, 64), (64, 80), (96, 96), (128, 64), (64, 64), (70, 90), (64, 100),
 
 @pytest.fixture(autouse=True)
 def root(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data root with a folder `coco`, in each image of which a bright object stands on a dark ground."""
+    """A data root with a folder `coco`, in each image of which a bright object is on a dark background."""
     root = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("ABLATE_DATA", str(root))
     put_coco(root / "coco", SIZES, crowd_in={3})

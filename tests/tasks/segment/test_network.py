@@ -1,4 +1,4 @@
-"""PSPNet: what it stands on, what it answers, and that it is the row's own network with the row's own weights."""
+"""PSPNet: its backbone, its output, and that it is the row's own network with the row's own weights."""
 
 from __future__ import annotations
 

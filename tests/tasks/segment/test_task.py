@@ -1,4 +1,4 @@
-"""The task `segment`: what its numbers mean, that they come twice, and what it says where it cannot train."""
+"""The task `segment`: what its numbers mean, that they are reproducible, and the error if it cannot train."""
 
 from __future__ import annotations
 

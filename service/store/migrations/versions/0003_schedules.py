@@ -1,4 +1,4 @@
-"""Schedules, their firings and alarms, what operators are told, and repeats of trials."""
+"""Schedules, their firings and alarms, notices to operators, and repeats of trials."""
 
 from __future__ import annotations
 
