@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablate.data.class_folders import Files
-from ablate.data.info import DatasetInfo
+from ablate.data.info import DatasetInfo, Fault
 from ablate.data.lock import Progress
-from ablate.data.registered.unchanged import Fault
 from ablate.errors import DataError, quote
 
 

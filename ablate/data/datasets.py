@@ -12,10 +12,9 @@ from pathlib import Path
 from ablate.data.catalog import CATALOG
 from ablate.data.class_folders import Files
 from ablate.data.dataset import DataSet
-from ablate.data.info import DatasetInfo
+from ablate.data.info import DatasetInfo, Fault
 from ablate.data.registered.images import RegisteredImages
 from ablate.data.registered.store import Registered, find_registered, read_all
-from ablate.data.registered.unchanged import Fault
 from ablate.errors import DataError, RegistryError, nearest, quote
 from ablate.settings import read_library_settings
 

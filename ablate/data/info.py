@@ -1,8 +1,10 @@
-"""What is known of a data set without opening it. Imports nothing of ours."""
+"""What is known of a data set without opening it, and what can be wrong with one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from ablate.errors import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,19 @@ class DatasetInfo:
     std: tuple[float, ...]
     text: str
     is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a registered folder cannot be trained on.
+
+    Attributes:
+        code: `no_data` if it cannot be listed, `data_changed` if its files have changed, `data_damaged` if its
+            registration cannot be read.
+        text: a sentence that names the file or folder.
+        public: the same sentence without paths of this machine.
+    """
+
+    code: Code
+    text: str
+    public: str

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ablate.data.class_folders import Files
 from ablate.data.dataset import DataSet
-from ablate.data.info import DatasetInfo
+from ablate.data.info import DatasetInfo, Fault
 from ablate.data.registered import unchanged
 from ablate.data.registered.store import Registered
-from ablate.data.registered.unchanged import Fault
 from ablate.errors import DataError
 
 

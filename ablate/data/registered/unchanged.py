@@ -8,31 +8,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.data.class_folders import Files, build_files, scan_images
+from ablate.data.info import Fault
 from ablate.data.registered.store import ImageEntry, Registered, parts_of, read_entries
-from ablate.errors import Code, DataError, RegistryError
+from ablate.errors import DataError, RegistryError
 
 Stamp = tuple[int, int] | None
 """Size in bytes and time of modification in ns; None for a broken link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a registered folder cannot be trained on.
-
-    Attributes:
-        code: `no_data` if it cannot be listed, `data_changed` if its files have changed, `data_damaged` if its
-            registration cannot be read.
-        text: a sentence that names the file or folder.
-        public: the same sentence without paths of this machine.
-    """
-
-    code: Code
-    text: str
-    public: str
 
 
 def find_change(root: Path, found: Registered) -> Fault | None:
