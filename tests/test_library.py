@@ -84,8 +84,27 @@ def test_every_problem_of_a_document_is_reported_with_its_place() -> None:
     with pytest.raises(ablate.StudyError) as caught:
         ablate.plan(document)
     assert [problem.pointer for problem in caught.value.problems] == ["/name", "/base/windw"]
-    with pytest.raises(ablate.AblateError, match="seeds is 0; give a whole number from 1 on"):
+    with pytest.raises(ablate.AblateError, match="seeds is 0; give a whole number from 1 to 10,000"):
         ablate.plan({"name": "a", "rows": [{"label": "A"}]}, seeds=0)
+
+
+@pytest.mark.parametrize("seeds", [True, -1, 1.5, "2", [0, 1], 10_001, 10**30])
+def test_a_wrong_number_of_seeds_is_refused_before_anything_is_made_of_it(seeds: object) -> None:
+    with pytest.raises(ablate.StudyError, match=r"/seeds: seeds is .*; give a whole number from 1 to 10,000"):
+        ablate.plan({"name": "a", "rows": [{"label": "A"}]}, seeds=seeds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", [None, 3, ["a"], b"name"])
+def test_what_is_not_a_study_is_named_by_its_type(source: object) -> None:
+    with pytest.raises(ablate.StudyError, match=f"a path or a text; given: {type(source).__name__}"):
+        ablate.read_study(source)  # type: ignore[arg-type]
+
+
+def test_results_are_not_looked_for_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("mine")
+    rows = [{"label": "A"}, {"label": "B", "set": {"window": "5x5"}}]
+    with pytest.raises(ablate.AblateError, match="results is not a folder"):
+        ablate.compare({"name": "a", "base": {"dataset": "digits"}, "rows": rows}, "A", "B", out=tmp_path / "results")
 
 
 def test_a_plan_is_readable_when_printed() -> None:

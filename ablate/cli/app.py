@@ -255,6 +255,7 @@ def status_of(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own usage errors
+            error.message = str(error.message).removeprefix("Value error, ")  # type: ignore[attr-defined]
             error.show(sys.stderr)  # type: ignore[attr-defined]
             return WRONG_INPUT
         return show_internal()

@@ -24,6 +24,8 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
     Raises:
         TrialError: a trial needs more than this machine has.
     """
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise TrialError(f"workers is {str(workers)[:20]}; give a whole number from 1 on, or none for as many as fit")
     threads = {"OMP_NUM_THREADS": str(resources.cpus)}
     if resources.gpus == 0:
         count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ablate.errors import AblateError
+from ablate.errors import TrialError
 from ablate.local.folder import Folder
 from ablate.local.prepare import Report, default_folder, known_keys, prepared
 from ablate.local.progress import Lines
@@ -59,8 +59,6 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
         StudyError: with every problem of the document and of its recipes, each with a pointer to its place, or the
             study has more trials than `ABLATE_MAX_TRIALS` (10,000) allows.
     """
-    if seeds is not None and seeds < 1:
-        raise AblateError(f"seeds is {seeds}; give a whole number from 1 on")
     limit = read_library_settings().max_trials
     if isinstance(study, Study):
         return plan_study(study, scale=scale, seeds=seeds, max_trials=limit)
@@ -146,7 +144,10 @@ def compare(
 
 
 def _folder_of(planned: Plan, out: Path | str | None) -> Folder:
-    return Folder(default_folder(planned) if out is None else Path(out))
+    path = default_folder(planned) if out is None else Path(out)
+    if path.exists() and not path.is_dir():
+        raise TrialError(f"{path} is not a folder; give the folder of the results as out")
+    return Folder(path)
 
 
 def _reporter(progress: bool | Callable[[str], None]) -> Report:

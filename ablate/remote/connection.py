@@ -44,6 +44,8 @@ class Connection:
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         _check_address(url)
+        if api_key is not None:
+            _check_header("the API key", api_key)
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
@@ -92,6 +94,8 @@ class Connection:
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The JSON answer to a POST; with an idempotency key it is sent a second time if the connection breaks."""
         headers = {"Idempotency-Key": key} if key is not None else {}
+        if key is not None:
+            _check_header("the idempotency key", key)
         try:
             return self._call("POST", path, json=body, headers=headers).json()
         except UnreachableError:
@@ -113,6 +117,7 @@ class Connection:
         Raises:
             UnreachableError: the connection broke.
         """
+        self._refuse_if_closed()
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         try:
             with self._http.stream("GET", f"/api/v1{path}", headers=headers) as answer:
@@ -126,7 +131,12 @@ class Connection:
         except httpx2.TransportError as error:
             raise UnreachableError(f"the event stream broke: {error}") from error
 
+    def _refuse_if_closed(self) -> None:
+        if self._http.is_closed:
+            raise RefusedError("the client is closed; make a new one")
+
     def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> httpx2.Response:
+        self._refuse_if_closed()
         try:
             answer = self._http.request(method, prefix + path, **options)
         except httpx2.TransportError as error:
@@ -143,10 +153,16 @@ def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
+def _check_header(what: str, value: str) -> None:
+    if not (isinstance(value, str) and value.isascii() and value.isprintable()):
+        raise RefusedError(f"{what} cannot be sent; give a text of printable ASCII characters in one line")
+
+
 def _check_address(url: str) -> None:
     try:
         address = urlsplit(url)
         is_valid = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        is_valid &= not (address.query or address.fragment)
         httpx2.URL(url)
     except (ValueError, httpx2.InvalidURL):  # an invalid port, IPv6 address or host name
         is_valid = False

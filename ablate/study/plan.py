@@ -14,11 +14,13 @@ from typing import Any
 from ablate.errors import Code, Problem, StudyError, collecting
 from ablate.recipes.classify import NetworkFields
 from ablate.settings import MAX_TRIALS
+from ablate.statistics.words import counted
 from ablate.study import checks
 from ablate.study.canaries import pick_canaries
 from ablate.study.document import Study, problems_of_shape
 from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
+from ablate.study.seeds import seeds_of_count
 from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
@@ -66,7 +68,8 @@ class Plan:
     repetition: Repetition = FIRST
 
     def __repr__(self) -> str:
-        counts = f"{len(self.rows)} rows, {len(self.seeds)} seeds, {len(self.trials)} distinct trials"
+        sizes = (len(self.rows), "row"), (len(self.seeds), "seed"), (len(self.trials), "distinct trial")
+        counts = ", ".join(counted(*size) for size in sizes)
         heading = f"Plan of {self.study.name} at scale {self.scale or 'base'}: {counts}"
         return summarize(heading, self.rows, [problem.message for problem in self.warnings])
 
@@ -119,7 +122,7 @@ def plan(
             of the document.
     """
     named = checks.get_named_task(study)
-    blocks = study.seed_list if seeds is None else tuple(range(seeds))
+    blocks = study.seed_list if seeds is None else seeds_of_count(seeds)
     found = expand(Inputs(study, named, len(blocks), max_trials), scale)
     rows, audits = found.rows.table, found.rows.audits
     if repetition.canary_only:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
+
+from ablate.errors import Problem, StudyError
 
 MAX_SEED = 2**63 - 1
 Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
 MAX_SEEDS = 10_000
 KINDS = {bool: "a boolean", float: "a number with a point", str: "text", dict: "a table", type(None): "null"}
 """Type -> its name in an error text, which does not repeat the value."""
+
+
+def seeds_of_count(count: object) -> tuple[int, ...]:
+    """The seeds 0 .. count - 1 of an option or argument.
+
+    Raises:
+        StudyError: it is not a whole number from 1 to `MAX_SEEDS`.
+    """
+    try:
+        number = 0 if isinstance(count, bool) else operator.index(count)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MAX_SEEDS:
+        text = f"seeds is {str(count)[:20]}; give a whole number from 1 to {MAX_SEEDS:,}"
+        raise StudyError([Problem("/seeds", "invalid", text)])
+    return tuple(range(number))
 
 
 def _count_or_list(seeds: object) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ablate.errors import Problem, StudyError
 from ablate.study.document import Study
 from ablate.study.text import parse_json, parse_toml, read_document
 
@@ -19,7 +20,7 @@ def document_of(source: StudySource) -> Any:
     A string is a text if it starts with `{` (JSON) or has a line break (TOML), else a path.
 
     Raises:
-        StudyError: the file or the text cannot be read as TOML or JSON.
+        StudyError: it is none of these, or cannot be read as TOML or JSON.
     """
     if isinstance(source, Study):
         return source.model_dump(mode="json", exclude_unset=True)
@@ -29,4 +30,7 @@ def document_of(source: StudySource) -> Any:
         return parse_json(source)
     if isinstance(source, str) and "\n" in source:
         return parse_toml(source)
+    if not isinstance(source, str | Path):
+        text = f"a study is a Study, a mapping, a path or a text; given: {type(source).__name__}"
+        raise StudyError([Problem("", "invalid", text)])
     return read_document(Path(source))

@@ -143,10 +143,10 @@ def choose_columns(
     Raises:
         TableError: a name is unknown, or digits is out of range.
     """
-    if digits is not None and not 0 <= digits <= MAX_DIGITS:
-        raise TableError(f"digits is {digits}; allowed: 0 to {MAX_DIGITS}")
+    if digits is not None and not (type(digits) is int and 0 <= digits <= MAX_DIGITS):
+        raise TableError(f"digits is {digits}; allowed: whole numbers from 0 to {MAX_DIGITS}")
     known = list_columns(table, measured=measured)
-    wanted = list(table.columns if names is None else names)
+    wanted = list(table.columns) if names is None else names.split(",") if isinstance(names, str) else list(names)
     chosen = dict.fromkeys(["label"])
     for name in wanted:
         chosen |= dict.fromkeys(_expanded(name, known, table))

@@ -86,7 +86,7 @@ class NotebookTable(Table):
 
         Args:
             by_seed: False gives one line for each row of the table, indexed by `label`, with every column of the CSV
-                (`METRIC_mean`, `METRIC_sd`, `diff_mean`, ...). True gives one line for each row and seed, indexed by
+                (`METRIC_mean`, `METRIC_sd`, `METRIC_diff`, ...). True gives one line for each row and seed, indexed by
                 `label` and `seed`, with a column for each metric.
 
         Raises:

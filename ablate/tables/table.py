@@ -221,7 +221,10 @@ class Table(Document):
 
     def row(self, label: str) -> TableRow:
         """The row with this label; KeyError if there is none."""
-        return {row.label: row for row in self.rows}[label]
+        rows = {row.label: row for row in self.rows}
+        if label not in rows:
+            raise KeyError(f"no row {label!r}; the table has {', '.join(map(repr, rows))}")
+        return rows[label]
 
     def grouped(self) -> list[tuple[str | None, list[TableRow]]]:
         """The rows by group, in the order of the groups' first rows."""

@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Problem, nearest, quote
-from ablate.study.document import RowSpec
+from ablate.study.document import Resources, RowSpec
 from ablate.study.problems import pointer_of, sentence
 
-NESTED: Mapping[str, type[BaseModel]] = {"rows": RowSpec}
-"""Documents inside a list of a body, by the field that contains them."""
+NESTED: Mapping[str, type[BaseModel]] = {"resources": Resources, "rows": RowSpec}
+"""Documents inside a body, by the field that contains them."""
 
 Place = tuple[int | str, ...]
 Detail = Mapping[str, Any]

@@ -29,8 +29,7 @@ def serve(
     settings = read_settings()
 
     def announce(url: str) -> None:
-        typer.echo(
-            f"ablate serves {url}/ (REST: {url}/api/v1, MLflow: {url}/mlflow/); state in {settings.home}", err=True
-        )
+        mlflow = "" if settings.tracking_uri == "off" else f", MLflow: {url}/mlflow/"
+        typer.echo(f"ablate serves {url}/ (REST: {url}/api/v1{mlflow}); state in {settings.home}", err=True)
 
     raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))

@@ -19,3 +19,9 @@ def test_workers_are_placed_on_the_gpus_that_are_shown(monkeypatch: pytest.Monke
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(TrialError, match="this machine has 0"):
         slots(Resources(gpus=1.0), None)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
+def test_a_wrong_number_of_workers_is_refused(workers: object) -> None:
+    with pytest.raises(TrialError, match=r"workers is .*; give a whole number from 1 on"):
+        slots(Resources(), workers)  # type: ignore[arg-type]

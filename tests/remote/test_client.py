@@ -33,6 +33,19 @@ def test_a_study_is_a_path_a_mapping_or_a_document(tmp_path: Path) -> None:
     assert document_of(Study.parse(toys())) == toys()
 
 
+def test_a_closed_client_and_a_key_that_cannot_be_sent_are_refused() -> None:
+    client = Client("http://127.0.0.1:1")
+    with pytest.raises(RefusedError, match="the idempotency key cannot be sent"):
+        client.submit(toys(), key="a\nb")
+    client.close()
+    with pytest.raises(RefusedError, match="the client is closed"):
+        client.ready()
+    with pytest.raises(RefusedError, match="the API key cannot be sent"):
+        Client("http://127.0.0.1:1", api_key="é")
+    with pytest.raises(RefusedError, match="is not an http"):
+        Client("http://127.0.0.1:1/?x=1")
+
+
 def test_a_study_file_that_does_not_exist_is_named() -> None:
     with pytest.raises(StudyError, match=r"cannot read study file 'none\.toml'"):
         Client("http://127.0.0.1:1").submit("none.toml")

@@ -433,7 +433,7 @@ def test_an_unknown_format_names_the_known_ones(table):
 
 
 def test_digits_out_of_range_are_refused(table):
-    with pytest.raises(TableError, match="digits is 99; allowed: 0 to 12"):
+    with pytest.raises(TableError, match="digits is 99; allowed: whole numbers from 0 to 12"):
         render(table, "md", digits=99)
 
 
