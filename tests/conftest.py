@@ -37,11 +37,17 @@ def pytest_configure(config: pytest.Config) -> None:
 SLOW = tuple(
     Path(__file__).parent / name
     for name in (
-        "data/scenes", "models", "service/dispatch", "service/tracking", "tasks", "training",
-        "service/api/test_panel.py", "service/studies/test_registered_folders.py", "statistics/grids/test_fanova.py",
+        "models", "tasks", "training", "workers", "data/scenes", "tables/plots", "statistics/grids",
+        "service/api", "service/dispatch", "service/running", "service/schedules", "service/store", "service/studies",
+        "service/tracking", "service/web/test_line_numbers.py", "service/web/test_preview.py",
+        "service/web/test_routes.py", "service/test_compose.py", "service/cli/test_schedules.py",
+        "cli/test_app.py", "data/test_add_folder.py", "data/test_fetch.py", "data/test_imagenet.py",
+        "local/test_needs.py", "statistics/agreement/test_printed.py", "statistics/drift/test_watch.py",
+        "tables/formats/test_latex_compiles.py", "tables/test_history.py", "test_library.py", "test_wheel.py",
+        "trials/test_record_comparison.py", "trials/test_run.py",
     )
 )  # fmt: skip
-"""Folders and files whose tests build networks with torch, train them, or start processes: all of them are slow."""
+"""Folders and files that train, build networks, draw, or use a database or processes: all of their tests are slow."""
 
 QUICK = "not (slow or ray or postgres or browser)"
 """The marks of `make quick`, as `.ci/quick` writes them."""
