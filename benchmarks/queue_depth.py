@@ -71,24 +71,22 @@ class Bench:
         while self.depth < depth:
             self.submit(TRIALS_A_STUDY)
 
-    def claim(self) -> list[claims.Claim]:
+    def claim(self) -> list[claims.Claimed]:
         """Claim 64, durably."""
         with self.context.store.write() as connection:
             return claims.claim(connection, Resources(), CLAIM, now())
 
-    def give_back(self, claimed: list[claims.Claim]) -> None:
+    def give_back(self, claimed: list[claims.Claimed]) -> None:
         """Queue them again."""
         with self.context.store.write() as connection:
             for claim in claimed:
-                claims.end_attempt(
-                    connection, claim.trial.key, claim.fence, Requeue("stopped", None, "measured"), now()
-                )
+                claims.end_attempt(connection, claim.key, claim.fence, Requeue("stopped", None, "measured"), now())
 
     def measure(self, times: int) -> dict[str, list[float]]:
         """Milliseconds of every operation at the present depth."""
         claim_ms = []
         for _ in range(times):
-            claimed: list[claims.Claim] = []
+            claimed: list[claims.Claimed] = []
             claim_ms += timed(lambda claimed=claimed: claimed.extend(self.claim()), 1)  # type: ignore[misc]
             self.give_back(claimed)
         middle = self.ids[len(self.ids) // 2]

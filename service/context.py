@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 
 from service.costs import Costs
 from service.errors import UnavailableError
+from service.faults.boundary import Faults
+from service.faults.disk import Disk
+from service.faults.outages import Outages
 from service.settings import Settings
 from service.store import schema
 from service.store.session import Store
-
-FREE_BYTES = 256 << 20
-"""With less free disk space no new study is accepted, so that running trials can finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,9 @@ class Context:
     """See the module's text.
 
     Attributes:
+        faults: where internal errors end.
+        outages: parts of the surroundings that are away.
+        disk: of the state directory.
         changed: event that wakes the scheduler.
         touched: ids of studies that may be done, for the scheduler of this process; thread-safe.
         parts: state of each component other than the API in this process (`scheduler`, `mlflow`), shown by health.
@@ -30,13 +32,16 @@ class Context:
     settings: Settings
     store: Store
     costs: Costs
+    faults: Faults
+    disk: Disk
+    outages: Outages = field(default_factory=Outages)
     changed: threading.Event = field(default_factory=threading.Event)
     touched: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     parts: dict[str, str] = field(default_factory=dict)
 
     def free_bytes(self) -> int:
         """Free space on the disk of the state directory."""
-        return shutil.disk_usage(self.settings.home).free
+        return self.disk.free_bytes()
 
     def wake(self, study_id: str) -> None:
         """Notify the scheduler of this process that a study changed."""
@@ -58,14 +63,16 @@ def open_context(settings: Settings) -> Context:
     store = Store(settings.database)
     store.check()
     schema.upgrade(store)
-    return Context(settings, store, Costs(store))
+    return make_context(settings, store)
+
+
+def make_context(settings: Settings, store: Store) -> Context:
+    """The context of a process with an open database."""
+    return Context(settings, store, Costs(store), Faults(store), Disk(settings.home))
 
 
 def refuse_without_space(context: Context) -> None:
-    """Raise UnavailableError if the disk of the state directory is nearly full."""
-    free = context.free_bytes()
-    if free < FREE_BYTES:
-        text = (
-            f"only {free >> 20} MiB are free on the service's disk; {FREE_BYTES >> 20} are reserved for running trials"
-        )
-        raise UnavailableError(f"{text}; free some space and submit again")
+    """Raise UnavailableError if the state directory cannot be written, or its disk is nearly full."""
+    fault = context.disk.find_fault()
+    if fault is not None:
+        raise UnavailableError(f"{fault}; mend that and submit again", part="disk")

@@ -30,4 +30,12 @@ class KeyReusedError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """The service cannot answer now."""
+    """The service cannot answer now.
+
+    Attributes:
+        part: the part of the surroundings that is away: `database` or `disk`.
+    """
+
+    def __init__(self, text: str, part: str = "database") -> None:
+        super().__init__(text)
+        self.part = part

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from service.context import FREE_BYTES, Context
+from service.context import Context
+from service.errors import UnavailableError
+from service.store.faults import count_stuck
 from service.store.health import count_states, server_version
 from service.store.heartbeat import Beat, find_beat
 from service.store.queue.outbox import count_entries
@@ -18,20 +20,34 @@ ALIVE = timedelta(seconds=20)
 
 
 def describe_health(context: Context) -> dict[str, Any]:
-    """`ready`: whether the service can accept studies and run them; and the state of each component."""
-    with context.store.read() as connection:
-        version, beat = server_version(connection), find_beat(connection)
-        waiting = count_entries(connection)
+    """`ready`: whether the service can accept studies and run them; and the state of each component.
+
+    A component that is away has a `reason`. MLflow and notices are not parts of readiness.
+    """
     kind = context.store.url.get_backend_name()
-    free = context.free_bytes()
-    scheduler = _scheduler(context, beat)
-    parts = {
-        "database": {"state": "ok", "kind": kind, "version": version},
-        "disk": {"state": "ok" if free >= FREE_BYTES else "full", "free_mib": free >> 20},
-        "scheduler": scheduler,
+    fault = context.disk.find_fault()
+    try:
+        with context.store.read() as connection:
+            version, beat = server_version(connection), find_beat(connection)
+            waiting: int | None = count_entries(connection)
+            stuck = sum(count_stuck(connection).values())
+            database = {"state": "ok", "kind": kind, "version": version}
+    except UnavailableError as error:
+        beat, waiting, stuck = None, None, 0
+        database = {"state": "away", "kind": kind, "reason": str(error)}
+    parts: dict[str, dict[str, Any]] = {
+        "database": database,
+        "disk": {
+            "state": "full" if fault else "ok",
+            "free_mib": context.free_bytes() >> 20,
+            **({"reason": fault} if fault else {}),
+        },
+        "scheduler": _scheduler(context, beat),
         "mlflow": {"state": context.parts.get("mlflow", "none"), "to_mirror": waiting},
+        "faults": {"state": "stuck" if stuck else "ok", "stuck": stuck, "since_start": context.faults.counts.total()},
     }
-    return {"ready": scheduler["state"] == "running" and free >= FREE_BYTES, "parts": parts}
+    needed = {"database": "ok", "disk": "ok", "scheduler": "running"}
+    return {"ready": all(parts[name]["state"] == state for name, state in needed.items()), "parts": parts}
 
 
 def _scheduler(context: Context, beat: Beat | None) -> dict[str, Any]:
@@ -39,6 +55,12 @@ def _scheduler(context: Context, beat: Beat | None) -> dict[str, Any]:
     state = context.parts.get("scheduler")
     if state is None:
         state = "running" if beat is not None and now() - beat.beat_at < ALIVE else "none"
+    if state == "running":
+        broken, away = context.faults.broken_steps, context.outages.find("the dispatcher")
+        if away is not None:
+            return {"state": "waiting", "reason": f"the dispatcher is away: {away}"}
+        if broken:
+            return {"state": "impaired", "reason": "; ".join(f"{step}: {text}" for step, text in broken.items())}
     if beat is None or state != "running":
         return {"state": state}
     machines = [{"cpus": machine.cpus, "gpus": machine.gpus} for machine in beat.machines]
@@ -50,6 +72,7 @@ def render_metrics(context: Context) -> str:
     with context.store.read() as connection:
         studies, trials = count_states(connection)
         waiting, beat = count_entries(connection), find_beat(connection)
+        stuck = count_stuck(connection)
     registry = CollectorRegistry()
     for name, text, counts in (
         ("ablate_studies", "Studies by state", studies),
@@ -58,6 +81,11 @@ def render_metrics(context: Context) -> str:
         gauge = Gauge(name, text, ["state"], registry=registry)
         for state, count in counts.items():
             gauge.labels(state).set(count)
+    errors = Counter("ablate_faults", "Internal errors that ended one piece of work", ["kind"], registry=registry)
+    for kind, count in context.faults.counts.items():
+        errors.labels(kind).inc(count)
+    gauge = Gauge("ablate_stuck", "Pieces of work that are set aside until a person retries them", registry=registry)
+    gauge.set(sum(stuck.values()))
     Gauge("ablate_mirror_backlog", "Entries still to be mirrored in MLflow", registry=registry).set(waiting)
     if beat is not None:
         age = Gauge("ablate_scheduler_beat_age_seconds", "Time since the scheduler's last sign", registry=registry)

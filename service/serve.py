@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
+import psutil
 import uvicorn
 
 from ablate.errors import AblateError
@@ -25,8 +29,9 @@ from service.address import published
 from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.interface import Dispatcher
-from service.dispatch.leftovers import sweep
+from service.dispatch.leftovers import end, family, sweep
 from service.running.scheduler import Scheduler
+from service.running.threads import Threads
 from service.schedules.notify import Notifier
 from service.settings import Role, Settings
 from service.store.lock import held
@@ -41,6 +46,10 @@ GRACE_S = 5
 BACKLOG = 512
 LOOK_S = 0.1
 """How often the main thread checks whether it should end."""
+HOME_S = 5.0
+"""How often it checks whether the state directory is still there."""
+END_S = 18.0
+"""How long the service may take to end, whatever hangs; then it is killed."""
 
 
 class ServeError(AblateError):
@@ -57,7 +66,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         announce: called with the address once the service answers.
 
     Returns:
-        The exit status: 0; 70 if a component broke.
+        The exit status: 0; 70 if the state directory was taken away.
 
     Raises:
         ServeError: host, port or role cannot be used.
@@ -76,6 +85,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         stack.callback(context.close)
         listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
         parts = _Parts(context)
+        parts.watch_the_end()
         stack.enter_context(parts.stopped_at_the_end())
         if role != "api":
             parts.start_scheduler()
@@ -123,21 +133,24 @@ def _url_of(listener: socket.socket) -> str:
 
 
 class _Parts:
-    """The components other than the API, and the signals that end the service."""
+    """The components other than the API, and what ends the service: a signal, or the loss of its state directory."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.broken = False
         self.ended = threading.Event()
         self.ui = choose_server(context.settings.home, context.settings.tracking_uri)
-        self._threads: list[tuple[threading.Thread, threading.Event]] = []
+        self._threads = Threads(context)
+        self._home = _identity(context.settings.home)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.ended.set())
 
     def start_scheduler(self) -> None:
         """The scheduler's thread, which starts its dispatcher."""
         self.context.parts["scheduler"] = "starting"
-        self._start("scheduler", Scheduler(self.context, self._build_dispatcher, self._scheduler_is_ready).run)
+        self._threads.start(
+            "scheduler", lambda: Scheduler(self.context, self._build_dispatcher, self._scheduler_is_ready).run
+        )
 
     def _scheduler_is_ready(self) -> None:
         self.context.parts["scheduler"] = "running"
@@ -164,32 +177,26 @@ class _Parts:
         where = Where(*embedded_store(settings.home)) if given is None else Where(given, None)
         self.ui.start()
         self.context.parts["mlflow"] = "starting"
-        self._start("mirror", Mirroring(self.context, where).run)
+        self._threads.start("mirror", lambda: Mirroring(self.context, where).run)
 
     def start_notifier(self) -> None:
         """The thread that sends notices to operators."""
-        self._start("notifier", Notifier(self.context).run)
-
-    def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
-        stop = threading.Event()
-
-        def guarded() -> None:
-            try:
-                run(stop)
-            except Exception:  # a broken component ends the service: half a service would look alive
-                log.exception("the %s broke", name)
-                self.broken = True
-                self.context.parts[name] = "broken"
-                self.ended.set()
-
-        thread = threading.Thread(target=guarded, name=name)
-        thread.start()
-        self._threads.append((thread, stop))
+        self._threads.start("notifier", lambda: Notifier(self.context).run)
 
     async def until_ended(self) -> None:
-        """Wait for SIGTERM, SIGINT, or a component that breaks. It runs in the main thread, which handles signals."""
+        """Wait for a signal, or the loss of the state directory. It runs in the main thread, which handles signals."""
+        looked_s = time.monotonic()
         while not self.ended.is_set():
             await asyncio.sleep(LOOK_S)
+            if time.monotonic() - looked_s >= HOME_S:
+                looked_s = time.monotonic()
+                self._check_home()
+
+    def _check_home(self) -> None:
+        if _identity(self.context.settings.home) not in (self._home, AWAY):
+            log.critical("the state directory was removed or replaced, so the service ends; start it again")
+            self.broken = True
+            self.ended.set()
 
     @contextmanager
     def stopped_at_the_end(self) -> Iterator[None]:
@@ -197,11 +204,34 @@ class _Parts:
         try:
             yield
         finally:
-            for thread, stop in self._threads:
-                stop.set()
-                self.context.changed.set()
-                thread.join()
+            self._threads.stop()
             self.ui.close()
+
+    def watch_the_end(self) -> None:
+        """Start a thread that ends this process and its children where it has not ended in time after a signal."""
+        threading.Thread(target=self._end_in_time, name="end", daemon=True).start()
+
+    def _end_in_time(self) -> None:
+        self.ended.wait()
+        time.sleep(END_S)
+        log.critical("the service did not end within %g s, so it is killed with its processes", END_S)
+        logging.shutdown()
+        end(family(psutil.Process())[1:])
+        os._exit(70 if self.broken else 0)
+
+
+AWAY = (0, 0)
+
+
+def _identity(home: Path) -> tuple[int, int] | None:
+    """What distinguishes the state directory from another at its path; None if there is none, `AWAY` if unknown."""
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return None
+    except OSError:  # its disk is away: the service waits for it
+        return AWAY
+    return found.st_dev, found.st_ino
 
 
 class _Server(uvicorn.Server):

@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
+from urllib.parse import quote
 
 from ablate.remote.answers import read_answer
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.events import ProgressEvent, StudyEvent
+from ablate.remote.documents.faults import FaultView
 from ablate.remote.documents.firings import Today
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import Page, StudyView
@@ -250,6 +252,27 @@ class Client(Results):
         if seeds is not None:
             body["seeds"] = seeds if isinstance(seeds, int) else list(seeds)
         return self._act(study, "extend", body)
+
+    def faults(self, *, stuck: bool | None = None, limit: int = 50, cursor: str | None = None) -> Page[FaultView]:
+        """A page of the work that ended with an internal error of the service, newest first.
+
+        Args:
+            stuck: only work that waits to be retried (True), or only work that the service tries again (False).
+            limit: number of faults, at most 200.
+            cursor: `next` of the previous page.
+
+        Example:
+            >>> [fault.number for fault in client.faults(stuck=True).items]
+        """
+        return read_answer(Page[FaultView], self._connection.get("/faults", stuck=stuck, limit=limit, cursor=cursor))
+
+    def retry_fault(self, number: str) -> FaultView:
+        """Try stuck work again, for example after an upgrade of the service. Returns the fault as it was.
+
+        Args:
+            number: of the fault, such as `E-7f3a`.
+        """
+        return read_answer(FaultView, self._connection.post(f"/faults/{quote(number, safe='')}/retry"))
 
     def today(self, since: datetime | None = None) -> Today:
         """Recent results, what needs a person, and the next firings.

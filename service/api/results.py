@@ -20,6 +20,7 @@ from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
 from service.api.parameters import InContext, StudyId
 from service.api.problems import (
+    CONFLICT,
     INVALID,
     NOT_ACCEPTABLE,
     NOT_FOUND,
@@ -64,7 +65,9 @@ PLOT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, INVALID), summary="Get the result table")
+@router.get(
+    "/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, CONFLICT, INVALID), summary="Get the result table"
+)
 def get_table(
     context: InContext,
     study_id: StudyId,
@@ -92,13 +95,14 @@ def get_table(
     chosen = format or negotiate(accept)
     table = results.get_table(context, study_id)
     try:
-        text = render(table, chosen, columns=_names(columns), digits=digits, measured=measured)
+        with context.faults.answering(results.work_of_answer("table", study_id)):
+            text = render(table, chosen, columns=_names(columns), digits=digits, measured=measured)
     except TableError as error:  # format and digits were checked above
         raise StudyError([Problem("/columns", "unknown_column", str(error))]) from error
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))
 
 
-@router.get("/compare", responses=documented(NOT_FOUND, INVALID), summary="Compare two rows, seed by seed")
+@router.get("/compare", responses=documented(NOT_FOUND, CONFLICT, INVALID), summary="Compare two rows, seed by seed")
 def compare(
     context: InContext,
     study_id: StudyId,
@@ -117,7 +121,7 @@ def compare(
 
 @router.get(
     "/plots/{name}.{format}",
-    responses=PLOT | documented(NOT_FOUND),
+    responses=PLOT | documented(NOT_FOUND, CONFLICT),
     response_class=Response,
     summary="Draw a plot",
 )

@@ -17,6 +17,7 @@ from ablate.tables.words import duration_text
 from ablate.trials.record_comparison import Pair, TrialComparison
 
 if TYPE_CHECKING:
+    from ablate.remote.documents.faults import FaultView
     from ablate.remote.documents.paper import PaperCounts, PaperPlan, PaperView
     from ablate.remote.documents.studies import Progress, StudyView
     from ablate.remote.documents.trials import CellView, TrialView
@@ -37,6 +38,15 @@ def show_studies(studies: Sequence[StudyView]) -> None:
         headings.append("schedule")
         rows = [[*row, study.schedule or "-"] for row, study in zip(rows, studies, strict=True)]
     show_rows(headings, rows)
+
+
+def show_faults(faults: Sequence[FaultView]) -> None:
+    """One line for each internal error."""
+    rows = [
+        (fault.number, fault.work, fault.study_id or "-", str(fault.tries), minute_text(fault.last_at), fault.error)
+        for fault in faults
+    ]
+    show_rows(("number", "work", "study", "tries", "last", "error"), rows)
 
 
 def show_study(study: StudyView, cells: Sequence[CellView]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -85,15 +86,26 @@ def list_studies(
     state: Annotated[StudyState | None, typer.Option(help="Only studies in this state.", show_default=False)] = None,
     name: Annotated[str | None, typer.Option(help="Only studies of this name.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Number of studies.")] = 20,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help="List work that ended with an internal error and waits to be retried.")
+    ] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the studies of the service, newest first."""
+    """List the studies of the service, newest first.
+
+    With --stuck: the work that was set aside after three internal errors. `ablate retry NUMBER` tries it again.
+    """
     from service.cli import show_studies as screen
 
     with connected(url) as client:
+        if stuck:
+            if state is not None or name is not None:
+                raise typer.BadParameter("--stuck cannot be combined with --state or --name")
+            faults = client.faults(stuck=True, limit=limit)
+            return show(faults, as_json, lambda: screen.show_faults(faults.items))
         page = client.studies(state=state, name=name, limit=limit)
-    show(page, as_json, lambda: screen.show_studies(page.items))
+    return show(page, as_json, lambda: screen.show_studies(page.items))
 
 
 @app.command("show")
@@ -179,10 +191,28 @@ def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
-    """Queue the failed and cancelled trials of a study again."""
+def retry(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Id or name of a study, or the number of an internal error, such as E-7f3a.",
+            show_default=False,
+        ),
+    ],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Queue the failed and cancelled trials of a study again.
+
+    With the number of an internal error (`ablate list --stuck`): try that work again, for example after an upgrade.
+    """
     with connected(url) as client:
-        _show_one(client.retry(study), as_json)
+        if re.fullmatch(r"E-[0-9a-f]{4,12}", study):
+            fault = client.retry_fault(study)
+            show(fault, as_json, f"{fault.number} is tried again: {fault.work}")
+        else:
+            _show_one(client.retry(study), as_json)
 
 
 @app.command()

@@ -59,12 +59,13 @@ class TrialLost:
 
     Attributes:
         kind: `worker`: its process died or could not be reached; `oom`: it was killed because the machine ran out of
-            memory, no matter what used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large enough.
+            memory, no matter what used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large
+            enough; `environment`: its machine's disk, or another part of its surroundings, did not let it run.
         reason: one sentence, without a path.
     """
 
     ticket: Ticket
-    kind: Literal["worker", "oom", "stopped", "infeasible"]
+    kind: Literal["worker", "oom", "stopped", "infeasible", "environment"]
     reason: str
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -96,6 +96,13 @@ class Flights:
         """The dispatcher broke or was closed: each trial that it had is retried, without cost to its budgets."""
         for flight in self:
             self.receive(TrialLost(flight.ticket, "stopped", reason))
+
+    def forget(self, ends: Iterable[End], news: Iterable[Flight]) -> None:
+        """These ends and signs are written."""
+        written = {id(end) for end in ends}
+        self.ends = [end for end in self.ends if id(end) not in written]
+        for flight in news:
+            flight.is_news = False
 
     def news(self) -> list[Flight]:
         """Flights whose sign is not written yet."""

@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from ablate.errors import StudyError
 from ablate.remote.choices import FiringState
 from service.context import Context
+from service.faults.boundary import Work
 from service.schedules.instants import due_time, find_latest, instants, next_instant
-from service.schedules.launch import launch
-from service.schedules.settle import settle_firing
+from service.schedules.launch import launch_safely
+from service.schedules.settle import settle_safely
 from service.store.schedules import firings, notices, schedules
 from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
@@ -41,28 +43,40 @@ def tick(context: Context, at: datetime) -> None:
         ended = firings.list_ended(connection)
     _for_each(ahead, _set_back, context, at)
     for firing in ended:
-        settle_firing(context, firing, at)
+        settle_safely(context, firing, at)
     with context.store.read() as connection:
         due = schedules.list_due(connection, at)
     _for_each(due, _fire, context, at)
     with context.store.read() as connection:
         waiting = firings.list_waiting(connection)
     for firing in waiting:
-        launch(context, firing, at)
+        launch_safely(context, firing, at)
 
 
 def _for_each(
     found: Sequence[Schedule], do: Callable[[Context, Schedule, datetime], None], context: Context, at: datetime
 ) -> None:
-    """Do it for each schedule; one with a time zone that this machine does not know waits and delays no other."""
+    """Do it for each schedule; one with a time zone that this machine does not know waits and delays no other.
+
+    A schedule that raises an internal error three times is set aside until it is changed, or retried.
+    """
     for schedule in found:
-        try:
-            do(context, schedule, at)
-        except StudyError as error:
-            _report_stuck(context, schedule, error, at)
+        changed = schedule.changed_at.isoformat()
+        work = Work("schedule", f"{schedule.seq}:{changed}", f"schedule {schedule.name}")
+        if context.faults.is_set_aside(work):
+            continue
+        with context.faults.boundary(work, give_up=partial(_report_fault, context, schedule, at)):
+            try:
+                do(context, schedule, at)
+            except StudyError as error:
+                _report_stuck(context, schedule, str(error), at)
 
 
-def _report_stuck(context: Context, schedule: Schedule, error: StudyError, at: datetime) -> None:
+def _report_fault(context: Context, schedule: Schedule, at: datetime, reason: str) -> None:
+    _report_stuck(context, schedule, f"it {reason}", at)
+
+
+def _report_stuck(context: Context, schedule: Schedule, error: str, at: datetime) -> None:
     """Report that a schedule cannot fire: once, and again if it was changed and still cannot."""
     about = f"schedule:{schedule.seq}:{schedule.changed_at.isoformat()}"
     with context.store.read() as connection:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from ablate.errors import StudyError
+from ablate.errors import AblateError
 from ablate.remote.choices import Kind
 from ablate.remote.documents.studies import Submission
 from ablate.study.document import Study
 from ablate.trials.trial import Repetition, TrialRecord
 from service.context import Context, refuse_without_space
 from service.errors import UnavailableError
+from service.faults.boundary import Work
 from service.store.cells import find_results
 from service.store.schedules import firings, notices
 from service.store.schedules import schedules as stored_schedules
@@ -91,6 +93,27 @@ class _TakenError(Exception):
     """Another scheduler launched the firing; nothing was stored."""
 
 
+def launch_safely(context: Context, firing: Firing, at: datetime) -> None:
+    """The same as `launch`, for the scheduler: an internal error ends no other firing.
+
+    After the last try the firing is `refused`, with the reason.
+
+    Raises:
+        UnavailableError: the database or the disk is away; the firing waits.
+    """
+    work = Work("firing", str(firing.id), f"the firing of {firing.instant:%Y-%m-%d %H:%M} UTC")
+    if not context.faults.is_set_aside(work):
+        with context.faults.boundary(work, give_up=partial(_give_up, context, firing, at)):
+            launch(context, firing, at)
+
+
+def _give_up(context: Context, firing: Firing, at: datetime, reason: str) -> None:
+    with context.store.read() as connection:
+        schedule = stored_schedules.find_by_seq(connection, firing.schedule_seq)
+    if schedule is not None:
+        _refuse(context, schedule, firing, f"it {reason}", at)
+
+
 def launch(context: Context, firing: Firing, at: datetime) -> bool:
     """Submit the study of a waiting firing. Returns whether it did; another scheduler may have been faster.
 
@@ -123,14 +146,14 @@ def plan_firing(context: Context, schedule: Schedule, firing: Firing) -> Launch:
 
     Raises:
         _NotNowError: its study cannot run here.
+        UnavailableError: the disk is full; the firing waits.
     """
-    try:
-        refuse_without_space(context)
-    except UnavailableError as error:
-        raise _NotNowError(str(error)) from error
+    refuse_without_space(context)
     try:
         return (_choose_seeds if schedule.mode == "fresh" else _choose_repeat)(context, schedule, firing)
-    except StudyError as error:
+    except UnavailableError:
+        raise
+    except AblateError as error:  # the study, its data set or its task cannot be used here now
         raise _NotNowError(f"the study cannot be submitted: {error}") from error
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import httpx2
 
-from service.context import FREE_BYTES, Context
+from service.context import Context
 from service.errors import UnavailableError
+from service.faults.disk import FREE_BYTES
 from service.store.schedules import notices
 from service.store.schedules.notices import CHANNELS, Delivery
 from service.store.sql import now

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ablate.errors import quote
@@ -19,6 +20,7 @@ from ablate.trials.record_comparison import DIFFERENT, EQUAL
 from ablate.trials.repeats import compare_repeat, is_same_machine
 from ablate.trials.trial import TrialRecord
 from service.context import Context
+from service.faults.boundary import Work
 from service.schedules import alarms
 from service.schedules.launch import Reference
 from service.store import cells, studies
@@ -45,6 +47,32 @@ class FiringData:
     cells: Sequence[CellKey]
     records: Mapping[str, TrialRecord]
     reference_records: Mapping[str, TrialRecord]
+
+
+def settle_safely(context: Context, firing: Firing, at: datetime) -> None:
+    """The same as `settle_firing`, for the scheduler: an internal error ends no other firing.
+
+    After the last try the firing has holes, with the reason, so that its schedule continues.
+
+    Raises:
+        UnavailableError: the database or the disk is away.
+    """
+    work = Work(
+        "settlement", f"{firing.id}:{firing.study_seq}", f"the results of the firing of {firing.instant:%Y-%m-%d}"
+    )
+    if not context.faults.is_set_aside(work):
+        with context.faults.boundary(work, give_up=partial(_give_up, context, firing)):
+            settle_firing(context, firing, at)
+
+
+def _give_up(context: Context, firing: Firing, reason: str) -> None:
+    with context.store.write() as connection:
+        assert firing.study_seq is not None, "only firings with a study are settled"
+        values = {
+            "reason": f"its results {reason}", "ended_at": studies.get_by_seq(connection, firing.study_seq).ended_at,
+            "drift": DriftView(state="unknown", sentence=f"the results {reason}").model_dump(mode="json"),
+        }  # fmt: skip
+        firings.move_firing(connection, firing.id, ("running", *SETTLED), "holes", **values)
 
 
 def settle_firing(context: Context, firing: Firing, at: datetime) -> None:

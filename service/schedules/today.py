@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from ablate.remote.documents.firings import AlarmView, NextFiring, ScheduledFiring, Today
 from ablate.remote.documents.studies import Finding, StudyView
-from service.context import FREE_BYTES, Context
+from service.context import Context
+from service.faults.disk import FREE_BYTES
 from service.schedules.view import is_stuck, next_text, view_firing
 from service.store import studies
 from service.store.heartbeat import find_machines

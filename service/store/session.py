@@ -18,7 +18,15 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy import Connection as Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    PendingRollbackError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from service.errors import UnavailableError
@@ -63,8 +71,12 @@ class Store:
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": WRITING})
                 yield connection
-        except OperationalError as error:
-            raise UnavailableError(f"the database cannot be written: {error.orig}; nothing was stored") from error
+        except AWAY as error:
+            if isinstance(error, OURS):
+                raise
+            raise UnavailableError(
+                f"the database cannot be written ({_in_words(error)}); nothing was stored"
+            ) from error
         self.version += 1
 
     @contextmanager
@@ -77,8 +89,10 @@ class Store:
         try:
             with self._reader.connect() as connection:
                 yield connection
-        except OperationalError as error:
-            raise UnavailableError(f"the database cannot be read: {error.orig}") from error
+        except AWAY as error:
+            if isinstance(error, OURS):
+                raise
+            raise UnavailableError(f"the database cannot be read ({_in_words(error)})") from error
 
     def check(self) -> None:
         """Refuse a damaged file.
@@ -97,6 +111,31 @@ class Store:
         """Close every connection."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+AWAY = DatabaseError, InterfaceError, PendingRollbackError, PoolTimeoutError
+"""A database that is away, full, locked or damaged raises one of these;"""
+OURS = IntegrityError, DataError, ProgrammingError
+"""a wrong statement or value of ours raises one of these."""
+
+
+def _in_words(error: Exception) -> str:
+    """The driver's reason without statements, values and paths."""
+    text = " ".join(str(getattr(error, "orig", None) or "it has no free connection").split())
+    return next((words for part, words in REASONS.items() if part in text), "it does not answer")
+
+
+REASONS = {
+    "locked": "another program has locked it",
+    "full": "its disk is full",
+    "readonly": "its file cannot be written",
+    "unable to open": "its file cannot be opened",
+    "malformed": "its file is damaged; replace it by a backup",
+    "not a database": "its file is damaged; replace it by a backup",
+    "I/O": "its disk does not work",
+    "no free connection": "every connection is in use",
+}
+"""What SQLite says, and what we say; of others, only that the database does not answer."""
 
 
 class _NoLock:

@@ -218,6 +218,13 @@ def list_cell_keys(connection: Connection, study_seq: int) -> list[CellKey]:
     return [CellKey(row.row, row.seed, row.trial_key) for row in rows]
 
 
+def list_holders(connection: Connection, key: str) -> list[str]:
+    """Ids of the studies that have a trial and were not cancelled."""
+    mine = select(memberships.c.study_seq).where(memberships.c.trial_key == key)
+    statement = select(studies.c.id).where(studies.c.seq.in_(mine), studies.c.state != "cancelled")
+    return list(connection.execute(statement.order_by(studies.c.seq)).scalars())
+
+
 def list_registrations(connection: Connection, key: str) -> list[tuple[int, list[dict[str, Any]]]]:
     """(number of the study, registrations) of every study that has a trial and was not cancelled, oldest first."""
     holders = select(memberships.c.study_seq).where(memberships.c.trial_key == key)

@@ -227,3 +227,21 @@ scheduler = Table(
     Column("machines", JSON, nullable=False),
     Column("beat_at", UtcTime, nullable=False),
 )
+
+faults = Table(
+    "faults",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("number", String(16), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("study_seq", ForeignKey("studies.seq"), index=True),
+    Column("work", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("is_stuck", Boolean, nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    UniqueConstraint("kind", "subject"),
+    sqlite_autoincrement=True,
+)

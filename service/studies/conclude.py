@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ablate.remote.choices import StudyState
@@ -17,7 +18,32 @@ from service.store.schedules.notices import NoticeKind, queue_notice
 from service.store.session import Connection
 from service.store.sql import now
 from service.store.studies import Stored
-from service.studies.results import get_final_table
+from service.studies.results import get_final_table, work_of_table
+
+
+def conclude_safely(context: Context, study_seq: int) -> bool:
+    """The same as `conclude`, for the scheduler: an internal error ends no other study.
+
+    The study waits for another try, and after the last one it is `failed` with the reason; its results are kept.
+
+    Raises:
+        UnavailableError: the database or the disk is away.
+    """
+    work = work_of_table(study_seq)
+    if context.faults.is_set_aside(work):
+        return False
+    with context.faults.boundary(work, give_up=partial(_conclude_without_table, context, study_seq)):
+        return conclude(context, study_seq)
+    return False
+
+
+def _conclude_without_table(context: Context, study_seq: int, reason: str) -> None:
+    reason = f"its table {reason}"
+    with context.store.write() as connection:
+        if studies.move(connection, study_seq, LIVE, "failed", reason=reason, ended_at=now(), result=None):
+            studies.settle_holes(connection, study_seq, ("failed",), "failed")
+            outbox.add_event(connection, study_seq, "table", {"provisional": False})
+            outbox.enqueue(connection, [(study_seq, "")])
 
 
 def conclude(context: Context, study_seq: int) -> bool:

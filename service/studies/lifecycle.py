@@ -11,7 +11,7 @@ from ablate.remote.documents.studies import Page, StudyView
 from service.context import Context
 from service.documents.states import LIVE
 from service.errors import ConflictError
-from service.store import studies
+from service.store import faults, studies
 from service.store.heartbeat import find_machines
 from service.store.overview import read_overview, read_overviews
 from service.store.queue import demand, needs, outbox
@@ -85,13 +85,16 @@ def cancel(context: Context, study_id: str) -> StudyView:
 
 
 def retry(context: Context, study_id: str) -> StudyView:
-    """Queue a study's failed and cancelled trials again; without such trials nothing changes."""
+    """Queue a study's failed and cancelled trials again; without such trials nothing changes.
+
+    A study whose table ended with an internal error is concluded again.
+    """
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         holes = studies.unsettle(connection, stored.seq)
         keys = [cell.key for cell in studies.list_cell_keys(connection, stored.seq)]
         queued = demand.requeue_holes(connection, list(dict.fromkeys(keys)))
-        if holes or queued:
+        if holes or queued or faults.remove_fault(connection, "table", str(stored.seq)):
             reopen(connection, stored)
         demand.refresh_demand(connection, stored.seq)
         needs.settle_needs(connection, list(queued), now())
@@ -102,6 +105,7 @@ def retry(context: Context, study_id: str) -> StudyView:
 
 def reopen(connection: Connection, stored: Stored) -> None:
     """Make an ended study live again; the scheduler concludes it when all its cells have ended."""
+    faults.remove_fault(connection, "table", str(stored.seq))
     ended: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
     if studies.move(connection, stored.seq, ended, "queued", reason=None, ended_at=None, result=None):
         outbox.enqueue(connection, [(stored.seq, "")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ablate.errors import StudyError, TableError
 from ablate.paper.published import find_published
@@ -16,11 +17,15 @@ from ablate.tables.two_rows import RowComparison, compare_rows, find_label_probl
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
 from service.documents.states import LIVE
+from service.errors import ConflictError
+from service.faults.boundary import Work
 from service.store import cells, studies
 from service.store.cells import Origin
 from service.store.session import Connection
 from service.store.studies import Stored
 from service.studies.prepare import plan_stored
+
+TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
 
 MAX_PLOTTED = 300
 """Largest number of rows in a plot: more are unreadable and take minutes to draw."""
@@ -31,14 +36,29 @@ def get_table(context: Context, study_id: str) -> Table:
 
     Raises:
         NotFoundError: there is no study with that id.
-        ConflictError: this version of ablate cannot plan the study.
+        ConflictError: this version of ablate cannot plan the study, or its table ends with an internal error.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         kept = studies.find_table(connection, stored.seq)
         if kept:
             return kept
-    return _make_table(context, stored, provisional=stored.state in LIVE)
+    work = work_of_table(stored.seq)
+    reason = context.faults.find_reason(work)
+    if reason is not None:
+        raise ConflictError(f"the table of the study {reason}")
+    with context.faults.answering(work):
+        return _make_table(context, stored, provisional=stored.state in LIVE)
+
+
+def work_of_table(study_seq: int) -> Work:
+    """The work of making a study's table."""
+    return Work("table", str(study_seq), "the table of the study", study_seq)
+
+
+def work_of_answer(kind: Literal["table", "plot"], study_id: str, name: str = "") -> Work:
+    """The work of answering a request for something that is made from a table."""
+    return Work(kind, f"{study_id}:{name}", TEXTS.get(name, f"the plot {name!r}"))
 
 
 def get_final_table(context: Context, stored: Stored) -> Table:
@@ -125,7 +145,8 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
     problems = find_label_problems(plan, a, b)
     if problems:
         raise StudyError(problems)
-    return compare_rows(plan, records, a, b, registrations=_registrations(stored))
+    with context.faults.answering(work_of_answer("table", study_id, "compare")):
+        return compare_rows(plan, records, a, b, registrations=_registrations(stored))
 
 
 def draw_panel(context: Context, study_id: str) -> bytes:
@@ -140,7 +161,8 @@ def draw_panel(context: Context, study_id: str) -> bytes:
 
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-    return panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
+    with context.faults.answering(work_of_answer("plot", study_id, "panel")):
+        return panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
 
 
 def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
@@ -160,4 +182,5 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
-    return plot(table, records, plan_stored(context, stored), name, format)
+    with context.faults.answering(work_of_answer("plot", study_id, name)):
+        return plot(table, records, plan_stored(context, stored), name, format)

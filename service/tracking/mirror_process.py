@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,11 @@ from ablate.errors import AblateError
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table
-from service.context import Context
-from service.costs import Costs
+from service.context import make_context
 from service.documents.runs import StudyRun
 from service.documents.states import LIVE
 from service.documents.text import render_document
+from service.faults.boundary import let_pass
 from service.settings import Settings
 from service.store import mirror_queries as rows
 from service.store import studies
@@ -28,7 +29,7 @@ from service.store.queue import outbox
 from service.store.queue.outbox import OutboxEntry
 from service.store.session import Store
 from service.store.studies import Stored
-from service.studies.results import MAX_PLOTTED, draw_plot, get_table
+from service.studies.results import MAX_PLOTTED, draw_plot, get_table, work_of_answer
 from service.tracking.mlflow_file import MirrorError
 from service.tracking.mlflow_writer import Mirror
 
@@ -57,10 +58,20 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """An entry that MLflow now shows, and the runs that were made for it."""
+    """An entry that MLflow now shows, and the runs that were made for it.
+
+    Attributes:
+        error: traceback of an internal error because of which it is not shown; None if it is.
+    """
 
     entry: OutboxEntry
     runs: tuple[Run, ...]
+    error: str | None = None
+
+
+def in_order(entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+    """The order in which entries are shown: trials before their studies."""
+    return sorted(entries, key=lambda entry: entry.trial_key == "")
 
 
 class Shower:
@@ -68,7 +79,7 @@ class Shower:
 
     def __init__(self, settings: Settings, where: Where) -> None:
         store = Store(settings.database)
-        self.context = Context(settings, store, Costs(store))
+        self.context = make_context(settings, store)
         self.mirror = Mirror(where.tracking_uri, where.artifact_location)
         self.runs: dict[int, tuple[str, str]] = {}
 
@@ -111,7 +122,8 @@ class Shower:
             try:
                 table = get_table(self.context, stored.id)
                 means = _means(table)
-                files |= {f"table.{name}": render(table, name) for name in FORMATS}
+                with self.context.faults.answering(work_of_answer("table", stored.id)):
+                    files |= {f"table.{name}": render(table, name) for name in FORMATS}
                 if len(table.rows) <= MAX_PLOTTED:
                     files |= {
                         f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in plots_of(table)
@@ -149,7 +161,7 @@ def _shower(settings: Settings, where: Where) -> Shower:
 
 
 def write_runs(settings: Settings, where: Where, entries: Sequence[OutboxEntry], seconds: float) -> Iterator[Mirrored]:
-    """Show these entries, trials before their studies; an entry that MLflow refuses is skipped.
+    """Show these entries in their order. One that MLflow refuses is skipped; one that raises an error is reported.
 
     After `seconds` the rest is left for another call.
 
@@ -159,7 +171,7 @@ def write_runs(settings: Settings, where: Where, entries: Sequence[OutboxEntry],
     shower = _shower(settings, where)
     shower.runs.clear()
     deadline = time.monotonic() + seconds
-    for entry in sorted(entries, key=lambda entry: entry.trial_key == ""):
+    for entry in entries:
         try:
             yield shower.write(entry)
         except MirrorError as error:
@@ -167,6 +179,9 @@ def write_runs(settings: Settings, where: Where, entries: Sequence[OutboxEntry],
                 raise
             log.error("MLflow refuses an entry, which is skipped: %s", error)
             yield Mirrored(entry, ())
+        except Exception as error:
+            let_pass(error)
+            yield Mirrored(entry, (), "".join(traceback.format_exception(error)))
         if time.monotonic() > deadline:
             return
 

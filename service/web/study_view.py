@@ -207,9 +207,10 @@ def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | N
 def _shown(context: Context, study_id: str) -> tuple[ShownTable | None, str]:
     try:
         table = results.get_table(context, study_id)
+        with context.faults.answering(results.work_of_answer("table", study_id)):
+            return show(table), ""
     except ConflictError as error:
         return None, str(error)
-    return show(table), ""
 
 
 def show(table: Table) -> ShownTable:

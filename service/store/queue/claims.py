@@ -33,6 +33,26 @@ class Claim:
     spent: Spent
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claimed trial whose row is not read yet: this version of ablate may not understand it."""
+
+    key: str
+    fence: int
+    row: Any
+    needs: Mapping[str, str]
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """(key, fence)."""
+        return self.key, self.fence
+
+    def read(self) -> Claim:
+        """The claim. Raises whatever a damaged row, or one of another version, makes of it."""
+        resources = Resources(cpus=self.row.cpus, gpus=self.row.gpus)
+        return Claim(trial_of(self.row, self.needs), self.fence, resources, Spent(self.row.losses, self.row.ooms))
+
+
 @dataclass(slots=True)
 class Sign:
     """Progress of a running trial, to be written together with others.
@@ -79,7 +99,7 @@ def find_head_demand(connection: Connection) -> Resources | None:
     return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
 
 
-def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claim]:
+def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claimed]:
     """Claim the next trials with this demand, in the order of the queue; each starts an attempt."""
     values = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": limit, "at": at}
     rows = sorted(connection.execute(_CLAIM, values), key=lambda row: (-row.priority, row.seq))
@@ -91,18 +111,12 @@ def claim(connection: Connection, resources: Resources, limit: int, at: datetime
         )
         _start_studies(connection, keys, at)
         announce(connection, keys)
-    return _claims_of(connection, rows)
+    return _claimed(connection, rows)
 
 
-def _claims_of(connection: Connection, rows: Sequence[Any]) -> list[Claim]:
+def _claimed(connection: Connection, rows: Sequence[Any]) -> list[Claimed]:
     needed = needs.find_needs(connection, [row.key for row in rows])
-    return [_claim_of(row, needed.get(row.key, {})) for row in rows]
-
-
-def _claim_of(row: Any, needed: Mapping[str, str]) -> Claim:
-    trial = trial_of(row, needed)
-    resources = Resources(cpus=row.cpus, gpus=row.gpus)
-    return Claim(trial, row.fence, resources, Spent(losses=row.losses, ooms=row.ooms))
+    return [Claimed(row.key, row.fence, row, needed.get(row.key, {})) for row in rows]
 
 
 _WANTING = (
@@ -240,15 +254,11 @@ def list_running(connection: Connection) -> list[tuple[str, int]]:
     return [(row.key, row.fence) for row in rows]
 
 
-def find_claims(connection: Connection, keys: Sequence[str]) -> list[tuple[Claim, bool]]:
-    """The current claims of these running trials, and whether each attempt has sent a message."""
-    found: list[tuple[Claim, bool]] = []
-    for part in chunks(keys):
-        rows = connection.execute(
-            select(trials, attempts.c.started_at.is_not(None).label("has_begun"))
-            .join(attempts, (attempts.c.trial_key == trials.c.key) & (attempts.c.number == trials.c.fence))
-            .where(trials.c.key.in_(part), trials.c.state == "running")
-        ).all()
-        begun = (bool(row.has_begun) for row in rows)
-        found += zip(_claims_of(connection, rows), begun, strict=True)
-    return found
+def find_claimed(connection: Connection) -> list[tuple[Claimed, bool]]:
+    """The current claims of all running trials, and whether each attempt has sent a message."""
+    rows = connection.execute(
+        select(trials, attempts.c.started_at.is_not(None).label("has_begun"))
+        .join(attempts, (attempts.c.trial_key == trials.c.key) & (attempts.c.number == trials.c.fence))
+        .where(trials.c.state == "running")
+    ).all()
+    return [(claimed, bool(row.has_begun)) for claimed, row in zip(_claimed(connection, rows), rows, strict=True)]

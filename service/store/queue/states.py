@@ -8,7 +8,7 @@
                       | cancelled <---------------+  |  +-----------------> failed
                       |              cancel          |
                       +------------------------------+
-                        lost worker, out of memory, stopped by us, budget left
+                        lost worker, out of memory, budget left; stopped by us, full disk
 
     failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are final.
 
@@ -87,7 +87,7 @@ def decide_after_attempt(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
         if not isinstance(report.message, Outcome):
             raise ValueError(f"a {type(report.message).__name__} ends no attempt")
         return _finish(report.message)
-    if report.kind == "stopped":
+    if report.kind in ("stopped", "environment"):
         return Requeue("stopped", None, report.reason)
     if report.kind == "infeasible":
         return _give_up(report.reason)

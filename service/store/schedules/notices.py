@@ -98,6 +98,14 @@ def end_delivery(connection: Connection, delivery: Delivery) -> None:
     connection.execute(delete(deliveries).where(*_of(delivery)))
 
 
+def queue_again(connection: Connection, notice_id: int, channel: str, at: datetime) -> None:
+    """Deliver a notice that was given up by this channel after all."""
+    if connection.execute(select(notices.c.id).where(notices.c.id == notice_id)).first() is not None:
+        values = {"notice_id": notice_id, "channel": channel, "tries": 0, "next_try_at": at}
+        statement = insert(connection, deliveries).values(values).on_conflict_do_nothing()
+        connection.execute(statement)
+
+
 def drop_deliveries(connection: Connection, channels: Collection[str]) -> None:
     """Remove deliveries by channels that are not configured: they would be stale once they are."""
     connection.execute(delete(deliveries).where(deliveries.c.channel.in_(channels)))

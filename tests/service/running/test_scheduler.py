@@ -331,7 +331,7 @@ def test_a_stopped_service_queues_what_ran(desk: Any, toy_study: Any) -> None:
 
 def test_a_demand_that_no_machine_meets_fails_with_its_reason(desk: Any, toy_study: Any) -> None:
     desk.dispatcher.places = 4
-    desk.scheduler.start()
+    desk.restart()
     study = desk.submit(toy_study(resources={"cpus": 3}, seeds=1))
     desk.dispatcher.places = 2  # the cluster shrinks
     desk.tick(4)
