@@ -23,7 +23,7 @@ class Pauses:
     def grow(self, name: Hashable) -> float:
         """It failed once more. Returns the seconds until it should be tried again."""
         count = self._until.get(name, (0, 0.0))[0]
-        pause_s = min(FIRST_S * 2.0**count, LONGEST_S) if count else self._first_s
+        pause_s = min(FIRST_S * 2.0**count if count else self._first_s, LONGEST_S)
         self._until[name] = min(count + 1, 60), time.monotonic() + pause_s
         return pause_s
 

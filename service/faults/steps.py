@@ -54,7 +54,12 @@ class Steps:
                 exc_info=error,
             )
             return None
-        if self._pauses.end(name):
-            self._faults.broken_steps.pop(name, None)
-            log.warning("%s works again", name)
+        self.forget(name)
         return answer
+
+    def forget(self, *names: str) -> None:
+        """These steps work, or are not needed any more."""
+        for name in names:
+            if self._pauses.end(name):
+                self._faults.broken_steps.pop(name, None)
+                log.warning("%s works again", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from ablate.trials.trial import Outcome
@@ -11,7 +12,7 @@ from service.faults.boundary import Work
 from service.running.flights import End
 from service.store.queue import claims, outbox
 from service.store.queue.claims import Claim
-from service.store.queue.states import Finish, decide_after_attempt
+from service.store.queue.states import Finish, Requeue, decide_after_attempt
 from service.store.session import Connection
 from service.store.sql import now
 
@@ -55,6 +56,16 @@ def recover(context: Context) -> int:
         changed = [key for name, ack in acks for key in claims.end_attempt(connection, *name, ack, now())]
         outbox.announce(connection, changed)
     return len(left)
+
+
+def requeue(context: Context, names: Iterable[tuple[str, int]]) -> None:
+    """Queue trials again that the database has as running although they do not run; that costs them nothing."""
+    with context.store.write() as connection:
+        for name in names:
+            changed = claims.end_attempt(
+                connection, *name, Requeue("stopped", None, "it was claimed and not started"), now()
+            )
+            outbox.announce(connection, changed)
 
 
 def make_ticket(context: Context, claim: Claim) -> Ticket:

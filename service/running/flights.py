@@ -84,6 +84,10 @@ class Flights:
         flight.sign = Sign(*flight.ticket.name, message.step, message.steps, dict(message.metrics), curve)
         flight.is_news = True
 
+    def drop(self, name: tuple[str, int]) -> None:
+        """Forget a trial whose end is recorded otherwise."""
+        self._by_name.pop(name, None)
+
     def find_overdue(self, silence_s: float) -> list[Flight]:
         """Trials that sent no message for so many seconds; each is returned once."""
         latest_s = time.monotonic() - silence_s

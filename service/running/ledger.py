@@ -26,6 +26,8 @@ from service.store.session import Connection
 from service.store.sql import now
 
 MAX_CLAIMS = 64
+PROGRESS, BEAT, CLAIM = "recording progress", "recording the scheduler's beat", "claiming trials"
+"""Steps that are done alone where one transaction for all of them raised an internal error."""
 
 
 def work_of(name: tuple[str, int]) -> Work:
@@ -54,6 +56,7 @@ class Ledger:
         self.to_conclude: set[int] = set()
         self.to_fail: dict[tuple[str, int], str] = {}
         self.pauses = Pauses()
+        self._claimed: list[Claimed] = []
 
     def open_ends(self) -> list[End]:
         """Ends that are not recorded yet, and do not wait after an internal error."""
@@ -63,29 +66,39 @@ class Ledger:
     def write(self, due: TickWork) -> list[Claimed]:
         """Write what is due. Returns the trials that were claimed."""
         self._fail()
-        claimed = self._steps.run("acknowledging and claiming trials", self._write_together, due)
-        return self._write_in_parts(due) if claimed is None else claimed
+        if self._steps.run("acknowledging and claiming trials", self._write_together, due):
+            self._steps.forget(PROGRESS, BEAT, CLAIM)
+        else:
+            self._write_in_parts(due)
+        claimed, self._claimed = self._claimed, []
+        return claimed
+
+    def knows(self, name: tuple[str, int]) -> bool:
+        """Whether an attempt that the database has as running is to be started, or its end to be recorded."""
+        waiting = {one.name for one in self._claimed} | {end.flight.ticket.name for end in self._flights.ends}
+        return name in self.to_fail or name in waiting
 
     def _fail(self) -> None:
         for name, reason in list(self.to_fail.items()):
             if self._steps.run("failing trials", fail_trial, self._context, name, reason) is not None:
                 del self.to_fail[name]
 
-    def _write_together(self, due: TickWork) -> list[Claimed]:
+    def _write_together(self, due: TickWork) -> bool:
         ends, news = self.open_ends(), self._flights.news() if due.progress else []
         may_claim = due.queue and self._has_waiting() and self._may_claim()
         claimed: list[Claimed] = []
         if not (ends or news or due.beat or may_claim):
-            return claimed
+            return True
         with self._context.store.write() as connection:
             wanting = self._record(connection, ends, news)
             if may_claim or (due.queue and ends and self._may_claim()):
                 claimed = self._claim(connection)
             if due.beat:
                 self._beat(connection)
+        self._claimed += claimed  # before anything else: they are claimed now
         self.to_conclude |= wanting
         self._flights.forget(ends, news)
-        return claimed
+        return True
 
     def _record(self, connection: Connection, ends: list[End], news: list[Flight]) -> set[int]:
         """Record ends and progress. Returns the studies that may be done."""
@@ -94,18 +107,17 @@ class Ledger:
         claims.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
         return set(claims.list_wanting(connection, keys))
 
-    def _write_in_parts(self, due: TickWork) -> list[Claimed]:
+    def _write_in_parts(self, due: TickWork) -> None:
         for end in self.open_ends():
             with self._context.faults.boundary(work_of(end.flight.ticket.name), give_up=partial(self._give_up, end)):
                 self.record_alone([end], [])
         for flight in self._flights.news() if due.progress else []:
             flight.is_news = False  # the next sign replaces one that cannot be recorded
-            self._steps.run("recording progress", self.record_alone, [], [flight])
+            self._steps.run(PROGRESS, self.record_alone, [], [flight])
         if due.beat:
-            self._steps.run("recording the scheduler's beat", self.beat_alone)
-        if not (due.queue and self._may_claim()):
-            return []
-        return self._steps.run("claiming trials", self._claim_alone) or []
+            self._steps.run(BEAT, self.beat_alone)
+        if due.queue and self._may_claim():
+            self._steps.run(CLAIM, self._claim_alone)
 
     def record_alone(self, ends: list[End], news: list[Flight]) -> None:
         """Record these ends and signs in one transaction."""
@@ -144,9 +156,10 @@ class Ledger:
             self._context.outages.begin("the disk", fault)
         return fault is None
 
-    def _claim_alone(self) -> list[Claimed]:
+    def _claim_alone(self) -> None:
         with self._context.store.write() as connection:
-            return self._claim(connection)
+            claimed = self._claim(connection)
+        self._claimed += claimed
 
     def _claim(self, connection: Connection) -> list[Claimed]:
         """Claim as many trials as fit of the demand at the head of the queue; while that waits, all others wait too."""

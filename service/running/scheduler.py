@@ -26,7 +26,7 @@ from service.dispatch.interface import Dispatcher, DispatcherError, Report, Tick
 from service.errors import UnavailableError
 from service.faults.steps import Steps
 from service.running.due import IDLE_S, TickWork, Timers
-from service.running.ends import make_ticket, recover
+from service.running.ends import make_ticket, recover, requeue
 from service.running.flights import Flight, Flights
 from service.running.keeper import Keeper
 from service.running.ledger import Ledger, work_of
@@ -130,9 +130,11 @@ class Scheduler:
         if due.beat:
             run("looking at the disk", self._ledger.is_disk_well)
         self._submit(self._ledger.write(due))
-        run("stopping cancelled trials", self._stop_cancelled, due)
+        if due.beat or (due.queue and self._flights):
+            run("comparing the trials that run with the queue", self._compare)
         any_ended = run("concluding studies", self._conclude, due)
-        run("firing schedules", self._fire_schedules, due, any_ended=bool(any_ended))
+        if due.schedules or any_ended:  # a study that ended may be one that a schedule has fired
+            run("firing schedules", fire.tick, self.context, self._clock())
 
     def _receive_reports(self) -> None:
         """Wait for reports of the dispatcher, or for a change where nothing runs."""
@@ -148,10 +150,11 @@ class Scheduler:
                 self._flights.receive(self._judge(report))
 
     def _fail_flight(self, ticket: Ticket, reason: str) -> None:
-        """A report of a trial cannot be processed: the trial fails."""
+        """A report of a trial cannot be processed, or it cannot be submitted: the trial fails."""
+        self._flights.drop(ticket.name)
+        self._ledger.to_fail[ticket.name] = f"it {reason}"
         if self.dispatcher is not None:
             self.dispatcher.stop(ticket)
-        self._flights.receive(TrialMessage(ticket, Outcome(status="failed", reason=f"its report {reason}")))
 
     def _judge(self, report: Report) -> Report:
         """A report; a trial that ends by its surroundings again and again, while they are well, fails."""
@@ -211,15 +214,20 @@ class Scheduler:
             raise DispatcherError("the dispatcher is closed")
         self.dispatcher.submit(ticket)
 
-    def _stop_cancelled(self, due: TickWork) -> None:
-        """Stop trials that the database no longer has as running."""
-        if not (due.queue and self._flights):
-            return
+    def _compare(self) -> None:
+        """Stop trials that the database no longer has as running, and queue those again that do not run.
+
+        A claim whose COMMIT was not acknowledged may be in the database nevertheless.
+        """
         with self.context.store.read() as connection:
             running = set(claims.list_running(connection))
         for flight in self._flights:
             if flight.ticket.name not in running:
                 self._stop(flight)
+        flying = {flight.ticket.name for flight in self._flights}
+        lost = [name for name in running - flying if not self._ledger.knows(name)]
+        if lost:
+            requeue(self.context, lost)
 
     def _conclude(self, due: TickWork) -> bool:
         """Conclude studies that may be done: those that this process changed, and now and then those of others.
@@ -240,10 +248,6 @@ class Scheduler:
     def _touch(self, study_id: str) -> None:
         with self.context.store.read() as connection:
             self._ledger.to_conclude.add(studies.get_study(connection, study_id).seq)
-
-    def _fire_schedules(self, due: TickWork, *, any_ended: bool) -> None:
-        if due.schedules or any_ended:  # a study that ended may be one that a schedule has fired
-            fire.tick(self.context, self._clock())
 
     def close(self) -> None:
         """End the running trials, queue them again without cost to their budgets, and close the dispatcher.
