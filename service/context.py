@@ -60,6 +60,7 @@ def open_context(settings: Settings) -> Context:
     Raises:
         UnavailableError: the database is damaged, of a newer version, or cannot be opened.
     """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Store(settings.database)
     store.check()
     schema.upgrade(store)
@@ -68,7 +69,7 @@ def open_context(settings: Settings) -> Context:
 
 def make_context(settings: Settings, store: Store) -> Context:
     """The context of a process with an open database."""
-    return Context(settings, store, Costs(store), Faults(store), Disk(settings.home))
+    return Context(settings, store, Costs(store), Faults(store, settings.home), Disk(settings.home))
 
 
 def refuse_without_space(context: Context) -> None:

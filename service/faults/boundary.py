@@ -12,6 +12,7 @@ passes, and the caller waits for them.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -20,8 +21,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ablate.errors import AblateError
 from service.dispatch.interface import DispatcherError
@@ -38,8 +40,12 @@ WAITS_S = (2.0, 10.0)
 """Waits after the first tries; after the next one the work is set aside."""
 MAX_CHARACTERS = 300
 MAX_ANSWERED = 1000
+MARK = "under-way.json"
+MARKED = ("table", "firing", "settlement")
+"""Kinds of work that compute in the service's own process, and one at a time."""
 PASSING = (UnavailableError, DispatcherError)
 
+R = TypeVar("R")
 Kind = Literal["study", "trial", "table", "plot", "schedule", "firing", "settlement", "notice", "mirror"]
 
 
@@ -72,6 +78,10 @@ class _Known:
     is_stuck: bool
 
 
+class DiedError(Exception):
+    """The process that did a piece of work died."""
+
+
 class Faults:
     """The faults of this process and its database; safe for several threads.
 
@@ -82,9 +92,11 @@ class Faults:
 
     Args:
         store: where faults are kept. If it cannot be written, a fault is remembered by this process only.
+        home: state directory.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, home: Path) -> None:
+        self._mark = home / MARK
         self.counts: Counter[str] = Counter()
         self.broken_steps: dict[str, str] = {}
         self._store = store
@@ -135,7 +147,8 @@ class Faults:
             UnavailableError, DispatcherError: raised inside, or the surroundings do not allow the work.
         """
         try:
-            yield
+            with self._marked(work):
+                yield
         except BaseException as error:
             let_pass(error)
             reason = self._fail(work, error, tries)
@@ -143,6 +156,47 @@ class Faults:
                 self._give_up(work, give_up, reason)
         else:
             self._succeed(work)
+
+    def attempt(self, work: Work, do: Callable[[], R], give_up: Callable[[str], object]) -> R | None:
+        """Do a piece of work inside its boundary, unless it is set aside. Returns its answer; None without one.
+
+        Args:
+            work: what is done.
+            do: the work itself.
+            give_up: called with the reason while the work is stuck, to leave its subject in an orderly state.
+        """
+        if self.is_set_aside(work):
+            reason = self.find_reason(work)
+            if reason is not None:
+                give_up(reason)
+            return None
+        with self.boundary(work, give_up=give_up):
+            return do()
+        return None
+
+    @contextmanager
+    def _marked(self, work: Work) -> Iterator[None]:
+        """Leave a file while work is done that computes, so that a process that dies of it counts as a try."""
+        if work.kind not in MARKED:
+            yield
+            return
+        self._mark.write_text(json.dumps([work.kind, work.subject, work.text, work.study_seq]), encoding="utf-8")
+        try:
+            yield
+        finally:
+            self._mark.unlink(missing_ok=True)
+
+    def count_death(self) -> None:
+        """Count a try of the work during which an earlier service of this state directory died. Call it once."""
+        self._load()
+        try:
+            kind, subject, text, study_seq = json.loads(self._mark.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return
+        self._mark.unlink(missing_ok=True)
+        self._fail(
+            Work(kind, subject, text, study_seq), DiedError("the service died during this work"), len(WAITS_S) + 1
+        )
 
     @contextmanager
     def answering(self, work: Work) -> Iterator[None]:

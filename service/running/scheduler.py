@@ -113,6 +113,7 @@ class Scheduler:
     def _start(self) -> None:
         run = self._steps.run
         if not self._is_recovered:
+            run("reading the faults of an earlier service", self.context.faults.count_death)
             self._is_recovered = run("queueing trials of an earlier scheduler", recover, self.context) is not None
         if self._is_recovered:
             run("starting the dispatcher", self._keeper.ensure)

@@ -102,9 +102,7 @@ def launch_safely(context: Context, firing: Firing, at: datetime) -> None:
         UnavailableError: the database or the disk is away; the firing waits.
     """
     work = Work("firing", str(firing.id), f"the firing of {firing.instant:%Y-%m-%d %H:%M} UTC")
-    if not context.faults.is_set_aside(work):
-        with context.faults.boundary(work, give_up=partial(_give_up, context, firing, at)):
-            launch(context, firing, at)
+    context.faults.attempt(work, partial(launch, context, firing, at), partial(_give_up, context, firing, at))
 
 
 def _give_up(context: Context, firing: Firing, at: datetime, reason: str) -> None:

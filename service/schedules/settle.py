@@ -60,9 +60,7 @@ def settle_safely(context: Context, firing: Firing, at: datetime) -> None:
     work = Work(
         "settlement", f"{firing.id}:{firing.study_seq}", f"the results of the firing of {firing.instant:%Y-%m-%d}"
     )
-    if not context.faults.is_set_aside(work):
-        with context.faults.boundary(work, give_up=partial(_give_up, context, firing)):
-            settle_firing(context, firing, at)
+    context.faults.attempt(work, partial(settle_firing, context, firing, at), partial(_give_up, context, firing))
 
 
 def _give_up(context: Context, firing: Firing, reason: str) -> None:

@@ -29,12 +29,12 @@ def conclude_safely(context: Context, study_seq: int) -> bool:
     Raises:
         UnavailableError: the database or the disk is away.
     """
-    work = work_of_table(study_seq)
-    if context.faults.is_set_aside(work):
-        return False
-    with context.faults.boundary(work, give_up=partial(_conclude_without_table, context, study_seq)):
-        return conclude(context, study_seq)
-    return False
+    is_concluded = context.faults.attempt(
+        work_of_table(study_seq),
+        partial(conclude, context, study_seq),
+        partial(_conclude_without_table, context, study_seq),
+    )
+    return bool(is_concluded)
 
 
 def _conclude_without_table(context: Context, study_seq: int, reason: str) -> None:
