@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import service.schedules.launch
 import service.schedules.settle
 import service.studies.conclude
 import service.studies.results
+from ablate.data.add_folder import register
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.schedules import ScheduleSpec
 from ablate.tables.formats.render import render
@@ -31,6 +33,7 @@ from service.store.schedules import firings as stored_firings
 from service.store.schedules import schedules as stored_schedules
 from service.store.sql import now
 from service.studies import lifecycle, results
+from tests.image_folders import write_folder
 
 ENDED: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
 
@@ -411,3 +414,23 @@ def test_a_trial_that_meets_its_own_full_disk_again_and_again_fails(desk: Any, t
     ended = desk.study(study)
     assert ended.state == "failed"
     assert "given up after 5 attempts that ended this way" in desk.cells(study)[0].reason
+
+
+def test_a_schedule_whose_registered_folder_is_elsewhere_refuses_its_firing(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    register("pets", write_folder(tmp_path / "pets", {"cat": 12, "dog": 14}))
+    study = {
+        "name": "pets",
+        "seeds": 1,
+        "base": {"dataset": "pets", "steps": 4, "resolution_px": 32},
+        "rows": [{"label": "A"}],
+    }
+    schedules_lifecycle.add_schedule(desk.context, ScheduleSpec(name="pets", cron="0 2 * * *", study=study), now())
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "elsewhere"))
+    service.schedules.fire.tick(desk.context, now() + timedelta(days=1, hours=1))
+    firing = last_firing(desk, "pets")
+    assert firing.state == "refused"
+    assert "data set 'pets'" in firing.reason
+    assert not faults.list_faults(desk.context, stuck=None, limit=10, cursor=None).items

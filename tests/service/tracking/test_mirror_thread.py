@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from service.context import Context
+from service.errors import UnavailableError
+from service.faults import boundary
+from service.running import faults
+from service.store import tables
 from service.store.queue import outbox
 from service.studies import lifecycle
 from service.tracking.mirror_process import Where
-from service.tracking.mirror_thread import Mirroring
+from service.tracking.mirror_thread import LAST_DRAIN_S, Mirroring
 from service.tracking.mlflow_file import embedded_store
 from tests.service.processes import until
 
@@ -97,3 +101,57 @@ def test_an_entry_that_changes_while_it_is_shown_stays_for_the_next_time(desk: A
         outbox.clear(connection, [entry])
     with desk.context.store.read() as connection:
         assert entry.trial_key in {one.trial_key for one in outbox.list_entries(connection, 10)}
+
+
+def test_an_entry_that_raises_an_internal_error_is_set_aside_and_the_others_are_shown(
+    desk: Any, toy_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boundary, "WAITS_S", (0.0, 0.0))
+    bad, well = desk.submit(toy_study("bad", rows=(5.0,), seeds=1)), desk.submit(toy_study("well", seeds=1))
+    desk.finish(bad)
+    desk.finish(well)
+    with desk.context.store.write() as connection:  # as a defect, or a person with an editor, leaves it
+        connection.execute(tables.studies.update().where(tables.studies.c.id == bad.id).values(document=5))
+    where = Where(*embedded_store(tmp_path / "mlflow"))
+    with mirroring(desk.context, where):
+        until(lambda: waiting(desk.context) == 0, "everything else is shown")
+    assert list(runs_in(where).values()).count("FINISHED") == 3
+    (stuck,) = faults.list_faults(desk.context, stuck=True, limit=10, cursor=None).items
+    assert (stuck.work, stuck.study_id, stuck.tries) == ("showing the study in MLflow", bad.id, 3)
+    assert faults.retry_fault(desk.context, stuck.number).number == stuck.number
+    assert waiting(desk.context) == 1
+
+
+def test_an_mlflow_that_does_not_answer_keeps_no_service_from_ending(desk: Any, toy_study: Any) -> None:
+    desk.submit(toy_study(seeds=1))
+    desk.tick()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = Where(f"http://127.0.0.1:{silent.getsockname()[1]}", None)
+        stop = threading.Event()
+        thread = threading.Thread(target=Mirroring(desk.context, where).run, args=(stop,))
+        thread.start()
+        silent.settimeout(60)
+        asked, _ = silent.accept()
+        stop.set()
+        thread.join(LAST_DRAIN_S + 10)
+        assert not thread.is_alive()
+        asked.close()
+    assert waiting(desk.context) == 3
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_mirror(
+    desk: Any, toy_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.finish(desk.submit(toy_study(rows=(0.0,), seeds=1)))
+    away = [UnavailableError("the database cannot be read")] * 3
+    real = outbox.list_entries
+
+    def list_entries(*args: Any, **kwargs: Any) -> Any:
+        if away:
+            raise away.pop()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(outbox, "list_entries", list_entries)
+    with mirroring(desk.context, Where(*embedded_store(tmp_path / "mlflow"))):
+        until(lambda: waiting(desk.context) == 0, "everything is shown")
+    assert not away
