@@ -24,6 +24,7 @@ HIDDEN = (
 _IN_A_LINE = re.compile(f"[{HIDDEN}]")
 _IN_LINES = re.compile(rf"(?![\n\t]|\r\n)[{HIDDEN}]")
 _PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
+_SPACES = re.compile(r"[ \t\r\n]+")
 MAX_NAME = 64
 """Largest number of characters of a name in a sentence."""
 
@@ -36,6 +37,11 @@ def visible(text: str, *, lines: bool = False) -> str:
         lines: whether line breaks and tabs are meant, as in a log. Otherwise the result is one line.
     """
     return (_IN_LINES if lines else _IN_A_LINE).sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def on_one_line(text: str) -> str:
+    """A visible text of several lines as one line: line breaks, tabs and spaces become single spaces."""
+    return _SPACES.sub(" ", visible(text, lines=True)).strip()
 
 
 def visible_json(text: str) -> str:
@@ -53,6 +59,13 @@ def visible_name(name: str) -> str:
 def without_password(text: str) -> str:
     """A text with `***@` for the name and password of every address in it."""
     return _PASSWORD.sub("***@", text)
+
+
+def log_to_stderr(level: int) -> None:
+    """Log records from this level on to stderr, by `LogFormatter`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 class LogFormatter(logging.Formatter):

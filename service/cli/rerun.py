@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
-from rich.console import Console
 
 from ablate.cli.progress import OneTrial
+from ablate.cli.terminal import Terminal
 from ablate.errors import TrialError, nearest
 from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
@@ -217,7 +217,7 @@ def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, P
 
 
 def train_and_compare(
-    then: TrialRecord, console: Console, *, tolerance: float, needs: Mapping[str, Path]
+    then: TrialRecord, console: Terminal, *, tolerance: float, needs: Mapping[str, Path]
 ) -> TrialComparison:
     """Train a stored trial again, show its progress on the console, and compare the two.
 
@@ -233,7 +233,7 @@ def train_and_compare(
     notes, trial = check(then, needs), then.trial
     name = f"{trial.key[:12]}, task {trial.task}, seed {trial.seed}"
     for text in (*notes, f"training {name} again, in its own folder; nothing that is stored is changed"):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.say(text)
     with OneTrial(console, name) as progress:
         now = retrain(then, progress.show, needs=needs)
     return compare_records(then, now, tolerance=tolerance, notes=notes)
