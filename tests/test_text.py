@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import quote
-from ablate.text import LogFormatter, visible, visible_json, visible_name, without_password
+from ablate.text import LogFormatter, log_to_stderr, visible, visible_json, visible_name, without_password
 
 HOSTILE = (
     *map(chr, [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]),
@@ -93,6 +93,16 @@ def test_a_long_name_keeps_64_characters() -> None:
 )
 def test_a_password_of_an_address_is_left_out(text: str, shown: str) -> None:
     assert without_password(text) == shown
+
+
+def test_what_is_logged_to_stderr_is_formatted_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    log_to_stderr(logging.INFO)
+    logging.getLogger("a").info("evil %s", "\x1b[2J\n2026 ERROR")
+    assert capsys.readouterr().err.endswith("INFO a: evil \\x1b[2J\\n2026 ERROR\n")
 
 
 def test_a_record_of_a_log_is_one_line_and_a_traceback_cannot_forge_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from io import StringIO
 from typing import Any
@@ -13,6 +14,8 @@ from ablate.text import visible
 WRONG_INPUT, INTERNAL = 2, 70
 MAX_LINES = 100
 """Problems of a document that are printed."""
+INDENTED = re.compile(r"\n(?=  )")
+"""The line breaks of our own lists in an error; any other is part of a name."""
 
 
 def show_error(error: AblateError, *, as_json: bool) -> int:
@@ -24,10 +27,8 @@ def show_error(error: AblateError, *, as_json: bool) -> int:
         return error.exit_status
     lines = [str(problem) for problem in problems] or [str(error)]
     for line in lines[:MAX_LINES]:
-        first, *others = line.split("\n")
-        say(f"error: {first}", err=True)
-        for other in others:  # indented, so that a line break in a name cannot forge an error
-            say(f"  {other.lstrip()}", err=True)
+        for part in INDENTED.split(f"error: {line}"):
+            say(part, err=True)
     if len(lines) > MAX_LINES:
         say(f"error: and {len(lines) - MAX_LINES} more", err=True)
     return error.exit_status

@@ -156,6 +156,8 @@ class Connection:
         self._refuse_if_closed()
         try:
             answer = self._http.request(method, prefix + path, **options)
+        except httpx2.InvalidURL as error:  # made of an id that the server sent
+            raise BrokenError("the service sent an id that cannot be part of an address") from error
         except httpx2.RequestError as error:
             text = f"no answer from {self.url} ({error})"
             raise UnreachableError(
