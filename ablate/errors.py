@@ -14,13 +14,12 @@ A text has four parts where they exist: what, given, allowed, next.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-QUOTABLE = re.compile(r"[\w .,=+*/()<>@-]{1,64}")
+from ablate.text import visible_name
 
 
 class AblateError(Exception):
@@ -112,9 +111,9 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
 
 
 def quote(name: object) -> str:
-    """A user's own word in quotation marks, or `(unprintable)` where it could mislead a terminal or a page."""
-    text = str(name)
-    return f"'{text}'" if QUOTABLE.fullmatch(text) else "(unprintable)"
+    """A user's own word in quotation marks, as it is written; see `ablate.text.visible_name`."""
+    text = visible_name(str(name))
+    return f'"{text}"' if "'" in text and '"' not in text else f"'{text}'"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ import psutil
 import uvicorn
 
 from ablate.errors import AblateError
+from ablate.text import log_to_stderr
 from service.address import published
 from service.app import create_app
 from service.context import Context, open_context
@@ -265,10 +265,8 @@ async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
 
 
 def set_up_logging() -> None:
-    """Log to stderr, each line with time and level."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    """Log to stderr, each record as one line with time and level."""
+    log_to_stderr(logging.INFO)
     quieten_libraries()
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from ablate.cli.errors import WRONG_INPUT, show_error, show_internal, show_missing
+from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
 from ablate.cli.options import (
     AsJson,
     Columns,
@@ -28,6 +29,7 @@ from ablate.cli.options import (
     asked_resources,
     chosen_columns,
 )
+from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
 
 HOLES, INTERRUPTED = 1, 130
@@ -46,7 +48,7 @@ def _show_version(is_asked: bool) -> None:
     if is_asked:
         from ablate.cli.version import describe_version
 
-        typer.echo(describe_version())
+        show_text(describe_version() + "\n")
         raise typer.Exit
 
 
@@ -187,8 +189,8 @@ def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Name in
     """Download a data set into the data folder and verify its files."""
     from ablate.data import fetch
 
-    path = fetch.fetch(name, lambda line: typer.echo(line, err=True))
-    typer.echo(path)
+    path = fetch.fetch(name, partial(say, err=True))
+    say(path)
 
 
 @data.command("add")
@@ -244,7 +246,7 @@ def status_of(arguments: list[str] | None = None) -> int:
     except typer.Exit as end:
         return int(end.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
+        say("interrupted", err=True)
         return INTERRUPTED
     except AblateError as error:
         return show_error(error, as_json=wants_json)
@@ -255,7 +257,5 @@ def status_of(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own usage errors
-            error.message = str(error.message).removeprefix("Value error, ")  # type: ignore[attr-defined]
-            error.show(sys.stderr)  # type: ignore[attr-defined]
-            return WRONG_INPUT
+            return show_usage_error(error)
         return show_internal()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as RichTable
-
+from ablate.cli.output import say, show_json
 from ablate.cli.progress import show_warnings
+from ablate.cli.terminal import Terminal
 from ablate.data import datasets
 from ablate.errors import DataError, nearest, quote
 from ablate.local import preview
@@ -33,7 +29,7 @@ from ablate.workers.pool import Pool
 
 def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     """`ablate check`."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     records = Folder(path).read()
     if plan.outstanding({key for key, record in records.items() if record.is_result}):
         datasets.check_folders(plan.datasets)
@@ -41,19 +37,18 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
     answer = found.model_dump(mode="json")
     if as_json:
-        typer.echo(json.dumps(answer, indent=1))
+        show_json(answer)
         return
     _show_check(answer)
     show_warnings(console, plan)
 
 
-def _count(console: Console, plan: Plan, *, probe: bool) -> tuple[Mapping[str, Cost], Mapping[str, float]]:
+def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, Cost], Mapping[str, float]]:
     """Costs and probed times by row. Without torch there are none, and a probe is an error."""
     if probe:
         require_training(plan)
     if not can_train(plan):
-        text = "networks were not built, so costs are not counted: " + describe_package("torch")
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.say("networks were not built, so costs are not counted: " + describe_package("torch"))
         return {}, {}
     with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
@@ -67,36 +62,33 @@ COUNTS = {
 
 
 def _show_check(answer: Mapping[str, Any]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(_rows_of(answer))
+    console = Terminal()
+    _show_rows(console, answer)
     estimate = (
         "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
     )
     scale = answer["scale"] or "base"
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
-        console.print(f"excluded: {cut}", highlight=False, markup=False)
-    console.print(
+        console.say(f"excluded: {cut}")
+    console.say(
         f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
-        f"{answer['known']} known; time left: {estimate}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+        f"{answer['known']} known; time left: {estimate}"
+    )
 
 
-def _rows_of(answer: Mapping[str, Any]) -> RichTable:
-    table = RichTable(box=None, pad_edge=False)
+def _show_rows(console: Terminal, answer: Mapping[str, Any]) -> None:
     groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
     counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
-    for heading in ("row", *groups, "sets"):
-        table.add_column(heading, overflow="fold")
-    for name in counts:
-        table.add_column(COUNTS[name], overflow="fold", justify="right")
+    texts = ["row", *groups, "sets"]
+    rows = []
     for row in answer["rows"]:
-        sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in row["set"].items())
+        sets = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in row["set"].items())
         label = row["label"] + (" (baseline)" if row["baseline"] else "")
-        group = [escape(row["group"] or "")] if groups else []
-        table.add_row(escape(label), *group, escape(sets), *(_count_text(row[name]) for name in counts))
-    return table
+        group = [row["group"] or ""] if groups else []
+        rows.append([label, *group, sets, *(_count_text(row[name]) for name in counts)])
+    right = range(len(texts), len(texts) + len(counts))
+    console.show_rows([*texts, *(COUNTS[name] for name in counts)], rows, right=right)
 
 
 def _count_text(count: int | Mapping[str, Any] | None) -> str:
@@ -120,10 +112,10 @@ def show_fields(study: Path | None, *, as_json: bool) -> None:
     task = base.get("task", "classify") if isinstance(base, dict) else "classify"
     fields = describe_fields(get_task(str(task)).task.Recipe)
     if as_json:
-        typer.echo(json.dumps(fields, indent=1))
+        show_json(fields)
         return
     for line in _field_lines(fields):
-        typer.echo(line)
+        say(line)
 
 
 def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
@@ -152,7 +144,7 @@ def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px:
     if plan is None:
         items = [{name: value for name, value in item.items() if name != "replaced"} for item in items]
     if as_json:
-        typer.echo(json.dumps({"model": model, "row": row, "sites": items}, indent=1))
+        show_json({"model": model, "row": row, "sites": items})
         return
     _show_sites(
         items, f"{len(items)} call sites" + (f", {len(found.replaced)} get {recipe.activation}" if plan else "")
@@ -160,13 +152,12 @@ def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px:
 
 
 def _show_sites(items: list[dict[str, Any]], summary: str) -> None:
-    table = RichTable(box=None, pad_edge=False)
     has_row = bool(items) and "replaced" in items[0]
-    for heading in ("site", "stage", "kind", "channels", "map", "native", *(["replaced"] if has_row else [])):
-        table.add_column(heading)
+    headings = ("site", "stage", "kind", "channels", "map", "native", *(["replaced"] if has_row else []))
+    rows = []
     for item in items:
         cells = [item["name"], str(item["stage"]), item["kind"], str(item["channels"])]
         cells += [f"{item['height']}x{item['width']}", item["native"]]
-        table.add_row(*map(escape, cells), *(["yes" if item["replaced"] else "-"] if has_row else []))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-    typer.echo(summary)
+        rows.append([*cells, *(["yes" if item["replaced"] else "-"] if has_row else [])])
+    Terminal().show_rows(headings, rows)
+    say(summary)

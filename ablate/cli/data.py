@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from ablate.cli.output import say, show_json
 from ablate.data import datasets
 from ablate.data.add_folder import RegisteredFolder, register
 from ablate.data.fetch import can_fetch, describe_way
@@ -21,17 +20,16 @@ def list_data(*, as_json: bool) -> None:
     items = [_describe(info) for info in datasets.list_datasets()]
     damaged = datasets.list_damaged()
     if as_json:
-        document = {"items": items, "damaged": damaged, "root": str(datasets.data_root())}
-        typer.echo(json.dumps(document, indent=1))
+        show_json({"items": items, "damaged": damaged, "root": str(datasets.data_root())})
         return
     width = max(15, *(len(name) for name in (*(item["name"] for item in items), *damaged)))
     for item in items:
         sizes = (
             f"{item['kind']:<9}{item['classes']:>5,} classes, {item['train_images']:,} + {item['test_images']:,} images"
         )
-        typer.echo(f"{item['name']:<{width}} {sizes:<52} {item['found'] or _missing(item)}")
+        say(f"{item['name']:<{width}} {sizes:<52} {item['found'] or _missing(item)}")
     for name, reason in damaged.items():
-        typer.echo(f"{name:<{width}} {reason}")
+        say(f"{name:<{width}} {reason}")
 
 
 def _describe(info: DatasetInfo) -> dict[str, Any]:
@@ -52,17 +50,15 @@ def _missing(item: Mapping[str, Any]) -> str:
 
 def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_json: bool) -> None:
     """`ablate data add`."""
-    done = register(
-        name, folder, skip_damaged=skip_damaged, replace=replace, progress=lambda line: typer.echo(line, err=True)
-    )
+    done = register(name, folder, skip_damaged=skip_damaged, replace=replace, progress=partial(say, err=True))
     found = done.registered
     if as_json:
         lists = {"others": done.others, "unused": done.unused, "flat": done.flat}
         answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, **lists}
-        typer.echo(json.dumps(answer, indent=1))
+        show_json(answer)
         return
     for line in _sentences(done):
-        typer.echo(line)
+        say(line)
 
 
 def _sentences(done: RegisteredFolder) -> Iterator[str]:

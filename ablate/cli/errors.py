@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import re
 import traceback
+from io import StringIO
+from typing import Any
 
-import typer
-
+from ablate.cli.output import say, show_json, show_text
 from ablate.errors import AblateError, StudyError
+from ablate.text import visible
 
 WRONG_INPUT, INTERNAL = 2, 70
 MAX_LINES = 100
 """Problems of a document that are printed."""
+INDENTED = re.compile(r"\n(?=  )")
+"""The line breaks of our own lists in an error; any other is part of a name."""
 
 
 def show_error(error: AblateError, *, as_json: bool) -> int:
@@ -19,14 +23,24 @@ def show_error(error: AblateError, *, as_json: bool) -> int:
     problems = error.problems if isinstance(error, StudyError) else ()
     if as_json:
         items = [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in problems]
-        typer.echo(json.dumps({"error": str(error), "errors": items}))
+        show_json({"error": str(error), "errors": items}, indent=None)
         return error.exit_status
     lines = [str(problem) for problem in problems] or [str(error)]
     for line in lines[:MAX_LINES]:
-        typer.echo(f"error: {line}", err=True)
+        for part in INDENTED.split(f"error: {line}"):
+            say(part, err=True)
     if len(lines) > MAX_LINES:
-        typer.echo(f"error: and {len(lines) - MAX_LINES} more", err=True)
+        say(f"error: and {len(lines) - MAX_LINES} more", err=True)
     return error.exit_status
+
+
+def show_usage_error(error: Any) -> int:
+    """Print an error in the arguments, which typer found. Returns the exit status."""
+    error.message = visible(str(error.message).removeprefix("Value error, "))
+    shown = StringIO()
+    error.show(shown)
+    show_text(shown.getvalue(), err=True)
+    return WRONG_INPUT
 
 
 def show_missing(error: ModuleNotFoundError, *, as_json: bool) -> int:
@@ -39,6 +53,6 @@ def show_missing(error: ModuleNotFoundError, *, as_json: bool) -> int:
 
 def show_internal() -> int:
     """Print the traceback of the exception that is being handled: the only place for unexpected errors."""
-    traceback.print_exc()
-    typer.echo("internal error; please report the lines above", err=True)
+    show_text(traceback.format_exc(), err=True)
+    say("internal error; please report the lines above", err=True)
     return INTERNAL

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from functools import partial
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
 
+from ablate.cli.terminal import Terminal
 from ablate.local.progress import Lines
 from ablate.study.plan import Plan
 from ablate.tables.words import duration_text
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 
-def show_warnings(console: Console, plan: Plan) -> None:
+def show_warnings(console: Terminal, plan: Plan) -> None:
     """Print the warnings of a plan."""
     for problem in plan.warnings:
-        console.print(f"warning: {problem.message}", highlight=False, markup=False, soft_wrap=True)
-
-
-def build_bars(console: Console) -> Progress:
-    """Bars with a description, n of m, a note (`fields[note]`) and the time; they disappear at the end."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
+        console.say(f"warning: {problem.message}")
 
 
 class Board(Lines):
     """Bars for the study and for each running trial, and a line for each trial that ended."""
 
-    def __init__(self, console: Console, plan: Plan, known: Collection[str]) -> None:
-        super().__init__(partial(console.print, highlight=False, markup=False, soft_wrap=True), plan, known)
-        self.bars = build_bars(console)
+    def __init__(self, console: Terminal, plan: Plan, known: Collection[str]) -> None:
+        super().__init__(console.say, plan, known)
+        self.bars = console.build_bars()
         self.all = self.bars.add_task("trials", total=len(plan.trials), completed=self.done, note="")
         self.running: dict[str, TaskID] = {}
         self.fraction: dict[str, float] = {}
@@ -83,9 +69,9 @@ class OneTrial:
 
     LINE_S = 10.0
 
-    def __init__(self, console: Console, name: str) -> None:
+    def __init__(self, console: Terminal, name: str) -> None:
         self.console = console
-        self.bars = build_bars(console)
+        self.bars = console.build_bars()
         self.bar = self.bars.add_task(name, total=None, note="starts")
         self.first: tuple[int, float] | None = None
         self.printed_s = time.monotonic()
@@ -110,7 +96,7 @@ class OneTrial:
         elif now - self.printed_s >= self.LINE_S:
             self.printed_s = now
             text = f"step {message.step} of {message.steps}" + (f", {left}" if left else "")
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.console.say(text)
 
     def _left(self, step: int, steps: int, now: float) -> str:
         """The time left, at the speed since the first message; empty before there is one."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-import typer
-from rich.console import Console
-
+from ablate.cli.output import show_json_text, show_text
 from ablate.cli.progress import Board, show_warnings
+from ablate.cli.terminal import Terminal
 from ablate.local import run as local
 from ablate.local.folder import Folder
 from ablate.local.prepare import Report, known_keys, prepared
@@ -29,8 +27,8 @@ def run(
     as_json: bool,
 ) -> int:
     """`ablate run`. Returns the exit status: 0, or 1 if the table has holes."""
-    console = Console(stderr=True)
-    report: Report = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    console = Terminal(stderr=True)
+    report: Report = console.say
     folder = Folder(path)
     show_warnings(console, plan)
     check_form(plan, form)
@@ -38,13 +36,15 @@ def run(
         with _end_of(report, plan, folder):
             _train(console, report, plan, folder, workers)
         table = write_results(plan, folder, form)
-    typer.echo(form.render(table, "json" if as_json else "md"))
-    if not as_json:
+    if as_json:
+        show_json_text(form.render(table, "json"))
+    else:
+        show_text(form.render(table, "md") + "\n")
         report(f"table.md, .tex, .csv, .html, .json and plots are in {path}")
     return _holes(report, plan, folder)
 
 
-def _train(console: Console, report: Report, plan: Plan, folder: Folder, workers: int | None) -> None:
+def _train(console: Terminal, report: Report, plan: Plan, folder: Folder, workers: int | None) -> None:
     """Train what is not known: with bars on a terminal, else with a line for each trial that ends."""
     known = known_keys(plan, folder)
     board = Board(console, plan, known) if console.is_terminal else Lines(report, plan, known)

@@ -24,6 +24,7 @@ from ablate.local.run import train_in_worker
 from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
 from ablate.study.document import Resources
+from ablate.text import visible
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
@@ -133,7 +134,7 @@ def train_aside(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Itera
 def _print_traceback(path: Path) -> None:
     """Print the traceback, since its folder is deleted."""
     if path.exists():
-        sys.stderr.write(path.read_text(encoding="utf-8"))
+        sys.stderr.write(visible(path.read_text(encoding="utf-8"), lines=True))
 
 
 def _resources(then: TrialRecord) -> Resources:

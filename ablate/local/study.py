@@ -22,6 +22,7 @@ from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.two_rows import RowComparison, compare_rows
+from ablate.text import visible
 
 
 def read_study(source: StudySource) -> Study:
@@ -157,7 +158,7 @@ def _reporter(progress: bool | Callable[[str], None]) -> Report:
 
 
 def _print_line(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)  # noqa: T201 - `ablate.run` in Python; commands use ablate.cli.output
 
 
 def _ignore(line: str) -> None:

@@ -5,17 +5,22 @@ The only module of `ablate.remote` that imports `httpx2`; it is imported when a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any, Self, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
+from pydantic import Field, ValidationError
+from pydantic_core import from_json
 
-from ablate.errors import Problem, StudyError
+from ablate.documents import Document
+from ablate.errors import Code, Problem, StudyError
+from ablate.remote.answers import read_answer
+from ablate.remote.documents.studies import Finding, Page
 from ablate.remote.errors import BrokenError, RefusedError, UnreachableError
+from ablate.text import visible
 
 TIMEOUT_S = 120.0
 """For one answer; the first study of a service waits for the import of torch."""
@@ -31,12 +36,23 @@ class ServerEvent:
     data: dict[str, Any]
 
 
+class ProblemAnswer(Document):
+    """A problem document (RFC 9457) of a server, which need not be an ablate service."""
+
+    title: str | None = None
+    detail: str | None = None
+    errors: list[Finding] = Field(default_factory=list)
+
+
 class Connection:
     """A connection to a service; a context manager.
 
     Args:
         url: address of the service, without a path.
         api_key: sent as bearer token; None sends none.
+
+    Attributes:
+        url: the address, without a user name and password.
 
     Raises:
         RefusedError: the address is not valid.
@@ -46,9 +62,10 @@ class Connection:
         _check_address(url)
         if api_key is not None:
             _check_header("the API key", api_key)
-        self.url = url.rstrip("/")
+        parts = urlsplit(url.rstrip("/"))
+        self.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -72,15 +89,15 @@ class Connection:
             RefusedError, StudyError: the service answered with a problem.
             BrokenError: the service failed.
         """
-        return self._call("GET", path, params=_given(parameters)).json()
+        return _read(self._call("GET", path, params=_given(parameters)).content)
 
     def get_all(self, path: str) -> list[Any]:
         """The items of all pages of a list."""
-        page = self.get(path, limit=PAGE)
-        items: list[Any] = page["items"]
-        while page["next"] is not None:
-            page = self.get(path, limit=PAGE, cursor=page["next"])
-            items += page["items"]
+        page = read_answer(Page[Any], self.get(path, limit=PAGE))
+        items = list(page.items)
+        while page.next is not None:
+            page = read_answer(Page[Any], self.get(path, limit=PAGE, cursor=page.next))
+            items += page.items
         return items
 
     def get_text(self, path: str, **parameters: Any) -> str:
@@ -97,15 +114,15 @@ class Connection:
         if key is not None:
             _check_header("the idempotency key", key)
         try:
-            return self._call("POST", path, json=body, headers=headers).json()
+            return _read(self._call("POST", path, json=body, headers=headers).content)
         except UnreachableError:
             if key is None:
                 raise
-            return self._call("POST", path, json=body, headers=headers).json()
+            return _read(self._call("POST", path, json=body, headers=headers).content)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON answer to a PATCH."""
-        return self._call("PATCH", path, json=body).json()
+        return _read(self._call("PATCH", path, json=body).content)
 
     def delete(self, path: str) -> None:
         """Delete the resource at a path."""
@@ -127,8 +144,8 @@ class Connection:
                 begin()
                 for event in httpx2.EventSource(answer):
                     if event.data:  # else it only sets the time before the next attempt
-                        yield ServerEvent(event.id, event.event, json.loads(event.data))
-        except httpx2.TransportError as error:
+                        yield ServerEvent(event.id, event.event, _read(event.data))
+        except httpx2.RequestError as error:
             raise UnreachableError(f"the event stream broke: {error}") from error
 
     def _refuse_if_closed(self) -> None:
@@ -139,7 +156,9 @@ class Connection:
         self._refuse_if_closed()
         try:
             answer = self._http.request(method, prefix + path, **options)
-        except httpx2.TransportError as error:
+        except httpx2.InvalidURL as error:  # made of an id that the server sent
+            raise BrokenError("the service sent an id that cannot be part of an address") from error
+        except httpx2.RequestError as error:
             text = f"no answer from {self.url} ({error})"
             raise UnreachableError(
                 f"{text}; start the service with `ablate serve`, or give its address with --url"
@@ -147,6 +166,14 @@ class Connection:
         if answer.status_code >= 400:
             _raise(answer)
         return answer
+
+
+def _read(text: str | bytes) -> Any:
+    """The value of a JSON text from a server."""
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise BrokenError("the answer is not JSON; check that the address is that of an ablate service") from error
 
 
 def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,26 +194,27 @@ def _check_address(url: str) -> None:
     except (ValueError, httpx2.InvalidURL):  # an invalid port, IPv6 address or host name
         is_valid = False
     if not is_valid or re.search(r"\s", url):
-        text = f"the address of the service is {url!r}, which is not an http:// or https:// address"
+        shown = re.sub(r"(?<=[?#]).*", "***", re.sub(r"(^|//).*@", r"\1***@", url))  # it may contain a password
+        text = f"the address of the service is {shown!r}, which is not an http:// or https:// address"
         raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080 with --url or ABLATE_URL")
 
 
 def _raise(answer: httpx2.Response) -> None:
     """Raise the problem of an answer; its title only names the kind of problem."""
     try:
-        problem = answer.json()
-    except ValueError:
+        problem = ProblemAnswer.model_validate_json(answer.content, extra="ignore")
+    except ValidationError:
         text = f"status {answer.status_code} without a problem document"
         raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
-    if problem.get("errors"):
-        places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
-        raise StudyError(places)
-    text = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
+    if problem.errors:
+        raise StudyError([_as_problem(finding) for finding in problem.errors])
+    text = visible(problem.detail or problem.title or f"status {answer.status_code}")
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)
     raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)
 
 
-def _place(pointer: str) -> str:
-    """A pointer into the body as a pointer into the study file."""
-    return pointer.removeprefix("/study")
+def _as_problem(finding: Finding) -> Problem:
+    """A problem with a pointer into the study file, not into the body."""
+    code = cast(Code, finding.code)  # a newer service may send further codes
+    return Problem(visible(finding.pointer.removeprefix("/study")), code, visible(finding.message))

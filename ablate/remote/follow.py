@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.errors import quote
 from ablate.remote.answers import read_answer
 from ablate.remote.documents.events import KINDS, StudyEvent
 from ablate.remote.errors import BrokenError, UnreachableError
@@ -76,5 +77,5 @@ def follow(connection: Connection, study_id: str, notify: Callable[[str], None])
 
 def _read_event(event: ServerEvent) -> StudyEvent:
     if event.kind not in KINDS:
-        raise BrokenError(f"unknown event '{event.kind}'; check that the service has the version of this client")
+        raise BrokenError(f"unknown event {quote(event.kind)}; check that the service has the version of this client")
     return StudyEvent(event.id, event.kind, read_answer(KINDS[event.kind], event.data))

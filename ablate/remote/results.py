@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote as in_path
 
+from ablate.errors import quote
 from ablate.remote.answers import read_answer
 from ablate.remote.choices import PlotFormat, TableFormat
 from ablate.remote.documents.studies import Page, StudyView
@@ -40,7 +41,7 @@ class Results:
         page = read_answer(Page[StudyView], self._connection.get("/studies", name=study, limit=200))
         found = sorted(page.items, key=lambda one: one.schedule is not None)
         if not found:
-            raise RefusedError(f"no study has the id or the name '{study}'; `ablate list` lists the studies")
+            raise RefusedError(f"no study has the id or the name {quote(study)}; `ablate list` lists the studies")
         return found[0].id
 
     def trials(self, study: StudyName) -> list[CellView]:
@@ -107,7 +108,7 @@ class Results:
             name: `forest`, `seeds`, `curves`, `effects`, or `panel` (PNG only).
             format: `svg` or `png`.
         """
-        return self._connection.get_bytes(f"{self._path(study)}/plots/{quote(name, safe='')}.{format}")
+        return self._connection.get_bytes(f"{self._path(study)}/plots/{in_path(name, safe='')}.{format}")
 
     def compare(self, study: StudyName, a: str, b: str) -> RowComparison:
         """Two rows of a study, seed by seed.

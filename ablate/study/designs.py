@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.errors import Problem, StudyError, nearest, quote
-from ablate.study.document import FactorSpec, LevelSpec, Patch, Study
+from ablate.study.document import UNPRINTABLE, FactorSpec, LevelSpec, Patch, Study
+from ablate.study.problems import pointer_of
+from ablate.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,10 @@ def _levels(index: int, factor: FactorSpec, fields: Sequence[str], problems: lis
             if level:
                 yield level
         elif factor.name in fields:
-            yield Level(factor.name, text_of(value), value, {factor.name: value}, pointer)
+            label = text_of(value)
+            if visible(label) != label:
+                problems.append(Problem(pointer, "invalid", f"level {quote(label)} {UNPRINTABLE}"))
+            yield Level(factor.name, label, value, {factor.name: value}, pointer)
         elif number == 0:
             text = (
                 f"no recipe field {quote(factor.name)}{nearest(factor.name, fields)} "
@@ -226,7 +231,7 @@ def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[st
                 )
             )
         for factor, wanted in exclusion.items():
-            pointer = f"/exclude/{number}/{factor}" if quote(factor)[0] == "'" else f"/exclude/{number}"
+            pointer = pointer_of(("exclude", number, factor))
             if factor not in by_factor:
                 text = f"no factor {quote(factor)}{nearest(factor, by_factor)}"
                 problems.append(Problem(pointer, "unknown_factor", text))

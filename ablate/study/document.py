@@ -19,12 +19,14 @@ from ablate.study.seeds import Seeds
 NOT_YET = ("search", "pivot")
 """Fields that are planned and not built yet: refused by name, never ignored."""
 
+UNPRINTABLE = "contains a line break, a control character or a surrogate, which cannot be printed"
+
 
 def _is_printable(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
     if any(not character.isprintable() for character in text):
-        raise ValueError("contains a line break, a control character or a surrogate, which cannot be printed")
+        raise ValueError(UNPRINTABLE)
     return text
 
 
@@ -153,7 +155,7 @@ class Study(StrictDocument):
     design: Literal["rows", "grid", "leave_one_out", "one_at_a_time"] | None = None
     base: Patch = Field(default_factory=dict)
     resources: Resources = Field(default_factory=Resources)
-    scales: dict[str, Patch] = Field(default_factory=dict)
+    scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
     rows: list[RowSpec] = Field(default_factory=list)
     factors: list[FactorSpec] = Field(default_factory=list)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Problem, nearest, quote
+from ablate.text import visible_name
 
 Location = tuple[int | str, ...]
 
@@ -63,9 +64,9 @@ def sentence(message: str) -> str:
 
 
 def pointer_of(parts: Location) -> str:
-    """JSON pointer (RFC 6901) of a location; an unsafe component is replaced by `(unprintable)`."""
-    safe = (quote(part).strip("'") for part in parts)
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in safe)
+    """JSON pointer (RFC 6901) of a location; its names are shown as in a sentence."""
+    shown = (visible_name(str(part)) for part in parts)
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in shown)
 
 
 def _without_union_branches(location: Location, *, is_name: bool) -> Location:

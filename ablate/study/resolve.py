@@ -12,9 +12,10 @@ from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.recipes.classify import applicable_values, inapplicable_fields
 from ablate.study.designs import Design, DesignCell, Level, label_of
-from ablate.study.document import Study
+from ablate.study.document import UNPRINTABLE, Study
 from ablate.study.layers import Resolver, layer_of
 from ablate.study.problems import pointer_of
+from ablate.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
             resolver.refuse_what_does_not_apply(cell, recipe)
         rows.append(_row(cell, recipe, study.table.group_by))
     problems += resolver.problems.values()
+    groups = dict.fromkeys(row.group for row in rows if row.group is not None)
+    problems += [
+        Problem("/table/group_by", "invalid", f"group {quote(group)} {UNPRINTABLE}")
+        for group in groups
+        if visible(group) != group
+    ]
     if problems:
         raise StudyError(problems)
     explicit = sum(cell.is_explicit for cell in design.cells)

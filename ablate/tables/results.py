@@ -9,6 +9,7 @@ from functools import cached_property
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.study.plan import Plan, Row
 from ablate.tables.words import listed
+from ablate.text import on_one_line
 from ablate.trials.trial import TrialRecord
 
 MAX_CHARACTERS = 300
@@ -93,8 +94,8 @@ def _by_reason(result: RowResults, status: str) -> dict[str, list[int]]:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and control characters, shortened if it is long."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """A text on one line, in which nothing is hidden; shortened if it is long."""
+    words = on_one_line(text)
     return words if len(words) <= MAX_CHARACTERS else words[: MAX_CHARACTERS - 3] + "..."
 
 

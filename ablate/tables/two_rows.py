@@ -7,11 +7,10 @@ been chosen after the table was seen. Their comparison is post hoc and corrected
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 
 from ablate.documents import Document
-from ablate.errors import QUOTABLE, Problem, TableError, quote
+from ablate.errors import Problem, TableError, quote
 from ablate.statistics.decisions.any_two_rows import PairAnalysis, analyse_pair
 from ablate.statistics.words import counted
 from ablate.study import preregistration
@@ -137,22 +136,17 @@ def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
     if wrong:
         return [Problem(pointer, "unknown_row", _unknown_row(label, labels)) for pointer, label in wrong]
     if a == b:
-        return [Problem("/b", "same_row", f"row {_in_quotes(a)} cannot be compared with itself; name two rows")]
+        return [Problem("/b", "same_row", f"row {quote(a)} cannot be compared with itself; name two rows")]
     return []
 
 
 def _unknown_row(label: str, labels: Sequence[str]) -> str:
-    """A label from a request is repeated only if `quote` shows it whole; labels of the study are printable."""
-    what = f"no row {quote(label)}" if QUOTABLE.fullmatch(label) else "no row has the given label"
+    what = f"no row {quote(label)}"
     close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
     if close:
-        return f"{what}; did you mean {_in_quotes(close[0])}?"
+        return f"{what}; did you mean {quote(close[0])}?"
     rest = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
-    return f"{what}; the rows are {', '.join(map(_in_quotes, labels[:MAX_LABELS]))}{rest}"
-
-
-def _in_quotes(label: str) -> str:
-    return json.dumps(label, ensure_ascii=False) if "'" in label else f"'{label}'"
+    return f"{what}; the rows are {', '.join(map(quote, labels[:MAX_LABELS]))}{rest}"
 
 
 def _outstanding(found: PairAnalysis) -> str:

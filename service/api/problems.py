@@ -178,7 +178,8 @@ async def _answer_invalid_request(_: Request, error: RequestValidationError) -> 
 async def _answer_error(_: Request, error: AblateError) -> Response:
     kind = next(KIND_OF[each] for each in type(error).__mro__ if each in KIND_OF)
     if kind is UNAVAILABLE:
-        logger.warning("request %s cannot be answered: %s", request_id.get(), error)
+        reason = getattr(error.__cause__, "orig", error.__cause__)  # the driver's own words are for the log only
+        logger.warning("request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
         return problem(kind, publishable(str(error)), headers={"Retry-After": str(RETRY_AFTER_S)})
     return problem(kind, publishable(str(error)))
 

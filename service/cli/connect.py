@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ablate.cli.output import say, show_json
 
 if TYPE_CHECKING:
     from ablate.documents import Document
@@ -74,7 +76,7 @@ def fetch_missing(client: Client, names: Iterable[str]) -> bool:
         return False
     missing = [name for name in names if fetch.can_fetch(name) and datasets.find(name) is None]
     for name in missing:
-        fetch.fetch(name, lambda line: typer.echo(line, err=True))
+        fetch.fetch(name, partial(say, err=True))
     return bool(missing)
 
 
@@ -83,12 +85,14 @@ def dump(document: Document) -> dict[str, Any]:
     return document.model_dump(mode="json", by_alias=True)
 
 
-def show(answer: Document | Mapping[str, Any], as_json: bool, otherwise: str | Callable[[], None] | None) -> None:
-    """Print the answer as JSON; without `--json` print a text, or call a function that prints, or print nothing."""
+def show(
+    answer: Document | Mapping[str, Any], as_json: bool, otherwise: str | Sequence[str] | Callable[[], None] | None
+) -> None:
+    """Print the answer as JSON; without `--json` print lines, or call a function that prints, or print nothing."""
     if as_json:
-        values = answer if isinstance(answer, Mapping) else dump(answer)
-        typer.echo(json.dumps(values, indent=1, ensure_ascii=False))
+        show_json(answer if isinstance(answer, Mapping) else dump(answer))
     elif callable(otherwise):
         otherwise()
-    elif otherwise is not None:
-        typer.echo(otherwise)
+    else:
+        for line in [otherwise] if isinstance(otherwise, str) else otherwise or ():
+            say(line)

@@ -12,6 +12,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson, Cpus, Gpus, Seeds, asked_resources
+from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
 from ablate.remote.choices import PlotFormat
 from service.cli.connect import Priority, Url, connected, fetch_missing, is_own, show
@@ -91,7 +92,7 @@ def paper(
 
     show(submitted, as_json, lambda: show_paper(submitted, plan, client.url))
     first = submitted.items[0].id
-    typer.echo(f"`ablate watch {first}` shows the progress of one, `ablate table {first}` prints its table", err=True)
+    say(f"`ablate watch {first}` shows the progress of one, `ablate table {first}` prints its table", err=True)
 
 
 def _prepare(client: Client, plan: PaperPlan, scale: str, *, is_confirmed: bool) -> None:
@@ -101,7 +102,7 @@ def _prepare(client: Client, plan: PaperPlan, scale: str, *, is_confirmed: bool)
         AblateError: the user does not confirm, or data cannot be fetched.
     """
     if plan.left_out:
-        typer.echo(f"left out, because they have no scale '{scale}': {', '.join(plan.left_out)}", err=True)
+        say(f"left out, because they have no scale '{scale}': {', '.join(plan.left_out)}", err=True)
     _print_warnings(plan, is_own=is_own(client))
     if plan.needs_confirmation:
         _confirm(plan, is_confirmed=is_confirmed)
@@ -128,7 +129,7 @@ def _list_tables(names: Sequence[str], *, as_json: bool) -> None:
         }
         for table in tables
     ]  # fmt: skip
-    show({"items": items}, as_json, "\n".join(map(_line, tables)))
+    show({"items": items}, as_json, [_line(table) for table in tables])
 
 
 def _line(table: PaperTable) -> str:
@@ -147,9 +148,9 @@ def _print_warnings(plan: PaperPlan, *, is_own: bool) -> None:
             if not (is_own and warning.code == "no_data"):
                 tables.setdefault(warning.message, []).append(table.id)
     for message, ids in tables.items():
-        typer.echo(f"warning: {', '.join(dict.fromkeys(ids))}: {message}", err=True)
+        say(f"warning: {', '.join(dict.fromkeys(ids))}: {message}", err=True)
     for text in _not_to_be_fetched(plan) if is_own else ():
-        typer.echo(f"on this machine: {text}", err=True)
+        say(f"on this machine: {text}", err=True)
 
 
 def _missing(plan: PaperPlan) -> list[str]:
@@ -193,24 +194,23 @@ def _confirm(plan: PaperPlan, *, is_confirmed: bool) -> None:
 
 def _wait(client: Client, ids: Sequence[str], *, as_json: bool) -> int:
     """Watch studies one after the other until they have ended, and print each table. Returns the exit status."""
-    from rich.console import Console
-
+    from ablate.cli.terminal import Terminal
     from service.cli.watch import watch
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     states = []
     found = []
     for study_id in ids:
         try:
             states.append(watch(client, study_id, console))
         except KeyboardInterrupt:
-            console.print(f"the studies keep running: {', '.join(ids)}", highlight=False, soft_wrap=True)
+            console.say(f"the studies keep running: {', '.join(ids)}")
             raise
         if as_json:
             found.append(json.loads(client.table_text(study_id, "json")))
         else:
-            typer.echo(client.table_text(study_id))
+            show_text(client.table_text(study_id) + "\n")
         if reason := client.study(study_id).reason:
-            typer.echo(f"{study_id} {states[-1]}: {reason}", err=True)
+            say(f"{study_id} {states[-1]}: {reason}", err=True)
     show({"items": found}, as_json, None)
     return 0 if all(state == "succeeded" for state in states) else HOLES

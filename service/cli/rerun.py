@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
-from rich.console import Console
 
 from ablate.cli.progress import OneTrial
-from ablate.errors import TrialError, nearest
+from ablate.cli.terminal import Terminal
+from ablate.errors import TrialError, nearest, quote
 from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
 from ablate.remote.errors import BrokenError
@@ -79,13 +79,13 @@ def read_target(text: str) -> Target:
     if KEY.fullmatch(text):
         return Target(None, Key(text))
     if text and _holds_trials(Path(text)):
-        raise TargetError(f"'{text}' is a folder; name one of its trials: {text}:KEY or {text}:ROW:SEED")
+        raise TargetError(f"{quote(text)} is a folder; name one of its trials: FOLDER:KEY or FOLDER:ROW:SEED")
     place, _, rest = text.partition(":")
     if not rest:
-        raise TargetError(f"'{text}' does not name a trial; a target is {FORMS}")
+        raise TargetError(f"{quote(text)} does not name a trial; a target is {FORMS}")
     if not re.fullmatch(NAME, place):
         raise TargetError(
-            f"'{place}' is not a folder with a trials.jsonl, nor the id or name of a study; a target is {FORMS}"
+            f"{quote(place)} is not a folder with a trials.jsonl, nor the id or name of a study; a target is {FORMS}"
         )
     return Target(place, _read_cell(text, rest))
 
@@ -99,16 +99,16 @@ def _holds_trials(path: Path) -> bool:
 
 def _read_key(text: str, digits: str) -> Key:
     if not KEY.fullmatch(digits):
-        raise TargetError(f"'{text}': '{digits}' is not the key of a trial; a target is {FORMS}")
+        raise TargetError(f"{quote(text)}: {quote(digits)} is not the key of a trial; a target is {FORMS}")
     return Key(digits)
 
 
 def _read_cell(text: str, rest: str) -> CellAddress:
     row, _, seed = rest.rpartition(":")
     if not row:
-        raise TargetError(f"'{text}' does not name a seed, or there is no such folder; a target is {FORMS}")
+        raise TargetError(f"{quote(text)} does not name a seed, or there is no such folder; a target is {FORMS}")
     if not (seed.isascii() and seed.isdecimal()):
-        raise TargetError(f"'{text}': seed '{seed}' is not a whole number; a target is {FORMS}")
+        raise TargetError(f"{quote(text)}: seed {quote(seed)} is not a whole number; a target is {FORMS}")
     return CellAddress(row, int(seed))
 
 
@@ -127,7 +127,7 @@ def find_in_folder(path: Path, what: Key | CellAddress) -> TrialRecord:
     if found:
         raise TargetError(f"{len(found)} trials in {path} have keys that begin with {digits}; give more digits")
     if isinstance(what, CellAddress):
-        name = f"row '{what.row}', seed {what.seed}"
+        name = f"row {quote(what.row)}, seed {what.seed}"
         raise TargetError(
             f"{name} has not ended in {path}, so there is nothing to compare with; continue it with `ablate run`"
         )
@@ -183,10 +183,10 @@ def _key_in_study(client: Client, study: str, cell: CellAddress) -> str:
 
 def _choose(rows: Mapping[str, Mapping[int, str]], cell: CellAddress, where: str) -> str:
     if cell.row not in rows:
-        raise TargetError(f"no row '{cell.row}' in {where}{nearest(cell.row, rows)}")
+        raise TargetError(f"no row {quote(cell.row)} in {where}{nearest(cell.row, rows)}")
     seeds = rows[cell.row]
     if cell.seed not in seeds:
-        raise TargetError(f"no seed {cell.seed} of row '{cell.row}' in {where}; it has {_list(seeds)}")
+        raise TargetError(f"no seed {cell.seed} of row {quote(cell.row)} in {where}; it has {_list(seeds)}")
     return seeds[cell.seed]
 
 
@@ -217,7 +217,7 @@ def find_needs(then: TrialRecord, workdir: Callable[[str], Path]) -> dict[str, P
 
 
 def train_and_compare(
-    then: TrialRecord, console: Console, *, tolerance: float, needs: Mapping[str, Path]
+    then: TrialRecord, console: Terminal, *, tolerance: float, needs: Mapping[str, Path]
 ) -> TrialComparison:
     """Train a stored trial again, show its progress on the console, and compare the two.
 
@@ -233,7 +233,7 @@ def train_and_compare(
     notes, trial = check(then, needs), then.trial
     name = f"{trial.key[:12]}, task {trial.task}, seed {trial.seed}"
     for text in (*notes, f"training {name} again, in its own folder; nothing that is stored is changed"):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.say(text)
     with OneTrial(console, name) as progress:
         now = retrain(then, progress.show, needs=needs)
     return compare_records(then, now, tolerance=tolerance, notes=notes)

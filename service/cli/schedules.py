@@ -11,6 +11,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson, Scale, Seeds
+from ablate.cli.output import say
 from ablate.errors import AblateError, Problem, StudyError
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.cli.connect import Url, connected, dump, show
@@ -92,7 +93,7 @@ def add(
         )  # fmt: skip
         added = _add_all(client, [(own, partial(add_one, own, cron, document)) for own, document in named])
     lines = [f"{one.name}: {one.cron_text} ({one.tz}); fires next {one.next_text}" for one in added]
-    show(added[0] if len(added) == 1 else {"items": list(map(dump, added)), "next": None}, as_json, "\n".join(lines))
+    show(added[0] if len(added) == 1 else {"items": list(map(dump, added)), "next": None}, as_json, lines)
 
 
 def _check_names(files: Sequence[Path], documents: Sequence[Any]) -> None:
@@ -139,12 +140,12 @@ def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], Schedul
                 if one.name not in before:
                     client.schedules.remove(one.name)
             if several:
-                typer.echo(f"{name} is refused, so none of the {len(additions)} schedules is added", err=True)
+                say(f"{name} is refused, so none of the {len(additions)} schedules is added", err=True)
             raise
         except AblateError:
             if several:
                 text = f"{len(added)} of {len(additions)} schedules were added; the same command again adds the rest"
-                typer.echo(text, err=True)
+                say(text, err=True)
             raise
     return added
 
@@ -185,7 +186,7 @@ def trigger(name: Name, url: Url = None, as_json: AsJson = False) -> None:
     with connected(url) as client:
         firing = client.schedules.trigger(name)
     if firing.state == "refused":
-        typer.echo(f"refused: {firing.reason}", err=True)
+        say(f"refused: {firing.reason}", err=True)
     show(firing, as_json, firing.study_id or firing.state)
     raise typer.Exit(HOLES if firing.state == "refused" else 0)
 

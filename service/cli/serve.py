@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ablate.cli.app import app
+from ablate.cli.output import say
 
 
 @app.command()
@@ -30,6 +31,6 @@ def serve(
 
     def announce(url: str) -> None:
         mlflow = "" if settings.tracking_uri == "off" else f", MLflow: {url}/mlflow/"
-        typer.echo(f"ablate serves {url}/ (REST: {url}/api/v1{mlflow}); state in {settings.home}", err=True)
+        say(f"ablate serves {url}/ (REST: {url}/api/v1{mlflow}); state in {settings.home}", err=True)
 
     raise typer.Exit(serve(settings, host=host, port=port, role=role, announce=announce))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
+from ablate.cli.output import say
 from service.cli.show_studies import minute_text, show_rows
 
 if TYPE_CHECKING:
@@ -34,26 +33,26 @@ def show_history(schedule: ScheduleView, firings: Sequence[FiringView]) -> None:
 
 def show_alarm(alarm: AlarmView) -> None:
     """An alarm, and what differs between the last good firing and the first changed one."""
-    typer.echo(f"alarm of {minute_text(alarm.instant)} UTC, row '{alarm.row}': {alarm.sentence}")
+    say(f"alarm of {minute_text(alarm.instant)} UTC, row '{alarm.row}': {alarm.sentence}")
     for one in alarm.differences:
-        typer.echo(f"  {one.what}: {one.then} -> {one.now}")
+        say(f"  {one.what}: {one.then} -> {one.now}")
 
 
 def show_today(today: Today) -> None:
     """Recent results on one screen; what needs a person comes first."""
     ended = f"{len(today.finished)} {'study' if len(today.finished) == 1 else 'studies'} ended"
-    typer.echo(f"since {minute_text(today.since)} UTC: {ended}")
+    say(f"since {minute_text(today.since)} UTC: {ended}")
     for finding in today.attention:
-        typer.echo(f"! {finding.code}: {finding.message}")
+        say(f"! {finding.code}: {finding.message}")
     for study in today.finished:
         by = f", schedule {study.schedule}" if study.schedule else ""
-        typer.echo(f"  {study.state:9} {study.name} ({study.id}{by})")
+        say(f"  {study.state:9} {study.name} ({study.id}{by})")
     for missed in today.missed:
-        typer.echo(f"  {missed.firing.state:9} {missed.schedule}, {minute_text(missed.firing.instant)} UTC")
+        say(f"  {missed.firing.state:9} {missed.schedule}, {minute_text(missed.firing.instant)} UTC")
     for coming in today.next:
-        typer.echo(f"  next      {coming.schedule}: {coming.next_text}")
+        say(f"  next      {coming.schedule}: {coming.next_text}")
     if not today.needs_person:
-        typer.echo("nothing needs a person")
+        say("nothing needs a person")
 
 
 def _needs(schedule: ScheduleView) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from ablate.cli.output import say
+from ablate.cli.terminal import Terminal
 from ablate.tables.words import duration_text
 from ablate.trials.record_comparison import Pair, TrialComparison
 
@@ -53,10 +49,10 @@ def show_study(study: StudyView, cells: Sequence[CellView]) -> None:
     """A study and its cells."""
     show_studies([study])
     for warning in study.warnings:
-        typer.echo(f"warning: {warning.message}")
+        say(f"warning: {warning.message}")
     if study.reason:
-        typer.echo(f"{study.state}: {study.reason}")
-    typer.echo("")
+        say(f"{study.state}: {study.reason}")
+    say()
     show_rows(
         ("row", "seed", "trial", "state", "attempts", "result"),
         [
@@ -81,22 +77,22 @@ def show_trial(trial: TrialView) -> None:
         "where": json.dumps(trial.provenance, ensure_ascii=False),
     }
     for name, text in lines.items():
-        typer.echo(f"{name:8} {text}")
+        say(f"{name:8} {text}")
     for attempt in trial.attempts:
         reason = f": {attempt.reason}" if attempt.reason else ""
-        typer.echo(f"attempt {attempt.number} {attempt.state} from {attempt.started_at:%Y-%m-%dT%H:%M:%S}{reason}")
+        say(f"attempt {attempt.number} {attempt.state} from {attempt.started_at:%Y-%m-%dT%H:%M:%S}{reason}")
 
 
 def show_tables(plan: PaperPlan) -> None:
     """The plan of tables of the paper, and how their GPU-hours are estimated; on stderr."""
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+    console = Terminal(stderr=True)
     rows = [
         (table.id, table.study, table.scale or "-", *_plan_counts(table), hours_text(table.gpu_hours))
         for table in plan.items
     ]
     total = ("all", "", "", *_plan_counts(plan), hours_text(plan.gpu_hours))
-    show_rows(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], console)
-    console.print(f"GPU-hours are {plan.basis}.", highlight=False, soft_wrap=True)
+    console.show_rows(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total])
+    console.say(f"GPU-hours are {plan.basis}.")
 
 
 def show_paper(submitted: PaperView, plan: PaperPlan, url: str) -> None:
@@ -108,7 +104,7 @@ def show_paper(submitted: PaperView, plan: PaperPlan, url: str) -> None:
             for table, study in zip(plan.items, submitted.items, strict=True)
         ],
     )
-    typer.echo(
+    say(
         f"{submitted.rows:,} rows, {submitted.trials:,} trials, {submitted.distinct:,} distinct, "
         f"{submitted.known:,} known"
     )
@@ -127,18 +123,19 @@ def hours_text(hours: float | None) -> str:
 
 def show_comparison(found: TrialComparison) -> None:
     """The verdict on a trial that was trained again, then the values it is based on."""
-    typer.echo(found.sentence)
+    say(found.sentence)
     for note in found.notes:
-        typer.echo(f"note: {note}")
-    typer.echo("")
+        say(f"note: {note}")
+    say()
     rows = [(name, _number(pair.then), _number(pair.now), _change(pair)) for name, pair in found.metrics.items()]
     ends = {"status": found.status, "reason": found.reason}
     rows += [(name, _word(pair), _word(pair, is_now=True), "") for name, pair in ends.items() if pair.then or pair.now]
     times = [f"{value:.1f}" if value is not None else "-" for value in (found.train_s.then, found.train_s.now)]
     show_rows(("", "then", "now", "difference"), [*rows, ("train_s", *times, "")])
     step = found.first_difference_step
-    typer.echo(f"\nfirst step at which the curves differ: {'none' if step is None else step}")
-    typer.echo("")
+    say()
+    say(f"first step at which the curves differ: {'none' if step is None else step}")
+    say()
     where = [
         (name, _word(pair), _word(pair, is_now=True), _mark(name, pair)) for name, pair in found.provenance.items()
     ]
@@ -167,8 +164,7 @@ def _change(pair: Pair) -> str:
 
 def _word(pair: Pair, *, is_now: bool = False) -> str:
     value = pair.now if is_now else pair.then
-    text = "".join(character if character.isprintable() else " " for character in str(value))
-    return "-" if value is None else " ".join(text.split())
+    return "-" if value is None else str(value)
 
 
 def show_pair(found: RowComparison) -> None:
@@ -177,13 +173,14 @@ def show_pair(found: RowComparison) -> None:
         ("seed", found.a, found.b, "difference"),
         [(str(one.seed), f"{one.a:.6g}", f"{one.b:.6g}", f"{one.difference:+.4g}") for one in found.seeds],
     )
-    typer.echo(f"\n{found.metric}: {found.sentence}")
+    say()
+    say(f"{found.metric}: {found.sentence}")
     for line in _pairing(found):
-        typer.echo(line)
+        say(line)
     if found.is_post_hoc:
-        typer.echo(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")
+        say(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")
     else:
-        typer.echo(f"planned: p is corrected over the {found.pairs} comparisons of the baseline's family")
+        say(f"planned: p is corrected over the {found.pairs} comparisons of the baseline's family")
 
 
 def _pairing(found: RowComparison) -> Iterator[str]:
@@ -195,14 +192,9 @@ def _pairing(found: RowComparison) -> Iterator[str]:
         yield f"{related}; pairing by seed {did} the variance of the difference by {share}"
 
 
-def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows under headings, without lines."""
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    (console or Console(width=None if sys.stdout.isatty() else 200)).print(table, highlight=False)
+    Terminal().show_rows(headings, rows)
 
 
 def minute_text(instant: datetime) -> str:

@@ -22,7 +22,9 @@ from ablate.cli.options import (
     asked_resources,
     chosen_columns,
 )
+from ablate.cli.output import say, show_json_text, show_text
 from ablate.remote.choices import PlotFormat, StudyState, TableFormat
+from ablate.text import visible
 from service.cli.connect import Priority, StudyId, Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def submit(
                 raise
             stored = send()
         for warning in stored.warnings:
-            typer.echo(f"warning: {warning.message}", err=True)
+            say(f"warning: {warning.message}", err=True)
         if wait:
             raise typer.Exit(_wait(client, stored.id, as_json=as_json))
         show(stored, as_json, stored.id)
@@ -157,7 +159,7 @@ def table(
             _save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
-            typer.echo(text("json" if as_json else format), nl=False)
+            _show_table(text, "json" if as_json else format)
 
 
 @app.command()
@@ -254,21 +256,23 @@ def _show_one(study: StudyView, as_json: bool) -> None:
 
 def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
     """Watch a study until it has ended, print its table, and name its holes. Returns the exit status."""
-    from rich.console import Console
-
+    from ablate.cli.terminal import Terminal
     from service.cli.watch import watch
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     try:
         state = watch(client, study_id, console)
     except KeyboardInterrupt:
-        text = f"the study keeps running; `ablate watch {study_id}` shows its progress again"
-        console.print(text, highlight=False, soft_wrap=True)
+        console.say(f"the study keeps running; `ablate watch {study_id}` shows its progress again")
         raise
-    typer.echo(client.table_text(study_id, "json" if as_json else "md"), nl=False)
+    _show_table(partial(client.table_text, study_id), "json" if as_json else "md")
     if reason := client.study(study_id).reason:
-        typer.echo(f"{state}: {reason}", err=True)
+        say(f"{state}: {reason}", err=True)
     return 0 if state == "succeeded" else HOLES
+
+
+def _show_table(text: partial[str], format: TableFormat) -> None:
+    (show_json_text if format == "json" else show_text)(text(format))
 
 
 def _save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
@@ -277,13 +281,14 @@ def _save(client: Client, study_id: str, folder: Path, text: partial[str]) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in get_args(TableFormat):
-        (folder / f"table.{name}").write_text(text(name), encoding="utf-8", newline="")
+        content = text(name) if name == "json" else visible(text(name), lines=True)
+        (folder / f"table.{name}").write_text(content, encoding="utf-8", newline="")
     shown = client.table(study_id, measured=False)
     for name in plots_of(shown):
         for kind in get_args(PlotFormat):
             (folder / f"{name}.{kind}").write_bytes(client.plot(study_id, name, kind))
     _save_panel(client, study_id, shown.rows[0].trials[0], folder)
-    typer.echo(f"tables and plots are in {folder}", err=True)
+    say(f"tables and plots are in {folder}", err=True)
 
 
 def _save_panel(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
@@ -296,4 +301,4 @@ def _save_panel(client: Client, study_id: str, trial_key: str, folder: Path) -> 
     try:
         (folder / "panel.png").write_bytes(client.plot(study_id, "panel", "png"))
     except RefusedError as refusal:
-        typer.echo(str(refusal), err=True)
+        say(str(refusal), err=True)

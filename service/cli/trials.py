@@ -9,6 +9,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson
+from ablate.cli.output import show_text
 from service.cli.connect import TrialKey, Url, connected, show
 
 
@@ -27,7 +28,7 @@ def logs(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
     """Print the log of a trial."""
     with connected(url) as client:
         log = client.log(key)
-    show({"key": key, "log": log}, as_json, lambda: typer.echo(log, nl=False))
+    show({"key": key, "log": log}, as_json, lambda: show_text(log))
 
 
 @app.command()
@@ -60,8 +61,7 @@ def rerun(
     ablate rerun table05:"E Max(DW(x), 0)":2   a cell of a study, by id or name
     ablate rerun ablate-out/first-base:FReLU:0 a cell of a folder
     """
-    from rich.console import Console
-
+    from ablate.cli.terminal import Terminal
     from ablate.local.folder import Folder
     from ablate.trials.record_comparison import DIFFERENT
     from service.cli import rerun as targets
@@ -75,6 +75,6 @@ def rerun(
         with connected(url) as client:
             then, workdir = targets.find_in_service(client, place, what), read_settings().workdir
     needs = targets.find_needs(then, workdir)
-    found = targets.train_and_compare(then, Console(stderr=True), tolerance=tolerance, needs=needs)
+    found = targets.train_and_compare(then, Terminal(stderr=True), tolerance=tolerance, needs=needs)
     show(found.to_json(), as_json, lambda: screen.show_comparison(found))
     raise typer.Exit(HOLES if found.verdict == DIFFERENT else 0)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.console import Console
 from rich.progress import TaskID
 
-from ablate.cli.progress import build_bars
+from ablate.cli.terminal import Terminal
 from ablate.remote.documents.events import DoneEvent, EventData, ProgressEvent, TrialEvent
 from ablate.tables.words import duration_text
 
@@ -41,7 +40,7 @@ class Screen(Protocol):
         """Print a line."""
 
 
-def watch(client: Client, study_id: str, console: Console) -> str:
+def watch(client: Client, study_id: str, console: Terminal) -> str:
     """Show the progress of a study until it has ended. Returns the state in which it ended."""
     study = client.study(study_id)
     metric = client.table(study_id).metric
@@ -57,7 +56,7 @@ def watch(client: Client, study_id: str, console: Console) -> str:
 class EventLines:
     """Progress without a terminal: one line for each trial that ends."""
 
-    def __init__(self, console: Console, study: StudyView, metric: str) -> None:
+    def __init__(self, console: Terminal, study: StudyView, metric: str) -> None:
         self.console, self.progress, self.metric = console, study.progress, metric
         self.ended: set[tuple[str, int]] = set()
 
@@ -83,7 +82,7 @@ class EventLines:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.say(text)
 
     def _ending(self, data: TrialEvent) -> str:
         value = data.metrics.get(self.metric)
@@ -95,9 +94,9 @@ class EventLines:
 class Bars(EventLines):
     """Progress on a terminal."""
 
-    def __init__(self, console: Console, study: StudyView, metric: str) -> None:
+    def __init__(self, console: Terminal, study: StudyView, metric: str) -> None:
         super().__init__(console, study, metric)
-        self.bars = build_bars(console)
+        self.bars = console.build_bars()
         self.all = self.bars.add_task("trials", total=study.progress.trials, note="")
         self.running: dict[tuple[str, int], TaskID] = {}
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ablate.study.document import Resources
+from ablate.text import visible
 from ablate.trials.provenance import describe_process
 from ablate.trials.run import TRACEBACK, run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
@@ -103,13 +104,13 @@ def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:
 
 
 def _write(log: TextIO, text: str) -> None:
-    log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+    log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {visible(text)}\n")
 
 
 def _write_end(log: TextIO, outcome: Outcome, workdir: Path) -> None:
     _write(log, f"{outcome.status}: {outcome.reason or _list(outcome.metrics)}")
     if (workdir / TRACEBACK).exists():
-        log.write((workdir / TRACEBACK).read_text(encoding="utf-8"))
+        log.write(visible((workdir / TRACEBACK).read_text(encoding="utf-8"), lines=True))
 
 
 def _list(metrics: Mapping[str, float]) -> str:

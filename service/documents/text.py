@@ -8,6 +8,8 @@ from typing import Any
 
 import tomli_w
 
+from ablate.text import visible_json
+
 PATCHES = frozenset({"base", "scales", "set", "off", "levels", "exclude"})
 """Fields of a study whose content is recipe values: there a null is a value, everywhere else it means the default."""
 
@@ -16,8 +18,8 @@ def render_document(document: Mapping[str, Any]) -> tuple[str, str]:
     """Name and text of a study's file: `study.toml`, or `study.json` where a recipe value is null, which TOML lacks."""
     written = _without_unset(document)
     if _has_null(written):
-        return "study.json", json.dumps(written, ensure_ascii=False, indent=2)
-    return "study.toml", tomli_w.dumps(written)
+        return "study.json", visible_json(json.dumps(written, ensure_ascii=False, indent=2))
+    return "study.toml", visible_json(tomli_w.dumps(written))
 
 
 def _without_unset(value: Any) -> Any:

@@ -17,6 +17,7 @@ from ablate.errors import AblateError
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table
+from ablate.text import log_to_stderr
 from service.context import make_context
 from service.documents.runs import StudyRun
 from service.documents.states import LIVE
@@ -155,6 +156,7 @@ def _shower(settings: Settings, where: Where) -> Shower:
     """The open mirror of this process; opening it imports mlflow."""
     name = settings.database, where
     if name not in _open:
+        log_to_stderr(logging.WARNING)
         os.nice(NICE)
         _open[name] = Shower(settings, where)
     return _open[name]

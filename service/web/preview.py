@@ -13,6 +13,7 @@ from ablate.errors import Problem, StudyError
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import Submission
 from ablate.study.text import parse_json, parse_toml
+from ablate.text import visible_json
 from service.api.body import in_study, read_submission, refuse_unstorable
 from service.api.problems import Refusal, publishable
 from service.context import Context
@@ -110,7 +111,7 @@ def _times_in(value: object, pointer: str) -> Iterator[Problem]:
 
 
 def _as_json(submission: Submission) -> str:
-    return json.dumps(submission.model_dump(exclude_unset=True), ensure_ascii=False)
+    return visible_json(json.dumps(submission.model_dump(exclude_unset=True), ensure_ascii=False))
 
 
 def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[PlacedProblem]:

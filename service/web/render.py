@@ -1,6 +1,6 @@
 """Templates as responses: the Jinja environment, its filters for numbers and times, and the page's content policy.
 
-Templates come from this package only, and all their values are escaped.
+Templates come from this package only. All their values are escaped, and nothing is hidden in them (`ablate.text`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from ablate.tables.words import count, duration_text, metric_name
+from ablate.text import visible
 from service.web.assets import address_of
 
 POLICY = (
@@ -58,10 +59,16 @@ def value_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _visible(value: object) -> object:
+    """A value on a page, in which nothing is hidden. Markup is visible already, since templates made it."""
+    return visible(value, lines=True) if type(value) is str else value
+
+
 def _build() -> Environment:
     environment = Environment(
         loader=PackageLoader("service.web"),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

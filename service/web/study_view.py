@@ -18,6 +18,7 @@ from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.two_rows import RowComparison
 from ablate.tables.words import number, places_of
+from ablate.text import visible_json
 from service.context import Context
 from service.documents.states import LIVE
 from service.errors import ConflictError
@@ -187,7 +188,7 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
         study=study,
         question=str(stored.document.get("question", "")),
         document=document_text(stored),
-        schedule_body=json.dumps({"study": stored.document, "scale": stored.scale}),
+        schedule_body=visible_json(json.dumps({"study": stored.document, "scale": stored.scale})),
         shown=shown,
         problem=problem,
         cells={(one.row, one.seed): one for one in standings},

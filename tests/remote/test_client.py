@@ -63,6 +63,27 @@ def test_the_address_is_given_or_of_the_environment_or_the_default(monkeypatch: 
         Client("nonsense")
 
 
+def test_a_password_in_the_address_is_sent_and_never_shown() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        client = Client(f"http://me:s3cr@t@127.0.0.1:{port}/")
+        assert (client.url, repr(client)) == (f"http://127.0.0.1:{port}", f"Client('http://127.0.0.1:{port}')")
+        with pytest.raises(UnreachableError, match=f"no answer from http://127.0.0.1:{port} ") as caught:
+            client.studies()
+    assert "s3cr" not in str(caught.value)
+    for wrong in (
+        "htp://me:s3cr@t@host",
+        "http://me:s3cr t@host",
+        "me:s3cr@host",
+        "http://host/?key=s3cr",
+        "http://h#s3cr",
+    ):
+        with pytest.raises(RefusedError, match=r"\*\*\*.* is not an http:// or https:// address") as refused:
+            Client(wrong)
+        assert "s3cr" not in str(refused.value)
+
+
 def test_without_a_service_it_is_not_ready_and_a_call_tells_how_to_start_one() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

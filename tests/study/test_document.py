@@ -12,6 +12,7 @@ from ablate.errors import StudyError
 from ablate.study.document import Study, with_resources
 from ablate.study.plan import plan_document
 from ablate.study.text import parse_json, parse_toml, read_document
+from ablate.text import visible
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 
@@ -130,9 +131,46 @@ def test_a_file_that_is_not_there_or_not_toml_ends_in_a_sentence(tmp_path: Path)
         read_document(broken)
 
 
-def test_a_label_that_could_deceive_is_not_echoed(document: dict[str, Any]) -> None:
-    document["base"]["\x1b[2J"] = 1
-    assert "(unprintable)" in problems(document)["/base/(unprintable)"]
+def test_a_name_that_could_deceive_is_shown_with_escapes(document: dict[str, Any]) -> None:
+    document["base"]["\x1b[2J\u202e"] = 1
+    assert r"'\x1b[2J\u202e'" in problems(document)[r"/base/\x1b[2J\u202e"]
+
+
+@pytest.mark.parametrize("name", ["a\x1b]0;evil\x07", "a\nb", "a\u202eb", "a\u2066b"], ids=ascii)
+def test_no_name_of_a_study_may_have_control_characters_or_overrides(toy: str, name: str) -> None:
+    """Wherever a name is written; a title and a question may have them."""
+    base, rows = {"task": "toy"}, [{"label": "plain"}]
+    grid = {"name": "a", "base": base, "design": "grid"}
+    grid_of_two = {"design": "grid", "rows": [], "factors": [{"name": "offset", "levels": [1.0, 2.0]}]}
+    wrong: dict[str, dict[str, Any]] = {
+        "/name": {"name": name},
+        "/metric": {"metric": name},
+        "/metrics/0": {"metrics": [name]},
+        "/rows/1/label": {"rows": [*rows, {"label": name}]},
+        "/rows/1/group": {"rows": [*rows, {"label": "b", "group": name}]},
+        "/scales": {"scales": {name: {}}},
+        "/groups": {"groups": {name: {}}},
+        "/table/baseline": {"table": {"baseline": name}},
+        "/table/headline/0": {"table": {"headline": [name]}},
+        "/table/published": {"table": {"published": name}},
+        "/table/group_by": {"table": {"group_by": name}},
+        "/canary/rows/0": {"canary": {"rows": [name]}},
+        "/base/task": {"base": {"task": name}},
+        "/factors/0/name": {**grid, "factors": [{"name": name, "levels": [{"label": "x", "set": {}}]}]},
+        "/factors/0/levels/0": {**grid, "factors": [{"name": "ending", "levels": [name]}]},
+        "/factors/1/levels/0": {
+            **grid,
+            "factors": [{"name": "offset", "levels": [1.0]}, {"name": "b", "levels": [{"label": name, "set": {}}]}],
+        },
+        "/table/group_by ": {**grid_of_two, "base": {**base, "ending": name}, "table": {"group_by": "ending"}},
+    }
+    for place, members in wrong.items():
+        found = problems({"name": "a", "base": base, "rows": rows, **members})
+        assert any(pointer.startswith(place.strip()) for pointer in found), (place, found)
+        shown = "".join([*found, *found.values()])
+        assert visible(shown) == shown
+    study = plan_document({"name": "a", "base": base, "rows": rows, "title": name, "question": name}).study
+    assert (study.title, study.question) == (name, name)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

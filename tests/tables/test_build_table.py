@@ -113,7 +113,7 @@ def test_a_baseline_without_results_leaves_no_difference_and_says_so(window_plan
 def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
     table = build_table(window_plan, end("C 5x5", 2, "failed", "first\nsecond\x1b[31m " + "x" * 1000))
     (note,) = table.row("C 5x5").notes
-    assert note.startswith("seed 2: failed: first second [31m xxx")
+    assert note.startswith(r"seed 2: failed: first second\x1b[31m xxx")
     assert note.endswith("...")
     assert len(note) < 350
 

@@ -33,7 +33,7 @@ def test_both_labels_that_are_none_are_told_and_labels_with_quotes_are_quoted(pl
     found = find_label_problems(plan, "its", 'say "hi": y')
     assert [(one.pointer, one.code, one.message) for one in found] == [
         ("/a", "unknown_row", "no row 'its'; did you mean \"it's\"?"),
-        ("/b", "unknown_row", "no row has the given label; did you mean 'say \"hi\": x'?"),
+        ("/b", "unknown_row", "no row 'say \"hi\": y'; did you mean 'say \"hi\": x'?"),
     ]
     (found,) = find_label_problems(plan, "zzz", "a, b")
     assert found.message == "no row 'zzz'; the rows are \"it's\", 'say \"hi\": x', 'a, b'"

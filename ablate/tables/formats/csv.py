@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 
 from ablate.statistics.words import MINUS
 from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import fixed
+from ablate.text import visible
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = frozenset("=+-@")
 
 
 def guard_formula(text: str) -> str:
-    """Text that a spreadsheet does not run as a formula."""
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    """Text that a spreadsheet does not run as a formula, and in which nothing is hidden.
+
+    Spreadsheets remove white space and read full-width signs as the ordinary ones.
+    """
+    signs = (sign for sign in unicodedata.normalize("NFKC", text) if sign.isprintable() and not sign.isspace())
+    is_formula = next(signs, "") in FORMULA_STARTS or text[:1] in ("\t", "\r", "\n")
+    return f"'{visible(text)}" if is_formula else visible(text)
 
 
 def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:

@@ -6,12 +6,13 @@ with its own styles. All text is escaped.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
-from html import escape
 
 from ablate.tables.captions import heading_of, title_of
 from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
+from ablate.text import on_one_line
 
 LONG_TEXT = 32
 """Number of characters of a cell above which a column of text is broken into lines."""
@@ -44,6 +45,11 @@ TABLE_STYLE = """\
 STYLE = PAGE_STYLE + TABLE_STYLE
 EMBEDDED_STYLE = ".ablate-table { color-scheme: light; background: Canvas; color: CanvasText; }\n" + TABLE_STYLE
 """Styles of the table alone, readable in any theme of the page around it."""
+
+
+def escape(text: str) -> str:
+    """Text that HTML shows unchanged, on one line."""
+    return html.escape(on_one_line(text))
 
 
 def render_html(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:

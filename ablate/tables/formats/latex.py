@@ -18,6 +18,7 @@ from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.notes_verdicts import method_notes, open_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
+from ablate.text import on_one_line
 
 CONTINUED = "\\multicolumn{{{count}}}{{r@{{}}}}{{\\itshape continued on the next page}} \\\\"
 ONE_COLUMN = (
@@ -32,8 +33,8 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) 
     printed = [note for note in notes if note not in silent]
     layout = choose_layout(table, columns, caption_of(table, columns), printed)
     packages = "booktabs,longtable" if layout.environment == "longtable" else "booktabs"
-    head = f"% study {table.study}, scale {_comment(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
-    hidden = [f"% {_comment(note)}" for note in notes if note in silent]
+    head = f"% study {table.study}, scale {on_one_line(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
+    hidden = [f"% {on_one_line(note)}" for note in notes if note in silent]
     body = _long(layout, table, columns) if layout.environment == "longtable" else _float(layout, table, columns)
     return "\n".join([head, *body, *_notes(layout, table, printed), *hidden, *_end(layout)]) + "\n"
 
@@ -135,12 +136,7 @@ def _power(match: re.Match[str]) -> str:
 def _keys(table: Table, row: TableRow) -> list[str]:
     """Comments that tie a row to its trials, one line per seed."""
     seeds = zip(table.seeds, row.trials, strict=True)
-    return [f"% {_comment(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
-
-
-def _comment(text: str) -> str:
-    """A text that cannot end the comment around it."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return [f"% {on_one_line(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
 
 
 def _notes(layout: LatexLayout, table: Table, notes: Sequence[str]) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ablate.text import on_one_line
+
 LONG_WORD, PIECE = 18, 9
 """Largest length of a word that stays whole, and length of the pieces of a longer word."""
 
@@ -56,7 +58,7 @@ RAISED = {"<super>": r"\textsuperscript", "<sub>": r"\textsubscript"}
 
 def escape_latex(text: str) -> str:
     """Text as LaTeX source on one line; its first character cannot become an option of the preceding command."""
-    words = [_word(word) for word in text.split()]
+    words = [_word(word) for word in on_one_line(text).split()]
     line = " ".join(words)
     return "{}" + line if line.startswith(("[", "*")) else line
 
@@ -80,7 +82,7 @@ def _character(character: str) -> str:
     if character in SPECIALS:
         return SPECIALS[character]
     if character.isascii():
-        return character if character.isprintable() else ""
+        return character
     return SYMBOLS.get(character) or _accented(character) or _compatible(character)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ablate.tables.captions import heading_of, title_of
 from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
+from ablate.text import on_one_line
 
 # The start of an entity or a tag; a lone `&` or `>` is neither and stays readable in a terminal.
 MARKUP = re.compile(r"&(?=#?[A-Za-z0-9]+;)|<")
@@ -19,7 +20,7 @@ SPECIAL = re.compile(r"[\\|`*\[\]~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows unchanged, on one line."""
-    line = MARKUP.sub(lambda match: ENTITIES[match[0]], " ".join(text.split()))
+    line = MARKUP.sub(lambda match: ENTITIES[match[0]], on_one_line(text))
     return SPECIAL.sub(lambda match: "\\" + match[0], line)
 
 

@@ -21,6 +21,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from ablate.tables.captions import title_of
 from ablate.tables.table import Table, TableRow
+from ablate.text import visible
 
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -161,7 +162,7 @@ def better(lower_is_better: bool) -> str:
 
 def printable(text: str) -> str:
     """A text with only characters of the font; others become boxes."""
-    return "".join(c if c == "\n" or ord(c) in _characters() else "\u25a1" for c in text)
+    return "".join(c if c == "\n" or ord(c) in _characters() else "\u25a1" for c in visible(text, lines=True))
 
 
 @cache

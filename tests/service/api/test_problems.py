@@ -143,7 +143,8 @@ def test_an_unknown_id_is_not_found_however_it_looks(
         ("/api/v1/sites?model=resnet51", "/model", "no network 'resnet51'; did you mean 'resnet50'?"),
         ("/api/v1/sites?model=resnet50&resolution_px=2000", "/resolution_px", "less than or equal to 1024"),
         ("/healthz?verbose", "/verbose", "unknown query parameter"),
-        ("/metrics?a%22b=1", "/(unprintable)", "(unprintable)"),
+        ("/metrics?a%22b=1", '/a"b', """unknown query parameter 'a"b'"""),
+        ("/metrics?a%1b%e2%80%ae=1", "/a\\x1b\\u202e", "unknown query parameter 'a\\x1b\\u202e'"),
     ],
 )
 def test_a_wrong_parameter_is_told(empty: TestClient, path: str, pointer: str, text: str) -> None:

@@ -177,7 +177,7 @@ def test_two_rows_are_compared(client: TestClient, done: dict[str, Any]) -> None
             'a: "b"',
             "plan",
             [
-                ("/a", "unknown_row", "no row has the given label; the rows are 'plain', 'shifted'"),
+                ("/a", "unknown_row", "no row 'a: \"b\"'; the rows are 'plain', 'shifted'"),
                 ("/b", "unknown_row", "no row 'plan'; did you mean 'plain'?"),
             ],
         ),

@@ -28,6 +28,7 @@ class Recipe(BaseModel):
     steps: int = 1
     gate: str = ""
     number: int = 0
+    message: str = ""
 
 class Play:
     Recipe = Recipe
@@ -37,6 +38,9 @@ class Play:
         print("the play begins")
         print("a remark", file=sys.stderr)
         (workdir / "pid").write_text(str(os.getpid()))
+        if recipe.message:
+            print("in bold: \x1b[1m")
+            raise RuntimeError(recipe.message)
         if recipe.ending == "raises":
             raise FileNotFoundError("no file /srv/machine/data.bin here")
         if recipe.ending == "dies":

@@ -40,6 +40,19 @@ def test_an_earlier_traceback_is_not_taken_for_this_attempts(play: Path, tmp_pat
     assert "old" not in (tmp_path / "log.txt").read_text()
 
 
+def test_a_line_of_the_log_cannot_be_forged_and_output_of_the_task_stays_as_it_is(play: Path, tmp_path: Path) -> None:
+    recipe = {"message": "\x1b]0;evil\x07\u202e\n2026-01-01T00:00:00+00:00 succeeded: forged"}
+    for _ in run_ticket(Trial(key="k", task="play", recipe=recipe, seed=0), 1, tmp_path, {}):
+        pass
+    printed, _, own = (tmp_path / "log.txt").read_text().partition("in bold: \x1b[1m\n")
+    assert "the play begins\na remark\n" in printed
+    assert not {"\x1b", "\x07", "\u202e"} & set(own)
+    assert (
+        r"failed: RuntimeError: \x1b]0;evil\x07\u202e 2026-01-01T00:00:00+00:00 succeeded: forged"
+        in own.splitlines()[0]
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ablate.study.document import Study
+from ablate.text import visible
 from service.documents.text import render_document
 
 ROWS = [{"label": "A", "set": {}}]
@@ -19,6 +20,14 @@ def test_a_document_is_toml_without_its_unset_fields() -> None:
     name, text = render_document(document)
     assert name == "study.toml"
     assert tomllib.loads(text) == {"name": "x", "seeds": 2, "rows": [{"label": "A", "set": {"lr": 0.1}}]}
+
+
+@pytest.mark.parametrize("title", ["\x1b\x7f\x9b\u202e\u2028 é漏 \n\t", "👩\u200d👩\u200d👧"])
+def test_a_title_is_the_same_after_the_file_and_hides_nothing_in_it(title: str) -> None:
+    for rows in (ROWS, [{"label": "A", "set": {"depth": None}}]):
+        name, text = render_document({"name": "x", "title": title, "rows": rows})
+        assert visible(text, lines=True) == text
+        assert (tomllib if name == "study.toml" else json).loads(text)["title"] == title
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from ablate.remote.documents.schedules import ScheduleSpec
+from ablate.text import visible
 from service.app import create_app
 from service.schedules import lifecycle
 from service.store.sql import now
@@ -20,12 +23,13 @@ HOSTILE = """</script><img src=x onerror="alert(1)">'{{ 7*7 }}"""
 
 
 class Outline(HTMLParser):
-    """Every element's name and attributes, and the text between."""
+    """Every element's name and attributes, the text between, and the content of text fields by id."""
 
     def __init__(self) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.fields: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -33,6 +37,8 @@ class Outline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.elements and self.elements[-1][0] == "textarea":
+            self.fields.setdefault(str(self.elements[-1][1]["id"]), data)
 
 
 def outline_of(client: TestClient, address: str, status: int = 200) -> Outline:
@@ -98,6 +104,48 @@ def test_what_users_write_is_shown_and_never_read_as_html(client: TestClient, de
         outline = outline_of(client, address)
         assert HOSTILE in outline.text, address
         assert "img" not in [tag for tag, one in outline.elements if "onerror" in one], address
+
+
+CONTROLS = "\x1b]0;evil\x07\x7f\x9b2J\u202etxt.exe\u2066\u2028"
+
+
+def test_control_characters_and_overrides_are_escapes_on_every_page(
+    client: TestClient, desk: Any, toy_study: Any
+) -> None:
+    study = desk.submit(toy_study(title=CONTROLS, question=CONTROLS))
+    desk.tick()
+    desk.dispatcher.end(desk.dispatcher.started[0], "failed", CONTROLS)
+    desk.finish(study)
+    [cell] = [cell for cell in desk.cells(study) if cell.state == "failed"]
+    for address in ("/", f"/studies/{study.id}", f"/trials/{cell.key}", f"/compare?a={study.id}&b={study.id}"):
+        text = client.get(address).text
+        assert visible(text, lines=True) == text, address
+        assert (visible(CONTROLS) in text) is not address.startswith("/compare"), address
+    refused = client.get("/?example=" + quote(CONTROLS))
+    assert refused.status_code == 404
+    assert visible(CONTROLS) in refused.text
+
+
+def test_what_a_page_sends_back_has_the_title_that_was_sent(client: TestClient, desk: Any, toy_study: Any) -> None:
+    """JSON and TOML keep titles as they are: REST, the saved document, the editor, the bodies that the script sends."""
+    study = desk.submit(toy_study(title=CONTROLS))
+    assert client.get(f"/api/v1/studies/{study.id}").json()["title"] == CONTROLS
+    saved = client.get(f"/studies/{study.id}/document").text
+    assert visible(saved, lines=True) == saved
+    assert tomllib.loads(saved)["title"] == CONTROLS
+    assert tomllib.loads(outline_of(client, f"/?again={study.id}").fields["text"])["title"] == CONTROLS
+    bodies = [one["data-body"] for _, one in outline_of(client, f"/studies/{study.id}").elements if "data-body" in one]
+    assert [json.loads(body or "")["study"]["title"] for body in bodies] == [CONTROLS]
+    shown = Outline()
+    shown.feed(client.post("/preview", json={"text": saved}).text)
+    bodies = [one["data-body"] for _, one in shown.elements if "data-body" in one]
+    assert [json.loads(body or "")["study"]["title"] for body in bodies] == [CONTROLS]
+
+
+def test_text_of_every_language_stays_as_it_is_on_a_page(client: TestClient, desk: Any, toy_study: Any) -> None:
+    title = "Größe 漏斗 العربية עברית ∑ 👩\u200d👩\u200d👧"
+    study = desk.submit(toy_study(title=title))
+    assert title in outline_of(client, f"/studies/{study.id}").text
 
 
 def test_a_hostile_label_is_text_in_the_preview_too(client: TestClient, toy_study: Any) -> None:

@@ -15,10 +15,12 @@ from ablate.errors import TableError
 from ablate.paper.published import load_published
 from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
+from ablate.tables.formats.csv import guard_formula
 from ablate.tables.formats.markdown import escape_markdown
-from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.formats.render import FORMATS, render, render_embedded
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.words import number, places_of, places_within
+from ablate.text import visible
 from ablate.trials.trial import Measured, Outcome
 
 METRIC = "top1_error_pct"
@@ -364,6 +366,67 @@ def test_hostile_labels_survive_csv_and_run_no_formula(hostile):
     assert [line["label"].removeprefix("'") for line in lines] == list(HOSTILE)
     assert not [line["label"] for line in lines if line["label"].startswith(("=", "+", "-", "@"))]
     assert all(line["top1_error_pct_diff"] == "" or float(line["top1_error_pct_diff"]) for line in lines)
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹦﹢﹣﹫")
+@pytest.mark.parametrize(
+    "before", ["", " ", "  ", "\t", "\r", "\n", "\u00a0", "\u3000", "\u200b", "\ufeff", "\x00", "\x1b"], ids=ascii
+)
+def test_a_spreadsheet_runs_no_text_whatever_stands_before_the_sign(before, sign):
+    assert guard_formula(f"{before}{sign}1+1") == f"'{visible(before)}{sign}1+1"
+
+
+@pytest.mark.parametrize("text", ["\t1", "\r1", "\n1"])
+def test_a_cell_that_begins_with_a_tab_or_a_line_break_is_guarded(text):
+    assert guard_formula(text) == f"'{visible(text)}"
+
+
+@pytest.mark.parametrize("text", ["a=1", "1-1", "(-1)", "−1 points", "1e5", "x@y", "", " ", "é", "漏斗", "'=1"])
+def test_other_text_of_a_csv_cell_stays_as_it_is(text):
+    assert guard_formula(text) == text
+
+
+CONTROLS = "\x1b]0;evil\x07 \x9b2J \x7f \u202etxt.exe\u202c \u2066a\u2069 \u2028 \x85 \x0c \r\n2026 ERROR forged"
+"""Takes over a terminal, turns text round, forges a line."""
+LANGUAGES = "Größe 漏斗 العربية עברית ∑ ≤ 👩\u200d👩\u200d👧"
+
+
+@pytest.fixture
+def foreign(table):
+    """A table whose every text is of others, such as one that another server sent."""
+    rows = [
+        row.model_copy(update={"label": f"{number} {CONTROLS}", "group": CONTROLS, "notes": [CONTROLS]})
+        for number, row in enumerate(table.rows)
+    ]
+    texts = {"title": CONTROLS, "question": CONTROLS, "scale": CONTROLS, "setup": [CONTROLS], "rows": rows}
+    return table.model_copy(update={**texts, "notes": [CONTROLS], "provenance": [CONTROLS], "commits": [CONTROLS]})
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "json"])
+def test_no_format_has_a_character_that_controls_a_terminal_or_turns_text_round(foreign, format):
+    text = render(foreign, format, columns=["all"])
+    assert visible(text, lines=True) == text
+    assert not re.search("^2026 ERROR", text, re.MULTILINE)
+    escaped = {"md": r"\\x1b\]0;evil\\x07", "tex": r"\textbackslash{}x1b]0;evil"}.get(format, r"\x1b]0;evil\x07")
+    assert text.count(escaped) >= len(foreign.rows)
+
+
+def test_html_embedded_in_another_page_shows_escapes_too(foreign):
+    text = render_embedded(foreign)
+    assert visible(text, lines=True) == text
+    assert r"\u202etxt.exe" in text
+
+
+def test_json_keeps_every_text_as_it_is(foreign):
+    found = json.loads(render(foreign, "json"))
+    assert (found["title"], found["question"], found["notes"]) == (CONTROLS, CONTROLS, [CONTROLS])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_text_of_every_language_stays_in_every_format(table, format):
+    text = render(table.model_copy(update={"title": LANGUAGES, "question": LANGUAGES}), format)
+    shown = "U+6F0F" if format == "tex" else LANGUAGES  # LaTeX without packages has no such characters
+    assert shown in text or format == "csv"
 
 
 def test_hostile_labels_survive_json(hostile):

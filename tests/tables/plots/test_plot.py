@@ -41,6 +41,10 @@ def test_the_same_results_give_the_same_bytes(drawn, name):
     assert b"<dc:date>" not in first
 
 
+def test_a_plot_shows_control_characters_and_overrides_as_escapes():
+    assert canvas.printable("a\x1b\u202eb\n漏é") == "a\\x1b\\u202eb\n\u25a1é"
+
+
 def test_a_picture_can_be_had_as_png(drawn):
     picture = plot(*drawn, "forest", "png")
     assert picture.startswith(b"\x89PNG")

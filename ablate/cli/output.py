@@ -1,0 +1,33 @@
+"""What the commands print goes through here: text of others is shown as text, and does not control the terminal.
+
+ruff refuses `print`, `typer.echo` and rich's own console in the commands; `ablate.cli.terminal` is for tables and bars.
+`ablate.text` describes what is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from ablate.text import visible, visible_json
+
+
+def say(sentence: object = "", *, err: bool = False) -> None:
+    """Print a sentence as one line on stdout, or on stderr."""
+    typer.echo(visible(str(sentence)), err=err)
+
+
+def show_text(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, such as a table or a log; no line break is added."""
+    typer.echo(visible(text, lines=True), err=err, nl=False)
+
+
+def show_json(document: object, *, indent: int | None = 1) -> None:
+    """Print a document as JSON; its values stay as they are."""
+    show_json_text(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+
+
+def show_json_text(text: str) -> None:
+    """Print a text that is JSON already; no line break is added."""
+    typer.echo(visible_json(text), nl=False)
