@@ -9,7 +9,7 @@ import typer
 
 from ablate.errors import AblateError, StudyError
 
-WRONG_INPUT, INTERNAL = 2, 70
+HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
 MAX_LINES = 100
 """Problems of a document that are printed."""
 

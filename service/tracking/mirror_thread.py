@@ -46,7 +46,7 @@ class Mirroring:
     def run(self, stop: threading.Event) -> None:
         """Mirror until `stop` is set, then for a moment the remaining entries."""
         pause_s = LOOK_S
-        with Pool([{}]) as pool:
+        with Pool([{}], is_trusted=True) as pool:
             while not stop.is_set():
                 try:
                     self._catch_up(pool, stop)
