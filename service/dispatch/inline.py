@@ -12,9 +12,10 @@ from multiprocessing.connection import Connection, wait
 from typing import cast
 
 from ablate.study.document import Resources
+from ablate.trials.machine import describe_os_error
 from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Ended, Job, Said, Worker, WorkerLost
-from service.dispatch.interface import Report, Ticket, TrialLost, is_last, open_report
+from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.this_machine import OomKills, find_machine
@@ -41,7 +42,11 @@ class InlineDispatcher:
     def start(self) -> None:
         """See `Dispatcher`."""
         self._places.set_machines({HERE: find_machine(self._workers)})
-        self._places.warm(Resources())
+        try:
+            self._places.warm(Resources())
+        except OSError as error:
+            self.close()
+            raise DispatcherError(f"no worker can be started: {describe_os_error(error)}") from error
 
     def machines(self) -> Sequence[Machine]:
         """See `Dispatcher`."""
@@ -57,10 +62,17 @@ class InlineDispatcher:
         if refusal is not None:
             self._reports.append(TrialLost(ticket, "infeasible", refusal))
             return
-        place = self._places.occupy(ticket)
-        if not place.worker.is_alive:
-            place.worker.kill()
-            place.worker = _start_worker(place)
+        place = None
+        try:
+            place = self._places.occupy(ticket)
+            if not place.worker.is_alive:
+                place.worker.kill()
+                place.worker = _start_worker(place)
+        except OSError as error:  # no descriptors, or no processes, are left
+            if place is not None:
+                self._places.drop(place)
+            self._reports.append(TrialLost(ticket, "environment", describe_os_error(error)))
+            return
         place.worker.give(Job(ticket.trial.key, run_ticket, (ticket.trial, ticket.fence, ticket.workdir, ticket.needs)))
 
     def stop(self, ticket: Ticket) -> None:

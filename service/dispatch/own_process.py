@@ -64,7 +64,10 @@ class Apart:
             DispatcherError: it does not start; no process is left.
         """
         hidden = {name: None for name in hidden_variables() if not name.startswith("RAY_")}  # those open a cluster
-        self._worker = Worker(hidden, is_trusted=True)  # messages of trials pass through it as text
+        try:
+            self._worker = Worker(hidden, is_trusted=True)  # a trial's messages are opened in there
+        except OSError as error:
+            raise DispatcherError(f"the process of {self._kind} cannot be started: {error.strerror}") from error
         try:
             self._ask(START_S, _start, self._build)
         except DispatcherError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -124,8 +125,9 @@ class Places(Generic[W]):
         place.ticket = None
         self._places.remove(place)
         if place.machine in self.machines:
-            place.worker = self._start_worker(place)
-            self._places.append(place)
+            with suppress(OSError):  # no descriptors are left: the next trial starts a worker, or reports that
+                place.worker = self._start_worker(place)
+                self._places.append(place)
 
     def drop(self, place: Place[W]) -> None:
         """End a worker and remove its place."""
