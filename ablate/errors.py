@@ -6,6 +6,7 @@ AblateError
 ├── DataError         a data set is missing, damaged or unknown
 │   └── RegistryError the registration of a folder cannot be read
 ├── TrialError        a trial cannot start (a task is not installed, a folder is in use)
+├── MachineError      the machine cannot do what a trial needs (a full disk, a read-only folder)
 └── TableError        a table cannot be built or rendered as asked
 
 A text has four parts where they exist: what, given, allowed, next.
@@ -14,6 +15,7 @@ A text has four parts where they exist: what, given, allowed, next.
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +48,10 @@ class RegistryError(DataError):
 
 class TrialError(AblateError):
     """A trial cannot start."""
+
+
+class MachineError(AblateError):
+    """The machine cannot do what a trial needs; the trial itself is not at fault, and can be trained later."""
 
 
 class TableError(AblateError):
@@ -108,6 +114,36 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
         yield
     except StudyError as error:
         problems += [problem for problem in error.problems if problem not in problems]
+
+
+@contextmanager
+def foreign_code(what: str, *allowed: type[Exception]) -> Iterator[None]:
+    """A boundary around a call of code that is not ours, such as that of an installed task.
+
+    Args:
+        what: the code and what it was asked, as the start of a sentence: `task 'x', its check`.
+        allowed: exceptions that the caller handles. Those of ablate always pass.
+
+    Raises:
+        TrialError: the code raised anything else. Ctrl-C, which arrives in the main thread, passes.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, (AblateError, *allowed)):
+            raise
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        raise TrialError(f"{what}: {describe_error(error)}") from error
+
+
+def describe_error(error: BaseException, max_characters: int = 300) -> str:
+    """Type and text of an exception of any code, in one line."""
+    try:
+        text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split())
+    except Exception:  # its own `__str__` is foreign code too
+        text = ""
+    return f"{type(error).__name__}: {text[:max_characters] or 'no message'}"
 
 
 def quote(name: object) -> str:

@@ -5,11 +5,12 @@ A variable that is set to an empty text counts as unset, everywhere.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from ablate.errors import AblateError
@@ -46,6 +47,26 @@ class LibrarySettings(BaseSettings):
         "http://127.0.0.1:8080.",
     )
     api_key: SecretStr | None = Field(None, description="Key that the commands send to the service.")
+    task_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names of further environment variables that code of tasks may see, separated by commas. A service "
+        "passes only what programs, Python and GPUs need; `ablate run` passes everything but what looks like a secret.",
+    )
+
+    @field_validator("task_env", mode="before")
+    @classmethod
+    def _split_env(cls, names: object) -> object:
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @field_validator("task_env")
+    @classmethod
+    def _are_foreign_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith(PREFIX):
+                raise ValueError(
+                    "should be names of variables, separated by commas; settings of ablate cannot be named"
+                )
+        return names
 
     @field_validator("home", "data")
     @classmethod

@@ -24,6 +24,7 @@ from ablate.recipes.classify import ClassifyRecipe, applicable_values, architect
 from ablate.study.plan import Plan
 from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost
+from service.dispatch.trial_worker import hidden_variables
 from service.store.costs import find_costs, keep_costs
 from service.store.session import Store
 
@@ -53,7 +54,7 @@ class Costs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._probe = Probe()
+        self._probe = Probe(hidden=hidden_variables())
 
     def start(self) -> None:
         """Let the probe import torch in the background."""
@@ -87,11 +88,7 @@ class Costs:
             plan: the study, expanded.
             until_s: monotonic time at which counting stops; None: `PATIENCE_S` from now.
         """
-        rows = {
-            one.label: network
-            for one in list_asked(plan)
-            if (network := get_task(one.task).task.counted_network(one.recipe))
-        }
+        rows, errors = _networks(plan)
         names = {label: _architecture_id(recipe) for label, recipe in rows.items()}
         with self._store.read() as connection:
             answers = find_costs(connection, list(dict.fromkeys(names.values())))
@@ -103,7 +100,7 @@ class Costs:
         answers |= new
         found = {label: answers[name] for label, name in names.items() if name in answers}
         costs = {label: Cost.model_validate(answer["cost"]) for label, answer in found.items() if "cost" in answer}
-        errors = {label: answer["error"] for label, answer in found.items() if "error" in answer}
+        errors |= {label: answer["error"] for label, answer in found.items() if "error" in answer}
         return Counted(costs, tuple(_problems(plan, errors)), tuple(warnings))
 
     def _ask(
@@ -146,6 +143,21 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in BUILDERS if find_spec(name)}
 
 
+def _networks(plan: Plan) -> tuple[dict[str, ClassifyRecipe], dict[str, str]]:
+    """The network that is counted for each label, and why a task does not name it."""
+    rows: dict[str, ClassifyRecipe] = {}
+    errors: dict[str, str] = {}
+    for one in list_asked(plan):
+        try:
+            network = get_task(one.task).task.counted_network(one.recipe)
+        except AblateError as error:
+            errors[one.label] = str(error)
+            continue
+        if network is not None:
+            rows[one.label] = network
+    return rows, errors
+
+
 def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
     for one in list_asked(plan):
         if one.label in errors:
@@ -155,5 +167,5 @@ def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
             get_task(one.task).task.check(one.recipe)
         except DataError as error:
             yield Problem(one.place, "invalid", f"{one.name}: {error}")
-        except SiteError as error:
+        except AblateError as error:
             yield Problem(one.place, "not_buildable", f"{one.name}: {error}")

@@ -1,6 +1,6 @@
 """The library's commands. Heavy imports stay inside the commands, so that `ablate --help` answers immediately.
 
-Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study ended with holes, 2 the input is wrong,
+Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study has holes, 2 the input is wrong,
 70 an internal error, 130 Ctrl-C.
 """
 
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
 from ablate.cli.options import (
     AsJson,
@@ -32,7 +33,7 @@ from ablate.cli.options import (
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
 
-HOLES, INTERRUPTED = 1, 130
+INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -106,6 +107,9 @@ def run(
 
     Run the same command again to resume after an interruption; no trial is trained twice. Results, checkpoints, tables
     in five formats and plots are written to the folder of the results.
+
+    Exit status: 0 done; 1 trials are missing, because they failed or because the disk became full or unwritable; 2 the
+    study is wrong, or the folder of the results cannot be written at the start.
     """
     from ablate.cli import run as screen
     from ablate.local.prepare import default_folder

@@ -11,7 +11,7 @@ from ablate.cli.output import say, show_json, show_text
 from ablate.errors import AblateError, StudyError
 from ablate.text import visible
 
-WRONG_INPUT, INTERNAL = 2, 70
+HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
 MAX_LINES = 100
 """Problems of a document that are printed."""
 INDENTED = re.compile(r"\n(?=  )")

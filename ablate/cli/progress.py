@@ -47,7 +47,7 @@ class Board(Lines):
             if trial.key in self.running:
                 self.bars.remove_task(self.running.pop(trial.key))
         else:
-            self.fraction[trial.key] = message.step / message.steps
+            self.fraction[trial.key] = message.step / max(message.steps, 1)
             if trial.key not in self.running:
                 name = self.names[trial.key]
                 self.running[trial.key] = self.bars.add_task(name, total=message.steps, note="")

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ablate.cli.errors import HOLES, show_error
 from ablate.cli.output import show_json_text, show_text
 from ablate.cli.progress import Board, show_warnings
 from ablate.cli.terminal import Terminal
+from ablate.errors import MachineError
 from ablate.local import run as local
 from ablate.local.folder import Folder
 from ablate.local.prepare import Report, known_keys, prepared
@@ -26,16 +28,21 @@ def run(
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """`ablate run`. Returns the exit status: 0, or 1 if the table has holes."""
+    """`ablate run`. Returns the exit status: 0, or 1 if the table has holes or the machine made the run stop."""
     console = Terminal(stderr=True)
     report: Report = console.say
     folder = Folder(path)
     show_warnings(console, plan)
     check_form(plan, form)
     with prepared(plan, folder, report, fresh=fresh):
-        with _end_of(report, plan, folder):
-            _train(console, report, plan, folder, workers)
-        table = write_results(plan, folder, form)
+        try:
+            with _end_of(report, plan, folder):
+                _train(console, report, plan, folder, workers)
+            table = write_results(plan, folder, form)
+        except MachineError as error:
+            _show_stop(error, plan, folder, as_json=as_json)
+            _holes(report, plan, folder)
+            return HOLES
     if as_json:
         show_json_text(form.render(table, "json"))
     else:
@@ -67,6 +74,12 @@ def _end_of(report: Report, plan: Plan, folder: Folder) -> Iterator[None]:
         raise
 
 
+def _show_stop(error: MachineError, plan: Plan, folder: Folder, *, as_json: bool) -> None:
+    known = len(known_keys(plan, folder))
+    text = f"{error}; {known} of {len(plan.trials)} trials are stored; correct this and run the same command to resume"
+    show_error(MachineError(text), as_json=as_json)
+
+
 def _holes(report: Report, plan: Plan, folder: Folder) -> int:
     records = folder.read()
     failed = [key for key in plan.trials if key not in records or not records[key].is_result]
@@ -75,4 +88,4 @@ def _holes(report: Report, plan: Plan, folder: Folder) -> int:
         reason = records[key].outcome.reason if key in records else "it was not run"
         report(f"hole: {names[key]}: {reason}")
         report(f"      its folder is {folder.workdir(key)}")
-    return 1 if failed else 0
+    return HOLES if failed else 0

@@ -12,13 +12,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from ablate.errors import TrialError
+from ablate.documents import Document
+from ablate.errors import MachineError, TrialError
 from ablate.study.preregistration import Preregistration, changes
+from ablate.trials.machine import describe_os_error
 from ablate.trials.trial import TrialRecord
+
+D = TypeVar("D", bound=Document)
 
 ASIDE = "before-"
 """Start of the names of folders with results that `Folder.set_aside` moved."""
@@ -50,6 +55,7 @@ class Folder:
 
         Raises:
             TrialError: another process uses it, or it cannot be written.
+            MachineError: the disk is full, or the like.
         """
         pid = self.path / ".pid"
         try:
@@ -65,9 +71,23 @@ class Folder:
                 f"cannot write to {self.path}: {error.strerror}; choose another folder with --out"
             ) from error
         with lock:
-            pid.write_text(str(os.getpid()), encoding="ascii")
-            self._cut_off_a_torn_line()
+            with self.writing():
+                pid.write_text(str(os.getpid()), encoding="ascii")
+                for file in (self.trials_file, self.registrations_file):
+                    _cut_off_a_torn_line(file)
             yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around everything that writes into the folder.
+
+        Raises:
+            MachineError: it cannot be written, or read.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise MachineError(f"cannot write to {self.path}: {describe_os_error(error)}") from error
 
     def read(self) -> dict[str, TrialRecord]:
         """The latest record of every trial, by key; an incomplete last line is ignored.
@@ -75,7 +95,7 @@ class Folder:
         Raises:
             TrialError: a line cannot be read.
         """
-        return {record.trial.key: record for record in _read(self.trials_file)}
+        return {record.trial.key: record for record in _read_records(self.trials_file)}
 
     def read_set_aside(self) -> list[TrialRecord]:
         """The records that `set_aside` moved; somebody may have seen them.
@@ -84,19 +104,7 @@ class Folder:
             TrialError: a line cannot be read.
         """
         files = sorted(self.path.glob(f"{ASIDE}*/{self.trials_file.name}"))
-        return [record for file in files for record in _read(file)]
-
-    def _cut_off_a_torn_line(self) -> None:
-        """Move an incomplete last line, left by a crash, into `trials.torn`. Call it with the lock held."""
-        if not self.trials_file.exists():
-            return
-        content = self.trials_file.read_bytes()
-        torn = content.rpartition(b"\n")[2]
-        if torn:
-            with (self.path / "trials.torn").open("ab") as file:
-                file.write(torn + b"\n")
-            with self.trials_file.open("r+b") as file:
-                file.truncate(len(content) - len(torn))
+        return [record for file in files for record in _read_records(file)]
 
     def append(self, record: TrialRecord) -> None:
         """Append a record; it is on disk when this returns."""
@@ -107,18 +115,24 @@ class Folder:
             os.fsync(file.fileno())
 
     def register(self, registration: Preregistration) -> None:
-        """Append the study's design, unless it equals the last registered one."""
+        """Append the study's design, unless it equals the last registered one.
+
+        Raises:
+            TrialError: a line cannot be read.
+        """
         history = self.registrations(registration.study)
         if not history or changes(history[-1], registration):
             with self.registrations_file.open("a", encoding="utf-8") as file:
                 file.write(registration.model_dump_json() + "\n")
 
     def registrations(self, study: str) -> list[Preregistration]:
-        """The registered designs of the study of that name, oldest first."""
-        if not self.registrations_file.exists():
-            return []
-        lines = self.registrations_file.read_text(encoding="utf-8").splitlines()
-        found = [Preregistration.model_validate_json(line) for line in lines]
+        """The registered designs of the study of that name, oldest first; an incomplete last line is ignored.
+
+        Raises:
+            TrialError: a line cannot be read.
+        """
+        remedy = "a registered design; restore the file from a backup, or choose another folder with --out"
+        found = _read(self.registrations_file, Preregistration, remedy)
         return [one for one in found if one.study in ("", study)]
 
     def set_aside(self) -> Path | None:
@@ -134,12 +148,26 @@ class Folder:
         return aside
 
 
-def _read(file: Path) -> Iterator[TrialRecord]:
-    """The records of a file, in order; an incomplete last line is ignored."""
+def _read(file: Path, kind: type[D], wanted: str) -> Iterator[D]:
+    """The documents of a file, one a line, in order; an incomplete last line is ignored."""
     whole = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
-            yield TrialRecord.model_validate_json(line)
+            yield kind.model_validate_json(line)
         except ValidationError as error:
-            text = f"line {number} of {file} is not a trial record; delete the line to train its trial again"
-            raise TrialError(text) from error
+            raise TrialError(f"line {number} of {file} is not {wanted}") from error
+
+
+def _read_records(file: Path) -> Iterator[TrialRecord]:
+    return _read(file, TrialRecord, "a trial record; delete the line to train its trial again")
+
+
+def _cut_off_a_torn_line(file: Path) -> None:
+    """Move an incomplete last line, left by a crash, into `NAME.torn`. Call it with the lock held."""
+    content = file.read_bytes() if file.exists() else b""
+    torn = content.rpartition(b"\n")[2]
+    if torn:
+        with file.with_suffix(".torn").open("ab") as aside:
+            aside.write(torn + b"\n")
+        with file.open("r+b") as whole:
+            whole.truncate(len(content) - len(torn))

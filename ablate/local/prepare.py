@@ -32,16 +32,17 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
 
     Raises:
         DataError: a data set is missing or damaged and cannot be downloaded.
-        TrialError: another process uses the folder, or it cannot be written.
+        TrialError: another process uses the folder, or it cannot be written; MachineError: its disk is full.
         ModuleNotFoundError: the study's task needs torch, which is not installed.
     """
     if fresh or plan.outstanding(known_keys(plan, folder)):
         require_training(plan)
         datasets.check_folders(plan.datasets)
     with folder.locked():
-        if fresh and (aside := folder.set_aside()):
-            report(f"moved the known results to {aside}")
-        folder.register(register(plan))
+        with folder.writing():
+            if fresh and (aside := folder.set_aside()):
+                report(f"moved the known results to {aside}")
+            folder.register(register(plan))
         if known := known_keys(plan, folder):
             report(f"{len(known)} of {len(plan.trials)} known")
         fetch_data(plan, report)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import AblateError, Problem, StudyError, quote
-from ablate.local.slots import ask
+from ablate.local.slots import ask, hidden_variables
 from ablate.models.probe_client import Probe, Probed
 from ablate.paper.published import Printed, find_published
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
@@ -85,7 +85,7 @@ def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
     ]
     if problems:
         raise StudyError(problems)
-    return {one.label: answer for one, answer in answers}
+    return {one.label: Cost.model_validate(answer) for one, answer in answers}
 
 
 def place_of(plan: Plan, index: int) -> str:
@@ -182,16 +182,16 @@ def find_sites(recipe: ClassifyRecipe) -> Probed:
     Raises:
         SiteError: the network cannot be built or traced.
     """
-    with Probe() as probe:
+    with Probe(hidden=hidden_variables()) as probe:
         return probe.sites(applicable_values(recipe))
 
 
-def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, Cost | str]]:
-    """Run in a worker: index and cost of every recipe, or the error message if it cannot be built."""
+def inspect_rows(task_name: str, recipes: Sequence[str]) -> Iterator[tuple[int, dict[str, int] | str]]:
+    """Run in a worker: index and cost of every recipe as JSON values, or the error message if it cannot be built."""
     task = get_task(task_name).task
     for index, text in enumerate(recipes):
         try:
-            yield index, task.inspect(task.Recipe.model_validate_json(text))
+            yield index, task.inspect(task.Recipe.model_validate_json(text)).model_dump()
         except AblateError as error:
             yield index, str(error)
 

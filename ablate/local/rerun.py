@@ -19,12 +19,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ablate.data import datasets
-from ablate.errors import TrialError, quote
+from ablate.errors import MachineError, TrialError, quote
 from ablate.local.run import train_in_worker
 from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
 from ablate.study.document import Resources
 from ablate.text import visible
+from ablate.trials.messages import MessageCheck
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
@@ -102,8 +103,12 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
 
     Returns:
         The new record. A worker that dies is a failure: it is not started again.
+
+    Raises:
+        MachineError: the disk is full, or the like.
+        TrialError: the worker sent something that is not allowed.
     """
-    trial, curve = then.trial, list[EpochMetrics]()
+    trial, curve, messages = then.trial, list[EpochMetrics](), MessageCheck()
     outcome, provenance = Outcome(status="failed", reason="its worker did not report an outcome"), dict[str, Any]()
     warm = get_task(trial.task).task.preload
     with TemporaryDirectory(prefix="ablate-rerun-") as folder:
@@ -111,12 +116,14 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
             pool.submit(Job(trial.key, train_aside, (trial, Path(folder), needs)))
             for event in pool.events():
                 if isinstance(event, Said):
-                    message, found = event.item
-                    provenance = found or provenance
+                    envelope = messages.open_received(event.item)
+                    message = envelope.message
+                    if message is None:
+                        raise MachineError(f"the trial cannot be trained in {folder}: {envelope.fault}")
                     if isinstance(message, EpochMetrics):
                         curve.append(message)
                     if isinstance(message, Outcome):
-                        outcome = message
+                        outcome, provenance = message, envelope.provenance
                     show(message)
                 elif isinstance(event, WorkerLost):
                     outcome = Outcome(status="failed", reason=event.reason)
@@ -125,7 +132,7 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
     return TrialRecord(trial=trial, outcome=outcome, curve=curve, provenance=provenance, finished_at=finished_at)
 
 
-def train_aside(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[tuple[Message, dict[str, Any]]]:
+def train_aside(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
     """Run in a worker: like `train_in_worker`, but output of the task goes to stderr."""
     with redirect_stdout(sys.stderr):
         yield from train_in_worker(trial, workdir, needs)

@@ -55,15 +55,20 @@ def read_table(plan: Plan, folder: Folder) -> Table:
 
 
 def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
-    """Write the table in every format and every plot into the folder. Returns the table."""
+    """Write the table in every format and every plot into the folder. Returns the table.
+
+    Raises:
+        MachineError: the folder cannot be written.
+    """
     records, table = folder.read(), read_table(plan, folder)
-    for name in FORMATS:
-        (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
-    for name in plots_of(table):
-        for kind in PLOT_FORMATS:
-            (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
-    if has_panel(plan):
-        write_panel(plan, folder)
+    with folder.writing():
+        for name in FORMATS:
+            (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
+        for name in plots_of(table):
+            for kind in PLOT_FORMATS:
+                (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
+        if has_panel(plan):
+            write_panel(plan, folder)
     return table
 
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from ablate.documents import canonical_json
-from ablate.errors import TrialError
+from ablate.errors import MachineError, TrialError, describe_error
 from ablate.local.folder import Folder
 from ablate.local.preview import count_costs
-from ablate.local.slots import ask, slots
+from ablate.local.slots import ask, check_cpus, slots
 from ablate.recipes.classify import identity_of
 from ablate.study.plan import Plan, Row, task_name, task_of
 from ablate.trials.dependents import Waiting
+from ablate.trials.machine import describe_os_error
+from ablate.trials.messages import Envelope, MessageCheck, MessageError
 from ablate.trials.provenance import describe_process
 from ablate.trials.registry import get_task
 from ablate.trials.run import run_trial
@@ -61,12 +63,19 @@ def run_study(plan: Plan, folder: Folder, workers: int | None = None) -> Iterato
     Raises:
         StudyError: a row cannot be built; nothing has been trained.
         TrialError: the resources do not fit this machine.
+        MachineError: the disk is full, or the like. What ended before is stored; the same call resumes.
     """
+    with folder.writing():
+        yield from _run(plan, folder, workers)
+
+
+def _run(plan: Plan, folder: Folder, workers: int | None) -> Iterator[Moved | Note]:
     known = {key: record for key, record in folder.read().items() if record.is_result}
     outstanding = plan.outstanding(known)
     measured = read_measured(plan, folder)
     if not outstanding and measured is not None:
         return
+    check_cpus(plan.study.resources)
     environments = slots(plan.study.resources, workers)[: max(len(outstanding), 1)]
     with Pool(environments, warm=task_of(plan).preload) as pool:
         if outstanding:
@@ -84,7 +93,9 @@ class _Work:
         self.trials = {trial.key: trial for trial in outstanding}
         self.waiting = Waiting(outstanding)
         self.tries = dict.fromkeys(self.trials, 1)
+        self.checks = {key: MessageCheck() for key in self.trials}
         self.curves: dict[str, list[EpochMetrics]] = {key: [] for key in self.trials}
+        self.ended: set[str] = set()
 
     def run(self, known: Mapping[str, TrialRecord]) -> Iterator[Moved | Note]:
         """Train every trial; one that needs others starts once those have succeeded."""
@@ -95,23 +106,34 @@ class _Work:
                 yield from self._release(key, known[key].outcome, is_next=False)
         for event in self.pool.events():
             trial = self.trials[event.job.name]
+            if trial.key in self.ended:  # a worker that sends more, or dies, after the outcome
+                continue
             if isinstance(event, Said):
-                yield from self._hear(trial, *event.item)
+                yield from self._hear(trial, event.item)
             elif isinstance(event, WorkerLost):
                 yield from self._lose(trial, event)
+            else:
+                yield from self._end(trial, Outcome(status="failed", reason="its worker sent no outcome"), [], {})
 
-    def _hear(
-        self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome, provenance: dict[str, Any]
-    ) -> Iterator[Moved | Note]:
+    def _hear(self, trial: Trial, text: object) -> Iterator[Moved | Note]:
+        try:
+            envelope = self.checks[trial.key].open_received(text)
+        except MessageError as error:
+            yield from self._end(trial, Outcome(status="failed", reason=f"its worker {error}"), [], {})
+            return
+        message = envelope.message
+        if message is None:
+            raise MachineError(f"a trial cannot be trained in {self.folder.path}: {envelope.fault}")
         if isinstance(message, EpochMetrics):
             self.curves[trial.key].append(message)
         if isinstance(message, Outcome):
-            yield from self._end(trial, message, self.curves[trial.key], provenance)
+            yield from self._end(trial, message, self.curves[trial.key], envelope.provenance)
         else:
             yield Moved(trial, message)
 
     def _lose(self, trial: Trial, event: WorkerLost) -> Iterator[Moved | Note]:
         self.curves[trial.key].clear()
+        self.checks[trial.key] = MessageCheck()
         if self.tries[trial.key] < TRIES:
             self.tries[trial.key] += 1
             self.pool.submit(event.job)
@@ -123,6 +145,7 @@ class _Work:
         self, trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]
     ) -> Iterator[Moved | Note]:
         self.folder.append(_record(trial, outcome, curve, provenance))
+        self.ended.add(trial.key)
         yield Moved(trial, outcome)
         yield from self._release(trial.key, outcome, is_next=True)
 
@@ -140,12 +163,16 @@ class _Work:
         return Job(trial.key, train_in_worker, (trial, self.folder.workdir(trial.key), needs))
 
 
-def train_in_worker(
-    trial: Trial, workdir: Path, needs: Mapping[str, Path]
-) -> Iterator[tuple[Heartbeat | EpochMetrics | Outcome, dict[str, Any]]]:
-    """Run in a worker: the messages of a trial, the outcome with the provenance of the process."""
-    for message in run_trial(trial, workdir, needs):
-        yield message, describe_process() if isinstance(message, Outcome) else {}
+def train_in_worker(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
+    """Run in a worker: the messages of a trial as envelopes, the outcome with the provenance of the process."""
+    try:
+        for message in run_trial(trial, workdir, needs):
+            provenance = describe_process() if isinstance(message, Outcome) else {}
+            yield Envelope(message=message, provenance=provenance).model_dump_json()
+    except MachineError as error:
+        yield Envelope(fault=str(error)).model_dump_json()
+    except OSError as error:
+        yield Envelope(fault=describe_os_error(error)).model_dump_json()
 
 
 def _record(trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]) -> TrialRecord:
@@ -157,17 +184,19 @@ def _measure(plan: Plan, folder: Folder, pool: Pool) -> Iterator[Moved | Note]:
     yield Note(f"measuring inference time and memory of {len(plan.rows)} rows")
     try:
         (found,) = ask(pool, measure_rows, task=task_name(plan), recipes=[row.recipe for row in plan.rows])
-    except TrialError as error:
-        yield Note(f"the rows could not be measured: {error}")
+        measured = [Measured.model_validate(one) for one in found]
+        content = {_recipe_id(row): one.model_dump() for row, one in zip(plan.rows, measured, strict=True)}
+    except (TrialError, ValueError, TypeError) as error:  # of the worker, or of what it sent
+        yield Note(f"the rows could not be measured: {describe_error(error)}")
         return
-    content = {_recipe_id(row): one.model_dump(mode="json") for row, one in zip(plan.rows, found, strict=True)}
     (folder.path / "measured.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[Measured]]:
-    """Run in a worker: the measured costs of each recipe."""
+def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """Run in a worker: the measured costs of each recipe, as JSON values."""
     task = get_task(task_name).task
-    yield task.measure([task.Recipe.model_validate_json(text) for text in recipes])
+    found = task.measure([task.Recipe.model_validate_json(text) for text in recipes])
+    yield [one.model_dump(mode="json") for one in found]
 
 
 def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
@@ -181,11 +210,9 @@ def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
     path = folder.path / "measured.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except json.JSONDecodeError:  # torn by a crash: measured again
+        return {row.label: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
+    except (ValueError, KeyError, TypeError):  # a row is missing, or the file is damaged: measured again
         return None
-    if any(_recipe_id(row) not in content for row in plan.rows):
-        return None
-    return {row.label: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
 
 
 def _recipe_id(row: Row) -> str:

@@ -9,13 +9,29 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import TrialError
+from ablate.settings import read_library_settings
 from ablate.study.document import Resources
+from ablate.workers.environment import hide_secrets
 from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 
-def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
-    """Environment of each worker: its threads, and the GPUs that it sees.
+def check_cpus(resources: Resources) -> None:
+    """Refuse trials that ask for more CPUs than this process may use.
+
+    Raises:
+        TrialError: they do.
+    """
+    there_are = len(os.sched_getaffinity(0))
+    if resources.cpus > there_are:
+        raise TrialError(
+            f"the study asks for cpus = {resources.cpus} per trial, and this machine has {there_are}; set cpus under "
+            "[resources], or --cpus, to at most that number"
+        )
+
+
+def slots(resources: Resources, workers: int | None) -> list[dict[str, str | None]]:
+    """Environment of each worker: its threads, the GPUs that it sees, and no secret of this process.
 
     Args:
         resources: of one trial.
@@ -26,7 +42,7 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
     """
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise TrialError(f"workers is {str(workers)[:20]}; give a whole number from 1 on, or none for as many as fit")
-    threads = {"OMP_NUM_THREADS": str(resources.cpus)}
+    threads = {**hidden_variables(), "OMP_NUM_THREADS": str(resources.cpus)}
     if resources.gpus == 0:
         count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
         return [{**threads, "CUDA_VISIBLE_DEVICES": ""} for _ in range(count)]
@@ -39,6 +55,11 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str]]:
             "[resources] to at most that number, 0 for none"
         )
     return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
+
+
+def hidden_variables() -> dict[str, str | None]:
+    """The variables of this process that a worker on this machine must not have: what looks like a secret."""
+    return hide_secrets(os.environ, read_library_settings().task_env)
 
 
 def ask(

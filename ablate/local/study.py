@@ -96,6 +96,7 @@ def run(
         StudyError: the study is wrong, or the network of a row cannot be built. Nothing was trained.
         DataError: a data set is missing or damaged and cannot be downloaded.
         TrialError: another process uses the folder, or the resources do not fit this machine.
+        MachineError: the disk is full, or the like. What ended before is stored; the same call resumes.
         ModuleNotFoundError: torch is not installed; install with `pip install '.[run]'`.
     """
     planned = plan(study, scale=scale, seeds=seeds)

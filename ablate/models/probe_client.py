@@ -8,7 +8,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -41,10 +41,12 @@ class Probe:
 
     Args:
         timeout_s: seconds that an answer may take, the import of torch included; then the process is killed.
+        hidden: names of variables of this process that the probe must not have: it builds networks of foreign packages.
     """
 
-    def __init__(self, timeout_s: float = 120.0) -> None:
+    def __init__(self, timeout_s: float = 120.0, hidden: Collection[str] = ()) -> None:
         self.timeout_s = timeout_s
+        self._hidden = hidden
         self._child: Child | None = None
         self._lock = threading.Lock()
         self._asked = 0
@@ -115,7 +117,8 @@ class Probe:
     def _start(self) -> Child:
         if self._child is None or not self._child.is_alive:
             self._end()
-            self._child = Child(["-m", "ablate.models.probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            variables = {name: value for name, value in os.environ.items() if name not in self._hidden}
+            self._child = Child(["-m", "ablate.models.probe"], variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._child
 
     def _end(self) -> None:

@@ -2,14 +2,19 @@
 
 A field may not *apply*: `window` has no meaning for ReLU. Fields that do not apply, and fields at their default, are
 not part of a trial's identity. This module never imports torch.
+
+The recipe of an installed task is foreign code: whatever it raises is a `TrialError` that names its class.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
+
+from ablate.errors import foreign_code, quote
 
 
 class Recipe(BaseModel):
@@ -28,7 +33,13 @@ class Recipe(BaseModel):
 
 def inapplicable_fields(recipe: BaseModel) -> dict[str, str]:
     """Field -> reason, for the fields that do not apply; empty for a recipe that is not a `Recipe`."""
-    return recipe.inapplicable() if isinstance(recipe, Recipe) else {}
+    with in_recipe(type(recipe)):
+        return recipe.inapplicable() if isinstance(recipe, Recipe) else {}
+
+
+def in_recipe(recipe_class: type[BaseModel], *allowed: type[Exception]) -> AbstractContextManager[None]:
+    """The boundary around calls of a recipe's code; see `ablate.errors.foreign_code`."""
+    return foreign_code(f"recipe {quote(recipe_class.__name__)}", *allowed)
 
 
 def applicable_values(recipe: BaseModel) -> dict[str, Any]:
@@ -37,8 +48,9 @@ def applicable_values(recipe: BaseModel) -> dict[str, Any]:
     The value of a field that is itself a recipe is a mapping of the fields that apply to it.
     """
     gone = inapplicable_fields(recipe)
-    values = recipe.model_dump(mode="json", exclude=set(gone))
-    return {name: _as_value(getattr(recipe, name), dumped) for name, dumped in values.items()}
+    with in_recipe(type(recipe)):
+        values = recipe.model_dump(mode="json", exclude=set(gone))
+        return {name: _as_value(getattr(recipe, name), dumped) for name, dumped in values.items()}
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
@@ -46,14 +58,15 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
 
     A field that is itself a `Recipe` is reduced in the same way; any other model enters as a whole.
     """
-    defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
-    fields = type(recipe).model_fields
-    declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    return {
-        name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), Recipe) else value
-        for name, value in applicable_values(recipe).items()
-        if getattr(recipe, name) != {**declared, **defaults}[name]
-    }
+    with in_recipe(type(recipe)):
+        defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
+        fields = type(recipe).model_fields
+        declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+        return {
+            name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), Recipe) else value
+            for name, value in applicable_values(recipe).items()
+            if getattr(recipe, name) != {**declared, **defaults}[name]
+        }
 
 
 def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablate.recipes.identity import recipe_inside
+from ablate.recipes.identity import in_recipe, recipe_inside
 from ablate.study.document import Study
 
 WORDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text", "null": "null"}
@@ -19,19 +19,23 @@ def describe_fields(recipe_class: type[BaseModel]) -> list[dict[str, Any]]:
     Returns:
         For each field `name`, `type` with its range in words, `default` as JSON, `text`, and `fields`, which describes
         the fields of a field that is itself a recipe and is empty for any other field.
+
+    Raises:
+        TrialError: the recipe of an installed task cannot be described.
     """
-    schema = recipe_class.model_json_schema()
-    definitions = schema.get("$defs", {})
-    return [
-        {
-            "name": name,
-            "type": describe_type(field, definitions),
-            "default": field.get("default"),
-            "text": field.get("description", ""),
-            "fields": describe_fields(inner) if (inner := recipe_inside(recipe_class.model_fields[name])) else [],
-        }
-        for name, field in schema["properties"].items()
-    ]
+    with in_recipe(recipe_class):
+        schema = recipe_class.model_json_schema()
+        definitions = schema.get("$defs", {})
+        return [
+            {
+                "name": name,
+                "type": describe_type(field, definitions),
+                "default": field.get("default"),
+                "text": field.get("description", ""),
+                "fields": describe_fields(inner) if (inner := recipe_inside(recipe_class.model_fields[name])) else [],
+            }
+            for name, field in schema.get("properties", {}).items()
+        ]
 
 
 def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Problem, nearest, quote
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
-from ablate.recipes.identity import recipe_inside
+from ablate.recipes.identity import in_recipe, recipe_inside
 from ablate.study.designs import DesignCell, Level
 from ablate.study.document import Patch, Study
 from ablate.study.problems import pointer_of, sentence
@@ -65,7 +65,8 @@ class Resolver:
         for layer in [*self.below, *layers]:
             is_sound &= self._merge(layer, values, origin)
         try:
-            recipe = self.recipe_class.model_validate(values)
+            with in_recipe(self.recipe_class, ValidationError):
+                recipe = self.recipe_class.model_validate(values)
         except ValidationError as error:
             for location, message in findings(error):
                 self._report(location, message, origin)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.errors import Code, Problem, StudyError, collecting
+from ablate.errors import Code, Problem, StudyError, TrialError, collecting, quote
 from ablate.recipes.classify import NetworkFields
 from ablate.settings import MAX_TRIALS
 from ablate.statistics.words import counted
@@ -122,6 +122,16 @@ def plan(
             of the document.
     """
     named = checks.get_named_task(study)
+    try:
+        return _plan(study, named, scale, seeds, repetition, max_trials)
+    except TrialError as error:  # of the task's own code, such as its recipe
+        text = f"task {quote(named.name)} cannot be planned: {error}"
+        raise StudyError([Problem("/base/task", "invalid", text)]) from error
+
+
+def _plan(
+    study: Study, named: NamedTask, scale: str | None, seeds: int | None, repetition: Repetition, max_trials: int
+) -> Plan:
     blocks = study.seed_list if seeds is None else seeds_of_count(seeds)
     found = expand(Inputs(study, named, len(blocks), max_trials), scale)
     rows, audits = found.rows.table, found.rows.audits

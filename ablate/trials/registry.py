@@ -1,8 +1,8 @@
 """The registry of tasks: open to an operator's own code, closed to requests.
 
 Built-in tasks are listed in `BUILT_IN`. Further tasks are those installed under the entry point group `ablate.tasks`,
-as `NAME = "module:task"`. What a task is: `ablate.trials.task`. A plain object with `Recipe`, `metrics`, `run` and any
-of the optional methods is wrapped here, once, so that everything else works with `Task`.
+as `NAME = "module:task"`. What a task is: `ablate.trials.task`. An installed one, or a plain object with `Recipe`,
+`metrics`, `run` and any of the optional methods, is wrapped here, once, so that everything else works with `Task`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablate.errors import TrialError, nearest, quote
+from ablate.errors import TrialError, foreign_code, nearest, quote
+from ablate.trials.messages import MAX_NAME_CHARACTERS, MAX_NAMES, is_metric_name
 from ablate.trials.task import ForeignTask, Task
 
 ENTRY_POINT_GROUP = "ablate.tasks"
@@ -67,11 +68,9 @@ def get_task(name: str) -> NamedTask:
     point = _installed().get(name)
     if point is None:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")
-    try:
-        task = point.load()
-    except (ImportError, AttributeError) as error:
-        raise TrialError(f"task {quote(name)} ({point.value}) does not load: {error}") from error
-    return NamedTask(name, f"{name}@{code_digest(point.module)}", _as_task(name, task))
+    with foreign_code(f"task {quote(name)} cannot be loaded"):
+        task = _as_task(name, point.load())
+        return NamedTask(name, f"{name}@{code_digest(point.module)}", task)
 
 
 def _installed() -> dict[str, EntryPoint]:
@@ -92,13 +91,21 @@ def _as_task(name: str, task: Any) -> Task[Any]:
         raise TrialError(f"task {quote(name)}: Recipe is not a frozen pydantic model")
     if not task.metrics:
         raise TrialError(f"task {quote(name)} declares no metric")
-    return task if isinstance(task, Task) else ForeignTask(task)
+    metrics = dict(task.metrics)
+    if len(metrics) > MAX_NAMES or not all(map(is_metric_name, metrics)) or {*map(type, metrics.values())} != {bool}:
+        raise TrialError(
+            f"task {quote(name)}: metrics is not a mapping of at most {MAX_NAMES} names, of 1 to {MAX_NAME_CHARACTERS} "
+            "printable characters each, to true (lower is better) or false"
+        )
+    return ForeignTask(name, task)
 
 
 def code_digest(module: str) -> str:
     """First 16 digits of the SHA-256 of a module's code: its file, or every `.py` file of its top-level package."""
     package = sys.modules[module.split(".")[0]]
-    file = Path(package.__file__ or "")
+    if package.__file__ is None:
+        raise TrialError(f"the code of {module} is not in a file, or in a package with an __init__.py")
+    file = Path(package.__file__)
     files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
     digest = hashlib.sha256()
     for path in files:

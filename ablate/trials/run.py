@@ -11,14 +11,16 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from ablate.errors import TrialError, quote
+from ablate.errors import MachineError, TrialError, describe_error, quote
+from ablate.trials.machine import describe_os_error, find_fault
+from ablate.trials.messages import MessageCheck, MessageError, explain
 from ablate.trials.needs import Blueprint, build_blueprint, inherit
 from ablate.trials.registry import get_task
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
-MAX_CHARACTERS = 300
-"""Limit of an exception's text in a reason, which tables show; the traceback has all of it."""
+DOCUMENTS = ("EpochMetrics", "Outcome", "Heartbeat", "Cost")
+"""Documents that a task makes. One that cannot be made is a wrong message."""
 
 
 def run_trial(
@@ -35,23 +37,28 @@ def run_trial(
 
     Yields:
         The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
-        status `failed`; its traceback is written to `workdir/traceback.txt`. Workers get no SIGINT, and Ray cancels by
-        GeneratorExit, so KeyboardInterrupt is the task's own. A need that is trained here reports heartbeats only; if
-        it does not succeed, that is the outcome.
+        status `failed`, and so is a message that is not allowed (`ablate.trials.messages`); the traceback is written to
+        `workdir/traceback.txt`. Workers get no SIGINT, and Ray cancels by GeneratorExit, so KeyboardInterrupt is the
+        task's own. A need that is trained here reports heartbeats only; if it does not succeed, that is the outcome.
+
+    Raises:
+        MachineError: the machine is at fault (`ablate.trials.machine`), so there is no outcome.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
+    check = MessageCheck()
     try:
-        for message in _messages(trial, workdir, needs):
-            if not isinstance(message, (Heartbeat, EpochMetrics, Outcome)):
-                kind = type(message).__name__
-                raise TypeError(f"the task yielded a {kind}; allowed: Heartbeat, EpochMetrics, Outcome")
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(describe_os_error(error)) from error
+    try:
+        for sent in _messages(trial, workdir, needs):
+            message = check.check_sent(sent)
             yield message
             if isinstance(message, Outcome):
                 return
     except GeneratorExit:  # not raised by the task: the caller has stopped the trial
         raise
     except BaseException as error:  # a task is foreign code: any exception ends this trial, and only this one
-        (workdir / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
+        _write_traceback(error, workdir)
         yield _ending(error)
         return
     yield Outcome(status="failed", reason=f"task '{trial.task}' ended without an outcome")
@@ -99,14 +106,30 @@ def effective_seed(trial: Trial) -> int:
     return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
 
 
+def _write_traceback(error: BaseException, workdir: Path) -> None:
+    """Write an exception's traceback; raises MachineError if the machine is at fault, or if it cannot be written."""
+    if isinstance(error, MachineError):  # of a need that is trained here
+        raise error
+    fault = find_fault(error, workdir)
+    if fault is None:
+        try:
+            text = "".join(traceback.format_exception(error))
+            (workdir / TRACEBACK).write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as unwritable:
+            fault = find_fault(unwritable, workdir)
+    if fault is not None:
+        raise MachineError(fault) from error
+
+
 def _ending(error: BaseException) -> Outcome:
     """The outcome of an exception: `diverged` for a metric that is NaN or infinite, else `failed`."""
-    if isinstance(error, ValidationError) and error.title in ("EpochMetrics", "Outcome", "Heartbeat"):
-        bad = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "finite_number"]
+    invalid = error.__cause__ if isinstance(error, MessageError) else error
+    reason = describe_error(error)
+    if isinstance(invalid, ValidationError) and invalid.title in DOCUMENTS:
+        bad = [one["loc"] for one in invalid.errors() if one["type"] == "finite_number" and "metrics" in one["loc"]]
         if bad:
-            return Outcome(status="diverged", reason=f"metric '{bad[0]}' is not finite")
-    text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split()) or "no message"
-    return Outcome(
-        status="failed",
-        reason=f"{type(error).__name__}: {text[:MAX_CHARACTERS]} (traceback in the trial's {TRACEBACK} and log)",
-    )
+            return Outcome(status="diverged", reason=f"metric {quote(bad[0][-1])} is not finite")
+        reason = explain(invalid)
+    elif isinstance(error, MessageError):
+        reason = str(error)
+    return Outcome(status="failed", reason=f"{reason} (traceback in the trial's {TRACEBACK} and log)")

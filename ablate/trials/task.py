@@ -1,4 +1,4 @@
-"""What a task is: the base class of every task, and the wrapper of tasks that do not subclass it.
+"""What a task is: the base class of every task, and the wrapper of installed tasks, which are foreign code.
 
 A task trains one trial: it has a recipe class, metrics, and `run`. Everything else has a default here, so the rest of
 ablate calls a task's methods and never asks which of them an object has. The module of a task imports without torch
@@ -13,11 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat, InstanceOf, TypeAdapter, ValidationError
 
+from ablate.errors import TrialError, foreign_code, quote
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.trials.trial import Cost, Measured, Message
 
+A = TypeVar("A")
 R = TypeVar("R", bound=BaseModel)
 NO_NEEDS: Mapping[str, Path] = MappingProxyType({})
 
@@ -25,6 +27,11 @@ Part = Literal["inspect", "time_steps", "measure", "is_trained"]
 """Methods that only some tasks can answer; `Task.offers` reports which."""
 OPTIONAL = ("needs", "check", "counted_network", "inspect", "time_steps", "measure", "is_trained")
 """Methods that a task may leave out."""
+NEEDS = TypeAdapter(dict[str, tuple[str, InstanceOf[BaseModel]]])
+NETWORK = TypeAdapter(InstanceOf[ClassifyRecipe] | None)
+COST, MEASURED = TypeAdapter(Cost), TypeAdapter(list[Measured])
+SECONDS, TRUTH, ANYTHING = TypeAdapter(FiniteFloat), TypeAdapter(bool), TypeAdapter(object)
+"""What the methods of a task answer."""
 
 
 class Task(ABC, Generic[R]):
@@ -109,34 +116,39 @@ class Task(ABC, Generic[R]):
 
     def offers(self, part: Part) -> bool:
         """Whether this task overrides a method that has no answer by default."""
-        return getattr(getattr(self, part), "__func__", None) is not getattr(Task, part)
+        return _overrides(self, part)
 
-    def _not_offered(self, part: Part, *given: object) -> NotImplementedError:
+    def _not_offered(self, part: str, *given: object) -> NotImplementedError:
         del given
         return NotImplementedError(f"{type(self).__name__} has no {part}; call it only where offers('{part}') is true")
 
 
 class ForeignTask(Task[BaseModel]):
-    """A task that an operator wrote as a plain object, without the base class.
+    """An installed task, with a boundary around every call of it.
 
-    Such a task is called as `run(recipe, seed, workdir, needs)` where it has `needs`, else as
-    `run(recipe, seed, workdir)`.
+    What it raises, except the errors of ablate, is a `TrialError` that names the task and the method; so is an answer
+    of the wrong type. `run` has its boundary in `ablate.trials.run`. A plain object without the base class is called as
+    `run(recipe, seed, workdir, needs)` where it has `needs`, else as `run(recipe, seed, workdir)`.
 
     Args:
-        task: object with `Recipe`, `metrics`, `run` and any of the methods in `OPTIONAL`.
+        name: its name in a study.
+        task: a `Task`, or an object with `Recipe`, `metrics`, `run` and any of the methods in `OPTIONAL`.
     """
 
     PRELOAD: ClassVar = ("torch",)
-    """For a task that builds networks, as one with `inspect` does."""
+    """For a plain task that builds networks, as one with `inspect` does."""
 
-    def __init__(self, task: Any) -> None:
-        self.Recipe, self.metrics = task.Recipe, task.metrics
-        self._task = task
-        self._takes_needs = hasattr(task, "needs")
-        for name in OPTIONAL:
-            if hasattr(task, name):
-                setattr(self, name, getattr(task, name))
-        self.preload = self.PRELOAD if self.offers("inspect") else ()
+    def __init__(self, name: str, task: Any) -> None:
+        self.Recipe, self.metrics = task.Recipe, dict(task.metrics)
+        self._name, self._task = name, task
+        is_plain = not isinstance(task, Task)
+        self._takes_needs = not is_plain or hasattr(task, "needs")
+        self._offered = {part for part in OPTIONAL if (hasattr(task, part) if is_plain else _overrides(task, part))}
+        self.preload = (self.PRELOAD if self.offers("inspect") else ()) if is_plain else tuple(task.preload)
+
+    def offers(self, part: Part) -> bool:
+        """See `Task.offers`."""
+        return part in self._offered
 
     def run(
         self, recipe: BaseModel, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
@@ -145,3 +157,50 @@ class ForeignTask(Task[BaseModel]):
         folders = (needs,) if self._takes_needs else ()
         messages: Iterator[Message] = self._task.run(recipe, seed, workdir, *folders)
         return messages
+
+    def needs(self, recipe: BaseModel) -> dict[str, tuple[str, BaseModel]]:
+        """See `Task.needs`."""
+        return self._ask("needs", NEEDS, recipe) if "needs" in self._offered else {}
+
+    def check(self, recipe: BaseModel) -> None:
+        """See `Task.check`."""
+        if "check" in self._offered:
+            self._ask("check", ANYTHING, recipe)
+
+    def counted_network(self, recipe: BaseModel) -> ClassifyRecipe | None:
+        """See `Task.counted_network`."""
+        return self._ask("counted_network", NETWORK, recipe) if "counted_network" in self._offered else None
+
+    def inspect(self, recipe: BaseModel) -> Cost:
+        """See `Task.inspect`."""
+        return self._ask("inspect", COST, recipe)
+
+    def time_steps(self, recipe: BaseModel, count: int) -> float:
+        """See `Task.time_steps`."""
+        return self._ask("time_steps", SECONDS, recipe, count)
+
+    def measure(self, recipes: Sequence[BaseModel]) -> list[Measured]:
+        """See `Task.measure`."""
+        return self._ask("measure", MEASURED, recipes)
+
+    def is_trained(self, workdir: Path) -> bool:
+        """See `Task.is_trained`."""
+        return self._ask("is_trained", TRUTH, workdir)
+
+    def _ask(self, part: str, answer: TypeAdapter[A], *given: object) -> A:
+        """The answer of a method; without it that of `Task`, which raises."""
+        if part not in self._offered:
+            raise self._not_offered(part, *given)
+        handled = (ValidationError,) if part == "needs" else ()  # of the recipe that it makes
+        with foreign_code(f"task {quote(self._name)}, its {part}", *handled):
+            found = getattr(self._task, part)(*given)
+        try:
+            return answer.validate_python(found)
+        except ValidationError as error:
+            raise TrialError(
+                f"task {quote(self._name)}, its {part}: the answer is a {type(found).__name__} that is not allowed"
+            ) from error
+
+
+def _overrides(task: Any, part: str) -> bool:
+    return getattr(getattr(task, part), "__func__", None) is not getattr(Task, part)

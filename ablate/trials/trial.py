@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ablate.documents import Document, canonical_json
 
@@ -95,7 +95,17 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
     return metrics
 
 
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("should be a whole number, not true or false")
+    return value
+
+
 Metrics = Annotated[dict[str, float], AfterValidator(_finite)]
+Steps = Annotated[int, BeforeValidator(_no_bool)]
+
+
+# What these documents may contain while a trial runs is limited further; see `ablate.trials.messages`.
 
 
 class Heartbeat(Document):
@@ -108,8 +118,8 @@ class Heartbeat(Document):
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
-    step: int
-    steps: int
+    step: Steps
+    steps: Steps
     metrics: Metrics = Field(default_factory=dict)
 
 
@@ -117,8 +127,8 @@ class EpochMetrics(Document):
     """A point of the learning curve. Which steps have one follows from the recipe alone, never from a clock."""
 
     kind: Literal["epoch"] = "epoch"
-    step: int
-    steps: int
+    step: Steps
+    steps: Steps
     epoch: float
     metrics: Metrics
 

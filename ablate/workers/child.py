@@ -64,11 +64,25 @@ class Child:
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
-        return not self._has_ended(os.WNOHANG)
+        if self.process.returncode is not None:
+            return False
+        # It stays a zombie until `kill` reaps it, so that its number cannot pass on to another group.
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
 
-    def wait(self) -> None:
-        """Wait until the process ends. What it started may still run; `kill` ends that."""
-        self._has_ended(0)
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the process ends. What it started may still run; `kill` ends that.
+
+        Args:
+            timeout_s: how long to wait; None: without a limit.
+
+        Returns:
+            Whether it has ended.
+        """
+        if self.process.returncode is None:
+            ended = os.pidfd_open(self.pid)
+            wait([ended], timeout_s)
+            os.close(ended)
+        return not self.is_alive
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group; nothing happens after `kill`."""
@@ -85,18 +99,9 @@ class Child:
 
     def how_it_ended(self) -> str:
         """Kill what still runs of a child that is ending, and describe its end, as in "ended with status 1"."""
-        if self.process.returncode is None:
-            ended = os.pidfd_open(self.pid)
-            wait([ended], EXIT_S)
-            os.close(ended)
+        self.wait(EXIT_S)
         self.kill()
         return describe_end(self.process.returncode)
-
-    def _has_ended(self, option: int) -> bool:
-        """The process stays a zombie until `kill` reaps it, so that its number cannot pass on to another group."""
-        if self.process.returncode is not None:
-            return True
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | option) is not None
 
 
 def end_with_parent(grace_s: float = 0.0) -> threading.Thread:
@@ -108,17 +113,7 @@ def end_with_parent(grace_s: float = 0.0) -> threading.Thread:
     Returns:
         The thread that watches; it never ends by itself.
     """
-    return watch(int(os.environ.pop(LIFELINE)), grace_s)
-
-
-def watch(lifeline: int, grace_s: float = 0.0) -> threading.Thread:
-    """As `end_with_parent`, for a process that leads its group and was started by other means.
-
-    Args:
-        lifeline: descriptor that becomes readable when the parent ends, such as the `sentinel` of
-            `multiprocessing.parent_process()`.
-        grace_s: see `end_with_parent`.
-    """
+    lifeline = int(os.environ.pop(LIFELINE))
 
     def end_group() -> None:
         wait([lifeline])

@@ -1,16 +1,22 @@
 """A pool of warm worker processes that carry out jobs and stream their results.
 
-Workers are spawned once, import heavy modules once, and stay. A job is a function that returns an iterator; the caller
+Workers are started once, import heavy modules once, and stay. A job is a function that returns an iterator; the caller
 receives each item when it is yielded. A worker that dies takes only its own job with it: the caller receives
 `WorkerLost`, a new worker takes its place, and the caller decides whether to try the job again. The pool does not know
 what a trial is.
+
+Jobs may be foreign code, so what a worker sends is read as plain data: lines of JSON, of limited length. A worker that
+sends anything else loses its job. Only a worker that runs no foreign code (`is_trusted`) may send Python objects.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import base64
+import json
 import os
+import pickle
 import signal
+import socket
 import sys
 import time
 from collections import deque
@@ -18,10 +24,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ablate.workers.child import describe_end, watch
+from pydantic_core import from_json
+
+from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
 
 WORKER_ENVIRONMENT = {
     # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.
@@ -34,6 +41,18 @@ WORKER_ENVIRONMENT = {
 
 PATIENCE_S = 3.0
 """How long a busy worker may take to notice that the pool was left; then it is killed."""
+MAX_LINE_BYTES = 4 << 20
+"""Longest line of a worker that is not trusted."""
+CHUNK_BYTES = 1 << 16
+START = """
+import sys
+from multiprocessing.connection import Connection
+pipe = Connection(int(sys.argv[1]))
+sys.path[:] = pipe.recv()
+from ablate.workers.pool import work
+work(pipe)
+"""
+"""What a worker executes. It imports from the same folders as this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +93,40 @@ class Worker:
     Args:
         environment: variables that the process starts with; None removes a variable of this process.
         warm: modules to import before the first job.
+        is_trusted: whether its jobs run only code of ablate, so that their items may be any Python objects.
+
+    Raises:
+        OSError: the process cannot be started.
     """
 
-    def __init__(self, environment: Mapping[str, str | None], warm: Sequence[str] = ()) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(
+        self, environment: Mapping[str, str | None], warm: Sequence[str] = (), *, is_trusted: bool = False
+    ) -> None:
         self.job: Job | None = None
-        self._is_killed = False
-        self.pipe, theirs = context.Pipe()
-        with child_environment({**WORKER_ENVIRONMENT, **environment}), _main_module_hidden():
-            self.process: BaseProcess = context.Process(target=_work, args=(theirs, tuple(warm)), daemon=True)
-            self.process.start()
-        theirs.close()
+        self._is_trusted = is_trusted
+        self._buffer = bytearray()
+        variables = {**os.environ, **WORKER_ENVIRONMENT, **environment}
+        ours, theirs = socket.socketpair()
+        self.pipe = Connection(ours.detach())
+        with theirs:
+            self.child = Child(
+                ["-c", START, str(theirs.fileno())],
+                {name: value for name, value in variables.items() if value is not None},
+                pass_fds=[theirs.fileno()],
+            )
+        with suppress(OSError):  # it died just now, which `receive` reports
+            self.pipe.send([os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100 - "" is this folder
+            self.pipe.send((tuple(warm), is_trusted))
 
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
-        return self.process.is_alive()
+        return self.child.is_alive
+
+    @property
+    def exit_status(self) -> int | None:
+        """Exit status of the process, after it was killed or lost; negative: number of the signal that ended it."""
+        return self.child.process.returncode
 
     def give(self, job: Job) -> None:
         """Send it a job; it must have none."""
@@ -97,33 +134,65 @@ class Worker:
         with suppress(OSError):  # it died just now, which `receive` reports
             self.pipe.send(job)
 
-    def receive(self) -> Said | Ended | WorkerLost:
-        """The next event of its job; waits for it. A worker that turns out to be dead is cleaned up."""
+    def receive(self) -> list[Said | Ended | WorkerLost]:
+        """Events of its job. Waits for the process to send something, but not for the rest of a line.
+
+        A worker that turns out to be dead, or sends what is not an event, is killed; then its job is lost.
+        """
         job = self.job
         assert job is not None
         try:
-            kind, item = self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join(timeout=1.0)  # the pipe closes a moment before the process has its exit status
-            self.kill()
-            return WorkerLost(job, f"its worker process {describe_end(self.process.exitcode)}")
-        if kind == "said":
-            return Said(job, item)
-        self.job = None
-        return Ended(job) if kind == "ended" else WorkerLost(job, item)
+            part = os.read(self.pipe.fileno(), CHUNK_BYTES)
+        except OSError:
+            part = b""
+        if not part:
+            return [self._lose(job, self._end())]
+        *lines, rest = part.split(b"\n")
+        if lines:
+            lines[0] = bytes(self._buffer + lines[0])
+            self._buffer.clear()
+        self._buffer += rest
+        if len(self._buffer) > MAX_LINE_BYTES and not self._is_trusted:
+            return [self._lose(job, f"sent a line of more than {MAX_LINE_BYTES >> 20} MiB, so it was ended")]
+        events: list[Said | Ended | WorkerLost] = []
+        for line in lines:
+            try:
+                event = self._parse(job, line)
+            except (ValueError, TypeError):
+                return [*events, self._lose(job, "sent a line that is not an event of a job, so it was ended")]
+            events.append(event)
+            if not isinstance(event, Said):
+                self.job = None
+                if self._buffer or len(events) < len(lines):  # an idle worker is silent
+                    self.kill()
+                break
+        return events
 
     def kill(self) -> None:
         """Kill the process and everything that its job started, and wait for it."""
         self.job = None
-        if self._is_killed:  # another process may have its number by now
-            return
-        self._is_killed = True
-        assert self.process.pid is not None
-        with suppress(ProcessLookupError):  # the group is gone, or the process has not made it yet
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.join()
+        self.child.kill()
         self.pipe.close()
+
+    def _parse(self, job: Job, line: bytes) -> Said | Ended | WorkerLost:
+        kind, item = from_json(line)
+        if kind == "said":
+            return Said(job, pickle.loads(base64.b64decode(item)) if self._is_trusted else item)
+        if kind == "lost":
+            return WorkerLost(job, str(item))
+        if kind != "ended":
+            raise ValueError(f"unknown event {kind!r}")
+        return Ended(job)
+
+    def _lose(self, job: Job, how: str) -> WorkerLost:
+        self.kill()
+        return WorkerLost(job, f"its worker process {how}")
+
+    def _end(self) -> str:
+        """How a process ended whose pipe is closed, which happens a moment before it has its exit status."""
+        has_ended = self.child.wait(EXIT_S)
+        self.kill()
+        return describe_end(self.exit_status) if has_ended else "closed its connection, so it was ended"
 
 
 class Pool:
@@ -132,16 +201,25 @@ class Pool:
     Args:
         environments: for each worker the environment variables that it starts with.
         warm: imported by every worker before its first job.
+        is_trusted: see `Worker`.
     """
 
-    def __init__(self, environments: Sequence[Mapping[str, str]], warm: Sequence[str] = ()) -> None:
+    def __init__(
+        self, environments: Sequence[Mapping[str, str | None]], warm: Sequence[str] = (), *, is_trusted: bool = False
+    ) -> None:
         self._environments = environments
         self._warm = warm
+        self._is_trusted = is_trusted
         self._queue: deque[Job] = deque()
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Pool:
-        self._workers = [Worker(environment, self._warm) for environment in self._environments]
+        try:
+            for environment in self._environments:
+                self._workers.append(self._start(environment))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,7 +227,7 @@ class Pool:
             worker.pipe.close()  # an idle worker ends now, a busy one when its job yields the next item
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
-            worker.process.join(timeout=max(deadline - time.monotonic(), 0))
+            worker.child.wait(max(deadline - time.monotonic(), 0))
             worker.kill()
         self._workers = []
 
@@ -168,7 +246,10 @@ class Pool:
             if not busy:
                 return
             for pipe in wait(list(busy)):
-                yield busy[pipe].receive()  # type: ignore[index]
+                yield from busy[pipe].receive()  # type: ignore[index]
+
+    def _start(self, environment: Mapping[str, str | None]) -> Worker:
+        return Worker(environment, self._warm, is_trusted=self._is_trusted)
 
     def _assign_jobs(self) -> None:
         for index, worker in enumerate(self._workers):
@@ -176,7 +257,7 @@ class Pool:
                 continue
             if not worker.is_alive:
                 worker.kill()
-                worker = self._workers[index] = Worker(self._environments[index], self._warm)
+                worker = self._workers[index] = self._start(self._environments[index])
             worker.give(self._queue.popleft())
 
 
@@ -191,24 +272,6 @@ def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
         _set_variables(before)
 
 
-@contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """Processes that are started inside the block do not import the main module of this process.
-
-    Otherwise `spawn` runs it again in each of them: a script without `if __name__ == "__main__":` would start itself,
-    and a script from standard input has no file that could be run. Jobs are functions of modules, so none is missed.
-    """
-    main = sys.modules["__main__"]
-    spec, file = main.__spec__, vars(main).pop("__file__", None)
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        main.__spec__ = spec
-        if file is not None:
-            main.__file__ = file
-
-
 def _set_variables(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
         if value is None:
@@ -217,35 +280,43 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _work(pipe: Connection, warm: Sequence[str]) -> None:
+def work(pipe: Connection) -> None:
     """The main loop of a worker, which leads its own process group. The parent handles Ctrl-C.
 
     A parent that needs nothing more has closed the pipe, which ends the worker when its job yields the next item.
     """
-    os.setsid()
-    # A daemon may not have children, since they could outlive it. A worker's children end with its group.
-    multiprocessing.current_process().daemon = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    watch(parent.sentinel)
-    for module in warm:
-        __import__(module)
+    end_with_parent()
     try:
+        warm, is_trusted = pipe.recv()
+        for module in warm:
+            __import__(module)
         while True:
-            _carry_out(pipe.recv(), pipe)
-    except (EOFError, OSError):  # of the pipe alone: the parent has ended, or needs nothing more
+            _carry_out(pipe.recv(), pipe, is_trusted=is_trusted)
+    except (EOFError, ConnectionError):  # of the pipe alone: the parent has ended, or needs nothing more
         return
 
 
-def _carry_out(job: Job, pipe: Connection) -> None:
+def _carry_out(job: Job, pipe: Connection, *, is_trusted: bool) -> None:
     """Send the items of a job, and how it ended."""
-    items = iter(job.function(*job.args))
+    items: Iterator[Any] | None = None
     while True:
         try:
+            items = iter(job.function(*job.args)) if items is None else items
             item = next(items)
+            line = _line("said", base64.b64encode(pickle.dumps(item)).decode() if is_trusted else item)
         except StopIteration:
-            return pipe.send(("ended", None))
+            return _send(pipe, _line("ended", None))
         except Exception as error:  # reported to the caller, who decides; the worker stays
-            return pipe.send(("lost", f"{type(error).__name__}: {error}"))
-        pipe.send(("said", item))
+            return _send(pipe, _line("lost", f"{type(error).__name__}: {error}"))
+        _send(pipe, line)
+
+
+def _line(kind: str, item: Any) -> bytes:
+    return json.dumps([kind, item], separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _send(pipe: Connection, line: bytes) -> None:
+    rest = memoryview(line)
+    while rest:
+        rest = rest[os.write(pipe.fileno(), rest) :]

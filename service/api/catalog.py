@@ -182,9 +182,9 @@ def _printed(table: PublishedTable) -> PublishedEntry:
 def _task(name: str) -> TaskEntry:
     try:
         task = get_task(name).task
+        return TaskEntry(name=name, metrics=dict(task.metrics), fields=_fields(task.Recipe), problem=None)
     except TrialError as error:
         return TaskEntry(name=name, metrics={}, fields=[], problem=publishable(str(error)))
-    return TaskEntry(name=name, metrics=dict(task.metrics), fields=_fields(task.Recipe), problem=None)
 
 
 def _scales() -> list[ScaleEntry]:

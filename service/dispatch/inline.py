@@ -7,15 +7,15 @@ Ray is too much: a laptop, a test.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import cast
 
 from ablate.study.document import Resources
-from ablate.trials.trial import Outcome
+from ablate.trials.machine import describe_os_error
 from ablate.workers.gpus import visible_gpus
-from ablate.workers.pool import Ended, Job, Said, Worker
-from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
+from ablate.workers.pool import Ended, Job, Said, Worker, WorkerLost
+from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.this_machine import OomKills, find_machine
@@ -42,7 +42,11 @@ class InlineDispatcher:
     def start(self) -> None:
         """See `Dispatcher`."""
         self._places.set_machines({HERE: find_machine(self._workers)})
-        self._places.warm(Resources())
+        try:
+            self._places.warm(Resources())
+        except OSError as error:
+            self.close()
+            raise DispatcherError(f"no worker can be started: {describe_os_error(error)}") from error
 
     def machines(self) -> Sequence[Machine]:
         """See `Dispatcher`."""
@@ -58,10 +62,17 @@ class InlineDispatcher:
         if refusal is not None:
             self._reports.append(TrialLost(ticket, "infeasible", refusal))
             return
-        place = self._places.occupy(ticket)
-        if not place.worker.is_alive:
-            place.worker.kill()
-            place.worker = _start_worker(place)
+        place = None
+        try:
+            place = self._places.occupy(ticket)
+            if not place.worker.is_alive:
+                place.worker.kill()
+                place.worker = _start_worker(place)
+        except OSError as error:  # no descriptors, or no processes, are left
+            if place is not None:
+                self._places.drop(place)
+            self._reports.append(TrialLost(ticket, "environment", describe_os_error(error)))
+            return
         place.worker.give(Job(ticket.trial.key, run_ticket, (ticket.trial, ticket.fence, ticket.workdir, ticket.needs)))
 
     def stop(self, ticket: Ticket) -> None:
@@ -69,7 +80,7 @@ class InlineDispatcher:
         place = self._places.find(ticket)
         if place is not None:
             place.worker.kill()
-            self._reports.append(TrialLost(ticket, "stopped", "it was stopped"))
+            self._reports.append(place.last or TrialLost(ticket, "stopped", "it was stopped"))
             self._places.renew(place)
 
     def poll(self, timeout_s: float) -> list[Report]:
@@ -80,7 +91,9 @@ class InlineDispatcher:
             ready = wait(list(busy), 0 if reports else timeout_s) if busy else []
             if not ready:
                 break
-            reports += [self._receive(busy[cast(Connection, pipe)]) for pipe in ready]
+            for pipe in ready:
+                reports += self._receive(busy[cast(Connection, pipe)])
+            timeout_s = 0  # parts of a message that do not end must not keep the caller waiting
         return reports
 
     def close(self) -> None:
@@ -88,27 +101,38 @@ class InlineDispatcher:
         for place in self._places.all():
             self._places.drop(place)
 
-    def _receive(self, place: Place[Worker]) -> Report:
-        ticket, worker = place.ticket, place.worker
+    def _receive(self, place: Place[Worker]) -> Iterator[Report]:
+        """What a worker has sent. The last report of a trial waits until its code has ended, so its place is free."""
+        ticket = place.ticket
         assert ticket is not None
-        event = worker.receive()
-        if isinstance(event, Said):
-            message, provenance = event.item
-            if isinstance(message, Outcome):
-                self._free(place, is_over=isinstance(worker.receive(), Ended))
-            return TrialMessage(ticket, message, provenance)
-        reason = "its worker sent no outcome" if isinstance(event, Ended) else event.reason
-        is_oom = not worker.is_alive and worker.process.exitcode == -signal.SIGKILL and self._oom_kills.have_grown()
-        self._free(place, is_over=worker.is_alive)
-        return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(reason))
+        for event in place.worker.receive():
+            if isinstance(event, Said):
+                report = open_report(ticket, place.check, event.item)
+                if place.last is None and not is_last(report):
+                    yield report
+                    continue
+                place.last = place.last or report
+                if not isinstance(report, TrialLost) or report.kind == "environment":
+                    continue
+            elif place.last is None:
+                place.last = self._lose(ticket, place.worker, event)
+            yield self._end(place, place.last, is_over=isinstance(event, Ended))
+            return
 
-    def _free(self, place: Place[Worker], *, is_over: bool) -> None:
-        """Free the place of a trial. A worker in which the trial is not over is replaced."""
+    def _lose(self, ticket: Ticket, worker: Worker, event: Ended | WorkerLost) -> TrialLost:
+        if isinstance(event, Ended):
+            return TrialLost(ticket, "worker", "its worker sent no outcome")
+        is_oom = not worker.is_alive and worker.exit_status == -signal.SIGKILL and self._oom_kills.have_grown()
+        return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(event.reason))
+
+    def _end(self, place: Place[Worker], last: Report, *, is_over: bool) -> Report:
+        """Free the place of a trial. A worker in which the trial may not be over is replaced."""
         if is_over:
             place.ticket = None
         else:
             place.worker.kill()
             self._places.renew(place)
+        return last
 
 
 def _start_worker(place: Place[Worker]) -> Worker:

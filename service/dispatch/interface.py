@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ablate.study.document import Resources
+from ablate.trials.messages import MessageCheck, MessageError
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 from service.dispatch.machines import Machine
 
@@ -53,23 +54,49 @@ class TrialMessage:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
+LossKind = Literal["worker", "oom", "stopped", "infeasible", "environment"]
+
+
 @dataclass(frozen=True, slots=True)
 class TrialLost:
     """A trial ended without an outcome; its place is free again.
 
     Attributes:
-        kind: `worker`: its process died or could not be reached; `oom`: it was killed because the machine ran out of
-            memory, no matter what used it; `stopped`: by `Dispatcher.stop`; `infeasible`: no machine is large
-            enough; `environment`: its machine's disk, or another part of its surroundings, did not let it run.
+        kind: `worker`: its process died, could not be reached, or sent what is not allowed; `oom`: it was killed
+            because the machine ran out of memory, no matter what used it; `stopped`: by `Dispatcher.stop`;
+            `infeasible`: no machine is large enough; `environment`: the machine is at fault, as with a full disk
+            (`ablate.trials.machine`), so that it should cost the trial nothing.
         reason: one sentence, without a path.
     """
 
     ticket: Ticket
-    kind: Literal["worker", "oom", "stopped", "infeasible", "environment"]
+    kind: LossKind
     reason: str
 
 
 Report = TrialMessage | TrialLost
+
+
+def open_report(ticket: Ticket, check: MessageCheck, text: object) -> Report:
+    """The report of what a worker has sent. A worker is foreign code: what is not allowed loses its trial.
+
+    Args:
+        ticket: of the trial in that worker.
+        check: of the messages of this attempt.
+        text: what was sent.
+    """
+    try:
+        envelope = check.open_received(text)
+    except MessageError as error:
+        return TrialLost(ticket, "worker", f"its worker {error}")
+    if envelope.message is None:
+        return TrialLost(ticket, "environment", str(envelope.fault))
+    return TrialMessage(ticket, envelope.message, envelope.provenance)
+
+
+def is_last(report: Report) -> bool:
+    """Whether a report is the last one of its ticket."""
+    return isinstance(report, TrialLost) or isinstance(report.message, Outcome)
 
 
 class DispatcherError(Exception):

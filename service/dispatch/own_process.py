@@ -55,7 +55,7 @@ class Apart:
     @property
     def pid(self) -> int | None:
         """Number of the process; None if there is none."""
-        return self._worker.process.pid if self._worker else None
+        return self._worker.child.pid if self._worker else None
 
     def start(self) -> None:
         """See `Dispatcher`.
@@ -63,8 +63,11 @@ class Apart:
         Raises:
             DispatcherError: it does not start; no process is left.
         """
-        secrets = {name: None for name in hidden_variables() if not name.startswith("RAY_")}  # those open a cluster
-        self._worker = Worker(secrets)
+        hidden = {name: None for name in hidden_variables() if not name.startswith("RAY_")}  # those open a cluster
+        try:
+            self._worker = Worker(hidden, is_trusted=True)  # a trial's messages are opened in there
+        except OSError as error:
+            raise DispatcherError(f"the process of {self._kind} cannot be started: {error.strerror}") from error
         try:
             self._ask(START_S, _start, self._build)
         except DispatcherError:
@@ -122,13 +125,13 @@ class Apart:
         while worker.job is not None:
             if not worker.pipe.poll(within_s):
                 raise DispatcherError(f"the process of {self._kind} does not answer within {within_s:g} s")
-            event = worker.receive()
-            if isinstance(event, Said):
-                answer = event.item
-            elif isinstance(event, WorkerLost):
-                if worker.is_alive:  # an error of ours, not a broken dispatcher
-                    raise RuntimeError(f"in the process of {self._kind}: {event.reason}")
-                raise DispatcherError(f"{self._kind}: {event.reason}")
+            for event in worker.receive():
+                if isinstance(event, Said):
+                    answer = event.item
+                elif isinstance(event, WorkerLost):
+                    if worker.is_alive:  # an error of ours, not a broken dispatcher
+                        raise RuntimeError(f"in the process of {self._kind}: {event.reason}")
+                    raise DispatcherError(f"{self._kind}: {event.reason}")
         if isinstance(answer, Broken):
             raise DispatcherError(answer.reason)
         return answer

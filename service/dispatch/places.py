@@ -1,6 +1,6 @@
 """Places: capacity of the machines, its use, and the warm worker that a trial gets.
 
-Arithmetic only, and the same for every dispatcher: this module knows neither processes nor Ray. A place is a worker
+The same for every dispatcher: this module knows neither processes nor Ray. A place is a worker
 with the capacity that it occupies. It stays warm after a trial, for the next trial with the same demand. For another
 demand, warm places are ended until there is room. GPUs are counted in ten-thousandths, as Ray counts them. A fraction
 never spans two GPUs, and a trial on several GPUs has whole ones on one machine.
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ablate.study.document import Resources
-from service.dispatch.interface import Ticket
+from ablate.trials.messages import MessageCheck
+from service.dispatch.interface import Report, Ticket
 from service.dispatch.machines import Machine, count_gpus
 
 W = TypeVar("W")
@@ -32,6 +34,8 @@ class Place(Generic[W]):
 
     Attributes:
         gpus: numbers of its GPUs on its machine; empty without GPUs.
+        check: of the messages of its trial.
+        last: the last report of its trial, until the trial's code has ended.
     """
 
     machine: str
@@ -39,6 +43,8 @@ class Place(Generic[W]):
     gpus: tuple[int, ...]
     worker: W = field(init=False)
     ticket: Ticket | None = None
+    check: MessageCheck = field(default_factory=MessageCheck)
+    last: Report | None = None
 
 
 class Places(Generic[W]):
@@ -108,7 +114,7 @@ class Places(Generic[W]):
         """Assign a place to a trial: a warm one of its demand, else a new one. There must be room."""
         idle = (place for place in self._places if not place.ticket and place.resources == ticket.resources)
         place = next(idle, None) or self._add(ticket.resources)
-        place.ticket = ticket
+        place.ticket, place.check, place.last = ticket, MessageCheck(), None
         return place
 
     def renew(self, place: Place[W]) -> None:
@@ -119,8 +125,9 @@ class Places(Generic[W]):
         place.ticket = None
         self._places.remove(place)
         if place.machine in self.machines:
-            place.worker = self._start_worker(place)
-            self._places.append(place)
+            with suppress(OSError):  # no descriptors are left: the next trial starts a worker, or reports that
+                place.worker = self._start_worker(place)
+                self._places.append(place)
 
     def drop(self, place: Place[W]) -> None:
         """End a worker and remove its place."""

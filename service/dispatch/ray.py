@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
 from ablate.study.document import Resources
-from ablate.trials.trial import Outcome
-from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import LossKind, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
@@ -193,10 +192,10 @@ class RayDispatcher:
         assert place.ticket is not None
         errors = self._cluster.ray.exceptions
         try:
-            message, provenance = self._cluster.ray.get(next(place.worker.stream))
+            text = self._cluster.ray.get(next(place.worker.stream))
         except StopIteration:
             return self._lose(place, "worker", "its worker sent no outcome")
-        except errors.RayTaskError as error:  # not from the task: the disk is full, the folder is not ours
+        except errors.RayTaskError as error:  # not from the task, nor from the machine: an error of ours
             return self._lose(place, "worker", without_folders(f"{type(error.cause).__name__}: {error.cause}"))
         except errors.OutOfMemoryError:
             return self._lose(place, "oom", "Ray killed its worker because the machine ran out of memory", is_gone=True)
@@ -206,8 +205,10 @@ class RayDispatcher:
                     place, "oom", "its worker was killed because the machine ran out of memory", is_gone=True
                 )
             return self._lose(place, "worker", "its worker process died", is_gone=True)
-        report = TrialMessage(place.ticket, message, provenance)
-        if isinstance(message, Outcome):
+        report = open_report(place.ticket, place.check, text)
+        if isinstance(report, TrialLost):
+            return self._lose(place, report.kind, report.reason, is_gone=report.kind == "worker")
+        if is_last(report):
             place.ticket = None
             place.worker.free()
         return report
@@ -220,9 +221,7 @@ class RayDispatcher:
             return self._lose(place, "stopped", "it was stopped", is_gone=True)
         return self._lose(place, "stopped", "it was stopped")
 
-    def _lose(
-        self, place: Place[Actor], kind: Literal["worker", "oom", "stopped"], reason: str, *, is_gone: bool = False
-    ) -> TrialLost:
+    def _lose(self, place: Place[Actor], kind: LossKind, reason: str, *, is_gone: bool = False) -> TrialLost:
         """Free the place of a trial; a worker that has ended is replaced."""
         assert place.ticket is not None
         lost = TrialLost(place.ticket, kind, reason)

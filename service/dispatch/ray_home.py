@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from ablate.study.document import Resources
+from ablate.workers.environment import is_secret
 from ablate.workers.pool import WORKER_ENVIRONMENT
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError
@@ -72,7 +73,7 @@ class RayHome:
             **{
                 name: None for name in os.environ if _PROXY.fullmatch(name)
             },  # a proxy would be used between its own processes
-            **hidden_variables(),
+            **{name: None for name in hidden_variables() if not name.startswith("RAY_") or is_secret(name, "")},
             **LOCAL,
             **self.given,
             "RAY_AUTH_TOKEN_PATH": str(self._home / TOKEN),

@@ -1,8 +1,8 @@
 """The code that runs on a worker of any dispatcher: one trial from its document to its outcome, with its log.
 
 A worker does not use the database, MLflow or Ray. It sends all messages to its dispatcher, and writes a log for people
-to `log.txt` in the trial's folder. Its environment sets its threads and the GPU that it sees, and contains no secret of
-the service.
+to `log.txt` in the trial's folder. Its environment sets its threads and the GPU that it sees, and contains no secret
+(`ablate.workers.environment`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from ablate.errors import MachineError
+from ablate.settings import read_library_settings
 from ablate.study.document import Resources
 from ablate.text import visible
+from ablate.trials.machine import describe_os_error
+from ablate.trials.messages import Envelope
 from ablate.trials.provenance import describe_process
 from ablate.trials.run import TRACEBACK, run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.workers.environment import hide_unlisted
 
 LOG = "log.txt"
 WARM = ("torch",) if find_spec("torch") else ()
 """Modules that a worker imports before its first trial."""
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL|DATABASE_URL", re.IGNORECASE)
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
 
 Message = Heartbeat | EpochMetrics | Outcome
@@ -45,16 +49,12 @@ class TrialWorker:
         describe_process()  # cached: the current code, even if another commit is checked out later
         return os.getpid()
 
-    def run_ticket(
-        self, trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
-    ) -> Iterator[tuple[Message, dict[str, Any]]]:
+    def run_ticket(self, trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
         """See the function `run_ticket`."""
         yield from run_ticket(trial, fence, workdir, needs)
 
 
-def run_ticket(
-    trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]
-) -> Iterator[tuple[Message, dict[str, Any]]]:
+def run_ticket(trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
     """Run a trial and write its log.
 
     Args:
@@ -64,9 +64,20 @@ def run_ticket(
         needs: see `ablate.trials.run.run_trial`.
 
     Yields:
-        Its messages, the outcome with the provenance of this process, the others with none. The outcome is the last
-        one. It comes when no code of the task runs any more, and its reason contains no path of this machine.
+        An `Envelope` as JSON for each message; that of the outcome has the provenance of this process. The outcome is
+        the last one. It comes when no code of the task runs any more, and its reason contains no path of this machine.
+        If the machine is at fault, the last envelope says so instead.
     """
+    try:
+        for envelope in _run(trial, fence, workdir, needs):
+            yield envelope.model_dump_json()
+    except MachineError as error:
+        yield Envelope(fault=str(error)).model_dump_json()
+    except OSError as error:  # of the folder or the log: code of the task raises none here
+        yield Envelope(fault=describe_os_error(error)).model_dump_json()
+
+
+def _run(trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Envelope]:
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
     with (workdir / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
@@ -76,14 +87,17 @@ def run_ticket(
                 if isinstance(message, EpochMetrics):
                     _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
                 if not isinstance(message, Outcome):
-                    yield message, {}
+                    yield Envelope(message=message)
                     continue
                 _write_end(log, message, workdir)
                 _release_gpu()
                 reason = without_folders(message.reason) if message.reason else None
-                yield message.model_copy(update={"reason": reason}), describe_process()
+                yield Envelope(message=message.model_copy(update={"reason": reason}), provenance=describe_process())
         except (GeneratorExit, KeyboardInterrupt, SystemExit) as end:
             _write(log, "stopped" if isinstance(end, GeneratorExit) else f"broken off by {type(end).__name__}")
+            raise
+        except MachineError as error:
+            _write(log, f"broken off by the machine: {error}")
             raise
 
 
@@ -144,5 +158,5 @@ def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
 
 
 def hidden_variables() -> dict[str, str | None]:
-    """The variables of this process that a worker must not have: all that look like secrets."""
-    return {name: None for name in os.environ if _SECRET.search(name)}
+    """The variables of this process that a worker of the service must not have: all that are not on a list."""
+    return hide_unlisted(os.environ, read_library_settings().task_env)

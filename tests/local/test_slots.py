@@ -25,3 +25,12 @@ def test_workers_are_placed_on_the_gpus_that_are_shown(monkeypatch: pytest.Monke
 def test_a_wrong_number_of_workers_is_refused(workers: object) -> None:
     with pytest.raises(TrialError, match=r"workers is .*; give a whole number from 1 on"):
         slots(Resources(), workers)  # type: ignore[arg-type]
+
+
+def test_workers_inherit_everything_but_secrets_unless_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_TOKEN", "WANDB_API_KEY", "EDITOR", "ABLATE_NOTIFY_URL"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ABLATE_TASK_ENV", "WANDB_API_KEY")
+    (slot,) = slots(Resources(), 1)
+    assert {name for name, value in slot.items() if value is None} >= {"HF_TOKEN", "ABLATE_NOTIFY_URL"}
+    assert not slot.keys() & {"WANDB_API_KEY", "EDITOR", "PATH"}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_an_answer_that_takes_too_long_ends_the_process():
 def test_the_client_does_not_import_torch():
     code = "import ablate.models.probe_client, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_probe_does_not_have_hidden_variables(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HIDDEN", "x")
+    monkeypatch.setenv("SHOWN", "x")
+    with Probe(hidden=("HIDDEN",)) as probe:
+        probe.start()
+        pid = probe._child.pid
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"SHOWN=x" in variables
+    assert b"HIDDEN=x" not in variables

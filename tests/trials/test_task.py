@@ -128,9 +128,11 @@ class Plain:
 """
 
 
-def test_an_installed_subclass_is_used_as_it_is(install: Install) -> None:
+def test_an_installed_subclass_offers_what_it_overrides(install: Install) -> None:
     task = install(TWO + "task = Own()\n")
-    assert type(task).__name__ == "Own"
+    assert isinstance(task, ForeignTask)
+    assert not any(task.offers(part) for part in OPTIONAL)  # type: ignore[arg-type]
+    assert (task.preload, task.needs(task.Recipe()), task.counted_network(task.Recipe())) == ((), {}, None)
     assert get_task("own").identity.startswith("own@")
 
 

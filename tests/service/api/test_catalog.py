@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -51,12 +52,27 @@ def test_a_folder_whose_registration_is_damaged_is_told_and_the_rest_listed(
     assert catalog["damaged_datasets"]["pets"].startswith("data set 'pets': registered/pets.jsonl in the data folder")
 
 
-def test_a_task_that_does_not_load_says_why_without_a_path(client: TestClient, toy: str, context: Context) -> None:
+@pytest.mark.parametrize(
+    "code",
+    ["from json import nothing_of_this_name", "raise RuntimeError('/srv/a/b')", "def def", "raise SystemExit(3)"],
+)
+def test_a_task_that_does_not_load_says_why_without_a_path_and_harms_no_other_study(
+    client: TestClient, toy: str, context: Context, document: dict[str, Any], code: str
+) -> None:
     site = context.settings.home.parent / "site"
-    (site / "toy_task.py").write_text("from json import nothing_of_this_name\n")
-    [entry] = [entry for entry in client.get("/api/v1/catalog").json()["tasks"] if entry["name"] == toy]
-    assert "does not load" in entry["problem"]
-    assert "/" not in entry["problem"].replace("(path)", "")
+    (site / "toy_task.py").write_text(code + "\n")
+    tasks = {entry["name"]: entry for entry in client.get("/api/v1/catalog").json()["tasks"]}
+    assert tasks["classify"]["problem"] is None
+    assert tasks[toy]["problem"].startswith("task 'toy' cannot be loaded: ")
+    assert "/" not in tasks[toy]["problem"].replace("(path)", "")
+    assert (tasks[toy]["metrics"], tasks[toy]["fields"]) == ({}, [])
+    using = {"name": "a", "base": {"task": toy}, "rows": [{"label": "x"}]}
+    answer = client.post("/api/v1/studies", json={"study": using})
+    assert answer.status_code == 422
+    [finding] = answer.json()["errors"]
+    assert finding["code"] == "unknown_task"
+    assert "task 'toy' cannot be loaded: " in finding["message"]
+    assert client.post("/api/v1/studies", json={"study": document}).status_code == 201
 
 
 @pytest.mark.slow

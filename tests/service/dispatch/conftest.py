@@ -14,12 +14,13 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials.trial import Outcome, Trial, trial_key
-from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.interface import Report, Ticket, TrialMessage, is_last
 
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""
-import json, os, subprocess, sys, time
+import errno, json, os, subprocess, sys, time
 from pydantic import BaseModel, ConfigDict
+from ablate.trials import messages
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 class Recipe(BaseModel):
@@ -47,9 +48,28 @@ class Play:
             os._exit(7)
         if recipe.ending == "killed":
             os.kill(os.getpid(), 9)
-        if recipe.ending == "unwritable":
-            (workdir / "traceback.txt").mkdir()
-            raise RuntimeError("and the traceback cannot be written")
+        if recipe.ending == "full":
+            raise OSError(errno.ENOSPC, "No space left on device", str(workdir / "x"))
+        if recipe.ending == "wrapped":
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as error:
+                raise RuntimeError("the checkpoint was not written") from error
+        if recipe.ending == "huge step":
+            yield Heartbeat(step=10**30, steps=1)
+        if recipe.ending == "unchecked":
+            yield Heartbeat.model_construct(step="many", steps=1, metrics={})
+        if recipe.ending == "long name":
+            yield Heartbeat(step=1, steps=1, metrics={"x" * 1_000_000: 1.0})
+        if recipe.ending == "back":
+            for step in (5, 3):
+                yield EpochMetrics(step=step, steps=5, epoch=1.0, metrics={})
+        if recipe.ending == "talks":
+            yield Outcome(status="failed", reason="x" * 10_000_000)
+        if recipe.ending.startswith("forges"):
+            messages.Envelope.model_dump_json = lambda self: (
+                "garbage" if "garbage" in recipe.ending else '{"message":{"kind":"heartbeat","step":-1,"steps":1}}'
+            )
         for step in range(1, recipe.steps + 1):
             yield EpochMetrics(step=step, steps=recipe.steps, epoch=float(step), metrics={"error": 1 / step})
         if recipe.ending == "silent":
@@ -66,7 +86,8 @@ class Play:
             yield Heartbeat(step=1, steps=2)
             time.sleep(0.01)
         if recipe.ending == "tells":
-            yield Outcome(status="diverged", reason=json.dumps(dict(os.environ)).replace("/", "|"))
+            (workdir / "environ.json").write_text(json.dumps(dict(os.environ)))
+            yield Outcome(status="diverged", reason="as told")
         elif recipe.ending == "diverged":
             yield Outcome(status="diverged", reason="as told")
         else:
@@ -175,10 +196,6 @@ class Stage:
         assert isinstance(report, TrialMessage), report
         assert isinstance(report.message, Outcome)
         return report.message
-
-
-def is_last(report: Report) -> bool:
-    return isinstance(report, TrialLost) or isinstance(report.message, Outcome)
 
 
 @pytest.fixture(scope="session")

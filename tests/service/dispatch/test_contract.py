@@ -39,6 +39,7 @@ def stage(
         patch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
         patch.setenv("ABLATE_DATABASE_URL", "postgresql://ablate:hush@db/ablate")
         patch.setenv("SOME_API_TOKEN", "hush")
+        patch.setenv("UNLISTED", "x")
         home = tmp_path_factory.mktemp("home")
         dispatcher: Dispatcher = InlineDispatcher(WORKERS)
         if request.param == "ray":
@@ -104,13 +105,59 @@ def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Pat
     assert stage.outcome(stage.end_of(neighbour)).status == "succeeded"
 
 
-def test_what_goes_wrong_beside_the_task_loses_the_trial_and_spares_the_worker(stage: Stage) -> None:
-    end = stage.end_of(stage.submit("unwritable"))
+def test_a_fault_of_the_machine_is_reported_as_one_and_spares_the_worker(stage: Stage) -> None:
+    ticket = stage.ticket()
+    ticket.workdir.touch()  # a file in place of the folder
+    stage.give(ticket)
+    end = stage.end_of(ticket)
     assert isinstance(end, TrialLost)
-    assert end.kind == "worker"
-    assert end.reason.startswith("IsADirectoryError")
-    assert "/" not in end.reason.replace(".../", "")
+    assert end.kind == "environment"
+    assert end.reason == "FileExistsError: File exists"
     assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
+
+
+@pytest.mark.parametrize("ending", ["full", "wrapped"])
+def test_a_full_disk_is_not_charged_to_the_trial_that_meets_it(stage: Stage, ending: str) -> None:
+    end = stage.end_of(stage.submit(ending))
+    assert isinstance(end, TrialLost)
+    assert (end.kind, end.reason) == ("environment", "the disk is full, or has no room for another file")
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("huge step", "reported a step that is not a number between 0 and 2^53"),
+        ("unchecked", "reported a step that is not a number between 0 and 2^53"),
+        ("long name", "reported a metric name that is empty, not printable or longer than 128 characters"),
+        ("back", "reported step 3 after the point of the curve at step 5"),
+    ],
+)
+def test_a_trial_that_reports_what_is_not_allowed_has_failed(stage: Stage, ending: str, reason: str) -> None:
+    outcome = stage.outcome(stage.end_of(stage.submit(ending)))
+    assert outcome.status == "failed"
+    assert outcome.reason == f"{reason} (traceback in the trial's traceback.txt and log)"
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("forges", "its worker reported a step that is not a number between 0 and 2^53"),
+        ("forges garbage", "its worker sent something that is not a message"),
+    ],
+)
+def test_a_worker_that_sends_what_is_not_allowed_loses_its_own_trial(stage: Stage, ending: str, reason: str) -> None:
+    """The task changes our code in its process, so that nothing is checked there."""
+    end = stage.end_of(stage.submit(ending))
+    assert isinstance(end, TrialLost)
+    assert (end.kind, end.reason) == ("worker", reason)
+    assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded", "in a new worker"
+
+
+def test_a_long_reason_is_cut_with_a_mark(stage: Stage) -> None:
+    reason = stage.outcome(stage.end_of(stage.submit("talks"))).reason
+    assert reason is not None
+    assert len(reason) == 2000
+    assert reason.endswith("x ... (cut)")
 
 
 def test_room_is_what_is_free_and_several_run_at_once(stage: Stage, tmp_path: Path) -> None:
@@ -238,13 +285,15 @@ def test_another_attempt_goes_on_in_the_same_log(stage: Stage) -> None:
 def test_a_trial_sees_its_threads_and_its_gpu_and_no_secret(
     stage: Stage, resources: Resources, threads: str, gpus: set[str]
 ) -> None:
-    outcome = stage.outcome(stage.end_of(stage.submit("tells", resources)))
-    log = outcome.reason or ""
-    variables = json.loads(log)
+    ticket = stage.submit("tells", resources)
+    stage.end_of(ticket)
+    variables = json.loads((ticket.workdir / "environ.json").read_text())
     assert variables["OMP_NUM_THREADS"] == threads
     assert variables["CUDA_VISIBLE_DEVICES"] in gpus
     assert variables["MALLOC_TOP_PAD_"] == "268435456"
-    assert "hush" not in log
+    assert "hush" not in str(variables)
+    assert "UNLISTED" not in variables
+    assert {"PATH", "HOME", "PYTHONPATH"} <= variables.keys()
 
 
 def test_two_trials_share_a_gpu_when_each_asks_for_half(stage: Stage, tmp_path: Path) -> None:

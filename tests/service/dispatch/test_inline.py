@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,3 +98,24 @@ def test_a_machine_is_offered_as_it_is_or_as_asked(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)))
     assert find_machine(workers) == expected
+
+
+def test_a_worker_that_cannot_be_started_is_the_machines_fault(
+    play: Path, tmp_path: Path, open_stage: Callable[[Dispatcher, Path], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = open_stage(InlineDispatcher(1), tmp_path)
+    stage.call(stage.dispatcher.start)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pipe", refuse)
+        end = stage.end_of(stage.submit("dies"))
+        assert isinstance(end, TrialLost)
+        assert end.kind == "worker", "its own worker died; another one cannot be started"
+        end = stage.end_of(stage.submit())
+        assert isinstance(end, TrialLost)
+        assert (end.kind, end.reason) == ("environment", "too many files are open in the process")
+    assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
+    stage.close()
