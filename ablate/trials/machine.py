@@ -28,17 +28,19 @@ def describe_os_error(error: OSError) -> str:
     return FAULTS.get(error.errno or 0) or f"{type(error).__name__}: {error.strerror or 'no reason given'}"
 
 
-def find_fault(error: BaseException, workdir: Path) -> str | None:
-    """The machine's fault that made a task raise; None if the task itself is at fault.
+def find_fault(error: BaseException, workdir: Path | None = None) -> str | None:
+    """The machine's fault that made code raise; None if the code itself is at fault.
 
     Args:
-        error: raised by the task. An error that it wrapped counts too.
-        workdir: the trial's folder. It must be writable, so a permission that is denied there is the machine's fault.
+        error: what was raised. An error that it wrapped counts too.
+        workdir: a trial's folder. It must be writable, so a permission that is denied there is the machine's fault.
     """
     for one in _chain(error):
         if isinstance(one, OSError):
-            is_denied = isinstance(one, PermissionError) and any(
-                _is_inside(name, workdir) for name in (one.filename, one.filename2)
+            is_denied = (
+                workdir is not None
+                and isinstance(one, PermissionError)
+                and any(_is_inside(name, workdir) for name in (one.filename, one.filename2))
             )
             if is_denied or one.errno in FAULTS:
                 return describe_os_error(one)

@@ -3,7 +3,6 @@
 boundary      where an internal error ends: at the one piece of work that raised it
 steps         the same for the steps of a loop
 pauses        growing waits between tries
-surroundings  which errors are about the disk and the machine, not about the work
 outages       parts of the surroundings that are away: one line in the log at the begin and one at the end
 disk          whether the state directory can be written
 """

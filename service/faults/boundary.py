@@ -25,10 +25,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
 
-from ablate.errors import AblateError
+from ablate.errors import AblateError, describe_error
+from ablate.text import visible
+from ablate.trials.machine import find_fault
 from service.dispatch.interface import DispatcherError
 from service.errors import ConflictError, UnavailableError
-from service.faults.surroundings import is_of_surroundings, words_of
 from service.store import faults as stored
 from service.store.queue.outbox import add_event
 from service.store.session import Store
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 WAITS_S = (2.0, 10.0)
 """Waits after the first tries; after the next one the work is set aside."""
-MAX_CHARACTERS = 300
 MAX_ANSWERED = 1000
 MARK = "under-way.json"
 MARKED = ("table", "firing", "settlement")
@@ -275,8 +275,8 @@ class Faults:
         at = now()
         values = {
             "number": known.number, "kind": work.kind, "subject": work.subject, "study_seq": work.study_seq,
-            "work": work.text, "error": describe(error), "tries": known.tries, "is_stuck": known.is_stuck,
-            "first_at": at, "last_at": at,
+            "work": work.text, "error": visible(describe_error(error)), "tries": known.tries,
+            "is_stuck": known.is_stuck, "first_at": at, "last_at": at,
         }  # fmt: skip
         try:
             with self._store.write() as connection:
@@ -309,12 +309,6 @@ def reason_of(number: str) -> str:
     return f"ended with an internal error, reported as {number}; the service's log has the traceback"
 
 
-def describe(error: BaseException) -> str:
-    """Type and message of an exception, on one line."""
-    text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().replace("\0", "").split())
-    return f"{type(error).__name__}: {text[:MAX_CHARACTERS]}" if text else type(error).__name__
-
-
 def last_line(traceback: TracebackType) -> tuple[str, int]:
     """File and line where an exception was raised."""
     while traceback.tb_next is not None:
@@ -332,5 +326,6 @@ def let_pass(error: BaseException) -> None:
     """
     if isinstance(error, (*PASSING, KeyboardInterrupt, GeneratorExit, CancelledError)):
         raise error
-    if is_of_surroundings(error):
-        raise UnavailableError(f"the operating system refuses: {words_of(error)}", part="disk") from error
+    fault = find_fault(error)
+    if fault is not None:
+        raise UnavailableError(fault, part="disk") from error

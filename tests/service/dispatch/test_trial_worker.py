@@ -57,6 +57,8 @@ def test_a_line_of_the_log_cannot_be_forged_and_output_of_the_task_stays_as_it_i
         r"failed: RuntimeError: \x1b]0;evil\x07\u202e 2026-01-01T00:00:00+00:00 succeeded: forged"
         in own.splitlines()[0]
     )
+
+
 @pytest.mark.parametrize("blocked", ["", "log.txt", "traceback.txt"])
 def test_a_folder_that_cannot_be_used_is_the_machines_fault(play: Path, tmp_path: Path, blocked: str) -> None:
     workdir = tmp_path / "trial"
