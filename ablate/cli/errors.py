@@ -10,22 +10,20 @@ import typer
 from ablate.errors import AblateError, StudyError
 
 WRONG_INPUT, INTERNAL = 2, 70
-MAX_LINES = 100
-"""Problems of a document that are printed."""
 
 
 def show_error(error: AblateError, *, as_json: bool) -> int:
     """Print an error that a user can act on. Returns the exit status."""
-    problems = error.problems if isinstance(error, StudyError) else ()
+    problems, left_out = (error.problems, error.more) if isinstance(error, StudyError) else ((), 0)
     if as_json:
         items = [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in problems]
-        typer.echo(json.dumps({"error": str(error), "errors": items}))
+        more = {"more": left_out} if left_out else {}
+        typer.echo(json.dumps({"error": str(error), "errors": items, **more}))
         return error.exit_status
-    lines = [str(problem) for problem in problems] or [str(error)]
-    for line in lines[:MAX_LINES]:
+    for line in problems or [error]:
         typer.echo(f"error: {line}", err=True)
-    if len(lines) > MAX_LINES:
-        typer.echo(f"error: and {len(lines) - MAX_LINES} more", err=True)
+    if left_out:
+        typer.echo(f"error: and {left_out} more", err=True)
     return error.exit_status
 
 

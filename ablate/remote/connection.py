@@ -180,7 +180,7 @@ def _raise(answer: httpx2.Response) -> None:
         raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
     if problem.get("errors"):
         places = [Problem(_place(one["pointer"]), one["code"], one["message"]) for one in problem["errors"]]
-        raise StudyError(places)
+        raise StudyError(places, problem.get("more", 0))
     text = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)

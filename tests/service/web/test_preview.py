@@ -58,7 +58,7 @@ def test_every_error_has_its_line(context: Context) -> None:
         ('name = "x"\n[base\n', 2, "not TOML"),
         ('{"name": "x",\n "seeds": 1,}', 2, "not strict JSON"),
         ('name = "x"\nseeds = 2020-01-01\n', 2, "quotation marks"),
-        ('name = "x"\nseeds = nan\n', None, "NaN"),
+        ('name = "x"\nseeds = nan\n', 2, "NaN"),
         ("seeds = " + "9" * 5000, None, "not TOML"),
         ("seeds = " + "9" * 400, None, "308 digits"),
         ("a = " + "[" * 40 + "]" * 40, None, "nested deeper"),
