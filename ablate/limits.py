@@ -12,6 +12,8 @@ MAX_KEYS = 10_000
 """Keys of one table."""
 MAX_ENTRIES = 50_000
 """Keys of a whole text, and headers of TOML."""
+MAX_VALUES = 100_000
+"""Items of all lists of a text together."""
 MAX_DIGITS = 308
 """Digits of a number: as many as the largest double has."""
 MAX_STRING = 64 << 10

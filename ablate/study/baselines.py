@@ -21,7 +21,7 @@ def check_labels(study: Study) -> None:
         return
     baseline, labels = study.table.baseline, dict.fromkeys(row.label for row in study.rows)
     found = Findings()
-    for label in [baseline] if isinstance(baseline, str) else baseline.values():
+    for label in [baseline] if isinstance(baseline, str) else dict.fromkeys(baseline.values()):
         if label not in labels:
             found.add(_unknown(label, labels, found))
     found.refuse()
@@ -47,10 +47,9 @@ def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None)
     chosen = _written(study, groups)
     labels = {row.label: row.group for row in rows}
     found = Findings()
+    found.extend(_unknown(label, labels, found) for label in dict.fromkeys(chosen.values()) if label not in labels)
     for group, label in chosen.items():
-        if label not in labels:
-            found.add(_unknown(label, labels, found))
-        elif labels[label] != group:
+        if label in labels and labels[label] != group:
             text = f"row {quote(label)} is not in group {quote(group)}; the baseline must be a row of its group"
             found.add(Problem(POINTER, "unknown_row", text))
     found.refuse()

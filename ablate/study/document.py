@@ -33,7 +33,7 @@ NOT_YET = ("search", "pivot")
 def _is_printable(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
-    if any(not character.isprintable() for character in text):
+    if not text.isprintable():
         raise ValueError("contains a line break, a control character or a surrogate, which cannot be printed")
     return text
 

@@ -198,8 +198,9 @@ class Resolver:
 
 def _count_items(value: object) -> int:
     """Number of values in lists and tables inside each other; pydantic reports each one that is wrong."""
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return sum(1 + _count_items(one) for one in inner)
+    if not isinstance(value, dict | list):
+        return 0
+    return sum(1 + _count_items(one) for one in (value.values() if isinstance(value, dict) else value))
 
 
 def layers_of_group(study: Study, name: str, scale: str | None) -> list[Layer]:

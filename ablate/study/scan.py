@@ -14,7 +14,7 @@ from itertools import accumulate, chain
 from typing import Any, Literal
 
 from ablate.errors import Code, Findings, Problem, StudyError
-from ablate.limits import MAX_DEPTH, MAX_DIGITS, MAX_ENTRIES, MAX_KEYS, MAX_STRING
+from ablate.limits import MAX_DEPTH, MAX_DIGITS, MAX_ENTRIES, MAX_KEYS, MAX_STRING, MAX_VALUES
 from ablate.study.problems import pointer_of
 
 Format = Literal["JSON", "TOML", "mapping"]
@@ -50,6 +50,7 @@ ENTRY: Mapping[Format, re.Pattern[str]] = {
 PARENTS = re.compile(rf"(?<!{WORD})((?:{WORD}++[ \t]*+\.[ \t]*+)++){WORD}++[ \t]*+[=\]]")
 """The parts of a dotted key before the last one: each makes a table."""
 
+TOO_MANY_VALUES = f"its lists have more than {MAX_VALUES:,} items"
 LARGEST = 10**MAX_DIGITS - 1
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 TOO_MANY_DIGITS = f"a number has more than {MAX_DIGITS} digits"
@@ -68,6 +69,8 @@ def scan(text: str, kind: Format) -> None:
         raise refusal(kind, TOO_MANY_DIGITS)
     if kind == "TOML" and DOTTED.search(bare):
         raise refusal(kind, TOO_DEEP)
+    if bare.count(",") > MAX_VALUES + MAX_ENTRIES:  # those of lists, and at most one for each key
+        raise refusal(kind, TOO_MANY_VALUES)
     parents = sum(names.count(".") for names in PARENTS.findall(bare)) if kind == "TOML" else 0
     _refuse_entries(kind, len(ENTRY[kind].findall(bare)) + parents)
 
@@ -100,7 +103,7 @@ def check_values(document: object, kind: Format, longest: int = MAX_STRING) -> N
         StudyError: with the first problem found.
     """
     layer: list[Any] = [document]
-    depth = entries = 0
+    depth = entries = values = 0
     while layer:
         tables = [item for item in layer if isinstance(item, dict)]
         lists = [item for item in layer if isinstance(item, list | tuple)]
@@ -109,6 +112,8 @@ def check_values(document: object, kind: Format, longest: int = MAX_STRING) -> N
             if size > MAX_KEYS:
                 raise refusal(kind, f"a table has {size:,} keys; at most {MAX_KEYS:,} are allowed")
         _refuse_entries(kind, entries)
+        if (values := values + sum(map(len, lists))) > MAX_VALUES:
+            raise refusal(kind, TOO_MANY_VALUES)
         depth += bool(tables or lists)
         if depth > MAX_DEPTH:
             raise refusal(kind, TOO_DEEP)

@@ -19,10 +19,10 @@ from ablate.study.source import document_of
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 PIECES = [
-    "[", "]", "{", "}", "[[", "]]", "=", ".", ",", ":", "\n", " ", "#", '"', "'", '"""', "'''", "\\", "\\u0000", "1", "0x",
-    "\\ud800", "1e999", "nan", "inf", "2020-02-30", "2020-01-01", "true", "null", "-", "+", "_", "9" * 309, "\u202e", "\x1b",
-    "[[rows]]\n", "[base]\n", "[[factors]]\n", "[[exclude]]\n", "[table]\n", "[groups.a]\n", "[scales.mini]\n", "label",
-    "set", "name", "seeds", "levels", "design", "factors", "rows", "task", "lr", "baseline", "headline", "a.b.c", "'grid'",
+    *"[]{}=.,:#-+_1\"'\\ \n", "[[", "]]", '"""', "'''", "\\u0000", "\\ud800", "0x", "1e999", "nan", "inf", "true",
+    "2020-02-30", "2020-01-01", "9" * 309, "\u202e", "\x1b", "[[rows]]\n", "[base]\n", "[[factors]]\n", "[table]\n",
+    "[[exclude]]\n", "[groups.a]\n", "[scales.mini]\n", "label", "set", "name", "seeds", "levels", "design", "factors",
+    "rows", "task", "lr", "baseline", "headline", "a.b.c", "'grid'", "null",
 ]  # fmt: skip
 NAMES = st.sampled_from(
     ["name", "seeds", "base", "rows", "factors", "exclude", "table", "groups", "scales", "canary", "audit", "design",
