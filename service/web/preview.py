@@ -40,6 +40,7 @@ class Preview:
 
     Attributes:
         body: of `POST /api/v1/studies`, as JSON; empty if there are errors.
+        more: number of errors that were left out.
         plan: the answer of `POST /api/v1/studies/plan`; None if there are errors.
         outstanding: number of trials to train.
     """
@@ -47,6 +48,7 @@ class Preview:
     body: str
     plan: PlanView | None
     errors: tuple[PlacedProblem, ...]
+    more: int = 0
 
     @property
     def outstanding(self) -> int:
@@ -68,8 +70,7 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
         with in_study():
             plan = submit.plan_only(context, submission)
     except StudyError as error:
-        left_out = [PlacedProblem("", f"and {error.more} more problems", None, "")] if error.more else []
-        return Preview("", None, (*_place(text, error.problems), *left_out))
+        return Preview("", None, tuple(_place(text, error.problems)), error.more)
     except Refusal as refusal:
         return Preview("", None, (PlacedProblem("", refusal.detail, None, ""),))
     return Preview(_as_json(submission), plan, ())

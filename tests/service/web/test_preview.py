@@ -81,9 +81,9 @@ def test_a_pasted_text_may_be_as_long_as_a_file_and_no_longer(context: Context, 
 
 def test_of_many_errors_a_hundred_have_their_line_and_the_others_are_counted(context: Context) -> None:
     text = 'name = "x"\n[[rows]]\nlabel = "a"\n[base]\n' + "".join(f"lr{name} = 1\n" for name in range(2_000))
-    found = found_in(context, text)
-    assert [line for line, _ in found] == [*range(5, 105), None]
-    assert found[-1][1] == "and 900 more problems"
+    found = preview(context, text, {})
+    assert [error.line for error in found.errors] == list(range(5, 105))
+    assert found.more == 900
 
 
 def test_a_text_that_no_parser_should_see_is_refused_at_once(context: Context) -> None:
