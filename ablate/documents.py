@@ -15,4 +15,7 @@ class Document(BaseModel):
 
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal bytes. NaN and infinity are a ValueError."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return CANONICAL.encode(value)
+
+
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from ablate.limits import MAX_COMPARED, MAX_COUNTED, MAX_FINDINGS, MAX_NAME
 from ablate.text import visible_name
 
 
@@ -99,21 +100,84 @@ class StudyError(AblateError):
     """A study document is wrong.
 
     Attributes:
-        problems: every problem found, in document order.
+        problems: the problems found, in document order; at most 100.
+        more: number of further problems. Counting ends at 900, and so does the search for problems.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+    def __init__(self, problems: Sequence[Problem], more: int = 0) -> None:
+        self.problems = tuple(problems[:MAX_FINDINGS])
+        self.more = min(more + len(problems) - len(self.problems), MAX_COUNTED - MAX_FINDINGS)
+        lines = [str(problem) for problem in self.problems]
+        super().__init__("\n".join([*lines, f"and {self.more} more"] if self.more else lines))
+
+    def changed(self, change: Callable[[Problem], Problem]) -> StudyError:
+        """The error with each of its problems changed."""
+        return StudyError([change(problem) for problem in self.problems], self.more)
 
 
-@contextmanager
-def collecting(problems: list[Problem]) -> Iterator[None]:
-    """Append the problems of a StudyError raised inside to `problems`, each once, and continue after the block."""
-    try:
-        yield
-    except StudyError as error:
-        problems += [problem for problem in error.problems if problem not in problems]
+class Findings:
+    """The problems of a document while they are found: 100 are kept, each once, and 900 more are counted.
+
+    Attributes:
+        problems: the problems that are kept.
+        more: number of problems that are only counted.
+    """
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self.problems: list[Problem] = []
+        self.more = 0
+        self.extend(problems)
+
+    def __bool__(self) -> bool:
+        return bool(self.problems)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further problem is counted, so that the search for one can end."""
+        return len(self.problems) + self.more >= MAX_COUNTED
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next problem will be kept."""
+        return len(self.problems) < MAX_FINDINGS
+
+    def add(self, problem: Problem) -> None:
+        """Keep a problem, or count it."""
+        if problem in self.problems or self.is_full:
+            return
+        if self.has_room:
+            self.problems.append(problem)
+        else:
+            self.more += 1
+
+    def extend(self, problems: Iterable[Problem], more: int = 0) -> None:
+        """Keep or count problems until it is full."""
+        for problem in problems:
+            self.add(problem)
+            if self.is_full:
+                return
+        self.more = min(self.more + more, MAX_COUNTED - len(self.problems))
+
+    def nearest(self, name: str, allowed: Iterable[str]) -> str:
+        """The clause of `nearest` for a problem that will be kept; empty for one that will only be counted."""
+        return nearest(name, allowed) if self.has_room else ""
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Take the problems of a StudyError raised inside, and continue after the block."""
+        try:
+            yield
+        except StudyError as error:
+            self.extend(error.problems, error.more)
+
+    def error(self) -> StudyError:
+        """The problems as an error."""
+        return StudyError(self.problems, self.more)
+
+    def refuse(self) -> None:
+        """Raise StudyError if there is a problem."""
+        if self:
+            raise self.error()
 
 
 @contextmanager
@@ -154,8 +218,11 @@ def quote(name: object) -> str:
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """The clause `; did you mean 'x'?`, or, if none is similar, the allowed names (at most 24)."""
-    names = list(allowed)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    names, given = list(allowed), str(name)
+    close: list[str] = []
+    if len(given) <= MAX_NAME:
+        near = sorted(names, key=lambda one: abs(len(one) - len(given)))[:MAX_COMPARED]
+        close = difflib.get_close_matches(given, near, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
     shown = ", ".join(f"'{one}'" if ", " in one else one for one in names[:24]) + (", ..." if len(names) > 24 else "")

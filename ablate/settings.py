@@ -14,11 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from ablate.errors import AblateError
+from ablate.limits import MAX_TRIALS
 
 PREFIX = "ABLATE_"
-MAX_TRIALS = 10_000
-"""Trials of one study, unless `ABLATE_MAX_TRIALS` is set."""
-
 S = TypeVar("S", bound="LibrarySettings")
 
 

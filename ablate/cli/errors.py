@@ -12,25 +12,23 @@ from ablate.errors import AblateError, StudyError
 from ablate.text import visible
 
 HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
-MAX_LINES = 100
-"""Problems of a document that are printed."""
 INDENTED = re.compile(r"\n(?=  )")
 """The line breaks of our own lists in an error; any other is part of a name."""
 
 
 def show_error(error: AblateError, *, as_json: bool) -> int:
     """Print an error that a user can act on. Returns the exit status."""
-    problems = error.problems if isinstance(error, StudyError) else ()
+    problems, left_out = (error.problems, error.more) if isinstance(error, StudyError) else ((), 0)
     if as_json:
         items = [{"pointer": p.pointer, "code": p.code, "message": p.message} for p in problems]
-        show_json({"error": str(error), "errors": items}, indent=None)
+        more = {"more": left_out} if left_out else {}
+        show_json({"error": str(error), "errors": items, **more}, indent=None)
         return error.exit_status
-    lines = [str(problem) for problem in problems] or [str(error)]
-    for line in lines[:MAX_LINES]:
+    for line in problems or [error]:
         for part in INDENTED.split(f"error: {line}"):
             say(part, err=True)
-    if len(lines) > MAX_LINES:
-        say(f"error: and {len(lines) - MAX_LINES} more", err=True)
+    if left_out:
+        say(f"error: and {left_out} more", err=True)
     return error.exit_status
 
 

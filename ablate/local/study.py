@@ -42,7 +42,7 @@ def read_study(source: StudySource) -> Study:
         >>> study = ablate.read_study("studies/table05.toml")
         >>> study = ablate.read_study({"name": "mine", "base": {"dataset": "digits"}, "rows": [{"label": "FReLU"}]})
     """
-    return source if isinstance(source, Study) else Study.parse(document_of(source))
+    return source if isinstance(source, Study) else Study.parse(document_of(source), read_library_settings().max_trials)
 
 
 def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = None) -> Plan:

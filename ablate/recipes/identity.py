@@ -9,6 +9,7 @@ The recipe of an installed task is foreign code: whatever it raises is a `TrialE
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -50,7 +51,8 @@ def applicable_values(recipe: BaseModel) -> dict[str, Any]:
     gone = inapplicable_fields(recipe)
     with in_recipe(type(recipe)):
         values = recipe.model_dump(mode="json", exclude=set(gone))
-        return {name: _as_value(getattr(recipe, name), dumped) for name, dumped in values.items()}
+        special = {name: value for name, value in vars(recipe).items() if isinstance(value, SPECIAL) and name in values}
+        return values | {name: _as_value(value, values[name]) for name, value in special.items()}
 
 
 def identity_of(recipe: BaseModel) -> dict[str, Any]:
@@ -58,15 +60,26 @@ def identity_of(recipe: BaseModel) -> dict[str, Any]:
 
     A field that is itself a `Recipe` is reduced in the same way; any other model enters as a whole.
     """
+    gone = inapplicable_fields(recipe)
     with in_recipe(type(recipe)):
-        defaults = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
-        fields = type(recipe).model_fields
-        declared = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-        return {
-            name: identity_of(chosen) if isinstance(chosen := getattr(recipe, name), Recipe) else value
-            for name, value in applicable_values(recipe).items()
-            if getattr(recipe, name) != {**declared, **defaults}[name]
+        conditional = recipe.conditional_defaults() if isinstance(recipe, Recipe) else {}
+        defaults = _declared_defaults(type(recipe)) | conditional
+        chosen = {
+            name: value
+            for name, default in defaults.items()
+            if name not in gone and (value := getattr(recipe, name)) != default
         }
+        values = recipe.model_dump(mode="json", include=set(chosen))
+        special = {name: value for name, value in chosen.items() if isinstance(value, SPECIAL)}
+        return values | {
+            name: identity_of(value) if isinstance(value, Recipe) else _as_value(value, values[name])
+            for name, value in special.items()
+        }
+
+
+@cache
+def _declared_defaults(kind: type[BaseModel]) -> dict[str, Any]:
+    return {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
 
 
 def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
@@ -76,7 +89,9 @@ def recipe_inside(field: FieldInfo) -> type[BaseModel] | None:
     return models[0] if len(models) == 1 else None
 
 
+SPECIAL = (BaseModel, set, frozenset)
+"""Values that pydantic does not dump as they enter a trial's key."""
+
+
 def _as_value(chosen: object, dumped: Any) -> Any:
-    if isinstance(chosen, BaseModel):
-        return applicable_values(chosen)
-    return sorted(dumped) if isinstance(chosen, (set, frozenset)) else dumped
+    return applicable_values(chosen) if isinstance(chosen, BaseModel) else sorted(dumped)

@@ -42,6 +42,7 @@ class ProblemAnswer(Document):
     title: str | None = None
     detail: str | None = None
     errors: list[Finding] = Field(default_factory=list)
+    more: int = 0
 
 
 class Connection:
@@ -207,7 +208,7 @@ def _raise(answer: httpx2.Response) -> None:
         text = f"status {answer.status_code} without a problem document"
         raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
     if problem.errors:
-        raise StudyError([_as_problem(finding) for finding in problem.errors])
+        raise StudyError([_as_problem(finding) for finding in problem.errors], problem.more)
     text = visible(problem.detail or problem.title or f"status {answer.status_code}")
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)

@@ -1,6 +1,7 @@
 """Studies: from the text of a document to a plan. Nothing here trains or imports torch.
 
 source, text     a study as a caller gives it; TOML and JSON, read strictly
+scan             limits of a text before it is parsed, and of its values after
 document         the fields of a study document
 designs          cells from factors: rows, grid, leave_one_out, one_at_a_time
 layers, resolve  patches of base, scale, group and row, merged into recipes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.errors import Findings, Problem, StudyError, nearest, quote
 from ablate.study.document import Study
 from ablate.study.resolve import Resolved
 
@@ -19,15 +19,16 @@ def check_labels(study: Study) -> None:
     """
     if study.design_or_default != "rows" or study.table.baseline is None:
         return
-    baseline, labels = study.table.baseline, [row.label for row in study.rows]
-    named = [baseline] if isinstance(baseline, str) else list(baseline.values())
-    problems = [_unknown(label, labels) for label in named if label not in labels]
-    if problems:
-        raise StudyError(problems)
+    baseline, labels = study.table.baseline, dict.fromkeys(row.label for row in study.rows)
+    found = Findings()
+    for label in [baseline] if isinstance(baseline, str) else dict.fromkeys(baseline.values()):
+        if label not in labels:
+            found.add(_unknown(label, labels, found))
+    found.refuse()
 
 
-def _unknown(label: str, labels: Iterable[str]) -> Problem:
-    return Problem(POINTER, "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
+def _unknown(label: str, labels: Iterable[str], found: Findings) -> Problem:
+    return Problem(POINTER, "unknown_row", f"no row {quote(label)}{found.nearest(label, labels)}")
 
 
 def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None) -> dict[str | None, str]:
@@ -45,15 +46,13 @@ def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None)
     groups = list(dict.fromkeys(row.group for row in rows))
     chosen = _written(study, groups)
     labels = {row.label: row.group for row in rows}
-    problems = []
+    found = Findings()
+    found.extend(_unknown(label, labels, found) for label in dict.fromkeys(chosen.values()) if label not in labels)
     for group, label in chosen.items():
-        if label not in labels:
-            problems.append(_unknown(label, labels))
-        elif labels[label] != group:
+        if label in labels and labels[label] != group:
             text = f"row {quote(label)} is not in group {quote(group)}; the baseline must be a row of its group"
-            problems.append(Problem(POINTER, "unknown_row", text))
-    if problems:
-        raise StudyError(problems)
+            found.add(Problem(POINTER, "unknown_row", text))
+    found.refuse()
     for row in sorted(rows, key=lambda row: row.label != anchor):
         chosen.setdefault(row.group, row.label)
     return chosen
@@ -65,11 +64,12 @@ def _written(study: Study, groups: Sequence[str | None]) -> dict[str | None, str
         return {}
     if isinstance(baseline, str):
         if len(groups) > 1:
-            shown = ", ".join(quote(group) for group in groups)
+            shown = ", ".join(quote(group) for group in groups[:24]) + (", ..." if len(groups) > 24 else "")
             text = f"the rows have several groups ({shown}); give a map from group to row label"
             raise StudyError([Problem(POINTER, "groups", text)])
         return {groups[0]: baseline}
-    unknown = [group for group in baseline if group not in groups]
+    known = set(groups)
+    unknown = [group for group in baseline if group not in known]
     if unknown:
         names = [group for group in groups if group is not None]
         advice = nearest(unknown[0], names) if names else "; the study has no groups, so give the label of a row"

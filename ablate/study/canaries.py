@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.errors import Findings, Problem, quote
 from ablate.study.document import Study
 from ablate.study.rows import Row
 
@@ -16,14 +16,13 @@ def check_canary(study: Study, rows: Sequence[Row]) -> None:
     Raises:
         StudyError: with every label that is not a row.
     """
-    labels = [row.label for row in rows]
-    problems = [
-        Problem(f"/canary/rows/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
-        for index, label in enumerate(study.canary.rows if study.canary else ())
-        if label not in labels
-    ]
-    if problems:
-        raise StudyError(problems)
+    labels = dict.fromkeys(row.label for row in rows)
+    found = Findings()
+    for index, label in enumerate(study.canary.rows if study.canary else ()):
+        if label not in labels:
+            text = f"no row {quote(label)}{found.nearest(label, labels)}"
+            found.add(Problem(f"/canary/rows/{index}", "unknown_row", text))
+    found.refuse()
 
 
 def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -33,7 +32,8 @@ def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
     """
     if study.canary is None:
         return tuple(row for row in rows if row.is_baseline)
-    chosen = [row for row in rows if row.label in study.canary.rows]
+    labels = set(study.canary.rows)
+    chosen = [row for row in rows if row.label in labels]
     anchors = {row.group: row.label for row in reversed(chosen)}
     anchors |= {row.group: row.label for row in chosen if row.is_baseline}
     return tuple(replace(row, is_baseline=row.label == anchors[row.group]) for row in chosen)

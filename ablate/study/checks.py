@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 
-from ablate.errors import Problem, StudyError, TableError, TrialError, nearest, quote
+from ablate.errors import Findings, Problem, StudyError, TableError, TrialError, quote
+from ablate.limits import MAX_FINDINGS
 from ablate.paper.presets import preset_of
 from ablate.paper.published import PublishedTable, load_published
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
@@ -45,7 +47,8 @@ def pick_scale(study: Study, scale: str | None) -> str | None:
     if scale is None:
         return "mini" if "mini" in study.scales else None
     if scale not in study.scales:
-        known = f"; it has {', '.join(study.scales)}" if study.scales else "; it has no scales, omit the option"
+        shown = ", ".join(list(study.scales)[:24]) + (", ..." if len(study.scales) > 24 else "")
+        known = f"; it has {shown}" if study.scales else "; it has no scales, omit the option"
         raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
     return scale
 
@@ -59,13 +62,12 @@ def pick_metrics(study: Study, named: NamedTask) -> tuple[str, ...]:
     known = named.task.metrics
     asked = {"/metric": study.metric} if study.metric is not None else {}
     asked |= {f"/metrics/{index}": name for index, name in enumerate(study.metrics)}
-    problems = [
-        Problem(pointer, "unknown_metric", f"task '{named.name}' has no metric {quote(name)}{nearest(name, known)}")
-        for pointer, name in asked.items()
-        if name not in known
-    ]
-    if problems:
-        raise StudyError(problems)
+    found = Findings()
+    for pointer, name in asked.items():
+        if name not in known:
+            text = f"task '{named.name}' has no metric {quote(name)}{found.nearest(name, known)}"
+            found.add(Problem(pointer, "unknown_metric", text))
+    found.refuse()
     metric = study.metric or named.primary_metric
     return tuple(dict.fromkeys([metric, *study.metrics]))
 
@@ -108,10 +110,13 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
         StudyError: with every label that does not match.
     """
     printed = check_printed_table(study)
-    unmatched = printed.unmatched(row.label for row in rows) if printed else []
-    if printed and unmatched:
-        texts = [f"no printed row {quote(label)} in {printed.id}{printed.suggest(label)}" for label in unmatched]
-        raise StudyError([Problem("/table/published", "unmatched", text) for text in texts])
+    if printed is None:
+        return
+    found = Findings()
+    for label in printed.unmatched(row.label for row in rows):
+        text = f"no printed row {quote(label)} in {printed.id}{printed.suggest(label) if found.has_room else ''}"
+        found.add(Problem("/table/published", "unmatched", text))
+    found.refuse()
 
 
 def check_presets(study: Study, rows: Sequence[Row]) -> None:
@@ -163,25 +168,36 @@ def check_headline(study: Study, rows: Sequence[Row]) -> None:
     Raises:
         StudyError: with every label that is not a row.
     """
-    labels = {row.label for row in rows}
-    problems = [
-        Problem(f"/table/headline/{index}", "unknown_row", f"no row {quote(label)}{nearest(label, labels)}")
-        for index, label in enumerate(study.table.headline or ())
-        if label not in labels
-    ]
-    if problems:
-        raise StudyError(problems)
+    labels = dict.fromkeys(row.label for row in rows)
+    found = Findings()
+    for index, label in enumerate(study.table.headline or ()):
+        if label not in labels:
+            text = f"no row {quote(label)}{found.nearest(label, labels)}"
+            found.add(Problem(f"/table/headline/{index}", "unknown_row", text))
+    found.refuse()
 
 
 def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
     """Warnings about fields that base or the scale sets and that apply to no row, except `epochs` and `steps`."""
     patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
-    gone = [inapplicable_fields(row.recipe) for row in rows]
-    exclusive = {name for pair in EXCLUSIVE for name in pair}
+    idle = {name for patch in patches.values() for name in patch} - {name for pair in EXCLUSIVE for name in pair}
+    for row in rows:
+        idle &= inapplicable_fields(row.recipe).keys()
+        if not idle:
+            return
+    reasons = inapplicable_fields(rows[0].recipe)
     for place, patch in patches.items():
-        for name in patch:
-            if name not in exclusive and all(name in fields for fields in gone):
-                yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {gone[0][name]}")
+        for name in (name for name in patch if name in idle):
+            yield Problem(f"{place}/{name}", "idle", f"'{name}' applies to no row: {reasons[name]}")
+
+
+def first_warnings(*warnings: Problem) -> tuple[Problem, ...]:
+    """At most 100 warnings; the last of more says how many are left out."""
+    if len(warnings) <= MAX_FINDINGS:
+        return warnings
+    first = warnings[: MAX_FINDINGS - 1]
+    left = replace(warnings[len(first)], message=f"{len(warnings) - len(first):,} further warnings are left out")
+    return (*first, left)
 
 
 def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[Problem]:

@@ -7,14 +7,17 @@ varying fastest. The number of cells is computed before any is built. This modul
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablate.errors import Problem, StudyError, nearest, quote
-from ablate.study.document import UNPRINTABLE, FactorSpec, LevelSpec, Patch, Study
+from ablate.errors import Findings, Problem, StudyError, quote
+from ablate.limits import MAX_LABEL, MAX_LABELS
+from ablate.study.document import FactorSpec, LevelSpec, Patch, Study
 from ablate.study.problems import pointer_of
 from ablate.text import visible
 
@@ -71,7 +74,7 @@ class Design:
     cells: list[DesignCell] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Findings = field(default_factory=Findings)
     anchor: str | None = None
 
 
@@ -81,22 +84,24 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
     Args:
         study: the document.
         recipe_fields: field names of the task's recipe; a factor with bare values must have one of these names.
-        max_cells: maximum number of cells that are built.
+        max_cells: maximum number of cells; a grid may have ten times as many before `[[exclude]]`.
 
     Raises:
         StudyError: the design is incomplete, contradicts itself or is too large.
     """
-    problems = list(_contradictions(study))
-    levels = [list(_levels(index, factor, recipe_fields, problems)) for index, factor in enumerate(study.factors)]
-    if problems:
-        raise StudyError([*problems, *_repeated(study, levels)])
-    design = Design([_explicit(index, study) for index in range(len(study.rows))], problems=[*_repeated(study, levels)])
+    found = Findings(_contradictions(study))
+    levels = [list(_levels(index, factor, recipe_fields, found)) for index, factor in enumerate(study.factors)]
+    is_complete = not found
+    found.extend(_repeated(study, levels))
+    if not is_complete:
+        found.refuse()
+    design = Design([_explicit(index, study) for index in range(len(study.rows))], problems=found)
     if study.design_or_default == "grid":
         _add_grid(design, study, levels, max_cells)
     elif study.design_or_default == "leave_one_out":
         _add_leave_one_out(design, study)
     elif study.design_or_default == "one_at_a_time":
-        _add_one_at_a_time(design, levels)
+        _add_one_at_a_time(design, levels, max_cells)
     return design
 
 
@@ -136,33 +141,33 @@ def _contradictions(study: Study) -> Iterator[Problem]:
         yield Problem("/exclude", "design", f"design '{design}' does not use [[exclude]], only 'grid' does; remove it")
 
 
-def _levels(index: int, factor: FactorSpec, fields: Sequence[str], problems: list[Problem]) -> Iterator[Level]:
+def _levels(index: int, factor: FactorSpec, fields: Sequence[str], found: Findings) -> Iterator[Level]:
     for number, value in enumerate(factor.levels or ()):
         pointer = f"/factors/{index}/levels/{number}"
         if isinstance(value, Mapping):
-            level = _named_level(factor.name, value, pointer, problems)
+            level = _named_level(factor.name, value, pointer, found)
             if level:
                 yield level
         elif factor.name in fields:
             label = text_of(value)
-            if visible(label) != label:
-                problems.append(Problem(pointer, "invalid", f"level {quote(label)} {UNPRINTABLE}"))
-            yield Level(factor.name, label, value, {factor.name: value}, pointer)
+            if len(label) > MAX_LABEL or not label.isprintable() or visible(label) != label:
+                text = f"cannot be a label, which has at most {MAX_LABEL} printable characters; use {{ label, set }}"
+                found.add(Problem(pointer, "invalid", text))
+            else:
+                yield Level(factor.name, label, value, {factor.name: value}, pointer)
         elif number == 0:
             text = (
-                f"no recipe field {quote(factor.name)}{nearest(factor.name, fields)} "
+                f"no recipe field {quote(factor.name)}{found.nearest(factor.name, fields)} "
                 "(or write every level as { label, set })"
             )
-            problems.append(Problem(f"/factors/{index}/name", "unknown_field", text))
+            found.add(Problem(f"/factors/{index}/name", "unknown_field", text))
 
 
-def _named_level(factor: str, value: Mapping[str, Any], pointer: str, problems: list[Problem]) -> Level | None:
+def _named_level(factor: str, value: Mapping[str, Any], pointer: str, found: Findings) -> Level | None:
     try:
         spec = LevelSpec.model_validate(value)
     except ValueError:
-        problems.append(
-            Problem(pointer, "invalid", "a level must be a value, or a table with 'label' (text) and 'set'")
-        )
+        found.add(Problem(pointer, "invalid", "a level must be a value, or a table with 'label' (text) and 'set'"))
         return None
     return Level(factor, spec.label, spec.label, spec.set, f"{pointer}/set")
 
@@ -189,70 +194,114 @@ def _explicit(index: int, study: Study) -> DesignCell:
 
 
 def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], max_cells: int) -> None:
-    count = math.prod(len(of_factor) for of_factor in levels)
-    if count > max_cells:
-        product = " x ".join(str(len(of_factor)) for of_factor in levels)
-        text = f"the grid has {count:,} cells ({product}), above the limit of {max_cells:,}; remove factors or levels"
-        raise StudyError([Problem("/factors", "too_many", text)])
-    cuts = _exclusions(study, levels)
-    used: set[int] = set()
-    for chosen in itertools.product(*levels):
-        hit = next((number for number, cut in enumerate(cuts) if _is_cut(chosen, cut)), None)
-        if hit is None:
-            design.cells.append(DesignCell(label_of(chosen), chosen, is_explicit=False))
-        else:
-            used.add(hit)
-            design.excluded.append(label_of(chosen))
-    if not design.cells:
+    sizes = [len(of_factor) for of_factor in levels]
+    count, product = math.prod(sizes), " x ".join(map(str, sizes))
+    number = f"{count:,}" if count < 10**15 else f"{count:.1e}"
+    _refuse_large(f"the grid has {number} cells ({product})", count, 10 * max_cells)
+    longest = sum(max(len(label_of([level])) + 2 for level in of_factor) for of_factor in levels)
+    text = f"the labels of {count:,} cells have {longest * count:,} characters"
+    _refuse_large(text, longest * count, MAX_LABELS, "shorten the names of factors and levels")
+    cut, idle = _cut(_exclusions(study, levels), sizes)
+    kept = count - cut.bit_count()
+    _refuse_large(f"the grid has {kept:,} cells that are not excluded", kept, max_cells)
+    if not kept:
         text = "the exclusions remove every cell, so the study has no rows; remove one of them"
-        raise StudyError([*design.problems, Problem("/exclude", "invalid", text)])
-    for number in sorted(set(range(len(cuts))) - used):
-        text = "this exclusion removes no further cell"
-        design.warnings.append(Problem(f"/exclude/{number}", "idle", text))
+        design.problems.add(Problem("/exclude", "invalid", text))
+        design.problems.refuse()
+    is_cut = reversed(f"{cut:0{count}b}")
+    for bit, chosen in zip(is_cut, itertools.product(*levels), strict=True):
+        if bit == "1":
+            design.excluded.append(label_of(chosen))
+        else:
+            design.cells.append(DesignCell(label_of(chosen), chosen, is_explicit=False))
+    for index in idle:
+        design.warnings.append(Problem(f"/exclude/{index}", "idle", "this exclusion removes no further cell"))
 
 
-def _is_cut(chosen: Sequence[Level], cut: Mapping[str, set[str]]) -> bool:
-    return all(level.label in cut[level.factor] for level in chosen if level.factor in cut)
+def _refuse_large(what: str, count: int, limit: int, advice: str = "remove factors or levels") -> None:
+    if count > limit:
+        raise StudyError([Problem("/factors", "too_many", f"{what}, above the limit of {limit:,}; {advice}")])
 
 
-def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[str, set[str]]]:
-    """For each exclusion: factor -> labels of the levels that it removes."""
-    by_factor = {of_factor[0].factor: of_factor for of_factor in levels}
-    problems: list[Problem] = []
-    cuts: list[dict[str, set[str]]] = []
+def _cut(exclusions: Sequence[Mapping[int, set[int]]], sizes: Sequence[int]) -> tuple[int, list[int]]:
+    """The excluded cells of a grid, and the exclusions that remove no further cell.
+
+    Sets of cells are whole numbers, with a bit for each cell: 10,000 exclusions of 100,000 cells take milliseconds.
+
+    Args:
+        exclusions: for each one, index of a factor -> indices of its levels.
+        sizes: number of levels of each factor.
+    """
+    count, cut, idle = math.prod(sizes), 0, []
+    strides = [math.prod(sizes[index + 1 :]) for index in range(len(sizes))]
+    of_first = [  # for each factor, the cells with its first level
+        int(("0" * stride * (size - 1) + "1" * stride) * (count // (stride * size)), 2)
+        for size, stride in zip(sizes, strides, strict=True)
+    ]
+    for number, exclusion in enumerate(exclusions):
+        cells = (1 << count) - 1
+        for factor, wanted in exclusion.items():
+            of_levels = (of_first[factor] << level * strides[factor] for level in wanted)
+            cells &= functools.reduce(operator.or_, of_levels, 0)
+        if not cells & ~cut:
+            idle.append(number)
+        cut |= cells
+    return cut, idle
+
+
+def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[int, set[int]]]:
+    """For each exclusion: index of a factor -> indices of the levels that it removes."""
+    factors = {of_factor[0].factor: index for index, of_factor in enumerate(levels)}
+    known = [_Levels(of_factor) for of_factor in levels]
+    found = Findings()
+    exclusions: list[dict[int, set[int]]] = []
     for number, exclusion in enumerate(study.exclude):
-        cuts.append({})
+        exclusions.append({})
         if not exclusion:
-            problems.append(
-                Problem(
-                    f"/exclude/{number}",
-                    "invalid",
-                    "an empty exclusion would remove every cell; name at least one factor",
-                )
-            )
+            text = "an empty exclusion would remove every cell; name at least one factor"
+            found.add(Problem(f"/exclude/{number}", "invalid", text))
         for factor, wanted in exclusion.items():
             pointer = pointer_of(("exclude", number, factor))
-            if factor not in by_factor:
-                text = f"no factor {quote(factor)}{nearest(factor, by_factor)}"
-                problems.append(Problem(pointer, "unknown_factor", text))
-                continue
-            cuts[number][factor] = _matching(by_factor[factor], wanted, pointer, problems)
-    if problems:
-        raise StudyError(problems)
-    return cuts
+            if factor in factors:
+                index = factors[factor]
+                exclusions[number][index] = known[index].matching(wanted, pointer, found)
+            else:
+                text = f"no factor {quote(factor)}{found.nearest(factor, factors)}"
+                found.add(Problem(pointer, "unknown_factor", text))
+    found.refuse()
+    return exclusions
 
 
-def _matching(levels: Sequence[Level], wanted: object, pointer: str, problems: list[Problem]) -> set[str]:
-    """Labels of the levels that match an exclusion's value: one level, or any of a list."""
-    found: set[str] = set()
-    is_one = not isinstance(wanted, list) or any(level.value == wanted for level in levels)
-    for value in wanted if isinstance(wanted, list) and not is_one else [wanted]:
-        hits = {level.label for level in levels if value in (level.value, level.label)}
-        if not hits:
-            text = f"no level {quote(text_of(value))}{nearest(text_of(value), [level.label for level in levels])}"
-            problems.append(Problem(pointer, "unknown_level", text))
-        found |= hits
-    return found
+class _Levels:
+    """The levels of a factor, to be found by value or label."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self._labels = [level.label for level in levels]
+        self._by_value: dict[object, set[int]] = {}
+        self._by_name: dict[object, set[int]] = {}
+        for index, level in enumerate(levels):
+            self._by_value.setdefault(_hashable(level.value), set()).add(index)
+            for name in (_hashable(level.value), level.label):
+                self._by_name.setdefault(name, set()).add(index)
+
+    def matching(self, wanted: object, pointer: str, found: Findings) -> set[int]:
+        """Indices of the levels that match an exclusion's value: one level, or any of a list."""
+        any_of = wanted if isinstance(wanted, list) and _hashable(wanted) not in self._by_value else [wanted]
+        matched: set[int] = set()
+        for value in any_of:
+            hits = self._by_name.get(_hashable(value), set())
+            if not hits:
+                text = f"no level {quote(text_of(value))}{found.nearest(text_of(value), self._labels)}"
+                found.add(Problem(pointer, "unknown_level", text))
+            matched |= hits
+        return matched
+
+
+def _hashable(value: object) -> object:
+    """A value that is equal to another one if the values are; no table is equal to a level."""
+    if isinstance(value, Mapping):
+        return frozenset(value)
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _add_leave_one_out(design: Design, study: Study) -> None:
@@ -263,7 +312,9 @@ def _add_leave_one_out(design: Design, study: Study) -> None:
         design.cells.append(DesignCell(f"- {factor.name}", (level,), is_explicit=False))
 
 
-def _add_one_at_a_time(design: Design, levels: Sequence[Sequence[Level]]) -> None:
+def _add_one_at_a_time(design: Design, levels: Sequence[Sequence[Level]], max_cells: int) -> None:
+    count = 1 + sum(map(len, levels))
+    _refuse_large(f"the design has {count:,} cells", count, max_cells)
     design.anchor = "base"
     design.cells.append(DesignCell("base", (), is_explicit=False))
     for level in itertools.chain.from_iterable(levels):

@@ -7,12 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ablate.documents import Document
-from ablate.errors import Problem, StudyError
+from ablate.errors import Findings, Problem
+from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 
@@ -25,12 +35,12 @@ UNPRINTABLE = "contains a line break, a control character or a surrogate, which 
 def _is_printable(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
-    if any(not character.isprintable() for character in text):
+    if not text.isprintable():
         raise ValueError(UNPRINTABLE)
     return text
 
 
-Label = Annotated[str, Field(max_length=200), AfterValidator(_is_printable)]
+Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_printable)]
 Patch = dict[str, Any]
 
 
@@ -38,6 +48,27 @@ class StrictDocument(Document):
     """A document whose scalars are not coerced: `"3"` is not a number and `1` is not a boolean."""
 
     model_config = ConfigDict(**{**Document.model_config, "strict": True})
+
+    @classmethod
+    def validated(cls, value: object) -> Self:
+        """The document; after 1,000 errors the validation of further documents inside it ends.
+
+        Raises:
+            ValidationError: with the errors.
+        """
+        return cls.model_validate(value, context=[0])
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _until_enough(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        count: list[int] = info.context or [0]
+        if count[0] >= MAX_COUNTED:
+            return cast("Self", cls.model_construct())
+        try:
+            return handler(value)
+        except ValidationError as error:
+            count[0] += error.error_count()
+            raise
 
 
 class RowSpec(StrictDocument):
@@ -88,7 +119,7 @@ class FactorSpec(StrictDocument):
     """
 
     name: Label
-    levels: list[Any] | None = Field(None, min_length=1)
+    levels: list[Any] | None = Field(None, min_length=1, max_length=MAX_ITEMS)
     off: Patch | None = None
 
 
@@ -129,7 +160,7 @@ class TableSpec(StrictDocument):
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
     alpha: float = Field(0.05, ge=0.0001, le=0.5)
     test: Literal["auto", "flip", "t", "pooled"] = "auto"
-    headline: list[Label] | None = Field(None, min_length=1)
+    headline: list[Label] | None = Field(None, min_length=1, max_length=MAX_ITEMS)
 
 
 class CanarySpec(StrictDocument):
@@ -139,7 +170,7 @@ class CanarySpec(StrictDocument):
         rows: labels of these rows.
     """
 
-    rows: list[Label] = Field(min_length=1)
+    rows: list[Label] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 class Study(StrictDocument):
@@ -158,8 +189,8 @@ class Study(StrictDocument):
     scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
     rows: list[RowSpec] = Field(default_factory=list)
-    factors: list[FactorSpec] = Field(default_factory=list)
-    exclude: list[Patch] = Field(default_factory=list)
+    factors: list[FactorSpec] = Field(default_factory=list, max_length=MAX_AXES)
+    exclude: list[Patch] = Field(default_factory=list, max_length=MAX_ITEMS)
     table: TableSpec = Field(default_factory=TableSpec)
     canary: CanarySpec | None = Field(
         None, description="rows that a schedule of mode verify retrains; default: the baselines"
@@ -177,15 +208,13 @@ class Study(StrictDocument):
         return self.design or ("grid" if self.factors else "rows")
 
     @classmethod
-    def parse(cls, document: object) -> Study:
+    def parse(cls, document: object, max_rows: int = MAX_TRIALS) -> Study:
         """Validate a plain mapping (parsed TOML or JSON).
 
         Raises:
             StudyError: with every problem in the document's shape. Recipes are validated later, when rows are built.
         """
-        problems = problems_of_shape(document)
-        if problems:
-            raise StudyError(problems)
+        problems_of_shape(document, max_rows).refuse()
         return cls.model_validate(document)
 
 
@@ -196,14 +225,20 @@ COMPONENTS: Mapping[str, type[Document]] = {
 """Field of a study -> class of its value, or of the items in its list or table."""
 
 
-def problems_of_shape(document: object) -> list[Problem]:
-    """Every problem in a document's shape; recipes are not validated."""
-    problems = list(_fields_to_come(document))
+def problems_of_shape(document: object, max_rows: int = MAX_TRIALS) -> Findings:
+    """The problems in a document's shape; recipes are not validated, nor are rows if there are more than `max_rows`."""
+    found = Findings(_fields_to_come(document))
+    rows = document.get("rows") if isinstance(document, Mapping) else None
+    if isinstance(document, Mapping) and isinstance(rows, list) and len(rows) > max_rows:
+        text = f"the study has {len(rows):,} rows, above the limit of {max_rows:,} trials; remove rows"
+        found.add(Problem("/rows", "too_many", text))
+        document = {**document, "rows": []}
     try:
-        Study.model_validate(document)
+        Study.validated(document)
     except ValidationError as error:
-        problems += problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in problems})
-    return problems
+        inside = problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in found.problems})
+        found.extend(inside.problems, inside.more)
+    return found
 
 
 def with_resources(document: Any, asked: Mapping[str, float]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from ablate.errors import Problem, StudyError, collecting
+from ablate.errors import Findings, Problem
 from ablate.study import checks
 from ablate.study.baselines import check_labels, choose_baselines
 from ablate.study.canaries import check_canary
@@ -76,32 +76,32 @@ def expand(inputs: Inputs, scale: str | None) -> Expansion:
         StudyError: with every problem found.
     """
     study, named = inputs.study, inputs.named
-    problems: list[Problem] = []
+    found = Findings()
     expansion = Expansion()
-    with collecting(problems):
+    with found.collecting():
         expansion.scale = checks.pick_scale(study, scale)
-    with collecting(problems):
+    with found.collecting():
         expansion.metrics = checks.pick_metrics(study, named)
     for check in (partial(check_base, recipe_class=named.task.Recipe), checks.check_printed_table, check_labels):
-        with collecting(problems):
+        with found.collecting():
             check(study)
-    with collecting(problems):
-        expansion.rows = _build(inputs, expansion.scale, problems)
-    if problems:
-        raise StudyError(problems)
+    with found.collecting():
+        expansion.rows = _build(inputs, expansion.scale, found)
+    found.refuse()
     return expansion
 
 
-def _build(inputs: Inputs, scale: str | None, problems: list[Problem]) -> Rows:
+def _build(inputs: Inputs, scale: str | None, found: Findings) -> Rows:
     """Expand the design, resolve the recipe of every row and choose the baselines.
 
     Raises:
         StudyError: with every problem in the rows. Problems of the design that leave rows to validate are added to
-            `problems` instead.
+            `found` instead.
     """
     study, recipe_class, limit = inputs.study, inputs.named.task.Recipe, inputs.max_trials
-    design = build_design(study, list(recipe_class.model_fields), max_cells=10 * limit)
-    problems += design.problems
+    checks.refuse_too_many(inputs.seeds, limit, rows=len(study.rows))
+    design = build_design(study, list(recipe_class.model_fields), max_cells=limit)
+    found.extend(design.problems.problems, design.problems.more)
     resolved = resolve_rows(study, scale, design, recipe_class)
     checks.refuse_too_many(inputs.seeds, limit, rows=len(resolved))
     rows = build_rows(study, inputs.named, resolved, choose_baselines(study, resolved, design.anchor))

@@ -6,13 +6,14 @@ many cells inherit the value. Order: defaults, base, scale, group, the group's s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ablate.errors import Problem, nearest, quote
+from ablate.errors import Code, Findings, Problem, quote
+from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.recipes.identity import in_recipe, recipe_inside
 from ablate.study.designs import DesignCell, Level
@@ -39,6 +40,21 @@ class Layer:
         return self.pointer if self.is_bare else f"{self.pointer}/{name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What every row inherits from base and scale.
+
+    Attributes:
+        values: recipe field -> value, without the wrong ones.
+        origin: recipe field -> pointer to its value.
+        is_sound: whether there was no wrong one.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+    is_sound: bool = True
+
+
 class Resolver:
     """Merges layers into recipes of one class and collects every problem once.
 
@@ -50,28 +66,51 @@ class Resolver:
 
     def __init__(self, recipe_class: type[BaseModel], study: Study, scale: str | None) -> None:
         self.recipe_class = recipe_class
-        self.problems: dict[tuple[str, str], Problem] = {}
+        self.found = Findings()
+        self._study = study
+        self._places: set[tuple[str, str]] = set()
         base = {name: value for name, value in study.base.items() if name != "task"}
-        self.below = [Layer("/base", base)]
+        self._base = self._merged(Layer("/base", base), Inherited())
+        self.use_scale(scale)
+
+    def use_scale(self, scale: str | None) -> None:
+        """Resolve at this scale from now on; the problems of all scales are collected together."""
+        self._inherited = self._base
         if scale is not None:
-            self.below.append(Layer(f"/scales/{scale}", study.scales[scale]))
-        self.of_group = {name: layers_of_group(study, name, scale) for name in study.groups}
+            self._inherited = self._merged(Layer(pointer_of(("scales", scale)), self._study.scales[scale]), self._base)
+        self.of_group = {name: layers_of_group(self._study, name, scale) for name in self._study.groups}
 
     def resolve(self, layers: Sequence[Layer]) -> BaseModel | None:
-        """The recipe of base, scale and these layers; None if there is a problem, which is then in `problems`."""
-        values: dict[str, Any] = {}
-        origin: dict[str, str] = {}
-        is_sound = True
-        for layer in [*self.below, *layers]:
-            is_sound &= self._merge(layer, values, origin)
+        """The recipe of base, scale and these layers; None if there is a problem, which is then in `found`."""
+        below = self._inherited
+        values, origin = dict(below.values), dict(below.origin)
+        is_sound = all([below.is_sound, *(self._merge(layer, values, origin) for layer in layers)])
+        recipe, _ = self._validated(values, origin, is_whole=below.is_sound)
+        return recipe if is_sound else None
+
+    def _merged(self, layer: Layer, below: Inherited) -> Inherited:
+        """What rows inherit, with one more layer. Its problems are reported here, so its wrong values are left out."""
+        values, origin = dict(below.values), dict(below.origin)
+        is_sound = self._merge(layer, values, origin) and below.is_sound
+        recipe, wrong = self._validated(values, origin, is_whole=below.is_sound)
+        kept = {name: value for name, value in values.items() if name not in wrong}
+        return Inherited(kept, origin, is_sound and recipe is not None)
+
+    def _validated(
+        self, values: Mapping[str, Any], origin: Mapping[str, str], *, is_whole: bool
+    ) -> tuple[BaseModel | None, set[object]]:
+        """The recipe, or None and the names of the wrong fields.
+
+        Unless `is_whole`, values were left out, and what the recipe says about several fields together is not reported.
+        """
         try:
             with in_recipe(self.recipe_class, ValidationError):
-                recipe = self.recipe_class.model_validate(values)
+                return self.recipe_class.model_validate(values), set()
         except ValidationError as error:
-            for location, message in findings(error):
-                self._report(location, message, origin)
-            return None
-        return recipe if is_sound else None
+            faults = [(location, message) for location, message in findings(error) if location or is_whole]
+        for location, message in faults:
+            self._report(location, message, origin)
+        return None, {location[0] for location, _ in faults if location}
 
     def refuse_what_does_not_apply(self, cell: DesignCell, recipe: BaseModel) -> None:
         """Report the fields that an explicit row sets and that do not apply to its recipe."""
@@ -79,20 +118,27 @@ class Resolver:
         for level in cell.levels:
             for name in level.set.keys() & gone.keys():
                 text = f"row {quote(cell.label)}: '{name}' does not apply: {gone[name]}; remove it"
-                self._add(Problem(f"{level.pointer}/{name}", "does_not_apply", text))
+                self._add(f"{level.pointer}/{name}", "does_not_apply", text)
 
     def _merge(self, layer: Layer, values: dict[str, Any], origin: dict[str, str]) -> bool:
         fields = self.recipe_class.model_fields
         is_sound = True
         for name, value in layer.values.items():
             if name not in fields:
-                text = f"no recipe field {quote(name)}{nearest(name, fields)}"
+                pointer = layer.pointer + pointer_of((name,))
                 if name == "task":
                     text = "'task' can only be set in [base], since a study has one task; move it there"
-                self._add(Problem(layer.pointer + pointer_of((name,)), "unknown_field", text))
+                    self._add(pointer, "unknown_field", text)
+                else:
+                    self._add_unknown(pointer, f"no recipe field {quote(name)}", name, fields)
                 is_sound = False
                 continue
             values[name], origin[name] = value, layer.place_of(name)
+            if _count_items(value) > MAX_ITEMS:
+                self._add(origin.pop(name), "too_many", f"should have at most {MAX_ITEMS:,} items")
+                del values[name]
+                is_sound = False
+                continue
             inner = recipe_inside(fields[name])
             if inner and inner.model_config.get("extra") == "forbid" and isinstance(value, Mapping):
                 values[name], is_whole = self._check_inside(name, inner, value, origin[name])
@@ -101,7 +147,7 @@ class Resolver:
                 other = pair[1 - pair.index(name)]
                 if other in layer.values and other in fields:
                     text = f"'{pair[0]}' and '{pair[1]}' exclude each other; give one of them"
-                    self._add(Problem(layer.pointer, "exclusive", text))
+                    self._add(layer.pointer, "exclusive", text)
                     is_sound = False
                 values.pop(other, None) if other not in layer.values else None
         return is_sound
@@ -118,11 +164,11 @@ class Resolver:
         """
         known = {key: one for key, one in value.items() if key in inner.model_fields}
         for key in (key for key in value if key not in known):
-            text = f"no field {quote(key)} in {quote(name)}{nearest(key, inner.model_fields)}"
-            self._add(Problem(pointer + pointer_of((key,)), "unknown_field", text))
+            text = f"no field {quote(key)} in {quote(name)}"
+            self._add_unknown(pointer + pointer_of((key,)), text, key, inner.model_fields)
         both = [pair for pair in EXCLUSIVE if known.keys() >= set(pair)]
         for one, other in both:
-            self._add(Problem(pointer, "exclusive", f"'{one}' and '{other}' exclude each other; give one of them"))
+            self._add(pointer, "exclusive", f"'{one}' and '{other}' exclude each other; give one of them")
         return known, len(known) == len(value) and not both
 
     def _report(self, location: tuple[int | str, ...], message: str, origin: Mapping[str, str]) -> None:
@@ -133,15 +179,29 @@ class Resolver:
         if len(place) < 2 and ": " in message and message.split(": ")[0] in fields:
             name, text = message.split(": ", 1)
             place.append(name)
-        field = str(place[0]) if place else ""
-        pointer = origin.get(field, "/base")
+        name = str(place[0]) if place else ""
+        pointer = origin.get(name, "/base")
         deeper = [step for step in place[1:] if isinstance(step, int) or step in fields]
-        is_named = not field or pointer.endswith(f"/{field}")
-        text = sentence(text) if is_named else f"{field}: {sentence(text)}"
-        self._add(Problem(pointer + pointer_of(tuple(deeper)), "invalid", text))
+        is_named = not name or pointer.endswith(f"/{name}")
+        text = sentence(text) if is_named else f"{name}: {sentence(text)}"
+        self._add(pointer + pointer_of(tuple(deeper)), "invalid", text)
 
-    def _add(self, problem: Problem) -> None:
-        self.problems.setdefault((problem.pointer, problem.code), problem)
+    def _add_unknown(self, pointer: str, text: str, name: str, allowed: Iterable[str]) -> None:
+        if (pointer, "unknown_field") not in self._places:
+            self._add(pointer, "unknown_field", text + self.found.nearest(name, allowed))
+
+    def _add(self, pointer: str, code: Code, text: str) -> None:
+        """Report a problem, once for each place; cells that inherit a value have the same problem."""
+        if (pointer, code) not in self._places and not self.found.is_full:
+            self._places.add((pointer, code))
+            self.found.add(Problem(pointer, code, text))
+
+
+def _count_items(value: object) -> int:
+    """Number of values in lists and tables inside each other; pydantic reports each one that is wrong."""
+    if not isinstance(value, dict | list):
+        return 0
+    return sum(1 + _count_items(one) for one in (value.values() if isinstance(value, dict) else value))
 
 
 def layers_of_group(study: Study, name: str, scale: str | None) -> list[Layer]:

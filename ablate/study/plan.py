@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.errors import Code, Problem, StudyError, TrialError, collecting, quote
+from ablate.errors import Code, Findings, Problem, StudyError, TrialError, quote
+from ablate.limits import MAX_TRIALS
 from ablate.recipes.classify import NetworkFields
-from ablate.settings import MAX_TRIALS
 from ablate.statistics.words import counted
 from ablate.study import checks
 from ablate.study.canaries import pick_canaries
@@ -150,7 +150,7 @@ def _plan(
         trials=trials,
         memberships=memberships,
         excluded=found.rows.excluded,
-        warnings=(
+        warnings=checks.first_warnings(
             *found.rows.warnings,
             *checks.idle_fields(study, found.scale, rows),
             *checks.row_warnings(rows, blocks, memberships),
@@ -171,20 +171,27 @@ def plan_document(document: object, **options: Any) -> Plan:
         StudyError: with every problem found. A document of the wrong shape is also validated without its wrong fields,
             so that a typo in `[base]` is reported together with one in `[table]`.
     """
-    problems: list[Problem] = []
-    rest = document
-    while found := [problem for problem in problems_of_shape(rest) if problem not in problems]:
-        problems += found
-        rest = _without(rest, [problem.pointer for problem in found])
-    if not problems:
+    max_trials = options.get("max_trials", MAX_TRIALS)
+    found = problems_of_shape(document, max_trials)
+    if not found:
         return plan(Study.model_validate(document), **options)
-    if not problems_of_shape(rest):
-        content: list[Problem] = []
-        with collecting(content):
+    rest = document
+    for _ in range(ROUNDS):
+        rest = _without(rest, [problem.pointer for problem in found.problems])
+        further = Findings() if found.more else problems_of_shape(rest, max_trials)
+        found.extend(further.problems, further.more)
+        if not further:
+            break
+    if not found.more and not further:
+        content = Findings()
+        with content.collecting():
             plan(Study.model_validate(rest), **options)
-        problems += [problem for problem in content if problem.code in CODES_OF_CONTENT]
-    raise StudyError(problems)
+        found.extend((one for one in content.problems if one.code in CODES_OF_CONTENT), content.more)
+    raise found.error()
 
+
+ROUNDS = 3
+"""How often a document's shape is validated again, since a field may only be reached when another is removed."""
 
 CODES_OF_CONTENT: frozenset[Code] = frozenset(
     {
@@ -206,7 +213,7 @@ def _without(document: object, pointers: Sequence[str]) -> object:
     """A copy of a document without the values at these pointers; a row is replaced by an empty one."""
     if not isinstance(document, dict):
         return document
-    rest: dict[str, Any] = copy.deepcopy(document)
+    rest: dict[str, Any] = {name: copy.copy(value) for name, value in document.items()}
     for pointer in pointers:
         parts = pointer.split("/")[1:]
         inner = rest.get(parts[0]) if parts else None
@@ -226,9 +233,10 @@ def _trials_of(
     """Distinct trials in the order in which they run, each after those that it needs; (label, seed) -> key."""
     trials: dict[str, Trial] = {}
     memberships: dict[tuple[str, int], str] = {}
-    made = {row.label: build_blueprint(named, row.recipe) for row in rows}
+    made = {row.label: row.blueprint or build_blueprint(named, row.recipe) for row in rows}
+    in_order = sorted(rows, key=lambda row: not row.is_baseline)
     for seed in seeds:
-        for row in sorted(rows, key=lambda row: not row.is_baseline):
+        for row in in_order:
             for label, blueprint in (*row.needs_by_label.items(), (row.label, made[row.label])):
                 trial = blueprint.at(seed, repetition.replicate + row.replicate, repetition.repeat)
                 memberships[label, seed] = trial.key

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ablate.errors import Problem, nearest, quote
+from ablate.errors import Findings, Problem, quote
 from ablate.text import visible_name
 
 Location = tuple[int | str, ...]
@@ -23,7 +23,7 @@ def problems_of(
     components: Mapping[str, type[BaseModel]],
     *,
     skip: Collection[str] = (),
-) -> list[Problem]:
+) -> Findings:
     """Convert a pydantic error: one problem per place; a typo gets the nearest allowed name.
 
     Args:
@@ -32,23 +32,27 @@ def problems_of(
         components: field -> class of its value or items; for other fields the names of `model` are suggested.
         skip: pointers at and below which nothing is reported.
     """
-    problems: dict[str, Problem] = {}
+    found = Findings()
+    places: set[str] = set()
     for item in error.errors(include_url=False, include_input=False):
+        if found.is_full:
+            break
         is_name = item["type"] in ("extra_forbidden", "missing")
         location = _without_union_branches(item["loc"], is_name=is_name)
         pointer = pointer_of(location)
-        if any(pointer == place or pointer.startswith(place + "/") for place in skip):
+        if pointer in places or any(pointer == place or pointer.startswith(place + "/") for place in skip):
             continue
+        places.add(pointer)
         if item["type"] == "extra_forbidden":
             owner = components.get(str(location[0]), model) if len(location) > 1 else model
-            message = f"no field {quote(location[-1])} here{nearest(str(location[-1]), owner.model_fields)}"
-            problems.setdefault(pointer, Problem(pointer, "unknown_field", message))
+            near = found.nearest(str(location[-1]), owner.model_fields)
+            found.add(Problem(pointer, "unknown_field", f"no field {quote(location[-1])} here{near}"))
         elif item["type"] == "missing":
-            problems.setdefault(pointer, Problem(pointer, "missing", f"'{location[-1]}' is missing"))
+            found.add(Problem(pointer, "missing", f"'{location[-1]}' is missing"))
         else:
             message = sentence(item["msg"].removeprefix("Value error, "))
-            problems.setdefault(pointer, Problem(pointer, "invalid", message))
-    return list(problems.values())
+            found.add(Problem(pointer, "invalid", message))
+    return found
 
 
 def sentence(message: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.documents import canonical_json
-from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.errors import Findings, Problem, StudyError, nearest, quote
+from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import applicable_values, inapplicable_fields
 from ablate.study.designs import Design, DesignCell, Level, label_of
 from ablate.study.document import UNPRINTABLE, Study
@@ -48,10 +49,13 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     Raises:
         StudyError: with every problem in base, the scale, rows and levels.
     """
-    problems = [*_wrong_group_by(study, recipe_class), *_wrong_groups(study)]
+    found = Findings(_wrong_group_by(study, recipe_class))
+    found.extend(_wrong_groups(study, found))
     resolver = Resolver(recipe_class, study, scale)
     rows: list[Resolved] = []
     for cell in design.cells:
+        if resolver.found.is_full:
+            break
         of_group = resolver.of_group.get(cell.group or "", [])
         recipe = resolver.resolve([*of_group, *(layer_of(level) for level in cell.levels)])
         if recipe is None:
@@ -59,28 +63,24 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
         if cell.is_explicit:
             resolver.refuse_what_does_not_apply(cell, recipe)
         rows.append(_row(cell, recipe, study.table.group_by))
-    problems += resolver.problems.values()
-    groups = dict.fromkeys(row.group for row in rows if row.group is not None)
-    problems += [
-        Problem("/table/group_by", "invalid", f"group {quote(group)} {UNPRINTABLE}")
-        for group in groups
-        if visible(group) != group
-    ]
-    if problems:
-        raise StudyError(problems)
+    found.extend(resolver.found.problems, resolver.found.more)
+    for group in dict.fromkeys(row.group for row in rows if row.group is not None):
+        if visible(group) != group:
+            found.add(Problem("/table/group_by", "invalid", f"group {quote(group)} {UNPRINTABLE}"))
+    found.refuse()
     explicit = sum(cell.is_explicit for cell in design.cells)
     return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
 
 
-def _wrong_groups(study: Study) -> Iterator[Problem]:
+def _wrong_groups(study: Study, found: Findings) -> Iterator[Problem]:
     known = {row.group for row in study.rows if row.group is not None}
     for name, spec in study.groups.items():
         pointer = pointer_of(("groups", name))
         if name not in known:
-            text = f"no row has the group {quote(name)}{nearest(name, known)}"
+            text = f"no row has the group {quote(name)}{found.nearest(name, known)}"
             yield Problem(pointer, "unknown_group", text)
         for scale in spec.scales.keys() - study.scales.keys():
-            text = f"the study has no scale {quote(scale)}{nearest(scale, study.scales)}"
+            text = f"the study has no scale {quote(scale)}{found.nearest(scale, study.scales)}"
             yield Problem(pointer + pointer_of(("scales", scale)), "unknown_scale", text)
 
 
@@ -98,14 +98,17 @@ def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
     Raises:
         StudyError: with every problem found.
     """
-    found: dict[Problem, None] = {}
+    recipes = (len(study.scales) + 1) * (len(study.groups) + 1)
+    if recipes > MAX_ITEMS:
+        text = f"{len(study.scales):,} scales and {len(study.groups):,} groups make {recipes:,} recipes to validate"
+        raise StudyError([Problem("/scales", "too_many", f"{text}, above the limit of {MAX_ITEMS:,}; remove scales")])
+    resolver = Resolver(recipe_class, study, None)
     for name in (None, *study.scales):
-        resolver = Resolver(recipe_class, study, name)
-        for layers in ((), *resolver.of_group.values()):
-            resolver.resolve(layers)
-        found |= dict.fromkeys(resolver.problems.values())
-    if found:
-        raise StudyError(list(found))
+        resolver.use_scale(name)
+        for layers in resolver.of_group.values():
+            if not resolver.found.is_full:
+                resolver.resolve(layers)
+    resolver.found.refuse()
 
 
 def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None) -> Resolved:
@@ -137,7 +140,7 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, is_by_
     first: dict[str, str] = {}
     merged: list[str] = []
     labels = {row.label for row in rows[:explicit]}
-    problems = []
+    found = Findings()
     for row in rows[explicit:]:
         content = canonical_json(applicable_values(row.recipe))
         if content in first:
@@ -145,18 +148,12 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, is_by_
                 merged.append(f"{quote(row.cell)} into {quote(first[content])}")
             continue
         if row.label in labels:
-            problems.append(
-                Problem(
-                    "/rows",
-                    "duplicate",
-                    f"row {quote(row.label)} has the label of a generated row; give it another label",
-                )
-            )
+            text = f"row {quote(row.label)} has the label of a generated row; give it another label"
+            found.add(Problem("/rows", "duplicate", text))
         first[content] = row.label
         labels.add(row.label)
         yield row
-    if problems:
-        raise StudyError(problems)
+    found.refuse()
     if merged:
         shown = ", ".join(merged[:3]) + (f" and {len(merged) - 3} more" if len(merged) > 3 else "")
         text = f"these cells resolve to the same recipe and were merged: {shown}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ablate.data.datasets import pin
-from ablate.errors import Code, DataError, Problem, RegistryError, StudyError, TrialError, quote
+from ablate.errors import Code, DataError, Findings, Problem, RegistryError, StudyError, TrialError, quote
 from ablate.recipes.classify import NetworkFields, Recipe
 from ablate.study.document import Study
 from ablate.study.resolve import Resolved
@@ -30,7 +31,7 @@ class Row:
         levels: factor -> label of its level, for a generated row, without factors that do not apply.
         replicate: number added to the replicate of the plan's trials; 1 for the audit replicate of a baseline, which
             has the same recipe and other random numbers.
-        needs: name -> the trials that this row's trials take weights from, without seed and replicate.
+        blueprint: the row's trials without seed and replicate; None for a row that is not planned.
     """
 
     label: str
@@ -40,7 +41,12 @@ class Row:
     is_baseline: bool
     levels: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 0
-    needs: Mapping[str, Blueprint] = field(default_factory=dict)
+    blueprint: Blueprint | None = None
+
+    @property
+    def needs(self) -> Mapping[str, Blueprint]:
+        """Name -> the trials that this row's trials take weights from, without seed and replicate."""
+        return self.blueprint.needs if self.blueprint else {}
 
     @property
     def needs_by_label(self) -> dict[str, Blueprint]:
@@ -62,20 +68,22 @@ def build_rows(
     Raises:
         StudyError: the record of a registered folder cannot be read, or a trial that a row needs is invalid.
     """
-    problems: list[Problem] = []
+    found = Findings()
     rows = []
+    pin_once = cache(pin)  # a study has few data sets, and each one is looked up on the disk
     for index, row in enumerate(resolved):
-        recipe = pinned(row.recipe)
+        recipe = pinned(row.recipe, pin_once)
         try:
-            needs = build_blueprint(named, recipe).needs
+            blueprint = build_blueprint(named, recipe)
         except (TrialError, ValidationError) as error:
             place = f"/rows/{index}" if index < len(study.rows) else "/factors"
-            problems.append(Problem(place, "invalid", f"row {quote(row.label)}: {_sentence(error)}"))
+            found.add(Problem(place, "invalid", f"row {quote(row.label)}: {_sentence(error)}"))
+            if found.is_full:
+                break
             continue
         is_baseline = baselines[row.group] == row.label
-        rows.append(Row(row.label, row.group, row.set, recipe, is_baseline, row.levels, needs=needs))
-    if problems:
-        raise StudyError(problems)
+        rows.append(Row(row.label, row.group, row.set, recipe, is_baseline, row.levels, blueprint=blueprint))
+    found.refuse()
     return tuple(rows)
 
 
@@ -88,7 +96,7 @@ def _sentence(error: TrialError | ValidationError) -> str:
     return f"the trial it needs is invalid: {place}: {first['msg'].removeprefix('Value error, ')}"
 
 
-def pinned(recipe: BaseModel) -> BaseModel:
+def pinned(recipe: BaseModel, pin: Callable[[str], str] = pin) -> BaseModel:
     """The recipe with the current fingerprint in the name of a registered folder, whose content may change later.
 
     The same applies to the recipes inside it, such as that of a backbone.
@@ -98,17 +106,19 @@ def pinned(recipe: BaseModel) -> BaseModel:
     """
     if not isinstance(recipe, NetworkFields):
         return recipe
-    inner = {name: value for name, value in recipe if isinstance(value, Recipe)}
-    changes: dict[str, Any] = {name: _with_pinned_data(value, f"/base/{name}") for name, value in inner.items()}
-    return _with_pinned_data(recipe, "/base").model_copy(update=changes)
+    inner = {name: value for name, value in vars(recipe).items() if isinstance(value, Recipe)}
+    changes: dict[str, Any] = {name: _with_pinned_data(value, f"/base/{name}", pin) for name, value in inner.items()}
+    own = _with_pinned_data(recipe, "/base", pin)
+    return own.model_copy(update=changes) if changes else own
 
 
-def _with_pinned_data(recipe: Recipe, place: str) -> Recipe:
+def _with_pinned_data(recipe: Recipe, place: str, pin: Callable[[str], str]) -> Recipe:
     name = getattr(recipe, "dataset", None)
     if name is None:
         return recipe
     try:
-        return recipe.model_copy(update={"dataset": pin(name)})
+        found = pin(name)
+        return recipe if found == name else recipe.model_copy(update={"dataset": found})
     except DataError as error:
         code: Code = "data_damaged" if isinstance(error, RegistryError) else "no_data"
         raise StudyError([Problem(f"{place}/dataset", code, str(error))]) from error
@@ -129,9 +139,7 @@ def check_hidden_labels(rows: Sequence[Row], audits: Sequence[Row]) -> None:
     Raises:
         StudyError: with every such label.
     """
-    problems = list(_taken(rows, audits))
-    if problems:
-        raise StudyError(problems)
+    Findings(_taken(rows, audits)).refuse()
 
 
 def _taken(rows: Sequence[Row], audits: Sequence[Row]) -> Iterator[Problem]:

@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
 
 from ablate.errors import Problem, StudyError
+from ablate.limits import MAX_ITEMS
 
 MAX_SEED = 2**63 - 1
 Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
-MAX_SEEDS = 10_000
+MAX_SEEDS = MAX_ITEMS
 KINDS = {bool: "a boolean", float: "a number with a point", str: "text", dict: "a table", type(None): "null"}
 """Type -> its name in an error text, which does not repeat the value."""
 
@@ -49,7 +50,7 @@ def _distinct(seeds: list[int]) -> list[int]:
 
 
 SeedCount = Annotated[int, Strict(), Field(ge=1, le=MAX_SEEDS)]
-SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
+SeedList = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS), AfterValidator(_distinct)]
 Seeds = Annotated[
     Annotated[SeedCount, Tag("int")] | Annotated[SeedList, Tag("list[int]")],
     Discriminator(lambda seeds: "list[int]" if isinstance(seeds, list) else "int"),

@@ -8,7 +8,8 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError
 from ablate.study.document import Study
-from ablate.study.text import parse_json, parse_toml, read_document
+from ablate.study.scan import check_values, refuse_what_json_lacks
+from ablate.study.text import parse_document, read_document
 
 StudySource = Study | Mapping[str, Any] | Path | str
 """A study, or where it is read: a mapping, the path of a `.toml` or `.json` file, or a text with a line break."""
@@ -25,11 +26,13 @@ def document_of(source: StudySource) -> Any:
     if isinstance(source, Study):
         return source.model_dump(mode="json", exclude_unset=True)
     if isinstance(source, Mapping):
+        check_values(source, "mapping")
+        refuse_what_json_lacks(source)
         return dict(source)
     if isinstance(source, str) and source.lstrip().startswith("{"):
-        return parse_json(source)
+        return parse_document(source, "JSON")
     if isinstance(source, str) and "\n" in source:
-        return parse_toml(source)
+        return parse_document(source, "TOML")
     if not isinstance(source, str | Path):
         text = f"a study is a Study, a mapping, a path or a text; given: {type(source).__name__}"
         raise StudyError([Problem("", "invalid", text)])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, TypeVar
@@ -17,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ablate.documents import canonical_json
-from ablate.errors import Problem, StudyError, collecting
+from ablate.errors import Findings, Problem, StudyError
+from ablate.limits import MAX_STRING
 from ablate.remote.documents.paper import PaperSubmission
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec
 from ablate.remote.documents.studies import Extension, Submission
@@ -26,9 +26,6 @@ from ablate.study.text import parse_json
 from service.api.findings import findings_of
 from service.api.parameters import InContext
 from service.api.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Refusal, below
-
-MAX_DIGITS = 308
-"""Most digits of a whole number: as many as the largest double has."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -43,7 +40,12 @@ async def read_body(request: Request) -> bytes:
 
 
 def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
-    """The body as a JSON object.
+    """The body as a JSON object; raises as `parse_body`."""
+    return parse_body(body)
+
+
+def parse_body(body: bytes, longest: int = MAX_STRING) -> dict[str, Any]:
+    """A body as a JSON object, whose strings have at most `longest` bytes.
 
     Raises:
         Refusal: 400, with the reason why the body is not strict JSON.
@@ -52,14 +54,11 @@ def read_json(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
     if body.startswith(codecs.BOM_UTF8):
         raise Refusal(NOT_JSON, "the body begins with a byte order mark; send the JSON without it")
     try:
-        value = parse_json(body.decode("utf-8"))
+        value = parse_json(body.decode("utf-8"), longest)
     except UnicodeDecodeError as error:
         raise Refusal(NOT_JSON, "the body is not UTF-8 text; encode the JSON as UTF-8") from error
     except StudyError as error:
-        # Python limits the digits of a number too, and its message is about Python
-        detail = re.sub(r"Exceeds the limit.*", _too_long(), error.problems[0].message)
-        raise Refusal(NOT_JSON, detail) from error
-    refuse_unstorable(value)
+        raise Refusal(NOT_JSON, str(error)) from error
     if not isinstance(value, dict):
         raise StudyError([Problem("", "invalid", "the body should be a JSON object")])
     return value
@@ -74,14 +73,14 @@ def read_submission(value: Json, context: InContext) -> Submission:
 
 
 def _validated_beside_study(model: type[Body], value: dict[str, Any], context: InContext) -> Body:
-    problems: list[Problem] = []
-    with collecting(problems):
+    found = Findings()
+    with found.collecting():
         return validated(model, value)
     if isinstance(value.get("study"), dict):
-        scale = None if any(problem.pointer == "/scale" for problem in problems) else value.get("scale")
-        with collecting(problems), in_study():
+        scale = None if any(problem.pointer == "/scale" for problem in found.problems) else value.get("scale")
+        with found.collecting(), in_study():
             plan_document(value["study"], scale=scale, max_trials=context.settings.max_trials)
-    raise StudyError(problems)
+    raise found.error()
 
 
 def in_study() -> AbstractContextManager[None]:
@@ -141,25 +140,6 @@ def _require_json(headers: Mapping[str, str]) -> None:
 def validated(model: type[Body], value: object) -> Body:
     """A body as a document; raises StudyError with every problem of an invalid one."""
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=[0])
     except ValidationError as error:
-        raise StudyError(findings_of(model, error)) from error
-
-
-def refuse_unstorable(value: object) -> None:
-    """Refuse (400) NUL, which PostgreSQL cannot store, and whole numbers longer than any double."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting += [*item, *item.values()]
-        elif isinstance(item, list):
-            waiting += item
-        elif isinstance(item, str) and "\0" in item:
-            raise Refusal(NOT_JSON, "a text contains the character NUL (U+0000), which cannot be stored; remove it")
-        elif isinstance(item, int) and abs(item) >= 10**MAX_DIGITS:
-            raise Refusal(NOT_JSON, f"not strict JSON: {_too_long()}")
-
-
-def _too_long() -> str:
-    return f"a number has more than {MAX_DIGITS} digits"
+        raise findings_of(model, error).error() from error

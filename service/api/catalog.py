@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablate.data import datasets
 from ablate.data.info import DatasetInfo
-from ablate.errors import StudyError, TrialError
+from ablate.errors import TrialError
 from ablate.paper.published import PublishedTable, load_published, studies_folder
 from ablate.recipes.classify import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
 from ablate.study.field_catalog import describe_fields, study_schema
@@ -151,7 +151,7 @@ def list_sites(
     try:
         recipe = ClassifyRecipe(model=model, resolution_px=resolution_px, stages="all", layers="all")
     except ValidationError as error:
-        raise StudyError(findings_of(ClassifyRecipe, error)) from error
+        raise findings_of(ClassifyRecipe, error).error() from error
     return Sites(model=model, sites=[SiteEntry.model_validate(site) for site in context.costs.sites(recipe)])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from ablate.errors import Problem, nearest, quote
+from ablate.errors import Findings, Problem, quote
 from ablate.study.document import Resources, RowSpec
 from ablate.study.problems import pointer_of, sentence
 
@@ -20,12 +20,18 @@ Place = tuple[int | str, ...]
 Detail = Mapping[str, Any]
 
 
-def findings_of(model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Every problem in a body, one per location; an unknown field gets the nearest known name."""
+def findings_of(model: type[BaseModel], error: ValidationError) -> Findings:
+    """The problems in a body, one per location; an unknown field gets the nearest known name."""
     places: dict[Place, list[Detail]] = {}
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         places.setdefault(_place_of(item), []).append(item)
-    return [_finding(model, place, items) for place, items in places.items() if not _is_explained(place, items, places)]
+    outer = {place[:length] for place in places for length in range(len(place))}
+    found = Findings()
+    for place, items in places.items():
+        # one branch of a union reports only a wrong type where another branch found an error inside
+        if not (place in outer and all(_is_of_type(item) for item in items)) and not found.is_full:
+            found.add(_finding(model, place, items, found))
+    return found
 
 
 def findings_of_request(error: RequestValidationError) -> list[Problem]:
@@ -41,13 +47,12 @@ def findings_of_request(error: RequestValidationError) -> list[Problem]:
     return list(findings.values())
 
 
-def _finding(model: type[BaseModel], place: Place, items: Sequence[Detail]) -> Problem:
+def _finding(model: type[BaseModel], place: Place, items: Sequence[Detail], found: Findings) -> Problem:
     pointer, kind = pointer_of(place), items[0]["type"]
     if kind == "extra_forbidden":
         owner = NESTED.get(str(place[0]), model) if len(place) > 1 else model
-        return Problem(
-            pointer, "unknown_field", f"unknown field {quote(place[-1])}{nearest(str(place[-1]), owner.model_fields)}"
-        )
+        near = found.nearest(str(place[-1]), owner.model_fields)
+        return Problem(pointer, "unknown_field", f"unknown field {quote(place[-1])}{near}")
     if kind == "missing":
         return Problem(pointer, "missing", f"'{place[-1]}' is missing")
     first, *others = [_sentence_of(item) for item in items if not _is_of_type(item)] or map(_sentence_of, items)
@@ -61,12 +66,6 @@ def _sentence_of(item: Detail) -> str:
 
 def _is_of_type(item: Detail) -> bool:
     return str(item["type"]).endswith("_type")
-
-
-def _is_explained(place: Place, items: Sequence[Detail], places: Mapping[Place, Any]) -> bool:
-    """Whether one branch of a union only reports a wrong type where another branch found an error inside."""
-    inside = any(other[: len(place)] == place and other != place for other in places)
-    return inside and all(_is_of_type(item) for item in items)
 
 
 def _place_of(item: Detail) -> Place:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -23,13 +23,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from ablate.errors import AblateError, DataError, Problem, SiteError, StudyError, TableError, TrialError
+from ablate.errors import AblateError, DataError, SiteError, StudyError, TableError, TrialError
 from ablate.remote.documents.studies import Finding
 from service.api.findings import findings_of_request
 from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
-MAX_ERRORS = 100
 RETRY_AFTER_S = 5
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?!api/|mlflow/)[\w.+-]+/[\w./+-]+")
@@ -105,7 +104,9 @@ class ProblemDocument(BaseModel):
     errors: list[Finding] = Field(
         default=[], description="all problems, at most 100: JSON pointer into the body (or /PARAMETER), code, message"
     )
-    more: int = Field(default=0, description="number of problems that were left out")
+    more: int = Field(
+        default=0, description="number of problems that were left out; the search for problems ends at 900"
+    )
 
 
 class Refusal(Exception):
@@ -128,15 +129,13 @@ def problem(kind: ProblemKind, detail: str, *, headers: Mapping[str, str] | None
     return Response(text, kind.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def invalid(findings: Sequence[Problem]) -> Response:
-    """422 with all problems, at most 100."""
-    shown = [
-        {"pointer": item.pointer, "code": item.code, "message": publishable(item.message)}
-        for item in findings[:MAX_ERRORS]
-    ]
-    more: dict[str, Any] = {"more": len(findings) - len(shown)} if len(findings) > len(shown) else {}
+def invalid(error: StudyError) -> Response:
+    """422 with the problems, at most 100."""
+    findings = error.problems
+    shown = [{"pointer": item.pointer, "code": item.code, "message": publishable(item.message)} for item in findings]
+    more: dict[str, Any] = {"more": error.more} if error.more else {}
     first = str(replace(findings[0], message=publishable(findings[0].message))) if findings else ""
-    detail = first if len(findings) == 1 else f"{len(findings)} problems; `errors` lists them"
+    detail = first if len(findings) == 1 else f"{len(findings) + error.more} problems; `errors` lists them"
     return problem(INVALID, detail, errors=shown, **more)
 
 
@@ -151,10 +150,9 @@ def below(prefix: str, *, beside: Collection[str] = ()) -> Iterator[None]:
     try:
         yield
     except StudyError as error:
-        moved = [
-            item if item.pointer in beside else replace(item, pointer=prefix + item.pointer) for item in error.problems
-        ]
-        raise StudyError(moved) from error
+        raise error.changed(
+            lambda item: item if item.pointer in beside else replace(item, pointer=prefix + item.pointer)
+        ) from error
 
 
 def documented(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
@@ -168,11 +166,11 @@ async def _answer_refusal(_: Request, error: Refusal) -> Response:
 
 
 async def _answer_study_error(_: Request, error: StudyError) -> Response:
-    return invalid(error.problems)
+    return invalid(error)
 
 
 async def _answer_invalid_request(_: Request, error: RequestValidationError) -> Response:
-    return invalid(findings_of_request(error))
+    return invalid(StudyError(findings_of_request(error)))
 
 
 async def _answer_error(_: Request, error: AblateError) -> Response:

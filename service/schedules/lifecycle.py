@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ablate.errors import Problem, StudyError, collecting
+from ablate.errors import Findings, Problem, StudyError
 from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from ablate.remote.documents.studies import Page
@@ -64,18 +64,18 @@ def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) 
         wanted: the new value of every field.
         named: the fields to check: a schedule whose study cannot be planned any more can still be paused.
     """
-    problems: list[Problem] = []
+    found = Findings()
     if "cron" in named:
-        with collecting(problems):
+        with found.collecting():
             check_cron(wanted["cron"])
     if "tz" in named:
-        with collecting(problems):
+        with found.collecting():
             check_zone(wanted["tz"])
     if any(field in named for field in (*STUDY_FIELDS, "priority")):
-        with collecting(problems):
+        with found.collecting():
             _check_study(context, wanted)
-    if problems:
-        raise StudyError([_of_body(problem) for problem in problems])
+    if found:
+        raise StudyError([_of_body(problem) for problem in found.problems], found.more)
 
 
 def _check_study(context: Context, wanted: Mapping[str, Any]) -> None:

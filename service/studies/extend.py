@@ -43,7 +43,7 @@ def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
 def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any]:
     asked = extension.seeds
     wanted = range(asked) if isinstance(asked, int) else asked or ()
-    seeds = [*plan.seeds, *(seed for seed in wanted if seed not in plan.seeds)]
+    seeds = list(dict.fromkeys([*plan.seeds, *wanted]))
     labels = {row.label for row in plan.rows}
     for index, row in enumerate(extension.rows):
         if row.label in labels:
@@ -76,9 +76,7 @@ def _pointers_of_the_request(rows_before: int) -> Iterator[None]:
     try:
         yield
     except StudyError as error:
-        raise StudyError(
-            [replace(one, pointer=_counted(one.pointer, rows_before)) for one in error.problems]
-        ) from error
+        raise error.changed(lambda one: replace(one, pointer=_counted(one.pointer, rows_before))) from error
 
 
 def _counted(pointer: str, rows_before: int) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-from ablate.errors import Problem, StudyError, collecting
+from ablate.errors import Findings, Problem, StudyError
 from ablate.remote.documents.paper import PaperPlan, PaperSubmission, PaperTablePlan, PaperView
 from ablate.remote.documents.studies import Finding, Submission
 from ablate.study.gpu_hours import BASIS, outstanding_gpu_hours
@@ -98,29 +98,27 @@ def submit(
 
 def _prepare_confirmed(context: Context, submission: PaperSubmission) -> list[PreparedTable]:
     """Every table, ready to be stored; missing confirmation is reported together with what cannot run here."""
-    problems: list[Problem] = []
+    problems = Findings()
     found: list[PreparedTable] = []
-    with collecting(problems):
+    with problems.collecting():
         found = _prepare(context, submission, strict=True)
-    with collecting(problems):
+    with problems.collecting():
         _refuse_unconfirmed(submission, found or _prepare(context, submission, strict=False))
-    if problems:
-        raise StudyError(problems)
+    problems.refuse()
     return found
 
 
 def _prepare(context: Context, submission: PaperSubmission, *, strict: bool) -> list[PreparedTable]:
     """Every table, planned and checked; the problems of all tables are reported together."""
     tables = choose_tables(submission.tables, list_tables(), scale=submission.scale or "mini")
-    problems: list[Problem] = []
+    problems = Findings()
     found = []
     until_s = time.monotonic() + PATIENCE_S  # for all tables together
     for index, table in enumerate(tables):
         place = f"/tables/{index}" if submission.tables else "/tables"
-        with collecting(problems), _pointing_to(table, place):
+        with problems.collecting(), _pointing_to(table, place):
             found.append(_prepare_table(context, table, submission, strict=strict, until_s=until_s))
-    if problems:
-        raise StudyError(problems)
+    problems.refuse()
     return found
 
 
@@ -140,7 +138,7 @@ def _pointing_to(table: PaperTable, place: str) -> Iterator[None]:
     try:
         yield
     except StudyError as error:
-        raise StudyError([_moved(table, place, problem) for problem in error.problems]) from error
+        raise error.changed(lambda problem: _moved(table, place, problem)) from error
 
 
 def _moved(table: PaperTable, place: str, problem: Problem) -> Problem:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.errors import quote
+from ablate.limits import MAX_BYTES
 from ablate.paper.published import studies_folder
 from ablate.study.document import StrictDocument
 from service.context import Context
@@ -22,7 +23,7 @@ from service.store.studies import Stored
 class Draft(StrictDocument):
     """Body of `POST /preview`: a pasted text and the options of `ablate.remote.documents.studies.Submission`."""
 
-    text: str = Field(max_length=1 << 20)
+    text: str = Field(max_length=MAX_BYTES)
     scale: str | None = Field(None, max_length=64)
     seeds: int | None = None
     priority: int | None = None

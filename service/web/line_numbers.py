@@ -9,53 +9,60 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
-MAX_READ = 1 << 22
-"""Characters that may be parsed again in search of the ends of values; later lines are not found."""
+from ablate.study.scan import blank
 
 Path = tuple[str, ...]
 
 
+def path_of(pointer: str) -> Path:
+    """The names and indices in a JSON pointer."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
 def line_of(pointer: str, lines: Mapping[Path, int]) -> int | None:
     """The line of a pointer, or of the nearest enclosing value; None if that is the whole document."""
-    path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    path = path_of(pointer)
     return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
 
 
-def toml_lines(text: str) -> dict[Path, int]:
-    """The line of every table and key of a TOML text, counted from 1."""
+def toml_lines(text: str, wanted: Container[Path] | None = None) -> dict[Path, int]:
+    """The line of tables and keys of a TOML text, counted from 1.
+
+    Args:
+        text: a text that was parsed before.
+        wanted: the paths to find, each with every path that encloses it; None for all.
+    """
     found: dict[Path, int] = {}
+    lengths: dict[Path, int] = {}
     here: Path = ()
     for number, statement in _statements(text):
-        parsed = tomllib.loads(statement)
-        if statement.lstrip().startswith("["):
-            names = _names(parsed)
-            here = _entered(names, found, is_list=statement.lstrip().startswith("[["))
-            for length in range(1, len(here) + 1):
-                found.setdefault(here[:length], number)
-        else:
-            for path in _paths(parsed):
-                found.setdefault((*here, *path), number)
+        if is_header := statement.lstrip().startswith("["):
+            names = _names(tomllib.loads(statement))
+            here = _entered(names, lengths, is_list=statement.lstrip().startswith("[["))
+        elif wanted is not None and here and here not in wanted:
+            continue
+        inside = [()] if is_header else _paths(tomllib.loads(statement))
+        for path in ((*here, *one) for one in inside):
+            for length in range(1, len(path) + 1):
+                if wanted is None or path[:length] in wanted:
+                    found.setdefault(path[:length], number)
     return found
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of each header and each `key = value`, which may span several lines."""
-    begun, first, read = "", 0, 0
-    for number, line in enumerate(text.split("\n"), 1):
-        first = first if begun else number
-        begun += line + "\n"
-        read += len(begun)
-        if read > MAX_READ:
-            return
-        try:
-            tomllib.loads(begun)
-        except tomllib.TOMLDecodeError:
-            continue
-        if begun.strip() and not begun.lstrip().startswith("#"):
-            yield first, begun
-        begun = ""
+    """(line, text) of each header and each `key = value`, which ends with the line that closes its last bracket."""
+    bare = blank(text, "TOML")
+    number, start, end, depth = 1, 0, 0, 0
+    for line in bare.split("\n"):
+        end += len(line) + 1
+        depth += line.count("[") + line.count("{") - line.count("]") - line.count("}")
+        if depth == 0:
+            if bare[start:end].strip():
+                yield number, text[start:end]
+            number += text.count("\n", start, end)
+            start = end
 
 
 def _names(parsed: object) -> Path:
@@ -70,24 +77,16 @@ def _names(parsed: object) -> Path:
     return tuple(names)
 
 
-def _entered(names: Path, found: Mapping[Path, int], *, is_list: bool) -> Path:
+def _entered(names: Path, lengths: dict[Path, int], *, is_list: bool) -> Path:
     """The path of a header: in a list of tables it refers to the last one, and `[[...]]` begins the next."""
     path: Path = ()
     for index, name in enumerate(names):
         path = (*path, name)
-        length = _length(path, found)
         if is_list and index == len(names) - 1:
-            path = (*path, str(length))
-        elif length:
-            path = (*path, str(length - 1))
+            lengths[path] = lengths.get(path, 0) + 1
+        if path in lengths:
+            path = (*path, str(lengths[path] - 1))
     return path
-
-
-def _length(path: Path, found: Mapping[Path, int]) -> int:
-    length = 0
-    while (*path, str(length)) in found:
-        length += 1
-    return length
 
 
 def _paths(parsed: Mapping[str, object]) -> Iterator[Path]:
@@ -100,8 +99,13 @@ def _paths(parsed: Mapping[str, object]) -> Iterator[Path]:
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
-def json_lines(text: str) -> dict[Path, int]:
-    """The line of every value of a JSON text, counted from 1; of a member of an object, that of its name."""
+def json_lines(text: str, wanted: Container[Path] | None = None) -> dict[Path, int]:
+    """The line of values of a JSON text, counted from 1; of a member of an object, that of its name.
+
+    Args:
+        text: a text that was parsed before.
+        wanted: the paths to find; None for all.
+    """
     found: dict[Path, int] = {}
     path: list[str] = []
     kinds: list[str] = []
@@ -115,13 +119,12 @@ def json_lines(text: str) -> dict[Path, int]:
             path[-1] = str(int(path[-1]) + 1)
         elif word == ":":
             path = [*path[: len(kinds) - 1], name]
-            found[tuple(path)] = line
         elif word in "[{":
             kinds.append(word)
-            found.setdefault(tuple(path), line)
-            path = [*path, "0"] if word == "[" else path
-        elif word not in ",":
+        elif word != ",":
             name = json.loads(word) if word.startswith('"') else name
-            if kinds and kinds[-1] == "[":
-                found.setdefault(tuple(path), line)
+        if word not in ",]}" and (wanted is None or tuple(path) in wanted):
+            found.setdefault(tuple(path), line)
+        if word == "[":
+            path = [*path, "0"]
     return found

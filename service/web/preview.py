@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ablate.errors import Problem, StudyError
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import Submission
-from ablate.study.text import parse_json, parse_toml
+from ablate.study.text import parse_document
 from ablate.text import visible_json
-from service.api.body import in_study, read_submission, refuse_unstorable
+from service.api.body import in_study, read_submission
 from service.api.problems import Refusal, publishable
 from service.context import Context
 from service.studies import submit
-from service.web.line_numbers import Path, json_lines, line_of, toml_lines
+from service.web.line_numbers import Path, json_lines, line_of, path_of, toml_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class Preview:
 
     Attributes:
         body: of `POST /api/v1/studies`, as JSON; empty if there are errors.
+        more: number of errors that were left out.
         plan: the answer of `POST /api/v1/studies/plan`; None if there are errors.
         outstanding: number of trials to train.
     """
@@ -49,6 +49,7 @@ class Preview:
     body: str
     plan: PlanView | None
     errors: tuple[PlacedProblem, ...]
+    more: int = 0
 
     @property
     def outstanding(self) -> int:
@@ -70,7 +71,7 @@ def preview(context: Context, text: str, options: dict[str, Any]) -> Preview:
         with in_study():
             plan = submit.plan_only(context, submission)
     except StudyError as error:
-        return Preview("", None, tuple(_place(text, error.problems)))
+        return Preview("", None, tuple(_place(text, error.problems)), error.more)
     except Refusal as refusal:
         return Preview("", None, (PlacedProblem("", refusal.detail, None, ""),))
     return Preview(_as_json(submission), plan, ())
@@ -80,44 +81,25 @@ def _body_of(text: str) -> dict[str, Any]:
     """The text as a body. Where it is not a document, its pointers are those of the text."""
     if not text.strip():
         raise StudyError([Problem("", "missing", "the form is empty; paste a study, or start from an example")])
-    document = _read(text)
-    problems = list(_times_in(document, "/study"))
-    if problems:
-        raise StudyError(problems)
-    document = parse_json(json.dumps(document))  # refuses what TOML allows and JSON does not: nan, inf, deep nesting
-    refuse_unstorable(document)
+    with in_study():
+        document = parse_document(text, _kind_of(text))
     if not isinstance(document, dict):
         raise StudyError([Problem("", "invalid", "the text is not a study; paste a JSON object or a TOML document")])
     return document if isinstance(document.get("study"), dict) else {"study": document}
 
 
-def _read(text: str) -> Any:
-    return parse_json(text) if _is_json(text) else parse_toml(text)
-
-
-def _is_json(text: str) -> bool:
-    return text.lstrip().startswith("{")
-
-
-def _times_in(value: object, pointer: str) -> Iterator[Problem]:
-    """Dates and times: TOML has them, no field of a study has."""
-    if isinstance(value, datetime.date | datetime.time):
-        yield Problem(
-            pointer, "invalid", "is a date or a time, which no field of a study is; put it in quotation marks"
-        )
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, inner in items:
-        yield from _times_in(inner, f"{pointer}/{name}")
+def _kind_of(text: str) -> Literal["JSON", "TOML"]:
+    return "JSON" if text.lstrip().startswith("{") else "TOML"
 
 
 def _as_json(submission: Submission) -> str:
     return visible_json(json.dumps(submission.model_dump(exclude_unset=True), ensure_ascii=False))
 
 
-def _place(text: str, problems: tuple[Problem, ...]) -> Iterator[PlacedProblem]:
+def _place(text: str, problems: Sequence[Problem]) -> Iterator[PlacedProblem]:
     """The problems with their lines, in the order of the text; those without a line first."""
-    lines, rows = _lines_of(text), text.split("\n")
-    is_body = _is_json(text) and ("study",) in lines
+    lines, rows = _lines_of(text, problems), text.split("\n")
+    is_body = _kind_of(text) == "JSON" and ("study",) in lines
     found = []
     for problem in problems:
         is_inside = is_body or not problem.pointer or problem.pointer.startswith("/study")
@@ -134,10 +116,11 @@ def _line_in(message: str) -> int | None:
     return int(named[1]) if named else None
 
 
-def _lines_of(text: str) -> dict[Path, int]:
-    """The text's lines by path; empty if it cannot be parsed."""
-    try:
-        _read(text)
-    except StudyError:
+def _lines_of(text: str, problems: Sequence[Problem]) -> dict[Path, int]:
+    """The lines of what the problems point to, by path; empty if the text was not read."""
+    if problems[0].code in ("not_json", "not_toml", "unreadable"):
         return {}
-    return json_lines(text) if _is_json(text) else toml_lines(text)
+    paths = [path_of(problem.pointer) for problem in problems]
+    whole = {path[: length + 1] for path in paths for length in range(len(path))}
+    wanted = whole | {path[1:] for path in whole} | {("study",)}  # the text is a body, or the study of one
+    return (json_lines if _kind_of(text) == "JSON" else toml_lines)(text, wanted)

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.body import Json, validated
+from ablate.limits import MAX_BYTES
+from service.api.body import parse_body, read_body, validated
 from service.api.parameters import Cursor, InContext, InStudyState, StudyName
 from service.errors import NotFoundError
 from service.web import assets, studies_view
@@ -29,9 +30,9 @@ CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 """For a file whose address contains the digest of its content."""
 
 
-def read_draft(value: Json) -> Draft:
-    """The body of `POST /preview`."""
-    return validated(Draft, value)
+def read_draft(body: Annotated[bytes, Depends(read_body)]) -> Draft:
+    """The body of `POST /preview`, whose text may be as long as a file."""
+    return validated(Draft, parse_body(body, MAX_BYTES))
 
 
 @router.get("/")

@@ -123,6 +123,23 @@ def test_wrong_input_ends_with_2_and_a_sentence(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.parametrize("command", [["check"], ["check", "--fields"], ["run"]], ids=" ".join)
+def test_a_study_is_read_from_a_regular_file_only(
+    command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pipe, long = tmp_path / "pipe.toml", tmp_path / "long.toml"
+    os.mkfifo(pipe)
+    with long.open("w") as file:
+        file.truncate(1 << 40)  # a file with a hole
+    for path, text in (
+        (pipe, "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
+        (long, "at most 1,048,576"),
+    ):
+        assert status_of([*command, str(path)]) == 2
+        assert text in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_row_that_cannot_be_built_is_refused_before_anything_is_trained(
     document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -42,6 +42,10 @@ NOT_JSON = {
     "depth 100,000": b"[" * 100_000 + b"]" * 100_000,
     "309 digits": b'{"seeds": ' + b"9" * 309 + b"}",
     "5,000 digits": b'{"seeds": -' + b"9" * 5_000 + b"}",
+    "10,001 keys": json.dumps({"study": dict.fromkeys(map(str, range(10_001)), 1)}).encode(),
+    "50,001 keys in all": json.dumps({"study": [dict.fromkeys(range(5_000), 1)] * 10}).encode(),
+    "a string of 65,537 bytes": json.dumps({"study": "x" * 65_537}).encode(),
+    "100,001 items": json.dumps({"study": [0] * 100_001}).encode(),
     "no UTF-8": b'{"study": "\xff"}',
     "UTF-16": json.dumps({"study": {}}).encode("utf-16"),
     "UTF-16 without mark": json.dumps({"study": {}}).encode("utf-16-le"),
@@ -73,6 +77,9 @@ WRONG = {
     "a number as truth": '{"study": {}, "fresh": 1}',
     "0 seeds": '{"study": {}, "seeds": 0}',
     "2 to the 63": '{"study": {}, "seeds": 9223372036854775808}',
+    "10,000 keys": json.dumps({"study": dict.fromkeys(map(str, range(10_000)), 1)}),
+    "a string of 65,536 bytes": json.dumps({"study": "x" * 65_536}),
+    "10,001 rows": json.dumps({"study": {"name": "x", "rows": [{"label": "a"}] * 10_001}}),
     "308 digits": '{"study": {}, "priority": ' + "9" * 308 + "}",
     "NaN as text": '{"study": {"name": "x", "base": {"lr": "NaN"}, "rows": [{"label": "a"}]}}',
 }
@@ -199,11 +206,11 @@ def test_a_deceptive_name_is_shown_with_escapes_and_without_its_middle(empty: Te
 
 
 def test_at_most_a_hundred_errors_are_listed(empty: TestClient) -> None:
-    answer = empty.post(
-        "/api/v1/studies", json={"study": {"name": "x"}, **{f"field{number}": 1 for number in range(150)}}
-    )
-    assert len(answer.json()["errors"]) == 100
-    assert answer.json()["more"] >= 50
+    for number, more in ((150, 50), (5_000, 900)):
+        wrong = {f"field{index}": 1 for index in range(number)}
+        answer = empty.post("/api/v1/studies/plan", json={"study": {"name": "x", "rows": [{"label": "a"}]}, **wrong})
+        assert (len(answer.json()["errors"]), answer.json()["more"]) == (100, more)
+        assert answer.json()["detail"].startswith(f"{100 + more} problems")
 
 
 @pytest.mark.parametrize(

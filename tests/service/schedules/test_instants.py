@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.errors import Problem, StudyError, collecting
+from ablate.errors import Findings, StudyError
 from service.schedules.instants import (
     check_cron,
     check_zone,
@@ -131,12 +131,12 @@ def test_any_span_is_counted_right(after: datetime, span: timedelta, zone: str, 
 
 @given(st.text("0123456789*/,-L#SUNMOJAFEB ", min_size=1, max_size=30))
 def test_every_text_is_a_cron_text_with_a_next_instant_or_refused(text: str) -> None:
-    problems: list[Problem] = []
-    with collecting(problems):
+    found = Findings()
+    with found.collecting():
         check_cron(text)
         assert next_instant(text, "Europe/Berlin", START) > START
         assert in_words(text)
-    assert {problem.pointer for problem in problems} <= {"/cron"}
+    assert {problem.pointer for problem in found.problems} <= {"/cron"}
 
 
 @given(st.text(max_size=70))

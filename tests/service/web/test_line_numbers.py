@@ -76,9 +76,18 @@ def test_what_stands_nowhere_has_no_line(pointer: str) -> None:
     assert line_of(pointer, toml_lines(TOML)) is None
 
 
-def test_lines_are_not_searched_for_ever() -> None:
-    endless = "a = [\n" + "1,\n" * 20_000 + "]\nb = 2\n"
-    assert ("b",) not in toml_lines(endless)
+def test_a_list_of_many_lines_is_read_once() -> None:
+    long = "a = [\n" + "1,\n" * 100_000 + "]\nb = 2\n"
+    assert toml_lines(long) == {("a",): 1, ("b",): 100_003}
+
+
+def test_only_what_is_wanted_is_kept() -> None:
+    assert toml_lines(TOML, {("rows",), ("rows", "1"), ("rows", "1", "label")}) == {
+        ("rows",): 18,
+        ("rows", "1"): 22,
+        ("rows", "1", "label"): 23,
+    }
+    assert json_lines('{"a": 1,\n"b": [2,\n3]}', {("b", "1")}) == {("b", "1"): 3}
 
 
 VALUES = st.recursive(

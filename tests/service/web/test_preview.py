@@ -58,7 +58,7 @@ def test_every_error_has_its_line(context: Context) -> None:
         ('name = "x"\n[base\n', 2, "not TOML"),
         ('{"name": "x",\n "seeds": 1,}', 2, "not strict JSON"),
         ('name = "x"\nseeds = 2020-01-01\n', 2, "quotation marks"),
-        ('name = "x"\nseeds = nan\n', None, "NaN"),
+        ('name = "x"\nseeds = nan\n', 2, "NaN"),
         ("seeds = " + "9" * 5000, None, "not TOML"),
         ("seeds = " + "9" * 400, None, "308 digits"),
         ("a = " + "[" * 40 + "]" * 40, None, "nested deeper"),
@@ -71,6 +71,25 @@ def test_every_error_has_its_line(context: Context) -> None:
 def test_what_is_no_study_is_told_in_words(context: Context, text: str, line: int | None, word: str) -> None:
     found = found_in(context, text)
     assert (line, True) in [(where, word in message) for where, message in found]
+
+
+def test_a_pasted_text_may_be_as_long_as_a_file_and_no_longer(context: Context, study: dict[str, Any]) -> None:
+    text = tomli_w.dumps(study)
+    assert preview(context, text.ljust(1 << 20), {}).errors == ()
+    assert "at most 1,048,576 bytes" in found_in(context, text.ljust((1 << 20) + 1))[0][1]
+
+
+def test_of_many_errors_a_hundred_have_their_line_and_the_others_are_counted(context: Context) -> None:
+    text = 'name = "x"\n[[rows]]\nlabel = "a"\n[base]\n' + "".join(f"lr{name} = 1\n" for name in range(2_000))
+    found = preview(context, text, {})
+    assert [error.line for error in found.errors] == list(range(5, 105))
+    assert found.more == 900
+
+
+def test_a_text_that_no_parser_should_see_is_refused_at_once(context: Context) -> None:
+    assert found_in(context, ".".join("a" * 100_000) + " = 1") == [
+        (None, "not TOML that ablate reads: nested deeper than 32 levels")
+    ]
 
 
 def test_a_wrong_option_has_no_line_in_the_text(context: Context, study: dict[str, Any]) -> None:
