@@ -27,7 +27,7 @@ from service.context import Context, open_context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import sweep
 from service.running.scheduler import Scheduler
-from service.schedules.notify import Notifier
+from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import Role, Settings
 from service.store.lock import held
 from service.tracking.mirror_process import Where
@@ -64,6 +64,8 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         UnavailableError: the database cannot be used, or another process holds it.
     """
     _refuse_unguarded(host)
+    if role != "api":
+        refuse_missing_program(settings.notify_command)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if role == "scheduler" and settings.is_embedded:
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
