@@ -29,6 +29,7 @@ from service.dispatch.leftovers import sweep
 from service.running.scheduler import Scheduler
 from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import Role, Settings
+from service.store.home import make_private
 from service.store.lock import held
 from service.tracking.mirror_process import Where
 from service.tracking.mirror_thread import Mirroring
@@ -66,7 +67,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
     _refuse_unguarded(host)
     if role != "api":
         refuse_missing_program(settings.notify_command)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(settings.home)
     if role == "scheduler" and settings.is_embedded:
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
     settings = settings.model_copy(update={"allowed_hosts": [*settings.allowed_hosts, host]})

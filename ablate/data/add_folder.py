@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.data.datasets import data_root, is_in_catalog
+from ablate.data.datasets import is_in_catalog, writing_data
 from ablate.data.images import MAX_BYTES, decode_image, to_rgb
 from ablate.data.layout import Layout, is_writable, read_layout
 from ablate.data.lock import Progress, locked
@@ -116,7 +116,9 @@ def register(
     sound = [image for image in images if not image.fault]
     _check_split(folder, entries, layout.classes)
     found = _describe(name, folder, layout, sound, entries, damaged)
-    return RegisteredFolder(found, _write(found, entries, replace, progress), layout.others, layout.unused)
+    with writing_data() as root:
+        status = _write(root, found, entries, replace, progress)
+    return RegisteredFolder(found, status, layout.others, layout.unused)
 
 
 def _check_name(name: str) -> None:
@@ -233,9 +235,8 @@ def _fingerprint(entries: Sequence[ImageEntry]) -> str:
     return digest.hexdigest()
 
 
-def _write(found: Registered, entries: Sequence[ImageEntry], replace: bool, progress: Progress) -> str:
+def _write(root: Path, found: Registered, entries: Sequence[ImageEntry], replace: bool, progress: Progress) -> str:
     """Returns the status; see `RegisteredFolder`."""
-    root = data_root()
     try:
         (root / "registered").mkdir(parents=True, exist_ok=True)
         with locked(root / "registered" / ".lock", progress):

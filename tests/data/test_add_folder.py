@@ -90,6 +90,24 @@ def test_the_content_of_an_image_alone_decides_its_side_and_equal_files_are_on_o
     assert all((f"cat/{index}.jpg" in after) == (f"cat/copy{index}.jpg" in after) for index in range(6))
 
 
+def test_a_registration_in_the_state_directory_is_private_and_elsewhere_the_umask_decides(
+    folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o022)
+    try:
+        register("pets", folder)
+        monkeypatch.delenv("ABLATE_DATA")
+        monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "home"))
+        register("pets", folder)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert (root / "registered" / "pets.jsonl").stat().st_mode & 0o777 == 0o644
+    paths = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    assert len(paths) == 5
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+
+
 def test_the_fingerprint_is_of_the_content_not_of_place_or_time(folder: Path, tmp_path: Path) -> None:
     first = register("pets", folder).registered
     moved = shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
