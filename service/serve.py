@@ -32,8 +32,9 @@ from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import end, family, sweep
 from service.running.scheduler import Scheduler
 from service.running.threads import Threads
-from service.schedules.notify import Notifier
+from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import Role, Settings
+from service.store.home import make_private
 from service.store.lock import held
 from service.tracking.mirror_process import Where
 from service.tracking.mirror_thread import Mirroring
@@ -73,7 +74,9 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         UnavailableError: the database cannot be used, or another process holds it.
     """
     _refuse_unguarded(host)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if role != "api":
+        refuse_missing_program(settings.notify_command)
+    make_private(settings.home)
     if role == "scheduler" and settings.is_embedded:
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
     settings = settings.model_copy(update={"allowed_hosts": [*settings.allowed_hosts, host]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -61,14 +63,23 @@ class Settings(LibrarySettings):
     @field_validator("notify_url")
     @classmethod
     def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url.get_secret_value()):
-            raise ValueError("should be an address that begins with http:// or https://")
+        if url is not None and not _is_web_address(url.get_secret_value()):
+            raise ValueError(
+                "should be an address that begins with http:// or https://, with a host name and a port from 1 to 65535"
+            )
         return url
 
     @field_validator("notify_command", mode="before")
     @classmethod
     def _split_words(cls, command: object) -> object:
         return _split(command, shlex.split)
+
+    @field_validator("notify_command")
+    @classmethod
+    def _can_be_called(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if (words and not words[0]) or any("\0" in word for word in words):
+            raise ValueError("should begin with the name of a program and contain no NUL character")
+        return words
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -96,7 +107,25 @@ def _split(value: object, split: Callable[[str], list[str]]) -> object:
     """A text as a list: JSON if it begins like a JSON list, else by a function."""
     if not isinstance(value, str):
         return value
-    return json.loads(value) if value.lstrip().startswith("[") else split(value)
+    try:
+        return json.loads(value) if value.lstrip().startswith("[") else split(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"should be a list: {error}") from error
+
+
+def _is_web_address(text: str) -> bool:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text) or not text.isprintable():
+        return False
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+        if ":" in host:
+            ipaddress.IPv6Address(host)
+            return port != 0
+        name = host.encode("idna")
+    except ValueError:
+        return False
+    return re.fullmatch(rb"[A-Za-z0-9_.-]{1,253}", name) is not None and port != 0
 
 
 def read_settings() -> Settings:

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.data.datasets import data_root, is_in_catalog
-from ablate.data.images import read_image
-from ablate.data.layout import Layout, is_writable, printable, read_layout
+from ablate.data.datasets import is_in_catalog, writing_data
+from ablate.data.images import MAX_BYTES, decode_image, to_rgb
+from ablate.data.layout import Layout, is_writable, read_layout
 from ablate.data.lock import Progress, locked
 from ablate.data.registered.store import NAME, ImageEntry, Registered, Skipped, find_registered, write_registered
+from ablate.data.regular_files import printable, read_regular
 from ablate.errors import DataError, RegistryError, quote
 
 TEST_SHARE = 0.2
@@ -115,7 +116,9 @@ def register(
     sound = [image for image in images if not image.fault]
     _check_split(folder, entries, layout.classes)
     found = _describe(name, folder, layout, sound, entries, damaged)
-    return RegisteredFolder(found, _write(found, entries, replace, progress), layout.others, layout.unused)
+    with writing_data() as root:
+        status = _write(root, found, entries, replace, progress)
+    return RegisteredFolder(found, status, layout.others, layout.unused)
 
 
 def _check_name(name: str) -> None:
@@ -151,9 +154,9 @@ def open_image(folder: Path, image: Image) -> Image:
     """Open one image."""
     path = folder / image.path
     try:
-        pixels, content = read_image(str(path))
-        status = path.stat()
-    except (DataError, OSError) as error:
+        content, status = read_regular(path, folder, MAX_BYTES)
+        pixels = to_rgb(decode_image(content, path), path)
+    except DataError as error:
         return Image(image.path, image.label, image.is_test, fault=str(error))
     digest = hashlib.sha256(content).hexdigest()
     shares = np.array(pixels.histogram()).reshape(3, 256) / (pixels.width * pixels.height)
@@ -169,11 +172,11 @@ def _falls_to_testing(digest: str) -> bool:
 
 
 def _refusal(folder: Path, damaged: Sequence[Image], advice: str = "or leave them out with --skip-damaged") -> str:
-    lines = [f"  {printable(image.fault)}" for image in damaged[:MAX_LISTED]]
+    lines = [f"  {image.fault}" for image in damaged[:MAX_LISTED]]
     if len(damaged) > MAX_LISTED:
         lines.append(f"  and {len(damaged) - MAX_LISTED:,} more")
     these = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
-    return "\n".join([f"{these} in {folder} cannot be used; repair or remove them, {advice}:", *lines])
+    return "\n".join([f"{these} in {printable(folder)} cannot be used; repair or remove them, {advice}:", *lines])
 
 
 def _entry_of(image: Image) -> ImageEntry:
@@ -185,13 +188,13 @@ def _check_split(folder: Path, entries: Sequence[ImageEntry], classes: Sequence[
     lacking = [name for label, name in enumerate(classes) if label not in trained]
     if lacking:
         raise DataError(
-            f"class {quote(lacking[0])} in {folder} has no training image ({len(lacking)} such classes); add "
-            "images, or make your own split: folders train and test with the classes in each"
+            f"class {quote(lacking[0])} in {printable(folder)} has no training image ({len(lacking)} such classes); "
+            "add images, or make your own split: folders train and test with the classes in each"
         )
     if not any(entry.is_test for entry in entries):
         raise DataError(
-            f"{folder} has {len(entries):,} images, but none of them is in the test set, which gets about every fifth "
-            "by its content; add images, or make your own split: folders train and test"
+            f"{printable(folder)} has {len(entries):,} images, but none of them is in the test set, which gets about "
+            "every fifth by its content; add images, or make your own split: folders train and test"
         )
 
 
@@ -232,9 +235,8 @@ def _fingerprint(entries: Sequence[ImageEntry]) -> str:
     return digest.hexdigest()
 
 
-def _write(found: Registered, entries: Sequence[ImageEntry], replace: bool, progress: Progress) -> str:
+def _write(root: Path, found: Registered, entries: Sequence[ImageEntry], replace: bool, progress: Progress) -> str:
     """Returns the status; see `RegisteredFolder`."""
-    root = data_root()
     try:
         (root / "registered").mkdir(parents=True, exist_ok=True)
         with locked(root / "registered" / ".lock", progress):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ablate.data.regular_files import printable
 from ablate.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -60,7 +61,8 @@ def list_classes(folder: Path) -> list[str]:
     """
     names = sorted(entry.name for entry in _scan(folder) if _is_folder(entry))
     if not names:
-        raise DataError(f"{folder} contains no folders; expected: one folder per class, with the images of that class")
+        expected = "expected: one folder per class, with the images of that class"
+        raise DataError(f"{printable(folder)} contains no folders; {expected}")
     return names
 
 
@@ -81,10 +83,11 @@ def list_images(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[
     entries = sorted(_scan(folder), key=lambda entry: entry.name)
     for entry in entries:
         if _is_folder(entry):
-            raise DataError(f"{entry.path} is a folder; expected: images, since class folders are not nested")
+            text = "is a folder; expected: images, since class folders are not nested"
+            raise DataError(f"{printable(entry.path)} {text}")
     images = [entry for entry in entries if _is_image(entry)]
     if not images:
-        raise DataError(f"{folder} contains no image; allowed: {', '.join(EXTENSIONS)}")
+        raise DataError(f"{printable(folder)} contains no image; allowed: {', '.join(EXTENSIONS)}")
     return images, [entry for entry in entries if not _is_image(entry)]
 
 
@@ -120,7 +123,7 @@ def list_split(
         if len(found) != classes:
             raise DataError(f"{folder} contains {len(found):,} folders, not {classes:,}")
         if others is not None and (strange := sorted(set(found) - set(others))):
-            raise DataError(f"{folder / strange[0]} is a class without training images")
+            raise DataError(f"{printable(folder / strange[0])} is a class without training images")
         listed = [
             (f"{name_of_class}/{entry.name}", label)
             for label, name_of_class in enumerate(found)
@@ -149,4 +152,4 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror}") from error
+        raise DataError(f"{printable(folder)} cannot be listed: {error.strerror}") from error

@@ -6,7 +6,9 @@ fetches data sets. This module imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ablate.data.catalog import CATALOG
@@ -92,6 +94,22 @@ def pin(name: str) -> str:
 def data_root() -> Path:
     """Folder of the data sets: `ABLATE_DATA`, else `data` in `ABLATE_HOME` (default `~/.local/share/ablate`)."""
     return read_library_settings().data_root
+
+
+@contextmanager
+def writing_data() -> Iterator[Path]:
+    """The folder of the data sets, to write to it.
+
+    In the state directory only this user may read what is created inside the block. A folder elsewhere may be shared,
+    so that there the umask decides.
+    """
+    settings = read_library_settings()
+    before = os.umask(0o077) if settings.data_root.is_relative_to(settings.home) else None
+    try:
+        yield settings.data_root
+    finally:
+        if before is not None:
+            os.umask(before)
 
 
 def find(name: str) -> Path | None:

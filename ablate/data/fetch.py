@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablate.data.datasets import data_root, find_in_catalog, get_dataset
+from ablate.data.datasets import find_in_catalog, get_dataset, writing_data
 from ablate.data.lock import Progress
 
 
@@ -34,4 +34,5 @@ def fetch(name: str, progress: Progress = lambda line: None) -> Path:
     Raises:
         DataError: unknown, or every source failed, each listed with its reason; or it cannot be fetched at all.
     """
-    return get_dataset(name).fetch(data_root(), progress)
+    with writing_data() as root:
+        return get_dataset(name).fetch(root, progress)

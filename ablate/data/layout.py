@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ablate.data.class_folders import count_classes, list_classes, list_images
 from ablate.data.registered.store import parts_of
+from ablate.data.regular_files import printable
 from ablate.errors import DataError, quote
 
 MIN_CLASSES = 2
@@ -47,7 +48,8 @@ def read_layout(name: str, folder: Path) -> Layout:
     try:
         layout = _read(folder)
         if len(layout.classes) < MIN_CLASSES:
-            raise DataError(f"{folder} contains one class, {quote(layout.classes[0])}; there must be two or more")
+            text = f"contains one class, {quote(layout.classes[0])}; there must be two or more"
+            raise DataError(f"{printable(folder)} {text}")
     except DataError as error:
         expected = "Expected: FOLDER/CLASS/IMAGE, or the same in FOLDER/train and FOLDER/test (or val)"
         raise DataError(f"data set {quote(name)}: {error}. {expected}: ablate data add {name} FOLDER") from error
@@ -56,23 +58,18 @@ def read_layout(name: str, folder: Path) -> Layout:
 
 def is_writable(name: str) -> bool:
     """Whether a name from the disk is text, so that it can be stored."""
-    return name == printable(name)
-
-
-def printable(name: str) -> str:
-    """A name from the disk for a terminal: bytes that are not UTF-8 are escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name.encode("utf-8", "ignore") == os.fsencode(name)
 
 
 def _refuse_halves(name: str, folder: Path) -> None:
     """Refuse a folder with training images whose test images are not in `test` or `val`."""
     if _find_test_folder(folder) or not count_classes(folder / "train"):
         return
-    there = ", ".join(map(printable, list_classes(folder)))
+    there, alone = ", ".join(map(printable, list_classes(folder))), shlex.quote(printable(folder / "train"))
     raise DataError(
-        f"data set {quote(name)}: {folder} has training images in train, but neither test nor val next to it (folders "
-        f"there: {there}). Rename the folder of the test images to test or val, or register train alone; a fifth of "
-        f"its images will then be test images: ablate data add {name} {shlex.quote(str(folder / 'train'))}"
+        f"data set {quote(name)}: {printable(folder)} has training images in train, but neither test nor val next to "
+        f"it (folders there: {there}). Rename the folder of the test images to test or val, or register train alone; a "
+        f"fifth of its images will then be test images: ablate data add {name} {alone}"
     )
 
 
@@ -103,7 +100,7 @@ def _check_same(folder: Path, first: str, part: str, classes: list[str]) -> None
     if (found := list_classes(folder / part)) != classes:
         odd = sorted(set(found) ^ set(classes))[0]
         lacking = part if odd in classes else first
-        raise DataError(f"{folder / lacking / odd} is missing: both splits need a folder for each class")
+        raise DataError(f"{printable(folder / lacking / odd)} is missing: both splits need a folder for each class")
 
 
 def _refuse_unwritable(folder: Path, classes: Iterable[str]) -> None:

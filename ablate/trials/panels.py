@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from ablate.data.images import DAMAGES
+from ablate.data.images import DAMAGES, MAX_BYTES, decode_image
+from ablate.data.regular_files import read_regular
 from ablate.errors import DataError
 
 FILE = "panel.png"
@@ -72,18 +73,21 @@ def read_panel(path: Path) -> dict[str, Image.Image]:
     Raises:
         DataError: the file is missing or damaged, or is not a panel; the message names it.
     """
+    if not path.exists():
+        raise DataError(f"{path} is missing; a trial that succeeds writes it")
+    content, _ = read_regular(path, path.parent, MAX_BYTES)
     try:
-        with Image.open(path) as image:
-            image.load()
-            places = json.loads(image.info[CHUNK])
-            return {
-                place["name"]: image.crop((MARGIN_PX, place["top"], image.width, place["top"] + place["height"]))
-                for place in places
-            }
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; a trial that succeeds writes it") from error
-    except (*DAMAGES, KeyError, TypeError) as error:
+        image = decode_image(content, path, formats=("PNG",))
+        return {str(place["name"]): _cut_strip(image, place) for place in json.loads(image.info[CHUNK])}
+    except (*DAMAGES, DataError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a panel of a trial: {type(error).__name__} {error}") from error
+
+
+def _cut_strip(image: Image.Image, place: Mapping[str, int]) -> Image.Image:
+    top, bottom = place["top"], place["top"] + place["height"]
+    if not 0 <= top < bottom <= image.height or image.width <= MARGIN_PX:
+        raise ValueError(f"a strip from {top} to {bottom} px is not in the image")
+    return image.crop((MARGIN_PX, top, image.width, bottom))
 
 
 def stack_strips(rows: Sequence[Image.Image]) -> tuple[Image.Image, list[int]]:

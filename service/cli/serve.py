@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
 import typer
@@ -23,6 +24,7 @@ def serve(
 
     The service has the web page, REST, the queue, the workers and MLflow.
     """
+    os.umask(0o077)  # of the children, too: what is in the state directory is for this user alone
     from service.serve import serve, set_up_logging
     from service.settings import read_settings
 

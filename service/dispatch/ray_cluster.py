@@ -172,7 +172,7 @@ class RayCluster:
             _temp_dir=str(self._own.folder),
             _node_ip_address="127.0.0.1",
         )
-        self._own.folder.chmod(0o700)  # Ray makes it readable for all users
+        self._own.make_private()
         self._own.note_processes()
 
     def _init(self, variables: Mapping[str, str | None], **options: Any) -> None:

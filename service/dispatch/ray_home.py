@@ -81,6 +81,15 @@ class RayHome:
         self._processes: set[psutil.Process] = set()
         self._vital: dict[str, psutil.Process] = {}
 
+    def make_private(self) -> None:
+        """Take Ray's folders from other users: whatever the umask is, Ray opens them to all when it starts."""
+        self.folder.chmod(0o700)
+        for folder, folders, files in os.walk(self.folder):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                with suppress(FileNotFoundError):  # Ray removed it
+                    if not path.is_symlink():
+                        path.chmod(path.stat().st_mode & ~0o077)
+
     def note_processes(self) -> None:
         """Remember every process that Ray has now, and record them for the next service."""
         for child in psutil.Process().children():

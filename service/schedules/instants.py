@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache, lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -23,6 +23,11 @@ from ablate.errors import Problem, StudyError, nearest, quote
 CRON = re.compile(r"[0-9A-Za-z*/,#-]+( [0-9A-Za-z*/,#-]+){4}")
 FIELDS = "minute (0-59), hour (0-23), day of month (1-31, L), month (1-12, JAN-DEC), weekday (0-7, SUN-SAT)"
 DAY = timedelta(days=1)
+HORIZON = timedelta(days=5 * 366)
+"""How far the next instant may be away."""
+MIN_INTERVAL = timedelta(minutes=5)
+"""Shortest time between two instants on the schedule's clock, except around a clock change."""
+LARGEST = {"minute": 59, "hour": 23, "day of month": 31, "month": 12, "weekday": 7}
 ALLOWED = "five fields of numbers, names, *, ranges a-b, lists a,b and steps */n, such as '0 2 * * *' (02:00 each day)"
 
 
@@ -32,17 +37,29 @@ def list_zones() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime"})
 
 
-def check_cron(cron: str) -> None:
-    """Raise StudyError, at `/cron`, for an invalid cron expression, or one that never fires."""
+def check_cron(cron: str, at: datetime) -> None:
+    """Raise StudyError, at `/cron`, for an invalid cron expression, or one that fires too seldom or too often.
+
+    Args:
+        cron: the cron expression.
+        at: the current time; the next instant is at most `HORIZON` later.
+    """
     if not CRON.fullmatch(cron):
         raise _refused(f"is not a cron expression; use {ALLOWED}")
+    for (field, largest), text in zip(LARGEST.items(), cron.split(), strict=True):
+        if beyond := [step for step in re.findall(r"/(\d+)", text) if int(step) > largest]:
+            raise _refused(f"the step {beyond[0]} is beyond the field '{field}'; allowed: 1 to {largest}")
     try:
-        next(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)))
+        upcoming = next(CronSim(cron, at.astimezone(UTC)))
     except CronSimError as error:
         part = str(error).removeprefix("Bad ").replace("-", " ")
         raise _refused(f"invalid value of field '{part}'; the fields are {FIELDS}") from error
     except StopIteration:
         raise _refused("names a day that does not exist; choose another day or month") from None
+    if upcoming > at + HORIZON:
+        raise _refused(f"fires next in {upcoming.year}; allowed: within 5 years; choose another day or month")
+    if is_too_frequent(cron):
+        raise _refused("has times that are less than 5 minutes apart; give a longer interval, such as '*/5 * * * *'")
 
 
 def check_zone(tz: str) -> None:
@@ -51,6 +68,18 @@ def check_zone(tz: str) -> None:
         near = nearest(tz, list_zones())
         hint = near if near.startswith("; did") else "; allowed: IANA names such as UTC, Europe/Berlin, Asia/Kolkata"
         raise StudyError([Problem("/tz", "unknown_zone", f"unknown time zone {quote(tz)}{hint}")])
+
+
+@lru_cache(maxsize=256)
+def is_too_frequent(cron: str) -> bool:
+    """Whether two instants of a cron expression are less than `MIN_INTERVAL` apart."""
+    times = _times_of_day(cron)
+    if any(later - earlier < MIN_INTERVAL for earlier, later in pairwise(times)):
+        return True
+    if times[0] + DAY - times[-1] >= MIN_INTERVAL:
+        return False
+    first = date(2024, 1, 1)
+    return any(later - earlier == DAY for earlier, later in pairwise(sorted(_dates(cron, first, first + HORIZON))))
 
 
 def _refused(message: str) -> StudyError:
@@ -119,7 +148,7 @@ def _days(cron: str, tz: str, after: datetime, until: datetime) -> Iterator[tupl
     """The local days of a span: the time after which each begins, and its number of instants."""
     zone = _zone(tz)
     first, last = after.astimezone(zone).date(), until.astimezone(zone).date()
-    dates, times = _dates(cron, first, last), _times_a_day(cron)
+    dates, times = _dates(cron, first, last), len(_times_of_day(cron))
     start = after
     for day in (first + number * DAY for number in range((last - first).days + 1)):
         end = max(start, min(until, _begin(zone, day + DAY) - timedelta(microseconds=1)))
@@ -146,12 +175,12 @@ def _dates(cron: str, first: date, last: date) -> frozenset[date]:
 
 
 @lru_cache(maxsize=64)
-def _times_a_day(cron: str) -> int:
-    """Number of instants on a matching day without a clock change."""
+def _times_of_day(cron: str) -> tuple[datetime, ...]:
+    """The instants of a matching day without a clock change."""
     minute, hour = cron.split()[:2]
     day = datetime(2024, 1, 1)
     found = CronSim(f"{minute} {hour} * * *", day - timedelta(seconds=1))
-    return sum(1 for _ in takewhile(lambda at: at < day + DAY, found))
+    return tuple(takewhile(lambda at: at < day + DAY, found))
 
 
 def _is_plain(zone: ZoneInfo, day: date) -> bool:

@@ -37,7 +37,7 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
         ConflictError: a different schedule has that name.
     """
     given = spec.model_dump()
-    _check(context, given, given.keys())
+    _check(context, given, given.keys(), at)
     with context.store.write() as connection:
         values = given | _times(spec.name, given, at) | _new_reference(at)
         values |= {
@@ -56,18 +56,19 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
     return get_schedule(context, spec.name, at), is_new
 
 
-def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str]) -> None:
+def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str], at: datetime) -> None:
     """Raise StudyError with every problem of a schedule's fields.
 
     Args:
         context: see there.
         wanted: the new value of every field.
         named: the fields to check: a schedule whose study cannot be planned any more can still be paused.
+        at: the current time.
     """
     found = Findings()
     if "cron" in named:
         with found.collecting():
-            check_cron(wanted["cron"])
+            check_cron(wanted["cron"], at)
     if "tz" in named:
         with found.collecting():
             check_zone(wanted["tz"])
@@ -169,7 +170,7 @@ def _change(context: Context, name: str, given: dict[str, Any], at: datetime) ->
     """
     with context.store.read() as connection:
         before = stored.get_schedule(connection, name)
-    _check(context, _fields(before) | given, given.keys())
+    _check(context, _fields(before) | given, given.keys(), at)
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         if _fields(schedule) != _fields(before):

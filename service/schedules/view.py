@@ -8,7 +8,7 @@ from datetime import datetime
 from ablate.remote.documents.firings import AlarmView, FiringView
 from ablate.remote.documents.schedules import ScheduleLinks, ScheduleView
 from ablate.tables.words import duration_text
-from service.schedules.instants import find_zone_fault, in_words, local_text
+from service.schedules.instants import find_zone_fault, in_words, is_too_frequent, local_text
 from service.schedules.launch import Reference
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
@@ -68,4 +68,5 @@ def next_text(schedule: Schedule, at: datetime) -> str:
     wait_s = (schedule.due_at - at).total_seconds()
     until = f"in {duration_text(wait_s)}" if wait_s > 0 else "due now"
     jitter = f", up to {schedule.jitter_s} s late" if schedule.jitter_s else ""
-    return f"{local_text(schedule.next_at, schedule.tz)} ({until}{jitter})"
+    often = "; warning: less than 5 minutes apart; choose a longer interval" if is_too_frequent(schedule.cron) else ""
+    return f"{local_text(schedule.next_at, schedule.tz)} ({until}{jitter}){often}"

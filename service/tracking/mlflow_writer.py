@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MENDABLE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """MLflow's error codes where a user deleted a run or an experiment, or a param has another value."""
+_BUILT_IN = "0"
+"""Id of MLflow's own experiment, `Default`. Its files are in the working directory of the process that made it."""
 _PAGE = 1000
 _STUDIES_REMEMBERED = 32
 
@@ -91,13 +93,19 @@ class Mirror:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._write(content, run_id)
+            return self._write(content, run_id and self._leave_built_in(content, run_id))
         except MlflowException as error:
             self._runs.pop(content.study_id, None)  # a run may have been created before the answer was lost
             if error.error_code not in _MENDABLE:
                 raise
         self._experiments.pop(content.experiment, None)
         return self._write(content, None, mend=True)
+
+    def _leave_built_in(self, content: Content, run_id: str) -> str | None:
+        """None for a run that an earlier version made in MLflow's own experiment: it is made again in ours."""
+        if content.experiment.lower() != "default":
+            return run_id
+        return None if self._client.get_run(run_id).info.experiment_id == _BUILT_IN else run_id
 
     def _write(self, content: Content, run_id: str | None, *, mend: bool = False) -> str:
         known = run_id or self._runs_of(content).get(content.key)
@@ -153,21 +161,26 @@ class Mirror:
         return {name: value for name, value in params.items() if name not in run.data.params}
 
     def _experiment(self, name: str) -> str:
+        """Id of a study's experiment. It has the study's name, unless that is the name of MLflow's own one."""
         if name not in self._experiments:
-            self._experiments[name] = self._find_experiment(name) or self._create_experiment(name)
+            found = self._find_experiment(name)
+            title = f"{name} (ablate)" if found == _BUILT_IN else name
+            if found in (None, _BUILT_IN):
+                found = self._find_experiment(title) or self._create_experiment(title, name)
+            self._experiments[name] = str(found)
         return self._experiments[name]
 
-    def _find_experiment(self, name: str) -> str | None:
-        found = self._client.get_experiment_by_name(name)
+    def _find_experiment(self, title: str) -> str | None:
+        found = self._client.get_experiment_by_name(title)
         if found is None:
             return None
-        if found.lifecycle_stage == "deleted":
+        if found.lifecycle_stage == "deleted" and found.experiment_id != _BUILT_IN:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    def _create_experiment(self, name: str) -> str:
-        location = None if self._artifacts is None else posixpath.join(self._artifacts, name)
-        return self._client.create_experiment(name, location)
+    def _create_experiment(self, title: str, folder: str) -> str:
+        location = None if self._artifacts is None else posixpath.join(self._artifacts, folder)
+        return self._client.create_experiment(title, location)
 
     def _runs_of(self, content: Content) -> dict[str, str]:
         """Key -> run id of a study, searched once: no other process creates our runs, and a search for each trial

@@ -6,7 +6,10 @@ import json
 import os
 import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
+from socket import AF_UNIX, socket
 from typing import Any
 
 import numpy as np
@@ -65,12 +68,12 @@ def test_a_registered_folder_is_a_data_set_like_any_other(folder: Path) -> None:
 def test_mean_deviation_and_resolution_are_those_of_the_pixels(folder: Path) -> None:
     info = describe(register("pets", folder).registered.name)
     train = list_files("pets", True)
-    pixels = [np.asarray(read_image(train.path(index))[0]).reshape(-1, 3) / 255 for index in range(len(train))]
+    pixels = [np.asarray(read_image(train.path(index), folder)).reshape(-1, 3) / 255 for index in range(len(train))]
     mean = np.mean([one.mean(axis=0) for one in pixels], axis=0)
     deviation = np.sqrt(np.mean([(one**2).mean(axis=0) for one in pixels], axis=0) - mean**2)
     assert info.mean == pytest.approx(mean, abs=1e-5)
     assert info.std == pytest.approx(deviation, abs=1e-5)
-    sides = sorted(min(read_image(str(path))[0].size) for path in folder.rglob("*.jpg"))
+    sides = sorted(min(read_image(path, folder).size) for path in folder.rglob("*.jpg"))
     assert info.resolution_px == sides[(len(sides) - 1) // 2]
 
 
@@ -85,6 +88,24 @@ def test_the_content_of_an_image_alone_decides_its_side_and_equal_files_are_on_o
     after = names("more", False)
     assert after - {f"cat/copy{index}.jpg" for index in range(6)} == before
     assert all((f"cat/{index}.jpg" in after) == (f"cat/copy{index}.jpg" in after) for index in range(6))
+
+
+def test_a_registration_in_the_state_directory_is_private_and_elsewhere_the_umask_decides(
+    folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o022)
+    try:
+        register("pets", folder)
+        monkeypatch.delenv("ABLATE_DATA")
+        monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "home"))
+        register("pets", folder)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert (root / "registered" / "pets.jsonl").stat().st_mode & 0o777 == 0o644
+    paths = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    assert len(paths) == 5
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
 
 
 def test_the_fingerprint_is_of_the_content_not_of_place_or_time(folder: Path, tmp_path: Path) -> None:
@@ -156,11 +177,53 @@ def test_a_damaged_file_is_named_and_left_out_only_if_asked(folder: Path, damage
     assert get_path("pets") == folder
 
 
-def test_links_to_images_are_followed(folder: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "kept.jpg"
-    (folder / "cat" / "0.jpg").rename(kept)
-    (folder / "cat" / "0.jpg").symlink_to(kept)
-    assert register("pets", folder).registered.train_images
+def test_links_to_images_are_followed_unless_they_lead_out_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    (folder / ".kept").mkdir()
+    (folder / "cat" / "0.jpg").rename(folder / ".kept" / "0.jpg")
+    (folder / "cat" / "0.jpg").symlink_to("../.kept/0.jpg")
+    (tmp_path / "alias").symlink_to(folder)
+    assert register("pets", tmp_path / "alias").registered.train_images
+    (folder / "dog").rename(tmp_path / "dog")
+    (folder / "dog").symlink_to(tmp_path / "dog")
+    with pytest.raises(DataError, match=r"14 files in .*\n  .*/dog/0.jpg leads out of .*; put a copy of"):
+        register("pets", folder, replace=True)
+    with pytest.raises(DataError, match=r"leads out of"):
+        read_image(folder / "dog" / "0.jpg", folder)
+
+
+def test_what_is_not_an_image_neither_hangs_nor_fills_the_memory(folder: Path) -> None:
+    """A FIFO, devices, a socket, sizes that no machine has, programs in disguise, and names that mislead."""
+    cats = folder / "cat"
+    os.mkfifo(cats / "fifo.png")
+    (cats / "zero.png").symlink_to("/dev/zero")
+    with socket(AF_UNIX) as listener:
+        listener.bind(str(cats / "socket.png"))
+    with (cats / "sparse.bmp").open("wb") as sparse:
+        sparse.truncate(40 << 30)
+    (cats / "eps.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    (cats / "bomb.png").write_bytes(png_of(60_000, 60_000))
+    (cats / "red\x1b[31m\n\u202e.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        register("pets", folder)
+    lines = str(caught.value).replace(f"{cats}/", "").splitlines()[1:]
+    assert [line.split(";")[0].strip() for line in lines] == [
+        "bomb.png has too many pixels",
+        "eps.png is not an image, or its format is unknown",
+        "fifo.png is a FIFO",
+        r"red\x1b[31m\n\u202e.png is not an image, or its format is unknown",
+        "socket.png is a socket",
+        "sparse.bmp has 42,949,672,960 bytes",
+        "zero.png is a device",
+    ]
+    assert len(register("pets", folder, skip_damaged=True).registered.skipped) == 7
+    assert get_path("pets") == folder
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that claims this size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return start + struct.pack(">I", 9) + b"IDAT" + zlib.compress(b"") + bytes(5)
 
 
 def test_a_split_of_its_own_is_kept_and_duplicates_across_it_are_counted(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_labels_are_the_order_of_the_folders(thousand: Path) -> None:
         files = SMALL.files(thousand.parent, part == "train")
         assert files.labels.tolist() == list(range(1000))
         assert files.path(999) == str(thousand / part / CLASSES[999] / f"{CLASSES[999]}_1.JPEG")
-    assert read_image(files.path(0))[0].size == (16, 16)
+    assert read_image(files.path(0), files.folder).size == (16, 16)
 
 
 def test_a_class_too_few_is_refused_with_what_is_expected(broken: Path) -> None:

@@ -9,7 +9,9 @@ from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from service.running.scheduler import Scheduler
 from service.schedules import fire, lifecycle
+from service.schedules.instants import due_time, next_instant
 from service.store.schedules import notices
+from service.store.schedules import schedules as stored
 
 MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -26,6 +28,14 @@ class Nights:
     def add(self, name: str = "nightly", **fields: Any) -> ScheduleView:
         spec = {"name": name, "cron": "0 2 * * *", "study": self.study} | fields
         return lifecycle.add_schedule(self.desk.context, ScheduleSpec(**spec), self.at)[0]
+
+    def add_frequent(self, cron: str, **fields: Any) -> None:
+        """A schedule that fires more often than a new one may, as an earlier version stored it."""
+        added = self.add(**fields)
+        upcoming = next_instant(cron, added.tz, self.at)
+        values = {"cron": cron, "next_at": upcoming, "due_at": due_time(added.name, upcoming, added.jitter_s)}
+        with self.desk.context.store.write() as connection:
+            stored.change_schedule(connection, stored.get_schedule(connection, added.name).seq, values)
 
     def tick(self, at: datetime | None = None) -> None:
         self.at = at or self.at

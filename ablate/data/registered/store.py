@@ -10,17 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
+from ablate.data.regular_files import open_regular
 from ablate.documents import Document
 from ablate.errors import DataError, RegistryError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 PINNED_DIGITS = 16
+MAX_BYTES, MAX_LINE_BYTES = 1 << 32, 1 << 24
+"""Of a registration, and of its first line."""
 
 
 class Skipped(Document):
@@ -117,10 +121,10 @@ def read_entries(root: Path, found: Registered) -> list[ImageEntry]:
         RegistryError: a line is damaged, or some are missing.
     """
     try:
-        with _path(root, found.name).open(encoding="utf-8") as file:
+        with _open(root, found.name) as file:
             next(file)
             entries = [_read_entry(line) for line in file]
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (DataError, StopIteration, ValueError, TypeError, RecursionError) as error:
         raise _damaged(found.name) from error
     if len(entries) != found.train_images + found.test_images:
         raise _damaged(found.name)
@@ -150,22 +154,29 @@ def parts_of(test_folder: str | None) -> dict[str, bool | None]:
 
 def _read(root: Path, name: str) -> Registered | RegistryError | None:
     """The first line; the last line must end with a newline, or the file was cut off."""
+    if not os.path.lexists(_path(root, name)):
+        return None
     try:
-        with _path(root, name).open("rb") as file:
-            found = Registered.model_validate_json(file.readline())
+        with _open(root, name) as file:
+            found = Registered.model_validate_json(file.readline(MAX_LINE_BYTES))
             file.seek(-1, os.SEEK_END)
             return found if file.read() == b"\n" else _damaged(name)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError):
+    except (DataError, ValidationError):
         return _damaged(name)
 
 
-def _read_entry(line: str) -> ImageEntry:
+@contextmanager
+def _open(root: Path, name: str) -> Iterator[BinaryIO]:
+    path = _path(root, name)
+    with open_regular(path, path.parent, MAX_BYTES) as (file, _):
+        yield file
+
+
+def _read_entry(line: bytes) -> ImageEntry:
     """Parsed without pydantic, which refuses file names that are not UTF-8."""
     entry = ImageEntry(*json.loads(line))
     if tuple(map(type, entry)) != ENTRY_TYPES:
-        raise TypeError(f"not an image: {line}")
+        raise TypeError(f"not an image: {line!r}")
     return entry
 
 

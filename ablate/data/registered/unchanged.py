@@ -13,6 +13,7 @@ from pathlib import Path
 from ablate.data.class_folders import Files, build_files, scan_images
 from ablate.data.info import Fault
 from ablate.data.registered.store import ImageEntry, Registered, parts_of, read_entries
+from ablate.data.regular_files import printable
 from ablate.errors import DataError, RegistryError
 
 Stamp = tuple[int, int] | None
@@ -64,8 +65,8 @@ def _describe(found: Registered, differing: dict[str, list[str]]) -> Fault:
     what, again = f"data set '{found.name}'", f"register it again: ablate data add {found.name}"
     return Fault(
         "data_changed",
-        f"{what}: {Path(found.folder) / path} {verb} {how} since the folder was registered{more}; "
-        f"{again} {shlex.quote(found.folder)} --replace",
+        f"{what}: {printable(Path(found.folder) / path)} {verb} {how} since the folder was registered{more}; "
+        f"{again} {shlex.quote(printable(found.folder))} --replace",
         f"{what}: its folder has changed since it was registered (images: {counts}); {again} FOLDER --replace",
     )
 

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
+from ablate.data.regular_files import read_regular
 from ablate.data.scenes.recipes import MANIFEST, SceneRecipe
 from ablate.documents import Document, canonical_json
 from ablate.errors import DataError
 
+MAX_BYTES = 1 << 28
+"""Of any file of a set; the largest are annotations, of a few MiB."""
 COMPRESSION = 4
 """Of zlib, 1 to 9; higher levels are slower and give files of about the same size."""
 
@@ -86,8 +89,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def find_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder, or None if there is none that can be read."""
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except (OSError, ValidationError):
+        return Manifest.model_validate_json(read_regular(folder / MANIFEST, folder, MAX_BYTES)[0])
+    except (DataError, ValidationError):
         return None
 
 
@@ -98,9 +101,6 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         DataError: one is missing or damaged; it is named.
     """
     for name, digest in manifest.files.items():
-        try:
-            content = (folder / name).read_bytes()
-        except OSError as error:
-            raise DataError(f"{folder / name} cannot be read: {error.strerror}") from error
+        content, _ = read_regular(folder / name, folder, MAX_BYTES)
         if (found := hashlib.sha256(content).hexdigest()) != digest:
             raise DataError(f"{folder / name} is damaged: SHA-256 {found[:12]}..., expected {digest[:12]}...")

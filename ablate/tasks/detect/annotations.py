@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,15 @@ import numpy as np
 from faster_coco_eval import COCO
 from numpy.typing import NDArray
 
+from ablate.data.regular_files import read_regular
 from ablate.errors import DataError
 
 SPLITS = {True: "train2017", False: "val2017"}
+MAX_BYTES = 1 << 29
+"""Of an annotation file; COCO's largest has 448 MiB."""
+MAX_NAME_BYTES = 1024
+SHAPE_ERRORS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, OverflowError)
+"""What a JSON document of another shape raises where it is indexed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +96,13 @@ def read_annotations(root: Path, train: bool) -> Annotations:
     """
     split = SPLITS[train]
     file, folder = root / "annotations" / f"instances_{split}.json", root / split
-    coco = _open(file)
-    _check_references(file, coco)
-    _check_boxes(file, coco.dataset["annotations"])
+    document = _read_json(file)
     try:
+        coco = _index(file, document)
+        _check_references(file, coco)
+        _check_boxes(file, coco.dataset["annotations"])
         found = _as_arrays(folder, file, coco)
-    except (KeyError, TypeError, ValueError) as error:
+    except SHAPE_ERRORS as error:
         raise DataError(f"{file} is not in COCO's format: {type(error).__name__} {error}") from error
     _check_images(found)
     return found
@@ -113,7 +120,7 @@ def _as_arrays(folder: Path, file: Path, coco: COCO) -> Annotations:
         categories=tuple(str(coco.cats[category_id]["name"]) for category_id in category_ids),
         category_ids=tuple(category_ids),
         image_ids=np.array(image_ids, dtype=np.int64),
-        names=np.array([os.fsencode(image["file_name"]) for image in images], dtype=np.bytes_),
+        names=np.array([_name_of(image) for image in images], dtype=np.bytes_),
         sizes=np.array([(image["height"], image["width"]) for image in images], dtype=np.int64),
         starts=np.cumsum([0, *map(len, of_images)], dtype=np.int64),
         boxes=np.array([one["bbox"] for one in listed], dtype=np.float64),
@@ -123,16 +130,24 @@ def _as_arrays(folder: Path, file: Path, coco: COCO) -> Annotations:
     )
 
 
-def _open(file: Path) -> COCO:
+def _name_of(image: Mapping[str, Any]) -> bytes:
+    """The name of an image's file; the array of all names has the width of the longest."""
+    name = os.fsencode(image["file_name"])
+    if len(name) > MAX_NAME_BYTES:
+        raise ValueError(f"file_name of image {image['id']} has {len(name):,} bytes; allowed: {MAX_NAME_BYTES:,}")
+    return name
+
+
+def _read_json(file: Path) -> Any:
+    content, _ = read_regular(file, file.parent, MAX_BYTES)
     try:
-        coco = COCO(file)
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        what = "is empty" if not file.stat().st_size else f"is not JSON: {error}"
-        raise DataError(f"{file} {what}") from error
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{file} is not in COCO's format: {type(error).__name__} {error}") from error
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is not JSON: {error}" if content else f"{file} is empty") from error
+
+
+def _index(file: Path, document: Any) -> COCO:
+    coco = COCO(document)
     for section in ("images", "annotations", "categories"):
         if not coco.dataset.get(section):
             raise DataError(f"{file} lists no {section}; COCO's format has images, annotations and categories")
@@ -155,7 +170,7 @@ def _check_boxes(file: Path, listed: Sequence[dict[str, Any]]) -> None:
         try:
             left, top, width, height = map(float, one["bbox"])
             is_box = all(map(math.isfinite, (left, top, width, height))) and min(width, height) >= 0
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             is_box = False
         if not is_box:
             given = repr(one.get("bbox"))[:60]

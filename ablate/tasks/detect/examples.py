@@ -45,7 +45,7 @@ def read_example(annotations: Annotations, index: int) -> tuple[Tensor, Objects]
         DataError: the image is missing, damaged, or not of the annotated size; the message names the file.
     """
     path = annotations.path(index)
-    image, _ = read_image(path)
+    image = read_image(path, annotations.folder)
     height, width = annotations.sizes[index].tolist()
     if image.size != (width, height):
         raise DataError(f"{path} has {image.width} x {image.height} px; {annotations.file} states {width} x {height}")

@@ -29,7 +29,7 @@ def draw_panel(truth: Annotations, found: Sequence[Detections]) -> bytes:
         DataError: an image is missing or damaged; the message names it.
     """
     columns = choose_columns(len(truth))
-    images = [read_image(truth.path(index))[0] for index in columns]
+    images = [read_image(truth.path(index), truth.folder) for index in columns]
     annotated = [_of_truth(truth, index) for index in columns]
     detected = [_sure_ones(found[index]) for index in columns]
     strips = {"truth": annotated, f"found, score {SHOWN_SCORE} and above": detected}

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torchvision.datasets import Cityscapes
 from torchvision.transforms.v2 import functional
 
-from ablate.data.images import DAMAGES, read_image
+from ablate.data.images import MAX_BYTES, decode_image, read_image
+from ablate.data.regular_files import read_regular
 from ablate.errors import DataError
 from ablate.tasks.segment.metrics import IGNORED
 
@@ -81,7 +81,7 @@ def read_example(pair: Pair) -> tuple[Tensor, Tensor]:
         DataError: a file is missing or damaged, their sizes differ, or a label id is unknown; the message names the
             file.
     """
-    image, _ = read_image(str(pair[0]))
+    image = read_image(pair[0], _split_of(pair[0]))
     labels = _read_labels(pair[1])
     if labels.shape != (image.height, image.width):
         height, width = labels.shape
@@ -93,14 +93,12 @@ def read_example(pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def _read_labels(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            mode, labels = image.mode, np.asarray(image)
-    except OSError as error:
-        what = "cannot be read" if error.errno else "is damaged or not an image"
-        raise DataError(f"{path} {what}: {error.strerror or error}") from error
-    except DAMAGES as error:
-        raise DataError(f"{path} is damaged: {error}") from error
-    if mode not in ("L", "P"):
-        raise DataError(f"{path} is not a label map: its mode is {mode!r}; expected: one channel of 8 bits")
-    return labels
+    image = decode_image(read_regular(path, _split_of(path), MAX_BYTES)[0], path, formats=("PNG",))
+    if image.mode not in ("L", "P"):
+        raise DataError(f"{path} is not a label map: its mode is {image.mode!r}; expected: one channel of 8 bits")
+    return np.asarray(image)
+
+
+def _split_of(path: Path) -> Path:
+    """The folder SPLIT of a file `SPLIT/CITY/NAME`."""
+    return path.parents[1]

@@ -88,6 +88,12 @@ def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body
         ("*/0 2 * * *", "invalid value of field 'minute'"),
         ("", "is not a cron expression"),
         ("5-1 2 * * *", "invalid value of field 'minute'"),
+        ("* * * * *", "has times that are less than 5 minutes apart; give a longer interval, such as '*/5 * * * *'"),
+        ("*/90 * * * *", "the step 90 is beyond the field 'minute'; allowed: 1 to 59"),
+        ("0 */24 * * *", "the step 24 is beyond the field 'hour'; allowed: 1 to 23"),
+        ("0 0 ? * *", "is not a cron expression"),
+        ("0 0 15W * *", "invalid value of field 'day of month'"),
+        ("0 2 * * *" + " " * 92, "should have at most 100 characters"),
     ],
 )
 def test_a_wrong_cron_text_is_refused_with_what_is_allowed(

@@ -76,13 +76,25 @@ def test_all_makes_up_for_the_newest_hundred_and_tells_of_the_rest(nights: Night
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_year_of_minutes_is_counted_to_the_last_one_in_a_moment(nights: Nights) -> None:
-    nights.add(cron="* * * * *", tz="Europe/Berlin", jitter_s=90)
+    nights.add_frequent("* * * * *", tz="Europe/Berlin", jitter_s=90)
     begun_s = process_time()
     nights.tick(MORNING + 365 * DAY)
     assert process_time() - begun_s < 5  # one by one it took more than ten
     (firing,) = nights.history()
     assert firing.stands_for in (365 * 24 * 60 - 2, 365 * 24 * 60 - 1, 365 * 24 * 60)  # the newest have their jitter
     assert firing.instant == MORNING + firing.stands_for * MINUTE
+
+
+def test_a_stored_schedule_that_fires_more_often_than_allowed_continues_with_a_warning(nights: Nights) -> None:
+    nights.add_frequent("* * * * *")
+    assert nights.schedule().next_text.endswith("; warning: less than 5 minutes apart; choose a longer interval")
+    nights.tick(MORNING + MINUTE)
+    assert nights.states() == ["running"]
+    nights.change(paused=True)
+    nights.change(paused=False)
+    with pytest.raises(StudyError, match=r"^/cron: has times that are less than 5 minutes apart"):
+        nights.change(cron="*/4 * * * *")
+    assert "warning" not in nights.change(cron="*/5 * * * *").next_text
 
 
 def test_while_a_firing_runs_the_next_one_is_skipped_or_waits(nights: Nights) -> None:
@@ -115,10 +127,10 @@ def test_of_two_changes_at_once_both_are_kept_and_the_next_instant_follows_from_
     nights.add()
     check = lifecycle.check_cron
 
-    def check_slowly(cron: str) -> None:
+    def check_slowly(cron: str, at: datetime) -> None:
         monkeypatch.setattr(lifecycle, "check_cron", check)
         nights.change(tz="Asia/Kolkata")
-        check(cron)
+        check(cron, at)
 
     monkeypatch.setattr(lifecycle, "check_cron", check_slowly)
     changed = nights.change(cron="0 4 * * *")
@@ -186,7 +198,7 @@ def test_another_jitter_loses_no_instant_that_is_due(nights: Nights) -> None:
 
 
 def test_where_jitter_reorders_instants_what_is_missed_takes_no_place_of_what_fires(nights: Nights) -> None:
-    nights.add(cron="* * * * *", missed="skip", grace_s=60, jitter_s=3600)
+    nights.add_frequent("* * * * *", missed="skip", grace_s=60, jitter_s=3600)
     with nights.desk.context.store.read() as connection:
         [schedule] = stored.list_due(connection, MORNING + 365 * DAY)
     both = 0

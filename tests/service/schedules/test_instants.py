@@ -19,6 +19,7 @@ from service.schedules.instants import (
     find_latest,
     in_words,
     instants,
+    is_too_frequent,
     list_zones,
     local_text,
     next_instant,
@@ -133,10 +134,36 @@ def test_any_span_is_counted_right(after: datetime, span: timedelta, zone: str, 
 def test_every_text_is_a_cron_text_with_a_next_instant_or_refused(text: str) -> None:
     found = Findings()
     with found.collecting():
-        check_cron(text)
+        check_cron(text, START)
         assert next_instant(text, "Europe/Berlin", START) > START
         assert in_words(text)
     assert {problem.pointer for problem in found.problems} <= {"/cron"}
+
+
+@pytest.mark.parametrize(
+    ("cron", "is_allowed"),
+    [
+        ("*/5 * * * *", True), ("*/4 * * * *", False), ("0,5 2 * * *", True), ("0,4 2 * * *", False),
+        ("*/7 * * * *", False),  # 56 and 00
+        ("58,3 0,23 * * *", True), ("58,2 0,23 * * *", False),  # around midnight
+        ("58,2 0,23 1 * *", True), ("58,2 0,23 1,2 * *", False), ("58,2 0,23 L,1 * *", False),
+        ("0 0 29 2 *", True), ("0 0 29 2 */7", False),  # a Sunday, in 2032
+        ("*/59 1 * * *", True), ("*/59 * * * *", False), ("30/59 * * * *", True), ("0 0 */31 * *", True),
+        ("0 0 */32 * *", False),
+    ],
+)  # fmt: skip
+def test_times_are_at_least_five_minutes_apart_and_come_within_five_years(cron: str, is_allowed: bool) -> None:
+    found = Findings()
+    with found.collecting():
+        check_cron(cron, START)
+    assert [problem.pointer for problem in found.problems] == ([] if is_allowed else ["/cron"])
+
+
+@given(st.lists(st.integers(0, 59), min_size=1, max_size=3), st.lists(st.integers(0, 23), min_size=1, max_size=3))
+def test_what_is_too_frequent_is_what_a_list_of_all_times_says(minutes: list[int], hours: list[int]) -> None:
+    cron = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+    times = list(islice(instants(cron, "UTC", START), 20))
+    assert is_too_frequent(cron) == any(b - a < timedelta(minutes=5) for a, b in pairwise(times))
 
 
 @given(st.text(max_size=70))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -22,7 +25,7 @@ from ablate.errors import AblateError
 from service import serve
 from service.context import Context
 from service.schedules import notify
-from service.schedules.notify import Notifier
+from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import read_settings
 from service.store.schedules import notices
 
@@ -179,6 +182,106 @@ def test_the_service_does_not_log_the_address_of_a_notice_that_arrives(
     assert "secret" not in caplog.text
 
 
+@contextmanager
+def dripping(pause_s: float) -> Iterator[tuple[str, threading.Event]]:
+    """A server that sends one byte of a header at a time, without end, and an event that is set once somebody asks."""
+    asked, gone = threading.Event(), threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError):  # the client has gone
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                asked.set()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not gone.wait(pause_s):
+                    connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", asked
+        finally:
+            gone.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_server_that_drips_bytes_has_one_deadline(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notify, "TIMEOUT_S", 1.5)
+    announce(context, "alarm:1")
+    with dripping(0.05) as (url, asked):
+        begun_s = monotonic()
+        notifier(context, clock, url).tick()
+        assert monotonic() - begun_s < 4
+        assert asked.is_set()
+    assert "ABLATE_NOTIFY_URL took longer than 1.5 s" in caplog.text
+    assert waiting(context)
+
+
+@pytest.mark.parametrize("by", ["url", "command"])
+def test_a_service_that_stops_abandons_an_attempt_and_the_next_start_makes_it_again(
+    context: Context, clock: Clock, mailbox: Mailbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, by: str
+) -> None:
+    announce(context, "alarm:1")
+    os.mkfifo(tmp_path / "begun")
+    with dripping(0.05) as (url, asked):
+        sleepy = ("/bin/sh", "-c", f"echo > {tmp_path / 'begun'}; sleep 600")
+        slow = notifier(context, clock, url) if by == "url" else notifier(context, clock, None, *sleepy)
+        stop = threading.Event()
+        thread = threading.Thread(target=slow.run, args=(stop,))
+        thread.start()
+        if by == "url":
+            assert asked.wait(20)
+        else:
+            (tmp_path / "begun").read_text()
+        begun_s = monotonic()
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert monotonic() - begun_s < 2
+    assert caplog.text == ""
+    clock.at += notify.LEASE
+    if by == "url":
+        notifier(context, clock, mailbox.url).tick()
+    else:
+        notifier(context, clock, None, "/bin/true").tick()
+    assert not waiting(context)
+
+
+def test_an_absence_has_one_line_at_its_begin_and_one_at_its_end(
+    context: Context, clock: Clock, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for number in range(3):
+        announce(context, f"alarm:{number}")
+    one = notifier(context, clock, mailbox.url)
+    mailbox.statuses = [500] * 4
+    for _ in range(6):
+        one.tick()
+        clock.at += timedelta(seconds=30)
+    assert len(set(mailbox.ids)) == 3
+    assert not waiting(context)
+    lines = [one.getMessage() for one in caplog.records if one.name == notify.__name__]
+    assert lines == [
+        "notices by url do not arrive; trying again: ABLATE_NOTIFY_URL returned status 500",
+        "notices by url arrive again, after 0:02:00",
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", "http://h:99999/", "http://[::1/"])
+def test_an_address_that_nobody_checked_ends_one_attempt_and_nothing_else(
+    context: Context, clock: Clock, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    announce(context, "alarm:1")
+    notifier(context, clock, url).tick()
+    assert "ABLATE_NOTIFY_URL does not respond" in caplog.text
+    assert waiting(context)
+
+
 def test_two_services_that_look_at_once_deliver_once(context: Context, clock: Clock, mailbox: Mailbox) -> None:
     for number in range(10):
         announce(context, f"alarm:{number}")
@@ -277,11 +380,31 @@ def test_a_finished_study_and_one_with_holes_are_told_of(
     assert "1 of 1 cells have no result" in mailbox.got[1]["sentence"]
 
 
-@pytest.mark.parametrize("text", ["ftp://example.org/x", "example.org", "http://", "http://a b/c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://example.org/x", "example.org", "http://", "http://a b/c", "http://a..b/", "http://.a/", "http://a:99999/",
+        "http://a:65536", "http://a:0/", "http://a:x/", "http://[::1/", "http://[::g]/", "http://*/", "http://a/\x1b",
+        f"http://{'a' * 64}.org/", f"http://{'a.' * 126}ab/", "http://user@/", "http://%00/", "http://\ud800/",
+    ],
+)  # fmt: skip
 def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("ABLATE_NOTIFY_URL", text)
-    with pytest.raises(AblateError, match="ABLATE_NOTIFY_URL"):
+    monkeypatch.setattr(os, "environ", os.environ | {"ABLATE_NOTIFY_URL": text})
+    with pytest.raises(AblateError, match=r"^ABLATE_NOTIFY_URL should be an address that begins with http"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.org", "http://localhost:65535/x?y=z#f", "http://127.0.0.1:1/", "http://[::1]:80/", "http://a_b/",
+        "https://user:password@example.org/", "http://b\u00fccher.example/gr\u00fc\u00df", f"http://{'a' * 63}.org./",
+        f"http://{'a.' * 126}a/",
+    ],
+)  # fmt: skip
+def test_an_address_with_a_host_and_a_port_is_allowed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ABLATE_NOTIFY_URL", text)
+    assert read_settings().notify_url == SecretStr(text)
 
 
 @pytest.mark.parametrize(
@@ -299,11 +422,26 @@ def test_a_command_is_read_as_arguments_and_no_shell_sees_it(
     assert read_settings().notify_command == words
 
 
-@pytest.mark.parametrize("text", ["[1", "'unclosed", '{"a": 1}x\'', "[[]]"])
+@pytest.mark.parametrize(
+    "text",
+    ["[1", "'unclosed", '{"a": 1}x\'', "[[]]", '""', '["", "x"]', '["a\\u0000b"]', '["a", "\\u0000"]', "[" * 100_000],
+)
 def test_a_command_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("ABLATE_NOTIFY_COMMAND", text)
-    with pytest.raises(AblateError, match="ABLATE_NOTIFY_COMMAND"):
+    with pytest.raises(AblateError, match=r"^ABLATE_NOTIFY_COMMAND .*should"):
         read_settings()
+
+
+@pytest.mark.parametrize("program", ["/nowhere/program", "no-such-program", "/etc/passwd", "/"])
+def test_the_service_does_not_start_with_a_program_that_cannot_be_executed(context: Context, program: str) -> None:
+    settings = context.settings.model_copy(update={"notify_command": (program, "x")})
+    with pytest.raises(
+        AblateError, match=r"^ABLATE_NOTIFY_COMMAND names a program .*; give its path, or unset"
+    ) as found:
+        serve.serve(settings, host="127.0.0.1", port=0, role="all", announce=print)
+    assert found.value.exit_status == 2
+    refuse_missing_program((sys.executable,))
+    refuse_missing_program(())
 
 
 def test_the_settings_do_not_show_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

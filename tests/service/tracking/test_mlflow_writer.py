@@ -389,6 +389,38 @@ def test_an_experiment_that_somebody_deleted_comes_back(mirror: Mirror, client: 
     assert client.get_run(study).info.lifecycle_stage == "active"
 
 
+@pytest.mark.parametrize("name", ["Default", "default"])
+def test_a_study_with_the_name_of_mlflows_own_experiment_has_one_of_ours(
+    mirror: Mirror, client: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlruns").mkdir()
+    study, trial = replace(STUDY, name=name), replace(TRAINED, name=name)
+    run_id = mirror.record_study(study)
+    trial_id = mirror.record_trial(trial, run_id)
+    found = client.get_experiment(mirror.experiment_id(name))
+    assert found.experiment_id != "0"
+    assert found.name == ("Default (ablate)" if name == "Default" else "default")
+    assert found.artifact_location == (home / "mlartifacts" / name).as_uri()
+    assert {client.get_run(one).info.experiment_id for one in (run_id, trial_id)} == {found.experiment_id}
+    assert list((tmp_path / "mlruns").iterdir()) == []
+    assert Mirror(*embedded_store(home)).record_study(study, run_id) == run_id
+    client.delete_experiment(found.experiment_id)
+    assert Mirror(*embedded_store(home)).record_study(study, run_id) == run_id
+
+
+def test_a_run_that_an_earlier_version_made_in_mlflows_own_experiment_is_made_again_in_ours(
+    mirror: Mirror, client: Any
+) -> None:
+    study = replace(STUDY, name="Default")
+    old = client.create_run("0", tags={"ablate.study_id": STUDY.study_id}).info.run_id
+    new = mirror.record_study(study, old)
+    assert new != old
+    assert client.get_run(new).info.experiment_id == mirror.experiment_id("Default") != "0"
+    assert client.list_artifacts(old) == []
+    assert mirror.record_study(study, new) == new
+
+
 def test_runs_are_made_again_where_mlflow_was_restored_from_an_older_backup(
     home: Path, empty_store: Path, mirror: Mirror, client: Any
 ) -> None:

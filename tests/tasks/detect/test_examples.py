@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from ablate.errors import DataError
-from ablate.tasks.detect.annotations import read_annotations
+from ablate.tasks.detect.annotations import MAX_BYTES, read_annotations
 from ablate.tasks.detect.examples import find_objects, read_example
 
 SIZES = {139: (60, 40), 285: (30, 50), 632: (40, 40)}
@@ -147,6 +148,16 @@ def change(**parts: Any) -> Callable[[dict[str, Any]], object]:
         (change(images=[]), "annotation 12 refers to image 139|lists no images"),
         (lambda d: d.pop("categories"), "lists no categories"),
         (change(images=7), "is not in COCO's format: TypeError"),
+        (lambda d: d["annotations"][0].update(bbox=[10**400, 2, 3, 4]), "annotation 31 has bbox"),
+        (lambda d: d["annotations"][0].update(area=10**400), "is not in COCO's format: OverflowError"),
+        (lambda d: d["annotations"][0].update(category_id="1"), "annotation 31 refers to category 1; the file lists"),
+        (lambda d: d["annotations"][0].update(category_id=[1]), "is not in COCO's format: TypeError"),
+        (lambda d: d["images"][0].update(id=float("inf")), "is not in COCO's format: OverflowError"),
+        (lambda d: d["images"][0].update(height=2**64), "is not in COCO's format: OverflowError"),
+        (lambda d: d["images"][0].update(file_name="x" * 1025), "has 1,025 bytes; allowed: 1,024"),
+        (lambda d: d["images"][0].update(file_name="\ud800"), "is not in COCO's format: UnicodeEncodeError"),
+        (lambda d: d["images"][0].update(file_name="\0.png"), "is missing"),
+        (lambda d: d["images"][0].update(file_name="/dev/zero"), "/dev/zero is missing"),
     ],
 )
 def test_what_is_wrong_with_a_document_is_named_with_its_file(
@@ -166,6 +177,7 @@ def test_what_is_wrong_with_a_document_is_named_with_its_file(
         (b'{"images": [', "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
         (b"[1, 2]", "COCO's format"),
+        (b"[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_document_is_named(
@@ -176,6 +188,28 @@ def test_a_file_that_is_no_document_is_named(
     file.write_bytes(content)
     with pytest.raises(DataError, match=rf"{file.name} .*{message}"):
         read_annotations(root, train=True)
+
+
+def test_an_annotation_file_that_is_no_file_or_too_large_is_refused(write: Write, document: dict[str, Any]) -> None:
+    file = write(document) / "annotations" / "instances_train2017.json"
+    with file.open("wb") as sparse:
+        sparse.truncate(MAX_BYTES + 1)
+    with pytest.raises(DataError, match=rf"^{file} has 536,870,913 bytes; allowed: 536,870,912"):
+        read_annotations(file.parents[1], train=True)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(DataError, match=rf"^{file} is a FIFO"):
+        read_annotations(file.parents[1], train=True)
+
+
+def test_an_image_that_is_outside_of_the_folder_is_not_read(write: Write, document: dict[str, Any]) -> None:
+    document["images"][0]["file_name"] = "../outside.png"
+    root = write(document)
+    Image.new("RGB", (8, 8)).save(root / "outside.png")
+    found = read_annotations(root, train=True)
+    outside = next(index for index in range(len(found)) if found.path(index).endswith("outside.png"))
+    with pytest.raises(DataError, match=r"outside.png leads out of .*train2017"):
+        read_example(found, outside)
 
 
 def test_a_missing_split_or_image_is_named(write: Write, document: dict[str, Any]) -> None:

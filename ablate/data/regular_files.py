@@ -1,0 +1,81 @@
+"""Opening files of folders whose content nobody vouches for: only regular files inside a folder, up to a size.
+
+A path is first opened as a mere reference (`O_PATH`), which neither waits for a FIFO nor touches a device, and then
+checked by that descriptor. So what a path refers to cannot be replaced between the check and the reading.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ablate.errors import DataError
+
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
+
+
+def printable(name: str | Path) -> str:
+    """A name from the disk for a person: bytes that are not UTF-8, control characters and the like are escaped."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+@contextmanager
+def open_regular(path: str | Path, folder: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """Open a regular file that is in a folder or below it. Links are followed unless they lead out of the folder.
+
+    Args:
+        path: path of the file.
+        folder: the folder; it may itself be a link.
+        max_bytes: largest allowed size of the file.
+
+    Yields:
+        The file, and its status before anything was read.
+
+    Raises:
+        DataError: it cannot be read, is not a regular file, is outside of the folder, or too large; it is named.
+    """
+    try:
+        reference = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            status = os.fstat(reference)
+            found = Path(f"/proc/self/fd/{reference}")
+            _check(path, status, found.readlink(), folder.resolve(), max_bytes)
+            with found.open("rb") as file:
+                yield file, status
+        finally:
+            os.close(reference)
+    except OSError as error:
+        raise DataError(f"{printable(path)} cannot be read: {error.strerror}") from error
+
+
+def read_regular(path: str | Path, folder: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """The content of a file, and its status before it was read; see `open_regular`.
+
+    Raises:
+        DataError: see `open_regular`; or the file grew while it was read.
+    """
+    with open_regular(path, folder, max_bytes) as (file, status):
+        content = file.read(status.st_size + 1)
+    if len(content) > status.st_size:
+        raise DataError(f"{printable(path)} grew while it was read; wait until it is complete, then try again")
+    return content, status
+
+
+def _check(path: str | Path, status: os.stat_result, place: Path, folder: Path, max_bytes: int) -> None:
+    fault = ""
+    if not stat.S_ISREG(status.st_mode):
+        fault = f"is {KINDS.get(stat.S_IFMT(status.st_mode), 'not a file')}; expected: a regular file"
+    elif not place.is_relative_to(folder):
+        fault = f"leads out of {printable(folder)}; put a copy of the file there"
+    elif status.st_size > max_bytes:
+        fault = f"has {status.st_size:,} bytes; allowed: {max_bytes:,}; make it smaller, or remove it"
+    if fault:
+        raise DataError(f"{printable(path)} {fault}")
