@@ -18,6 +18,7 @@ from ablate.tables.formats.render import render
 from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
+from service.api.lanes import draws
 from service.api.parameters import InContext, StudyId
 from service.api.problems import (
     INVALID,
@@ -65,6 +66,7 @@ PLOT: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, INVALID), summary="Get the result table")
+@draws
 def get_table(
     context: InContext,
     study_id: StudyId,
@@ -99,6 +101,7 @@ def get_table(
 
 
 @router.get("/compare", responses=documented(NOT_FOUND, INVALID), summary="Compare two rows, seed by seed")
+@draws
 def compare(
     context: InContext,
     study_id: StudyId,
@@ -121,6 +124,7 @@ def compare(
     response_class=Response,
     summary="Draw a plot",
 )
+@draws
 def draw_plot(
     context: InContext,
     study_id: StudyId,
