@@ -198,6 +198,8 @@ def check_head(scope: Scope, headers: Headers) -> None:
         raise Refusal(HEAD_TOO_LARGE, f"the request has {len(headers):,} headers; send at most {MAX_HEADERS}")
     if len(path) + len(query) + sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEAD_BYTES:
         raise Refusal(HEAD_TOO_LARGE, f"the headers have more than {MAX_HEAD_BYTES:,} bytes in all; send shorter ones")
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise Refusal(BAD_REQUEST, "this version of HTTP is not supported; send the request with HTTP/1.1")
     if not path.startswith(b"/"):
         raise Refusal(BAD_REQUEST, "the address of the request should begin with '/'; send the path alone")
     if "\0" in scope["path"] or b"%00" in query:

@@ -9,6 +9,7 @@ connection without a complete request, so that half-sent requests never keep oth
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,10 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_HEAD_BYTES = 64 << 10
+READ_BYTES = 32 << 10
+"""How much is parsed in one step of the event loop; asyncio's 256 KiB can have 40,000 chunks, which take a second."""
+MAX_FRAMING_BYTES = 64 << 10
+"""How much of a body may be sizes of chunks, extensions and trailers, above the size of the body itself."""
 LINGER_BYTES, LINGER_S = 1 << 20, 2.0
 """How much is still read from a client that was refused, and for how long: a connection that is closed while the client
 sends is reset, and the client may never see the reason."""
@@ -27,6 +32,7 @@ sends is reset, and the client may never see the reason."""
 TEXTS = {
     400: "the request is not valid HTTP/1.1; see RFC 9112",
     408: "the request did not arrive in time; send it again, faster",
+    413: "the body consists of too many small chunks; send larger ones, or a Content-Length",
     414: f"the address is too long; request line and headers may have {MAX_HEAD_BYTES:,} bytes in all",
     431: f"the headers are too long; request line and headers may have {MAX_HEAD_BYTES:,} bytes in all",
     501: "the transfer encoding is not supported; send the body with a Content-Length, or chunked",
@@ -94,12 +100,15 @@ class Connection(H11Protocol):
         self._due: float | None = None
         self._is_refused = False
         self._timed: Any = None  # the request to which the next two belong
-        self._began, self._received = 0.0, 0
+        self._began, self._received, self._framing = 0.0, 0, 0
         self._unread: tuple[float, int] | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take the place of an idle connection if there is no other."""
         super().connection_made(transport)
+        # asyncio does this only for sockets with an explicit protocol; else a response waits 40 ms for an ACK
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.max_size = READ_BYTES
         self._due = self._all.clock() + self._limits.head_s
         is_full = len(self._all.open) >= self._limits.connections
         self._all.open.add(self)
@@ -122,7 +131,10 @@ class Connection(H11Protocol):
             if self._received > LINGER_BYTES:
                 self.transport.abort()
         elif not self.transport.is_closing():
+            cycle, before = self.cycle, len(self.cycle.body) if self.cycle else 0
             super().data_received(data)
+            if self.cycle is cycle and cycle is not None:
+                self._framing += len(data) - 2 * (len(cycle.body) - before)
             self._expect_rest(len(data))
 
     def on_response_complete(self) -> None:
@@ -142,12 +154,15 @@ class Connection(H11Protocol):
             return
         now = self._all.clock()
         if self.cycle is not self._timed:
-            self._timed, self._began, self._received = self.cycle, now, 0
+            self._timed, self._began, self._received, self._framing = self.cycle, now, 0, 0
             self._all.idle.pop(self, None)
         if self.conn.their_state is h11.IDLE:
             self._due = self._due or now + self._limits.head_s
         elif self.conn.their_state is h11.SEND_BODY:
             self._received += size
+            if self._framing > MAX_FRAMING_BYTES:
+                self._refuse(413)
+                return
             slowest_s = self._received / self._limits.bytes_per_s
             self._due = self._limits.silence_s + min(now, self._began + slowest_s)
         else:

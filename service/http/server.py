@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,8 @@ KEEP_S = 5
 GRACE_S = 5
 """How long responses that were begun may take when the server ends; then their connections are closed."""
 BACKLOG = 512
+SWITCH_S = 0.001
+"""How long a thread that computes may keep the event loop waiting; Python's default is 5 ms for each step."""
 
 
 class Server(uvicorn.Server):
@@ -83,8 +86,9 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve_until(ended: Awaitable[None], app: Any, listener: socket.socket) -> None:
+async def serve_until(ended: Awaitable[object], app: Any, listener: socket.socket) -> None:
     """Answer requests until `ended`."""
+    sys.setswitchinterval(SWITCH_S)
     server = Server(app)
     serving, waiting = asyncio.create_task(server.serve(sockets=[listener])), asyncio.ensure_future(ended)
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -292,6 +292,16 @@ def test_a_body_that_nobody_reads_is_not_read_to_its_end(served: Served) -> None
         assert send_until_closed(connection, b"400\r\n" + b"x" * 1024 + b"\r\n") < LARGE
 
 
+def test_a_body_of_tiny_chunks_is_refused(served: Served) -> None:
+    request = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    with served.connect(request + b"1\r\nx\r\n" * 50_000) as connection:
+        assert read_all(connection).startswith(b"HTTP/1.1 413 ")
+    with served.connect(request.replace(b"Host", b"Connection: close\r\nHost")) as connection:
+        connection.sendall(b"64\r\n" + bytes(100) + b"\r\n")
+        connection.sendall((b"64\r\n" + bytes(100) + b"\r\n") * 9_999 + b"0\r\n\r\n")
+        assert read_all(connection).endswith(b"1000000")
+
+
 def test_requests_that_are_sent_together_are_all_answered(served: Served) -> None:
     answers = served.send((GET + b"\r\n") * 20 + GET + b"Connection: close\r\n\r\n")
     assert answers.count(b"HTTP/1.1 200") == 21
