@@ -15,16 +15,30 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from service.api import catalog, events, faults, health, paper, results, schedules, studies, today, trials
 from service.api.events import OpenStreams
 from service.api.guard import Frame, Gate
+from service.api.lanes import Lanes, take_turn
 from service.api.mlflow_proxy import Upstream, mlflow_routes
 from service.api.openapi import DESCRIPTION, build_openapi
 from service.api.parameters import refuse_unknown_parameters
-from service.api.problems import BAD_REQUEST, CROSS_ORIGIN, HANDLERS, INTERNAL, INVALID, UNKNOWN_HOST, documented
+from service.api.problems import (
+    BAD_REQUEST,
+    CROSS_ORIGIN,
+    HANDLERS,
+    HEAD_TOO_LARGE,
+    INTERNAL,
+    INVALID,
+    TOO_LONG,
+    UNAVAILABLE,
+    UNKNOWN_HOST,
+    documented,
+)
 from service.context import Context
 from service.web import routes as web
 from service.web.errors import readable
 
 PREFIX = "/api/v1"
-EVERYWHERE = documented(BAD_REQUEST, CROSS_ORIGIN, UNKNOWN_HOST, INVALID, INTERNAL)
+EVERYWHERE = documented(
+    BAD_REQUEST, CROSS_ORIGIN, TOO_LONG, UNKNOWN_HOST, INVALID, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE
+)
 """Problems that any route may return."""
 
 
@@ -54,6 +68,7 @@ def create_app(
     )
     app.state.context = context
     app.state.streams = OpenStreams(is_stopping)
+    app.state.lanes = Lanes()
     for part in (studies, trials, results, events, paper, schedules, today, catalog, faults):
         _include(app, part.router, PREFIX)
     _include(app, health.router)
@@ -69,4 +84,5 @@ def create_app(
 
 
 def _include(app: FastAPI, router: APIRouter, prefix: str = "") -> None:
-    app.include_router(router, prefix=prefix, dependencies=[Depends(refuse_unknown_parameters)], responses=EVERYWHERE)
+    first = [Depends(refuse_unknown_parameters), Depends(take_turn, scope="function")]
+    app.include_router(router, prefix=prefix, dependencies=first, responses=EVERYWHERE)

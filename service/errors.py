@@ -1,6 +1,7 @@
 """Errors of the service, below `ablate.errors.AblateError`. The API maps each to a status, in one place.
 
 AblateError
+├── ServeError            the service cannot start with these options
 └── ServiceError
     ├── NotFoundError     no such study or trial (404)
     ├── ConflictError     the study's state does not allow it (409)
@@ -11,6 +12,10 @@ AblateError
 from __future__ import annotations
 
 from ablate.errors import AblateError
+
+
+class ServeError(AblateError):
+    """The service cannot start with these options."""
 
 
 class ServiceError(AblateError):

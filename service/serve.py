@@ -12,7 +12,6 @@ import ipaddress
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,15 +20,16 @@ from functools import partial
 from pathlib import Path
 
 import psutil
-import uvicorn
 
-from ablate.errors import AblateError
 from ablate.text import log_to_stderr
 from service.address import published
 from service.app import create_app
 from service.context import Context, open_context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import end, family, sweep
+from service.errors import ServeError
+from service.http.descriptors import raise_limit
+from service.http.server import listening, serve_until, url_of
 from service.running.scheduler import Scheduler
 from service.running.threads import Threads
 from service.schedules.notify import Notifier, refuse_missing_program
@@ -43,18 +43,12 @@ from service.tracking.ui import choose_server
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 5
-BACKLOG = 512
 LOOK_S = 0.1
 """How often the main thread checks whether it should end."""
 HOME_S = 5.0
 """How often it checks whether the state directory is still there."""
 END_S = 18.0
 """How long the service may take to end, whatever hangs; then it is killed."""
-
-
-class ServeError(AblateError):
-    """The service cannot start with these options."""
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Callable[[str], None]) -> int:
@@ -76,6 +70,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
     _refuse_unguarded(host)
     if role != "api":
         refuse_missing_program(settings.notify_command)
+    raise_limit()
     make_private(settings.home)
     if role == "scheduler" and settings.is_embedded:
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
@@ -86,7 +81,7 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
             sweep(settings.home)
         context = open_context(settings)
         stack.callback(context.close)
-        listener = stack.enter_context(_listening(host, port)) if role != "scheduler" else None
+        listener = stack.enter_context(listening(host, port)) if role != "scheduler" else None
         parts = _Parts(context)
         parts.watch_the_end()
         stack.enter_context(parts.stopped_at_the_end())
@@ -100,10 +95,12 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
             asyncio.run(parts.until_ended())
         else:
             context.costs.start()
-            url = _url_of(listener)
+            url = url_of(listener)
             stack.enter_context(published(settings.home, url))
             announce(url)
-            asyncio.run(_serve_web(parts, listener))
+            app = create_app(context, mlflow=parts.ui, is_stopping=parts.ended.is_set)
+            log.info("listening; state in %s", settings.home)
+            asyncio.run(serve_until(parts.until_ended(), app, listener))
     return 70 if parts.broken else 0
 
 
@@ -115,24 +112,6 @@ def _refuse_unguarded(host: str) -> None:
         is_loopback = host == "localhost"
     if not is_loopback:
         raise ServeError(f"without API keys the service listens on loopback only; {host} is not a loopback address")
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
-        listener.listen(BACKLOG)
-        yield listener
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Parts:
@@ -235,36 +214,6 @@ def _identity(home: Path) -> tuple[int, int] | None:
     except OSError:  # its disk is away: the service waits for it
         return AWAY
     return found.st_dev, found.st_ino
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which would end the process before the other components have ended."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve_web(parts: _Parts, listener: socket.socket) -> None:
-    """Answer requests until the service should end."""
-    settings = parts.context.settings
-    app = create_app(parts.context, mlflow=parts.ui, is_stopping=parts.ended.is_set)
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=1100,
-    )
-    server = _Server(config)
-    log.info("listening; state in %s", settings.home)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await parts.until_ended()
-    server.should_exit = True
-    await serving
 
 
 def set_up_logging() -> None:

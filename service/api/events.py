@@ -7,6 +7,7 @@ the last event it received.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -18,13 +19,15 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
 from service.api.parameters import InContext, StudyId
-from service.api.problems import INVALID, NOT_FOUND, UNAVAILABLE, documented
+from service.api.problems import INVALID, NOT_FOUND, TOO_MANY, UNAVAILABLE, Refusal, documented
 from service.context import Context
 from service.errors import UnavailableError
+from service.http.descriptors import most_streams
 from service.studies.events import MAX_EVENTS, Seen, read_changes
 from service.studies.lifecycle import get_study
 
-MAX_STREAMS = 1000
+MAX_OF_CLIENT = 100
+"""Most streams of one address; a page opens one."""
 READERS = 8
 """Number of threads that read for all streams, so that other routes keep their threads."""
 RETRY_MS = 2000
@@ -37,14 +40,17 @@ router = APIRouter(tags=["events"])
 
 @dataclass(slots=True)
 class OpenStreams:
-    """The open streams of an application. Only the event loop changes the count.
+    """The open streams of an application. Only the event loop changes the counts.
 
     Attributes:
         is_stopping: whether the server is about to stop; streams then end, because the server waits for them.
+        most: limit of all streams.
+        by_client: open streams of each address.
     """
 
     is_stopping: Callable[[], bool]
-    count: int = 0
+    most: int = field(default_factory=most_streams)
+    by_client: Counter[str] = field(default_factory=Counter)
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
 
     async def wait_for_change(self, context: Context, version: int) -> None:
@@ -61,21 +67,29 @@ class OpenStreams:
 async def take_place(request: Request) -> AsyncIterator[OpenStreams]:
     """A slot for a stream, released when the response has ended."""
     streams: OpenStreams = request.app.state.streams
-    if streams.count >= MAX_STREAMS:
-        raise UnavailableError(f"{MAX_STREAMS:,} event streams are open, which is the limit; close one or try later")
-    streams.count += 1
+    client = request.client.host if request.client else ""
+    if streams.by_client.total() >= streams.most:
+        raise UnavailableError(f"{streams.most:,} event streams are open, which is the limit; close one or try later")
+    if streams.by_client[client] >= MAX_OF_CLIENT:
+        raise Refusal(TOO_MANY, f"this address has {MAX_OF_CLIENT:,} event streams open, which is the limit; close one")
+    streams.by_client[client] += 1
     try:
         yield streams
     finally:
-        streams.count -= 1
+        streams.by_client[client] -= 1
+        if not streams.by_client[client]:
+            del streams.by_client[client]
 
 
-def require_study(context: InContext, study_id: StudyId) -> None:
+Streams = Annotated[OpenStreams, Depends(take_place)]
+
+
+async def require_study(context: InContext, study_id: StudyId, streams: Streams) -> None:
     """Return 404 before the stream starts."""
-    get_study(context, study_id)
+    await to_thread.run_sync(get_study, context, study_id, limiter=streams.readers)
 
 
-def start_after(
+async def start_after(
     last_event_id: Annotated[
         int | None,
         Header(
@@ -108,7 +122,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/studies/{study_id}/events",
     response_class=EventSourceResponse,
-    responses=EVENTS | documented(NOT_FOUND, INVALID, UNAVAILABLE),
+    responses=EVENTS | documented(NOT_FOUND, INVALID, TOO_MANY, UNAVAILABLE),
     dependencies=[Depends(require_study)],
     summary="Stream the events of a study",
 )
@@ -116,7 +130,7 @@ async def follow_study(
     context: InContext,
     study_id: StudyId,
     last_id: Annotated[int, Depends(start_after)],
-    streams: Annotated[OpenStreams, Depends(take_place)],
+    streams: Streams,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-Sent Events, each with an integer `id`, its kind in `event`, and JSON in `data`.
 
@@ -128,7 +142,12 @@ async def follow_study(
     seen = Seen(last_id=last_id)
     while not streams.is_stopping():
         version = context.store.version
-        events, seen, is_over = await to_thread.run_sync(read_changes, context, study_id, seen, limiter=streams.readers)
+        try:
+            events, seen, is_over = await to_thread.run_sync(
+                read_changes, context, study_id, seen, limiter=streams.readers
+            )
+        except UnavailableError:  # the database is away; the stream continues when it is back
+            events, is_over = [], False
         for event in events:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
         if is_over:

@@ -1,8 +1,9 @@
 """ASGI middleware around the routes: `Frame` for every response, `Gate` for every request.
 
 `Frame` is the outermost layer: it gives each request an id and each response its headers, and turns any unhandled
-exception into a problem. `Gate` refuses what a browser on another site could send to a service on loopback: an unknown
-host name (DNS rebinding), an unsafe method from another origin, and a body whose announced length is too large.
+exception into a problem. `Gate` refuses requests whose address, headers or announced body are larger than the limits or
+ambiguous, and what a browser on another site could send to a service on loopback: an unknown host name (DNS rebinding)
+and an unsafe method from another origin.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import (
     BAD_REQUEST,
     CROSS_ORIGIN,
+    HEAD_TOO_LARGE,
     INTERNAL,
     TOO_LARGE,
+    TOO_LONG,
     UNKNOWN_HOST,
     Refusal,
     problem,
     request_id,
 )
+from service.http.connection import MAX_HEAD_BYTES
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ANOTHER_SITE = "names another site; send the request from a page of this service, or without the header"
@@ -49,8 +53,10 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+MAX_ADDRESS, MAX_HEADERS = 32 << 10, 100
+
 DRAIN_BYTES, DRAIN_S = 16 << 20, 3.0
-"""How much of a body that is too large is read after the response, and for how long, before the connection may close.
+"""How much of a body that nobody reads is discarded after the response, and for how long, before the connection closes.
 
 A connection that is closed while the client still sends is reset, and the client may never see the reason.
 """
@@ -70,14 +76,17 @@ class Frame:
             await self.app(scope, receive, send)
             return
         request_id.set(secrets.token_hex(8))
-        body, status = _Body(receive), 0
+        body, status = _Body(receive, is_over=not _has_body(Headers(scope=scope))), 0
 
         async def send_framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _set_headers(MutableHeaders(scope=message), scope["path"])
-            elif status == TOO_LARGE.status and not message.get("more_body", False):
+                headers = MutableHeaders(scope=message)
+                _set_headers(headers, scope["path"])
+                if not body.is_over:  # it may be endless, so the connection cannot serve another request
+                    headers["Connection"] = "close"
+            elif not body.is_over and not message.get("more_body", False):
                 await send({**message, "more_body": True})
                 await body.drain()
                 message = {"type": "http.response.body"}
@@ -87,12 +96,26 @@ class Frame:
             await self.app(scope, body.receive, send_framed)
         except ClientDisconnect:
             return  # no client is left to answer
-        except Exception:  # the one broad except of the web side: the user gets an id, the log gets the traceback
+        except Exception as error:  # the one broad except of the web side: the user gets an id, the log the traceback
+            if body.is_gone and _is_broken_stream(error):
+                logger.debug("request %s: the client left", request_id.get())
+                return
             logger.exception("request %s failed: %s %r", request_id.get(), scope["method"], scope["path"])
             if status:
-                raise  # the server closes the connection, so that half a response cannot be taken for a whole one
+                return  # the server closes the connection, so that half a response cannot be taken for a whole one
             detail = "the service failed; search its log for the id of this request (`instance`)"
             await problem(INTERNAL, detail)(scope, receive, send_framed)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != ""
+
+
+def _is_broken_stream(error: Exception) -> bool:
+    """Whether all that failed is FastAPI's own queue between an event stream and a client that has left."""
+    if isinstance(error, ExceptionGroup):
+        return all(_is_broken_stream(inner) for inner in error.exceptions)
+    return isinstance(error, anyio.BrokenResourceError | anyio.ClosedResourceError)
 
 
 @dataclass(slots=True)
@@ -100,15 +123,18 @@ class _Body:
     """The body of a request as it arrives.
 
     Attributes:
-        is_over: whether all of it was received, or the client has disconnected.
+        is_over: whether there is none, all of it was received, or the client has disconnected.
+        is_gone: whether the client has disconnected.
     """
 
     source: Receive
-    is_over: bool = False
+    is_over: bool
+    is_gone: bool = False
 
     async def receive(self) -> Message:
         message = await self.source()
         self.is_over = not message.get("more_body", False)
+        self.is_gone = message["type"] == "http.disconnect"
         return message
 
     async def drain(self) -> None:
@@ -147,14 +173,39 @@ class Gate:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
+                check_head(scope, headers)
                 check_host(headers, self.hosts)
                 if scope["method"] not in SAFE:
                     check_origin(headers, scope["scheme"])
+                elif _has_body(headers):
+                    raise Refusal(BAD_REQUEST, f"a {scope['method']} request has no body; send it without one")
                 check_length(headers, self.max_body_bytes)
             except Refusal as refusal:
                 await refusal.answer()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def check_head(scope: Scope, headers: Headers) -> None:
+    """Refuse an address or headers above the limits (414, 431), and what could be understood in two ways (400).
+
+    The server has a limit too, which protects the memory; it counts no headers, and only what arrives in pieces.
+    """
+    path, query = scope.get("raw_path") or b"/", scope["query_string"]
+    if len(path) + len(query) > MAX_ADDRESS:
+        raise Refusal(TOO_LONG, f"the address has more than {MAX_ADDRESS:,} bytes; ask for less in one request")
+    if len(headers) > MAX_HEADERS:
+        raise Refusal(HEAD_TOO_LARGE, f"the request has {len(headers):,} headers; send at most {MAX_HEADERS}")
+    if len(path) + len(query) + sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEAD_BYTES:
+        raise Refusal(HEAD_TOO_LARGE, f"the headers have more than {MAX_HEAD_BYTES:,} bytes in all; send shorter ones")
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise Refusal(BAD_REQUEST, "this version of HTTP is not supported; send the request with HTTP/1.1")
+    if not path.startswith(b"/"):
+        raise Refusal(BAD_REQUEST, "the address of the request should begin with '/'; send the path alone")
+    if "\0" in scope["path"] or b"%00" in query:
+        raise Refusal(BAD_REQUEST, "the address contains the character NUL (%00); remove it")
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Refusal(BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other; send one of them")
 
 
 def check_host(headers: Headers, hosts: Collection[str]) -> None:
@@ -186,7 +237,5 @@ def check_length(headers: Headers, max_body_bytes: int) -> None:
     """Refuse (413) a body that announces more than `max_body_bytes`."""
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:20]) > max_body_bytes:  # Python parses no number of 5,000 digits
-        # the body may not be read to its end, so the connection cannot serve another request
         limit = f"the body is larger than the limit of {max_body_bytes:,} bytes"
-        text = f"{limit}; send a smaller one, or raise ABLATE_MAX_BODY_BYTES"
-        raise Refusal(TOO_LARGE, text, {"Connection": "close"})
+        raise Refusal(TOO_LARGE, f"{limit}; send a smaller one, or raise ABLATE_MAX_BODY_BYTES")

@@ -8,6 +8,7 @@ forwards none of them. The page's Content-Security-Policy does not apply here: M
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -25,7 +26,6 @@ from service.api.problems import (
     FORBIDDEN,
     NOT_FOUND,
     NOT_JSON,
-    RETRY_AFTER_S,
     TOO_LARGE,
     UNAVAILABLE,
     Refusal,
@@ -52,11 +52,14 @@ SEARCH = re.compile(
 )
 """Paths of POST. All of them only read. Datasets and traces are empty, but MLflow's pages fail without them."""
 
-_TO_MLFLOW = ("accept", "accept-language", "if-none-match", "if-modified-since", "range")
+_TO_MLFLOW = (b"accept", b"accept-language", b"if-none-match", b"if-modified-since", b"range")
 _FROM_MLFLOW = (
     *("content-type", "content-length", "content-encoding", "content-disposition", "content-range", "accept-ranges"),
     *("cache-control", "etag", "expires", "last-modified", "vary", "x-content-type-options", "x-frame-options"),
 )
+
+
+logger = logging.getLogger(__name__)
 
 
 class Upstream(Protocol):
@@ -146,20 +149,24 @@ class _Relayed(StreamingResponse):
     """MLflow's response, chunk by chunk."""
 
     def __init__(self, answer: httpx2.Response) -> None:
-        headers = {name: value for name in _FROM_MLFLOW if (value := answer.headers.get(name))}
-        super().__init__(answer.aiter_raw(), answer.status_code, headers)
+        super().__init__(answer.aiter_raw(), answer.status_code)
+        sent = ((name.lower(), value) for name, value in answer.headers.raw)
+        self.raw_headers = [(name, value) for name, value in sent if value and name.decode("latin-1") in _FROM_MLFLOW]
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except httpx2.TransportError as error:  # the server closes the connection, because the response is not complete
+            logger.warning("MLflow's server did not finish a response: %r", error)
         finally:
             await self._answer.aclose()
 
 
-def _headers(request: Request) -> dict[str, str]:
-    names = (*_TO_MLFLOW, "content-type", "content-length") if request.method == "POST" else _TO_MLFLOW
-    return {name: value for name in names if (value := request.headers.get(name))} | {"accept-encoding": "identity"}
+def _headers(request: Request) -> list[tuple[bytes, bytes]]:
+    """What is forwarded, byte by byte: no encoding is guessed."""
+    names = (*_TO_MLFLOW, b"content-type", b"content-length") if request.method == "POST" else _TO_MLFLOW
+    return [(name, value) for name, value in request.headers.raw if name in names] + [(b"accept-encoding", b"identity")]
 
 
 def sent_path(scope: Scope) -> str:
@@ -208,4 +215,4 @@ async def _read_query(body: AsyncIterator[bytes]) -> bytes:
 
 
 def _not_now(detail: str) -> Refusal:
-    return Refusal(UNAVAILABLE, f"{detail}; try again in a moment", {"Retry-After": str(RETRY_AFTER_S)})
+    return Refusal(UNAVAILABLE, f"{detail}; try again in a moment")

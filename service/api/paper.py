@@ -11,6 +11,7 @@ from ablate.remote.documents.paper import PaperPlan, PaperSubmission, PaperView
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import digest_of, read_paper
 from service.api.examples import PAPERS
+from service.api.lanes import draws, plans
 from service.api.openapi import takes
 from service.api.parameters import IdempotencyKey, InContext
 from service.api.problems import (
@@ -45,6 +46,7 @@ Digest = Annotated[str, Depends(digest_of)]
     openapi_extra=takes("PaperSubmission", PAPERS),
     summary="Submit tables of the paper",
 )
+@plans
 def submit_paper(
     context: InContext, submission: Submitted, digest: Digest, response: Response, key: IdempotencyKey = None
 ) -> PaperView:
@@ -64,6 +66,7 @@ def submit_paper(
 @router.post(
     "/plan", responses=BODY, openapi_extra=takes("PaperSubmission", PAPERS), summary="Plan tables of the paper"
 )
+@plans
 def plan_paper(context: InContext, submission: Submitted) -> PaperPlan:
     """The plan of a submission, table by table: rows, trials, known trials, and estimated GPU-hours (`basis`).
 
@@ -78,6 +81,7 @@ def plan_paper(context: InContext, submission: Submitted) -> PaperPlan:
     response_class=Response,
     summary="Draw Figure 1 of the paper",
 )
+@draws
 def draw_gains(
     context: InContext,
     format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from starlette.requests import Request
 
 from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.limits import MAX_FINDINGS
 from ablate.remote.choices import StudyState, TrialState
 from ablate.study.problems import NAME, pointer_of
 from service.context import Context
@@ -20,8 +21,8 @@ from service.errors import NotFoundError
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def get_context(request: Request) -> Context:
-    """The context that `create_app` received."""
+async def get_context(request: Request) -> Context:
+    """The context that `create_app` received. It is async, as all dependencies of `/healthz`: they take no thread."""
     context: Context = request.app.state.context
     return context
 
@@ -83,19 +84,21 @@ IdempotencyKey = Annotated[
 ]
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """A dependency of all routes: an unknown query parameter, or one that is given twice, is an error.
 
     A typo must not silently return the first page of the whole list.
     """
     allowed = _names(request.scope["route"].dependant)
     given = Counter(name for name, _ in request.query_params.multi_items())
+    unknown = [name for name in given if name not in allowed]
     problems = [
         Problem(
-            pointer_of((name,)), "unknown_parameter", f"unknown query parameter {quote(name)}{nearest(name, allowed)}"
+            pointer_of((name,)),
+            "unknown_parameter",
+            f"unknown query parameter {quote(name)}{nearest(name, allowed) if index < MAX_FINDINGS else ''}",
         )
-        for name in given
-        if name not in allowed
+        for index, name in enumerate(unknown)
     ]
     problems += [
         Problem(f"/{name}", "given_twice", f"'{name}' is given {times} times; give it once")

@@ -60,16 +60,20 @@ METHOD_NOT_ALLOWED = ProblemKind("method-not-allowed", 405, "The method is not a
 NOT_ACCEPTABLE = ProblemKind("not-acceptable", 406, "No accepted format is offered")
 CONFLICT = ProblemKind("conflict", 409, "The state does not allow it")
 TOO_LARGE = ProblemKind("body-too-large", 413, "The body is too large")
+TOO_LONG = ProblemKind("address-too-long", 414, "The address is too long")
 UNSUPPORTED_MEDIA_TYPE = ProblemKind("unsupported-media-type", 415, "The body has an unsupported media type")
 UNKNOWN_HOST = ProblemKind("unknown-host", 421, "The service does not answer under this name")
 INVALID = ProblemKind("invalid", 422, "The request is not valid")
 KEY_REUSED = ProblemKind("key-reused", 422, "The idempotency key belongs to another body")
+TOO_MANY = ProblemKind("too-many-requests", 429, "This client asks for too much")
+HEAD_TOO_LARGE = ProblemKind("headers-too-large", 431, "The headers are too large")
 INTERNAL = ProblemKind("internal", 500, "The service failed")
 UNAVAILABLE = ProblemKind("unavailable", 503, "It cannot be answered now")
 
 KINDS = (
     BAD_REQUEST, NOT_JSON, FORBIDDEN, CROSS_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE,
-    UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, INTERNAL, UNAVAILABLE,
+    TOO_LONG, UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, TOO_MANY, HEAD_TOO_LARGE, INTERNAL,
+    UNAVAILABLE,
 )  # fmt: skip
 """Every kind; the first kind of a status is used for errors that Starlette reports by status only."""
 
@@ -122,11 +126,12 @@ class Refusal(Exception):
 
 
 def problem(kind: ProblemKind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """A problem as a response; `members` are further members of the document."""
+    """A problem as a response; `members` are further members of the document. 429 and 503 have a `Retry-After`."""
+    default = {"Retry-After": str(RETRY_AFTER_S)} if kind.status in (429, 503) else {}
     document = {"type": kind.urn, "title": kind.title, "status": kind.status, "detail": detail}
     document |= {"instance": f"urn:ablate:request:{request_id.get()}", **members}
     text = json.dumps(document, ensure_ascii=True, allow_nan=False)
-    return Response(text, kind.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return Response(text, kind.status, headers=default | dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def invalid(error: StudyError) -> Response:
@@ -178,7 +183,6 @@ async def _answer_error(_: Request, error: AblateError) -> Response:
     if kind is UNAVAILABLE:
         reason = getattr(error.__cause__, "orig", error.__cause__)  # the driver's own words are for the log only
         logger.warning("request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
-        return problem(kind, publishable(str(error)), headers={"Retry-After": str(RETRY_AFTER_S)})
     return problem(kind, publishable(str(error)))
 
 

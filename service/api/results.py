@@ -18,6 +18,7 @@ from ablate.tables.formats.render import render
 from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
+from service.api.lanes import draws
 from service.api.parameters import InContext, StudyId
 from service.api.problems import (
     CONFLICT,
@@ -68,6 +69,7 @@ PLOT: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/table", responses=TABLE | documented(NOT_FOUND, NOT_ACCEPTABLE, CONFLICT, INVALID), summary="Get the result table"
 )
+@draws
 def get_table(
     context: InContext,
     study_id: StudyId,
@@ -103,6 +105,7 @@ def get_table(
 
 
 @router.get("/compare", responses=documented(NOT_FOUND, CONFLICT, INVALID), summary="Compare two rows, seed by seed")
+@draws
 def compare(
     context: InContext,
     study_id: StudyId,
@@ -125,6 +128,7 @@ def compare(
     response_class=Response,
     summary="Draw a plot",
 )
+@draws
 def draw_plot(
     context: InContext,
     study_id: StudyId,

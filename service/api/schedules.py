@@ -13,6 +13,7 @@ from ablate.remote.documents.studies import Page
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
+from service.api.lanes import draws, plans
 from service.api.openapi import takes
 from service.api.parameters import Cursor, InContext, Limit, ScheduleName
 from service.api.problems import (
@@ -51,6 +52,7 @@ Acknowledged = Annotated[Acknowledgement, Depends(read_acknowledgement)]
     openapi_extra=takes("ScheduleSpec", SCHEDULES),
     summary="Add a schedule",
 )
+@plans
 def add_schedule(context: InContext, spec: Given, response: Response) -> ScheduleView:
     """Re-run a study on a cron schedule in a time zone.
 
@@ -108,6 +110,7 @@ def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, curs
     responses=PLOT | documented(NOT_FOUND, INVALID),
     summary="Plot the history of a schedule",
 )
+@draws
 def draw_history(
     context: InContext,
     name: ScheduleName,
@@ -121,6 +124,7 @@ def draw_history(
 
 
 @router.post("/{name}/trigger", status_code=201, responses=ONE | documented(CONFLICT), summary="Fire a schedule now")
+@plans
 def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
     """Fire now, independent of the cron expression, even while the schedule is paused.
 

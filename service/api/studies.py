@@ -10,6 +10,7 @@ from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import Extension, Page, StudyView, Submission
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
+from service.api.lanes import plans
 from service.api.openapi import takes
 from service.api.parameters import (
     Cursor,
@@ -58,6 +59,7 @@ REPEATED: dict[int | str, dict[str, Any]] = {
     openapi_extra=takes("Submission", SUBMISSIONS),
     summary="Submit a study",
 )
+@plans
 def submit_study(
     context: InContext, submission: Submitted, digest: Digest, response: Response, key: IdempotencyKey = None
 ) -> StudyView:
@@ -77,6 +79,7 @@ def submit_study(
 
 
 @router.post("/plan", responses=BODY, openapi_extra=takes("Submission", SUBMISSIONS), summary="Plan a study")
+@plans
 def plan_study(context: InContext, submission: Submitted) -> PlanView:
     """The plan of a submission: rows with their cost, number of trials, known trials, estimated time. Stores nothing.
 
@@ -140,6 +143,7 @@ def resume_study(context: InContext, study_id: StudyId) -> StudyView:
     openapi_extra=takes("Extension", EXTENSIONS),
     summary="Add seeds or rows",
 )
+@plans
 def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> StudyView:
     """Add seeds, rows, or both; existing cells stay. A number of seeds is the new total; a list of seeds is added."""
     return extend.extend(context, study_id, extension)

@@ -31,7 +31,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from service.errors import UnavailableError
 
-BUSY_MS = 30_000
+BUSY_MS = 5_000
 """How long SQLite waits for another program's lock on the file."""
 
 

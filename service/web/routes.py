@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ablate.limits import MAX_BYTES
 from service.api.body import parse_body, read_body, validated
+from service.api.lanes import plans
 from service.api.parameters import Cursor, InContext, InStudyState, StudyName
 from service.errors import NotFoundError
 from service.web import assets, studies_view
@@ -58,6 +59,7 @@ def show_studies(
 
 
 @router.post("/preview")
+@plans
 def show_preview(context: InContext, draft: Annotated[Draft, Depends(read_draft)]) -> Response:
     """The preview of a pasted study, as a fragment of a page; 200 also where it lists errors."""
     return answer("preview.html", found=preview(context, draft.text, draft.options))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from service.api.lanes import draws
 from service.api.parameters import InContext, StudyId, TrialKey
 from service.web.network_view import read_network
 from service.web.render import answer
@@ -19,6 +20,7 @@ Label = Annotated[str | None, Query(max_length=4096)]
 
 
 @router.get("/studies/{study_id}")
+@draws
 def show_study(context: InContext, study_id: StudyId, a: Label = None, b: Label = None) -> Response:
     """A study, its table first; `a` and `b` are two of its rows to compare."""
     pair = (a, b) if a is not None and b is not None else None

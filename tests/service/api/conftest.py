@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from ablate.study.document import Resources
@@ -24,9 +21,11 @@ from service.context import Context, open_context
 from service.dispatch.interface import Report, Ticket, TrialMessage
 from service.dispatch.machines import Machine
 from service.documents.states import LIVE
+from service.http.server import Server
 from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies.lifecycle import get_study
+from tests.service.servers import Served, running
 
 HOST = "http://localhost:8080"
 MEMBERS = ("type", "title", "status", "detail", "instance")
@@ -91,28 +90,6 @@ def calling(context: Context) -> Iterator[TestClient]:
         yield client
 
 
-@dataclass
-class Served:
-    """The application behind a real uvicorn, in a thread.
-
-    Attributes:
-        url: without a path.
-        stop: tell it to stop, wait, and say how it ended: True if it did within 5 s.
-    """
-
-    url: str
-    server: uvicorn.Server
-    thread: threading.Thread
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=20, event_hooks={"response": [check_answer]})
-
-    def stop(self) -> bool:
-        self.server.should_exit = True
-        self.thread.join(5)
-        return not self.thread.is_alive()
-
-
 @pytest.fixture
 def served(context: Context) -> Iterator[Served]:
     with serving(context) as served:
@@ -121,14 +98,9 @@ def served(context: Context) -> Iterator[Served]:
 
 @contextmanager
 def serving(context: Context) -> Iterator[Served]:
-    app = create_app(context, is_stopping=lambda: server.should_exit)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", server_header=False))
-    listener = socket.create_server(("127.0.0.1", 0))  # a client that connects waits in its queue until uvicorn is up
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    served = Served(f"http://127.0.0.1:{listener.getsockname()[1]}", server, thread)
-    yield served
-    assert served.stop()
+    server = Server(create_app(context, is_stopping=lambda: server.should_exit))
+    with running(server, check_answer) as served:
+        yield served
 
 
 @pytest.fixture

@@ -113,18 +113,27 @@ def test_an_unknown_study_is_not_found_before_the_stream_starts(client: TestClie
     assert client.get(f"{STUDIES}/nothing/events").status_code == 404
 
 
+@pytest.mark.parametrize(("limited", "status"), [("all", 503), ("client", 429)])
 def test_streams_have_a_limit_and_give_their_place_back(
-    served: Any, remote: httpx2.Client, queued: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    served: Any,
+    remote: httpx2.Client,
+    queued: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    limited: str,
+    status: int,
 ) -> None:
-    monkeypatch.setattr(events, "MAX_STREAMS", 2)
     streams = served.server.config.app.state.streams
+    if limited == "all":
+        monkeypatch.setattr(streams, "most", 2)
+    else:
+        monkeypatch.setattr(events, "MAX_OF_CLIENT", 2)
     with following(remote, queued) as first, following(remote, queued):
         next(first)
-        assert streams.count == 2
+        assert streams.by_client == {"127.0.0.1": 2}
         answer = remote.get(queued["links"]["events"])
-        assert answer.status_code == 503
+        assert answer.status_code == status
         assert answer.headers["retry-after"]
-    while streams.count:  # the server notices that its clients are gone; the test's time limit defines "soon"
+    while streams.by_client:  # the server notices that its clients are gone; the test's time limit defines "soon"
         remote.get("/healthz")
     with following(remote, queued) as again:
         next(again)

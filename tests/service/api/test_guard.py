@@ -3,19 +3,24 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.testclient import TestClient
 
-from service.api.guard import Frame
+from service.api.guard import DRAIN_BYTES, Frame
 from service.api.problems import HANDLERS
 from service.app import create_app
-from service.context import Context
+from service.context import Context, open_context
+from service.http.server import Server
+from service.settings import Settings
 from service.tracking.ui import NoServer
+from tests.service.servers import Served, running
 
 HOST = "http://localhost:8080"
 
@@ -161,9 +166,11 @@ def test_a_path_cannot_forge_a_line_of_the_log(broken: TestClient, caplog: pytes
     assert not [record for record in caplog.records if "\n" in record.getMessage()]
 
 
-def test_half_an_answer_cannot_pass_for_a_whole_one(broken: TestClient) -> None:
-    with pytest.raises(RuntimeError, match="telltale"), TestClient(broken.app) as loud:
-        loud.get("/half")
+def test_half_an_answer_cannot_pass_for_a_whole_one(broken: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with running(Server(broken.app)) as served:
+        answer = served.send(b"GET /half HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n4\r\nhalf\r\n")  # without the last chunk
+    assert caplog.text.count("RuntimeError: telltale") == 1
 
 
 def test_a_client_that_hangs_up_in_its_body_is_no_failure(served: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,3 +182,99 @@ def test_a_client_that_hangs_up_in_its_body_is_no_failure(served: Any, caplog: p
         client.get("/healthz")
     assert served.stop()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (ExceptionGroup("queue", [anyio.BrokenResourceError()]), 0),
+        (ExceptionGroup("queue", [anyio.BrokenResourceError(), RuntimeError("telltale")]), 1),
+        (RuntimeError("telltale"), 1),
+    ],
+)
+def test_a_client_that_leaves_a_stream_is_not_in_the_log(
+    caplog: pytest.LogCaptureFixture, error: Exception, lines: int
+) -> None:
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+        raise error
+
+    async def leave() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message: Any) -> None:
+        return None
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    anyio.run(Frame(stream), scope, leave, nowhere)
+    assert len([record for record in caplog.records if record.levelno > logging.DEBUG]) == lines
+
+
+JSON = "Content-Type: application/json\r\n"
+NUMBERED = [f"X-{number}: y\r\n" for number in range(100)]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    context = open_context(Settings(home=tmp_path_factory.mktemp("hostile"), tracking_uri="off"))
+    with running(Server(create_app(context, mlflow=NoServer(None)))) as served:
+        yield served
+    context.close()
+
+
+def status_of(served: Served, line: str, headers: str = "", body: bytes = b"") -> int:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+    answer = served.send(head.encode("latin-1") + body)
+    if answer.split(b" ", 2)[1] in (b"429", b"503"):
+        assert b"retry-after: " in answer
+    return int(answer.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET /healthz", "".join(NUMBERED[:98]), 200),
+        ("GET /healthz", "".join(NUMBERED[:99]), 431),
+        ("GET /healthz", f"Authorization: {'x' * 65_000}\r\n", 200),
+        ("GET /healthz", f"Authorization: {'x' * 65_536}\r\n", 431),
+        (f"GET /{'x' * 32_767}", "", 404),
+        (f"GET /{'x' * 32_768}", "", 414),
+        (f"GET /?{'x' * 32_768}", "", 414),
+        ("GET http://localhost/healthz", "", 400),
+        ("OPTIONS *", "", 400),
+        ("CONNECT localhost:80", "", 400),
+        ("TRACE /healthz", "", 405),
+        ("GET /healthz", "Content-Length: 1\r\n", 400),
+        ("GET /healthz", "Transfer-Encoding: chunked\r\n", 400),
+        ("GET /healthz", "Content-Length: 00\r\n", 200),
+        ("POST /preview", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("GET /?example=%00", "", 400),
+        ("GET /help/%00", "", 400),
+        ("GET /help/%ff", "", 404),
+        ("GET /?example=%ff", "", 404),
+        ("GET /api/v1/studies?limit=" + "9" * 5000, "", 422),
+        ("GET /api/v1/studies?" + "&".join(f"p{number}" for number in range(5000)), "", 422),
+    ],
+)
+def test_hostile_addresses_and_headers_are_refused(hostile: Served, line: str, headers: str, status: int) -> None:
+    assert status_of(hostile, line, headers, b"0\r\n\r\n" if "chunked" in headers else b"x") == status
+
+
+def test_another_version_of_http_is_refused(hostile: Served) -> None:
+    assert hostile.send(b"GET /healthz HTTP/2.0\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 400 "
+    )
+    assert hostile.send(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_in_chunks_above_the_limit_is_not_read_to_its_end(hostile: Served) -> None:
+    head = f"POST /api/v1/studies HTTP/1.1\r\nHost: localhost\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
+    sent = 0
+    with hostile.connect(head.encode()) as connection, suppress(ConnectionResetError, BrokenPipeError):
+        while sent < 1 << 30:
+            connection.sendall(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+            sent += 1 << 16
+    assert sent < 3 * DRAIN_BYTES
+    with hostile.connect(head.encode() + b"100001\r\n" + bytes((1 << 20) + 1) + b"\r\n0\r\n\r\n") as connection:
+        assert b"413" in connection.recv(20)
