@@ -71,6 +71,9 @@ class Sign:
     curve: list[EpochMetrics] = field(default_factory=list)
 
 
+MAX_LIVE_POINTS = 1000
+"""Points of the curve of a running trial; its end stores all of them."""
+
 _IN_LINE = trials.c.state == "queued", trials.c.priority.is_not(None), trials.c.open_needs == 0
 _ORDER = trials.c.priority.desc(), trials.c.seq
 """The queue's index and its order."""
@@ -186,12 +189,18 @@ def record_signs(connection: Connection, signs: Sequence[Sign], at: datetime) ->
         [
             {
                 "of": sign.key, "claim": sign.fence, "new_step": sign.step, "new_steps": sign.steps,
-                "new_live": sign.live, "new_curve": _as_json(sign.curve),
+                "new_live": sign.live, "new_curve": _as_json(_thinned(sign.curve)),
             }
             for sign in signs
         ],
     )  # fmt: skip
     connection.execute(_FIRST_WORD, [{"of": sign.key, "claim": sign.fence, "at": at} for sign in signs])
+
+
+def _thinned(curve: Sequence[EpochMetrics]) -> Sequence[EpochMetrics]:
+    """A curve while the trial runs, which is written every second: few points, and the last one."""
+    step = -(-len(curve) // MAX_LIVE_POINTS) if curve else 1
+    return curve[(len(curve) - 1) % step :: step] if curve else curve
 
 
 def _as_json(curve: Iterable[EpochMetrics]) -> list[dict[str, Any]]:
