@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def read_image(path: str | Path, folder: Path) -> Image.Image:
     return to_rgb(decode_image(read_regular(path, folder, MAX_BYTES)[0], path), path)
 
 
-def decode_image(content: bytes, path: str | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
+def decode_image(content: bytes, path: str | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The whole image that a file contains, as it is stored.
 
     Args:
