@@ -21,6 +21,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from ablate.tables.captions import title_of
 from ablate.tables.table import Table, TableRow
+from ablate.tables.words import metric_name
 
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -29,6 +30,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
 MEASURED_PT = 100
 """Type size at which characters are measured."""
+MEASURED_CHARACTERS = 400
+"""Number of characters of a text that are measured: the narrowest ones would fill more than the width of a figure."""
 EXPLORATORY = "results were known when the study was fixed or changed"
 """The line below a title that starts with `Exploratory: `."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
@@ -137,6 +140,7 @@ def shortened(text: str, room: int = TITLE_CHARACTERS) -> str:
 
 def fitted(text: str, room_in: float, size_pt: float) -> str:
     """A text that is not wider than this many inches; a wider text loses its middle."""
+    text = shortened(text, MEASURED_CHARACTERS)
     rooms = range(len(text), 4, -1)
     return next((short for room in rooms if width_in(short := shortened(text, room), size_pt) <= room_in), text[:4])
 
@@ -152,6 +156,11 @@ def _advance(character: str) -> float:
     font = get_font(findfont("DejaVu Sans"))
     font.set_size(MEASURED_PT, 72)
     return float(font.load_char(ord(character)).linearHoriAdvance) / 2**16 / MEASURED_PT
+
+
+def metric_label(metric: str) -> str:
+    """The name of a metric along an axis."""
+    return printable(shortened(metric_name(metric)))
 
 
 def better(lower_is_better: bool) -> str:
