@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from ablate.study.plan import Plan
+from ablate.study.paper_tables import list_tables
+from ablate.study.plan import Plan, plan_document
 from ablate.trials.trial import Cost, EpochMetrics, Outcome, TrialRecord
 
 LARGEST, SMALLEST, DENORMAL = sys.float_info.max, sys.float_info.min, 5e-324
@@ -37,6 +38,16 @@ def numbers() -> SearchStrategy[float]:
     """Any finite number, often one at which arithmetic fails."""
     signed = st.sampled_from([sign * number for number in NUMBERS for sign in (1, -1)])
     return st.one_of(signed, signed, st.floats(0, 100), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@st.composite
+def plans(draw: DrawFn) -> Plan:
+    """The plan of a valid study, at times one of the paper's, whose rows have printed numbers."""
+    if draw(st.integers(0, 3)):
+        return plan_document(draw(documents()))
+    table = draw(st.sampled_from(list_tables()))
+    options = {"scale": draw(st.sampled_from(table.scales)), "seeds": draw(st.integers(1, 9))}
+    return plan_document({**table.document, "table": {**table.document["table"], **draw(_tables())}}, **options)
 
 
 @st.composite
@@ -119,7 +130,7 @@ def results(draw: DrawFn, plan: Plan) -> dict[str, TrialRecord]:
     ends = draw(st.lists(st.sampled_from(ENDS), min_size=1, max_size=4))
     lost_rows = draw(st.sets(st.integers(0, len(plan.rows) - 1), max_size=2))
     step = draw(st.sampled_from([0.0, 0.0, 1e-15, 0.1, 1.0]))
-    chance = draw(st.randoms(use_true_random=False))
+    chance = random.Random(draw(st.integers(0, 2**32)))
     lost = {plan.memberships[plan.rows[place].label, seed] for place in lost_rows for seed in plan.seeds}
     found = {}
     for key, trial in plan.trials.items():
@@ -144,7 +155,7 @@ def _outcome(
     names = (plan.metric, *plan.metrics)
     curve = [EpochMetrics(step=at, steps=2**53, epoch=at, metrics={plan.metric: value()}) for at in steps]
     if end in ("diverged", "failed"):
-        return Outcome(status=end, reason=chance.choice((None, "loss is nan", "\x1b[2J\n$x^$"))), curve
+        return Outcome(status=end, reason=chance.choice((None, "the loss is gone", "\x1b[2J\n$x^$"))), curve
     metrics = {name: value() for name in names[: len(names) - (end == "partly")]}
     size = int(abs(chance.choice(pool)))
     cost = Cost(params=size, params_without_norm=size, multiply_adds=chance.choice((0, 1000, size)))

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -67,14 +67,19 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def new_figure(table: Table, height_in: float) -> Figure:
-    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason."""
-    return titled_figure(title_of(table), height_in, EXPLORATORY if table.exploratory else "")
+def new_figure(table: Table, height_in: float, *, is_laid_out: bool = True) -> Figure:
+    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason.
+
+    Without a layout by matplotlib, the caller places all axes; the figure is then drawn once instead of twice.
+    """
+    below = EXPLORATORY if table.exploratory else ""
+    return titled_figure(title_of(table), height_in, below, is_laid_out=is_laid_out)
 
 
-def titled_figure(title: str, height_in: float, below: str = "") -> Figure:
+def titled_figure(title: str, height_in: float, below: str = "", *, is_laid_out: bool = True) -> Figure:
     """A figure of the common width with a title and a line below it only."""
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
+    layout: Literal["constrained"] | None = "constrained" if is_laid_out else None
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
     lines = [printable(shortened(title)), *([below] if below else [])]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
     return figure

@@ -117,8 +117,7 @@ def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figu
     rows = [row for row in table.rows if row.label in curves]
     down = math.ceil(len(rows) / PANELS_ACROSS)
     height = 1.1 + 1.75 * down
-    figure = canvas.new_figure(table, height)
-    figure.set_layout_engine("none")
+    figure = canvas.new_figure(table, height, is_laid_out=False)
     edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
     # shared axes would ask all panels for their limits at each step: the time would grow with the square of the rows
     grid = figure.subplots(down, PANELS_ACROSS, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}).ravel()
