@@ -16,8 +16,8 @@ from ablate.trials.trial import Cost, EpochMetrics, Outcome, TrialRecord
 
 LARGEST, SMALLEST, DENORMAL = sys.float_info.max, sys.float_info.min, 5e-324
 NUMBERS = (
-    0.0, DENORMAL, 1e-310, SMALLEST, 1e-300, 1e-160, 1e-12, 1.0, 1 + 2**-52, 20.0, 20.1, 20.3, 1e9, 1e16, 9.9e149, 1e150,
-    1e300, LARGEST,
+    0.0, DENORMAL, 1e-310, SMALLEST, 1e-300, 1e-160, 1e-12, 1.0, 1 + 2**-52, 20.0, 20.1, 20.3, 1e9, 1e16, 9.9e149,
+    1e150, 1e300, LARGEST,
 )  # fmt: skip
 """Sizes at which floating-point arithmetic fails, among ordinary ones."""
 

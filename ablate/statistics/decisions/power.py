@@ -27,7 +27,7 @@ Test = Literal["auto", "flip", "t", "pooled"]
 POWER = 0.8
 MAX_SEEDS = 100_000
 FAR = 1e5
-"""Noncentrality above which a noncentral t is its limit: a constant divided by an estimate of the standard deviation."""
+"""Noncentrality above which a noncentral t is its limit: a number divided by an estimate of the standard deviation."""
 NODES = 100
 """Nodes of the Gauss-Legendre rule over an estimate of the standard deviation."""
 NEGLIGIBLE = 1e-16

@@ -134,7 +134,7 @@ def _at_unit_scale(values: Array) -> Array:
     """The values divided by the power of 2 next to the largest, which is exact; squares of tiny numbers would be 0."""
     import numpy as np
 
-    return np.ldexp(values, -int(np.frexp(abs(values).max())[1]))  # type: ignore[no-any-return]
+    return np.ldexp(values, -int(np.frexp(abs(values).max())[1]))
 
 
 def _effect(part: _Part, total: float, floor: float) -> Effect:

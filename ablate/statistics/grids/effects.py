@@ -64,7 +64,9 @@ def _unbalanced(grid: Grid) -> Effects:
     if len(grid.factors) < 2:
         return Effects(notes=("unbalanced grid with one factor only, so there is nothing to compare it with",))
     if len(grid.cells) > MAX_CELLS:
-        text = f"unbalanced grid with {len(grid.cells):,} cells, above the limit of {MAX_CELLS} for main effects by fANOVA"
+        text = (
+            f"unbalanced grid with {len(grid.cells):,} cells, above the limit of {MAX_CELLS} for main effects by fANOVA"
+        )
         return Effects(notes=(text,))
     found = fanova(grid)
     if not found:

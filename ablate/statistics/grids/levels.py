@@ -49,11 +49,7 @@ def _means_over(grid: Grid, places: tuple[int, ...]) -> dict[Levels, LevelMean]:
     ordered = itertools.product(*(levels[place] for place in places))
     everything = list(grid.cells.values())
     middle = {seed: _seed_mean(everything, seed) for seed in seeds}
-    return {
-        wanted: _level_mean(groups[wanted], middle)
-        for wanted in ordered
-        if wanted in groups
-    }
+    return {wanted: _level_mean(groups[wanted], middle) for wanted in ordered if wanted in groups}
 
 
 def _level_mean(cells: list[Mapping[int, float]], middle: Mapping[int, float]) -> LevelMean:

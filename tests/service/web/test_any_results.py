@@ -1,4 +1,4 @@
-"""Any results that a task can report have a page, a table in every format and plots, in a live study and an ended one."""
+"""Any results that a task can report have a page, a table in every format and plots, live and ended."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 
 from tests.hostile_studies import numbers
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = count(1)
 
 
@@ -23,7 +25,7 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-@settings(max_examples=int(__import__("os").environ.get("N","25")), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_results_are_shown(desk: Any, client: TestClient, data: st.DataObject) -> None:
     pool = data.draw(st.lists(numbers(), min_size=1, max_size=4))
@@ -67,7 +69,7 @@ def study(data: st.DataObject) -> dict[str, Any]:
 
 
 def check_pages(client: TestClient, study_id: str) -> None:
-    rows = check(client, f"/studies/{study_id}").count('<option')
+    rows = check(client, f"/studies/{study_id}").count("<option")
     check(client, f"/compare?a={study_id}&b={study_id}")
     check(client, "/")
     if rows:
