@@ -44,7 +44,8 @@ def pareto_front(
         for label, value in metric.items()
         if label not in left_out and value is not None and (paid := cost.get(label)) is not None
     }
-    dominated = {label: by for label in points if (by := _best_dominating(label, points)) is not None}
+    best = _best_by_cost(points)
+    dominated = {label: by for label in points if points[by := best[points[label][1]]] != points[label]}
     on_front = [label for label in points if label not in dominated]
     return Front(tuple(sorted(on_front, key=lambda label: points[label][1])), dominated, left_out)
 
@@ -56,11 +57,12 @@ def _lack(value: float | None, cost: float | None) -> str:
     return f"no {' and no '.join(lacks)}" if lacks else ""
 
 
-def _best_dominating(label: str, points: Mapping[str, tuple[float, float]]) -> str | None:
-    value, cost = points[label]
-    better = [
-        other
-        for other, (its_value, its_cost) in points.items()
-        if its_value <= value and its_cost <= cost and (its_value, its_cost) != (value, cost)
-    ]
-    return min(better, key=points.__getitem__, default=None)
+def _best_by_cost(points: Mapping[str, tuple[float, float]]) -> dict[float, str]:
+    """Cost -> row with the best metric at this cost or less; among equals the cheaper, then the first."""
+    best: dict[float, str] = {}
+    leader: str | None = None
+    for label in sorted(points, key=lambda label: points[label][1]):
+        if leader is None or points[label] < points[leader]:
+            leader = label
+        best[points[label][1]] = leader
+    return best

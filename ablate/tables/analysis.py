@@ -91,17 +91,19 @@ def find_verdicts(
         return Findings()
     families: list[Family] = []
     rows: dict[str, RowFinding] = {}
-    for group in dict.fromkeys(result.row.group for result in results):
-        members = [result for result in results if result.row.group == group]
-        copies = [audit for audit in audits if audit.row.group == group]
-        family, found = _test_family(plan, members, copies, published)
+    groups: dict[str | None, list[RowResults]] = {}
+    for result in results:
+        groups.setdefault(result.row.group, []).append(result)
+    copies = {audit.row.group: audit for audit in audits}
+    for group, members in groups.items():
+        family, found = _test_family(plan, members, copies.get(group), published)
         families.append(family)
         rows |= found
     return Findings(tuple(families), rows)
 
 
 def _test_family(
-    plan: Plan, members: Sequence[RowResults], copies: Sequence[RowResults], published: PublishedTable | None
+    plan: Plan, members: Sequence[RowResults], copy: RowResults | None, published: PublishedTable | None
 ) -> tuple[Family, dict[str, RowFinding]]:
     baseline = next(result for result in members if result.row.is_baseline)
     rows = [result for result in members if result is not baseline]
@@ -120,7 +122,7 @@ def _test_family(
         method=describe_test(found),
         spread=describe_spread(found.evidence.pooled) if found.evidence.pooled else None,
         agreement=_agreement_of(plan, agreed, members, published) if agreed else None,
-        audit=_audit(plan, baseline, copies[0]) if copies else None,
+        audit=_audit(plan, baseline, copy) if copy else None,
     )
     return family, {
         row.label: RowFinding(row, _tested(row, found, printed.get(row.label)), verdicts.get(row.label))

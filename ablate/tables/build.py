@@ -13,6 +13,7 @@ from typing import Any
 from ablate.paper.published import PublishedTable
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
 from ablate.study.preregistration import describe_registrations, is_exploratory
@@ -246,7 +247,7 @@ def _train_s_of(result: RowResults | None) -> float | None:
     if result is None:
         return None
     times = [record.outcome.train_s for record in result.succeeded.values()]
-    known = [time for time in times if time is not None]
+    known = [time for time in times if time is not None and 0 <= time < LARGEST]
     return statistics.median(known) if known else None
 
 
@@ -268,7 +269,8 @@ def _funnel_share_of(result: RowResults) -> FunnelShare | None:
     by_site: dict[str, list[float]] = {}
     for record in result.succeeded.values():
         for site, share in record.outcome.funnel_share.items():
-            by_site.setdefault(site, []).append(share)
+            if 0 <= share <= 1:
+                by_site.setdefault(site, []).append(share)
     sites = {site: statistics.mean(shares) for site, shares in by_site.items()}
     if not sites:
         return None

@@ -76,10 +76,11 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
         notes.append(f"{_seeds(result.missing)}: {missing}")
     unreported: dict[tuple[int, ...], list[str]] = {}
     for metric in metrics:
-        reported = [seed for seed, record in result.succeeded.items() if metric in record.outcome.metrics]
+        reported = {seed: None for seed, record in result.succeeded.items() if metric in record.outcome.metrics}
         if without := tuple(seed for seed in result.succeeded if seed not in reported):
             unreported.setdefault(without, []).append(metric)
-        if huge := [seed for seed in reported if seed not in result.values(metric)]:
+        used = result.values(metric)
+        if huge := [seed for seed in reported if seed not in used]:
             notes.append(f"{_seeds(huge)}: {metric} is above {LARGEST:g} and is not used")
     for without, names in unreported.items():
         notes.append(f"{_seeds(without)}: {', '.join(names)} {'was' if len(names) == 1 else 'were'} not reported")

@@ -186,7 +186,8 @@ def _by(pair: Pair) -> str:
     """`by +10 % (0.5 then, 0.55 now)`."""
     if pair.then is None or pair.now is None:
         return f"is missing {'then' if pair.then is None else 'now'}"
-    share = f"by {100 * (pair.now - pair.then) / abs(pair.then):+.3g} % " if pair.then else ""
+    change = 100 * ((pair.now - pair.then) / abs(pair.then)) if pair.then else math.inf
+    share = f"by {change:+.3g} % " if math.isfinite(change) else ""
     return f"{share}({pair.then:.10g} then, {pair.now:.10g} now)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,10 +43,11 @@ def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mappi
     good = _last_good(case)
     found = differences((good.provenance if good else None) or before, firing.provenance or {})
     for repeat in changed:
-        sizes = None if repeat.then is None or repeat.now is None else repeat.now - repeat.then
+        size = None if repeat.then is None or repeat.now is None else repeat.now - repeat.then
+        size = size if size is not None and math.isfinite(size) else None  # numbers may be too far apart for a float
         text = f"row {quote(repeat.row)}, seed {repeat.seed}, does not reproduce its stored results: {repeat.sentence}"
         values = {
-            "row": repeat.row, "size": sizes, "direction": _direction(sizes), "changed_instant": firing.instant,
+            "row": repeat.row, "size": size, "direction": _direction(size), "changed_instant": firing.instant,
             "sentence": f"{text}; {explain(found, good)}",
         }  # fmt: skip
         _raise(case, values, good, found)

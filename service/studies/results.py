@@ -17,7 +17,7 @@ from ablate.tables.two_rows import RowComparison, compare_rows, find_label_probl
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
 from service.documents.states import LIVE
-from service.errors import ConflictError
+from service.errors import ConflictError, NotFoundError
 from service.faults.boundary import Work
 from service.store import cells, studies
 from service.store.cells import Origin
@@ -28,7 +28,7 @@ from service.studies.prepare import plan_stored
 TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
 
 MAX_PLOTTED = 300
-"""Largest number of rows in a plot: more are unreadable and take minutes to draw."""
+"""Largest number of rows in a plot: more are unreadable, and the learning curves of so many take 15 s to draw."""
 
 
 def get_table(context: Context, study_id: str) -> Table:
@@ -169,12 +169,15 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
     """A plot of a study's results.
 
     Raises:
-        NotFoundError: there is no study with that id.
+        NotFoundError: there is no study with that id, or the study has no such plot.
         TableError: there is no such plot or format.
     """
-    from ablate.tables.plots.plot import plot  # matplotlib is loaded when the first plot is drawn
+    from ablate.tables.plots.plot import PLOTS, plot, plots_of  # matplotlib is loaded when the first plot is drawn
 
     table = get_table(context, study_id)
+    if name in PLOTS and name not in plots_of(table):
+        reason = "results are outstanding" if not table.families else "only a grid of factors has effects"
+        raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(
             f"the study has {len(table.rows):,} rows, above the limit of {MAX_PLOTTED} for plots; use its table"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablate.statistics.decisions.row_comparison import LARGEST, SMALLEST
 from ablate.tables.table import Table, TableCell
 
 WIDTH = 176.0
@@ -132,7 +133,7 @@ def draw_curves(
     """
     shown = _metric_of(curves, metric)
     series = [
-        (row, seed, [(point["step"], point["metrics"][shown]) for point in points if shown in point["metrics"]])
+        (row, seed, [(point["step"], value) for point in points if _is_drawn(value := point["metrics"].get(shown))])
         for row, seed, points in curves
     ]
     series = [one for one in series if len(one[2]) > 1]
@@ -158,6 +159,11 @@ def draw_curves(
     )
 
 
+def _is_drawn(value: float | None) -> bool:
+    """Whether a value is of a size that the table uses."""
+    return value is not None and abs(value) < LARGEST
+
+
 def _metric_of(curves: Sequence[tuple[str, int, Points]], metric: str) -> str:
     counts: Counter[str] = Counter()
     for _, _, points in curves:
@@ -174,10 +180,13 @@ def _placed(low: float, high: float, first: float, last: float) -> Callable[[flo
 
 def _ticks(low: float, high: float, *, least: float = 0.0) -> list[float]:
     """Three to eight round numbers from below `low` to about `high`, `least` apart at least."""
-    span = (high - low) or abs(high) / 10 or 1.0
+    span = high - low
+    if span < SMALLEST:
+        span = max(abs(high) / 10, SMALLEST) if high else 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = max(least, next(power * digit for digit in (1, 2, 2.5, 5, 10) if span / (power * digit) <= 6))
     if least:
         return [low + math.ceil(step) * index for index in range(int((high - low) / math.ceil(step)) + 1)]
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(step * index, 10) for index in range(first, last + 1)]
+    digits = max(10, 1 - math.floor(math.log10(step)))
+    return [round(step * index, digits) for index in range(first, last + 1)]

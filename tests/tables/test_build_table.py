@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -256,3 +257,25 @@ def test_a_miniature_is_not_held_to_printed_costs_and_a_detector_not_to_those_of
         table = build_table(plan, {}, published=load_published().column(table_id), costs=RowCosts(counted=costs))
         assert not [note for note in table.notes if note.startswith("counted ")]
         assert ("params_and_printed" in table.columns) == (table_id == "T1")
+
+
+def test_times_and_shares_that_cannot_be_are_left_out(make_plan, make_records, make_record, make_outcome):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"lr": 0.2}}], seeds=range(4))
+    times = dict(zip(plan.seeds, (1.7e308, -1.0, 3.0, 5.0), strict=True))
+    records = {
+        key: make_record(
+            trial, make_outcome(20.0, train_s=times[trial.seed], funnel_share={"x": 0.25, "y": 1e308 - trial.seed})
+        )
+        for key, trial in plan.trials.items()
+    }
+    row = build_table(plan, records).row("b")
+    assert row.train_s == 4.0
+    assert (row.funnel_share.mean, list(row.funnel_share.sites)) == (0.25, ["x"])
+
+
+def test_many_seeds_of_a_row_do_not_take_the_square_of_their_number(make_plan, make_records):
+    plan = make_plan([{"label": "a"}], seeds=range(3_000))
+    records = make_records(plan)
+    began = time.process_time()
+    build_table(plan, records)
+    assert time.process_time() - began < 10  # minutes, if each seed read the values of all others

@@ -83,7 +83,8 @@ def seeds_to_decide(effect: DirectedEffect, absent_below: float | None, level: f
     ways = [(abs(seen), margin)]
     if absent_below is not None:
         ways.append((absent_below - seen, margin * math.sqrt(1 + absent_below**2 / 2)))
-    needed = min((((quantile + way) / gap) ** 2 + quantile**2 / 2 for gap, way in ways if gap > 0), default=math.inf)
+    roots = [((quantile + way) / gap) for gap, way in ways if gap > 0]  # a product may be infinite, a power may not
+    needed = min((root * root + quantile**2 / 2 for root in roots), default=math.inf)
     return max(math.ceil(needed), effect.n + 1) if needed <= MAX_SEEDS else None
 
 

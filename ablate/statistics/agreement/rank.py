@@ -218,7 +218,8 @@ def _noise_interval(numbers: Sequence[float], blocks: Sequence[Sequence[float]])
 
     values, printed = np.asarray(blocks), _signs(numbers)  # (seeds, rows), (rows, rows)
     drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, len(values), size=(RESAMPLES, len(values)))
-    chunks = np.array_split(drawn, 1 + RESAMPLES * len(numbers) ** 2 // LARGEST_ARRAY)
+    size = len(numbers) * max(values.shape)  # of the signs, or of the resampled values, of one resample
+    chunks = np.array_split(drawn, min(RESAMPLES, 1 + RESAMPLES * size // LARGEST_ARRAY))
     taus = np.concatenate([_taus(printed, _signs(values[chunk].mean(axis=1))) for chunk in chunks])
     # a resample in which all rows tie has no order and so no agreement
     low, high = np.quantile(np.nan_to_num(taus), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

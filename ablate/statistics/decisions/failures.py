@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.row_comparison import NOISE, Runs
+from ablate.statistics.decisions.row_comparison import NOISE, SMALLEST, Runs
 from ablate.statistics.decisions.signflip import signflip_p
 
 
@@ -84,7 +84,7 @@ def worst_case_scores(row: Runs, reference: Runs, *, lower_is_better: bool) -> d
     ended = (row.lost | ours.keys()) & (reference.lost | theirs.keys())
     worst = 1 if lower_is_better else -1
     signed = {seed: _difference(ours.get(seed), theirs.get(seed), worst * float("inf")) for seed in sorted(ended)}
-    noise = NOISE * max(map(abs, (*ours.values(), *theirs.values())), default=0.0)
+    noise = max(NOISE * max(map(abs, (*ours.values(), *theirs.values())), default=0.0), SMALLEST)
     ranks = rankdata(_merged([abs(difference) for difference in signed.values()], noise)).tolist() if signed else []
     return {
         seed: rank * ((difference > 0) - (difference < 0))
@@ -105,4 +105,5 @@ def _merged(magnitudes: Sequence[float], noise: float) -> list[float]:
 def _difference(ours: float | None, theirs: float | None, worst: float) -> float:
     if ours is None or theirs is None:
         return 0.0 if ours is theirs else worst if ours is None else -worst
-    return 0.0 if abs(ours - theirs) <= NOISE * max(abs(ours), abs(theirs)) else ours - theirs
+    noise = max(NOISE * max(abs(ours), abs(theirs)), SMALLEST)
+    return 0.0 if abs(ours - theirs) <= noise else ours - theirs

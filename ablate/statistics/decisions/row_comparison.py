@@ -18,13 +18,13 @@ from ablate.statistics.decisions.signflip import signflip_p, smallest_p
 from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
 
 NOISE = 1e-12
-"""Relative to the largest value; a smaller difference is rounding."""
+"""Relative to the largest value; a smaller difference is rounding, and so is one below `SMALLEST`."""
 
 LARGEST = 1e150
 """Limit above which a value counts as not finite, since its square would not be finite."""
 
 SMALLEST = sys.float_info.min
-"""The p-value in place of one that is too small for a float."""
+"""The smallest float with full precision: the p-value in place of a smaller one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +134,11 @@ def compare_runs(row: Runs, reference: Runs) -> Comparison:
     ours, theirs = row.usable, reference.usable
     by_seed = differences(ours, theirs)
     sizes = {seed: max(abs(ours[seed]), abs(theirs[seed])) for seed in by_seed}
-    by_seed = {seed: 0.0 if abs(d) <= NOISE * sizes[seed] else d for seed, d in by_seed.items()}
+    by_seed = {seed: 0.0 if abs(d) <= max(NOISE * sizes[seed], SMALLEST) else d for seed, d in by_seed.items()}
     numbers = list(by_seed.values())
     found = estimate(by_seed)
     sd = found.sd
-    if sd is not None and max(numbers) - min(numbers) <= NOISE * max(sizes.values()):
+    if sd is not None and max(numbers) - min(numbers) <= max(NOISE * max(sizes.values()), SMALLEST):
         sd = 0.0
     low, high = t_interval(found.mean, sd, found.n) if found.mean is not None and sd is not None else (None, None)
     return Comparison(

@@ -83,8 +83,8 @@ def describe_test(family: FamilyAnalysis) -> str:
 def describe_spread(fit: PooledFit) -> str:
     """The check of the pooled test's assumption of equal spread."""
     if fit.p_spread is None:
-        rows = len(fit.differences)
-        few = f"{len(fit.seeds)} complete seeds" if rows > 1 else "one row and its reference"
+        few = f"{len(fit.seeds)} complete seeds" if len(fit.seeds) < 3 else "these values"
+        few = "one row and its reference" if len(fit.differences) == 1 else few
         return f"the test assumes equal spread of the rows, which {few} cannot check"
     ratio = f", largest sd / smallest sd {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
     seeds, check = f"over {len(fit.seeds)} complete seeds", f"Levene p {equals_p(fit.p_spread)}{ratio}"

@@ -8,7 +8,7 @@ on the order of the differences or on the names of the seeds. A p-value is never
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ EXACT_UP_TO = 14
 
 RANDOM_FLIPS = 9_999
 """Number of random patterns above that; the identity is added as one more."""
+
+LARGEST_ARRAY = 4_000_000
+"""Number of random signs that are in memory together."""
 
 TIE = 1e-9
 """Sums closer than this, relative to the largest possible sum, count as equal: they differ by rounding only."""
@@ -46,7 +49,7 @@ def signflip_p(differences: Sequence[float]) -> float:
     seen = abs(math.fsum(d / largest for d in differences)) - TIE * math.fsum(scaled)
     if len(scaled) <= EXACT_UP_TO:
         return float((abs(_half_of_all_sums(scaled)) >= seen).mean())
-    hits = int((abs(_random_signs(len(scaled)) @ scaled) >= seen).sum())
+    hits = sum(int((abs(signs @ scaled) >= seen).sum()) for signs in _random_signs(len(scaled)))
     return (1 + hits) / (RANDOM_FLIPS + 1)
 
 
@@ -70,12 +73,24 @@ def _half_of_all_sums(magnitudes: Sequence[float]) -> NDArray[np.float64]:
     return sums
 
 
-@lru_cache(maxsize=4)
-def _random_signs(n: int) -> NDArray[np.float64]:
-    """(RANDOM_FLIPS, n) random signs from the bits of PCG64(n), whose stream numpy guarantees not to change."""
+def _random_signs(n: int) -> Iterable[NDArray[np.float64]]:
+    """(RANDOM_FLIPS, n) random signs, a part of the lines at a time; kept if they are few, since rows share them."""
+    return _kept_signs(n) if RANDOM_FLIPS * 64 * math.ceil(n / 64) <= LARGEST_ARRAY else _draw_signs(n)
+
+
+@lru_cache(maxsize=2)
+def _kept_signs(n: int) -> list[NDArray[np.float64]]:
+    return list(_draw_signs(n))
+
+
+def _draw_signs(n: int) -> Iterator[NDArray[np.float64]]:
+    """Random signs from the bits of PCG64(n), whose stream numpy guarantees not to change."""
     import numpy as np
 
-    words = np.random.PCG64(n).random_raw(RANDOM_FLIPS * math.ceil(n / 64)).reshape(RANDOM_FLIPS, -1, 1)
-    bits = (words >> np.arange(64, dtype=np.uint64)) & np.uint64(1)  # (RANDOM_FLIPS, words, 64)
-    signs: NDArray[np.float64] = bits.reshape(RANDOM_FLIPS, -1)[:, :n].astype(np.float64)
-    return 2 * signs - 1
+    source, words = np.random.PCG64(n), math.ceil(n / 64)
+    lines = max(1, LARGEST_ARRAY // (64 * words))
+    for first in range(0, RANDOM_FLIPS, lines):
+        count = min(lines, RANDOM_FLIPS - first)
+        drawn = source.random_raw(count * words).reshape(count, words, 1)
+        bits = (drawn >> np.arange(64, dtype=np.uint64)) & np.uint64(1)  # (count, words, 64)
+        yield 2 * bits.reshape(count, -1)[:, :n].astype(np.float64) - 1

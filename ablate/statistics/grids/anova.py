@@ -103,7 +103,7 @@ class _Part:
 
 def anova(grid: Grid) -> Anova | None:
     """The shares of a balanced grid; None if no factor varies or every seed has the same value in all cells."""
-    values = grid.array()
+    values = _at_unit_scale(grid.array())
     n, cells = len(values), values[0].size
     left = values - values.mean(axis=tuple(range(1, values.ndim)), keepdims=True)  # (n, L1, L2, ...)
     total = float((left**2).sum())
@@ -128,6 +128,13 @@ def anova(grid: Grid) -> Anova | None:
         amounts = [part.amount(floor) for part in [*parts, higher] if part.df]
         effects = _with_intervals(effects, amounts, noise)
     return Anova(n, _adjusted(effects), higher.between / total, residual / total)
+
+
+def _at_unit_scale(values: Array) -> Array:
+    """The values divided by the power of 2 next to the largest, which is exact; squares of tiny numbers would be 0."""
+    import numpy as np
+
+    return np.ldexp(values, -int(np.frexp(abs(values).max())[1]))
 
 
 def _effect(part: _Part, total: float, floor: float) -> Effect:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.statistics.grids.anova import Anova, anova
-from ablate.statistics.grids.fanova import Importance, fanova
+from ablate.statistics.grids.fanova import MAX_CELLS, Importance, fanova
 from ablate.statistics.grids.grid import Grid, Levels, grid_of
 from ablate.statistics.grids.levels import Means, level_means
 
@@ -63,6 +63,11 @@ def _balanced(grid: Grid) -> Effects:
 def _unbalanced(grid: Grid) -> Effects:
     if len(grid.factors) < 2:
         return Effects(notes=("unbalanced grid with one factor only, so there is nothing to compare it with",))
+    if len(grid.cells) > MAX_CELLS:
+        text = (
+            f"unbalanced grid with {len(grid.cells):,} cells, above the limit of {MAX_CELLS} for main effects by fANOVA"
+        )
+        return Effects(notes=(text,))
     found = fanova(grid)
     if not found:
         return Effects(notes=(ALL_EQUAL,))

@@ -23,6 +23,14 @@ FOREST_SEEDS = range(3)
 """Seeds of the random forests; fixed, so that a table always has the same shares."""
 
 
+MAX_NAMED = 6
+"""Largest number of levels that the forest takes as names, since the time of Optuna doubles with each; a factor with
+more is given by the places of its levels in their order."""
+
+MAX_CELLS = 300
+"""Largest number of cells of which forests are made, which takes ten seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Importance:
     """A factor's main effect by fANOVA.
@@ -40,10 +48,10 @@ class Importance:
 
 
 def fanova(grid: Grid) -> tuple[Importance, ...]:
-    """The importance of every factor, in the order of the factors; it takes about a second.
+    """The importance of every factor, in the order of the factors; it takes a few seconds.
 
     Args:
-        grid: grid with at least two factors.
+        grid: grid with at least two factors, of at most `MAX_CELLS` cells.
 
     Returns:
         An empty tuple if all cells are equal.
@@ -94,12 +102,18 @@ def _study_of(grid: Grid, effects: Mapping[Levels, float]) -> Study:
 
     kinds: dict[str, optuna.distributions.BaseDistribution] = {
         str(place): optuna.distributions.CategoricalDistribution(levels)
+        if len(levels) <= MAX_NAMED
+        else optuna.distributions.IntDistribution(0, len(levels) - 1)
         for place, levels in enumerate(grid.factors.values())
     }
+    ordered = [list(levels) for levels in grid.factors.values()]
     with _quiet():
         study = optuna.create_study()
         for key, effect in effects.items():
-            params = {str(place): level for place, level in enumerate(key)}
+            params: dict[str, str | int] = {
+                str(place): level if len(ordered[place]) <= MAX_NAMED else ordered[place].index(level)
+                for place, level in enumerate(key)
+            }
             study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=effect))
     return study
 

@@ -43,24 +43,21 @@ def level_means(grid: Grid) -> Means:
 def _means_over(grid: Grid, places: tuple[int, ...]) -> dict[Levels, LevelMean]:
     levels = list(grid.factors.values())
     groups: dict[Levels, list[Mapping[int, float]]] = {}
+    seeds = grid.seeds if grid.is_balanced else ()
     for key, values in grid.cells.items():
         groups.setdefault(tuple(key[place] for place in places), []).append(values)
     ordered = itertools.product(*(levels[place] for place in places))
     everything = list(grid.cells.values())
-    return {
-        wanted: _level_mean(groups[wanted], everything, grid.seeds if grid.is_balanced else ())
-        for wanted in ordered
-        if wanted in groups
-    }
+    middle = {seed: _seed_mean(everything, seed) for seed in seeds}
+    return {wanted: _level_mean(groups[wanted], middle) for wanted in ordered if wanted in groups}
 
 
-def _level_mean(
-    cells: list[Mapping[int, float]], everything: list[Mapping[int, float]], seeds: tuple[int, ...]
-) -> LevelMean:
+def _level_mean(cells: list[Mapping[int, float]], middle: Mapping[int, float]) -> LevelMean:
+    """The mean of some cells; `middle` is the mean of all cells by seed, empty without an interval."""
     mean = math.fsum(math.fsum(values.values()) / len(values) for values in cells) / len(cells)
-    if len(seeds) < 2:
+    if len(middle) < 2:
         return LevelMean(mean, None, None)
-    shifts = estimate({seed: _seed_mean(cells, seed) - _seed_mean(everything, seed) for seed in seeds})
+    shifts = estimate({seed: _seed_mean(cells, seed) - of_all for seed, of_all in middle.items()})
     if shifts.mean is None or shifts.sd is None:
         return LevelMean(mean, None, None)
     low, high = t_interval(shifts.mean, shifts.sd, shifts.n)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from ablate.tables.captions import title_of
 from ablate.tables.table import Table, TableRow
+from ablate.tables.words import metric_name
 from ablate.text import visible
 
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
@@ -30,6 +31,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH_IN, DPI = 7.0, 160
 MEASURED_PT = 100
 """Type size at which characters are measured."""
+MEASURED_CHARACTERS = 400
+"""Number of characters of a text that are measured: the narrowest ones would fill more than the width of a figure."""
 EXPLORATORY = "results were known when the study was fixed or changed"
 """The line below a title that starts with `Exploratory: `."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
@@ -65,14 +68,19 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def new_figure(table: Table, height_in: float) -> Figure:
-    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason."""
-    return titled_figure(title_of(table), height_in, EXPLORATORY if table.exploratory else "")
+def new_figure(table: Table, height_in: float, *, is_laid_out: bool = True) -> Figure:
+    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason.
+
+    Without a layout by matplotlib, the caller places all axes; the figure is then drawn once instead of twice.
+    """
+    below = EXPLORATORY if table.exploratory else ""
+    return titled_figure(title_of(table), height_in, below, is_laid_out=is_laid_out)
 
 
-def titled_figure(title: str, height_in: float, below: str = "") -> Figure:
+def titled_figure(title: str, height_in: float, below: str = "", *, is_laid_out: bool = True) -> Figure:
     """A figure of the common width with a title and a line below it only."""
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", facecolor="white")
+    layout: Literal["constrained"] | None = "constrained" if is_laid_out else None
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
     lines = [printable(shortened(title)), *([below] if below else [])]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
     return figure
@@ -138,6 +146,7 @@ def shortened(text: str, room: int = TITLE_CHARACTERS) -> str:
 
 def fitted(text: str, room_in: float, size_pt: float) -> str:
     """A text that is not wider than this many inches; a wider text loses its middle."""
+    text = shortened(text, MEASURED_CHARACTERS)
     rooms = range(len(text), 4, -1)
     return next((short for room in rooms if width_in(short := shortened(text, room), size_pt) <= room_in), text[:4])
 
@@ -153,6 +162,11 @@ def _advance(character: str) -> float:
     font = get_font(findfont("DejaVu Sans"))
     font.set_size(MEASURED_PT, 72)
     return float(font.load_char(ord(character)).linearHoriAdvance) / 2**16 / MEASURED_PT
+
+
+def metric_label(metric: str) -> str:
+    """The name of a metric along an axis."""
+    return printable(shortened(metric_name(metric)))
 
 
 def better(lower_is_better: bool) -> str:

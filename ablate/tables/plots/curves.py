@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.plots import canvas
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import metric_name
 from ablate.trials.trial import TrialRecord
 
 MAX_LINES = 6
@@ -26,7 +27,7 @@ STYLES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The curve of a row at the steps that all of its seeds have."""
+    """The curve of a row at the steps that all of its seeds have, without values that the table does not use either."""
 
     steps: tuple[int, ...]
     mean: tuple[float, ...]
@@ -62,7 +63,7 @@ def _metric_of(table: Table, records: Iterable[TrialRecord]) -> str:
 
 
 def _curve_of(records: Sequence[TrialRecord], metric: str) -> Curve | None:
-    seeds = [{p.step: p.metrics[metric] for p in record.curve if metric in p.metrics} for record in records]
+    seeds = [{p.step: value for p in record.curve if _is_drawn(value := p.metrics.get(metric))} for record in records]
     seeds = [points for points in seeds if points]
     steps = sorted(set.intersection(*(set(points) for points in seeds))) if seeds else []
     if not steps:
@@ -74,6 +75,10 @@ def _curve_of(records: Sequence[TrialRecord], metric: str) -> Curve | None:
         tuple(min(column) for column in columns),
         tuple(max(column) for column in columns),
     )
+
+
+def _is_drawn(value: float | None) -> TypeGuard[float]:
+    return value is not None and abs(value) < LARGEST
 
 
 def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
@@ -112,32 +117,41 @@ def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figu
     rows = [row for row in table.rows if row.label in curves]
     down = math.ceil(len(rows) / PANELS_ACROSS)
     height = 1.1 + 1.75 * down
-    figure = canvas.new_figure(table, height)
-    figure.set_layout_engine("none")
+    figure = canvas.new_figure(table, height, is_laid_out=False)
     edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
-    grid = figure.subplots(
-        down, PANELS_ACROSS, sharex=True, sharey=True, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}
-    ).ravel()
+    # shared axes would ask all panels for their limits at each step: the time would grow with the square of the rows
+    grid = figure.subplots(down, PANELS_ACROSS, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}).ravel()
+    limits = _limits_of(curves.values())
     baselines = {row.group: curves[row.label] for row in rows if row.baseline}
     for axes, row in zip(grid, rows, strict=False):
         if row.group in baselines and not row.baseline:
             _draw_curve(axes, baselines[row.group], (canvas.GREY, "--", ""))
         _draw_curve(axes, curves[row.label], (canvas.INK if row.baseline else canvas.BLUE, "-", ""))
         axes.set_title(canvas.printable(canvas.wrapped(row.label, 27)), fontsize=7)
+        axes.update_datalim(limits)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(color=canvas.FAINT, linewidth=0.5)
+        axes.label_outer()
     for axes in grid[len(rows) :]:
         axes.set_axis_off()
     for axes in grid[max(0, len(rows) - PANELS_ACROSS) : len(rows)]:
         axes.tick_params(axis="x", labelbottom=True)  # the lowest of its column
     figure.supxlabel(f"step   ({BAND}; dashed grey: the baseline)", y=0.08 / height, fontsize=9)
-    figure.supylabel(metric_name(metric), x=0.01, fontsize=9)
+    figure.supylabel(canvas.metric_label(metric), x=0.01, fontsize=9)
     return figure
+
+
+def _limits_of(curves: Collection[Curve]) -> list[tuple[float, float]]:
+    """Two corners of the smallest rectangle around all curves."""
+    return [
+        (min(curve.steps[0] for curve in curves), min(min(curve.low) for curve in curves)),
+        (max(curve.steps[-1] for curve in curves), max(max(curve.high) for curve in curves)),
+    ]
 
 
 def _finish(axes: Axes, metric: str) -> None:
     axes.set_xlabel("step")
-    axes.set_ylabel(metric_name(metric))
+    axes.set_ylabel(canvas.metric_label(metric))
     axes.grid(color=canvas.FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ablate.tables.plots import canvas
 from ablate.tables.table import Table
 from ablate.tables.verdicts import Effects, LevelMean
-from ablate.tables.words import fixed, metric_name
+from ablate.tables.words import fixed
 
 MAX_PANELS, MAX_LEVELS = 8, 10
 """Largest number of panels, and of levels in panels that are side by side."""
@@ -80,7 +80,7 @@ def draw_effects(table: Table) -> Figure:
     for axes in places[len(panels) :]:
         axes.set_visible(False)
     arrow = "\u2193" if table.lower_is_better else "\u2191"
-    figure.supylabel(f"{metric_name(table.metric)}  {arrow} better", fontsize=9, color=canvas.INK)
+    figure.supylabel(f"{canvas.metric_label(table.metric)}  {arrow} better", fontsize=9, color=canvas.INK)
     if any(mean.low is not None for mean in effects.means):
         _legend(places[0])
     return figure

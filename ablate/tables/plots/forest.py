@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.cells import difference_text
 from ablate.tables.plots import canvas
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import metric_name
 
 
 def draw_forest(table: Table, decimals: int) -> Figure:
@@ -25,13 +25,14 @@ def draw_forest(table: Table, decimals: int) -> Figure:
     figure = canvas.new_figure(table, canvas.rows_height_in(lines))
     axes = canvas.row_axes(figure, lines)
     if table.margin:
-        axes.axvspan(-table.margin, table.margin, **MARGIN)
+        margin = min(table.margin, LARGEST)
+        axes.axvspan(-margin, margin, **MARGIN)
     axes.axvline(0, color=canvas.GREY, linewidth=1, linestyle="--")
     for place, line in enumerate(lines):
         if not isinstance(line, str):
             _draw_row(axes, place, line, table, decimals)
     axes.set_xlabel(
-        f"difference in {metric_name(table.metric)} from the baseline  {canvas.better(table.lower_is_better)}"
+        f"difference in {canvas.metric_label(table.metric)} from the baseline  {canvas.better(table.lower_is_better)}"
     )
     axes.margins(x=0.08)
     _keep_zero_inside(axes)

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from ablate.tables.plots import canvas
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import metric_name
 
 SPREAD = 0.22
 """Half the height for the seeds of a row, in lines."""
@@ -24,7 +23,7 @@ def draw_seeds(table: Table) -> Figure:
         if not isinstance(line, str):
             _draw_row(axes, place, line, table)
     _draw_baselines(axes, lines, table)
-    axes.set_xlabel(f"{metric_name(table.metric)}  {canvas.better(table.lower_is_better)}")
+    axes.set_xlabel(f"{canvas.metric_label(table.metric)}  {canvas.better(table.lower_is_better)}")
     axes.margins(x=0.05)
     _legend(axes)
     return figure

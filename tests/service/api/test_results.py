@@ -134,6 +134,17 @@ def test_plots_are_drawn(
     assert ("sandbox" in answer.headers["content-security-policy"]) == (format == "svg")
 
 
+@pytest.mark.parametrize("format", ["svg", "png"])
+def test_only_a_grid_has_a_plot_of_effects_and_others_say_why(
+    client: TestClient, done: dict[str, Any], post: Post, format: str
+) -> None:
+    answer = client.get(f"{done['links']['self']}/plots/effects.{format}")
+    assert answer.status_code == 404
+    assert "only a grid of factors has effects; its plots are forest, seeds, curves" in answer.json()["detail"]
+    waiting = client.get(f"{post()['links']['self']}/plots/effects.{format}")
+    assert (waiting.status_code, "results are outstanding" in waiting.json()["detail"]) == (404, True)
+
+
 @pytest.mark.parametrize("file", ["forrest.svg", "seeds.pdf", "seeds.", ".svg", "seeds.svg.svg", "seeds"])
 def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> None:
     assert client.get(f"{post()['links']['self']}/plots/{file}").status_code == 404

@@ -84,6 +84,17 @@ def test_a_changed_number_is_an_alarm_at_the_first_firing_and_is_told_once(night
     assert nights.told().count("drift") == 1
 
 
+def test_numbers_too_far_apart_for_a_float_are_an_alarm_without_a_size(nights: Nights) -> None:
+    nights.add()
+    nights.night(1, error=1.7e308)
+    changed = nights.night(2, error=-1.7e308)
+    assert changed.drift is not None
+    assert changed.drift.state == "alarm"
+    (alarm,) = nights.schedule().alarms
+    assert (alarm.size, alarm.direction) == (None, None)
+    assert "does not reproduce its stored results" in alarm.sentence
+
+
 def test_an_acknowledged_change_begins_a_new_reference(nights: Nights) -> None:
     nights.add()
     nights.night(1, error=1.0)

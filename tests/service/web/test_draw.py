@@ -83,3 +83,25 @@ def test_a_curve_that_does_not_change_is_drawn_all_the_same() -> None:
     chart = draw_curves(["a"], [("a", 0, points(0.0, 0.0))], "loss")
     assert chart is not None
     assert len(chart.lines[0].points.split()) == 2
+
+
+def curve_of(*values: float) -> list[dict[str, Any]]:
+    return [{"step": step, "metrics": {"error": value}} for step, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e-300, 1e-12, 1.0, 1e140])
+def test_curves_of_any_size_are_drawn_between_ticks_that_differ(unit: float) -> None:
+    chart = draw_curves(["a"], [("a", 0, curve_of(-3 * unit, unit, 4 * unit))], "error")
+    assert chart is not None
+    heights = [height for height, _ in chart.ticks_y]
+    assert heights == sorted(heights, reverse=True)
+    if unit > 1e-310:  # smaller floats are apart by less than their own size
+        assert len({text for _, text in chart.ticks_y}) == len(chart.ticks_y) >= 3
+        assert len({point.split(",")[1] for point in chart.lines[0].points.split()}) == 3
+
+
+def test_values_that_the_table_does_not_use_are_not_drawn_either() -> None:
+    chart = draw_curves(["a"], [("a", 0, curve_of(1.0, 1e308, -1e308, 2.0))], "error")
+    assert chart is not None
+    assert len(chart.lines[0].points.split()) == 2
+    assert draw_curves(["a"], [("a", 0, curve_of(1e308, -1e308))], "error") is None

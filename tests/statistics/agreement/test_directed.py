@@ -96,3 +96,8 @@ def test_more_seeds_than_now_are_asked_for():
 def test_no_number_of_seeds_gives_a_sign_to_no_effect():
     assert seeds_to_decide(DirectedEffect(0.0, 1.0, 8), None, 0.05) is None
     assert seeds_to_decide(DirectedEffect(0.01, 1.0, 8), None, 0.05) is None
+
+
+@pytest.mark.parametrize("mean", [5e-324, 1e-200, -1e-200])
+def test_an_effect_whose_square_is_no_float_is_decided_by_no_number_of_seeds(mean):
+    assert seeds_to_decide(DirectedEffect(mean, 1.0, 8), None, 0.05) is None

@@ -10,6 +10,7 @@ from scipy import stats
 
 from ablate.statistics.decisions.dunnett import compare_pooled, dunnett_critical, dunnett_p, fit_blocks, row_variances
 from ablate.statistics.decisions.row_comparison import Runs, compare_runs
+from ablate.statistics.decisions.sentences import describe_spread
 from ablate.statistics.decisions.signflip import smallest_p
 
 
@@ -185,3 +186,23 @@ def test_one_row_mirrors_its_reference_so_that_its_spread_cannot_be_checked():
 def test_two_blocks_say_nothing_about_spread():
     fit = fit_blocks(*table(np.random.default_rng(14).normal(size=(4, 2))))
     assert fit.p_spread is None
+
+
+def test_residuals_of_one_size_cannot_show_whether_the_rows_have_equal_spread():
+    values = [[0, 0, 0, 0], [1, -1, 1, -1], [-1, 1, -1, 1]]  # every residual is as far from 0 as the others of its row
+    fit = fit_blocks(*table(values))
+    assert fit.p_spread is None
+    assert "which these values cannot check" in describe_spread(fit)
+
+
+@pytest.mark.parametrize("unit", [2.0**-900, 2.0**490])
+def test_the_unit_of_the_metric_changes_no_p_value_however_small_or_large(unit):
+    values = np.random.default_rng(3).normal(size=(4, 5))
+    fit, scaled = fit_blocks(*table(values)), fit_blocks(*table(values * unit))
+    assert [compare_pooled(scaled, row, comparisons=3).p_adj for row in range(3)] == pytest.approx(
+        [compare_pooled(fit, row, comparisons=3).p_adj for row in range(3)], rel=1e-12
+    )
+
+
+def test_a_spread_that_no_float_shows_is_no_spread():
+    assert fit_blocks(*table(np.random.default_rng(3).integers(0, 9, size=(4, 5)) * 5e-324)) is None

@@ -176,3 +176,49 @@ def test_one_seed_is_always_said(test):
 
 def test_a_family_that_no_number_of_flips_decides_is_named_so():
     assert describe_power(20, 600, test="flip")[0].endswith("no number of seeds can")
+
+
+@pytest.mark.parametrize("margin_sd", [0.01, 0.1, 0.3])
+def test_at_a_level_of_one_half_the_mean_alone_shows_equivalence(margin_sd):
+    assert tost_power(margin_sd, 9, 0.5) == pytest.approx(2 * stats.norm.cdf(3 * margin_sd) - 1, rel=1e-12)
+    assert tost_seeds(margin_sd, alpha=0.5) == math.ceil((stats.norm.ppf(0.9) / margin_sd) ** 2)
+    assert tost_seeds(margin_sd, alpha=0.4999999) == tost_seeds(margin_sd, alpha=0.5)
+
+
+@pytest.mark.parametrize("level", [0.4999, 0.05, 0.0001, 2e-8])
+@pytest.mark.parametrize("margin_sd", [1e4, 1e8, 1e300, math.inf])
+def test_a_margin_far_above_the_spread_is_shown_by_few_seeds(margin_sd, level):
+    assert tost_power(margin_sd, 12, level) == pytest.approx(1, abs=1e-12)
+    assert tost_seeds(margin_sd, comparisons=1, alpha=level) <= 6
+
+
+@pytest.mark.parametrize("margin_sd", [5e-324, 1e-300, 1e-9])
+def test_a_margin_far_below_the_spread_is_shown_by_no_number_of_seeds(margin_sd):
+    assert tost_seeds(margin_sd) is None
+    assert tost_seeds(margin_sd, alpha=0.5) is None
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30, 4000, 100_000])
+@pytest.mark.parametrize("margin_sd", [0.02, 0.3, 1.0, 4.0])
+def test_the_power_of_equivalence_is_an_integral_over_the_spread(n, margin_sd):
+    df, t = n - 1, stats.t.isf(0.05, n - 1)
+    ends = stats.chi.ppf([1e-13, 1 - 1e-13], df) / math.sqrt(df)
+    sd = np.linspace(ends[0], max(ends[0], min(ends[1], math.sqrt(n) * margin_sd / t)), 200_001)
+    inside = 2 * stats.norm.cdf(math.sqrt(n) * margin_sd - t * sd) - 1
+    expected = np.trapezoid(stats.chi.pdf(sd * math.sqrt(df), df) * math.sqrt(df) * inside, sd)
+    assert tost_power(margin_sd, n) == pytest.approx(expected, abs=1e-8)
+
+
+def test_an_effect_that_is_detected_at_a_tiny_level_has_the_power_that_was_asked_for():
+    # at 2 seeds, |T| > c is |Z| < |shift| / c for a shift far above 1
+    level = 0.0001 / 5000
+    expected = stats.norm.ppf(0.9) * stats.t.isf(level / 2, 1) / math.sqrt(2)
+    assert detectable_effect(2, comparisons=5000, alpha=0.0001, test="t") == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("test", ["auto", "flip", "t", "pooled"])
+def test_the_seeds_of_effects_at_the_ends_of_the_floats_are_found_or_none(test):
+    needed = seeds_for_effect(math.inf, test=test)
+    assert needed is not None
+    assert needed == seeds_for_effect(1e300, test=test) <= 6
+    assert seeds_for_effect(5e-324, test=test) is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -110,6 +111,16 @@ def test_the_ends_of_the_floats_are_no_trouble():
 def test_a_difference_that_is_not_finite_is_refused(value):
     with pytest.raises(ValueError, match="finite"):
         signflip_p([0.1, value])
+
+
+def test_many_seeds_take_little_memory_and_give_the_p_of_all_signs_together():
+    differences = np.random.default_rng(0).normal(0.03, 1, 5_000)
+    tracemalloc.start()
+    p = signflip_p(differences.tolist())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 200e6, "all signs together would take 400 MB, and their bits as much again"
+    assert p == pytest.approx(2 * stats.norm.sf(abs(differences.sum()) / math.sqrt((differences**2).sum())), abs=0.01)
 
 
 def _all_signs(differences):

@@ -263,3 +263,9 @@ def test_an_overwhelming_effect_has_a_p_above_zero_and_a_share_below_one():
     found = effect_of(array, "A")
     assert found.p > 0
     assert 0.99 < found.low <= found.high < 1
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-540, 2.0**490])
+def test_the_unit_of_the_metric_changes_no_share_however_small_or_large(unit):
+    array = random_array(5, 3, (2, 3))
+    assert anova(grid_from(array * unit)) == anova(grid_from(array))

@@ -71,3 +71,12 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
 )
 def test_where_there_is_no_answer_there_is_a_sentence(given, note):
     assert effects_of(given, FACTORS).notes[-1] == note
+
+
+def test_an_unbalanced_grid_too_large_for_forests_says_so():
+    levels = tuple(map(str, range(151)))
+    cells = {(level, word): {0: float(place)} for place, level in enumerate(levels) for word in ("on", "off")}
+    del cells["0", "on"]
+    found = effects_of(cells, {"many": levels, "other": ("on", "off")})
+    assert not found.importances
+    assert found.notes[-1] == "unbalanced grid with 301 cells, above the limit of 300 for effects by fANOVA"

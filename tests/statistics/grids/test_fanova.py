@@ -93,3 +93,12 @@ def test_equal_cells_have_no_effects():
 def test_seeds_that_no_two_cells_share_are_no_error():
     cells = {key: {seed: float(seed)} for seed, key in enumerate(itertools.product(*FACTORS.values()))}
     assert all(map(math.isfinite, cell_effects(grid_of(cells, FACTORS)).values()))
+
+
+def test_many_levels_do_not_take_a_time_that_doubles_with_each():
+    levels = tuple(map(str, range(40)))  # as names, they would be 2^40 combinations
+    cells = {(level, word): {0: float(place)} for place, level in enumerate(levels) for word in ("on", "off")}
+    del cells["0", "on"]
+    many, other = fanova(grid_of(cells, {"many": levels, "other": ("on", "off")}))
+    assert many.share > 0.9
+    assert other.share < 0.05

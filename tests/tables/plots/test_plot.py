@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations, product
 from zlib import crc32
@@ -20,11 +21,11 @@ from ablate.tables.plots import canvas
 from ablate.tables.plots.curves import draw_curves
 from ablate.tables.plots.effects import draw_effects
 from ablate.tables.plots.forest import draw_forest
-from ablate.tables.plots.plot import PLOTS, plot
+from ablate.tables.plots.plot import PLOTS, plot, plot_table
 from ablate.tables.plots.seeds import draw_seeds
 from ablate.tables.table import Table
 from ablate.tables.verdicts import Effect, Effects, LevelMean
-from ablate.trials.trial import Outcome
+from ablate.trials.trial import EpochMetrics, Outcome
 
 
 @pytest.fixture
@@ -213,3 +214,43 @@ def test_an_unknown_plot_or_format_names_the_nearest(drawn):
         plot(*drawn, "forrest")
     with pytest.raises(TableError, match="no plot format 'gif'; allowed: svg, png"):
         plot(*drawn, "forest", "gif")
+
+
+def test_panels_of_curves_have_the_same_limits_without_asking_each_other(make_plan, make_records):
+    plan = make_plan([{"label": f"row {n}", "set": {"lr": 0.1 + n}} for n in range(9)])
+    records = make_records(plan, [10.0 * n for n in range(9)])
+    with canvas.drawing():
+        panels = [axes for axes in draw_curves(build_table(plan, records), records).axes if axes.lines]
+    assert len(panels) == 9
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+    assert all(len(axes.get_shared_y_axes().get_siblings(axes)) == 1 for axes in panels)
+
+
+@pytest.mark.parametrize("name", ["forest", "seeds", "curves"])
+@pytest.mark.parametrize("sizes", [(1.7e308, -1.7e308), (9e149, -9e149), (5e-324, 0.0), (1.0, 1e-300)])
+def test_numbers_of_any_size_are_drawn(make_plan, make_records, make_record, name, sizes):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"lr": 0.2}}], seeds=[0, 1], table={"margin": 1.7e308})
+    records = {
+        key: make_record(
+            trial,
+            Outcome(status="succeeded", metrics={plan.metric: sizes[trial.seed]}),
+            [EpochMetrics(step=at, steps=2, epoch=at, metrics={plan.metric: sizes[at]}) for at in (0, 1)],
+        )
+        for key, trial in plan.trials.items()
+    }
+    ElementTree.fromstring(plot(build_table(plan, records), records, plan, name))
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_metric_of_any_name_is_written_in_characters_of_the_font(name):
+    table = grid_table(3, 2, "level {}")
+    metric = "$x^$ \u7cbe\u5ea6\x1b " + "m" * 300
+    rows = [row.model_copy(update={"cells": {metric: row.cells[table.metric]}}) for row in table.rows]
+    hostile = table.model_copy(update={"metric": metric, "directions": {metric: True}, "rows": rows})
+    assert plot_table(hostile, name).startswith(b"<?xml")
+
+
+def test_a_very_long_word_is_fitted_at_once():
+    began = time.process_time()
+    assert canvas.width_in(canvas.fitted("w" * 200_000, 2.0, 8), 8) <= 2.0
+    assert time.process_time() - began < 2

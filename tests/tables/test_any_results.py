@@ -1,0 +1,97 @@
+"""Any valid study, with any results that a task can report, has a table in all formats, all plots, all comparisons."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import permutations
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablate.paper.published import find_published
+from ablate.study.preregistration import register
+from ablate.tables.build import build_table
+from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.inputs import StudyState
+from ablate.tables.plots.plot import plot, plots_of
+from ablate.tables.table import Table
+from ablate.tables.two_rows import compare_rows
+from tests.hostile_studies import plans, results
+
+pytestmark = pytest.mark.slow
+
+DECISIONS = {"baseline", "better", "worse", "equivalent", "undecided", None}
+NO_NUMBER = re.compile(r"\b(nan|inf)\b")
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_results_give_a_table_in_all_formats_and_all_comparisons(data):
+    plan = data.draw(plans())
+    records = data.draw(results(plan))
+    state = StudyState(provisional=data.draw(st.booleans()), registrations=[register(plan)])
+    table = build_table(plan, records, published=find_published(plan.study.table.published), state=state)
+    check_table(table)
+    for format in FORMATS:
+        text = render(table, format)
+        if format == "json":
+            assert Table.from_json(json.loads(text, parse_constant=refuse)) == table
+    render(table, "html", columns=["all"], digits=data.draw(st.integers(0, 12)))
+    render(table, "tex", columns=["all"])
+    for a, b in list(permutations([row.label for row in plan.rows], 2))[:6]:
+        found = compare_rows(plan, records, a, b)
+        json.dumps(found.model_dump(mode="json"), allow_nan=False)
+        check_p(found.p, found.p_adj)
+        check_sentence(found.sentence)
+        assert found.decision in DECISIONS
+    if data.draw(st.integers(0, 3)) == 0:
+        for name in plots_of(table):
+            assert plot(table, records, plan, name, "svg").startswith(b"<?xml")
+
+
+def refuse(constant: str) -> NoReturn:
+    raise AssertionError(f"{constant} in JSON")
+
+
+def check_table(table: Table) -> None:
+    for row in table.rows:
+        for cell in row.cells.values():
+            assert cell.decision in DECISIONS
+            check_between(cell.mean, min(cell.values.values(), default=None), max(cell.values.values(), default=None))
+            if cell.diff:
+                check_between(cell.diff.mean, cell.diff.low, cell.diff.high)
+            check_p(cell.p, cell.p_adj)
+            check_p(cell.p_flip, None)
+            if cell.tested:
+                check_tested(cell.tested.model_dump())
+                check_sentence(cell.tested.text)
+    for sentence in (*table.notes, *table.provenance):
+        check_sentence(sentence)
+
+
+def check_tested(tested: dict[str, Any]) -> None:
+    for name in ("p_t", "p_lost", "p_worst", "p_worst_adj"):
+        check_p(tested[name], None)
+    assert tested["rho"] is None or -1 <= tested["rho"] <= 1
+    assert tested["mde"] is None or tested["mde"] >= 0
+    assert tested["seeds_needed"] is None or tested["seeds_needed"] >= 2
+
+
+def check_sentence(sentence: str) -> None:
+    assert not NO_NUMBER.search(sentence), sentence
+
+
+def check_p(p: float | None, p_adj: float | None) -> None:
+    for one in (p, p_adj):
+        assert one is None or 0 < one <= 1
+    assert p is None or p_adj is None or p_adj >= p * (1 - 1e-6)
+
+
+def check_between(value: float | None, low: float | None, high: float | None) -> None:
+    if value is not None and low is not None and high is not None:
+        assert math.isfinite(high - low)
+        assert low <= value <= high
