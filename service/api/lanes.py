@@ -40,9 +40,9 @@ class Kind:
 
 
 READING = Kind("reads", places=16, queue=256, wait_s=10.0)
-WRITING = Kind("changes", places=4, queue=64, wait_s=10.0)
-PLANNING = Kind("plans", places=2, queue=64, wait_s=60.0)
-DRAWING = Kind("tables and plots", places=2, queue=64, wait_s=60.0)
+WRITING = Kind("changes", places=2, queue=64, wait_s=10.0)
+PLANNING = Kind("plans", places=2, queue=64, wait_s=30.0)
+DRAWING = Kind("tables and plots", places=2, queue=64, wait_s=30.0)
 """Plans, tables and plots are pure computation: more places would make each one slower, and the event loop too."""
 
 _KINDS: dict[Callable[..., Any], Kind] = {}

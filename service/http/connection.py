@@ -84,6 +84,13 @@ class Connections:
         for connection in list(self.open):
             connection.check(now)
 
+    def drop_oldest(self) -> None:
+        """Close the connection that has been idle longest. It counts no more, though its end takes a moment."""
+        oldest = next(iter(self.idle))
+        del self.idle[oldest]
+        self.open.discard(oldest)
+        oldest.transport.abort()
+
     def abort(self) -> None:
         """End all connections, also those whose client does not read."""
         for connection in list(self.open):
@@ -113,7 +120,7 @@ class Connection(H11Protocol):
         is_full = len(self._all.open) >= self._limits.connections
         self._all.open.add(self)
         if is_full and self._all.idle:
-            next(iter(self._all.idle)).transport.abort()
+            self._all.drop_oldest()
         elif is_full:
             self._refuse(503)
         self._all.idle[self] = None

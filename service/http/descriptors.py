@@ -6,7 +6,7 @@ import resource
 
 MOST_FILES = 65_536
 """More are not needed, and some programs try to close every possible descriptor when they start."""
-MOST_CONNECTIONS, MOST_STREAMS = 4_096, 1_000
+MOST_CONNECTIONS, MOST_WAITING, MOST_STREAMS = 4_096, 512, 1_000
 
 
 def raise_limit() -> None:
@@ -20,6 +20,11 @@ def raise_limit() -> None:
 def most_connections() -> int:
     """Open connections of clients: at most half of the descriptors, so that files can always be opened."""
     return min(MOST_CONNECTIONS, _open_files() // 2)
+
+
+def most_waiting() -> int:
+    """Connections that wait in the listener's queue. asyncio accepts all of them before it can close an idle one."""
+    return min(MOST_WAITING, _open_files() // 8)
 
 
 def most_streams() -> int:

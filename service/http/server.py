@@ -14,13 +14,12 @@ import uvicorn
 
 from service.errors import ServeError
 from service.http.connection import MAX_HEAD_BYTES, Connection, Connections, Limits
-from service.http.descriptors import most_connections
+from service.http.descriptors import most_connections, most_waiting
 
 KEEP_S = 5
 """How long a connection waits for the next request."""
 GRACE_S = 5
 """How long responses that were begun may take when the server ends; then their connections are closed."""
-BACKLOG = 512
 SWITCH_S = 0.001
 """How long a thread that computes may keep the event loop waiting; Python's default is 5 ms for each step."""
 
@@ -35,6 +34,7 @@ class Server(uvicorn.Server):
             http=partial(Connection, self.open),  # type: ignore[arg-type]
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             loop="asyncio",
+            backlog=most_waiting(),
             ws="none",
             log_config=None,
             access_log=False,
@@ -76,7 +76,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
         except OSError as error:
             raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
-        listener.listen(BACKLOG)
+        listener.listen(most_waiting())
         yield listener
 
 

@@ -18,6 +18,7 @@ from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import check_data
+from ablate.text import visible
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_an_unknown_name_is_an_error_that_can_be_printed(name: str) -> None:
     if name not in {info.name for info in list_datasets()}:
         with pytest.raises(DataError) as caught:
             describe(name)
-        assert str(caught.value).isprintable()
+        assert visible(str(caught.value)) == str(caught.value)
 
 
 def test_a_misspelt_name_gets_the_nearest_one() -> None:

@@ -11,7 +11,8 @@ STARTERS = ("Thread", "create_task", "ensure_future", "start_soon", "run_in_exec
 BOUNDARIES = {
     "service/running/threads.py": "_keep: logs the error, waits, and starts the thread again",
     "service/tracking/ui.py": "_supervise: OSError of the child is logged; the child is started again",
-    "service/serve.py": "_end_in_time only waits and ends the process; uvicorn answers errors of requests",
+    "service/serve.py": "_end_in_time only waits and ends the process",
+    "service/http/server.py": "uvicorn: errors of requests are answered by service.api.guard.Frame",
     "ablate/workers/child.py": "end_group only waits for the parent to end",
     "ablate/data/add_folder.py": "map: an error of a file is raised in the caller",
     "ablate/data/fashion_mnist_sources.py": "ask: its answer, or its error, is put into a queue",

@@ -275,6 +275,17 @@ def test_the_oldest_idle_connection_makes_room(served: Served, clock: Clock, idl
         other.close()
 
 
+def test_connections_that_arrive_together_each_take_the_place_of_another(served: Served, clock: Clock) -> None:
+    async def connect() -> list[socket.socket]:  # in the event loop, so that it accepts all of them in one step
+        return [served.connect() for _ in range(24)]
+
+    everyone = asyncio.run_coroutine_threadsafe(connect(), clock.app.loop).result()
+    clock.until(8)
+    assert [read_all(one) for one in everyone[:16]] == [b""] * 16
+    for one in everyone:
+        one.close()
+
+
 def test_a_connection_is_refused_when_all_others_are_in_use(served: Served, clock: Clock) -> None:
     others = [served.connect(GET.replace(b" / ", b" /wait ") + b"\r\n") for _ in range(8)]
     clock.until_busy(8)
