@@ -16,20 +16,18 @@ import json
 import logging
 import threading
 import time
-from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from ablate.errors import AblateError, describe_error
 from ablate.text import visible
-from ablate.trials.machine import find_fault
-from service.dispatch.interface import DispatcherError
-from service.errors import ConflictError, UnavailableError
+from service.errors import ConflictError
+from service.faults.work import PASSING, Work, let_pass, reason_of
 from service.store import faults as stored
 from service.store.queue.outbox import add_event
 from service.store.session import Store
@@ -43,31 +41,8 @@ MAX_ANSWERED = 1000
 MARK = "under-way.json"
 MARKED = ("table", "firing", "settlement")
 """Kinds of work that compute in the service's own process, and one at a time."""
-PASSING = (UnavailableError, DispatcherError)
 
 R = TypeVar("R")
-Kind = Literal["study", "trial", "table", "plot", "schedule", "firing", "settlement", "notice", "mirror"]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A piece of work that may fail alone.
-
-    Attributes:
-        kind, subject: identify it; the subject is a number or key in the database.
-        text: it in words, such as `the table of study table07`.
-        study_seq: the study whose page shows it.
-    """
-
-    kind: Kind
-    subject: str
-    text: str
-    study_seq: int | None = None
-
-    @property
-    def name(self) -> tuple[str, str]:
-        """Kind and subject."""
-        return self.kind, self.subject
 
 
 @dataclass(slots=True)
@@ -304,28 +279,8 @@ class Faults:
         log.warning("%s: done after internal errors", work.text)
 
 
-def reason_of(number: str) -> str:
-    """What people read about a fault."""
-    return f"ended with an internal error, reported as {number}; the service's log has the traceback"
-
-
 def last_line(traceback: TracebackType) -> tuple[str, int]:
     """File and line where an exception was raised."""
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     return traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
-
-
-def let_pass(error: BaseException) -> None:
-    """Raise what is not an internal error of the work that met it; return for an internal error.
-
-    Raises:
-        UnavailableError: the database or the disk is away.
-        DispatcherError: Ray is broken.
-        BaseException: a signal to this code, such as KeyboardInterrupt. SystemExit is not one: foreign code raises it.
-    """
-    if isinstance(error, (*PASSING, KeyboardInterrupt, GeneratorExit, CancelledError)):
-        raise error
-    fault = find_fault(error)
-    if fault is not None:
-        raise UnavailableError(fault, part="disk") from error

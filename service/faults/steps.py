@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from service.faults.boundary import Faults, let_pass
+from service.faults.boundary import Faults
 from service.faults.pauses import Pauses
+from service.faults.work import let_pass
 from service.store.faults import new_numbers
 
 log = logging.getLogger(__name__)

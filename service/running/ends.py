@@ -8,7 +8,7 @@ from functools import partial
 from ablate.trials.trial import Outcome
 from service.context import Context
 from service.dispatch.interface import Ticket, TrialLost, TrialMessage
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.running.flights import End
 from service.store.queue import claims, outbox
 from service.store.queue.claims import Claim

@@ -12,9 +12,9 @@ from ablate.study.document import Resources
 from service.context import Context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.machines import count_places
-from service.faults.boundary import Work
 from service.faults.pauses import Pauses
 from service.faults.steps import Steps
+from service.faults.work import Work
 from service.running.due import TickWork
 from service.running.ends import fail_trial, record_end
 from service.running.flights import End, Flight, Flights

@@ -16,7 +16,7 @@ from functools import partial
 from ablate.errors import StudyError
 from ablate.remote.choices import FiringState
 from service.context import Context
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.schedules.instants import due_time, find_latest, instants, next_instant
 from service.schedules.launch import launch_safely
 from service.schedules.settle import settle_safely

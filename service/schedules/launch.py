@@ -19,7 +19,7 @@ from ablate.study.document import Study
 from ablate.trials.trial import Repetition, TrialRecord
 from service.context import Context, refuse_without_space
 from service.errors import UnavailableError
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.store.cells import find_results
 from service.store.schedules import firings, notices
 from service.store.schedules import schedules as stored_schedules

@@ -26,9 +26,9 @@ from typing import Any
 from ablate.errors import AblateError, quote
 from service.context import Context
 from service.errors import UnavailableError
-from service.faults.boundary import Work
 from service.faults.disk import FREE_BYTES
 from service.faults.steps import Steps
+from service.faults.work import Work
 from service.store.schedules import notices
 from service.store.schedules.notices import CHANNELS, Delivery
 from service.store.sql import now

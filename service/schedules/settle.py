@@ -20,7 +20,7 @@ from ablate.trials.record_comparison import DIFFERENT, EQUAL
 from ablate.trials.repeats import compare_repeat, is_same_machine
 from ablate.trials.trial import TrialRecord
 from service.context import Context
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.schedules import alarms
 from service.schedules.launch import Reference
 from service.store import cells, studies

@@ -18,7 +18,7 @@ from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
 from service.documents.states import LIVE
 from service.errors import ConflictError, NotFoundError
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.store import cells, studies
 from service.store.cells import Origin
 from service.store.session import Connection

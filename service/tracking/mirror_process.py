@@ -22,7 +22,7 @@ from service.context import make_context
 from service.documents.runs import StudyRun
 from service.documents.states import LIVE
 from service.documents.text import render_document
-from service.faults.boundary import let_pass
+from service.faults.work import let_pass
 from service.settings import Settings
 from service.store import mirror_queries as rows
 from service.store import studies

@@ -17,9 +17,9 @@ from typing import Any
 from ablate.workers.pool import Job, Said, Worker, WorkerLost
 from service.context import Context
 from service.errors import UnavailableError
-from service.faults.boundary import Work
 from service.faults.pauses import Pauses
 from service.faults.steps import Steps
+from service.faults.work import Work
 from service.store.queue import outbox
 from service.store.queue.outbox import OutboxEntry
 from service.tracking.mirror_process import Mirrored, Where, in_order, reconcile, write_runs

@@ -103,4 +103,4 @@ def test_every_image_is_opened_by_named_formats() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.search(r"Image\.open\(|torchvision\.io|default_loader|ImageFolder\(", line)
     ]
-    assert calls == ["ablate/data/images.py: with Image.open(BytesIO(content), formats=formats) as image:"]
+    assert calls == ["ablate/data/images.py: with Image.open(BytesIO(content), formats=list(formats)) as image:"]

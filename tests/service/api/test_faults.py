@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from service.context import Context
 from service.faults import boundary
-from service.faults.boundary import Work
+from service.faults.work import Work
 from service.studies import results
 
 Post = Callable[..., dict[str, Any]]

@@ -11,7 +11,8 @@ from service.context import Context, make_context
 from service.dispatch.interface import DispatcherError
 from service.errors import ConflictError, UnavailableError
 from service.faults import boundary
-from service.faults.boundary import MARK, Work
+from service.faults.boundary import MARK
+from service.faults.work import Work
 from service.running import faults as calls
 
 WORK = Work("notice", "7:url", "notice 7")
