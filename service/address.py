@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +12,23 @@ from urllib.parse import urlsplit
 
 from ablate.data.datasets import data_root
 
+log = logging.getLogger(__name__)
+
 FILE = "service.json"
 
 
 @contextmanager
 def published(home: Path, url: str) -> Iterator[None]:
-    """Publish the address and the data folder to the commands of this machine while the block runs."""
+    """Publish the address and the data folder to the commands of this machine while the block runs.
+
+    On a disk that cannot be written, the commands need `--url`.
+    """
     path = home / FILE
     found = {"url": url, "pid": os.getpid(), "data": str(data_root().absolute())}
-    path.write_text(json.dumps(found), encoding="utf-8")
+    try:
+        path.write_text(json.dumps(found), encoding="utf-8")
+    except OSError as error:
+        log.warning("the address of the service cannot be published to the commands: %s", error.strerror)
     try:
         yield
     finally:
@@ -48,5 +57,5 @@ def _read(home: Path) -> dict[str, str] | None:
         found = json.loads((home / FILE).read_text(encoding="utf-8"))
         os.kill(found["pid"], 0)
         return {"url": str(found["url"]), "data": str(found["data"])}
-    except (OSError, ValueError, KeyError):  # the file is absent or incomplete, or its process is gone
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # no such file or process, or a damaged file
         return None

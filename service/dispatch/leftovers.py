@@ -8,6 +8,7 @@ name.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import signal
@@ -18,19 +19,27 @@ from pathlib import Path
 
 import psutil
 
+log = logging.getLogger(__name__)
+
 FILE = "leftovers.json"
 ENDED_WITHIN_S = 3.0
 """SIGKILL takes milliseconds, unless the kernel has to free gigabytes."""
 
 
 def record(home: Path) -> None:
-    """Record every process below this one, and recorded ones that still run. It may be called at any time."""
+    """Record every process below this one, and recorded ones that still run. It may be called at any time.
+
+    On a full disk the earlier record stays: a service that ends in order needs none.
+    """
     found = {process.pid: process for process in [*_recorded(home), *family(psutil.Process())[1:]]}
     started = {}
     for pid, process in found.items():
         with suppress(psutil.NoSuchProcess):
             started[pid] = _started_s(process)
-    _write(home / FILE, json.dumps({"boot": _boot(), "started_s": started}))
+    try:
+        _write(home / FILE, json.dumps({"boot": _boot(), "started_s": started}))
+    except OSError as error:
+        log.warning("the processes of this service cannot be recorded: %s", error.strerror)
 
 
 def sweep(home: Path) -> int:
@@ -109,17 +118,22 @@ def _wait(descriptor: int | None, timeout_s: float) -> None:
 
 
 def _recorded(home: Path) -> list[psutil.Process]:
-    """The recorded processes that still are the same processes."""
+    """The recorded processes that still are the same processes; none if the file is damaged."""
     try:
         content = json.loads((home / FILE).read_text(encoding="utf-8"))
+        recorded = {int(pid): float(started_s) for pid, started_s in content["started_s"].items()}
+        is_of_this_boot = content["boot"] == _boot()
     except FileNotFoundError:
         return []
-    if content["boot"] != _boot():
+    except (ValueError, KeyError, TypeError, AttributeError):
+        log.warning("%s is damaged; processes that an earlier service left may still run", FILE)
+        return []
+    if not is_of_this_boot:
         return []
     found = []
-    for pid, started_s in content["started_s"].items():
+    for pid, started_s in recorded.items():
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(int(pid))
+            process = psutil.Process(pid)
             if abs(_started_s(process) - started_s) < 0.005:  # its unit is a hundredth
                 found.append(process)
     return found
@@ -138,10 +152,14 @@ def _boot() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file atomically, synced to the disk."""
+    """Replace a file atomically, synced to the disk. Nothing is left of one that cannot be written."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

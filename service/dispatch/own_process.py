@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ablate.study.document import Resources
+from ablate.trials.machine import find_fault
 from ablate.workers.pool import Job, Said, Worker, WorkerLost
 from service.dispatch.interface import Dispatcher, DispatcherError, Report, Ticket
 from service.dispatch.leftovers import sweep
 from service.dispatch.machines import Machine
 from service.dispatch.trial_worker import hidden_variables
+from service.errors import UnavailableError
 
 START_S, ANSWER_S, CLOSE_S = 180.0, 30.0, 15.0
 """How long a call may take. Ray takes seconds to start, on a busy machine a minute; among the other calls only `poll`
@@ -29,6 +31,13 @@ waits, for the time that it was given."""
 @dataclass(frozen=True, slots=True)
 class Broken:
     """The answer to a call that raised `DispatcherError`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The answer to a call that met a fault of the machine, such as a full disk."""
 
     reason: str
 
@@ -116,6 +125,7 @@ class Apart:
 
         Raises:
             DispatcherError: the dispatcher there is broken, or the process died or does not answer in time.
+            UnavailableError: a fault of the machine, such as a full disk.
         """
         worker = self._worker
         if worker is None or worker.job is not None or not worker.is_alive:
@@ -134,6 +144,8 @@ class Apart:
                     raise DispatcherError(f"{self._kind}: {event.reason}")
         if isinstance(answer, Broken):
             raise DispatcherError(answer.reason)
+        if isinstance(answer, Away):
+            raise UnavailableError(answer.reason, part="disk")
         return answer
 
 
@@ -153,3 +165,8 @@ def _call(name: str, *args: Any) -> Iterator[Any]:
         yield getattr(_inside[0], name)(*args)
     except DispatcherError as error:
         yield Broken(str(error))
+    except OSError as error:
+        fault = find_fault(error)
+        if fault is None:
+            raise
+        yield Away(fault)

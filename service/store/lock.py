@@ -38,7 +38,7 @@ def held(url: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        holder = path.read_text(encoding="ascii").strip() or "unknown"
+        holder = path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
         text_ = f"another ablate service (pid {holder}) uses this database; stop it, or set another ABLATE_HOME"
         raise UnavailableError(text_) from error
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,3 +73,22 @@ def test_what_was_written_down_before_and_still_lives_is_kept(left: psutil.Proce
 
 def test_nothing_written_down_is_nothing_to_do(tmp_path: Path) -> None:
     assert sweep(tmp_path) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"boot": 1}', '{"boot": "x", "started_s": {"a": 1}}', "\x00"])
+def test_a_damaged_record_does_not_keep_a_service_from_starting(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    assert sweep(tmp_path) == 0
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    record(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert "cannot be recorded: No space left on device" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from service.dispatch import own_process
 from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine
 from service.dispatch.own_process import Apart
+from service.errors import UnavailableError
 
 
 class Toy:
@@ -33,6 +35,9 @@ class Toy:
 
     def submit(self, ticket: Any) -> None:
         raise ZeroDivisionError("a defect of ours")
+
+    def stop(self, ticket: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     def poll(self, timeout_s: float) -> None:
         os._exit(7)
@@ -90,3 +95,10 @@ def test_one_that_does_not_answer_is_ended(tmp_path: Path, monkeypatch: pytest.M
     assert {child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())} <= before
     with pytest.raises(DispatcherError, match="the process of toy has ended or hangs"):
         stuck.room(Resources())
+
+
+def test_a_full_disk_is_neither_a_defect_nor_a_broken_dispatcher(toy: Any) -> None:
+    with pytest.raises(UnavailableError, match="the disk is full") as away:
+        toy.stop(None)
+    assert away.value.part == "disk"
+    assert toy.room(Resources()) == toy.pid
