@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from ablate.limits import MAX_COMPARED, MAX_COUNTED, MAX_FINDINGS, MAX_NAME
+from ablate.limits import MAX_COMPARED, MAX_COUNTED, MAX_FINDINGS, MAX_NAME, MAX_SIFTED
 from ablate.text import visible_name
 
 
@@ -219,11 +219,29 @@ def quote(name: object) -> str:
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """The clause `; did you mean 'x'?`, or, if none is similar, the allowed names (at most 24)."""
     names, given = list(allowed), str(name)
-    close: list[str] = []
-    if len(given) <= MAX_NAME:
-        near = sorted(names, key=lambda one: abs(len(one) - len(given)))[:MAX_COMPARED]
-        close = difflib.get_close_matches(given, near, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(given, _candidates(given, names), n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
     shown = ", ".join(f"'{one}'" if ", " in one else one for one in names[:24]) + (", ..." if len(names) > 24 else "")
     return f"; allowed: {shown}" if names else ""
+
+
+def _candidates(given: str, names: Sequence[str]) -> Sequence[str]:
+    """The names worth a full comparison, which takes some 0.1 ms: those that begin and end like the given one."""
+    if len(given) > MAX_NAME:
+        return ()
+    if len(names) <= MAX_COMPARED:
+        return names
+    of_length = sorted(names, key=lambda one: abs(len(one) - len(given)))[:MAX_SIFTED]
+
+    def likeness(one: str) -> int:
+        return _shared(one, given) + _shared(one[::-1], given[::-1])
+
+    return sorted(of_length, key=likeness, reverse=True)[:MAX_COMPARED]
+
+
+def _shared(one: str, other: str) -> int:
+    """Number of characters with which both texts begin."""
+    return next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )

@@ -4,6 +4,7 @@ source, text     a study as a caller gives it; TOML and JSON, read strictly
 scan             limits of a text before it is parsed, and of its values after
 document         the fields of a study document
 designs          cells from factors: rows, grid, leave_one_out, one_at_a_time
+levels           levels of factors, and labels; `exclusions` are the cells that are removed from a grid
 layers, resolve  patches of base, scale, group and row, merged into recipes
 rows, baselines  rows with their recipe; the row that the others are compared with
 canaries, seeds  the rows that a schedule repeats; seeds as written

@@ -7,38 +7,18 @@ varying fastest. The number of cells is computed before any is built. This modul
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.errors import Findings, Problem, StudyError, quote
 from ablate.limits import MAX_LABEL, MAX_LABELS
-from ablate.study.document import FactorSpec, LevelSpec, Patch, Study
-from ablate.study.problems import pointer_of
+from ablate.study.document import FactorSpec, LevelSpec, Study
+from ablate.study.exclusions import cut_cells, read_exclusions
+from ablate.study.levels import Level, label_of, text_of
 from ablate.text import visible
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A level of a factor.
-
-    Attributes:
-        factor: name of the factor; empty for an explicit row.
-        label: name of the level in a cell's label.
-        value: value of a bare level; the label of a level with `label` and `set`.
-        set: patch of recipe fields.
-        pointer: JSON pointer to the patch.
-    """
-
-    factor: str
-    label: str
-    value: Any
-    set: Patch
-    pointer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +83,6 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
     elif study.design_or_default == "one_at_a_time":
         _add_one_at_a_time(design, levels, max_cells)
     return design
-
-
-def label_of(levels: Sequence[Level]) -> str:
-    """Label of a generated cell, such as `window=1x1, norm=bn`."""
-    return ", ".join(f"{level.factor}={level.label}" for level in levels)
-
-
-def text_of(value: object) -> str:
-    """A level's value as text for a label: lists joined by `+`, tables as `a=1, b=2`, booleans as in TOML."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={text_of(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        return "+".join(text_of(item) for item in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _contradictions(study: Study) -> Iterator[Problem]:
@@ -201,7 +167,7 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
     longest = sum(max(len(label_of([level])) + 2 for level in of_factor) for of_factor in levels)
     text = f"the labels of {count:,} cells have {longest * count:,} characters"
     _refuse_large(text, longest * count, MAX_LABELS, "shorten the names of factors and levels")
-    cut, idle = _cut(_exclusions(study, levels), sizes)
+    cut, idle = cut_cells(read_exclusions(study, levels), sizes)
     kept = count - cut.bit_count()
     _refuse_large(f"the grid has {kept:,} cells that are not excluded", kept, max_cells)
     if not kept:
@@ -221,87 +187,6 @@ def _add_grid(design: Design, study: Study, levels: Sequence[Sequence[Level]], m
 def _refuse_large(what: str, count: int, limit: int, advice: str = "remove factors or levels") -> None:
     if count > limit:
         raise StudyError([Problem("/factors", "too_many", f"{what}, above the limit of {limit:,}; {advice}")])
-
-
-def _cut(exclusions: Sequence[Mapping[int, set[int]]], sizes: Sequence[int]) -> tuple[int, list[int]]:
-    """The excluded cells of a grid, and the exclusions that remove no further cell.
-
-    Sets of cells are whole numbers, with a bit for each cell: 10,000 exclusions of 100,000 cells take milliseconds.
-
-    Args:
-        exclusions: for each one, index of a factor -> indices of its levels.
-        sizes: number of levels of each factor.
-    """
-    count, cut, idle = math.prod(sizes), 0, []
-    strides = [math.prod(sizes[index + 1 :]) for index in range(len(sizes))]
-    of_first = [  # for each factor, the cells with its first level
-        int(("0" * stride * (size - 1) + "1" * stride) * (count // (stride * size)), 2)
-        for size, stride in zip(sizes, strides, strict=True)
-    ]
-    for number, exclusion in enumerate(exclusions):
-        cells = (1 << count) - 1
-        for factor, wanted in exclusion.items():
-            of_levels = (of_first[factor] << level * strides[factor] for level in wanted)
-            cells &= functools.reduce(operator.or_, of_levels, 0)
-        if not cells & ~cut:
-            idle.append(number)
-        cut |= cells
-    return cut, idle
-
-
-def _exclusions(study: Study, levels: Sequence[Sequence[Level]]) -> list[dict[int, set[int]]]:
-    """For each exclusion: index of a factor -> indices of the levels that it removes."""
-    factors = {of_factor[0].factor: index for index, of_factor in enumerate(levels)}
-    known = [_Levels(of_factor) for of_factor in levels]
-    found = Findings()
-    exclusions: list[dict[int, set[int]]] = []
-    for number, exclusion in enumerate(study.exclude):
-        exclusions.append({})
-        if not exclusion:
-            text = "an empty exclusion would remove every cell; name at least one factor"
-            found.add(Problem(f"/exclude/{number}", "invalid", text))
-        for factor, wanted in exclusion.items():
-            pointer = pointer_of(("exclude", number, factor))
-            if factor in factors:
-                index = factors[factor]
-                exclusions[number][index] = known[index].matching(wanted, pointer, found)
-            else:
-                text = f"no factor {quote(factor)}{found.nearest(factor, factors)}"
-                found.add(Problem(pointer, "unknown_factor", text))
-    found.refuse()
-    return exclusions
-
-
-class _Levels:
-    """The levels of a factor, to be found by value or label."""
-
-    def __init__(self, levels: Sequence[Level]) -> None:
-        self._labels = [level.label for level in levels]
-        self._by_value: dict[object, set[int]] = {}
-        self._by_name: dict[object, set[int]] = {}
-        for index, level in enumerate(levels):
-            self._by_value.setdefault(_hashable(level.value), set()).add(index)
-            for name in (_hashable(level.value), level.label):
-                self._by_name.setdefault(name, set()).add(index)
-
-    def matching(self, wanted: object, pointer: str, found: Findings) -> set[int]:
-        """Indices of the levels that match an exclusion's value: one level, or any of a list."""
-        any_of = wanted if isinstance(wanted, list) and _hashable(wanted) not in self._by_value else [wanted]
-        matched: set[int] = set()
-        for value in any_of:
-            hits = self._by_name.get(_hashable(value), set())
-            if not hits:
-                text = f"no level {quote(text_of(value))}{found.nearest(text_of(value), self._labels)}"
-                found.add(Problem(pointer, "unknown_level", text))
-            matched |= hits
-        return matched
-
-
-def _hashable(value: object) -> object:
-    """A value that is equal to another one if the values are; no table is equal to a level."""
-    if isinstance(value, Mapping):
-        return frozenset(value)
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _add_leave_one_out(design: Design, study: Study) -> None:

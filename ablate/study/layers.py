@@ -16,8 +16,9 @@ from ablate.errors import Code, Findings, Problem, quote
 from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.recipes.identity import in_recipe, recipe_inside
-from ablate.study.designs import DesignCell, Level
+from ablate.study.designs import DesignCell
 from ablate.study.document import Patch, Study
+from ablate.study.levels import Level
 from ablate.study.problems import pointer_of, sentence
 
 

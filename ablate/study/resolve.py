@@ -12,9 +12,10 @@ from ablate.documents import canonical_json
 from ablate.errors import Findings, Problem, StudyError, nearest, quote
 from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import applicable_values, inapplicable_fields
-from ablate.study.designs import Design, DesignCell, Level, label_of
+from ablate.study.designs import Design, DesignCell
 from ablate.study.document import UNPRINTABLE, Study
 from ablate.study.layers import Resolver, layer_of
+from ablate.study.levels import Level, label_of
 from ablate.study.problems import pointer_of
 from ablate.text import visible
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.grids.effects import effects_of
 from ablate.statistics.pareto import pareto_front
-from ablate.study.designs import text_of
 from ablate.study.document import FactorSpec
+from ablate.study.levels import text_of
 from ablate.study.plan import Plan, Row
 from ablate.tables.results import RowResults
 from ablate.tables.table import TableRow

@@ -5,8 +5,10 @@ Names in `ABLATE_TASK_ENV` are inherited in both cases.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 LISTED = re.compile(
     # where programs, files and this user are, the locale and the time zone
@@ -54,3 +56,22 @@ def hide_unlisted(environ: Mapping[str, str], named: Collection[str]) -> dict[st
     """All variables that are neither listed nor named, and those that look like secrets, each with None."""
     unlisted = {name: None for name in environ if name not in named and name not in OWN and not LISTED.fullmatch(name)}
     return unlisted | hide_secrets(environ, named)
+
+
+@contextmanager
+def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Environment variables for the processes that are started inside the block; None removes a variable."""
+    before = {name: os.environ.get(name) for name in values}
+    _set_variables(values)
+    try:
+        yield
+    finally:
+        _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -259,25 +259,6 @@ class Pool:
                 worker.kill()
                 worker = self._workers[index] = self._start(self._environments[index])
             worker.give(self._queue.popleft())
-
-
-@contextmanager
-def child_environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Environment variables for the processes that are started inside the block; None removes a variable."""
-    before = {name: os.environ.get(name) for name in values}
-    _set_variables(values)
-    try:
-        yield
-    finally:
-        _set_variables(before)
-
-
-def _set_variables(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def work(pipe: Connection) -> None:

@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 
 from ablate.study.document import Resources
-from ablate.workers.pool import WORKER_ENVIRONMENT, child_environment
+from ablate.workers.environment import child_environment
+from ablate.workers.pool import WORKER_ENVIRONMENT
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine

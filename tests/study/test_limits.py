@@ -178,9 +178,11 @@ def test_findings_are_kept_once_and_end_when_they_are_full() -> None:
     assert (len(found.problems), found.more, found.is_full) == (MAX_FINDINGS, MAX_COUNTED - MAX_FINDINGS, True)
 
 
-def test_near_names_are_looked_up_among_those_of_similar_length() -> None:
-    names = ["x" * length for length in range(1, 5_000)] + ["label"]
+def test_near_names_are_looked_up_among_those_of_similar_length_beginning_and_end() -> None:
+    names = [*("x" * length for length in range(1, 5_000)), *(f"row {row:03}" for row in range(500)), "label"]
     assert nearest("lable", names) == "; did you mean 'label'?"
+    assert nearest("rwo 417", names) == "; did you mean 'row 417'?"
+    assert nearest("y" * 64, ["y" * 64]) == f"; did you mean '{'y' * 64}'?"
     assert "did you mean" not in nearest("y" * 65, ["y" * 64])
 
 
