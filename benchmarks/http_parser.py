@@ -5,9 +5,9 @@ serve the same application in a process of their own; four clients of this proce
 over kept connections.
 
 Measured on two cores with other active processes (load 9 to 13), four rounds of 1,000 requests, medians with the
-rounds: `/healthz` httptools 1,189 (808 to 1,720), h11 437 (391 to 780); list of studies httptools 101 (75 to 125), h11 78
-(54 to 106). Rounds of an idle machine are still to be measured. Without TCP_NODELAY, as before the change of parser, httptools
-made 85 requests a second of `/healthz`, because each response waited 40 ms for an ACK.
+rounds: `/healthz` httptools 1,189 (808 to 1,720), h11 437 (391 to 780); list of studies httptools 101 (75 to 125),
+h11 78 (54 to 106). Rounds of an idle machine are still to be measured. Without TCP_NODELAY, as before the change of
+parser, httptools made 85 requests a second of `/healthz`, because each response waited 40 ms for an ACK.
 
     python -m benchmarks.http_parser
 """
