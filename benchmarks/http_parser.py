@@ -4,10 +4,10 @@ A is uvicorn with httptools, which has no limits; B is the service's own server:
 serve the same application in a process of their own; four clients of this process send one request after the other
 over kept connections.
 
-Measured on two cores with other active processes (load 9 to 13), four rounds of 1,000 requests, medians with the
-rounds: `/healthz` httptools 1,189 (808 to 1,720), h11 437 (391 to 780); list of studies httptools 101 (75 to 125),
-h11 78 (54 to 106). Rounds of an idle machine are still to be measured. Without TCP_NODELAY, as before the change of
-parser, httptools made 85 requests a second of `/healthz`, because each response waited 40 ms for an ACK.
+Measured on two cores with other active processes (load 9 to 13), four rounds of 1,000 requests, medians with lowest
+and highest: `/healthz` httptools 1,189 (808, 1,720), h11 437 (391, 780); list of studies httptools 101 (75, 125),
+h11 78 (54, 106). An idle machine is still to be measured. Without TCP_NODELAY, as before the change of parser,
+httptools made 85 requests a second of `/healthz`, because each response waited 40 ms for an ACK.
 
     python -m benchmarks.http_parser
 """

@@ -202,8 +202,6 @@ def check_head(scope: Scope, headers: Headers) -> None:
         raise Refusal(BAD_REQUEST, "this version of HTTP is not supported; send the request with HTTP/1.1")
     if not path.startswith(b"/"):
         raise Refusal(BAD_REQUEST, "the address of the request should begin with '/'; send the path alone")
-    if "\0" in scope["path"] or b"%00" in query:
-        raise Refusal(BAD_REQUEST, "the address contains the character NUL (%00); remove it")
     if "transfer-encoding" in headers and "content-length" in headers:
         raise Refusal(BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other; send one of them")
 
