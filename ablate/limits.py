@@ -36,7 +36,7 @@ MAX_COUNTED = 1_000
 """Problems after which the search for further ones ends."""
 MAX_NAME = 64
 """Characters of a mistyped name for which a similar one is looked up."""
-MAX_SIFTED = 1_000
+MAX_SIFTED = 600
 """Names among which those like a mistyped one are looked for; of more, those of the most similar length."""
 MAX_COMPARED = 64
 """Names with which it is compared in full; of more, those that begin and end most like it."""

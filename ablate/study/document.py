@@ -214,8 +214,10 @@ class Study(StrictDocument):
         Raises:
             StudyError: with every problem in the document's shape. Recipes are validated later, when rows are built.
         """
-        problems_of_shape(document, max_rows).refuse()
-        return cls.model_validate(document)
+        study, found = read_shape(document, max_rows)
+        if study is None:
+            raise found.error()
+        return study
 
 
 COMPONENTS: Mapping[str, type[Document]] = {
@@ -225,8 +227,8 @@ COMPONENTS: Mapping[str, type[Document]] = {
 """Field of a study -> class of its value, or of the items in its list or table."""
 
 
-def problems_of_shape(document: object, max_rows: int = MAX_TRIALS) -> Findings:
-    """The problems in a document's shape; recipes are not validated, nor are rows if there are more than `max_rows`."""
+def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]:
+    """The study, or None and the problems in its shape. Recipes are not validated, nor rows above `max_rows`."""
     found = Findings(_fields_to_come(document))
     rows = document.get("rows") if isinstance(document, Mapping) else None
     if isinstance(document, Mapping) and isinstance(rows, list) and len(rows) > max_rows:
@@ -234,11 +236,12 @@ def problems_of_shape(document: object, max_rows: int = MAX_TRIALS) -> Findings:
         found.add(Problem("/rows", "too_many", text))
         document = {**document, "rows": []}
     try:
-        Study.validated(document)
+        study = Study.validated(document)
     except ValidationError as error:
         inside = problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in found.problems})
         found.extend(inside.problems, inside.more)
-    return found
+        return None, found
+    return None if found else study, found
 
 
 def with_resources(document: Any, asked: Mapping[str, float]) -> Any:

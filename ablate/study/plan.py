@@ -17,7 +17,7 @@ from ablate.recipes.classify import NetworkFields
 from ablate.statistics.words import counted
 from ablate.study import checks
 from ablate.study.canaries import pick_canaries
-from ablate.study.document import Study, problems_of_shape
+from ablate.study.document import Study, read_shape
 from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
 from ablate.study.seeds import seeds_of_count
@@ -172,20 +172,19 @@ def plan_document(document: object, **options: Any) -> Plan:
             so that a typo in `[base]` is reported together with one in `[table]`.
     """
     max_trials = options.get("max_trials", MAX_TRIALS)
-    found = problems_of_shape(document, max_trials)
-    if not found:
-        return plan(Study.model_validate(document), **options)
+    study, found = read_shape(document, max_trials)
+    if study is not None:
+        return plan(study, **options)
     rest = document
     for _ in range(ROUNDS):
-        rest = _without(rest, [problem.pointer for problem in found.problems])
-        further = Findings() if found.more else problems_of_shape(rest, max_trials)
-        found.extend(further.problems, further.more)
-        if not further:
-            break
-    if not found.more and not further:
+        if study is None and not found.more:
+            rest = _without(rest, [problem.pointer for problem in found.problems])
+            study, further = read_shape(rest, max_trials)
+            found.extend(further.problems, further.more)
+    if study is not None and not found.more:
         content = Findings()
         with content.collecting():
-            plan(Study.model_validate(rest), **options)
+            plan(study, **options)
         found.extend((one for one in content.problems if one.code in CODES_OF_CONTENT), content.more)
     raise found.error()
 
