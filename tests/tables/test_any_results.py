@@ -53,7 +53,7 @@ def test_any_results_give_a_table_in_all_formats_and_all_comparisons(data):
         check_p(found.p, found.p_adj)
         check_sentence(found.sentence)
         assert found.decision in DECISIONS
-    if data.draw(st.integers(0, 3)) == 0:
+    if data.draw(st.integers(0, 7)) == 0:
         for name in plots_of(table):
             assert plot(table, records, plan, name, "svg").startswith(b"<?xml")
 
