@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from itertools import permutations
+from statistics import NormalDist
 from typing import Any, NoReturn
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.paper.published import find_published
+from ablate.statistics.decisions.power import upper_sd
+from ablate.study.plan import plan_document
 from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
@@ -20,6 +24,7 @@ from ablate.tables.inputs import StudyState
 from ablate.tables.plots.plot import plot, plots_of
 from ablate.tables.table import Table
 from ablate.tables.two_rows import compare_rows
+from ablate.trials.trial import Outcome
 from tests.hostile_studies import plans, results
 
 pytestmark = pytest.mark.slow
@@ -48,7 +53,7 @@ def test_any_results_give_a_table_in_all_formats_and_all_comparisons(data):
         check_p(found.p, found.p_adj)
         check_sentence(found.sentence)
         assert found.decision in DECISIONS
-    if data.draw(st.integers(0, 3)) == 0:
+    if data.draw(st.integers(0, 7)) == 0:
         for name in plots_of(table):
             assert plot(table, records, plan, name, "svg").startswith(b"<?xml")
 
@@ -95,3 +100,24 @@ def check_between(value: float | None, low: float | None, high: float | None) ->
     if value is not None and low is not None and high is not None:
         assert math.isfinite(high - low)
         assert low <= value <= high
+
+
+def test_two_rows_of_two_seeds_with_a_margin_at_a_level_of_one_half_have_a_table(make_record):
+    rows = [{"label": "a", "set": {"lr": 0.1}}, {"label": "b", "set": {"lr": 0.2}}]
+    document = {"name": "half", "seeds": 2, "base": {"dataset": "digits"}, "rows": rows}
+    plan = plan_document(document | {"table": {"margin": 0.0004, "alpha": 0.5}})
+    errors = {("a", 0): 20.0, ("a", 1): 20.0, ("b", 0): 20.003, ("b", 1): 19.998}  # one up, one down
+    records = {
+        (key := plan.memberships[cell]): make_record(
+            plan.trials[key], Outcome(status="succeeded", metrics={plan.metric: error})
+        )
+        for cell, error in errors.items()
+    }
+    table = build_table(plan, records)
+    cell = table.row("b").cells[plan.metric]
+    assert cell.decision == "undecided"
+    # at this level the interval is the mean alone: 2 Phi(sqrt(n) margin / sd) - 1 = 0.8 for the upper limit of sd
+    sd = upper_sd(statistics.stdev([0.003, -0.002]), 1)
+    needed = math.ceil((NormalDist().inv_cdf(0.9) * sd / 0.0004) ** 2)
+    assert cell.tested.seeds_equivalent == needed
+    check_table(table)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal
 
+from ablate.statistics.decisions.row_comparison import SMALLEST
 from ablate.statistics.drift.sequential_ranks import find_split, threshold
 
 SHARES = {"shift": 1.0, "jump": 0.1, "apart": 0.1}
@@ -65,11 +66,12 @@ def thresholds(mean_time: float) -> Thresholds:
 def jumps(values: Sequence[float]) -> list[float | None]:
     """Distance of each value from the mean of those before it, in standard errors of a prediction.
 
-    None if fewer than 2 values come before it or all of them are equal, since the spread is then unknown.
+    None if fewer than 2 values come before it, or if all of them are equal, or so close that the square of their
+    distance is no float of full precision: the spread is then unknown.
     """
     found, mean, squares = list[float | None](), 0.0, 0.0
     for n, value in enumerate(values):
-        error = math.sqrt(squares / (n - 1) * (1 + 1 / n)) if squares else 0.0
+        error = math.sqrt(squares / (n - 1) * (1 + 1 / n)) if squares >= SMALLEST else 0.0
         found.append((value - mean) / error if error else None)
         step = value - mean
         mean += step / (n + 1)

@@ -84,3 +84,9 @@ def test_a_longer_time_makes_every_detector_less_eager():
     assert [one.shift for one in found] == sorted(one.shift for one in found)
     assert [one.jump for one in found] == sorted(one.jump for one in found)
     assert [one.apart for one in found] == sorted((one.apart for one in found), reverse=True)
+
+
+def test_a_jump_is_a_finite_number_of_standard_errors_or_unknown():
+    series = [0.0, 1e-160, 0.0, 1e-160, 9.9e149, -9.9e149, 5e-324]
+    assert jumps(series)[:5] == [None] * 5, "the squares of the first distances are below the smallest float"
+    assert all(math.isfinite(distance) for distance in jumps(series)[5:])
