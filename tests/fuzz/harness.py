@@ -35,15 +35,24 @@ def examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def timed(what: str, do: Callable[[], T]) -> T:
-    """Its answer, which takes at most 2 s in one of three tries."""
-    took_s = []
+    """Its answer, which takes at most 2 s in one of three tries; longer on a machine that does other work too."""
+    took = []
     for _ in range(TRIES):
         started_s = time.perf_counter()
         answer = do()
-        took_s.append(time.perf_counter() - started_s)
-        if took_s[-1] <= MOST_S:
+        took_s = time.perf_counter() - started_s
+        if took_s <= MOST_S or took_s <= MOST_S * _busyness():
             return answer
-    raise AssertionError(f"{what} took {', '.join(f'{one:.1f}' for one in took_s)} s; allowed: {MOST_S:g} s")
+        took.append(f"{took_s:.1f}")
+    raise AssertionError(f"{what} took {', '.join(took)} s; allowed: {MOST_S:g} s")
+
+
+def _busyness() -> float:
+    """How much longer this thread takes now than it would alone, from 1 on."""
+    started_s, worked_s = time.perf_counter(), time.thread_time()
+    while time.thread_time() - worked_s < 0.1:
+        pass
+    return (time.perf_counter() - started_s) / (time.thread_time() - worked_s)
 
 
 def ask(client: TestClient, method: str, address: str, **options: Any) -> httpx2.Response:
