@@ -1,5 +1,5 @@
 # Names of tasks only; the scripts are in .ci/.
-.PHONY: install demo serve quick test check docs lock
+.PHONY: install demo serve quick test fuzz check docs lock
 
 install:
 	@.ci/install
@@ -15,6 +15,9 @@ quick: install
 
 test: install
 	@.ci/test
+
+fuzz: install
+	@.ci/fuzz $(or $(SECONDS),600) $(SEED)
 
 check: install
 	@.venv/bin/ruff check .

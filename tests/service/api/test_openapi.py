@@ -2,24 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from starlette.testclient import TestClient
 
 from service.api.problems import KINDS
-from service.context import Context
 
 
 @pytest.fixture
@@ -108,51 +96,3 @@ def test_the_web_side_starts_without_the_heavy_libraries() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
-
-
-NOT_TRIED = ("/events", "/sites")
-"""A stream has no end while its study has none, and sites of all networks take long."""
-
-
-@pytest.fixture
-def api(client: TestClient, context: Context) -> Any:
-    """What schemathesis reads of an application that is ready and contains a study."""
-    context.parts["scheduler"] = "running"
-    schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
-    return schema.exclude(path_regex="|".join(NOT_TRIED)).exclude(tag="not built yet")
-
-
-@pytest.fixture
-def known(client: TestClient, post: Callable[..., Any]) -> dict[str, str]:
-    """Path parameters that lead somewhere."""
-    study = post()
-    [cell, *_] = client.get(study["links"]["trials"]).json()["items"]
-    return {"study_id": study["id"], "key": cell["key"]}
-
-
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("mode", GenerationMode)
-def test_nothing_that_can_be_sent_breaks_it(api: Any, mode: GenerationMode, known: dict[str, str]) -> None:
-    """Bodies and parameters after the document, and against it; what it says of the answers has to hold."""
-    for found in api.get_all_operations():
-        operation = found.ok()
-
-        @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def attempt(case: Any) -> None:
-            if mode is GenerationMode.POSITIVE:
-                case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
-            response = case.call(timeout=60)
-            if response.status_code >= 300:
-                assert response.headers["content-type"] == ["application/problem+json"]
-                assert set(response.json()) >= {"type", "title", "status", "detail", "instance"}
-            case.validate_response(response, checks=CHECKS)
-
-        try:
-            attempt()
-        except Unsatisfiable:
-            assert mode is GenerationMode.NEGATIVE, operation.label  # nothing can be wrong where nothing is asked
