@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,6 +35,16 @@ BUSY_MS = 5_000
 """How long SQLite waits for another program's lock on the file."""
 
 
+LOCK_S = 30.0
+"""How long a write waits for other writes of this process, and a statement for a free connection."""
+POSTGRES = {
+    "connect_timeout": 5,
+    "options": "-c lock_timeout=30000",
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 30_000,
+}
+"""A PostgreSQL that is away, or half away, is noticed within seconds."""
+
 WRITING = 7235197405
 """Number of the advisory lock that a writing transaction holds on PostgreSQL."""
 
@@ -50,14 +60,16 @@ class Store:
         self.url = make_url(url)
         self.version = 0
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._lock: Any = threading.Lock() if self.is_sqlite else _NoLock()
+        self._lock: Any = _WriteLock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             path = Path(self.url.database or "")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._writer = _sqlite_writer(path)
             self._reader = _sqlite_reader(path)
         else:
-            self._writer = self._reader = create_engine(self.url, pool_pre_ping=True, pool_size=8)
+            self._writer = self._reader = create_engine(
+                self.url, pool_pre_ping=True, pool_size=8, pool_timeout=LOCK_S, connect_args=POSTGRES
+            )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -102,8 +114,11 @@ class Store:
         """
         if not self.is_sqlite:
             return
-        with self._writer.connect() as connection:
-            found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+        try:
+            with self._writer.connect() as connection:
+                found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+        except AWAY as error:
+            raise UnavailableError(f"the database cannot be read ({_in_words(error)})") from error
         if found != "ok":
             raise UnavailableError(f"the database file is damaged ({found}); replace it by a backup")
 
@@ -138,12 +153,23 @@ REASONS = {
 """What SQLite says, and what we say; of others, only that the database does not answer."""
 
 
-class _NoLock:
+class _WriteLock:
+    """One writer at a time, who waits for the others no longer than `LOCK_S`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
     def __enter__(self) -> None:
-        return None
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a write inside a write would wait for itself")
+        if not self._lock.acquire(timeout=LOCK_S):
+            raise UnavailableError("the database cannot be written (other writes take too long); nothing was stored")
+        self._owner = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
-        return None
+        self._owner = None
+        self._lock.release()
 
 
 def _sqlite_writer(path: Path) -> Engine:

@@ -95,7 +95,7 @@ def notifier(context: Context, clock: Clock, url: str | None = None, *command: s
     """A notifier as a new start of the service makes one."""
     changed = {"notify_url": SecretStr(url) if url else None, "notify_command": command}
     settings = context.settings.model_copy(update=changed)
-    return Notifier(Context(settings, context.store, context.costs), clock)
+    return Notifier(replace(context, settings=settings), clock)
 
 
 def announce(context: Context, about: str, at: datetime = START) -> bool:

@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from ablate.trials.trial import FIRST
 from service.errors import UnavailableError
-from service.store import schema
+from service.store import schema, session
 from service.store.lock import held
 from service.store.session import Store
 from service.store.studies import get_study
@@ -115,7 +115,7 @@ def test_a_commit_is_synced_and_readers_cannot_write(file_store: Store) -> None:
     with file_store.write() as connection:
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
-    with pytest.raises(UnavailableError, match="readonly"), file_store.read() as connection:
+    with pytest.raises(UnavailableError, match="its file cannot be written"), file_store.read() as connection:
         connection.execute(text("DELETE FROM costs"))
 
 
@@ -158,3 +158,28 @@ def test_processes_that_start_together_make_one_schema(postgres_url: str) -> Non
             started.result(timeout=60)
     with closing(Store(postgres_url)) as store, store.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+
+
+def test_a_write_inside_a_write_is_an_error_and_not_a_deadlock(file_store: Store) -> None:
+    with file_store.write(), pytest.raises(RuntimeError, match="inside a write"), file_store.write():
+        pass
+    with file_store.write():
+        pass
+
+
+def test_a_write_does_not_wait_for_another_for_ever(file_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "LOCK_S", 0.01)
+    refusals: list[str] = []
+
+    def write() -> None:
+        try:
+            with file_store.write():
+                pass
+        except UnavailableError as error:
+            refusals.append(str(error))
+
+    with file_store.write():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(20)
+    assert refusals == ["the database cannot be written (other writes take too long); nothing was stored"]

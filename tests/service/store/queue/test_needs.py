@@ -349,7 +349,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(database_url: 
             assert (row.key, row.state, row.open_needs) == ("a" * 64, "queued", 0)
             assert needs.find_needs(connection, [row.key]) == {}
             (claim,) = claims.claim(connection, claims.find_head_demand(connection), 1, now())  # type: ignore[arg-type]
-            assert claim.trial.key == "a" * 64
+            assert claim.read().trial.key == "a" * 64
 
 
 OLD_TRIAL = """
