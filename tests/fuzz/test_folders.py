@@ -20,6 +20,9 @@ from ablate.data.images import FORMATS, read_image
 from ablate.errors import DataError
 from tests.fuzz.harness import Watch, examples, timed
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+"""Pillow remarks on odd files that it can read, such as an invalid tag of a TIFF."""
+
 
 def encoded(form: str, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> bytes:
     """A small image as a file's content."""
