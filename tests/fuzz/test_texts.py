@@ -51,6 +51,11 @@ def bodies(draw: DrawFn) -> str:
     return text
 
 
+def as_study(text: str) -> str:
+    """A body with a study, where the text is JSON."""
+    return f'{{"study": {text}}}'
+
+
 EXTRAS: tuple[dict[str, Any], ...] = (
     {}, {"scale": "mini"}, {"seeds": 1}, {"resources": {"gpus": 0.5}}, {"name": "n", "cron": "* * * * *"},
     {"name": "n", "cron": "0 0 30 2 *", "tz": "Europe/Berlin"}, {"fresh": True, "priority": 101},
@@ -58,7 +63,7 @@ EXTRAS: tuple[dict[str, Any], ...] = (
 
 
 @examples(60)
-@given(bodies() | mutated() | long_texts() | st.text(), st.sampled_from(ROUTES))
+@given(bodies() | bodies() | mutated().map(as_study) | long_texts() | st.text(), st.sampled_from(ROUTES))
 def test_any_body_gets_an_answer(client: TestClient, watch: Watch, text: str, route: str) -> None:
     content = text.encode("utf-8", "surrogatepass")
     with watch.example():
