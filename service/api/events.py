@@ -135,7 +135,8 @@ async def follow_study(
     """Server-Sent Events, each with an integer `id`, its kind in `event`, and JSON in `data`.
 
     `progress`: the counts and `eta_s`. `trial`: `{key, row, seed, state, reason, step, metrics}`. `table`:
-    `{provisional}`, the table has changed. `done`: `{id, state}`, and the stream ends. A client that reconnects sends
+    `{provisional}`, the table has changed. `fault`: `{number, work, stuck}`, work on the study ended with an internal
+    error. `done`: `{id, state}`, and the stream ends. A client that reconnects sends
     the last id it received as `Last-Event-ID` and misses no event. A comment every 15 s keeps the connection open.
     """
     yield ServerSentEvent(retry=RETRY_MS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from rich.progress import TaskID
 
 from ablate.cli.terminal import Terminal
-from ablate.remote.documents.events import DoneEvent, EventData, ProgressEvent, TrialEvent
+from ablate.remote.documents.events import DoneEvent, EventData, FaultEvent, ProgressEvent, TrialEvent
 from ablate.tables.words import duration_text
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class EventLines:
 
     def show(self, data: EventData) -> None:
         """Show an event."""
+        if isinstance(data, FaultEvent):
+            then = f"`ablate retry {data.number}` tries it again" if data.stuck else "it is tried again"
+            self.say(f"{data.work} ended with an internal error of the service, {data.number}; {then}")
         if not isinstance(data, TrialEvent):
             return
         if data.state in ENDED:

@@ -11,5 +11,5 @@ class Event(Document):
     """One event of a study; `id` grows. `ablate.remote.documents.events` describes the data of each kind."""
 
     id: int
-    kind: Literal["progress", "trial", "table", "done"]
+    kind: Literal["progress", "trial", "table", "fault", "done"]
     data: dict[str, Any]

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ablate.workers.pool import Job, Said, Worker, WorkerLost
@@ -66,25 +65,18 @@ class Mirroring:
         self._stop = stop
         try:
             while not stop.is_set():
-                with self._waiting_for_mlflow():
-                    self._steps.run("mirroring in MLflow", self._catch_up)
+                if not self._pauses.is_waiting("mlflow"):
+                    self._steps.run("mirroring in MLflow", self._try, self._catch_up)
                 stop.wait(LOOK_S)
             self._until_s = time.monotonic() + LAST_DRAIN_S
-            with self._waiting_for_mlflow():
-                while time.monotonic() < self._until_s and self._drain():
-                    pass
+            self._steps.run("mirroring in MLflow", self._try, self._drain_for_the_last_time)
         finally:
             self._end_worker()
 
-    @contextmanager
-    def _waiting_for_mlflow(self) -> Iterator[None]:
-        """MLflow or the database may be away; the next try follows after a longer pause each time."""
+    def _try(self, mirror: Callable[[], None]) -> None:
+        """Mirror, or wait for MLflow or the database; after each failure the pause is longer."""
         try:
-            if not self._pauses.is_waiting("mlflow"):
-                yield
-                self._pauses.end("mlflow")
-                self.context.parts["mlflow"] = "ready"
-                self.context.outages.end("MLflow")
+            mirror()
         except MirrorError as error:
             self._pauses.grow("mlflow")
             self.context.parts["mlflow"] = "unreachable"
@@ -92,6 +84,14 @@ class Mirroring:
                 self.context.outages.begin("MLflow", str(error))
         except UnavailableError:  # the scheduler reports it
             self._pauses.grow("mlflow")
+        else:
+            self._pauses.end("mlflow")
+            self.context.parts["mlflow"] = "ready"
+            self.context.outages.end("MLflow")
+
+    def _drain_for_the_last_time(self) -> None:
+        while time.monotonic() < self._until_s and self._drain():
+            pass
 
     def _catch_up(self) -> None:
         """Mirror all entries, and every minute end runs that MLflow wrongly shows as running."""

@@ -48,7 +48,7 @@ def test_the_cells_that_ended_are_counted() -> None:
 
 
 def test_every_kind_of_event_has_a_document() -> None:
-    assert list(KINDS) == ["progress", "trial", "table", "done"]
+    assert list(KINDS) == ["progress", "trial", "table", "fault", "done"]
     assert KINDS["progress"].model_validate({**COUNTS, "state": "paused", "eta_s": None}) == ProgressEvent(
         **COUNTS, state="paused", eta_s=None
     )

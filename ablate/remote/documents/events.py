@@ -41,6 +41,20 @@ class TableEvent(Document):
     provisional: bool
 
 
+class FaultEvent(Document):
+    """`fault`: work on the study ended with an internal error of the service.
+
+    Attributes:
+        number: of the error, such as `E-7f3a`; the service's log has the traceback under it.
+        work: the work in words.
+        stuck: whether it is set aside until `ablate retry NUMBER`; else the service tries it again.
+    """
+
+    number: str
+    work: str
+    stuck: bool
+
+
 class DoneEvent(Document):
     """`done`: the study has ended in this state, and the stream ends."""
 
@@ -48,9 +62,9 @@ class DoneEvent(Document):
     state: StudyState
 
 
-EventData = ProgressEvent | TrialEvent | TableEvent | DoneEvent
+EventData = ProgressEvent | TrialEvent | TableEvent | FaultEvent | DoneEvent
 KINDS: dict[str, type[EventData]] = {
-    "progress": ProgressEvent, "trial": TrialEvent, "table": TableEvent, "done": DoneEvent,
+    "progress": ProgressEvent, "trial": TrialEvent, "table": TableEvent, "fault": FaultEvent, "done": DoneEvent,
 }  # fmt: skip
 
 
@@ -60,7 +74,7 @@ class StudyEvent:
 
     Attributes:
         id: of the last stored event; the stream resumes after it.
-        kind: `progress`, `trial`, `table` or `done`.
+        kind: `progress`, `trial`, `table`, `fault` or `done`.
         data: the document of that kind.
     """
 

@@ -52,7 +52,7 @@ if (main.dataset.poll) setInterval(() => { if (!document.hidden) refresh(); }, N
 if (main.dataset.events) {
   const stream = new EventSource(main.dataset.events);
   const changed = soon(600);
-  for (const kind of ["trial", "progress", "table"]) stream.addEventListener(kind, changed);
+  for (const kind of ["trial", "progress", "table", "fault"]) stream.addEventListener(kind, changed);
   stream.addEventListener("done", () => { stream.close(); changed(); });
   addEventListener("pagehide", () => stream.close());
   setInterval(() => { if (isWanted) refresh(); }, 1000);

@@ -20,6 +20,7 @@ import service.studies.conclude
 import service.studies.results
 from ablate.data.add_folder import register
 from ablate.remote.choices import StudyState
+from ablate.remote.documents.events import KINDS
 from ablate.remote.documents.schedules import ScheduleSpec
 from ablate.tables.formats.render import render
 from service import health
@@ -33,6 +34,7 @@ from service.store.schedules import firings as stored_firings
 from service.store.schedules import schedules as stored_schedules
 from service.store.sql import now
 from service.studies import lifecycle, results
+from service.studies.events import Seen, read_changes
 from tests.image_folders import write_folder
 
 ENDED: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
@@ -434,3 +436,17 @@ def test_a_schedule_whose_registered_folder_is_elsewhere_refuses_its_firing(
     assert firing.state == "refused"
     assert "data set 'pets'" in firing.reason
     assert not faults.list_faults(desk.context, stuck=None, limit=10, cursor=None).items
+
+
+def test_the_page_and_the_commands_hear_of_an_internal_error(
+    desk: Any, toy_study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, service.studies.results, "build_table", lambda *_, **__: True)
+    study = desk.submit(toy_study())
+    finish_all(desk, study)
+    events, _, is_over = read_changes(desk.context, study.id, Seen())
+    faults_seen = [event.data for event in events if event.kind == "fault"]
+    assert is_over
+    assert [fault["stuck"] for fault in faults_seen] == [False, False, True]
+    documents = [KINDS["fault"].model_validate(fault) for fault in faults_seen]
+    assert {document.work for document in documents} == {"the table of the study"}  # type: ignore[union-attr]
