@@ -178,11 +178,13 @@ async def _answer_invalid_request(_: Request, error: RequestValidationError) -> 
     return invalid(StudyError(findings_of_request(error)))
 
 
-async def _answer_error(_: Request, error: AblateError) -> Response:
+async def _answer_error(request: Request, error: AblateError) -> Response:
     kind = next(KIND_OF[each] for each in type(error).__mro__ if each in KIND_OF)
     if kind is UNAVAILABLE:
         reason = getattr(error.__cause__, "orig", error.__cause__)  # the driver's own words are for the log only
-        logger.warning("request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
+        is_known = bool(request.app.state.context.outages.all())  # its begin is in the log
+        level = logging.DEBUG if is_known else logging.WARNING
+        logger.log(level, "request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
     return problem(kind, publishable(str(error)))
 
 
