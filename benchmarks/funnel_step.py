@@ -29,7 +29,7 @@ from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.training.determinism import Streams
 from ablate.training.optim import build_optimiser
-from ablate.workers.pool import WORKER_ENVIRONMENT
+from ablate.workers.environment import WORKER_ENVIRONMENT
 
 BATCH, RESOLUTION_PX, CLASSES = 128, 28, 10
 Figures = dict[str, float | int]

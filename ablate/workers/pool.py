@@ -29,15 +29,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
-
-WORKER_ENVIRONMENT = {
-    # Large blocks are kept instead of given back to the system after every step: up to 2.6 x on large activations.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "17179869184",
-    "MALLOC_TOP_PAD_": "268435456",
-    # Otherwise the profiler that measures memory prints to the terminal.
-    "KINETO_LOG_LEVEL": "99",
-}
+from ablate.workers.environment import WORKER_ENVIRONMENT
 
 PATIENCE_S = 3.0
 """How long a busy worker may take to notice that the pool was left; then it is killed."""

@@ -29,6 +29,14 @@ StudyId = Annotated[
         metavar="ID", help="Id or name of a study; a name means the newest study of that name.", show_default=False
     ),
 ]
+StudyOrFault = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="Id or name of a study, or the number of an internal error, such as E-7f3a.",
+        show_default=False,
+    ),
+]
 TrialKey = Annotated[
     str, typer.Argument(metavar="KEY", help="Key of a trial, or its first 8 digits or more.", show_default=False)
 ]

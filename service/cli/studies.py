@@ -25,7 +25,7 @@ from ablate.cli.options import (
 from ablate.cli.output import say, show_json_text, show_text
 from ablate.remote.choices import PlotFormat, StudyState, TableFormat
 from ablate.text import visible
-from service.cli.connect import Priority, StudyId, Url, connected, fetch_missing, is_own, show
+from service.cli.connect import Priority, StudyId, StudyOrFault, Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
     from ablate.errors import StudyError
@@ -193,18 +193,7 @@ def cancel(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID",
-            help="Id or name of a study, or the number of an internal error, such as E-7f3a.",
-            show_default=False,
-        ),
-    ],
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+def retry(study: StudyOrFault, url: Url = None, as_json: AsJson = False) -> None:
     """Queue the failed and cancelled trials of a study again.
 
     With the number of an internal error (`ablate list --stuck`): try that work again, for example after an upgrade.

@@ -19,8 +19,7 @@ from typing import Any
 import psutil
 
 from ablate.study.document import Resources
-from ablate.workers.environment import child_environment
-from ablate.workers.pool import WORKER_ENVIRONMENT
+from ablate.workers.environment import WORKER_ENVIRONMENT, child_environment
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine

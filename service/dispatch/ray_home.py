@@ -20,8 +20,7 @@ from pathlib import Path
 import psutil
 
 from ablate.study.document import Resources
-from ablate.workers.environment import is_secret
-from ablate.workers.pool import WORKER_ENVIRONMENT
+from ablate.workers.environment import WORKER_ENVIRONMENT, is_secret
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError
 from service.dispatch.trial_worker import hidden_variables, worker_variables

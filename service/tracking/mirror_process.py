@@ -158,6 +158,7 @@ def _shower(settings: Settings, where: Where) -> Shower:
     if name not in _open:
         log_to_stderr(logging.WARNING)
         os.nice(NICE)
+        logging.getLogger("mlflow.store.db.utils").disabled = True  # its errors reach us as MirrorError
         _open[name] = Shower(settings, where)
     return _open[name]
 
