@@ -246,6 +246,7 @@ def _show_one(study: StudyView, as_json: bool) -> None:
 def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
     """Watch a study until it has ended, print its table, and name its holes. Returns the exit status."""
     from ablate.cli.terminal import Terminal
+    from ablate.remote.errors import RefusedError
     from service.cli.watch import watch
 
     console = Terminal(stderr=True)
@@ -254,8 +255,13 @@ def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
     except KeyboardInterrupt:
         console.say(f"the study keeps running; `ablate watch {study_id}` shows its progress again")
         raise
-    _show_table(partial(client.table_text, study_id), "json" if as_json else "md")
-    if reason := client.study(study_id).reason:
+    reason = client.study(study_id).reason
+    try:
+        _show_table(partial(client.table_text, study_id), "json" if as_json else "md")
+    except RefusedError:  # it cannot be made, which is the reason that follows
+        if not reason:
+            raise
+    if reason:
         say(f"{state}: {reason}", err=True)
     return 0 if state == "succeeded" else HOLES
 

@@ -12,6 +12,7 @@ from rich.progress import TaskID
 
 from ablate.cli.terminal import Terminal
 from ablate.remote.documents.events import DoneEvent, EventData, FaultEvent, ProgressEvent, TrialEvent
+from ablate.remote.errors import RefusedError
 from ablate.tables.words import duration_text
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Screen(Protocol):
 def watch(client: Client, study_id: str, console: Terminal) -> str:
     """Show the progress of a study until it has ended. Returns the state in which it ended."""
     study = client.study(study_id)
-    metric = client.table(study_id).metric
+    try:
+        metric = client.table(study_id).metric
+    except RefusedError:  # it cannot be made; the study's reason says why
+        metric = ""
     screen: Screen = (Bars if console.is_terminal else EventLines)(console, study, metric)
     state: str = study.state
     with screen:

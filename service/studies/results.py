@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from ablate.errors import StudyError, TableError
 from ablate.paper.published import find_published
@@ -87,12 +89,17 @@ class _Records:
 
 def _read(connection: Connection, stored: Stored, plan: Plan) -> _Records:
     records = cells.list_records(connection, stored.seq)
-    others = [
-        Preregistration.model_validate(history[-1])
-        for seq, history in studies.list_registrations(connection, plan.first_key)
-        if seq != stored.seq
-    ]
+    histories = studies.list_registrations(connection, plan.first_key)
+    others = [one for seq, history in histories if seq != stored.seq for one in _read_last(history)]
     return _Records(records, cells.list_origins(connection, stored.seq), others)
+
+
+def _read_last(history: list[Any]) -> list[Preregistration]:
+    """The last preregistration of another study; none if this version cannot read it, which is that study's affair."""
+    try:
+        return [Preregistration.model_validate(history[-1])]
+    except (ValidationError, LookupError, TypeError):
+        return []
 
 
 def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table:

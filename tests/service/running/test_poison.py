@@ -30,6 +30,7 @@ from service.faults import boundary, pauses
 from service.running import faults
 from service.running.due import Timers
 from service.schedules import lifecycle as schedules_lifecycle
+from service.store import tables
 from service.store.schedules import firings as stored_firings
 from service.store.schedules import schedules as stored_schedules
 from service.store.sql import now
@@ -450,3 +451,14 @@ def test_the_page_and_the_commands_hear_of_an_internal_error(
     assert [fault["stuck"] for fault in faults_seen] == [False, False, True]
     documents = [KINDS["fault"].model_validate(fault) for fault in faults_seen]
     assert {document.work for document in documents} == {"the table of the study"}  # type: ignore[union-attr]
+
+
+def test_a_study_that_cannot_be_read_does_not_spoil_the_table_of_one_with_the_same_trials(
+    desk: Any, toy_study: Any
+) -> None:
+    bad, well = desk.submit(toy_study("bad")), desk.submit(toy_study("well"))
+    with desk.context.store.write() as connection:
+        mine = tables.studies.c.id == bad.id
+        connection.execute(tables.studies.update().where(mine).values(registrations=[{"bad": 1}]))
+    finish_all(desk, bad, well)
+    assert (desk.study(bad).state, desk.study(well).state) == ("failed", "succeeded")
