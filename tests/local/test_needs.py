@@ -183,7 +183,9 @@ def test_a_trial_that_needs_two_waits_for_both_and_ends_with_the_first_that_does
 def with_classification(plan: Plan, **recipe: Any) -> Plan:
     """The plan with rows that start from a trial of the task `classify`."""
     need = build_blueprint(get_task("classify"), ClassifyRecipe(**recipe))
-    return replace(plan, rows=tuple(replace(row, needs={"backbone": need}) for row in plan.rows))
+    return replace(
+        plan, rows=tuple(replace(row, blueprint=replace(row.blueprint, needs={"backbone": need})) for row in plan.rows)
+    )
 
 
 def test_a_plan_has_the_data_sets_of_what_rows_need_too(chain: Path) -> None:

@@ -79,4 +79,4 @@ def test_an_unbalanced_grid_too_large_for_forests_says_so():
     del cells["0", "on"]
     found = effects_of(cells, {"many": levels, "other": ("on", "off")})
     assert not found.importances
-    assert found.notes[-1] == "unbalanced grid with 301 cells, above the limit of 300 for effects by fANOVA"
+    assert found.notes[-1] == "unbalanced grid with 301 cells, above the limit of 300 for main effects by fANOVA"

@@ -238,7 +238,7 @@ def trial_of(recipe: ClassifyRecipe) -> Trial:
 
 @pytest.mark.slow
 def test_a_worker_of_the_pool_decodes_too_and_takes_its_processes_with_it(tmp_path: Path) -> None:
-    with Pool([{"OMP_NUM_THREADS": "2"}]) as pool:
+    with Pool([{"OMP_NUM_THREADS": "2"}], is_trusted=True) as pool:
         pool.submit(Job("a", run_trial, (trial_of(small()), tmp_path / "a")))
         said = [event.item for event in pool.events() if isinstance(event, Said)]
         assert said[-1].status == "succeeded", said[-1]
