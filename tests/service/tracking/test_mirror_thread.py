@@ -116,8 +116,9 @@ def test_an_entry_that_raises_an_internal_error_is_set_aside_and_the_others_are_
     with mirroring(desk.context, where):
         until(lambda: waiting(desk.context) == 0, "everything else is shown")
     assert list(runs_in(where).values()).count("FINISHED") == 3
-    (stuck,) = faults.list_faults(desk.context, stuck=True, limit=10, cursor=None).items
-    assert (stuck.work, stuck.study_id, stuck.tries) == ("showing the study in MLflow", bad.id, 3)
+    found = faults.list_faults(desk.context, stuck=True, limit=10, cursor=None).items
+    assert {(fault.study_id, fault.tries) for fault in found} == {(bad.id, 3)}
+    (stuck,) = (fault for fault in found if fault.work == "showing the study in MLflow")
     assert faults.retry_fault(desk.context, stuck.number).number == stuck.number
     assert waiting(desk.context) == 1
 
