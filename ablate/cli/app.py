@@ -117,14 +117,9 @@ def run(
 
     chosen = chosen_columns(columns, full=full)
     plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
-    status = screen.run(
-        plan,
-        out or default_folder(plan),
-        Form(chosen, digits, measured=not no_measured),
-        workers=workers,
-        fresh=fresh,
-        as_json=as_json,
-    )
+    form = Form(chosen, digits, measured=not no_measured)
+    folder = out or default_folder(plan)
+    status = screen.run(plan, folder, form, workers=workers, fresh=fresh, as_json=as_json)
     raise typer.Exit(status)
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from ablate.text import visible
 
 WIDTH = 200
-"""Columns where there is no terminal."""
+"""Width in columns without a terminal."""
 
 
 class Terminal(Console):

@@ -1,4 +1,4 @@
-"""The steps of a loop: one that raises an internal error waits, longer each time, and the others go on."""
+"""The steps of a loop: one that raises an internal error waits, longer each time, and the others continue."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Connection(H11Protocol):
         self._unread: tuple[float, int] | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take the place of an idle connection if there is no other."""
+        """Close the connection that was idle longest if all places are taken."""
         super().connection_made(transport)
         # asyncio does this only for sockets with an explicit protocol; else a response waits 40 ms for an ACK
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
