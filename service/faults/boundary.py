@@ -5,8 +5,8 @@
             ...
 
 What raises inside is logged with a number, stored with its number of tries, and tried again after a growing wait, also
-after a restart. The third time it is set aside (*stuck*) until a person retries it. Everything else continues. Absence of
-the surroundings (`PASSING`, and errors of the operating system such as a full disk) is not an error of the work: it
+after a restart. The third time it is set aside (*stuck*) until a person retries it. Everything else continues. Absence
+of the surroundings (`PASSING`, and errors of the operating system such as a full disk) is not an error of the work: it
 passes, and the caller waits for them.
 """
 
