@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from ablate.errors import AblateError, DataError, Problem, SiteError, StudyError
 from service.api.guard import Frame
 from service.api.problems import HANDLERS, KINDS, METHODS, below, publishable
 from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
+from service.faults.outages import Outages
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,7 @@ from service.errors import ConflictError, KeyReusedError, NotFoundError, Unavail
 )
 def test_every_error_has_one_status(error: AblateError, status: int, slug: str) -> None:
     app = FastAPI(exception_handlers=HANDLERS)
+    app.state.context = SimpleNamespace(outages=Outages())
 
     @app.get("/")
     def fail() -> None:

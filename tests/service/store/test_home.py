@@ -50,7 +50,8 @@ def test_a_home_that_somebody_made_beforehand_and_its_files_become_private(tmp_p
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
 def test_a_home_of_another_user_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o755)
     os.chown(tmp_path / "home", 12345, 12345)
     with pytest.raises(
         UnavailableError, match=r"home belongs to another user \(uid 12345, this is 0\); set ABLATE_HOME"
