@@ -33,7 +33,9 @@ import httpx2
 
 from service.app import create_app
 from service.context import open_context
+from service.garbage import Garbage
 from service.http.server import serve_until
+from service.serve import LOOK_S
 from service.settings import Settings
 
 CLIENTS, ROWS = 45, 2_000
@@ -45,7 +47,14 @@ def serve(home: Path, listener: socket.socket) -> None:
     """Run the application in this process until it is ended."""
     context = open_context(Settings(home=home, tracking_uri="off"))
     app = create_app(context)
-    asyncio.run(serve_until(asyncio.Event().wait(), app, listener))
+    asyncio.run(serve_until(_collect(), app, listener))
+
+
+async def _collect() -> None:
+    garbage = Garbage()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        garbage.look()
 
 
 def study(rows: int) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def open_context(settings: Settings) -> Context:
 
 def make_context(settings: Settings, store: Store) -> Context:
     """The context of a process with an open database."""
-    return Context(settings, store, Costs(store), Faults(store, settings.home), Disk(settings.home))
+    faults = Faults(store, settings.home)
+    return Context(settings, store, Costs(store), faults, faults.disk)
 
 
 def refuse_without_space(context: Context) -> None:

@@ -28,6 +28,7 @@ from service.context import Context, open_context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import end, family, sweep
 from service.errors import ServeError
+from service.garbage import Garbage
 from service.http.descriptors import raise_limit
 from service.http.server import listening, serve_until, url_of
 from service.running.scheduler import Scheduler
@@ -35,7 +36,7 @@ from service.running.threads import Threads
 from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import Role, Settings
 from service.store.home import make_private
-from service.store.lock import held
+from service.store.lock import Held, held
 from service.tracking.mirror_process import Where
 from service.tracking.mirror_thread import Mirroring
 from service.tracking.mlflow_file import embedded_store
@@ -76,8 +77,8 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         raise ServeError("separate roles need PostgreSQL (ABLATE_DATABASE_URL); on SQLite use --role all")
     settings = settings.model_copy(update={"allowed_hosts": [*settings.allowed_hosts, host]})
     with ExitStack() as stack:
-        if settings.is_embedded or role != "api":
-            stack.enter_context(held(settings.database))
+        lock = stack.enter_context(held(settings.database)) if settings.is_embedded or role != "api" else None
+        if lock is not None:
             sweep(settings.home)
         context = open_context(settings)
         stack.callback(context.close)
@@ -85,8 +86,8 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Cal
         parts = _Parts(context)
         parts.watch_the_end()
         stack.enter_context(parts.stopped_at_the_end())
-        if role != "api":
-            parts.start_scheduler()
+        if lock is not None and role != "api":
+            parts.start_scheduler(lock)
             parts.start_mirror()
             parts.start_notifier()
         elif settings.is_embedded:  # no other process can use this database; for others, the beat reports it
@@ -127,12 +128,11 @@ class _Parts:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.ended.set())
 
-    def start_scheduler(self) -> None:
+    def start_scheduler(self, lock: Held) -> None:
         """The scheduler's thread, which starts its dispatcher."""
         self.context.parts["scheduler"] = "starting"
-        self._threads.start(
-            "scheduler", lambda: Scheduler(self.context, self._build_dispatcher, self._scheduler_is_ready).run
-        )
+        build = partial(Scheduler, self.context, self._build_dispatcher, self._scheduler_is_ready, keep_lock=lock.keep)
+        self._threads.start("scheduler", lambda: build().run)
 
     def _scheduler_is_ready(self) -> None:
         self.context.parts["scheduler"] = "running"
@@ -167,9 +167,10 @@ class _Parts:
 
     async def until_ended(self) -> None:
         """Wait for a signal, or the loss of the state directory. It runs in the main thread, which handles signals."""
-        looked_s = time.monotonic()
+        looked_s, garbage = time.monotonic(), Garbage()
         while not self.ended.is_set():
             await asyncio.sleep(LOOK_S)
+            garbage.look()
             if time.monotonic() - looked_s >= HOME_S:
                 looked_s = time.monotonic()
                 self._check_home()

@@ -6,8 +6,8 @@
 
 What raises inside is logged with a number, stored with its number of tries, and tried again after a growing wait, also
 after a restart. The third time it is set aside (*stuck*) until a person retries it. Everything else continues. Absence
-of the surroundings (`PASSING`, and errors of the operating system such as a full disk) is not an error of the work: it
-passes, and the caller waits for them.
+of the surroundings (`PASSING`, and errors of the operating system while the state directory cannot be written) is not
+an error of the work: it passes, and the caller waits for them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TypeVar
 from ablate.errors import AblateError, describe_error
 from ablate.text import visible
 from service.errors import ConflictError
+from service.faults.disk import Disk
 from service.faults.work import PASSING, Work, let_pass, reason_of
 from service.store import faults as stored
 from service.store.queue.outbox import add_event
@@ -64,6 +65,7 @@ class Faults:
         counts: internal errors since the start of this process, by kind of work.
         broken_steps: steps of this process's loops that wait after an internal error (`service.faults.steps`), with the
             number of the error.
+        disk: of the state directory; an error of the operating system is not one of the work while it is away.
 
     Args:
         store: where faults are kept. If it cannot be written, a fault is remembered by this process only.
@@ -71,6 +73,7 @@ class Faults:
     """
 
     def __init__(self, store: Store, home: Path) -> None:
+        self.disk = Disk(home)
         self._mark = home / MARK
         self.counts: Counter[str] = Counter()
         self.broken_steps: dict[str, str] = {}
@@ -125,7 +128,7 @@ class Faults:
             with self._marked(work):
                 yield
         except BaseException as error:
-            let_pass(error)
+            let_pass(error, self.disk)
             reason = self._fail(work, error, tries)
             if reason is not None and give_up is not None:
                 self._give_up(work, give_up, reason)
@@ -185,7 +188,7 @@ class Faults:
         except AblateError:
             raise
         except BaseException as error:
-            let_pass(error)
+            let_pass(error, self.disk)
             raise ConflictError(f"{work.text} {reason_of(self._number_of(work, error))}") from error
 
     def _number_of(self, work: Work, error: BaseException) -> str:

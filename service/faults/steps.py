@@ -43,7 +43,7 @@ class Steps:
         try:
             answer = function(*args, **kwargs)
         except BaseException as error:
-            let_pass(error)
+            let_pass(error, self._faults.disk)
             number = self._faults.broken_steps.setdefault(name, next(new_numbers()))
             self._faults.counts["step"] += 1
             pause_s = self._pauses.grow(name)

@@ -9,6 +9,7 @@ from typing import Literal
 from ablate.trials.machine import find_fault
 from service.dispatch.interface import DispatcherError
 from service.errors import UnavailableError
+from service.faults.disk import Disk
 
 PASSING = (UnavailableError, DispatcherError)
 Kind = Literal["study", "trial", "table", "plot", "schedule", "firing", "settlement", "notice", "mirror"]
@@ -40,8 +41,15 @@ def reason_of(number: str) -> str:
     return f"ended with an internal error, reported as {number}; the service's log has the traceback"
 
 
-def let_pass(error: BaseException) -> None:
+def let_pass(error: BaseException, disk: Disk) -> None:
     """Raise what is not an internal error of the work that met it; return for an internal error.
+
+    An error of the operating system, such as a disk error, is one of the work while the state directory can be
+    written: waiting for the disk would never end it.
+
+    Args:
+        error: what the work raised.
+        disk: of the state directory.
 
     Raises:
         UnavailableError: the database or the disk is away.
@@ -50,6 +58,7 @@ def let_pass(error: BaseException) -> None:
     """
     if isinstance(error, (*PASSING, KeyboardInterrupt, GeneratorExit, CancelledError)):
         raise error
-    fault = find_fault(error)
-    if fault is not None:
-        raise UnavailableError(fault, part="disk") from error
+    if find_fault(error) is not None:
+        fault = disk.find_fault(anew=True)
+        if fault is not None:
+            raise UnavailableError(fault, part="disk") from error

@@ -12,6 +12,7 @@ away, the scheduler waits for it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ from service.context import Context
 from service.dispatch.interface import Dispatcher, DispatcherError, Report, Ticket, TrialLost, TrialMessage
 from service.errors import UnavailableError
 from service.faults.steps import Steps
-from service.running.due import IDLE_S, TickWork, Timers
+from service.running.due import BEAT_S, IDLE_S, TickWork, Timers
 from service.running.ends import make_ticket, recover, requeue
 from service.running.flights import Flight, Flights
 from service.running.keeper import Keeper
@@ -52,6 +53,7 @@ class Scheduler:
         build_dispatcher: makes a dispatcher; called in the scheduler's thread, and again after one broke.
         on_ready: called in that thread after each start of a dispatcher.
         clock: the time by which schedules fire.
+        keep_lock: called every few seconds; raises UnavailableError if the lock of the one scheduler is lost.
     """
 
     def __init__(
@@ -60,8 +62,11 @@ class Scheduler:
         build_dispatcher: Callable[[], Dispatcher],
         on_ready: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = now,
+        keep_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self.context = context
+        self._keep_lock = keep_lock
+        self._kept_s = -math.inf
         self._clock = clock
         self._on_ready = on_ready
         self._keeper = Keeper(context, build_dispatcher, self._is_ready)
@@ -112,6 +117,9 @@ class Scheduler:
 
     def _start(self) -> None:
         run = self._steps.run
+        if time.monotonic() - self._kept_s >= BEAT_S:
+            self._keep_lock()
+            self._kept_s = time.monotonic()
         if not self._is_recovered:
             run("reading the faults of an earlier service", self.context.faults.count_death)
             self._is_recovered = run("queueing trials of an earlier scheduler", recover, self.context) is not None

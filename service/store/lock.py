@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DatabaseError
 
 from service.errors import UnavailableError
 from service.store.session import Store
@@ -17,32 +18,99 @@ ADVISORY = 7235197403
 """Number of our advisory lock on PostgreSQL."""
 
 
-@contextmanager
-def held(url: str) -> Iterator[None]:
-    """Hold the database for this process: for all it does on SQLite, for scheduling on PostgreSQL.
+class HeldFile:
+    """The lock of a SQLite database: a locked file, which stays locked as long as the process lives.
+
+    Args:
+        url: of the database.
 
     Raises:
-        UnavailableError: another process holds it; on SQLite the text names its pid.
+        UnavailableError: another process holds it; the text names its pid.
     """
-    if make_url(url).get_backend_name() != "sqlite":
-        with closing(Store(url)) as store, store.read() as connection:  # the lock lives as long as its connection
+
+    def __init__(self, url: str) -> None:
+        path = Path(f"{make_url(url).database}.lock")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A soft lock, which is a file that exists, would outlive a killed process.
+        self._lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            holder = path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
+            text_ = f"another ablate service (pid {holder}) uses this database; stop it, or set another ABLATE_HOME"
+            raise UnavailableError(text_) from error
+        path.write_text(str(os.getpid()), encoding="ascii")
+
+    def keep(self) -> None:
+        """Nothing to do: nobody can take it away."""
+
+    def close(self) -> None:
+        """Release it."""
+        self._lock.release()
+
+
+class HeldConnection:
+    """The lock of a PostgreSQL database, which lasts as long as its connection: a restart of PostgreSQL ends both.
+
+    Args:
+        url: of the database.
+
+    Raises:
+        UnavailableError: another process holds it, or the database is away.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._open = ExitStack()
+        self._connection: Connection | None = None
+        with ExitStack() as stack:
+            self._store = stack.enter_context(closing(Store(url)))
+            self._take()
+            stack.pop_all()
+
+    def keep(self) -> None:
+        """Take the lock again if its connection is lost.
+
+        Raises:
+            UnavailableError: another process has taken it since, or the database is away.
+        """
+        if self._connection is not None:
+            try:
+                self._connection.execute(text("SELECT 1"))
+            except DatabaseError:
+                self._release()
+        if self._connection is None:
+            self._take()
+
+    def _take(self) -> None:
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._store.read())
             connection.execution_options(isolation_level="AUTOCOMMIT")  # no transaction that stays open for days
             if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": ADVISORY}).scalar_one():
                 raise UnavailableError("another scheduler uses this database; stop it first, or use --role api")
-            yield
-        return
-    path = Path(f"{make_url(url).database}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A soft lock, which is a file that exists, would outlive a killed process.
-    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        holder = path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
-        text_ = f"another ablate service (pid {holder}) uses this database; stop it, or set another ABLATE_HOME"
-        raise UnavailableError(text_) from error
-    try:
-        path.write_text(str(os.getpid()), encoding="ascii")
-        yield
-    finally:
-        lock.release()
+            self._connection, self._open = connection, stack.pop_all()
+
+    def _release(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()  # closed, not given back: the lock ends with it
+        self._connection = None
+        self._open.close()
+
+    def close(self) -> None:
+        """Release it."""
+        self._release()
+        self._store.close()
+
+
+Held = HeldFile | HeldConnection
+
+
+@contextmanager
+def held(url: str) -> Iterator[Held]:
+    """Hold the database for this process: for all it does on SQLite, for scheduling on PostgreSQL.
+
+    Raises:
+        UnavailableError: another process holds it.
+    """
+    is_file = make_url(url).get_backend_name() == "sqlite"
+    with closing(HeldFile(url) if is_file else HeldConnection(url)) as lock:
+        yield lock

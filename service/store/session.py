@@ -9,6 +9,7 @@ time: a count stays true until the end of its transaction, and transactions neve
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -84,7 +85,7 @@ class Store:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": WRITING})
                 yield connection
         except AWAY as error:
-            if isinstance(error, OURS):
+            if _is_ours(error):
                 raise
             raise UnavailableError(
                 f"the database cannot be written ({_in_words(error)}); nothing was stored"
@@ -102,7 +103,7 @@ class Store:
             with self._reader.connect() as connection:
                 yield connection
         except AWAY as error:
-            if isinstance(error, OURS):
+            if _is_ours(error):
                 raise
             raise UnavailableError(f"the database cannot be read ({_in_words(error)})") from error
 
@@ -131,7 +132,15 @@ class Store:
 AWAY = DatabaseError, InterfaceError, PendingRollbackError, PoolTimeoutError
 """A database that is away, full, locked or damaged raises one of these;"""
 OURS = IntegrityError, DataError, ProgrammingError
-"""a wrong statement or value of ours raises one of these."""
+"""a wrong statement or value of ours raises one of these,"""
+OURS_IN_WORDS = re.compile(
+    "too many (SQL variables|terms|arguments)|too (large|big|complex)|number of parameters|stack (overflow|depth)"
+)
+"""or says this: waiting for the database would not end it."""
+
+
+def _is_ours(error: Exception) -> bool:
+    return isinstance(error, OURS) or OURS_IN_WORDS.search(str(getattr(error, "orig", ""))) is not None
 
 
 def _in_words(error: Exception) -> str:

@@ -183,7 +183,7 @@ def write_runs(settings: Settings, where: Where, entries: Sequence[OutboxEntry],
             log.error("MLflow refuses an entry, which is skipped: %s", error)
             yield Mirrored(entry, ())
         except Exception as error:
-            let_pass(error)
+            let_pass(error, shower.context.disk)
             yield Mirrored(entry, (), "".join(traceback.format_exception(error)))
         if time.monotonic() > deadline:
             return

@@ -147,6 +147,8 @@ def test_a_locked_database_is_answered_with_503_and_reads_go_on(locked: TestClie
     answer = locked.post("/api/v1/studies", json={"study": study})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    assert answer.json()["detail"] == "the database cannot be written (another program has locked it); nothing was stored"
+    assert (
+        answer.json()["detail"] == "the database cannot be written (another program has locked it); nothing was stored"
+    )
     assert locked.get("/api/v1/studies").status_code == 200
     assert locked.get("/healthz").status_code == 200

@@ -97,11 +97,19 @@ def test_what_is_not_an_error_of_the_work_passes(context: Context, error: BaseEx
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EDQUOT, errno.EIO])
 def test_an_error_of_the_surroundings_is_not_charged_to_the_work(context: Context, number: int) -> None:
-    with pytest.raises(UnavailableError, match=r"disk|file") as away:
+    (context.settings.home / "trials").touch()  # where a folder should be: the disk cannot be written
+    with pytest.raises(UnavailableError, match=r"disk|file|many|cannot") as away:
         fail(context, error=OSError(number, "words of the system", "/secret/path"))
     assert away.value.part == "disk"
     assert "/secret" not in str(away.value)
     assert listed(context) == []
+
+
+def test_an_error_of_the_system_that_the_state_directory_does_not_have_is_one_of_the_work(context: Context) -> None:
+    for _ in range(3):
+        fail(context, error=OSError(errno.EIO, "words of the system", "/another/disk"))
+    (fault,) = listed(context)
+    assert fault.stuck
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), RecursionError(), MemoryError(), AssertionError("x")])

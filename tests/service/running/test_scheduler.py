@@ -9,8 +9,9 @@ import pytest
 from ablate.errors import StudyError
 from ablate.remote.documents.studies import Extension
 from ablate.tables.formats.render import render
-from service.errors import ConflictError
+from service.errors import ConflictError, UnavailableError
 from service.running.due import Timers
+from service.running.scheduler import Scheduler
 from service.studies import extend, lifecycle, results
 from service.studies.events import Seen, read_changes
 
@@ -406,3 +407,23 @@ def test_events_go_on_behind_the_last_one_seen_without_a_gap(desk: Any, toy_stud
     assert ids == sorted(set(ids))
     again, _, _ = read_changes(desk.context, study.id, Seen(last_id=ids[3]))
     assert [event.id for event in again if event.kind == "trial"] == ids[4:]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_is_claimed_while_the_lock_of_the_one_scheduler_is_lost(
+    context: Any, desk: Any, toy_study: Any
+) -> None:
+    is_lost = [True]
+
+    def keep_lock() -> None:
+        if is_lost[0]:
+            raise UnavailableError("another scheduler uses this database")
+
+    desk.scheduler = Scheduler(context, lambda: desk.dispatcher, keep_lock=keep_lock)
+    study = desk.submit(toy_study())
+    desk.tick(2)
+    assert desk.dispatcher.started == []
+    assert context.outages.all() == {"the database": "another scheduler uses this database"}
+    is_lost[0] = False
+    assert desk.finish(study).state == "succeeded"
+    assert context.outages.all() == {}

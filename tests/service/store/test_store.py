@@ -18,6 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from ablate.trials.trial import FIRST
 from service.errors import UnavailableError
@@ -119,6 +120,13 @@ def test_a_commit_is_synced_and_readers_cannot_write(file_store: Store) -> None:
         connection.execute(text("DELETE FROM costs"))
 
 
+def test_a_statement_that_no_database_takes_is_an_error_of_ours(store: Store) -> None:
+    deep = f"SELECT {'+'.join(['1'] * 100_000)}"
+    for transaction in (store.read, store.write):
+        with pytest.raises(OperationalError, match=r"stack|tree"), transaction() as connection:
+            connection.execute(text(deep))
+
+
 def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
     script = "import sys; from service.store.lock import held\nwith held(sys.argv[1]): print('held')"
     with held(database_url):
@@ -127,6 +135,38 @@ def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
     assert "another" in second.stderr
     third = subprocess.run([sys.executable, "-c", script, database_url], capture_output=True, text=True)
     assert third.stdout == "held\n", third.stderr
+
+
+def break_connections(url: str) -> None:
+    """As a restart of PostgreSQL does."""
+    with closing(Store(url)) as store, store.read() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = :n"
+            ),
+            {"n": store.url.database},
+        )
+
+
+def test_the_lock_is_taken_again_after_its_connection_broke(postgres_url: str) -> None:
+    with held(postgres_url) as lock:
+        lock.keep()
+        break_connections(postgres_url)
+        lock.keep()
+        with pytest.raises(UnavailableError, match="another scheduler"), held(postgres_url):
+            pass
+
+
+def test_a_lock_that_another_took_in_between_is_not_kept(postgres_url: str) -> None:
+    with held(postgres_url) as lock:
+        break_connections(postgres_url)
+        with held(postgres_url):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="another scheduler"):
+                    lock.keep()
+        lock.keep()
+        with pytest.raises(UnavailableError, match="another scheduler"), held(postgres_url):
+            pass
 
 
 def test_a_process_that_was_killed_holds_no_database(sqlite_url: str) -> None:
