@@ -6,6 +6,7 @@ Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study has
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
+from ablate.text import log_to_stderr
 
 INTERRUPTED = 130
 
@@ -233,6 +235,8 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and ends the process with its status."""
+    log_to_stderr(logging.ERROR)  # warnings of libraries, such as Pillow's of a strange file, are not for the user
+    logging.captureWarnings(True)
     sys.exit(status_of(arguments))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ablate.cli.app import status_of
 
@@ -44,6 +45,20 @@ def test_help_answers_without_heavy_imports() -> None:
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([command, "--help"]) == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def test_warnings_of_libraries_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        image = Image.new("P", (8, 8), color=len(name) * ord(name[-1]) % 251)
+        image.putpalette([*range(256)] * 3)
+        image.save(tmp_path / "images" / name / "1.png", transparency=bytes(range(200)))  # Pillow warns of these
+    command = [*COMMAND, "data", "add", "odd", str(tmp_path / "images")]
+    environment = {**os.environ, "ABLATE_DATA": str(tmp_path / "data")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "registered" in done.stdout
+    assert "Warning" not in done.stderr
 
 
 @pytest.mark.slow
