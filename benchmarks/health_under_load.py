@@ -4,10 +4,10 @@ The application and its server run in a process of their own, as under `ablate s
 or 45 submissions that cannot be written, and meanwhile a request for `/healthz` every 20 ms over a connection of its
 own. The target is 100 ms.
 
-Measured on two cores with other active processes (load 9 to 12), so the idle service was slow too: idle p50 12 ms, max
-401 ms (n = 38); 45 plans p50 32 ms, p99 189 ms, max 1,419 ms (n = 1,006; 10 plans made, 35 refused with 503); locked
-database p50 9 ms, p99 25 ms, max 58 ms (n = 2,138). That the 100 ms hold under plans is still to be shown on an idle
-machine. Since then plans wait 30 s instead of 60 s for their turn.
+Measured on two idle cores: idle p50 1.3 ms, p99 24 ms (n = 93); locked database p50 1.6 ms, p99 2.6 ms, max 53 ms
+(n = 1,838). 45 plans, all of them made, three runs: p50 9 to 10 ms, p99 43 to 48 ms, max 98 to 161 ms (n = 693 to 731).
+While Python itself chose when to collect garbage (`service.garbage`), p99 was 116 to 126 ms: one collection took 80 to
+160 ms.
 
     python -m benchmarks.health_under_load
 """

@@ -4,9 +4,8 @@ Each document is read and planned in a fresh process, as `ablate check` and `POS
 counting of networks. "seconds" are those of the processor; "MB" is what the process grew by, above what it had with
 everything imported. "ends" is the number of rows, or the numbers of problems described and counted and the first one.
 
-Measured on two cores with ten other active processes (load 10): everything that is refused takes 0.0 to 0.5 s and at
-most 42 MB, except what has 10,000 rows and a fault in the table (1.3 to 2.1 s). A valid study of 10,000 rows or cells
-takes 1.0 to 2.3 s and 70 MB. Before there were limits, 15 of these documents took more than 20 s.
+Measured on two cores with three other active processes: everything takes at most 1.0 s and 62 MB, except 10,000 levels
+one at a time (1.1 s). Before there were limits, 15 of these documents took more than 20 s.
 
     python -m benchmarks.hostile_documents [WORD ...]
 """
