@@ -8,13 +8,14 @@ reference of its family are a planned comparison, and the answer is that of the 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
-from ablate.statistics.decisions.evidence import DecisionRule, JointEvidence, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, Evidence, JointEvidence, gather_evidence
+from ablate.statistics.decisions.failures import compare_failures
 from ablate.statistics.decisions.family import RowAnalysis, analyse_comparison, seeds_to_decide
-from ablate.statistics.decisions.row_comparison import Runs
+from ablate.statistics.decisions.row_comparison import Runs, compare_runs
 from ablate.statistics.decisions.sentences import describe_pair
 
 MAX_ROWS = 40
@@ -88,10 +89,11 @@ def analyse_pair(
         raise ValueError(f"row {a!r} cannot be compared with itself; name two rows")
     wanted = (by_label[a], by_label[b])
     if planned:
-        joint, place = _of_family([by_label[label] for label in planned], wanted, design)
+        joint, evidence = _of_family([by_label[label] for label in planned], wanted, design)
     else:
-        joint, place = _of_all_pairs(rows, wanted, design), 0
-    analysis = analyse_comparison(*wanted, evidence=joint.found[place], design=design)
+        joint = _of_all_pairs(rows, wanted, design)
+        evidence = joint.found[0]
+    analysis = analyse_comparison(*wanted, evidence=evidence, design=design)
     mean = analysis.evidence.comparison.mean
     seeds_needed = seeds_to_decide(analysis, mean, design) if mean and analysis.reason != "failures" else None
     return PairAnalysis(
@@ -104,12 +106,27 @@ def analyse_pair(
     )
 
 
-def _of_family(members: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> tuple[JointEvidence, int]:
-    """The evidence of a family and the place of the two rows in it; from the reference's side if that comes first."""
+def _of_family(
+    members: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule
+) -> tuple[JointEvidence, Evidence]:
+    """The evidence of a family, and that of the two rows in it; seen from the reference if that comes first."""
     a, b = wanted
-    if a in members:
-        return gather_evidence([(row, b) for row in members], design, shared=b), members.index(a)
-    return gather_evidence([(a, row) for row in members], design), members.index(b)
+    row, reference = (a, b) if a in members else (b, a)
+    joint = gather_evidence([(member, reference) for member in members], design, shared=reference)
+    evidence = joint.found[members.index(row)]
+    return joint, evidence if row is a else _reversed(evidence, a, b, design)
+
+
+def _reversed(evidence: Evidence, a: Runs, b: Runs, design: DecisionRule) -> Evidence:
+    """The evidence on b against a, as evidence on a against b: the same p-values, differences of the other sign."""
+    difference, interval = evidence.difference, evidence.interval
+    return replace(
+        evidence,
+        comparison=compare_runs(a, b),
+        failures=compare_failures(a, b, lower_is_better=design.lower_is_better),
+        difference=None if difference is None else -difference,
+        interval=None if interval is None else (-interval[1], -interval[0]),
+    )
 
 
 def _of_all_pairs(rows: Sequence[Runs], wanted: tuple[Runs, Runs], design: DecisionRule) -> JointEvidence:

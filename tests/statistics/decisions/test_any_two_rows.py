@@ -153,14 +153,22 @@ def test_a_row_is_not_compared_with_itself():
         analyse_pair(TABLE, "C", "C", design=LOWER)
 
 
-@settings(max_examples=60, deadline=None)
-@given(tables(), st.sampled_from(["auto", "flip", "t"]), st.booleans())
-def test_the_two_rows_may_change_places(table, test, lower_is_better):
-    design = replace(LOWER, test=test, lower_is_better=lower_is_better)
-    there, back = (analyse_pair(table, *pair, design=design) for pair in (("row 0", "row 1"), ("row 1", "row 0")))
+@settings(max_examples=200, deadline=None)
+@given(tables(), st.sampled_from(["auto", "flip", "t", "pooled"]), st.booleans(), st.booleans())
+def test_the_two_rows_may_change_places(table, test, lower_is_better, is_planned):
+    design = replace(LOWER, test=test, lower_is_better=lower_is_better, margin=1.5)
+    planned = [row.label for row in table if row.label != "row 1"] if is_planned else ()
+    there, back = (
+        analyse_pair(table, *pair, design=design, planned=planned) for pair in (("row 0", "row 1"), ("row 1", "row 0"))
+    )
     assert OPPOSITE.get(there.analysis.decision, there.analysis.decision) == back.analysis.decision
-    for name in ("p", "p_adj", "p_worst_adj", "sd", "test"):
+    for name in ("reason", "mde", "mde_sd", "pairing"):
+        assert getattr(there.analysis, name) == getattr(back.analysis, name)
+    for name in ("p", "p_adj", "p_worst_adj", "sd", "df", "n", "test", "comparisons"):
         assert getattr(there.analysis.evidence, name) == getattr(back.analysis.evidence, name)
+    if there.analysis.evidence.interval:
+        assert there.analysis.evidence.difference == -back.analysis.evidence.difference
+        assert there.analysis.evidence.interval == tuple(-end for end in reversed(back.analysis.evidence.interval))
     assert there.seeds_needed == back.seeds_needed
     assert [pair.difference for pair in there.seeds] == [-pair.difference for pair in back.seeds]
 
