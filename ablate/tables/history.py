@@ -14,7 +14,7 @@ from typing import Literal
 
 from ablate.documents import Document
 from ablate.errors import TableError, nearest, quote
-from ablate.statistics.decisions.paired import differences
+from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.drift.watch import MIN_REFERENCE
 from ablate.statistics.estimate import estimate, t_interval
 from ablate.tables.words import ARROWS, metric_name, number, places_of
@@ -167,7 +167,8 @@ def build_history(
 def _point(at: datetime, values: Values, label: str, baseline: str | None) -> HistoryPoint | None:
     shown = values.get(label, {})
     if baseline is not None:
-        shown = differences(shown, values.get(baseline, {}))
+        paired = paired_difference(shown, values.get(baseline, {}))
+        shown = {} if paired is None else paired.differences
     found = estimate(shown)
     if found.mean is None:
         return None

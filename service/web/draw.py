@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.statistics.decisions.row_comparison import LARGEST, SMALLEST
+from ablate.statistics.decisions.paired import SMALLEST
+from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.table import Table, TableCell
 
 WIDTH = 176.0

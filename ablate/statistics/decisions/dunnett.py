@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ablate.statistics.decisions.row_comparison import NOISE, SMALLEST
+from ablate.statistics.decisions.paired import NOISE, SMALLEST
 
 if TYPE_CHECKING:
     import numpy as np

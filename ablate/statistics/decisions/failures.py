@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.row_comparison import NOISE, SMALLEST, Runs
+from ablate.statistics.decisions.paired import NOISE, SMALLEST
+from ablate.statistics.decisions.row_comparison import Runs
 from ablate.statistics.decisions.signflip import signflip_p
 
 

@@ -1,30 +1,22 @@
 """One row against one reference, paired by seed: difference, interval and the p-values of the paired tests.
 
-Numbers only, no decision. A seed counts if both rows have a usable value; a value that is not finite is a lost run.
-Differences at the level of rounding noise count as 0, since they would give the sign-flip test a pattern and the t test
-a spread. No p-value is 0.
+Numbers only, no decision. A seed counts if both rows have a usable value; a value that is not finite is a lost run. No
+p-value is 0.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.paired import differences
+from ablate.statistics.decisions.paired import SMALLEST, paired_difference
 from ablate.statistics.decisions.signflip import signflip_p, smallest_p
-from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
-
-NOISE = 1e-12
-"""Relative to the largest value; a smaller difference is rounding, and so is one below `SMALLEST`."""
+from ablate.statistics.estimate import CONFIDENCE
 
 LARGEST = 1e150
 """Limit above which a value counts as not finite, since its square would not be finite."""
-
-SMALLEST = sys.float_info.min
-"""The smallest float with full precision: the p-value in place of a smaller one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,24 +123,18 @@ class Superiority:
 
 def compare_runs(row: Runs, reference: Runs) -> Comparison:
     """The paired comparison of two rows over the seeds in which both have a usable value."""
-    ours, theirs = row.usable, reference.usable
-    by_seed = differences(ours, theirs)
-    sizes = {seed: max(abs(ours[seed]), abs(theirs[seed])) for seed in by_seed}
-    by_seed = {seed: 0.0 if abs(d) <= max(NOISE * sizes[seed], SMALLEST) else d for seed, d in by_seed.items()}
-    numbers = list(by_seed.values())
-    found = estimate(by_seed)
-    sd = found.sd
-    if sd is not None and max(numbers) - min(numbers) <= max(NOISE * max(sizes.values()), SMALLEST):
-        sd = 0.0
-    low, high = t_interval(found.mean, sd, found.n) if found.mean is not None and sd is not None else (None, None)
+    found = paired_difference(row.usable, reference.usable)
+    if found is None:
+        return Comparison({}, None, None, None, None, None, None, smallest_p(0))
+    numbers = list(found.differences.values())
     return Comparison(
-        differences=by_seed,
+        differences=found.differences,
         mean=found.mean,
-        sd=sd,
-        low=low,
-        high=high,
-        p_flip=signflip_p(numbers) if numbers else None,
-        p_t=_paired_t_p(found.mean, sd, found.n) if found.mean is not None and sd is not None else None,
+        sd=found.sd,
+        low=found.low,
+        high=found.high,
+        p_flip=signflip_p(numbers),
+        p_t=None if found.sd is None else _paired_t_p(found.mean, found.sd, found.n),
         smallest_p=smallest_p(sum(1 for number in numbers if number)),
     )
 

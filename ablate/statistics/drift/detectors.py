@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal
 
-from ablate.statistics.decisions.row_comparison import SMALLEST
+from ablate.statistics.decisions.paired import SMALLEST
 from ablate.statistics.drift.sequential_ranks import find_split, threshold
 
 SHARES = {"shift": 1.0, "jump": 0.1, "apart": 0.1}
