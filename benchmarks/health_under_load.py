@@ -6,8 +6,8 @@ own. The target is 100 ms.
 
 Measured on two idle cores: idle p50 1.3 ms, p99 24 ms (n = 93); locked database p50 1.6 ms, p99 2.6 ms, max 53 ms
 (n = 1,838). 45 plans, all of them made, three runs: p50 9 to 10 ms, p99 43 to 48 ms, max 98 to 161 ms (n = 693 to 731).
-While Python itself chose when to collect garbage (`service.garbage`), p99 was 116 to 126 ms: one collection took 80 to
-160 ms.
+While Python itself chose when to collect garbage (`service.http.garbage`), p99 was 116 to 126 ms: one collection took
+80 to 160 ms.
 
     python -m benchmarks.health_under_load
 """
@@ -33,7 +33,7 @@ import httpx2
 
 from service.app import create_app
 from service.context import open_context
-from service.garbage import Garbage
+from service.http.garbage import Garbage
 from service.http.server import serve_until
 from service.serve import LOOK_S
 from service.settings import Settings

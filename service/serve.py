@@ -28,8 +28,8 @@ from service.context import Context, open_context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.leftovers import end, family, sweep
 from service.errors import ServeError
-from service.garbage import Garbage
 from service.http.descriptors import raise_limit
+from service.http.garbage import Garbage
 from service.http.server import listening, serve_until, url_of
 from service.running.scheduler import Scheduler
 from service.running.threads import Threads

@@ -87,6 +87,7 @@ class Results:
         columns: Sequence[str] | None = None,
         digits: int | None = None,
         measured: bool = True,
+        robust: bool = False,
     ) -> str:
         """The result table of a study as text.
 
@@ -96,8 +97,10 @@ class Results:
             columns: names of columns; `["all"]` for every column, None for those that the study shows.
             digits: decimals of the metrics; None to choose them by the spread of the values.
             measured: as in `table`.
+            robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
         """
         options = {"columns": ",".join(columns) if columns else None, "measured": None if measured else "false"}
+        options["robust"] = "true" if robust else None
         return self._connection.get_text(f"{self._path(study)}/table", format=format, digits=digits, **options)
 
     def plot(self, study: StudyName, name: str, format: PlotFormat = "svg") -> bytes:

@@ -21,6 +21,9 @@ from ablate.trials.needs import label_of_need
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
 """Provenance that differs between any two trials and does not affect their results."""
 
+SAME_TIME = 1.1
+"""Training times whose ratio is below this count as equal."""
+
 
 def table_notes(
     plan: Plan, results: Sequence[RowResults], table: Table, published: PublishedTable | None, *, missing: str
@@ -56,7 +59,7 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
     notes = [f"trials finished between {finished[0]} and {finished[-1]} UTC"] if finished else []
-    return [*notes, *_hours(rows), *_differing(results), *_inference(rows)]
+    return [*notes, *_training_times(rows), *_hours(rows), *_differing(results), *_inference(rows)]
 
 
 def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
@@ -194,6 +197,22 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
             f"inference times include a normalisation that cannot be folded into its convolution: {named(unfolded)}"
         )
     return notes
+
+
+def _training_times(rows: Sequence[TableRow]) -> Iterator[str]:
+    """How much longer or shorter rows train than their baselines, since equal steps are not equal compute."""
+    baselines = {row.group: row.train_s for row in rows if row.baseline}
+    ratios: dict[str, list[str]] = {}
+    for row in rows:
+        baseline_s = baselines.get(row.group)
+        if row.train_s and baseline_s and not 1 / SAME_TIME <= row.train_s / baseline_s <= SAME_TIME:
+            ratios.setdefault(f"{row.train_s / baseline_s:.2g}", []).append(row.label)
+    if ratios:
+        times = listed([f"{ratio} times ({named(labels)})" for ratio, labels in ratios.items()])
+        yield (
+            f"training time relative to the baseline: {times}; rows are compared as the study defines "
+            "them, not at equal training time"
+        )
 
 
 def _hours(rows: Sequence[TableRow]) -> list[str]:

@@ -86,6 +86,9 @@ def get_table(
     measured: Annotated[
         bool, Query(description="false: leave out times and memory, so that reruns give identical bytes")
     ] = True,
+    robust: Annotated[
+        bool, Query(description="true: notes on what other tests, lost runs, single seeds and other metrics say")
+    ] = False,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
     """The table of a study; provisional while trials are unfinished.
@@ -98,7 +101,7 @@ def get_table(
     table = results.get_table(context, study_id)
     try:
         with context.faults.answering(results.work_of_answer("table", study_id)):
-            text = render(table, chosen, columns=_names(columns), digits=digits, measured=measured)
+            text = render(table, chosen, columns=_names(columns), digits=digits, measured=measured, robust=robust)
     except TableError as error:  # format and digits were checked above
         raise StudyError([Problem("/columns", "unknown_column", str(error))]) from error
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))

@@ -140,6 +140,13 @@ def table(
     no_measured: Annotated[
         bool, typer.Option("--no-measured", help="Leave out measured times and memory, which differ in every run.")
     ] = False,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust",
+            help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the table in every format and the plots to this folder instead.", show_default=False),
@@ -154,7 +161,9 @@ def table(
     chosen = chosen_columns(columns, full=full)
     with connected(url) as client:
         study_id = client.find(study)
-        text = partial(client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured)
+        text = partial(
+            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust
+        )
         if out is not None:
             _save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)

@@ -204,6 +204,21 @@ def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
     assert note in table.provenance
 
 
+def test_rows_that_train_longer_than_their_baseline_are_noted(make_plan, make_records):
+    rows = [{"label": label, "set": {"lr": lr}} for label, lr in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 0.4))]
+    plan = make_plan([*rows, {"label": "e", "group": "other", "set": {"lr": 0.5}}])
+    times_s = {"a": 10.0, "b": 14.0, "c": 10.9, "d": 14.0, "e": 50.0}
+    records = make_records(plan)
+    for (label, _), key in plan.memberships.items():
+        outcome = records[key].outcome.model_copy(update={"train_s": times_s[label]})
+        records[key] = records[key].model_copy(update={"outcome": outcome})
+    (note,) = [note for note in build_table(plan, records).provenance if note.startswith("training time")]
+    assert note == (
+        "training time relative to the baseline: 1.4 times ('b', 'd'); rows are compared as the study defines them, "
+        "not at equal training time"
+    )
+
+
 def test_metrics_that_no_trial_of_a_row_reported_are_told_in_one_sentence(make_plan, make_records):
     plan = make_plan(
         [{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["ap50_pct", "map_pct", "ap75_pct"]

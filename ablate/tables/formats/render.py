@@ -12,6 +12,7 @@ from ablate.tables.formats.csv import render_csv
 from ablate.tables.formats.html import html_embedded, render_html
 from ablate.tables.formats.latex import render_latex
 from ablate.tables.formats.markdown import render_markdown
+from ablate.tables.robustness import robustness_notes
 from ablate.tables.table import Table
 
 FORMATS = ("md", "tex", "csv", "html", "json")
@@ -24,6 +25,7 @@ def render(
     columns: Iterable[str] | None = None,
     digits: int | None = None,
     measured: bool = True,
+    robust: bool = False,
 ) -> str:
     """The table as text.
 
@@ -36,6 +38,7 @@ def render(
             JSON unrounded. Numbers that are too large or too small for these decimals have four digits and an exponent.
         measured: False leaves out measured times, memory, provenance notes and commits, so that the bytes do not change
             when the study is run again.
+        robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
 
     Raises:
         TableError: the format or a column is unknown, or digits is out of range.
@@ -44,6 +47,8 @@ def render(
         raise TableError(f"no table format {quote(format)}{nearest(format, FORMATS)}")
     if not measured:
         table = table.model_copy(update={"provenance": [], "commits": []})
+    if robust:
+        table = table.model_copy(update={"notes": [*table.notes, *robustness_notes(table)]})
     names = ["all"] if format == "csv" and columns is None else columns
     chosen = choose_columns(table, names, digits=digits, measured=measured)
     if format == "json":

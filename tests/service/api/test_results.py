@@ -111,6 +111,12 @@ def test_an_html_table_may_use_its_own_style_and_nothing_else(client: TestClient
     assert " style=" not in answer.text
 
 
+def test_notes_on_robustness_are_asked_for(client: TestClient, done: dict[str, Any]) -> None:
+    plain, robust = (client.get(done["links"]["table"], params={"robust": flag}).json() for flag in ("false", "true"))
+    assert robust["notes"][: len(plain["notes"])] == plain["notes"]
+    assert [note for note in robust["notes"][len(plain["notes"]) :] if note.startswith("row 'shifted', undecided")]
+
+
 def test_measured_values_can_be_left_out(client: TestClient, done: dict[str, Any]) -> None:
     whole, stable = (client.get(done["links"]["table"], params={"measured": flag}).json() for flag in ("true", "false"))
     assert whole["rows"][0]["train_s"] == 0.5

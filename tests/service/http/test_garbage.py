@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service import garbage
-from service.garbage import Garbage
+from service.http import garbage
+from service.http.garbage import Garbage
 
 
 class Ring:
