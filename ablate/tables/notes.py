@@ -21,6 +21,8 @@ from ablate.trials.needs import label_of_need
 PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
 """Provenance that differs between any two trials and does not affect their results."""
 
+NEAR_POINTS = 5.0
+"""So near to a perfect percentage, differences in points say less than ratios of errors."""
 SAME_TIME = 1.1
 """Training times whose ratio is below this count as equal."""
 
@@ -42,6 +44,7 @@ def table_notes(
         *_holes(results, table, missing),
         *_pairing(table.rows, plan.metric),
         *_method(table),
+        *_near_perfect(table),
         *verdict_notes(table, design=plan.study.design_or_default),
         *_fresh(plan),
         *_needs(plan),
@@ -106,6 +109,24 @@ def _method(table: Table) -> Iterator[str]:
         yield f"one seed gives no standard deviation, no interval and no test{which}"
     if not table.families:
         yield "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
+
+
+def _near_perfect(table: Table) -> Iterator[str]:
+    """What points hide where a percentage is nearly perfect: by how much the remaining errors change."""
+    if not table.metric.endswith("_pct"):
+        return
+    perfect = 0.0 if table.lower_is_better else 100.0
+    for _, rows in table.grouped():
+        means = {row.label: row.cells[table.metric].mean for row in rows}
+        left = {label: abs(mean - perfect) for label, mean in means.items() if mean is not None and 0 <= mean <= 100}
+        baseline = next(row.label for row in rows if row.baseline)
+        size = left.pop(baseline, 0.0)
+        others = [f"'{label}' {each / size:.2g} times" for label, each in left.items() if 1e-6 < size < NEAR_POINTS]
+        if others:
+            yield (
+                f"'{baseline}' is {size:.2g} points from perfect, where differences in points are small; the "
+                f"remaining errors relative to it: {listed(others)}; the tests use points"
+            )
 
 
 def _fresh(plan: Plan) -> Iterator[str]:
@@ -205,12 +226,17 @@ def _training_times(rows: Sequence[TableRow]) -> Iterator[str]:
     ratios: dict[str, list[str]] = {}
     for row in rows:
         baseline_s = baselines.get(row.group)
-        if row.train_s and baseline_s and not 1 / SAME_TIME <= row.train_s / baseline_s <= SAME_TIME:
+        if (
+            row.train_s
+            and baseline_s
+            and baseline_s > 1e-3
+            and not 1 / SAME_TIME <= row.train_s / baseline_s <= SAME_TIME
+        ):
             ratios.setdefault(f"{row.train_s / baseline_s:.2g}", []).append(row.label)
     if ratios:
-        times = listed([f"{ratio} times ({named(labels)})" for ratio, labels in ratios.items()])
+        shown = listed([f"{times} times ({named(labels)})" for times, labels in ratios.items()])
         yield (
-            f"training time relative to the baseline: {times}; rows are compared as the study defines "
+            f"training time relative to the baseline: {shown}; rows are compared as the study defines "
             "them, not at equal training time"
         )
 

@@ -219,6 +219,23 @@ def test_rows_that_train_longer_than_their_baseline_are_noted(make_plan, make_re
     )
 
 
+@pytest.mark.parametrize(
+    ("metric", "levels", "note"),
+    [
+        ("top1_error_pct", (2.0, 1.0), "'a' is 2 points from perfect, where differences in points are small; the "
+         "remaining errors relative to it: 'b' 0.5 times; the tests use points"),
+        ("map_pct", (2.0, 1.0), "'a' is 2 points from perfect"),  # an mAP of 98 and 99 %
+        ("top1_error_pct", (6.0, 1.0), None),
+        ("map_pct", (98.0, 99.0), None),
+    ],
+)  # fmt: skip
+def test_nearly_perfect_percentages_are_compared_by_their_errors_too(make_plan, make_records, metric, levels, note):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"lr": 0.2}}], metric=metric)
+    table = build_table(plan, make_records(plan, levels, noise=0.0))
+    found = [one for one in table.notes if "from perfect" in one]
+    assert [one[: len(note)] for one in found] == [note] if note else not found
+
+
 def test_metrics_that_no_trial_of_a_row_reported_are_told_in_one_sentence(make_plan, make_records):
     plan = make_plan(
         [{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["ap50_pct", "map_pct", "ap75_pct"]

@@ -3,8 +3,10 @@
 A block is a seed that every row has. The pooled variance has (n - 1) m degrees of freedom for n blocks and m rows in
 addition to the reference. With it, 3 seeds can decide effects that the paired tests cannot. The price is the assumption
 of normal errors with equal spread. If the reference has twice the spread, the family-wise error is .12 to .15 instead
-of .05; with spreads of rows from .5 to 2 it is .08 [measured, 3 to 8 blocks]. `p_spread` checks the assumption, with
-little power for few blocks. m is the number of planned rows; rows left out of the model still count.
+of .05; with spreads of rows from .5 to 2 it is .08 [measured, 3 to 8 blocks]; with errors of Student's t with 3 degrees
+of freedom it is .042 to .065 [measured, 3 to 12 rows and blocks, 20,000 tables each]. `p_spread` checks the assumption
+of equal spread, with little power for few blocks. m is the number of planned rows; rows left out of the model still
+count.
 """
 
 from __future__ import annotations
