@@ -147,7 +147,7 @@ class _Parts:
         from service.dispatch.ray import RayDispatcher
 
         build = partial(RayDispatcher, settings.home, settings.ray_address, settings.workers)
-        return Apart(RayDispatcher.kind, build, settings.home)
+        return Apart(RayDispatcher.kind, build, settings.home, self.ended.is_set)
 
     def start_mirror(self) -> None:
         """The mirror's thread, and MLflow's UI where MLflow is embedded."""

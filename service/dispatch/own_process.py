@@ -9,6 +9,7 @@ dispatcher counts as broken. Nothing is decided here.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from service.errors import UnavailableError
 START_S, ANSWER_S, CLOSE_S = 180.0, 30.0, 15.0
 """How long a call may take. Ray takes seconds to start, on a busy machine a minute; among the other calls only `poll`
 waits, for the time that it was given."""
+LOOK_S = 0.2
+"""How often a start looks whether the service ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,13 @@ class Apart:
         build: makes it, in the other process; pickled.
         home: state directory, in which the dispatcher inside records its processes (`leftovers`); they are killed where
             it could not end them itself.
+        is_ending: whether the service ends; a start is given up then.
     """
 
-    def __init__(self, kind: str, build: Callable[[], Dispatcher], home: Path) -> None:
-        self._kind, self._build, self._home = kind, build, home
+    def __init__(
+        self, kind: str, build: Callable[[], Dispatcher], home: Path, is_ending: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._kind, self._build, self._home, self._is_ending = kind, build, home, is_ending
         self._worker: Worker | None = None
 
     @property
@@ -133,8 +139,7 @@ class Apart:
         worker.give(Job(self._kind, function, args))
         answer = None
         while worker.job is not None:
-            if not worker.pipe.poll(within_s):
-                raise DispatcherError(f"the process of {self._kind} does not answer within {within_s:g} s")
+            self._wait(worker, within_s, can_end=function is _start)
             for event in worker.receive():
                 if isinstance(event, Said):
                     answer = event.item
@@ -147,6 +152,15 @@ class Apart:
         if isinstance(answer, Away):
             raise UnavailableError(answer.reason, part="disk")
         return answer
+
+    def _wait(self, worker: Worker, within_s: float, *, can_end: bool) -> None:
+        """Wait until the process says something."""
+        deadline = time.monotonic() + within_s
+        while not worker.pipe.poll(LOOK_S if can_end else within_s):
+            if can_end and self._is_ending():
+                raise DispatcherError(f"the start of {self._kind} is given up, because the service ends")
+            if time.monotonic() >= deadline:
+                raise DispatcherError(f"the process of {self._kind} does not answer within {within_s:g} s")
 
 
 _inside: list[Dispatcher] = []

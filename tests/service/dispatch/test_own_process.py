@@ -97,6 +97,15 @@ def test_one_that_does_not_answer_is_ended(tmp_path: Path, monkeypatch: pytest.M
         stuck.room(Resources())
 
 
+def test_a_start_is_given_up_once_the_service_ends(tmp_path: Path) -> None:
+    looks = iter([False, False, True])
+    stuck: Any = Apart("toy", Stuck, tmp_path, lambda: next(looks))
+    with pytest.raises(DispatcherError, match="the start of toy is given up, because the service ends"):
+        stuck.start()
+    assert stuck.pid is None
+    assert not psutil.Process().children()
+
+
 def test_a_full_disk_is_neither_a_defect_nor_a_broken_dispatcher(toy: Any) -> None:
     with pytest.raises(UnavailableError, match="the disk is full") as away:
         toy.stop(None)
