@@ -549,3 +549,30 @@ def test_pareto_fronts_say_on_how_many_seeds_they_rest(planned, make_records, ma
     partial = build_table(plan, lose(plan, records, make_record, "E Sum(1x3, 3x1)", range(4)))
     (note,) = (note for note in partial.notes if note.startswith("Pareto-optimal"))
     assert note.endswith("; failed runs are left out, so each mean is over 8 to 12 of 12 seeds")
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "named"),
+    [
+        ("A 1x1", {"window": "7x7"}, "window 7x7 (paper: 1x1)"),
+        ("A 1x1", {"condition": "max_pool", "norm": "bn"}, "condition max_pool (paper: parametric)"),
+        ("A 1x1", {"se": True}, "se true (paper: false)"),
+        ("A 1x1", {"stages": "all"}, "stages all (paper: 2+3+4)"),
+        ("A 1x1", {"layers": ["3x3"]}, "layers 3x3 (paper: 1x1+3x3+add)"),
+        ("A 1x1", {"activation": "relu"}, "activation relu (paper: frelu)"),
+        ("A 1x1", {"gamma_init": 0.0}, "gamma_init 0.0 (paper: 1.0)"),
+        ("B 3x3", {"combine": "sum"}, "combine sum (paper: max)"),
+        ("B 3x3", {"window_dilation": 2}, "window_dilation 2 (paper: 1)"),
+    ],
+)
+def test_a_row_or_baseline_that_is_not_the_printed_one_only_agrees(planned, make_records, label, change, named):
+    plan = planned(8)
+    rows = [preset_row(row, "paper-text", change if row.label == label else {}) for row in plan.rows]
+    table = build_table(
+        replace(plan, scale="paper", rows=tuple(rows)),
+        make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1]),
+        published=load_published().column("T7"),
+    )
+    assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
+    (note,) = (note for note in table.notes if note.startswith("rows that are not the printed ones"))
+    assert note.endswith(f": '{label}': {named}")
