@@ -69,7 +69,8 @@ class PublishedTable:
         paper: authors, title and venue of the paper in one line.
         dataset: data set.
         note: remark for comparisons; may be empty.
-        networks: row label -> network of the row, if it is stated.
+        factors: row label -> recipe fields of the printed row: network, activation and where it is.
+        row_notes: row label -> what is assumed of the row, or where else its number is from.
         cells: row label -> metric -> printed number.
         sources: row label -> keys of the sources of its numbers.
         source_texts: key -> description of the source.
@@ -80,7 +81,8 @@ class PublishedTable:
     paper: str
     dataset: str
     note: str
-    networks: Mapping[str, str]
+    factors: Mapping[str, Mapping[str, Any]]
+    row_notes: Mapping[str, str]
     cells: Mapping[str, Mapping[str, Printed]]
     sources: Mapping[str, tuple[str, ...]]
     source_texts: Mapping[str, str]
@@ -157,11 +159,17 @@ def _table_of(item: Mapping[str, Any], document: Mapping[str, Any]) -> Published
         paper=_paper_line(document["paper"]),
         dataset=item["dataset"],
         note=item.get("note", ""),
-        networks={row["label"]: model for row in rows if (model := row.get("factors", {}).get("model"))},
+        factors={row["label"]: _factors_of(row["factors"]) for row in rows},
+        row_notes={row["label"]: row["note"] for row in rows if "note" in row},
         cells={row["label"]: _cells_of(row["values"], item["metric"]["name"]) for row in rows},
         sources=sources,
         source_texts={key: document["sources"][key] for key in keys},
     )
+
+
+def _factors_of(factors: Mapping[str, Any]) -> dict[str, Any]:
+    """The factors that are stated and apply; the task is stated by the data set."""
+    return {name: value for name, value in factors.items() if value is not None and name != "task"}
 
 
 def _paper_line(paper: Mapping[str, Any]) -> str:

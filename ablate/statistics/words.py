@@ -38,6 +38,11 @@ def with_unit(number: str, unit: str) -> str:
     return f"{number} {unit}" if unit else number
 
 
+def of_planned(fewest: int, most: int, planned: int) -> str:
+    """How many of the planned seeds a statement rests on: `8 of 12 seeds`, `8 to 11 of 12 seeds`."""
+    return f"{fewest if fewest == most else f'{fewest} to {most}'} of {counted(planned, 'seed')}"
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun: `1 seed`, `3 seeds`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

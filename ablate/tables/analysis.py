@@ -21,6 +21,7 @@ from ablate.statistics.decisions.family import (
     FamilyAnalysis,
     RowAnalysis,
     analyse_family,
+    depends_on_failures,
     seeds_to_decide,
     seeds_to_equivalence,
 )
@@ -145,7 +146,7 @@ def _compare_with_paper(
 ) -> Agreement | None:
     if not printed:
         return None
-    rows = [PrintedRow(row.label, printed.get(row.label), row.evidence.comparison.differences) for row in found.rows]
+    rows = [_printed_row(row, printed.get(row.label), found.design) for row in found.rows]
     asked = plan.study.table.headline
     return agreement(
         rows,
@@ -155,13 +156,26 @@ def _compare_with_paper(
     )
 
 
+def _printed_row(row: RowAnalysis, printed: float | None, design: DecisionRule) -> PrintedRow:
+    """A row for the comparison with the paper, which sees only the seeds that ended in both rows."""
+    return PrintedRow(
+        label=row.label,
+        printed=printed,
+        differences=row.evidence.comparison.differences,
+        obstacle="it depends on the failed runs" if depends_on_failures(row, design) else None,
+        has_lost=row.evidence.failures.p_worst is not None,
+    )
+
+
 def _agreement_of(
     plan: Plan, agreed: Agreement, members: Sequence[RowResults], published: PublishedTable | None
 ) -> FamilyAgreement:
     cells = published.cells if published else {}
     printed = {label: found.value for label, cell in cells.items() if (found := cell.get(plan.metric))}
-    values = {result.row.label: result.values(plan.metric) for result in members}
-    rank = rank_agreement(printed, values, alpha=plan.study.table.alpha)
+    runs = [runs_of(result, plan.metric) for result in members]
+    alpha = plan.study.table.alpha
+    rank = rank_agreement(printed, {row.label: row.usable for row in runs}, alpha=alpha, planned=len(plan.seeds))
+    lower_is_better = plan.lower_is_better[plan.metric]
     return FamilyAgreement(
         word=agreed.word,
         text=agreed.text,
@@ -169,7 +183,7 @@ def _agreement_of(
         headline=list(agreed.headline),
         tau=rank.tau,
         rank=rank.text,
-        pairs=order_of_pairs(printed, values, alpha=plan.study.table.alpha).text,
+        pairs=order_of_pairs(printed, runs, lower_is_better=lower_is_better, alpha=alpha).text,
     )
 
 

@@ -26,7 +26,7 @@ class Gain:
         mean: mean over seeds.
         low, high: ends of the 95 % t interval; None below n = 2.
         n: number of seeds.
-        is_decided: whether the table decides better or worse.
+        is_decided: whether the table decides better or worse and is not exploratory.
     """
 
     mean: float
@@ -46,6 +46,7 @@ class TaskGains:
         setup: common setup of our rows in words; empty if no row of the table is trained.
         ours: activation -> our gain, without activations that have none.
         printed: activation -> printed gain.
+        exploratory: whether our table is exploratory, so that its p-values do not keep their level.
     """
 
     task: str
@@ -53,6 +54,7 @@ class TaskGains:
     setup: tuple[str, ...]
     ours: Mapping[str, Gain]
     printed: Mapping[str, float]
+    exploratory: bool = False
 
 
 def collect_gains(tables: Mapping[str, Table], published: Published) -> list[TaskGains]:
@@ -72,7 +74,9 @@ def collect_gains(tables: Mapping[str, Table], published: Published) -> list[Tas
         table = tables.get(table_id)
         ours = _gains_of(table, prefix) if table else {}
         printed = {name: figure.cells[name][task].value for name in ACTIVATIONS}
-        gains.append(TaskGains(task, table_id, tuple(table.setup) if table and ours else (), ours, printed))
+        setup = tuple(table.setup) if table and ours else ()
+        is_exploratory = bool(table and ours and table.exploratory)
+        gains.append(TaskGains(task, table_id, setup, ours, printed, is_exploratory))
     return gains
 
 
@@ -82,16 +86,17 @@ def _gains_of(table: Table, prefix: str) -> dict[str, Gain]:
     if baseline is None or not baseline.baseline:
         return {}
     labels = {name: f"{prefix}{name}" for name in ACTIVATIONS if f"{prefix}{name}" in rows}
-    found = {name: _gain(rows[label].cells[table.metric], table.lower_is_better) for name, label in labels.items()}
+    found = {name: _gain(rows[label].cells[table.metric], table) for name, label in labels.items()}
     return {name: gain for name, gain in found.items() if gain is not None}
 
 
-def _gain(cell: TableCell, lower_is_better: bool) -> Gain | None:
+def _gain(cell: TableCell, table: Table) -> Gain | None:
     """A difference from the baseline, with the sign that makes a gain positive."""
     if cell.diff is None:
         return None
     ends = [cell.diff.low, cell.diff.high]
-    if lower_is_better:
+    if table.lower_is_better:
         ends = [None if end is None else -end for end in reversed(ends)]
-    mean = -cell.diff.mean if lower_is_better else cell.diff.mean
-    return Gain(mean, ends[0], ends[1], cell.diff.n, cell.decision in ("better", "worse"))
+    mean = -cell.diff.mean if table.lower_is_better else cell.diff.mean
+    is_decided = cell.decision in ("better", "worse") and not table.exploratory
+    return Gain(mean, ends[0], ends[1], cell.diff.n, is_decided)

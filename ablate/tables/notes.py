@@ -12,7 +12,7 @@ from typing import Any
 from ablate.paper.published import Printed, PublishedTable
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
-from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own
+from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own, unlike_printed
 from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
@@ -51,7 +51,7 @@ def table_notes(
         *_repeated(plan),
         *_sharing(plan),
         *_excluded(plan),
-        *_printed(published),
+        *_printed(plan, published),
         *_costs(plan, table.rows, published),
     ]
 
@@ -179,13 +179,21 @@ def _excluded(plan: Plan) -> Iterator[str]:
         yield f"excluded by the study: {named(plan.excluded)}"
 
 
-def _printed(published: PublishedTable | None) -> Iterator[str]:
+def _printed(plan: Plan, published: PublishedTable | None) -> Iterator[str]:
     if published is None:
         return
     sources = "; ".join(f"{key}: {text}" for key, text in published.source_texts.items())
     yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read from {sources}"
     if published.note:
         yield f"about {published.id} as printed: {published.note}"
+    assumed: dict[str, list[str]] = {}
+    for row in plan.rows:
+        if row.label in published.row_notes:
+            assumed.setdefault(published.row_notes[row.label], []).append(row.label)
+    yield from (f"about {named(labels)} as printed: {note}" for note, labels in assumed.items())
+    if unlike := unlike_printed(plan, published):
+        shown = "; ".join(f"'{label}': {fields}" for label, fields in unlike.items())
+        yield f"rows that are not the printed ones, so the words are agrees, disagrees or undecided: {shown}"
 
 
 def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | None) -> Iterator[str]:

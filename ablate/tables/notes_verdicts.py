@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
-from ablate.statistics.words import MINUS, counted, equals_p, format_p, with_unit
+from ablate.statistics.words import MINUS, counted, equals_p, format_p, of_planned, with_unit
 from ablate.tables.table import Table, TableCell, TableRow
 from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, metric_unit, named
@@ -195,6 +195,10 @@ def _effects(table: Table) -> Iterator[str]:
         noise = f"; noise {_percent(effects.residual)}" if effects.residual is not None and len(table.seeds) > 1 else ""
         yield f"variation explained in the grid ({kind}): {', '.join(_effect(one, is_exact) for one in found)}{noise}"
     yield from (f"grid: {note}" for note in effects.notes)
+    if any(row.n_ok < row.n_planned for row in table.rows):
+        complete = set(table.seeds).intersection(*(row.cells[table.metric].values for row in table.rows))
+        count = len(complete)
+        yield f"grid: every row has a value at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
 
 
 def _effect(effect: Effect, is_exact: bool) -> str:
@@ -242,4 +246,12 @@ def _fronts(table: Table) -> Iterator[str]:
         if front.cost != "train_s" and len(front.rows) < len(table.rows):
             paid = {row.label: getattr(row, front.cost) for row in table.rows}
             shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
-            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}"
+            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}{_resting_on(table)}"
+
+
+def _resting_on(table: Table) -> str:
+    """On how many seeds the means of a table rest, if runs failed."""
+    counts = [len(row.cells[table.metric].values) for row in table.rows]
+    if min(counts) == len(table.seeds):
+        return ""
+    return f"; failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}"

@@ -1,32 +1,55 @@
-"""Which rows of a study are comparable with a printed table, in recipe and in cost."""
+"""Which rows of a study are comparable with a printed table, in recipe, in what the paper varies, and in cost."""
 
 from __future__ import annotations
 
-from ablate.paper.presets import preset_of
+from collections.abc import Mapping
+from typing import Any
+
+from ablate.paper.presets import FIXED, FULL_SIZE, preset_of
 from ablate.paper.published import PublishedTable
-from ablate.recipes.classify import ClassifyRecipe
-from ablate.study.plan import Plan
+from ablate.recipes.classify import ActivationFields, ClassifyRecipe, applicable_values
+from ablate.study.levels import text_of
+from ablate.study.plan import Plan, Row
 
 COSTS = ("params", "multiply_adds")
 """Names of the printed costs."""
 
+COMPARED = ActivationFields.model_fields.keys() - {*FULL_SIZE, *FIXED, "dataset"}
+"""Fields that make a row the printed one: network, activation and its sites. Presets fix the other fields."""
+
 
 def is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether every row trains the paper's network on its data with its recipe, so that the noise is the same."""
+    """Whether every row is the printed one, trained on the paper's data by its recipe, so that its noise is ours."""
     if published is None:
         return False
     presets = {preset_of(row.recipe) for row in plan.rows}
-    trained = [(row.label, getattr(row.recipe, "model", ""), getattr(row.recipe, "dataset", "")) for row in plan.rows]
+    datasets = {getattr(row.recipe, "dataset", "") for row in plan.rows}
     return (
         len(presets) == 1
         and None not in presets
-        and all(published.networks.get(label) == model for label, model, _ in trained)
-        and all(dataset in published.dataset.lower() for _, _, dataset in trained)
+        and all(dataset in published.dataset.lower() for dataset in datasets)
+        and all(row.label in published.factors for row in plan.rows)
+        and not unlike_printed(plan, published)
     )
 
 
+def unlike_printed(plan: Plan, published: PublishedTable) -> dict[str, str]:
+    """Rows that are not the printed ones: label -> the fields that differ, in words."""
+    found = {row.label: _differing(row, published.factors.get(row.label)) for row in plan.rows}
+    return {label: ", ".join(fields) for label, fields in found.items() if fields}
+
+
+def _differing(row: Row, factors: Mapping[str, Any] | None) -> list[str]:
+    """The differing fields; those that apply to one of the two only follow from others."""
+    if factors is None or not isinstance(row.recipe, ActivationFields):
+        return []
+    ours, printed = applicable_values(row.recipe), applicable_values(ClassifyRecipe(**factors))
+    names = [name for name in ActivationFields.model_fields if name in COMPARED & ours.keys() & printed.keys()]
+    return [f"{name} {text_of(ours[name])} (paper: {text_of(printed[name])})" for name in names
+            if ours[name] != printed[name]]  # fmt: skip
+
+
 def has_printed_cost(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether printed costs are comparable with ours: Table 3 prints those of backbones, ours are of detectors."""
-    if published is None or not all(isinstance(row.recipe, ClassifyRecipe) for row in plan.rows):
-        return False
-    return any(published.cells.get(row.label, {}).keys() & set(COSTS) for row in plan.rows)
+    """Whether a row has a printed cost. Like the paper, scene tasks count the backbone alone, at 224 px."""
+    cells = published.cells if published else {}
+    return any(cells.get(row.label, {}).keys() & set(COSTS) for row in plan.rows)

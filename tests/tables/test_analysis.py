@@ -472,3 +472,107 @@ def test_where_nothing_is_tested_no_level_is_told(planned, make_records):
     notes = build_table(plan, make_records(plan, LEVELS)).notes
     assert any(note.startswith("nothing is tested: ") for note in notes)
     assert not any("family-wise error rate" in note for note in notes)
+
+
+def lose(plan, records, make_record, label, seeds):
+    """The same records, but the row's runs with these seeds diverged."""
+    keys = [plan.memberships[label, seed] for seed in seeds]
+    diverged = Outcome(status="diverged", reason="loss is nan")
+    return records | {key: make_record(records[key].trial, diverged) for key in keys}
+
+
+@pytest.mark.parametrize(("preset", "word"), [("paper-text", "inconclusive"), (None, "undecided")])
+def test_a_row_whose_decision_depends_on_failed_runs_neither_reproduces_nor_agrees(
+    planned, make_records, make_record, preset, word
+):
+    printed = load_published().column("T7")
+    plan = planned(12)
+    if preset:
+        plan = replace(plan, rows=tuple(preset_row(row, preset, {}) for row in plan.rows))
+    records = make_records(plan, [11.4, 13.0, 15.0, 15.1, 13.1])
+    printed = replace(printed, cells=printed.cells | {"A 1x1": {METRIC: Printed("21.1", 21.1)}})
+    complete = build_table(plan, records, published=printed)
+    assert complete.row("A 1x1").cells[METRIC].agreement.word == ("reproduced" if preset else "agrees")
+    table = build_table(plan, lose(plan, records, make_record, "A 1x1", range(4)), published=printed)
+    cell = table.row("A 1x1").cells[METRIC]
+    assert (cell.decision, cell.tested.reason) == ("undecided", "failures")
+    assert cell.agreement.word == word
+    assert cell.agreement.text == f"{word}, direction agrees (not tested): n = 8, it depends on the failed runs"
+    found = table.families[0].agreement
+    assert found.word == word
+    assert "; 8 of 12 seeds)" in found.rank
+    assert found.pairs.endswith("; 8 to 12 of 12 seeds a pair)")
+
+
+def test_failed_runs_that_make_a_row_look_no_better_do_not_touch_its_agreement(planned, make_records, make_record):
+    plan = planned(12)
+    records = make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1])
+    table = build_table(
+        plan, lose(plan, records, make_record, "A 1x1", range(4)), published=load_published().column("T7")
+    )
+    cell = table.row("A 1x1").cells[METRIC]
+    assert (cell.decision, cell.agreement.word) == ("worse", "agrees")
+
+
+def test_an_undecided_row_agrees_only_if_its_failed_runs_cannot_be_the_reason(make_plan, make_records, make_record):
+    """The words are tested one-sided, so a row can agree that the table does not decide."""
+    printed = load_published().column("T7")
+    printed = replace(printed, cells=printed.cells | {"A 1x1": {METRIC: Printed("21.1", 21.1)}})
+    rows = [{"label": "B 3x3"}, {"label": "A 1x1", "set": {"window": "1x1"}}]
+    plan = make_plan(rows, seeds=range(12))
+    records = make_records(plan, [13.0, 13.0], noise=0)
+    differences = (-0.5, -0.4, -0.3, -0.2, -0.2, -0.1, 0.1, 0.4, -0.4, -0.1, 0.1, -0.1)
+    for seed, difference in enumerate(differences):
+        record = records[plan.memberships["A 1x1", seed]]
+        metrics = {METRIC: record.outcome.metrics[METRIC] + difference}
+        outcome = record.outcome.model_copy(update={"metrics": metrics})
+        records[record.trial.key] = record.model_copy(update={"outcome": outcome})
+    cells = [
+        build_table(plan, found, published=printed).row("A 1x1").cells[METRIC]
+        for found in (records, lose(plan, records, make_record, "A 1x1", (6, 10)))
+    ]
+    assert [cell.tested.reason for cell in cells] == ["no clear difference", "no clear difference"]
+    assert [cell.agreement.word for cell in cells] == ["agrees", "undecided"]
+
+
+def test_pareto_fronts_say_on_how_many_seeds_they_rest(planned, make_records, make_record, make_outcome):
+    plan = planned(12)
+    records = make_records(plan, [13.6, 13.0, 12.9, 13.1, 12.0])
+    for index, row in enumerate(plan.rows):
+        for seed in plan.seeds:
+            record = records[plan.memberships[row.label, seed]]
+            cost = record.outcome.cost.model_copy(update={"multiply_adds": 1000 - index})
+            outcome = record.outcome.model_copy(update={"cost": cost})
+            records[record.trial.key] = record.model_copy(update={"outcome": outcome})
+    (note,) = (note for note in build_table(plan, records).notes if note.startswith("Pareto-optimal"))
+    assert "seeds" not in note
+    partial = build_table(plan, lose(plan, records, make_record, "E Sum(1x3, 3x1)", range(4)))
+    (note,) = (note for note in partial.notes if note.startswith("Pareto-optimal"))
+    assert note.endswith("; failed runs are left out, so each mean is over 8 to 12 of 12 seeds")
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "named"),
+    [
+        ("A 1x1", {"window": "7x7"}, "window 7x7 (paper: 1x1)"),
+        ("A 1x1", {"condition": "max_pool", "norm": "bn"}, "condition max_pool (paper: parametric)"),
+        ("A 1x1", {"se": True}, "se true (paper: false)"),
+        ("A 1x1", {"stages": "all"}, "stages all (paper: 2+3+4)"),
+        ("A 1x1", {"layers": ["3x3"]}, "layers 3x3 (paper: 1x1+3x3+add)"),
+        ("A 1x1", {"activation": "relu"}, "activation relu (paper: frelu)"),
+        ("A 1x1", {"gamma_init": 0.0}, "gamma_init 0.0 (paper: 1.0)"),
+        ("B 3x3", {"combine": "sum"}, "combine sum (paper: max)"),
+        ("B 3x3", {"window_dilation": 2}, "window_dilation 2 (paper: 1)"),
+    ],
+)
+def test_a_row_or_baseline_that_is_not_the_printed_one_only_agrees(planned, make_records, label, change, named):
+    plan = planned(8)
+    rows = [preset_row(row, "paper-text", change if row.label == label else {}) for row in plan.rows]
+    table = build_table(
+        replace(plan, scale="paper", rows=tuple(rows)),
+        make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1]),
+        published=load_published().column("T7"),
+    )
+    assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
+    (note,) = (note for note in table.notes if note.startswith("rows that are not the printed ones"))
+    assert note.endswith(f": '{label}': {named}")

@@ -193,3 +193,14 @@ def test_effects_are_drawn_where_there_are_some_and_say_so_where_there_are_none(
     picture = plot(table, records, plan, "effects")
     assert picture.startswith(b"<?xml")
     assert plot(table, records, plan, "effects") == picture
+
+
+def test_effects_of_a_grid_that_lost_runs_say_on_how_many_complete_seeds_they_rest() -> None:
+    plan = plan_document(GRID)
+    records = results(plan, interacting)
+    assert not [note for note in build_table(plan, records).notes if "complete" in note or "every row has" in note]
+    for seed in (0, 3):
+        key = plan.memberships["window=5x5, norm=none", seed]
+        records[key] = records[key].model_copy(update={"outcome": Outcome(status="diverged", reason="loss is nan")})
+    notes = build_table(plan, records).notes
+    assert "grid: every row has a value at 4 of 6 seeds; failed runs are left out" in notes

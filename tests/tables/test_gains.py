@@ -7,6 +7,8 @@ import pytest
 
 from ablate.errors import TableError
 from ablate.paper.published import load_published
+from ablate.study.paper_tables import list_tables
+from ablate.study.plan import plan_document
 from ablate.tables.build import build_table
 from ablate.tables.gains import ACTIVATIONS, TASKS, collect_gains
 from ablate.tables.plots import canvas
@@ -77,7 +79,7 @@ def test_the_same_gains_give_the_same_picture_with_and_without_tables(tables, se
 
 
 def test_no_two_texts_of_the_picture_lie_over_each_other(tables):
-    near = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4))
+    near = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4)).model_copy(update={"exploratory": True})
     far = tables("map_pct", "resnet50 / ", (24.0, 32.0, 33.0, 34.0))
     with canvas.drawing():
         figure = draw_gains(collect_gains({"T1": near, "T3": far}, load_published()), "mini")
@@ -85,3 +87,25 @@ def test_no_two_texts_of_the_picture_lie_over_each_other(tables):
         boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
     assert len(boxes) > 12
     assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)]
+
+
+def test_an_exploratory_table_shows_no_gain_as_decided_and_the_picture_says_so(tables):
+    table = tables("top1_error_pct", "resnet50 / ", (24.0, 23.7, 23.5, 22.4))
+    for changed, is_decided in ((table, True), (table.model_copy(update={"exploratory": True}), False)):
+        gains = collect_gains({"T1": changed}, load_published())
+        assert gains[0].ours["FReLU"].is_decided == is_decided
+        assert [task.exploratory for task in gains] == [not is_decided, False, False]
+        with canvas.drawing():
+            figure = draw_gains(gains, "mini")
+        caption = next(text.get_text() for text in figure.axes[0].texts if "Table 1" in text.get_text())
+        title = "Exploratory (classification): results were known when the study was fixed or changed"
+        assert (title in figure.get_suptitle()) == caption.endswith("\nexploratory") == (not is_decided)
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert ("decided" in legend) == is_decided
+
+
+def test_the_rows_of_the_figure_are_in_the_studies_of_its_tables():
+    studies = {table.id: plan_document(dict(table.document)) for table in list_tables()}
+    for table_id, prefix in TASKS.values():
+        labels = [row.label for row in studies[table_id].rows]
+        assert {f"{prefix}{name}" for name in (*ACTIVATIONS, "ReLU")} <= set(labels), table_id

@@ -1,19 +1,20 @@
 """Which pairs of rows have a decided order in our data, and is it the printed order?
 
-Kendall's tau counts every pair, even if our seeds do not decide its order. Here only decided pairs count. The test is
-the one for any two rows (`ablate.statistics.decisions.evidence`): two-sided, paired by seed, corrected over all pairs
-by Holm.
+Kendall's tau counts every pair, even if our seeds do not decide its order. Here only decided pairs count. The decision
+is the one for any two rows (`ablate.statistics.decisions`): two-sided, paired by seed, corrected over all pairs by
+Holm, and undone if it depends on failed runs.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.evidence import DecisionRule, Evidence, gather_evidence
+from ablate.statistics.decisions.evidence import DecisionRule, gather_evidence
+from ablate.statistics.decisions.family import Decision, analyse_comparison
 from ablate.statistics.decisions.row_comparison import Runs
-from ablate.statistics.words import counted
+from ablate.statistics.words import counted, of_planned
 
 Pair = tuple[str, str]
 
@@ -30,6 +31,8 @@ class PairOrder:
         undecided: pairs that our data does not decide.
         printed_equal: decided pairs that are printed as equal.
         test: name of the test of every pair.
+        seeds: fewest and most seeds that the two rows of a pair share; None without a pair or a lost run.
+        planned: number of planned seeds.
     """
 
     concordant: tuple[Pair, ...]
@@ -37,40 +40,59 @@ class PairOrder:
     undecided: tuple[Pair, ...]
     printed_equal: tuple[Pair, ...]
     test: str
+    seeds: tuple[int, int] | None = None
+    planned: int = 0
 
     @property
     def text(self) -> str:
         """The counts: `10 pairs: 4 concordant, 1 discordant, 5 undecided (paired t, Holm over all pairs)`."""
+        resting = f"; {of_planned(*self.seeds, self.planned)} a pair" if self.seeds else ""
         lists = {"concordant": self.concordant, "discordant": self.discordant, "undecided": self.undecided}
         if self.printed_equal:
             lists["printed as equal"] = self.printed_equal
         total = sum(map(len, lists.values()))
         counts = ", ".join(f"{len(pairs)} {name}" for name, pairs in lists.items())
-        return f"{counted(total, 'pair')}: {counts} ({self.test}, Holm over all pairs)"
+        return f"{counted(total, 'pair')}: {counts} ({self.test}, Holm over all pairs{resting})"
 
 
 def order_of_pairs(
-    printed: Mapping[str, float], values: Mapping[str, Mapping[int, float]], *, alpha: float = 0.05
+    printed: Mapping[str, float], rows: Sequence[Runs], *, lower_is_better: bool, alpha: float = 0.05
 ) -> PairOrder:
-    """Every pair of rows that both mappings contain, over the seeds that the two rows share.
+    """Every pair of rows that are printed, over the seeds that the two rows share.
 
     Args:
         printed: row label -> printed number.
-        values: row label -> our values by seed; values that are not finite are left out.
+        rows: our runs.
+        lower_is_better: direction of the metric, in which a failed run is the worst value.
         alpha: family-wise error rate over all pairs, in (0, 1).
     """
-    pairs = list(itertools.combinations([label for label in values if label in printed], 2))
-    design = DecisionRule(lower_is_better=True, alpha=alpha)  # nothing used here depends on the direction
-    joint = gather_evidence([(Runs(a, values[a]), Runs(b, values[b])) for a, b in pairs], design)
+    pairs = list(itertools.combinations([row for row in rows if row.label in printed], 2))
+    design = DecisionRule(lower_is_better=lower_is_better, alpha=alpha)
+    joint = gather_evidence(pairs, design)
     lists: dict[str, list[Pair]] = {"concordant": [], "discordant": [], "undecided": [], "printed_equal": []}
-    for (a, b), found in zip(pairs, joint.found, strict=True):
-        lists[_place(printed[a] - printed[b], found, alpha)].append((a, b))
-    return PairOrder(**{name: tuple(found) for name, found in lists.items()}, test=TEST_NAMES[joint.test])
+    for (a, b), evidence in zip(pairs, joint.found, strict=True):
+        decision = analyse_comparison(a, b, evidence=evidence, design=design).decision
+        better = (printed[a.label] - printed[b.label]) * (-1 if lower_is_better else 1)
+        lists[_place(better, decision)].append((a.label, b.label))
+    shared = [evidence.comparison.n for evidence in joint.found]
+    has_lost = any(a.lost or b.lost for a, b in pairs)
+    return PairOrder(
+        **{name: tuple(found) for name, found in lists.items()},
+        test=TEST_NAMES[joint.test],
+        seeds=(min(shared), max(shared)) if has_lost else None,
+        planned=max((row.n_planned for row in rows), default=0),
+    )
 
 
-def _place(printed: float, found: Evidence, alpha: float) -> str:
-    if found.p_adj is None or not found.difference or found.p_adj > alpha:
+def _place(printed_better: float, decision: Decision) -> str:
+    """The list of a pair.
+
+    Args:
+        printed_better: by how much the first row is printed as better than the second.
+        decision: ours on the first row against the second; no margin is given, so it is never `equivalent`.
+    """
+    if decision == "undecided":
         return "undecided"
-    if printed == 0:
+    if printed_better == 0:
         return "printed_equal"
-    return "concordant" if (printed > 0) == (found.difference > 0) else "discordant"
+    return "concordant" if (printed_better > 0) == (decision == "better") else "discordant"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.statistics.estimate import CONFIDENCE, estimate
-from ablate.statistics.words import MINUS, counted, equals_p
+from ablate.statistics.words import MINUS, counted, equals_p, of_planned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,7 @@ class RankAgreement:
         rows: labels of the compared rows.
         left_out: label -> reason why the row is not compared.
         n: number of seeds that all compared rows have.
+        planned: number of planned seeds; 0 if it is not known.
         tau: Kendall's tau_b, -1 to 1; None without an order.
         p: probability of at least this much agreement if all orders were equally likely; None if tau is None.
         method: method for p: `exact`, `exact over ties` or `asymptotic`; None if tau is None.
@@ -73,11 +74,14 @@ class RankAgreement:
     critical: float | None
     low: float | None
     high: float | None
+    planned: int = 0
 
     @property
     def text(self) -> str:
         """One line: `agrees (Kendall's tau_b 0.80 over 5 rows; 0.80 needed; p = .042, exact; ...; 8 seeds)`."""
         rows, seeds = counted(len(self.rows), "row"), counted(self.n, "seed")
+        if self.n < self.planned:
+            seeds = of_planned(self.n, self.n, self.planned)
         if self.tau is None or self.p is None:
             return f"{self.word} ({rows}, {seeds})"
         needed = "no value is enough" if self.critical is None else f"{self.critical:.2f} needed"
@@ -94,7 +98,11 @@ def _signed(tau: float) -> str:
 
 
 def rank_agreement(
-    printed: Mapping[str, float | None], values: Mapping[str, Mapping[int, float]], *, alpha: float = 0.05
+    printed: Mapping[str, float | None],
+    values: Mapping[str, Mapping[int, float]],
+    *,
+    alpha: float = 0.05,
+    planned: int = 0,
 ) -> RankAgreement:
     """Kendall's tau_b between printed numbers and our means, over the rows that have both.
 
@@ -102,6 +110,7 @@ def rank_agreement(
         printed: row label -> printed number, for one group with its baseline; None or NaN means not printed.
         values: row label -> our values of the same metric by seed; NaN means absent.
         alpha: one-sided level of `agrees`, in (0, 1).
+        planned: number of planned seeds, named in the text if some are lost.
     """
     left_out = _left_out(printed, values)
     # sorted, so that the order of the rows does not change what is resampled
@@ -124,6 +133,7 @@ def rank_agreement(
         critical=critical,
         low=low,
         high=high,
+        planned=planned,
     )
 
 

@@ -9,6 +9,10 @@ have detected.
 There are three families of one-sided t tests over the rows with a claim, each held to `alpha` by Holm: the effect is
 above 0 in the printed direction (reproduced), below 0 (opposite), below 1.205 sd (absent). Nothing is tested below 5
 seeds; from 5 to 7 seeds the words are provisional.
+
+A mean over the seeds that ended in both rows favours a row that loses its bad seeds. A row whose runs failed therefore
+counts as undecided unless the caller knows that the failed runs cannot explain the difference (`PrintedRow.obstacle`),
+and failed runs never show that an effect is absent (`PrintedRow.has_lost`).
 """
 
 from __future__ import annotations
@@ -51,11 +55,15 @@ class PrintedRow:
         label: label of the row, unique in the table.
         printed: printed number minus the printed number of the baseline; None if one of them is not printed.
         differences: our differences, row minus baseline, by seed; NaN means absent.
+        obstacle: reason why these differences cannot be tested, such as failed runs; None without one.
+        has_lost: whether row or baseline lost a run that the other has; the effect is then never called absent.
     """
 
     label: str
     printed: float | None
     differences: Mapping[int, float]
+    obstacle: str | None = None
+    has_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Bounds:
     Attributes:
         same: lower bound against 0.
         opposite: upper bound against 0.
-        absent: upper bound against 1.205 sample sd; None at a scale other than the paper's.
+        absent: upper bound against 1.205 sample sd; None at a scale other than the paper's and for lost runs.
     """
 
     same: Bound
@@ -145,7 +153,7 @@ def _sample(row: PrintedRow, scale_factor: float) -> _Sample:
     finite = [value for value in present if math.isfinite(value)]
     found = estimate(dict(enumerate(finite)))
     infinite = len(present) - len(finite)
-    obstacle = counted(infinite, "infinite value") if infinite else _obstacle(finite, found.sd)
+    obstacle = row.obstacle or (counted(infinite, "infinite value") if infinite else _obstacle(finite, found.sd))
     return _Sample(row, found, _no_claim(row.printed, found.sd, scale_factor), obstacle)
 
 
@@ -172,7 +180,8 @@ def _bounds_of(claims: Sequence[_Sample], at_paper_scale: bool, alpha: float) ->
     """The bounds of every row with a claim; None if it cannot be tested."""
     effects = [claim.effect for claim in claims]
     same, opposite = bounds_above(effects, 0, alpha), bounds_below(effects, 0, alpha)
-    absent = bounds_below(effects, ABSENT_BELOW, alpha) if at_paper_scale else [None] * len(effects)
+    complete = [None if claim.row.has_lost else claim.effect for claim in claims]
+    absent = bounds_below(complete, ABSENT_BELOW, alpha) if at_paper_scale else [None] * len(effects)
     return {
         claim.row.label: Bounds(above, below, less) if above and below else None
         for claim, above, below, less in zip(claims, same, opposite, absent, strict=True)

@@ -120,6 +120,14 @@ def analyse_comparison(row: Runs, reference: Runs, *, evidence: Evidence, design
     )
 
 
+def depends_on_failures(row: RowAnalysis, design: DecisionRule) -> bool:
+    """Whether failed runs may be the reason for a row's decision, or for the direction of its mean difference."""
+    mean = row.evidence.comparison.mean
+    if row.reason == "failures" or not mean:
+        return row.reason == "failures"
+    return _is_undone_by_failures(_direction(mean, design), row.evidence, design)
+
+
 def seeds_to_decide(row: RowAnalysis, effect: float, design: DecisionRule) -> int | None:
     """The number of seeds that decide an effect of this size with 80 % power, in the same family.
 

@@ -14,11 +14,9 @@ from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
 
-COLUMN_PT, PAGE_PT, HEIGHT_PT = 200.0, 410.0, 500.0
-"""Width of a column, width of the text and height of the text in a two-column article on letter paper, for the smallest
-of the usual classes."""
-LONG_PT = 345.0
-"""Width of the text in an article of one column, for a table over several pages."""
+COLUMN_PT, PAGE_PT, HEIGHT_PT = 200.0, 345.0, 500.0
+"""Width of a column, width and height of the text, for the smallest of the usual classes: a column of a two-column
+article on letter paper, the text of an article of one column, such as LNCS (347 pt)."""
 TEXT_SHARE = 0.36
 """Largest share of the width for a column of text before it is broken into lines, if others need the rest."""
 MAX_LINES = 24
@@ -59,8 +57,8 @@ LAYOUTS = (
 )
 """The layouts in order of preference."""
 LONG = (
-    LatexLayout("longtable", "footnotesize", 4.25, 9.5, 3.0, LONG_PT),
-    LatexLayout("longtable", "scriptsize", 3.99, 8.0, 2.0, LONG_PT),
+    LatexLayout("longtable", "footnotesize", 4.25, 9.5, 3.0, PAGE_PT),
+    LatexLayout("longtable", "scriptsize", 3.99, 8.0, 2.0, PAGE_PT),
 )
 """The layouts of tables higher than a page."""
 

@@ -15,14 +15,19 @@ from ablate.tables.words import fixed
 
 SIDE = 0.14
 """Shift of our gains to the left of their place, and of printed gains to the right."""
-HEIGHT_IN = 3.8
+HEIGHT_IN = 4.1
 NAME_PT, OURS_PT, PRINTED_PT, CAPTION_PT = -5, -19, -31, -48
 """Lines below an axis: name of the activation, our gain, the printed gain, and the task."""
 
 
 def draw_gains(gains: Sequence[TaskGains], scale: str) -> Figure:
-    """Axes for each task, since points of error, mAP and mean IU are different units; untrained tasks are marked."""
-    figure = canvas.titled_figure(f"Gains over ReLU, ResNet-50 (scale {scale})", HEIGHT_IN)
+    """Axes for each task, since points of error, mAP and mean IU are different units.
+
+    Untrained and exploratory tasks are marked; in an exploratory one, no gain is shown as decided.
+    """
+    known = [task.task for task in gains if task.exploratory]
+    below = f"Exploratory ({', '.join(known)}): {canvas.EXPLORATORY}" if known else ""
+    figure = canvas.titled_figure(f"Gains over ReLU, ResNet-50 (scale {scale})", HEIGHT_IN, below)
     for index, task in enumerate(gains):
         axes = figure.add_subplot(1, len(gains), index + 1)
         _draw_task(axes, task)
@@ -76,13 +81,14 @@ def _number(value: float | None) -> str:
 
 
 def _caption(task: TaskGains) -> str:
-    """The caption of a task: its name, its table, and our training data and seeds, or that nothing is trained yet."""
+    """The caption of a task: name, table, our training data and seeds, and whether it is exploratory or untrained."""
     number = task.table_id.removeprefix("T")
     if not task.ours:
         return f"{task.task} (Table {number})\nnot trained yet"
     seeds = sorted({gain.n for gain in task.ours.values()})
     count = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]}-{seeds[-1]}"
-    return canvas.printable(f"{task.task} (Table {number})\n{task.setup[0] if task.setup else 'ours'}, {count}")
+    name = task.setup[0] if task.setup else "ours"
+    return canvas.printable(f"{task.task} (Table {number})\n{name}, {count}") + "\nexploratory" * task.exploratory
 
 
 def _legend(figure: Figure, gains: Sequence[TaskGains]) -> None:

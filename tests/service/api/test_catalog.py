@@ -32,7 +32,7 @@ def test_the_catalog_has_what_a_study_can_name(client: TestClient, toy: str) -> 
     assert "resnet50" in catalog["networks"]
     digits = next(entry for entry in catalog["datasets"] if entry["name"] == "digits")
     assert digits["is_here"]
-    assert {entry["name"] for entry in catalog["scales"]} == {"mini", "lab", "paper", "released-code"}
+    assert {entry["name"] for entry in catalog["scales"]} == {"mini", "lab", "paper", "paper-all", "released-code"}
     assert "T7" in {entry["id"] for entry in catalog["published"]}
     assert catalog["study_schema"]["properties"]["base"]["properties"]["window"]["default"] == "3x3"
     tasks = {entry["name"]: entry for entry in catalog["tasks"]}

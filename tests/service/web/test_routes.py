@@ -292,6 +292,17 @@ def test_the_saved_document_is_the_study_again(client: TestClient, finished: Any
     assert "4 of 4 different trials have results" in " ".join(shown.text.split())
 
 
+def test_a_comparison_says_which_of_the_two_studies_is_exploratory(
+    client: TestClient, desk: Any, finished: Any, toy_study: Any
+) -> None:
+    more = desk.finish(desk.submit(toy_study(seeds=3)))
+    shown = " ".join(outline_of(client, f"/compare?a={finished.id}&b={more.id}").text.split())
+    assert shown.count("Exploratory.") == 1
+    assert shown.index("succeeded") < shown.index("Exploratory.")
+    again = " ".join(outline_of(client, f"/compare?a={more.id}&b={more.id}").text.split())
+    assert again.count("Exploratory.") == 2
+
+
 def test_two_rows_that_cannot_be_compared_are_told_beside_the_form(client: TestClient, finished: Any) -> None:
     address = f"/studies/{finished.id}?a=offset+0&b=offset+0"
     assert "compared with itself" in outline_of(client, address).text

@@ -22,12 +22,16 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def compile_latex(folder: Path, *tables: str, columns: str = "twocolumn") -> str:
+LNCS = "\\setlength{\\textwidth}{12.2cm}\\setlength{\\columnwidth}{12.2cm}\\setlength{\\hsize}{12.2cm}"
+"""The width of the text in Springer's LNCS, the paper's own format, which has one column."""
+
+
+def compile_latex(folder: Path, *tables: str, columns: str = "twocolumn", preamble: str = "") -> str:
     """The log of a bare article that contains the tables; pdflatex must end well."""
     need("texlive-latex-recommended")
     packages = "".join(f"\\usepackage{{{name}}}" for name in ("booktabs", "longtable"))
     body = "\n\n".join(tables)
-    source = f"\\documentclass[{columns}]{{article}}{packages}\\begin{{document}}\n{body}\nx\\end{{document}}"
+    source = f"\\documentclass[{columns}]{{article}}{packages}{preamble}\\begin{{document}}\n{body}\nx\\end{{document}}"
     (folder / "page.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "page.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
@@ -47,6 +51,16 @@ def hostile(make_plan, make_records):
     rows = [{"label": label, "group": label, "set": {"lr": 0.1 + index}} for index, label in enumerate(HOSTILE)]
     plan = make_plan(rows, title="Title & \\input{y} 中 $", question="50 % #1 of _all_?")
     return build_table(plan, make_records(plan))
+
+
+def test_a_table_over_both_columns_fits_the_text_of_lncs(tmp_path, make_plan, make_records):
+    document = load_published().column("T1")
+    names = {"ReLU": "relu", "PReLU": "prelu", "Swish": "swish", "FReLU": "frelu"}
+    rows = [{"label": f"resnet50 / {name}", "set": {"activation": value}} for name, value in names.items()]
+    plan = make_plan(rows, seeds=range(8), metrics=["map_pct"])
+    text = render(build_table(plan, make_records(plan), published=document), "tex")
+    assert "\\begin{table*}" in text
+    assert "Overfull \\hbox" not in compile_latex(tmp_path, text, columns="onecolumn", preamble=LNCS)
 
 
 def test_tables_compile_bare_and_fit_their_width(tmp_path, table, make_plan, make_records):
