@@ -125,7 +125,7 @@ def depends_on_failures(row: RowAnalysis, design: DecisionRule) -> bool:
     mean = row.evidence.comparison.mean
     if row.reason == "failures" or not mean:
         return row.reason == "failures"
-    return _is_undone_by_failures(_direction(mean, design), row.evidence, design)
+    return _is_undone_by_failures(direction(mean, design), row.evidence, design)
 
 
 def seeds_to_decide(row: RowAnalysis, effect: float, design: DecisionRule) -> int | None:
