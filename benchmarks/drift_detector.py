@@ -57,7 +57,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ablate.statistics.drift.detectors import DIFFERENT_RUN, Thresholds, thresholds
+from ablate.statistics.drift.detectors import DIFFERENT_RUN, Thresholds, jumps, thresholds
+from ablate.statistics.drift.losses import find_loss
 from ablate.statistics.drift.sequential_ranks import ALLOWANCE
 from ablate.statistics.drift.watch import MEAN_TIME, MIN_REFERENCE, Alarm, Observation, watch
 
@@ -65,6 +66,8 @@ Numbers = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int, int]], Numbers]
 LONGEST = 30
 """Longest history, in stated mean times."""
+SEEDS = 3
+"""Seeds of a firing, where some are lost."""
 MIDDLE, WITHIN, AFTER = 60, 40, 200
 """Where changes are planted, and how many firings follow: of 100, and of 260."""
 
@@ -81,6 +84,9 @@ NOISES: dict[str, Noise] = {
     "exponential": lambda rng, shape: rng.exponential(size=shape),
     "lognormal": lambda rng, shape: np.exp(rng.standard_normal(shape)),
     "t3": lambda rng, shape: rng.standard_t(3, shape),
+    "t2": lambda rng, shape: rng.standard_t(2, shape),
+    "Cauchy": lambda rng, shape: rng.standard_cauchy(shape),
+    "3 % outliers of 10 sd": lambda rng, shape: rng.standard_normal(shape) * np.where(rng.random(shape) < 0.03, 10, 1),
     "in steps of 1 sd": lambda rng, shape: np.round(rng.standard_normal(shape)),
 }
 """Name -> draws (histories, rows, firings)."""
@@ -92,13 +98,13 @@ class Flock:
     def __init__(self, histories: int, rows: int, at: Thresholds) -> None:
         self.at, self.n = at, 0
         self.values = np.empty((histories, rows, 0))  # a column for each firing
-        self.up, self.down, self.mean, self.squares = np.zeros((4, histories, rows))
+        self.up, self.down = np.zeros((2, histories, rows))
         self.differing = np.zeros((histories, rows))  # how many in a row are not what all before were; -1 for never
 
     def fire(self, new: Numbers) -> NDArray[np.bool_]:
         """Add a firing, (histories, rows); which histories have an alarm at it."""
         is_watched = self.n >= MIN_REFERENCE
-        hits = [self._shift(new, is_watched), self._jump(new), self._constant(new)]
+        hits = [self._shift(new, is_watched), self._constant(new)]
         self.values[:, :, self.n] = new
         self.n += 1
         if not is_watched:
@@ -108,7 +114,7 @@ class Flock:
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Go on with these histories only."""
-        for name in ("values", "up", "down", "mean", "squares", "differing"):
+        for name in ("values", "up", "down", "differing"):
             setattr(self, name, getattr(self, name)[which])
 
     def reserve(self, firings: int) -> None:
@@ -125,13 +131,6 @@ class Flock:
             self.up = np.maximum(0, self.up + score - ALLOWANCE)
             self.down = np.maximum(0, self.down - score - ALLOWANCE)
         return np.maximum(self.up, self.down) > self.at.shift
-
-    def _jump(self, new: Numbers) -> NDArray[np.bool_]:
-        n, step = self.n, new - self.mean
-        error = np.sqrt(self.squares / max(1, n - 1) * (1 + 1 / max(1, n)))
-        self.mean = self.mean + step / (n + 1)
-        self.squares = self.squares + step * (new - self.mean)
-        return (error > 0) & (np.abs(step) > self.at.jump * error)
 
     def _constant(self, new: Numbers) -> NDArray[np.bool_]:
         if not self.n:
@@ -169,6 +168,40 @@ def run_lengths(noise: Noise, rows: int, histories: int, rng: np.random.Generato
     return lengths
 
 
+def cut_by_losses(lengths: Numbers, rows: int, seeds: int, share: float, rng: np.random.Generator) -> Numbers:
+    """Firings until the first false alarm of means or lost seeds.
+
+    Args:
+        lengths: firings until the first false alarm of the means, one for each history.
+        rows: rows that are watched.
+        seeds: seeds of each firing.
+        share: probability that a seed is lost, independent of the means.
+        rng: random numbers.
+    """
+    chance, cut = thresholds(MEAN_TIME * rows).lost, lengths.copy()
+    for index in range(len(cut)):
+        for _ in range(rows):
+            lost = rng.binomial(seeds, share, int(cut[index]) + MIN_REFERENCE).tolist()
+            if loss := find_loss([(one, seeds) for one in lost], MIN_REFERENCE, chance):
+                cut[index] = loss.place - MIN_REFERENCE + 1
+    return cut
+
+
+def loss_delay(good: int, seeds: int, lost: int, rows: int) -> int | None:
+    """Firings until an alarm of a row that loses so many of its seeds each time after so many good firings."""
+    counts = [(0, seeds)] * good + [(lost, seeds)] * AFTER
+    loss = find_loss(counts, MIN_REFERENCE, thresholds(MEAN_TIME * rows).lost)
+    return loss.place - good + 1 if loss else None
+
+
+def jump_share(noise: Noise, rows: int, histories: int, rng: np.random.Generator) -> float:
+    """Share of firings with a notice of a jump of any row, in the first stated mean time after the reference."""
+    height, firings = thresholds(MEAN_TIME * rows).jump, int(MEAN_TIME) + MIN_REFERENCE
+    drawn = noise(rng, (histories, rows, firings))
+    distances = [[jumps(row.tolist())[MIN_REFERENCE:] for row in one] for one in drawn]
+    return float((np.abs(np.array(distances, float)) > height).any(axis=1).mean())
+
+
 def shifted_alarms(
     noise: Noise, shift_sd: float, changed: int, rows: int, histories: int, rng: np.random.Generator
 ) -> list[Alarm | None]:
@@ -191,13 +224,32 @@ def find_alarm(means: list[float], rows: int) -> Alarm | None:
 
 
 def show_times(histories: int, rng: np.random.Generator) -> None:
-    """Mean firings between false alarms, for each noise and number of rows."""
-    print(f"firings between false alarms, stated {MEAN_TIME:g}: mean (standard error), n = {histories}")
+    """Mean firings between false alarms, and between notices of jumps, for each noise and number of rows."""
+    print(f"firings between false alarms, stated {MEAN_TIME:g}: mean (standard error), n = {histories}; between jumps")
     for name, noise in NOISES.items():
         for rows in (1, 5, 10):
             found = run_lengths(noise, rows, histories, rng)
-            error = statistics.stdev(found) / math.sqrt(histories)
-            print(f"  {name:28} {rows:2} rows  {np.mean(found):6.1f} ({error:.1f})  median {np.median(found):.0f}")
+            share = jump_share(noise, rows, histories // 2, rng)
+            print(f"  {name:28} {rows:2} rows  {_mean(found)}  {1 / share if share else math.inf:7.0f}", flush=True)
+    print(f"the same, normal, where each of {SEEDS} seeds is lost with this probability")
+    for rows in (1, 5, 10):
+        found = run_lengths(NOISES["normal"], rows, histories, rng)
+        for share in (0.01, 0.05, 0.2):
+            print(f"  {share:4g} {rows:2} rows  {_mean(cut_by_losses(found, rows, SEEDS, share, rng))}", flush=True)
+
+
+def _mean(lengths: Numbers) -> str:
+    return f"{np.mean(lengths):6.1f} ({np.std(lengths) / math.sqrt(len(lengths)):.1f})"
+
+
+def show_losses() -> None:
+    """How soon lost seeds raise an alarm."""
+    print("firings until an alarm of lost seeds, after so many good firings; - for none in 200")
+    for seeds, lost in ((3, 1), (5, 1), (10, 1), (3, 3), (1, 1)):
+        for rows in (1, 3, 10):
+            delays = {good: loss_delay(good, seeds, lost, rows) for good in (4, 7, 10, 15, 20, 30, 60)}
+            text = ", ".join(f"{good}: {delay or '-'}" for good, delay in delays.items())
+            print(f"  {lost} of {seeds} seeds, {rows:2} rows  {text}")
 
 
 def show_delays(histories: int, rng: np.random.Generator) -> None:
@@ -219,7 +271,7 @@ def _summary(alarms: list[Alarm | None], changed: int) -> str:
     dated = [abs(alarm.changed_index - changed) <= 2 for alarm in soon]
     shares = f"{len(soon) / len(alarms):5.3f} {len(found) / len(alarms):5.3f}"
     mean, share = (f"{statistics.mean(part):5.2f}" if part else "  -  " for part in (delays, dated))
-    size = f"{statistics.mean(alarm.size for alarm in soon):6.2f}" if soon else "  -"
+    size = f"{statistics.mean(alarm.size or 0.0 for alarm in soon):6.2f}" if soon else "  -"
     return f"{shares}  delay {mean}  dated {share}  size {size}"
 
 
@@ -230,6 +282,7 @@ def main() -> None:
     parser.add_argument("--shifted", type=int, default=1000, help="histories for each change")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    show_losses()
     show_delays(args.shifted, np.random.default_rng(args.seed + 1))
     show_times(args.histories, np.random.default_rng(args.seed))
 

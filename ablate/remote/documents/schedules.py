@@ -107,8 +107,8 @@ class ScheduleView(Document):
         alarms: open alarms.
         reference_at: instant of the firing that made the reference of verify; null if there is none yet, or if trials
             of other studies serve as reference.
-        needs_person: whether there is an open alarm, the last firing has cells without result or could not start, or
-            no firing can follow because the service's machine does not know the time zone.
+        needs_person: whether there is an open alarm, the last firing has a row without a number or cells without result
+            or could not start, or no firing can follow because the service's machine does not know the time zone.
     """
 
     name: str
