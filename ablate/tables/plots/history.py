@@ -35,13 +35,7 @@ POINT: dict[str, Any] = {
     "marker": "o", "markersize": 3.2, "linestyle": "none", "color": canvas.BLUE, "zorder": 3,
 }  # fmt: skip
 PARTIAL: dict[str, Any] = POINT | {"markerfacecolor": "white", "markersize": 4.2}
-UNKNOWN: dict[str, Any] = {
-    "marker": "x",
-    "markersize": 6,
-    "linestyle": "none",
-    "color": canvas.ORANGE,
-    "clip_on": False,
-}
+UNKNOWN: dict[str, Any] = {"marker": "x", "markersize": 6, "linestyle": "none", "color": canvas.ORANGE, "zorder": 3}
 INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
 WINDOW: dict[str, Any] = {"facecolor": canvas.FAINT, "edgecolor": canvas.GREY, "linewidth": 0.4, "hatch": "////"}
 LEVEL: dict[str, Any] = {"color": canvas.INK, "linewidth": 0.9, "linestyle": "-", "zorder": 1}
@@ -101,8 +95,10 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
         points = [point for point in row.points if bool(point.lost) == is_partial]
         axes.plot([_x(point.at) for point in points], [point.mean for point in points], **look)
     if row.unknown:
-        bottom = [0.0] * len(row.unknown)
-        axes.plot([_x(at) for at in row.unknown], bottom, transform=axes.get_xaxis_transform(), **UNKNOWN)
+        instants, bottom = [_x(at) for at in row.unknown], [0.0] * len(row.unknown)
+        axes.plot(instants, bottom, transform=axes.get_xaxis_transform(), clip_on=False, **UNKNOWN)
+    if not row.points:
+        axes.set_yticks([])
     for alarm in row.alarms:
         if alarm.changed_at != alarm.at:
             _mark(axes, alarm.changed_at, CHANGED)
@@ -153,7 +149,7 @@ def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
     lines = {
         "mean, 95 % interval" if has_interval else "one seed": (POINT, True),
         "mean over the seeds that ended": (PARTIAL, any(point.lost for row in rows for point in row.points)),
-        "unknown, all seeds lost": (UNKNOWN, any(row.unknown for row in rows)),
+        "all seeds lost": (UNKNOWN, any(row.unknown for row in rows)),
         "printed difference": (PRINTED, any(row.printed is not None for row in rows)),
         "alarm": (OPEN, any(alarm.acknowledged is None for alarm in alarms)),
         "acknowledged alarm": (CLOSED, any(alarm.acknowledged is not None for alarm in alarms)),
