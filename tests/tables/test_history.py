@@ -11,7 +11,7 @@ import pytest
 from ablate.errors import TableError
 from ablate.tables.history import Heading, HistoryAlarm, alarm_sentence, build_history
 from ablate.tables.plots import canvas
-from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, UNKNOWN, draw_history
+from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, UNKNOWN, _x, draw_history
 from ablate.tables.plots.plot import plot_history
 from tests.tables.plots.test_plot import check_texts
 
@@ -107,7 +107,8 @@ def lossy():
     made = [(at, {"A": values["A"], "B": {}}) for at, values in firings(["A"], count=4)]
     made[3][1]["A"] = {}
     gone = {at: {"A": lost, "B": 3} for (at, _), lost in zip(made, (0, 0, 1, 3), strict=True)}
-    return build_history(HEADING, made, lost=gone)
+    marks = [alarm("A", 3, 2, direction="lost", size=None), alarm("A", 3, 2, acknowledged="new data")]
+    return build_history(HEADING, made, lost=gone, alarms=marks, restarts=[START])
 
 
 def test_a_firing_whose_seeds_were_lost_is_unknown_and_not_absent(lossy):
@@ -120,13 +121,11 @@ def test_lost_seeds_are_marked_in_the_picture_and_its_legend(lossy):
     with canvas.drawing():
         figure = draw_history(lossy)
         check_texts(figure)
-    first, second = figure.axes
-    assert next(line.get_markerfacecolor() for line in first.lines if len(line.get_xdata()) == 1) == "white"
-    assert [len(line.get_xdata()) for axes in (first, second) for line in axes.lines if line.get_marker() == "x"] == [
-        1,
-        0,
-        4,
-    ]
+    first, _ = figure.axes
+    third = [_x(days(3)[2])]
+    assert [line.get_markerfacecolor() for line in first.lines if list(line.get_xdata()) == third] == ["white"]
+    crosses = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
+    assert [len(line.get_xdata()) for line in crosses] == [1, 0, 4], "the one in the middle is of the legend"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert {"mean over the seeds that ended", "all seeds lost"} <= set(texts)
 

@@ -51,7 +51,10 @@ class Policies(StrictDocument):
     )
     reference_firings: int = Field(4, ge=4, le=100, description="of fresh: number of firings in the reference window")
     false_alarm_every: int = Field(
-        200, ge=10, le=100_000, description="of fresh: mean number of firings between two false alarms"
+        200,
+        ge=10,
+        le=100_000,
+        description="of fresh: mean number of firings between two false alarms, whatever the noise",
     )
 
 
