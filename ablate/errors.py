@@ -73,7 +73,7 @@ Code = Literal[
     # what the machine or the data cannot give
     "data_changed", "data_damaged", "infeasible", "no_data", "not_buildable", "not_counted",
     # what needs a person, in the service's overview of today
-    "disk", "drift", "holes", "missed", "refused", "stuck",
+    "disk", "drift", "holes", "missed", "refused", "stuck", "unknown",
 ]  # fmt: skip
 """Stable names of problems: scripts of users read them, so none is ever renamed."""
 

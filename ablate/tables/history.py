@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Literal
 
 from ablate.documents import Document
@@ -42,13 +43,17 @@ class Heading:
 
 
 class HistoryPoint(Document):
-    """A row at one firing: mean over `n` seeds with its 95 % t interval, null for one seed."""
+    """A row at one firing: mean over the `n` seeds that ended with its 95 % t interval, null for one seed.
+
+    `lost` seeds diverged or failed.
+    """
 
     at: datetime
     mean: float
     low: float | None
     high: float | None
     n: int
+    lost: int
 
 
 class HistoryAlarm(Document):
@@ -58,15 +63,15 @@ class HistoryAlarm(Document):
         row: label of the row.
         at: instant of the firing that raised the alarm.
         changed_at: instant of the estimated first changed firing.
-        direction, size: direction and size of the change of the mean, in units of the metric; null if a repeated trial
-            did not reproduce its stored numbers.
+        direction, size: direction and size of the change of the mean, in units of the metric; `lost` and null if more
+            seeds are lost; both null if a repeated trial did not reproduce its stored numbers.
         acknowledged: reason of the acknowledgement; null for an open alarm.
     """
 
     row: str
     at: datetime
     changed_at: datetime
-    direction: Literal["up", "down"] | None = None
+    direction: Literal["up", "down", "lost"] | None = None
     size: float | None = None
     acknowledged: str | None = None
 
@@ -81,10 +86,14 @@ class Window(Document):
 
 
 class HistoryRow(Document):
-    """A row's points, oldest first, with its full reference windows, its alarms and the printed difference."""
+    """A row's points, oldest first, with its full reference windows, its alarms and the printed difference.
+
+    `unknown` are the instants at which it has no number, since all its seeds were lost.
+    """
 
     label: str
     points: list[HistoryPoint]
+    unknown: list[datetime]
     windows: list[Window]
     alarms: list[HistoryAlarm]
     printed: float | None
@@ -125,6 +134,7 @@ def build_history(
     heading: Heading,
     firings: Sequence[tuple[datetime, Values]],
     *,
+    lost: Mapping[datetime, Mapping[str, int]] = MappingProxyType({}),
     alarms: Sequence[HistoryAlarm] = (),
     restarts: Sequence[datetime] = (),
     reference: int = MIN_REFERENCE,
@@ -134,6 +144,7 @@ def build_history(
     Args:
         heading: subject of the history.
         firings: instant and values of each firing, oldest first; a row without a value is absent.
+        lost: instant -> row -> number of seeds that diverged or failed; an absent one lost none.
         alarms: open and acknowledged alarms.
         restarts: instants at which a reference window starts: the beginning and each acknowledged alarm; empty for a
             schedule without a reference window.
@@ -149,11 +160,15 @@ def build_history(
     for label in labels:
         if label == heading.baseline:
             continue
-        points = [point for at, values in firings if (point := _point(at, values, label, heading.baseline))]
+        gone = {at: lost.get(at, {}).get(label, 0) for at, _ in firings}
+        points = [point for at, values in firings if (point := _point((at, gone[at]), values, label, heading.baseline))]
         own = [alarm for alarm in alarms if alarm.row == label]
         printed = heading.printed.get(label) if heading.baseline else None
         windows = _windows(points, restarts, reference)
-        rows.append(HistoryRow(label=label, points=points, windows=windows, alarms=own, printed=printed))
+        unknown = [at for at, values in firings if gone[at] and not values.get(label)]
+        rows.append(
+            HistoryRow(label=label, points=points, unknown=unknown, windows=windows, alarms=own, printed=printed)
+        )
     return History(
         schedule=heading.schedule,
         metric=heading.metric,
@@ -164,7 +179,7 @@ def build_history(
     )
 
 
-def _point(at: datetime, values: Values, label: str, baseline: str | None) -> HistoryPoint | None:
+def _point(firing: tuple[datetime, int], values: Values, label: str, baseline: str | None) -> HistoryPoint | None:
     shown = values.get(label, {})
     if baseline is not None:
         paired = paired_difference(shown, values.get(baseline, {}))
@@ -173,7 +188,7 @@ def _point(at: datetime, values: Values, label: str, baseline: str | None) -> Hi
     if found.mean is None:
         return None
     low, high = (None, None) if found.sd is None else t_interval(found.mean, found.sd, found.n)
-    return HistoryPoint(at=at, mean=found.mean, low=low, high=high, n=found.n)
+    return HistoryPoint(at=firing[0], mean=found.mean, low=low, high=high, n=found.n, lost=firing[1])
 
 
 def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], reference: int) -> list[Window]:
@@ -193,6 +208,8 @@ def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], refer
 def alarm_sentence(alarm: HistoryAlarm, decimals: int) -> str:
     """An alarm in words: `mean up about 0.82 since 2026-03-02, seen 2026-03-06`. Dates are UTC."""
     known = f"seen {_day(alarm.at)}"
+    if alarm.direction == "lost":
+        return f"more seeds lost since {_day(alarm.changed_at)}, {known}"
     if alarm.direction is None or alarm.size is None:
         return f"not reproduced since {_day(alarm.changed_at)}, {known}"
     size = number(abs(alarm.size), places_of([alarm.size], decimals))

@@ -39,7 +39,7 @@ Queues ablation studies, trains their trials and returns their result tables.
   trials. If the other trial fails, the dependent trials fail with the same reason, and `retry` queues both; if it
   diverges, they count as diverged.
 * **A schedule is a study and a cron expression.** It trains stored cells again and compares the results, or trains new
-  seeds and watches the means. It raises an alarm when results change.
+  seeds and watches their means and the seeds that are lost. It raises an alarm when results change.
 * **Errors** are problem documents (RFC 9457, `application/problem+json`) that list all problems together.
 * **Lists** are `{"items": [...], "next": cursor or null}`.
 """

@@ -33,7 +33,7 @@ Since = Annotated[
 
 @router.get("/today", responses=documented(INVALID), summary="Report what happened since yesterday")
 def get_today(context: InContext, since: Since = None) -> Today:
-    """Studies that ended, holes, drift, firings that did not happen, and the next firings.
+    """Studies that ended, holes, drift, rows without a number, firings that did not happen, and the next firings.
 
     `needs_person`: whether anything needs attention; `attention`: the list of what does.
     """

@@ -24,7 +24,7 @@ def today(
 ) -> None:
     """Show what happened in the last day, and what needs a person.
 
-    Lists finished studies, holes, drift, missed firings, and the next firings.
+    Lists finished studies, holes, drift, rows without a number, missed firings, and the next firings.
 
     Exit status: 1 if something needs a person.
     """

@@ -17,6 +17,7 @@ from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 
+ASSUMES = "assumes tails like t3 (Student's t with 3 degrees of freedom)"
 MAX_NAMED = 6
 """Number of differences in a sentence; the alarm has all of them."""
 
@@ -56,34 +57,70 @@ def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mappi
 
 
 def judge_fresh(case: Settlement) -> DriftView:
-    """Whether the means of new seeds have shifted, from all firings since the reference window began."""
-    schedule = case.schedule
-    if case.firing.state != "done":
-        return DriftView(state="unknown", sentence="cells without a result; missing results do not count as drift")
-    history = firings.list_done(case.connection, schedule.seq, schedule.watched_from)
+    """Whether the means or the lost seeds of new seeds have changed, from all firings since the reference began."""
+    firing, schedule = case.firing, case.schedule
+    if firing.state == "cancelled":
+        return DriftView(state="unknown", sentence="cancelled, so it is not judged")
+    if not firing.rows:
+        return DriftView(state="unknown", sentence="its table could not be built, so it is not judged")
+    history = firings.list_measured(case.connection, schedule.seq, schedule.watched_from)
     history = [one for one in history if one.kind == "fresh"]
     watch = drift.watch(
-        [drift.Observation(one.instant, _means_of(one)) for one in history],
+        [_observe(one) for one in history],
         reference=schedule.reference_firings,
         mean_time_between_false_alarms=schedule.false_alarm_every,
     )
-    seen = [row.alarm for row in watch.rows.values() if row.alarm]
+    seen = [alarm for row in watch.rows.values() for alarm in row.alarms]
     for alarm in seen:
-        _raise_shift(case, history, alarm)
+        _raise_drift(case, history, alarm)
+    place = next((index for index, one in enumerate(history) if one.id == firing.id), None)
+    jumps = {label: jump for label, row in watch.rows.items() for jump in row.jumps if jump.index == place}
+    found = _found(case, history, watch, seen)
+    if not jumps:
+        return found
+    return DriftView(state=found.state, sentence=f"{found.sentence}; {_announce_jumps(case, jumps)}")
+
+
+def _observe(firing: Firing) -> drift.Observation:
+    means = {row["row"]: row["mean"] for row in firing.rows if row["n"]}
+    return drift.Observation(
+        firing.instant, means, {row["row"]: (row["lost"], row["n"] + row["lost"]) for row in firing.rows}
+    )
+
+
+def _found(case: Settlement, history: Sequence[Firing], watch: drift.Watch, seen: Sequence[drift.Alarm]) -> DriftView:
     if seen:
         return DriftView(state="alarm", sentence="; ".join(_sentence(alarm, history) for alarm in seen))
-    if not any(row.series for row in watch.rows.values()):
-        text = f"firing {len(history)} of {schedule.reference_firings} in the reference window"
+    needed = case.schedule.reference_firings
+    filling = {label: len(row.reference_indices) for label, row in watch.rows.items() if not row.series}
+    if len(filling) == len(watch.rows):
+        text = f"firing {len(history)} of {needed} in the reference window"
         return DriftView(state="reference", sentence=text)
-    return DriftView(state="steady", sentence=f"no row has shifted in {len(history)} firings")
+    parts = [f"no alarm in {len(history)} firings"]
+    parts += [f"row {quote(label)} has {n} of the {needed} firings of its reference" for label, n in filling.items()]
+    if case.firing.state == "holes":
+        return DriftView(state="unknown", sentence="; ".join([*parts, "not steady, since cells have no result"]))
+    return DriftView(state="steady", sentence="; ".join(parts))
 
 
-def _means_of(firing: Firing) -> dict[str, float]:
-    """Row -> mean, for rows with a result of every seed."""
-    return {row["row"]: row["mean"] for row in firing.rows if row["n"] and not row["lost"]}
+def _announce_jumps(case: Settlement, jumps: Mapping[str, drift.Jump]) -> str:
+    """Queue a notice about rows far outside at a firing. Returns its sentence; it is no alarm."""
+    firing, name = case.firing, case.schedule.name
+    rows = [
+        f"the mean of row {quote(label)} is {abs(one.size):.3g} ({abs(one.distance):.3g} standard errors) "
+        f"{'above' if one.size > 0 else 'below'} that of the firings before"
+        for label, one in jumps.items()
+    ]
+    text = f"notice, no alarm: {', '.join(rows)}; that this is rare without a change {ASSUMES}"
+    document = {
+        "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id, "rows": list(jumps),
+        "sentence": f"schedule {name}, firing of {firing.instant:%Y-%m-%d %H:%M} UTC: {text}",
+    }  # fmt: skip
+    notices.queue_notice(case.connection, "jump", f"jump:{firing.id}", document, case.at)
+    return text
 
 
-def _raise_shift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:
+def _raise_drift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:
     changed = history[alarm.changed_index]
     good = history[alarm.changed_index - 1] if alarm.changed_index else None
     found = differences(good.provenance or {}, changed.provenance or {}) if good else []
@@ -95,8 +132,15 @@ def _raise_shift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm
 
 
 def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
-    since = f"{history[alarm.changed_index].instant:%Y-%m-%d %H:%M} UTC"
-    return f"row {quote(alarm.row)} went {alarm.direction} by about {abs(alarm.size):.3g} since the firing of {since}"
+    since = f"since the firing of {history[alarm.changed_index].instant:%Y-%m-%d %H:%M} UTC"
+    if alarm.loss:
+        loss = alarm.loss
+        before = f"{loss.lost_before} of {loss.seeds_before} before"
+        return f"row {quote(alarm.row)} lost {loss.lost_after} of {loss.seeds_after} seeds {since}, and {before}"
+    assert alarm.size is not None, "a change of the mean has a size"
+    text = f"row {quote(alarm.row)} went {alarm.direction} by about {abs(alarm.size):.3g} {since}"
+    is_whole = not any(row["lost"] for one in history for row in one.rows if row["row"] == alarm.row)
+    return text if is_whole else f"{text}, by the means over the seeds that ended"
 
 
 def explain(found: Sequence[ProvenanceChange], good: Firing | None) -> str:
@@ -115,11 +159,14 @@ def _direction(size: float | None) -> str | None:
 
 def _last_good(case: Settlement) -> Firing | None:
     """The last firing before this one that reproduced the stored results, or that trained them."""
-    before = firings.list_done(case.connection, case.schedule.seq, case.schedule.watched_from)
+    before = firings.list_measured(case.connection, case.schedule.seq, case.schedule.watched_from)
     good = [
         one
         for one in before
-        if one.instant < case.firing.instant and one.drift and one.drift["state"] in ("steady", "reference")
+        if one.instant < case.firing.instant
+        and one.state == "done"
+        and one.drift
+        and one.drift["state"] in ("steady", "reference")
     ]
     return good[-1] if good else None
 

@@ -39,11 +39,12 @@ def get_history(context: Context, name: str) -> History:
     """
     with context.store.read() as connection:
         schedule = schedules.get_schedule(connection, name)
-        done = firings.list_done(connection, schedule.seq, schedule.created_at)
+        done = firings.list_measured(connection, schedule.seq, schedule.created_at)
         raised = alarms.list_alarms(connection, [schedule.seq], is_open=None)
     return build_history(
         _heading(schedule, done),
         [(one.instant, _values_of(one)) for one in done],
+        lost={one.instant: {row["row"]: row["lost"] for row in one.rows} for one in done},
         alarms=[_shown(alarm) for alarm in raised],
         restarts=_restarts(schedule, raised) if schedule.mode == "fresh" else (),
         reference=schedule.reference_firings,

@@ -1,7 +1,7 @@
 """The results of a firing whose study has ended: rows, comparisons of repeats, and drift.
 
 Statistics decide (`ablate.statistics.drift.watch`, `ablate.trials.repeats`); this module supplies the history and
-stores the decisions. Holes do not count as drift: the firing reports them.
+stores the decisions. A row without a number is unknown, whatever else was found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ablate.trials.repeats import compare_repeat, is_same_machine
 from ablate.trials.trial import TrialRecord
 from service.context import Context
 from service.faults.work import Work
-from service.schedules import alarms
+from service.schedules import alarms, losses
 from service.schedules.launch import Reference
 from service.store import cells, studies
 from service.store.schedules import firings, notices, schedules
@@ -97,7 +97,8 @@ def settle_firing(context: Context, firing: Firing, at: datetime) -> None:
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
         case = alarms.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
-        drift = _judge(case, repeats, data)
+        drift = losses.add_losses(_judge(case, repeats, data), case.firing)
+        losses.announce_unknown(connection, schedule.name, case.firing, at)
         firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
         if state != "done":
             notices.announce_firing(connection, schedule.name, firing.id, at)

@@ -9,11 +9,13 @@ from ablate.remote.documents.firings import AlarmView, NextFiring, ScheduledFiri
 from ablate.remote.documents.studies import Finding, StudyView
 from service.context import Context
 from service.faults.disk import FREE_BYTES
+from service.schedules.losses import unknown_text
 from service.schedules.view import is_stuck, next_text, view_firing
 from service.store import studies
 from service.store.heartbeat import find_machines
 from service.store.overview import read_overviews
 from service.store.schedules import alarms, firings, schedules
+from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
 from service.store.session import Connection
 from service.studies.view import view_study
@@ -28,11 +30,15 @@ def get_today(context: Context, since: datetime | None, at: datetime) -> Today:
     with context.store.read() as connection:
         finished = _view_ended(connection, start)
         troubled = firings.list_troubled(connection, start)
+        doubtful = firings.list_doubtful(connection, start)
         open_, upcoming = alarms.list_open(connection), schedules.list_schedules(connection)
     missed = [ScheduledFiring(schedule=name, firing=view_firing(one)) for name, one in troubled]
     holes = [study for study in finished if study.state == "failed"]
     free = context.free_bytes()
-    attention = [*_of_alarms(open_), *_of_holes(holes), *_of_missed(missed), *_of_stuck(upcoming, at), *_of_disk(free)]
+    attention = [
+        *_of_alarms(open_), *_of_unknown(doubtful), *_of_holes(holes), *_of_missed(missed), *_of_stuck(upcoming, at),
+        *_of_disk(free),
+    ]  # fmt: skip
     return Today(
         since=start,
         until=at,
@@ -61,6 +67,13 @@ def _of_alarms(open_: Sequence[AlarmView]) -> Iterator[Finding]:
     for alarm in open_:
         command = f"acknowledge it with: ablate schedule ack {alarm.schedule} --reason ..."
         yield Finding(pointer=f"/schedules/{alarm.schedule}", code="drift", message=f"{alarm.sentence}; {command}")
+
+
+def _of_unknown(doubtful: Sequence[tuple[str, Firing]]) -> Iterator[Finding]:
+    for schedule, firing in doubtful:
+        if text := unknown_text(firing):
+            message = f"schedule {schedule}, {firing.instant:%Y-%m-%d %H:%M} UTC: {text}"
+            yield Finding(pointer=f"/schedules/{schedule}", code="unknown", message=message)
 
 
 def _of_holes(holes: Sequence[StudyView]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from ablate.remote.documents.schedules import ScheduleLinks, ScheduleView
 from ablate.tables.words import duration_text
 from service.schedules.instants import find_zone_fault, in_words, is_too_frequent, local_text
 from service.schedules.launch import Reference
+from service.schedules.losses import unknown_text
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
 
@@ -49,9 +50,13 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
         last=view_firing(last) if last else None,
         alarms=list(alarms),
         reference_at=datetime.fromisoformat(reference.instant) if reference and reference.instant else None,
-        needs_person=bool(alarms) or (last is not None and last.state in TROUBLE) or is_stuck(schedule),
+        needs_person=bool(alarms) or (last is not None and _is_in_trouble(last)) or is_stuck(schedule),
         links=ScheduleLinks(**links),
     )
+
+
+def _is_in_trouble(firing: Firing) -> bool:
+    return firing.state in TROUBLE or unknown_text(firing) is not None
 
 
 def is_stuck(schedule: Schedule) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from service.dispatch.interface import Ticket
 from service.running.scheduler import Scheduler
 from service.schedules import fire, lifecycle
 from service.schedules.instants import due_time, next_instant
@@ -15,6 +17,11 @@ from service.store.schedules import schedules as stored
 
 MORNING = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+def succeed(_: Ticket) -> str:
+    """The status of a trial that succeeds."""
+    return "succeeded"
 
 
 class Nights:
@@ -41,19 +48,21 @@ class Nights:
         self.at = at or self.at
         fire.tick(self.desk.context, self.at)
 
-    def night(self, day: int, name: str = "nightly", **metrics: float) -> FiringView:
+    def night(
+        self, day: int, name: str = "nightly", ends: Callable[[Ticket], str] = succeed, **metrics: float
+    ) -> FiringView:
         """The instant of that day comes, and what it fires is trained to its end."""
         self.tick(MORNING.replace(hour=2, minute=0) + day * DAY)
-        self.train(**metrics)
+        self.train(ends, **metrics)
         return self.history(name)[0]
 
-    def train(self, **metrics: float) -> None:
-        """Everything that is queued or runs succeeds, with these metrics."""
+    def train(self, ends: Callable[[Ticket], str] = succeed, **metrics: float) -> None:
+        """Everything that is queued or runs ends so, with these metrics where it succeeds."""
         for _ in range(50):
             self.desk.tick()
             running = list(self.desk.dispatcher.running.values())
             for ticket in running:
-                self.desk.dispatcher.end(ticket, **metrics)
+                self.desk.dispatcher.end(ticket, ends(ticket), **metrics)
             if not running and not self.desk.dispatcher.reports:
                 break
         self.tick()

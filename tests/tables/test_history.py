@@ -11,7 +11,7 @@ import pytest
 from ablate.errors import TableError
 from ablate.tables.history import Heading, HistoryAlarm, alarm_sentence, build_history
 from ablate.tables.plots import canvas
-from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, draw_history
+from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, UNKNOWN, _x, draw_history
 from ablate.tables.plots.plot import plot_history
 from tests.tables.plots.test_plot import check_texts
 
@@ -96,13 +96,47 @@ def test_a_repetition_that_is_not_as_stored_has_no_size():
     assert alarm_sentence(told, 2) == "not reproduced since 2026-01-02, seen 2026-01-02"
 
 
+def test_an_alarm_of_lost_seeds_says_so():
+    told = alarm("A", 3, 1, direction="lost", size=None)
+    assert alarm_sentence(told, 2) == "more seeds lost since 2026-01-02, seen 2026-01-04"
+
+
+@pytest.fixture
+def lossy():
+    """Row A loses a seed at the third firing and all seeds at the fourth; row B never has a number."""
+    made = [(at, {"A": values["A"], "B": {}}) for at, values in firings(["A"], count=4)]
+    made[3][1]["A"] = {}
+    gone = {at: {"A": lost, "B": 3} for (at, _), lost in zip(made, (0, 0, 1, 3), strict=True)}
+    marks = [alarm("A", 3, 2, direction="lost", size=None), alarm("A", 3, 2, acknowledged="new data")]
+    return build_history(HEADING, made, lost=gone, alarms=marks, restarts=[START])
+
+
+def test_a_firing_whose_seeds_were_lost_is_unknown_and_not_absent(lossy):
+    assert [point.lost for point in lossy.row("A").points] == [0, 0, 1]
+    assert lossy.row("A").unknown == days(4)[3:]
+    assert (lossy.row("B").points, lossy.row("B").unknown) == ([], days(4))
+
+
+def test_lost_seeds_are_marked_in_the_picture_and_its_legend(lossy):
+    with canvas.drawing():
+        figure = draw_history(lossy)
+        check_texts(figure)
+    first, _ = figure.axes
+    third = [_x(days(3)[2])]
+    assert [line.get_markerfacecolor() for line in first.lines if list(line.get_xdata()) == third] == ["white"]
+    crosses = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
+    assert [len(line.get_xdata()) for line in crosses] == [1, 0, 4], "the one in the middle is of the legend"
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"mean over the seeds that ended", "all seeds lost"} <= set(texts)
+
+
 def looks(axes):
     """Line style and marker of every line drawn with data, which tell marks apart without colour."""
     return {(line.get_linestyle(), line.get_marker()) for line in axes.lines if len(line.get_xdata())}
 
 
 def test_marks_are_told_apart_without_colour(two):
-    made = (OPEN, CLOSED, CHANGED, PRINTED)
+    made = (OPEN, CLOSED, CHANGED, PRINTED, UNKNOWN)
     assert len({(look["linestyle"], look.get("marker"), look.get("markerfacecolor")) for look in made}) == len(made)
     with canvas.drawing():
         first, second = draw_history(two).axes

@@ -22,9 +22,9 @@ class FiringRow(Document):
     """A row at one firing.
 
     Attributes:
-        n: number of seeds with a value.
+        n: number of seeds that ended with a value.
         lost: number of seeds that diverged, failed or were cancelled.
-        mean: over the seeds; null without a value.
+        mean: over the seeds that ended; null without one.
         sd: sample standard deviation over the seeds; null for fewer than two values.
         values: by seed; the seed is a string.
     """
@@ -64,8 +64,8 @@ class DriftView(Document):
     """Result of the drift test at a firing.
 
     Attributes:
-        state: `reference` (the reference window is being filled), `steady`, `alarm`, or `unknown` (cells without
-            result).
+        state: `reference` (the reference window is being filled), `steady`, `alarm`, or `unknown` (a row without a
+            number, cells without result, or nothing to compare).
     """
 
     state: Literal["reference", "steady", "alarm", "unknown"]
@@ -109,7 +109,8 @@ class AlarmView(Document):
 
     Attributes:
         instant: of the firing that found it.
-        direction: `up` or `down`, of the metric's mean; null if a repeated trial differs in another way.
+        direction: `up` or `down`, of the metric's mean; `lost` if more seeds of the row are lost than before; null if a
+            repeated trial differs in another way.
         size: of the change, in units of the metric; null without a number.
         changed_instant: of the firing that is estimated to be the first changed one.
         good_instant: of the last firing before the change.
@@ -122,7 +123,7 @@ class AlarmView(Document):
     instant: datetime
     study_id: str | None
     row: str
-    direction: Literal["up", "down"] | None
+    direction: Literal["up", "down", "lost"] | None
     size: float | None
     changed_instant: datetime
     good_instant: datetime | None

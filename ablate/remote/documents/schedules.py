@@ -51,7 +51,10 @@ class Policies(StrictDocument):
     )
     reference_firings: int = Field(4, ge=4, le=100, description="of fresh: number of firings in the reference window")
     false_alarm_every: int = Field(
-        200, ge=10, le=100_000, description="of fresh: mean number of firings between two false alarms"
+        200,
+        ge=10,
+        le=100_000,
+        description="of fresh: mean number of firings between two false alarms, whatever the noise",
     )
 
 
@@ -107,8 +110,8 @@ class ScheduleView(Document):
         alarms: open alarms.
         reference_at: instant of the firing that made the reference of verify; null if there is none yet, or if trials
             of other studies serve as reference.
-        needs_person: whether there is an open alarm, the last firing has cells without result or could not start, or
-            no firing can follow because the service's machine does not know the time zone.
+        needs_person: whether there is an open alarm, the last firing has a row without a number or cells without result
+            or could not start, or no firing can follow because the service's machine does not know the time zone.
     """
 
     name: str

@@ -1,8 +1,9 @@
-"""Four detectors of change in a series whose first values are a reference, and the first detector that crosses.
+"""Detectors of change in a series whose first values are a reference, and the first detector that crosses.
 
-`shift` and `apart` use ranks: their false alarm rate holds for exchangeable values with any distribution. `jump`
-assumes noise with tails not heavier than Student's t with 3 degrees of freedom. `constant` is for values that are equal
-to the bit; exchangeable values that are equal by chance pass it in at most p^4 (1 - p)^2 < 2.2 % of all series, once.
+`shift` and `apart` use ranks: their false alarm rate holds for exchangeable values with any distribution. `constant` is
+for values that are equal to the bit; exchangeable values that are equal by chance pass it in at most
+p^4 (1 - p)^2 < 2.2 % of all series, once. `jumps` raise no alarm, only a notice, because their rate assumes noise with
+tails not heavier than Student's t with 3 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from typing import Literal
 from ablate.statistics.decisions.paired import SMALLEST
 from ablate.statistics.drift.sequential_ranks import find_split, threshold
 
-SHARES = {"shift": 1.0, "jump": 0.1, "apart": 0.1}
-"""Shares of the false alarms. Their sum is above 1, since alarms coincide and the ranks of few values cross slowly.
-With these shares the measured time between false alarms is nearest to the stated one."""
+SHARES = {"shift": 1.0, "apart": 0.1, "lost": 0.1}
+"""Shares of the false alarms. Their sum is above 1, since alarms coincide, the ranks of few values cross slowly, and
+counts of lost seeds stay below their level. With these shares the measured time between false alarms is nearest to the
+stated one. `lost` is for each of the two tests of `ablate.statistics.drift.losses`."""
+JUMP_SHARE = 0.1
+"""Jumps per stated false alarm, for noise with tails of Student's t; they do not count among the alarms."""
 JUMP_DF = 3
-"""Degrees of freedom of Student's t for a jump, for any number of values, since noise has heavy tails."""
+"""Degrees of freedom of that t, for any number of values."""
 DIFFERENT_RUN = 3
 """Number of consecutive values that must differ from a constant series to count as a change."""
 
-Detector = Literal["shift", "jump", "apart", "constant"]
+Detector = Literal["shift", "apart", "constant", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ class Thresholds:
 
     Attributes:
         shift: height of the CUSUM of rank scores.
-        jump: distance of a value in standard errors of its prediction.
         apart: probability that exchangeable values are apart at a given split, on a given side.
+        lost: probability of a false alarm of each test of lost seeds at a given firing.
+        jump: distance of a value in standard errors of its prediction, for a notice.
     """
 
     shift: float
-    jump: float
     apart: float
+    lost: float
+    jump: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,12 @@ def thresholds(mean_time: float) -> Thresholds:
     """Thresholds with one false alarm in `mean_time` values over all detectors; ValueError unless > 2."""
     from scipy.special import stdtrit
 
-    shift = threshold(mean_time / SHARES["shift"])
-    chance = {name: share / mean_time for name, share in SHARES.items()}
-    return Thresholds(shift, -float(stdtrit(JUMP_DF, chance["jump"] / 2)), chance["apart"] / 2)
+    return Thresholds(
+        shift=threshold(mean_time / SHARES["shift"]),
+        apart=SHARES["apart"] / mean_time / 2,
+        lost=SHARES["lost"] / mean_time,
+        jump=-float(stdtrit(JUMP_DF, JUMP_SHARE / mean_time / 2)),
+    )
 
 
 def jumps(values: Sequence[float]) -> list[float | None]:
@@ -79,22 +88,18 @@ def jumps(values: Sequence[float]) -> list[float | None]:
     return found
 
 
-def find_crossing(
-    values: Sequence[float], sums: Sequence[tuple[float, float]], distances: Sequence[float | None], at: Thresholds
-) -> Crossing | None:
+def find_crossing(values: Sequence[float], sums: Sequence[tuple[float, float]], at: Thresholds) -> Crossing | None:
     """The first crossing after the reference; of several at one value, the one with the simplest meaning.
 
     Args:
         values: the reference and the values after it.
         sums: the CUSUMs of the values after the reference, see `sequential_ranks.cusum`.
-        distances: the jumps of the values after the reference.
         at: thresholds.
     """
     reference = len(values) - len(sums)
     found = [
         _find_constant(values, reference),
-        _find_jump(distances, reference, at.jump),
-        _find_apart(values, reference, at.apart),
+        find_apart(values, reference, at.apart),
         _find_shift(values, sums, at.shift),
     ]
     return min((one for one in found if one), key=lambda one: one.place, default=None)
@@ -108,14 +113,7 @@ def _find_constant(values: Sequence[float], reference: int) -> Crossing | None:
     return Crossing(equal + DIFFERENT_RUN - 1, equal, "constant")
 
 
-def _find_jump(distances: Sequence[float | None], reference: int, height: float) -> Crossing | None:
-    for place, distance in enumerate(distances, reference):
-        if distance is not None and abs(distance) > height:
-            return Crossing(place, place, "jump")
-    return None
-
-
-def _find_apart(values: Sequence[float], reference: int, chance: float) -> Crossing | None:
+def find_apart(values: Sequence[float], reference: int, chance: float, *, upward_only: bool = False) -> Crossing | None:
     """The first value at which all values from a split on are on one side of all before it, with small probability.
 
     n exchangeable values are above m others in one of C(m + n, n) orders. A split that was once not apart never is
@@ -128,7 +126,7 @@ def _find_apart(values: Sequence[float], reference: int, chance: float) -> Cross
             low, high = min(low, values[split]), max(high, values[split])
             if low <= highest[reference - 1] and high >= lowest[reference - 1]:
                 break  # no earlier split is apart either
-            is_apart = low > highest[split - 1] or high < lowest[split - 1]
+            is_apart = low > highest[split - 1] or (high < lowest[split - 1] and not upward_only)
             if is_apart and math.comb(place + 1, split) >= 1 / chance:
                 return Crossing(place, split, "apart")
     return None

@@ -1,13 +1,17 @@
-"""Drift of a scheduled study: which row's mean has changed since the first firings, since when, and by how much.
+"""Drift of a scheduled study: which row has changed since the first firings, since when, and by how much.
 
-The detectors of `ablate.statistics.drift.detectors` watch each row. Their false alarms together come once in a stated
-mean time over all rows (Bonferroni over rows). `shift` detects lasting changes of a standard deviation, `jump` one
-firing far outside, `apart` that all firings since a change are on one side of all before it, and `constant` that
-firings were equal to the bit and no longer are. A firing is judged by all firings before it; the reference window only
-defines the start. For a stated mean time of 200, a CUSUM with the mean and sd of that window has a false alarm every
-127 normal firings. Hawkins' self-starting form corrects this, but has a false alarm every 57 firings under lognormal
-noise, 91 under exponential and 94 under t3 noise (n = 3,000). `benchmarks/drift_detector.py` has the measured times of
-these detectors.
+The detectors of `ablate.statistics.drift.detectors` watch the mean of each row, those of
+`ablate.statistics.drift.losses` its lost seeds. Their false alarms together come once in a stated mean time over all
+rows (Bonferroni over rows), whatever the noise, if firings without a change are exchangeable. `shift` detects lasting
+changes of a standard deviation, `apart` that all firings since a change are on one side of all before it, `constant`
+that firings were equal to the bit and no longer are, and `lost` that more seeds are lost than before. A firing is
+judged by all firings before it; the reference window only defines the start.
+
+A jump is one firing far outside. It is no alarm, since how often it comes without a change depends on the noise.
+
+For a stated mean time of 200, a CUSUM with the mean and sd of that window has a false alarm every 127 normal firings.
+Hawkins' self-starting form corrects this, but has a false alarm every 57 firings under lognormal noise, 91 under
+exponential and 94 under t3 noise (n = 3,000). `benchmarks/drift_detector.py` has the measured times of these detectors.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -28,6 +32,7 @@ from ablate.statistics.drift.detectors import (
     shift_size,
     thresholds,
 )
+from ablate.statistics.drift.losses import Loss, find_loss
 from ablate.statistics.drift.sequential_ranks import cusum, rank_scores
 
 MIN_REFERENCE = 4
@@ -41,11 +46,13 @@ class Observation:
 
     Attributes:
         at: instant of the firing.
-        means: row -> mean of the primary metric over the firing's seeds; a row with a missing result is absent.
+        means: row -> mean of the primary metric over the seeds that ended; a row without such a seed is absent.
+        losses: row -> number of lost seeds, which diverged or failed, and number of all seeds.
     """
 
     at: datetime
     means: Mapping[str, float]
+    losses: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +61,38 @@ class Alarm:
 
     Attributes:
         row: label of the row.
-        direction: direction of the metric's number, up or down, not of better or worse.
-        detector: `shift`, `jump`, `apart` or `constant`, see the module.
+        direction: direction of the metric's number, up or down, not of better or worse; `lost` for lost seeds.
+        detector: `shift`, `apart`, `constant` or `lost`, see the module.
         at_index: index of the firing that raised the alarm.
         changed_index: index of the estimated first changed firing, after the reference window and at most `at_index`.
         size: mean from the changed firing to the alarm minus the mean before. Both ends were selected for a large
             difference, so it is too large on average, and an interval around it would not have its stated coverage.
+            None for lost seeds.
+        loss: numbers of lost seeds before and after; None for a change of the mean.
     """
 
     row: str
-    direction: Literal["up", "down"]
+    direction: Literal["up", "down", "lost"]
     detector: Detector
     at_index: int
     changed_index: int
+    size: float | None
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A firing far outside of those before it: a notice, which assumes noise with tails like Student's t.
+
+    Attributes:
+        index: index of the firing in the history.
+        size: its mean minus the mean of all firings before it.
+        distance: the same in standard errors of its prediction.
+    """
+
+    index: int
     size: float
+    distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +121,21 @@ class RowWatch:
         reference_mean: mean of the row's means in the window; None until the window is full.
         reference_sd: standard deviation (ddof = 1) of these means; None until the window is full.
         series: detectors at each firing with the row after the window, including firings after an alarm.
-        alarm: first alarm; None without one.
+        jumps: the firings after the window that are far outside.
+        alarms: the first alarm of the mean and the first one of lost seeds, in order of time.
     """
 
     reference_indices: tuple[int, ...]
     reference_mean: float | None
     reference_sd: float | None
     series: tuple[Point, ...]
-    alarm: Alarm | None
+    jumps: tuple[Jump, ...]
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def alarm(self) -> Alarm | None:
+        """The first alarm; None without one."""
+        return self.alarms[0] if self.alarms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +181,7 @@ def watch(
     if reference < MIN_REFERENCE:
         raise ValueError(f"reference is {reference} firings; at least {MIN_REFERENCE} are needed to know a spread")
     _check(history)
-    labels = dict.fromkeys(label for firing in history for label in firing.means)
+    labels = dict.fromkeys(label for firing in history for label in (*firing.losses, *firing.means))
     found = thresholds(mean_time_between_false_alarms * max(1, len(labels)))
     return Watch({label: _watch_row(label, history, reference, found) for label in labels}, found)
 
@@ -165,35 +197,50 @@ def _check(history: Iterable[Observation]) -> None:
                     f"firing of {firing.at}, row {label!r}: its mean is {mean}; it must be finite, so leave a row "
                     "without a result out of `means`"
                 )
+        for label, (lost, seeds) in firing.losses.items():
+            if not 0 <= lost <= seeds:
+                raise ValueError(
+                    f"firing of {firing.at}, row {label!r}: {lost} of {seeds} seeds are lost; give 0 to all of them"
+                )
         before = firing
 
 
 def _watch_row(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> RowWatch:
     indices = [index for index, firing in enumerate(history) if label in firing.means]
     values = [float(history[index].means[label]) for index in indices]
-    window = values[:reference]
+    window, lost = values[:reference], _find_loss(label, history, reference, at)
     if len(window) < reference:
-        return RowWatch(tuple(indices), None, None, (), None)
+        return RowWatch(tuple(indices), None, None, (), (), lost)
     sums, distances = cusum(rank_scores(values)[reference:]), jumps(values)[reference:]
     series = zip(indices[reference:], sums, distances, strict=True)
+    moved = _find_change(label, indices, values, find_crossing(values, sums, at))
     return RowWatch(
         reference_indices=tuple(indices[:reference]),
         reference_mean=statistics.mean(window),
         reference_sd=statistics.stdev(window),
         series=tuple(Point(index, *both, distance) for index, both, distance in series),
-        alarm=_alarm(label, indices, values, find_crossing(values, sums, distances, at)),
+        jumps=tuple(
+            Jump(indices[place], values[place] - statistics.mean(values[:place]), distance)
+            for place, distance in enumerate(distances, reference)
+            if distance is not None and abs(distance) > at.jump
+        ),
+        alarms=tuple(sorted((*moved, *lost), key=lambda alarm: (alarm.at_index, alarm.changed_index))),
     )
 
 
-def _alarm(label: str, indices: Sequence[int], values: Sequence[float], crossing: Crossing | None) -> Alarm | None:
+def _find_loss(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> tuple[Alarm, ...]:
+    indices = [index for index, firing in enumerate(history) if label in firing.losses]
+    loss = find_loss([history[index].losses[label] for index in indices], reference, at.lost)
+    if loss is None:
+        return ()
+    return (Alarm(label, "lost", "lost", indices[loss.place], indices[loss.changed], None, loss),)
+
+
+def _find_change(
+    label: str, indices: Sequence[int], values: Sequence[float], crossing: Crossing | None
+) -> tuple[Alarm, ...]:
     if crossing is None:
-        return None
+        return ()
     size = shift_size(values, crossing)
-    return Alarm(
-        row=label,
-        direction="up" if size > 0 else "down",
-        detector=crossing.detector,
-        at_index=indices[crossing.place],
-        changed_index=indices[crossing.changed],
-        size=size,
-    )
+    places = indices[crossing.place], indices[crossing.changed]
+    return (Alarm(label, "up" if size > 0 else "down", crossing.detector, *places, size),)

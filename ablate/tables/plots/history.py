@@ -2,8 +2,8 @@
 
 It shows means with their intervals over time and the shaded reference window, whose mean is extended. An open alarm is
 a full line with a filled triangle, an acknowledged alarm a dotted line with a hollow triangle. The estimated first
-changed firing is a dashed line with a diamond, the printed difference a dash-dotted line. The plot does not depend on
-colour.
+changed firing is a dashed line with a diamond, the printed difference a dash-dotted line. A mean that lacks lost seeds
+is hollow, and a firing at which all seeds were lost has a cross at the bottom. The plot does not depend on colour.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ HALF_FIRING = 0.5
 POINT: dict[str, Any] = {
     "marker": "o", "markersize": 3.2, "linestyle": "none", "color": canvas.BLUE, "zorder": 3,
 }  # fmt: skip
+PARTIAL: dict[str, Any] = POINT | {"markerfacecolor": "white", "markersize": 4.2}
+UNKNOWN: dict[str, Any] = {"marker": "x", "markersize": 6, "linestyle": "none", "color": canvas.ORANGE, "zorder": 3}
 INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
 WINDOW: dict[str, Any] = {"facecolor": canvas.FAINT, "edgecolor": canvas.GREY, "linewidth": 0.4, "hatch": "////"}
 LEVEL: dict[str, Any] = {"color": canvas.INK, "linewidth": 0.9, "linestyle": "-", "zorder": 1}
@@ -57,7 +59,7 @@ def draw_history(history: History, row: str | None = None) -> Figure:
     lines = canvas.wrapped(f"{history.schedule}: {history.measure}", TITLE_CHARACTERS).splitlines()
     title = "\n".join(canvas.fitted(line, TITLE_IN, TITLE_PT) for line in lines)
     figure.suptitle(canvas.printable(title), x=0.01, ha="left", fontsize=TITLE_PT)
-    if not any(one.points for one in rows):
+    if not any(one.points or one.unknown for one in rows):
         axes = figure.add_subplot()
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no firing with a result yet", ha="center", va="center", color=canvas.GREY)
@@ -89,7 +91,14 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
     if ends:
         places, low, high = zip(*ends, strict=True)
         axes.vlines(places, low, high, **INTERVAL)
-    axes.plot([_x(point.at) for point in row.points], [point.mean for point in row.points], **POINT)
+    for look, is_partial in ((POINT, False), (PARTIAL, True)):
+        points = [point for point in row.points if bool(point.lost) == is_partial]
+        axes.plot([_x(point.at) for point in points], [point.mean for point in points], **look)
+    if row.unknown:
+        instants, bottom = [_x(at) for at in row.unknown], [0.0] * len(row.unknown)
+        axes.plot(instants, bottom, transform=axes.get_xaxis_transform(), clip_on=False, **UNKNOWN)
+    if not row.points:
+        axes.set_yticks([])
     for alarm in row.alarms:
         if alarm.changed_at != alarm.at:
             _mark(axes, alarm.changed_at, CHANGED)
@@ -139,6 +148,8 @@ def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
     has_interval = any(point.low is not None for row in rows for point in row.points)
     lines = {
         "mean, 95 % interval" if has_interval else "one seed": (POINT, True),
+        "mean over the seeds that ended": (PARTIAL, any(point.lost for row in rows for point in row.points)),
+        "all seeds lost": (UNKNOWN, any(row.unknown for row in rows)),
         "printed difference": (PRINTED, any(row.printed is not None for row in rows)),
         "alarm": (OPEN, any(alarm.acknowledged is None for alarm in alarms)),
         "acknowledged alarm": (CLOSED, any(alarm.acknowledged is not None for alarm in alarms)),

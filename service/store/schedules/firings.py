@@ -26,6 +26,8 @@ from service.store.tables import memberships, studies
 
 OPEN: tuple[FiringState, ...] = ("queued", "running")
 SETTLED: tuple[FiringState, ...] = ("done", "holes", "cancelled")
+MEASURED: tuple[FiringState, ...] = ("done", "holes")
+"""States in which a seed without a number was lost: it diverged or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class Firing:
 
 
 _FIRINGS = select(firings, studies.c.id.label("study_id")).outerjoin(studies, studies.c.seq == firings.c.study_seq)
+_NAMED = _FIRINGS.add_columns(schedules.c.name).join(schedules, schedules.c.seq == firings.c.schedule_seq)
+
+_NEWEST = select(
+    select(firings.c.id)
+    .where(firings.c.schedule_seq == schedules.c.seq, HAPPENED)
+    .order_by(firings.c.id.desc())
+    .limit(1)
+    .correlate(schedules)
+    .scalar_subquery()
+).select_from(schedules)
+"""The newest firing of each schedule that was not skipped."""
 
 
 def add_firing(connection: Connection, schedule_seq: int, instant: datetime, **values: Any) -> int | None:
@@ -124,23 +137,15 @@ def list_firings(connection: Connection, schedule_seq: int, *, limit: int, befor
     return [_firing(row) for row in connection.execute(statement)]
 
 
-def list_done(connection: Connection, schedule_seq: int, since: datetime) -> list[Firing]:
-    """Firings since an instant whose study has every number, oldest first."""
-    mine = firings.c.schedule_seq == schedule_seq, firings.c.state == "done", firings.c.instant >= since
+def list_measured(connection: Connection, schedule_seq: int, since: datetime) -> list[Firing]:
+    """Firings since an instant whose study ran to its end, with lost seeds or without, oldest first."""
+    mine = firings.c.schedule_seq == schedule_seq, firings.c.state.in_(MEASURED), firings.c.instant >= since
     return [_firing(row) for row in connection.execute(_FIRINGS.where(*mine).order_by(firings.c.instant))]
 
 
 def find_last(connection: Connection, schedule_seqs: Sequence[int]) -> dict[int, Firing]:
     """The newest firing that was not skipped, of each of these schedules that has one."""
-    newest = (
-        select(firings.c.id)
-        .where(firings.c.schedule_seq == schedules.c.seq, HAPPENED)
-        .order_by(firings.c.id.desc())
-        .limit(1)
-        .correlate(schedules)
-        .scalar_subquery()
-    )
-    found = select(newest).select_from(schedules).where(schedules.c.seq.in_(schedule_seqs))
+    found = _NEWEST.where(schedules.c.seq.in_(schedule_seqs))
     rows = connection.execute(_FIRINGS.where(firings.c.id.in_(found)))
     return {row.schedule_seq: _firing(row) for row in rows}
 
@@ -153,13 +158,19 @@ def list_troubled(connection: Connection, since: datetime) -> list[tuple[str, Fi
     ended = select(firings.c.id).where(firings.c.ended_at >= since)
     open_ = select(firings.c.id).where(firings.c.ended_at.is_(None), firings.c.instant >= since)
     of_interest = firings.c.state.in_(("skipped", "missed", "refused")) | (firings.c.stands_for > 1)
-    statement = (
-        _FIRINGS.add_columns(schedules.c.name)
-        .join(schedules, schedules.c.seq == firings.c.schedule_seq)
-        .where(firings.c.id.in_(union_all(ended, open_)), of_interest)
-        .order_by(firings.c.id.desc())
-        .limit(200)
-    )
+    statement = _NAMED.where(firings.c.id.in_(union_all(ended, open_)), of_interest)
+    statement = statement.order_by(firings.c.id.desc()).limit(200)
+    return [(row.name, _firing(row)) for row in connection.execute(statement)]
+
+
+def list_doubtful(connection: Connection, since: datetime) -> list[tuple[str, Firing]]:
+    """(schedule, firing) that ended since a time, or are the last of their schedule, and are not steady; newest first.
+
+    Rows without a number are among these.
+    """
+    is_doubtful = firings.c.drift["state"].as_string().in_(("unknown", "alarm"))
+    is_recent = firings.c.id.in_(union_all(select(firings.c.id).where(firings.c.ended_at >= since), _NEWEST))
+    statement = _NAMED.where(is_recent, is_doubtful).order_by(firings.c.id.desc()).limit(200)
     return [(row.name, _firing(row)) for row in connection.execute(statement)]
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,19 +15,19 @@ from service.store.sql import now
 
 @pytest.fixture
 def fire(desk: Any, toy_study: Callable[..., Any]) -> Callable[..., None]:
-    """Fires a schedule, which is added first, and lets everything end with these metrics."""
+    """Fires a schedule, which is added first, and lets each seed end so, with these metrics."""
     spec = ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study())
     lifecycle.add_schedule(desk.context, spec, now())
     fired = 0
 
-    def run(**metrics: float) -> None:
+    def run(ends: Sequence[str] = ("succeeded",), **metrics: float) -> None:
         nonlocal fired
         fired += 1
         lifecycle.trigger(desk.context, "nightly", now() + timedelta(seconds=fired))
         for _ in range(20):
             desk.tick()
             for ticket in list(desk.dispatcher.running.values()):
-                desk.dispatcher.end(ticket, **metrics)
+                desk.dispatcher.end(ticket, ends[ticket.trial.seed % len(ends)], **metrics)
         firing.tick(desk.context, now())
 
     return run
@@ -77,6 +77,20 @@ def test_drift_is_told_with_its_alarm_and_a_form_to_acknowledge_it(
     body = {"reason": "torch was upgraded", "keep_reference": False}  # as the form sends it
     assert client.post("/api/v1/schedules/nightly/ack", json=body).status_code == 200
     assert "Nothing needs attention" in text_of(client, "/schedules")
+
+
+def test_lost_seeds_are_told_and_a_row_without_a_number_needs_attention(
+    client: TestClient, fire: Callable[..., None]
+) -> None:
+    fire(ends=("succeeded", "diverged"))
+    assert "over the 1 of 2 seeds that ended" in text_of(client, "/schedules/nightly")
+    assert "Nothing needs attention" in text_of(client, "/schedules")
+    fire(ends=("diverged",))
+    text = text_of(client, "/schedules/nightly")
+    assert "unknown, none of 2 seeds has a number" in text
+    assert "▲ alarm" in text, "one trial ended otherwise than in the reference"
+    listed = text_of(client, "/schedules")
+    assert "row &#39;offset 0&#39; is unknown, since all 2 seeds diverged or failed" in listed
 
 
 def test_an_unknown_schedule_is_a_page_that_says_so(client: TestClient) -> None:

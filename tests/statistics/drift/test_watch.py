@@ -12,7 +12,7 @@ from scipy import stats
 from ablate.statistics.drift.detectors import thresholds
 from ablate.statistics.drift.sequential_ranks import ALLOWANCE, threshold
 from ablate.statistics.drift.watch import MEAN_TIME, Observation, watch
-from benchmarks.drift_detector import LONGEST, NOISES, Flock, run_lengths
+from benchmarks.drift_detector import LONGEST, NOISES, Flock, cut_by_losses, run_lengths
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
@@ -145,9 +145,60 @@ def test_firings_that_were_equal_to_the_bit_and_are_so_no_more_are_an_alarm():
     assert watch(history(a=[13.25] * 50)).rows["a"].reference_sd == 0
 
 
-def test_a_firing_far_outside_is_an_alarm_at_once():
-    found = watch(history(a=[13.2, 13.5, 13.1, 13.4, 90.0])).alarm
-    assert (found.detector, found.at_index, found.direction) == ("jump", 4, "up")
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_firing_far_outside_is_a_notice_with_its_size_and_no_alarm(side):
+    found = watch(history(a=[side * mean for mean in (13.2, 13.5, 13.1, 13.4, 90.0, 13.3)])).rows["a"]
+    (jump,) = found.jumps
+    assert (jump.index, jump.size) == (4, pytest.approx(side * (90 - 13.3)))
+    assert side * jump.distance > 100
+    assert found.alarm is None
+
+
+def with_losses(**rows):
+    """Firings of normal noise with these lost seeds of three; a row without a seed that ended has no mean."""
+    firings = history(**{row: noise(10 + index, n=len(lost)) for index, (row, lost) in enumerate(rows.items())})
+    return [
+        Observation(
+            one.at,
+            {row: mean for row, mean in one.means.items() if rows[row][index] < 3},
+            {row: (lost[index], 3) for row, lost in rows.items()},
+        )
+        for index, one in enumerate(firings)
+    ]
+
+
+def test_rows_that_diverge_on_all_seeds_are_an_alarm_with_its_counts():
+    bad = [0] * 7 + [3] * 4
+    found = watch(with_losses(a=[0] * 11, b=bad, c=bad))
+    assert found.rows["a"].alarm is None
+    for row in "bc":
+        alarm = found.rows[row].alarm
+        assert (alarm.row, alarm.direction, alarm.detector, alarm.size) == (row, "lost", "lost", None)
+        assert (alarm.changed_index, alarm.at_index) == (7, 8)
+        loss = alarm.loss
+        assert (loss.lost_before, loss.seeds_before, loss.lost_after, loss.seeds_after) == (0, 21, 6, 6)
+
+
+def test_a_row_that_never_had_a_number_is_watched_and_counts_among_the_rows():
+    found = watch(with_losses(a=[0] * 6, b=[3] * 6))
+    assert (found.rows["b"].reference_indices, found.rows["b"].alarm) == ((), None)
+    assert found.thresholds == watch(history(a=noise(0), b=noise(1))).thresholds
+
+
+def test_both_a_change_of_the_mean_and_lost_seeds_are_alarms_of_a_row_in_order_of_time():
+    firings = with_losses(a=[0] * 40 + [3] * 10)
+    moved = [
+        Observation(one.at, {row: mean + 9 * (index >= 20) for row, mean in one.means.items()}, one.losses)
+        for index, one in enumerate(firings)
+    ]
+    found = watch(moved).rows["a"].alarms
+    assert [(alarm.direction, alarm.changed_index) for alarm in found] == [("up", 20), ("lost", 40)]
+
+
+@pytest.mark.parametrize("count", [(-1, 3), (4, 3)])
+def test_more_lost_seeds_than_seeds_are_refused(count):
+    with pytest.raises(ValueError, match=r"row 'a': .* seeds are lost; give 0 to all of them"):
+        watch([Observation(START, {"a": 1.0}, {"a": count})])
 
 
 def test_a_large_change_right_behind_the_reference_is_seen_though_no_distribution_is_assumed():
@@ -180,13 +231,28 @@ def test_firings_out_of_order_and_a_reference_or_time_too_short_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "seed"), [("normal", 1, 0), ("lognormal", 1, 1), ("t3", 1, 2), ("exponential", 5, 3)]
+    ("name", "rows", "seed"),
+    [
+        ("normal", 1, 0),
+        ("lognormal", 1, 1),
+        ("t2", 1, 2),
+        ("exponential", 5, 3),
+        ("Cauchy", 1, 4),
+        ("3 % outliers of 10 sd", 1, 5),
+    ],
 )
 def test_the_mean_time_between_false_alarms_is_the_stated_one(name, rows, seed):
     lengths = run_lengths(NOISES[name], rows, 500, np.random.default_rng(seed))
     error = np.std(lengths) / math.sqrt(len(lengths))
     assert abs(np.mean(lengths) - MEAN_TIME) < 0.2 * MEAN_TIME + 3 * error
     assert np.max(lengths) < LONGEST * MEAN_TIME
+
+
+def test_lost_seeds_that_do_not_change_leave_the_mean_time_as_stated():
+    rng = np.random.default_rng(6)
+    lengths = cut_by_losses(run_lengths(NOISES["normal"], 1, 500, rng), 1, 3, 0.05, rng)
+    error = np.std(lengths) / math.sqrt(len(lengths))
+    assert abs(np.mean(lengths) - MEAN_TIME) < 0.2 * MEAN_TIME + 3 * error
 
 
 def cusum_time(scores):
