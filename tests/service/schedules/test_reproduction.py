@@ -137,7 +137,7 @@ def test_what_rounding_does_is_steady_on_another_processor_and_an_alarm_on_the_s
     from ablate.training import optim
 
     lab.night()
-    monkeypatch.setattr(optim, "SGD", partial(_with_other_momentum, optim.SGD, by=1e-6))
+    monkeypatch.setattr(optim, "SGD", partial(_with_other_momentum, optim.SGD, by=1e-5))
     here = lab.dispatcher.provenance
     lab.dispatcher.provenance = here | {"processor": "another"}
     elsewhere = lab.night()
