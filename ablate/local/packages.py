@@ -8,7 +8,6 @@ from ablate.study.plan import Plan, task_of
 
 EXTRA_OF = {
     "faster_coco_eval": "run",
-    "optuna": "run",
     "safetensors": "run",
     "sklearn": "run",
     "torch": "run",

@@ -74,14 +74,14 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
-@pytest.mark.slow
-def test_a_grid_with_holes_goes_to_fanova_and_rows_by_hand_are_no_cells_of_it() -> None:
+def test_a_grid_with_holes_has_a_linear_model_and_rows_by_hand_are_no_cells_of_it() -> None:
     rows = [{"label": "plain", "set": {"activation": "relu"}}]
     plan = plan_document(GRID | {"rows": rows, "exclude": [{"window": "1x1", "norm": "none"}]})
     table = build_table(plan, results(plan, lambda row: interacting(row) if row.levels else 15.0))
     effects = table.effects
     assert effects is not None
-    assert effects.method == "fanova"
+    assert effects.method == "linear_model"
+    assert effects.taken_as_zero == ["window x norm"]
     assert max(effects.effects, key=lambda effect: effect.share).factors == ["window"]
     assert any("rows outside the grid: plain" in note for note in table.notes)
     assert render(table, "md", columns=["factors"]).splitlines()[4].split("|")[2:4] == [" –      ", " –    "]

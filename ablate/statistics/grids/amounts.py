@@ -31,7 +31,7 @@ class Amount:
     high: float
 
 
-def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> Amount:
+def effect_amount(between: float, df: float, error_mean: float, df_error: float) -> Amount:
     """The amount of variation of an effect.
 
     Args:
@@ -47,12 +47,12 @@ def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> 
     return Amount(max(0.0, between - df * error_mean), low, high)
 
 
-def noise_amount(error_mean: float, df_error: int, times: int) -> Amount:
-    """`times` the variance that a mean square with `df_error` degrees of freedom, at least 1, estimates."""
+def noise_amount(value: float, df: float) -> Amount:
+    """The amount of noise: a variance, estimated with these degrees of freedom."""
     from scipy.special import chdtri
 
-    low, high = (times * error_mean * df_error / float(chdtri(df_error, tail)) for tail in _tails())
-    return Amount(times * error_mean, low, high)
+    low, high = (value * df / float(chdtri(df, tail)) for tail in _tails())
+    return Amount(value, low, high)
 
 
 def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tupl
     return float(least / (1 + least)), float(most / (1 + most))
 
 
-def noncentrality(chi_squared: float, df: int, probability: float) -> float:
+def noncentrality(chi_squared: float, df: float, probability: float) -> float:
     """The noncentrality at which chi squared is at most this value with this probability; 0 if even 0 is less likely.
 
     Args:
