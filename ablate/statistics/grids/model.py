@@ -156,9 +156,13 @@ def model_of(grid: Grid) -> Model | None:
     main_terms = _told_apart([_term(source, grid, weights) for source in mains], ones, weights)
     base = np.hstack([ones, *(term.columns for term in main_terms)])
     pair_terms = [_term(source, grid, weights) for source in ([] if is_cut else pairs)]
-    known = [term for term in pair_terms if _null_projector(_residual(term.columns, base)) is None]
+    known: list[Term] = []
+    for term in sorted(pair_terms, key=lambda term: len(term.sources[0].around)):
+        wider = np.hstack([base, *(other.columns for other in known if other.is_part_of(term))])
+        known += [term] if _null_projector(_residual(term.columns, wider)) is None else []
+    kept = [term for term in pair_terms if any(term is one for one in known)]
     unidentified = tuple(term.sources[0] for term in pair_terms if not any(term is one for one in known))
-    return Model((*main_terms, *_told_apart(known, base, weights)), unidentified, is_cut, weights)
+    return Model((*main_terms, *_told_apart(kept, base, weights)), unidentified, is_cut, weights)
 
 
 def _term(source: Source, grid: Grid, weights: Array) -> Term:
@@ -213,10 +217,11 @@ def _told_apart(terms: Sequence[Term], base: Array, weights: Array) -> list[Term
 
 
 def _residual(columns: Array, base: Array) -> Array:
-    """The columns less what those of `base`, which do not depend on each other, explain."""
+    """The columns less what those of `base` explain."""
     import numpy as np
 
-    found: Array = columns - base @ np.linalg.solve(base.T @ base, base.T @ columns)
+    inverse = np.linalg.pinv(base.T @ base, rcond=RANK_TOLERANCE, hermitian=True)
+    found: Array = columns - base @ (inverse @ (base.T @ columns))
     return found
 
 
