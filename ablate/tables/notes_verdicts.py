@@ -191,12 +191,21 @@ def _effects(table: Table) -> Iterator[str]:
         kind = "eta squared" + (" from one seed, including noise" if len(table.seeds) == 1 else "")
         rest = [("other interactions", effects.higher), ("noise", effects.residual if len(table.seeds) > 1 else None)]
         shown = [f"; {name} {_percent(share)}" for name, share in rest if share is not None and share >= SHOWN_SHARE]
-        yield f"variation explained in the grid ({kind}): {', '.join(map(_effect, found))}{''.join(shown)}"
+        means: dict[tuple[str, ...], list[float]] = {}
+        for one in effects.means:
+            means.setdefault(tuple(one.levels), []).append(one.mean)
+        texts = [_effect(one, [] if one.confounded else means.get(tuple(one.factors), [])) for one in found]
+        yield f"variation explained in the grid ({kind}): {', '.join(texts)}{''.join(shown)}"
     yield from (f"grid: {note}" for note in effects.notes)
 
 
-def _effect(effect: Effect) -> str:
-    facts = []
+def _effect(effect: Effect, means: Sequence[float]) -> str:
+    """The share of an effect; for a main effect also the smallest and the largest mean of a level."""
+    facts = (
+        [f"level means {min(means):.4g} to {max(means):.4g}".replace("-", MINUS)]
+        if len(effect.factors) == 1 and means
+        else []
+    )
     if effect.low is not None and effect.high is not None:
         ends = f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"
         facts.append(f"95 % interval {ends}")

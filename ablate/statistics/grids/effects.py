@@ -67,10 +67,10 @@ def _model_notes(grid: Grid, model: Model) -> Iterator[str]:
     nested = [term for term in model.terms if term.sources[0].within and len(term.sources[0].factors) == 1]
     if nested:
         names = ", ".join(source.name for term in nested for source in term.sources)
+        yield f"some factors do not apply to every row and are compared only where they apply: {names}"
         yield (
-            f"not every factor applies to every row, so these are compared where they apply: {names}; a level of any "
-            "other factor is represented by the mean of its own rows; shares count the levels of a factor alike, tests "
-            "count rows alike"
+            "a main effect compares the means of each level's own rows; shares count the levels of a factor alike, "
+            "tests count rows alike"
         )
     if not grid.is_full:
         zero = ", ".join(source.name for source in model.unidentified)
