@@ -130,10 +130,11 @@ def anova(values: Array, model: Model) -> Anova | None:
     floor = (ROUNDING * float(abs(values).max())) ** 2  # of the variance of a cell
     n, weights = len(values), model.weights
     left = values - (values @ weights)[:, None]
-    spreads, higher = _spreads(left, model)
+    spreads, beyond, linear = _spreads(left, model)
+    higher = beyond.between if beyond else 0.0
     deviations = left - left.mean(axis=0)
     residual = float((deviations**2 @ weights).sum())
-    total = math.fsum(spread.between for spread in spreads) + higher.between + residual
+    total = math.fsum(spread.between for spread in spreads) + higher + residual
     if total <= floor * n:
         return None
     effects = [
@@ -147,9 +148,11 @@ def anova(values: Array, model: Model) -> Anova | None:
     df, size = _degrees_beyond(np.ones((len(weights), 1)), weights)
     if n >= MIN_SEEDS and error > floor * size:
         noise = noise_amount(n * error, df * (n - 1))
-        amounts = [spread.amount(n, floor) for spread in [*spreads, *([higher] if higher.df else [])]]
-        effects = _with_intervals(effects, amounts, noise)
-    return Anova(n, _adjusted(effects), higher.between / total, residual / total)
+        amounts = [spread.amount(n, floor) for spread in [*spreads, *([beyond] if beyond else [])]]
+        squares = [2 * spread.size**2 / spread.df for spread in spreads]
+        covariance = linear * (error / size) + np.diag(squares) * (error / size) ** 2
+        effects = _with_intervals(effects, amounts, noise, covariance)
+    return Anova(n, _adjusted(effects), higher / total, residual / total)
 
 
 def _at_unit_scale(values: Array) -> Array:
@@ -159,8 +162,12 @@ def _at_unit_scale(values: Array) -> Array:
     return np.ldexp(values, -int(np.frexp(abs(values).max())[1]))
 
 
-def _spreads(left: Array, model: Model) -> tuple[list[_Spread], _Spread]:
-    """The spread of every term, and that of what the model does not explain, by weighted least squares."""
+def _spreads(left: Array, model: Model) -> tuple[list[_Spread], _Spread | None, Array]:
+    """By weighted least squares: the spreads of all terms, that of what they leave unexplained, and a covariance.
+
+    The second is None if they explain all. The third, of shape (terms, terms), is that of `between` for unit noise in
+    every cell, apart from the part that has the noise squared.
+    """
     import numpy as np
 
     n, weights = len(left), model.weights
@@ -169,21 +176,23 @@ def _spreads(left: Array, model: Model) -> tuple[list[_Spread], _Spread]:
     inverse = np.linalg.inv(design.T @ weighted)
     coefficients = inverse @ (weighted.T @ left.T)  # (columns, n)
     covariance = inverse @ (weighted.T @ weighted) @ inverse  # for unit noise in every cell
-    found = []
-    for term, own in zip(model.terms, _slices(model), strict=True):
+    found, slopes = [], np.zeros((design.shape[1], len(model.terms)))
+    for place, (term, own) in enumerate(zip(model.terms, _slices(model), strict=True)):
         per_seed = coefficients[own]
         of_noise = term.metric @ covariance[own, own]
         center = per_seed.mean(axis=1, keepdims=True)
         between, error = (float(np.sum(part * (term.metric @ part))) for part in (center, per_seed - center))
         size = float(np.trace(of_noise))
         df = size**2 / float(np.sum(of_noise * of_noise.T))
+        slopes[own, place] = 2 * n * (term.metric @ center)[:, 0]
         found.append(_Spread(n * between, error / max(1, n - 1), df, size))
+    linear = slopes.T @ covariance @ slopes / n
     if len(weights) == design.shape[1]:
-        return found, _Spread(0.0, 0.0, 0.0, 0.0)
+        return found, None, linear
     rest = left - (design @ coefficients).T
     center = rest.mean(axis=0)
     error = float(((rest - center) ** 2 @ weights).sum()) / max(1, n - 1)
-    return found, _Spread(n * float(center**2 @ weights), error, *_degrees_beyond(design, weights))
+    return found, _Spread(n * float(center**2 @ weights), error, *_degrees_beyond(design, weights)), linear
 
 
 def _degrees_beyond(design: Array, weights: Array) -> tuple[float, float]:
@@ -236,11 +245,26 @@ def _tested(effect: Effect, between: float, error: float, floor: float) -> Effec
     return replace(effect, f=f, p=max(float(fdtrc(effect.df, effect.df_error, f)), sys.float_info.min))
 
 
-def _with_intervals(effects: Sequence[Effect], amounts: Sequence[Amount], noise: Amount) -> list[Effect]:
-    """The effects with the intervals of their shares; `amounts` are those of the effects, then the higher ones."""
+def _with_intervals(
+    effects: Sequence[Effect], amounts: Sequence[Amount], noise: Amount, covariance: Array
+) -> list[Effect]:
+    """The effects with the intervals of their shares.
+
+    Args:
+        effects: the effects.
+        amounts: those of the effects, then perhaps that of what the model leaves unexplained, which is independent.
+        noise: that of the noise.
+        covariance: of the estimated amounts of the effects.
+    """
+    import numpy as np
+
+    correlations, sds = np.eye(len(amounts)), np.sqrt(np.diag(covariance))
+    correlations[: len(sds), : len(sds)] = covariance / np.outer(sds, sds)
     found = []
     for place, effect in enumerate(effects):
-        low, high = share_interval(amounts[place], [*amounts[:place], *amounts[place + 1 :]], noise)
+        order = [place, *(other for other in range(len(amounts)) if other != place)]
+        own, *others = (amounts[each] for each in order)
+        low, high = share_interval(own, others, noise, correlations[np.ix_(order, order)])
         found.append(effect if effect.f is None else replace(effect, low=low, high=high))
     return found
 

@@ -74,10 +74,10 @@ def _model_notes(grid: Grid, model: Model) -> Iterator[str]:
         )
     if not grid.is_full:
         zero = ", ".join(source.name for source in model.unidentified)
-        left_out = f", with these effects taken as 0 since the rows cannot show them: {zero}" if zero else ""
+        left_out = f"; taken as 0, because these rows cannot show them: {zero}" if zero else ""
         yield (
-            "some combinations of levels have no value: shares are of a linear model that has only the effects listed "
-            f"above{left_out}"
+            "some combinations of levels have no value, so shares are of a linear model of the effects that the other "
+            f"rows show{left_out}"
         )
     for term in model.terms:
         if len(term.sources) > 1:

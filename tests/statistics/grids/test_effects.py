@@ -32,8 +32,8 @@ def test_a_grid_with_a_hole_has_main_effects_and_says_what_it_takes_as_zero():
     assert found.anova.effects[0].eta_squared > 0.9
     assert (found.is_full, found.taken_as_zero) == (False, ("window x norm",))
     assert found.notes == (
-        "some combinations of levels have no value: shares are of a linear model that has only the effects listed "
-        "above, with these effects taken as 0 since the rows cannot show them: window x norm",
+        "some combinations of levels have no value, so shares are of a linear model of the effects that the other rows "
+        "show; taken as 0, because these rows cannot show them: window x norm",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
 
