@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "torchvision", "ray", "mlflow", "fastapi", "sqlalchemy", "pandas", "optuna", "sklearn", "timm")
+HEAVY = ("torch", "torchvision", "ray", "mlflow", "fastapi", "sqlalchemy", "pandas", "sklearn", "timm")
 
 EVERY_MODULE = """
 import importlib, json, pkgutil, sys

@@ -2,7 +2,7 @@
 
 estimate    mean, standard deviation and interval of one row
 decisions/  rows against a baseline: tests, corrections, equivalence, power
-grids/      what matters in a grid: effects, ANOVA, fANOVA
+grids/      what matters in a grid: nested factors, shares, tests, means
 agreement/  our differences against printed ones
 drift/      change in a repeated study
 pareto      rows that are worth their cost

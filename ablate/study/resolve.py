@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,7 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
     found = Findings(_wrong_group_by(study, recipe_class))
     found.extend(_wrong_groups(study, found))
     resolver = Resolver(recipe_class, study, scale)
+    fields = _fields_of_factors(design)
     rows: list[Resolved] = []
     for cell in design.cells:
         if resolver.found.is_full:
@@ -63,7 +64,7 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
             continue
         if cell.is_explicit:
             resolver.refuse_what_does_not_apply(cell, recipe)
-        rows.append(_row(cell, recipe, study.table.group_by))
+        rows.append(_row(cell, recipe, study.table.group_by, fields))
     found.extend(resolver.found.problems, resolver.found.more)
     for group in dict.fromkeys(row.group for row in rows if row.group is not None):
         if visible(group) != group:
@@ -112,7 +113,16 @@ def check_base(study: Study, recipe_class: type[BaseModel]) -> None:
     resolver.found.refuse()
 
 
-def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None) -> Resolved:
+def _fields_of_factors(design: Design) -> dict[str, set[str]]:
+    """The recipe fields that the levels of each factor set."""
+    fields: dict[str, set[str]] = {}
+    for level in (level for cell in design.cells for level in cell.levels):
+        fields.setdefault(level.factor, set()).update(level.set)
+    return fields
+
+
+def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None, fields: Mapping[str, Collection[str]]) -> Resolved:
+    """The row of a cell. A factor applies to it if a field applies that one of the factor's levels sets."""
     group = cell.group if cell.group is not None else _group(cell.levels, recipe, group_by)
     if cell.is_explicit:
         return Resolved(cell.label, group, cell.levels[0].set, recipe, cell.label)
@@ -121,7 +131,11 @@ def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None) -> Resolved:
     merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
     is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
     label = label_of(kept) if is_renamed else cell.label
-    levels = {level.factor: level.label for level in kept}
+    levels = {
+        level.factor: level.label
+        for level in cell.levels
+        if not fields[level.factor] or set(fields[level.factor]) - set(gone)
+    }
     return Resolved(label or "base", group, merged, recipe, cell.label, levels)
 
 

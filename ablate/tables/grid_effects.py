@@ -63,35 +63,41 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
     if plan.study.design_or_default != "grid":
         return None
     factors = find_factors(plan)
+    by_hand = {row.label for row in plan.study.rows}
     cells = {
-        tuple(result.row.levels[name] for name in factors): result.values(plan.metric)
+        tuple(result.row.levels.get(name) for name in factors): result.values(plan.metric)
         for result in results
-        if result.row.levels.keys() == factors.keys()
+        if result.row.label not in by_hand
     }
     found = effects_of(cells, factors)
     effects = [
-        Effect(factors=list(one.factors), share=one.eta_squared, low=one.low, high=one.high, p=one.p, p_adj=one.p_adj)
+        Effect(
+            name=one.name, factors=list(one.sources[0].factors), within=_lists(one.sources[0].within),
+            confounded=[list(source.factors) for source in one.sources[1:]], share=one.eta_squared,
+            low=one.low, high=one.high, p=one.p, p_adj=one.p_adj,
+        )
         for one in (found.anova.effects if found.anova else ())
-    ]
-    effects += [
-        Effect(factors=[one.factor], share=one.share, low=one.low, high=one.high, p=None, p_adj=None)
-        for one in found.importances
-    ]
+    ]  # fmt: skip
     means = [
         LevelMean(levels=dict(zip(names, levels, strict=True)), mean=one.mean, low=one.low, high=one.high)
         for names, by_levels in found.means.items()
         for levels, one in by_levels.items()
     ]
-    apart = [result.row.label for result in results if result.row.levels.keys() != factors.keys()]
+    apart = [result.row.label for result in results if result.row.label in by_hand]
     notes = [*found.notes, *([f"rows outside the grid: {', '.join(apart)}"] if apart else [])]
     return Effects(
-        method="anova" if found.anova else "fanova" if found.importances else None,
+        method=("anova" if found.is_full else "linear_model") if found.anova else None,
         effects=effects,
+        taken_as_zero=list(found.taken_as_zero),
         higher=found.anova.higher if found.anova else None,
         residual=found.anova.residual if found.anova else None,
         means=means,
         notes=notes,
     )
+
+
+def _lists(levels: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: list(of) for name, of in levels.items()}
 
 
 def find_fronts(rows: Sequence[TableRow], metric: str, *, lower_is_better: bool) -> list[Front]:

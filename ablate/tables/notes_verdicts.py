@@ -14,6 +14,8 @@ from ablate.tables.words import count, fixed, listed, metric_unit, named
 
 EXPLAINED_ELSEWHERE = ("failures", "one seed")
 """Reasons of undecided rows that other sentences give for all such rows."""
+SHOWN_SHARE = 0.0005
+"""Smallest share of what is left besides the effects that has a number."""
 MAX_OPEN = 12
 """Largest number of undecided rows that have a sentence each."""
 
@@ -186,14 +188,14 @@ def _effects(table: Table) -> Iterator[str]:
         return
     if effects.effects:
         found = sorted(effects.effects, key=lambda effect: -effect.share)
-        is_exact = effects.method == "anova"
-        kind = (
-            "eta squared" if is_exact else "fANOVA importance with the range over its random forests, not an interval"
-        )
-        if is_exact and len(table.seeds) == 1:
-            kind += " from one seed, including noise"
-        noise = f"; noise {_percent(effects.residual)}" if effects.residual is not None and len(table.seeds) > 1 else ""
-        yield f"variation explained in the grid ({kind}): {', '.join(_effect(one, is_exact) for one in found)}{noise}"
+        kind = "eta squared" + (" from one seed, including noise" if len(table.seeds) == 1 else "")
+        rest = [("other interactions", effects.higher), ("noise", effects.residual if len(table.seeds) > 1 else None)]
+        shown = [f"; {name} {_percent(share)}" for name, share in rest if share is not None and share >= SHOWN_SHARE]
+        means: dict[tuple[str, ...], list[float]] = {}
+        for one in effects.means:
+            means.setdefault(tuple(one.levels), []).append(one.mean)
+        texts = [_effect(one, [] if one.confounded else means.get(tuple(one.factors), [])) for one in found]
+        yield f"variation explained in the grid ({kind}): {', '.join(texts)}{''.join(shown)}"
     yield from (f"grid: {note}" for note in effects.notes)
     if any(row.n_ok < row.n_planned for row in table.rows):
         complete = set(table.seeds).intersection(*(row.cells[table.metric].values for row in table.rows))
@@ -201,14 +203,19 @@ def _effects(table: Table) -> Iterator[str]:
         yield f"grid: every row has a value at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
 
 
-def _effect(effect: Effect, is_exact: bool) -> str:
-    facts = []
+def _effect(effect: Effect, means: Sequence[float]) -> str:
+    """The share of an effect; for a main effect also the smallest and the largest mean of a level."""
+    facts = (
+        [f"level means {min(means):.4g} to {max(means):.4g}".replace("-", MINUS)]
+        if len(effect.factors) == 1 and means
+        else []
+    )
     if effect.low is not None and effect.high is not None:
         ends = f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"
-        facts.append(f"95 % interval {ends}" if is_exact else f"range {ends}")
+        facts.append(f"95 % interval {ends}")
     if effect.p_adj is not None:
         facts.append(f"p {equals_p(effect.p_adj)} corrected")
-    return f"{' x '.join(effect.factors)} {_percent(effect.share)}" + (f" ({'; '.join(facts)})" if facts else "")
+    return f"{effect.name} {_percent(effect.share)}" + (f" ({'; '.join(facts)})" if facts else "")
 
 
 def _percent(share: float) -> str:

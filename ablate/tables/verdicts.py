@@ -157,16 +157,22 @@ class Effect(Document):
     """A main effect (one factor) or a two-way interaction (two) of a grid.
 
     Attributes:
+        name: the effect in words, such as `norm within frelu`; `norm or window` if the rows do not tell these apart.
         factors: one or two factors.
-        share: exact eta squared of a balanced grid, the share in the variance between cells and the noise (with one
-            seed it includes the noise); else the importance by fANOVA.
-        low, high: 95 % interval of the share with infinitely many seeds; for fANOVA the smallest and the largest share
-            of its forests, which is not an interval; null if there is none.
-        p: p-value of the F test against the variation over seeds; null without a test.
+        within: factor -> its levels to which the effect is confined, since the factors apply to these only.
+        confounded: factors of the other effects that the rows do not tell apart from this one; all numbers are of all
+            of them together.
+        share: share in the variance between cells and the noise, 0 to 1, in which all levels of a factor count alike
+            (weighted eta squared); with one seed it includes the noise.
+        low, high: 95 % interval of the share with infinitely many seeds; null below 3 seeds.
+        p: p-value of the F test against the variation over seeds, in which all rows count alike; null without a test.
         p_adj: p corrected over all effects of the grid; null without a test.
     """
 
+    name: str = ""
     factors: list[str]
+    within: dict[str, list[str]] = Field(default_factory=dict)
+    confounded: list[list[str]] = Field(default_factory=list)
     share: float
     low: float | None
     high: float | None
@@ -187,16 +193,19 @@ class Effects(Document):
     """The effects in a grid on the primary metric.
 
     Attributes:
-        method: `anova`, `fanova`, or null if neither is possible.
+        method: `anova`; `linear_model` if some combinations of levels have no value, so that shares are those of a
+            model; null if neither is possible.
         effects: main effects in the order of the factors, then interactions.
-        higher: share of interactions of three and more factors; null unless `anova`.
-        residual: share of noise; null unless `anova`.
+        taken_as_zero: interactions that are left out because the rows do not show them, in words.
+        higher: share of all other differences between rows, such as interactions of three and more factors.
+        residual: share of noise.
         means: means by level of one factor, then by pairs of levels.
         notes: sentences on left-out values and on the limits of the method.
     """
 
     method: str | None
     effects: list[Effect]
+    taken_as_zero: list[str] = Field(default_factory=list)
     higher: float | None
     residual: float | None
     means: list[LevelMean]

@@ -139,10 +139,11 @@ def draw_plot(
     format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
 ) -> Response:
     """`forest`: differences from the baseline with intervals. `seeds`: every seed's value. `curves`: learning curves.
-    `effects`: means per pair of levels of a grid; 404 with the reason for other studies and while results are
-    outstanding. `panel` (PNG only, for the tasks `detect` and `segment`): six test
-    images, the ground truth, and the predictions of each row's trial of the first seed. A row without a panel on this
-    machine is an empty strip with a note; if no row has one, the response is 404 with the reason.
+    `effects`: means per pair of levels of a grid, or per level of a factor that varies with no other; 404 with the
+    reason for other studies and while results are outstanding. `panel` (PNG only, for the tasks `detect` and
+    `segment`): six test images, the ground truth, and the predictions of each row's trial of the first seed. A row
+    without a panel on this machine is an empty strip with a note; if no row has one, the response is 404 with the
+    reason.
 
     The same results give identical bytes.
     """

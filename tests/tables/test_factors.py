@@ -10,6 +10,8 @@ import pytest
 from ablate.study.plan import Plan, plan_document
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import render
+from ablate.tables.plots import canvas
+from ablate.tables.plots.effects import draw_effects
 from ablate.tables.plots.plot import plot, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
@@ -74,14 +76,90 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
-@pytest.mark.slow
-def test_a_grid_with_holes_goes_to_fanova_and_rows_by_hand_are_no_cells_of_it() -> None:
+NESTED: dict[str, Any] = GRID | {
+    "factors": [
+        {"name": "activation", "levels": ["relu", "swish", "frelu"]},
+        {"name": "norm", "levels": ["bn", "none"]},
+    ]
+}
+
+
+def by_activation(row: Any) -> float:
+    """The activation counts, the norm of the funnel hardly."""
+    return {"relu": 15.0, "swish": 14.0, "frelu": 12.5}[row.levels["activation"]] + 0.3 * (
+        row.levels.get("norm") == "none"
+    )
+
+
+def test_a_factor_that_applies_to_some_rows_is_compared_within_them_and_hides_no_other() -> None:
+    plan = plan_document(NESTED)
+    table = build_table(plan, results(plan, by_activation))
+    assert table.effects is not None
+    assert table.effects.method == "anova"
+    activation, norm = table.effects.effects
+    assert (activation.name, norm.name) == ("activation", "norm within frelu")
+    assert (norm.factors, norm.within) == (["norm"], {"activation": ["frelu"]})
+    assert activation.share > 0.95
+    assert activation.p_adj is not None
+    assert activation.p_adj < 1e-6
+    assert not any("rows outside the grid" in note or "has no effect" in note for note in table.notes)
+    (note,) = (note for note in table.notes if note.startswith("variation explained"))
+    assert note.startswith("variation explained in the grid (eta squared): activation 9")
+    assert "level means 12." in note
+    assert "to 15" in note
+    assert any("only where they apply: norm within frelu" in note for note in table.notes)
+
+
+def test_the_picture_of_a_nested_grid_has_a_panel_for_each_factor() -> None:
+    plan = plan_document(NESTED)
+    table = build_table(plan, results(plan, by_activation))
+    with canvas.drawing():
+        axes = draw_effects(table).axes
+    assert [[tick.get_text() for tick in one.get_xticklabels()] for one in axes] == [
+        ["relu", "swish", "frelu"], ["bn", "none"],
+    ]  # fmt: skip
+    assert [one.get_title("left").split(":")[0] for one in axes] == ["activation", "norm within frelu"]
+
+
+@pytest.mark.parametrize("plain_first", [True, False])
+def test_a_level_that_sets_nothing_belongs_to_its_factor_only_where_that_applies(plain_first: bool) -> None:
+    window = [{"label": "plain", "set": {}}, {"label": "wide", "set": {"window": "5x5"}}]
+    factors = [NESTED["factors"][0], {"name": "funnel", "levels": window if plain_first else window[::-1]}]
+    plan = plan_document(NESTED | {"factors": factors})
+    table = build_table(plan, results(plan, lambda row: 15.0 - (row.levels["activation"] == "frelu")))
+    assert table.effects is not None
+    assert table.effects.method == "anova"
+    assert [effect.name for effect in table.effects.effects] == ["activation", "funnel within frelu"]
+
+
+def test_a_level_that_does_not_apply_is_still_one_of_a_factor_whose_other_level_does() -> None:
+    kind = [{"label": "wide", "set": {"window": "5x5"}}, {"label": "slow", "set": {"lr": 0.001}}]
+    plan = plan_document(NESTED | {"factors": [NESTED["factors"][0], {"name": "kind", "levels": kind}]})
+    table = build_table(plan, results(plan, lambda row: 15.0 + (row.levels["kind"] == "slow")))
+    assert table.effects is not None
+    assert [effect.name for effect in table.effects.effects] == ["activation", "kind", "activation x kind"]
+
+
+def test_groups_are_a_factor_like_the_others() -> None:
+    networks = {"name": "model", "levels": ["resnet50", "mobilenet_v1_x0.75"]}
+    document = NESTED | {"factors": [networks, *NESTED["factors"]], "table": {"group_by": "model"}}
+    plan = plan_document(document)
+    shift = {"resnet50": 0.0, "mobilenet_v1_x0.75": 8.0}
+    table = build_table(plan, results(plan, lambda row: by_activation(row) + shift[row.levels["model"]]))
+    assert table.effects is not None
+    names = ["model", "activation", "norm within frelu", "model x activation", "model x norm within frelu"]
+    assert [effect.name for effect in table.effects.effects] == names
+    assert max(table.effects.effects, key=lambda effect: effect.share).name == "model"
+
+
+def test_a_grid_with_holes_has_a_linear_model_and_rows_by_hand_are_no_cells_of_it() -> None:
     rows = [{"label": "plain", "set": {"activation": "relu"}}]
     plan = plan_document(GRID | {"rows": rows, "exclude": [{"window": "1x1", "norm": "none"}]})
     table = build_table(plan, results(plan, lambda row: interacting(row) if row.levels else 15.0))
     effects = table.effects
     assert effects is not None
-    assert effects.method == "fanova"
+    assert effects.method == "linear_model"
+    assert effects.taken_as_zero == ["window x norm"]
     assert max(effects.effects, key=lambda effect: effect.share).factors == ["window"]
     assert any("rows outside the grid: plain" in note for note in table.notes)
     assert render(table, "md", columns=["factors"]).splitlines()[4].split("|")[2:4] == [" –      ", " –    "]

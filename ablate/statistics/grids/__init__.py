@@ -1,8 +1,9 @@
 """What matters in a grid of factors.
 
 grid           cells, ready to be analysed
-anova, amounts exact shares of a balanced grid, with intervals
-fanova         importances in a grid with holes
-effects        the choice between the two; `levels` are the means of levels
+nesting        which levels of other factors a factor applies to
+model          main effects and interactions as columns, and which of them the cells identify
+anova, amounts shares, intervals and tests
+effects        all of these with their sentences; `levels` are the means of levels
 contributions  what each component adds, from leave-one-out
 """

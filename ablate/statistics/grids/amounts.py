@@ -4,7 +4,7 @@ The amount of an effect is its sum of squares minus the contribution of noise: s
 invert the noncentral chi squared of `between / error mean square`. Because the error is an estimate, Student's quantile
 replaces the normal one; for one degree of freedom and a clear effect the result is the t interval. The bounds of a
 share come from the bounds of its terms, which vary together within an ellipse through their bounds (MOVER; Zou and
-Donner 2008). A term of 0 stays possible throughout.
+Donner 2008), tilted if the terms are correlated. A term of 0 stays possible throughout.
 """
 
 from __future__ import annotations
@@ -12,14 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ablate.statistics.estimate import CONFIDENCE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 LARGE = 1e5
 """Limit above which a chi squared is treated as a squared normal deviate around the root of its noncentrality."""
 
-DIRECTIONS = 91
-"""Number of evaluated directions on the quarter ellipse."""
+DIRECTIONS = 361
+"""Number of evaluated directions on the ellipse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Amount:
     high: float
 
 
-def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> Amount:
+def effect_amount(between: float, df: float, error_mean: float, df_error: float) -> Amount:
     """The amount of variation of an effect.
 
     Args:
@@ -47,30 +54,50 @@ def effect_amount(between: float, df: int, error_mean: float, df_error: int) -> 
     return Amount(max(0.0, between - df * error_mean), low, high)
 
 
-def noise_amount(error_mean: float, df_error: int, times: int) -> Amount:
-    """`times` the variance that a mean square with `df_error` degrees of freedom, at least 1, estimates."""
+def noise_amount(value: float, df: float) -> Amount:
+    """The amount of noise: a variance, estimated with these degrees of freedom."""
     from scipy.special import chdtri
 
-    low, high = (times * error_mean * df_error / float(chdtri(df_error, tail)) for tail in _tails())
-    return Amount(times * error_mean, low, high)
+    low, high = (value * df / float(chdtri(df, tail)) for tail in _tails())
+    return Amount(value, low, high)
 
 
-def share_interval(own: Amount, others: Sequence[Amount], noise: Amount) -> tuple[float, float]:
-    """The 95 % interval of `own / (own + others + noise)`; amounts are treated as independent, noise is above 0."""
+def share_interval(
+    own: Amount, others: Sequence[Amount], noise: Amount, correlations: Array | None = None
+) -> tuple[float, float]:
+    """The 95 % interval of `own / (own + others + noise)`; noise is above 0 and independent of the amounts.
+
+    Args:
+        own: amount whose share is asked for.
+        others: all other amounts.
+        noise: amount of noise.
+        correlations: of the estimates of `own` and `others`, in this order; None if they are independent.
+    """
     import numpy as np
 
+    size = len(others) + 1
+    matrix = np.eye(size) if correlations is None else correlations
+    among, with_own = matrix[1:, 1:], matrix[0, 1:]
     rest = noise.value + math.fsum(other.value for other in others)
-    up = math.hypot(noise.high - noise.value, *(max(0.0, other.high - other.value) for other in others))
-    down = math.hypot(noise.value - noise.low, *(max(0.0, other.value - other.low) for other in others))
-    down = min(down, rest - noise.low)  # noise is never less than its own bound
-    angle = np.linspace(0, math.pi / 2, DIRECTIONS)
-    along, across = np.cos(angle), np.sin(angle)
-    least = ((own.value - max(0.0, own.value - own.low) * along) / (rest + up * across)).min()
-    most = ((own.value + max(0.0, own.high - own.value) * along) / (rest - down * across)).max()
-    return float(least / (1 + least)), float(most / (1 + most))
+    upper = np.array([max(0.0, other.high - other.value) for other in others])
+    lower = np.array([max(0.0, other.value - other.low) for other in others])
+    up, down = (
+        math.sqrt(side**2 + float(steps @ among @ steps))
+        for side, steps in ((noise.high - noise.value, upper), (noise.value - noise.low, lower))
+    )
+    length = up + down or 1.0
+    together = max(-1.0, min(1.0, float(with_own @ (upper + lower)) / length))
+    angle = np.linspace(0, 2 * math.pi, DIRECTIONS)
+    along = np.cos(angle)
+    across = together * along + math.sqrt(max(0.0, 1 - together**2)) * np.sin(angle)
+    steps = along * np.where(along < 0, max(0.0, own.value - own.low), max(0.0, own.high - own.value))
+    other_steps = across * np.where(across < 0, min(down, rest - noise.low), up)  # noise is never below its bound
+    ratio = (own.value + steps) / (rest + other_steps)
+    least, most = float(ratio.min()), float(ratio.max())
+    return least / (1 + least), most / (1 + most)
 
 
-def noncentrality(chi_squared: float, df: int, probability: float) -> float:
+def noncentrality(chi_squared: float, df: float, probability: float) -> float:
     """The noncentrality at which chi squared is at most this value with this probability; 0 if even 0 is less likely.
 
     Args:

@@ -1,14 +1,15 @@
-"""The effects in a grid: exact shares if it is balanced, fANOVA if cells are empty, and the means for both."""
+"""The effects in a grid: shares and tests by one linear model, the means of levels, and sentences on both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ablate.statistics.grids.anova import Anova, anova
-from ablate.statistics.grids.fanova import MAX_CELLS, Importance, fanova
-from ablate.statistics.grids.grid import Grid, Levels, grid_of
+from ablate.statistics.grids.anova import MIN_SEEDS, Anova, anova
+from ablate.statistics.grids.grid import Cells, Grid, grid_of
 from ablate.statistics.grids.levels import Means, level_means
+from ablate.statistics.grids.model import MAX_COLUMNS, Model, model_of
+from ablate.statistics.words import counted
 
 ALL_EQUAL = "all cells are equal, so there is no variation to explain"
 
@@ -18,24 +19,26 @@ class Effects:
     """The effects in a grid.
 
     Attributes:
-        anova: exact shares of a balanced grid; else None.
-        importances: main effects by fANOVA of an unbalanced grid; else empty.
+        anova: shares and tests; None if there is nothing to explain or too little to explain it with.
+        is_full: whether every combination of levels that can exist has a value.
+        taken_as_zero: two-way interactions that the model leaves out because the cells do not identify them, in words.
         means: means per level and per pair of levels; empty if no factor varies.
         notes: sentences on left-out values, on the method and on its limits.
     """
 
     anova: Anova | None = None
-    importances: tuple[Importance, ...] = ()
+    is_full: bool = True
+    taken_as_zero: tuple[str, ...] = ()
     means: Means = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def effects_of(cells: Mapping[Levels, Mapping[int, float]], factors: Mapping[str, Sequence[str]]) -> Effects:
+def effects_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Effects:
     """The effects of a grid's factors on a metric, whichever way is better.
 
     Args:
-        cells: a level of each factor, in the order of `factors` -> values by seed; NaN means absent. Cells may be
-            missing.
+        cells: a level of each factor, in the order of `factors`, None where it does not apply -> values by seed; NaN
+            means absent. Cells may be missing.
         factors: name -> levels.
 
     Raises:
@@ -46,29 +49,52 @@ def effects_of(cells: Mapping[Levels, Mapping[int, float]], factors: Mapping[str
         return Effects(notes=(*grid.notes, "no value yet"))
     if not grid.factors:
         return Effects(notes=(*grid.notes, "no factor varies, so there are no effects"))
-    found = _balanced(grid) if grid.is_balanced else _unbalanced(grid)
-    return Effects(found.anova, found.importances, level_means(grid), (*grid.notes, *found.notes))
-
-
-def _balanced(grid: Grid) -> Effects:
-    found = anova(grid)
+    means, values, model = level_means(grid), grid.array(), model_of(grid)
+    if model is None:
+        text = f"the factors have more than {MAX_COLUMNS} levels together, above the limit for shares"
+        return Effects(means=means, notes=(*grid.notes, text))
+    if values is None:
+        text = "rows have too few seeds in common to be compared, so there are no shares"
+        return Effects(means=means, notes=(*grid.notes, text))
+    found = anova(values, model)
     if found is None:
-        return Effects(notes=(ALL_EQUAL,))
-    if found.n == 1:
-        return Effects(found, notes=("1 seed: every share includes the noise of training, and nothing is tested",))
-    alike = ", ".join(" x ".join(effect.factors) for effect in found.effects if effect.f is None)
-    return Effects(found, notes=(f"not tested, because all seeds agree: {alike}",) if alike else ())
+        return Effects(means=means, notes=(*grid.notes, ALL_EQUAL))
+    notes = (*grid.notes, *_model_notes(grid, model), *_test_notes(grid, found))
+    return Effects(found, grid.is_full, tuple(one.name for one in model.unidentified), means, notes)
 
 
-def _unbalanced(grid: Grid) -> Effects:
-    if len(grid.factors) < 2:
-        return Effects(notes=("unbalanced grid with one factor only, so there is nothing to compare it with",))
-    if len(grid.cells) > MAX_CELLS:
-        text = (
-            f"unbalanced grid with {len(grid.cells):,} cells, above the limit of {MAX_CELLS} for main effects by fANOVA"
+def _model_notes(grid: Grid, model: Model) -> Iterator[str]:
+    nested = [term for term in model.terms if term.sources[0].within and len(term.sources[0].factors) == 1]
+    if nested:
+        names = ", ".join(source.name for term in nested for source in term.sources)
+        yield f"some factors do not apply to every row and are compared only where they apply: {names}"
+        yield (
+            "a main effect compares the means of each level's own rows; shares count the levels of a factor alike, "
+            "tests count rows alike"
         )
-        return Effects(notes=(text,))
-    found = fanova(grid)
-    if not found:
-        return Effects(notes=(ALL_EQUAL,))
-    return Effects(importances=found, notes=("unbalanced grid: main effects by fANOVA (Optuna), without interactions",))
+    if not grid.is_full:
+        zero = ", ".join(source.name for source in model.unidentified)
+        left_out = f"; taken as 0, because these rows cannot show them: {zero}" if zero else ""
+        yield (
+            "some combinations of levels have no value, so shares are of a linear model of the effects that the other "
+            f"rows show{left_out}"
+        )
+    for term in model.terms:
+        if len(term.sources) > 1:
+            names = " and ".join(source.name for source in term.sources)
+            yield f"the rows cannot tell the effects of {names} apart, so these have one share together"
+    if model.is_cut:
+        yield f"interactions have more than {MAX_COLUMNS} degrees of freedom, above the limit, so they have no shares"
+
+
+def _test_notes(grid: Grid, found: Anova) -> Iterator[str]:
+    if not grid.has_blocks:
+        yield "fewer than 2 seeds are common to all rows: every share includes noise, and nothing is tested"
+    elif found.n == 1:
+        yield "1 seed: every share includes the noise of training, and nothing is tested"
+    else:
+        alike = ", ".join(effect.name for effect in found.effects if effect.f is None)
+        if alike:
+            yield f"not tested, because all seeds agree: {alike}"
+        if found.n < MIN_SEEDS and any(effect.f is not None for effect in found.effects):
+            yield f"{counted(found.n, 'seed')} give no interval of a share, which needs {MIN_SEEDS}"

@@ -1,6 +1,7 @@
 """The interaction plot: means per pair of levels, one panel per pair of factors; lines that are not parallel interact.
 
-A single factor has one panel with its means. Intervals are 95 % t intervals of the comparison between levels.
+A factor that varies together with no other one, such as one in which the others are nested, has a panel with the means
+of its levels. Intervals are 95 % t intervals of the comparison between levels.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Panel:
     Attributes:
         factors: one or two factors.
         across: factor along the axis, the one with more levels.
+        levels: levels of `across` with a mean.
         other: factor with a line for each level; None for a single factor.
+        other_levels: levels of `other` with a mean; one empty name for a single factor.
         title: factors with their share.
         ticks: labels of the levels of `across`.
         is_upright: whether these labels are rotated.
@@ -44,7 +47,9 @@ class Panel:
 
     factors: tuple[str, ...]
     across: str
+    levels: tuple[str, ...]
     other: str | None
+    other_levels: tuple[str, ...]
     title: str
     ticks: tuple[str, ...]
     is_upright: bool
@@ -68,7 +73,7 @@ def draw_effects(table: Table) -> Figure:
         figure = canvas.new_figure(table, 3.5)
         figure.text(0.5, 0.45, _nothing(table), ha="center", color=canvas.GREY, wrap=True)
         return figure
-    most = max(len(table.factors[name]) for factors in pairs for name in factors)
+    most = max(len(_levels(name, factors, table, table.effects)) for factors in pairs for name in factors)
     per_line = 1 if len(pairs) == 1 or most > MAX_LEVELS else 2
     effects = table.effects
     panels = [_plan_panel(factors, table, effects, WIDE_IN if per_line == 1 else NARROW_IN) for factors in pairs]
@@ -76,7 +81,7 @@ def draw_effects(table: Table) -> Figure:
     figure = canvas.new_figure(table, 0.7 + rows * max(panel.height_in for panel in panels))
     places = figure.subplots(rows, per_line, squeeze=False, sharey=True).flatten()
     for axes, panel in zip(places, panels, strict=False):
-        _draw_panel(axes, panel, table, effects)
+        _draw_panel(axes, panel, effects)
     for axes in places[len(panels) :]:
         axes.set_visible(False)
     arrow = "\u2193" if table.lower_is_better else "\u2191"
@@ -87,11 +92,11 @@ def draw_effects(table: Table) -> Figure:
 
 
 def _pairs(effects: Effects) -> list[tuple[str, ...]]:
-    """The pairs of factors that have means, or a single factor."""
+    """The pairs of factors that have means, and each factor that is in no such pair."""
     shares = {tuple(effect.factors): effect.share for effect in effects.effects}
     found = dict.fromkeys(tuple(mean.levels) for mean in effects.means)
-    most = max((len(names) for names in found), default=0)
-    chosen = [names for names in found if len(names) == most]
+    paired = {name for names in found if len(names) == 2 for name in names}
+    chosen = [names for names in found if len(names) == 2 or names[0] not in paired]
     return sorted(chosen, key=lambda names: -shares.get(names, 0.0))[:MAX_PANELS]
 
 
@@ -101,15 +106,23 @@ def _nothing(table: Table) -> str:
     return "results are outstanding" if table.provisional or not table.families else "the study is not a grid"
 
 
+def _levels(name: str, factors: tuple[str, ...], table: Table, effects: Effects) -> tuple[str, ...]:
+    """The levels of a factor that have a mean in the panel of these factors."""
+    shown = {mean.levels[name] for mean in effects.means if tuple(mean.levels) == factors}
+    return tuple(level for level in table.factors[name] if level in shown)
+
+
 def _plan_panel(factors: tuple[str, ...], table: Table, effects: Effects, width_in: float) -> Panel:
-    across = max(factors, key=lambda name: len(table.factors[name]))
+    levels = {name: _levels(name, factors, table, effects) for name in factors}
+    across = max(factors, key=lambda name: len(levels[name]))
     other = next((name for name in factors if name != across), None)
-    ticks, is_upright = _ticks(table.factors[across], width_in)
-    lines = [canvas.fitted(level, width_in / 2, LEGEND_PT) for level in (table.factors[other] if other else [])]
+    ticks, is_upright = _ticks(levels[across], width_in)
+    lines = [canvas.fitted(level, width_in / 2, LEGEND_PT) for level in (levels[other] if other else ())]
     widest = max((canvas.width_in(line, LEGEND_PT) for line in lines), default=1.0)
     columns = max(1, min(len(lines), math.floor(width_in / (widest + HANDLE_IN))))
     title = _title(factors, effects, width_in)
-    return Panel(factors, across, other, title, ticks, is_upright, tuple(lines), columns)
+    other_levels = levels[other] if other else ("",)
+    return Panel(factors, across, levels[across], other, other_levels, title, ticks, is_upright, tuple(lines), columns)
 
 
 def _ticks(levels: Sequence[str], width_in: float) -> tuple[tuple[str, ...], bool]:
@@ -125,18 +138,18 @@ def _ticks(levels: Sequence[str], width_in: float) -> tuple[tuple[str, ...], boo
 
 
 def _title(factors: tuple[str, ...], effects: Effects, width_in: float) -> str:
-    """The factors and their share; long names are shortened."""
+    """The effect and its share; long names are shortened."""
     found = next((effect for effect in effects.effects if tuple(effect.factors) == factors), None)
+    name = found.name if found else " x ".join(factors)
     share = f": share {fixed(100 * found.share, 1)} %" if found else ""
-    room_in = width_in - canvas.width_in(" x " * (len(factors) - 1) + share, TITLE_PT)
-    return " x ".join(canvas.fitted(name, room_in / len(factors), TITLE_PT) for name in factors) + share
+    return canvas.fitted(name, width_in - canvas.width_in(share, TITLE_PT), TITLE_PT) + share
 
 
-def _draw_panel(axes: Axes, panel: Panel, table: Table, effects: Effects) -> None:
+def _draw_panel(axes: Axes, panel: Panel, effects: Effects) -> None:
     """Draw the factor with more levels along the axis and a line for each level of the other."""
-    places = {level: place for place, level in enumerate(table.factors[panel.across])}
+    places = {level: place for place, level in enumerate(panel.levels)}
     means = [mean for mean in effects.means if tuple(mean.levels) == panel.factors]
-    levels = table.factors[panel.other] if panel.other else [""]
+    levels = panel.other_levels
     for index, level in enumerate(levels):
         line = [mean for mean in means if panel.other is None or mean.levels[panel.other] == level]
         shift = min(0.08, 0.6 / len(levels)) * (index - (len(levels) - 1) / 2)

@@ -52,7 +52,7 @@ def test_the_bounds_of_an_amount_cover_it(effect, n):
 
 
 def test_the_bounds_of_noise_are_those_of_a_variance():
-    found = noise_amount(2.0, 8, 10)
+    found = noise_amount(20.0, 8)
     low, high = stats.chi2.interval(0.95, 8)
     assert (found.value, found.low, found.high) == pytest.approx((20, 160 / high, 160 / low))
 

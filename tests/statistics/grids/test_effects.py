@@ -17,22 +17,23 @@ def cells(n: int = 4) -> dict[tuple[str, str], dict[int, float]]:
     return {key: dict(enumerate((3.0 * (key[0] == "1x1") + rng.normal(0, 0.2, n)).tolist())) for key in keys}
 
 
-def test_a_balanced_grid_has_exact_shares():
+def test_a_full_grid_has_shares_of_all_effects():
     found = effects_of(cells(), FACTORS)
-    assert [effect.factors for effect in found.anova.effects] == [("window",), ("norm",), ("window", "norm")]
+    assert [effect.name for effect in found.anova.effects] == ["window", "norm", "window x norm"]
     assert found.anova.effects[0].eta_squared > 0.9
-    assert (found.importances, found.notes) == ((), ())
+    assert (found.is_full, found.taken_as_zero, found.notes) == (True, (), ())
     assert found.means["window",]["1x1",].mean == pytest.approx(3, abs=0.2)
 
 
-def test_a_grid_with_a_hole_has_fanova_and_says_so():
+def test_a_grid_with_a_hole_has_main_effects_and_says_what_it_takes_as_zero():
     holed = {key: values for key, values in cells().items() if key != ("3x3", "ln")}
     found = effects_of(holed, FACTORS)
-    assert found.anova is None
-    assert max(found.importances, key=lambda one: one.share).factor == "window"
+    assert [effect.name for effect in found.anova.effects] == ["window", "norm"]
+    assert found.anova.effects[0].eta_squared > 0.9
+    assert (found.is_full, found.taken_as_zero) == (False, ("window x norm",))
     assert found.notes == (
-        "1 of 6 cells are empty: 1 not in the study",
-        "unbalanced grid: main effects by fANOVA (Optuna), without interactions",
+        "some combinations of levels have no value, so shares are of a linear model of the effects that the other rows "
+        "show; taken as 0, because these rows cannot show them: window x norm",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
 
@@ -65,7 +66,7 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
         ),
         (
             {("1x1", "bn"): {0: 1.0}, ("3x3", "bn"): {1: 1.0}},
-            "unbalanced grid with one factor only, so there is nothing to compare it with",
+            "rows have too few seeds in common to be compared, so there are no shares",
         ),
     ],
 )
@@ -73,10 +74,35 @@ def test_where_there_is_no_answer_there_is_a_sentence(given, note):
     assert effects_of(given, FACTORS).notes[-1] == note
 
 
-def test_an_unbalanced_grid_too_large_for_forests_says_so():
-    levels = tuple(map(str, range(151)))
-    cells = {(level, word): {0: float(place)} for place, level in enumerate(levels) for word in ("on", "off")}
-    del cells["0", "on"]
-    found = effects_of(cells, {"many": levels, "other": ("on", "off")})
-    assert not found.importances
-    assert found.notes[-1] == "unbalanced grid with 301 cells, above the limit of 300 for main effects by fANOVA"
+def test_two_seeds_are_tested_and_have_no_interval():
+    found = effects_of(cells(2), FACTORS)
+    assert all(effect.p is not None and effect.low is None for effect in found.anova.effects)
+    assert found.notes == ("2 seeds give no interval of a share, which needs 3",)
+
+
+def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
+    lost = {
+        key: {s: v for s, v in values.items() if s != place % 4} for place, (key, values) in enumerate(cells().items())
+    }
+    del lost["1x1", "bn"][1], lost["1x1", "none"][2]
+    found = effects_of(lost, FACTORS)
+    assert found.anova.effects[0].eta_squared > 0.9
+    assert all(effect.p is None for effect in found.anova.effects)
+    assert found.notes[-1].startswith("fewer than 2 seeds are common to all rows")
+
+
+@pytest.mark.parametrize(("many", "other"), [(40, 2), (200, 5)])
+def test_many_levels_take_no_time(many, other):
+    levels = {"many": tuple(map(str, range(many))), "other": tuple(map(str, range(other)))}
+    cells = {key: {0: float(key[0])} for key in itertools.product(*levels.values())}
+    del cells["0", "0"]
+    found = effects_of(cells, levels)
+    assert found.anova.effects[0].eta_squared > 0.99
+    assert any("interactions have more than 600" in note for note in found.notes) == (many > 40)
+
+
+def test_a_grid_with_too_many_levels_says_so():
+    levels = tuple(map(str, range(700)))
+    found = effects_of({(level,): {0: float(level)} for level in levels}, {"many": levels})
+    assert found.anova is None
+    assert found.notes == ("the factors have more than 600 levels together, above the limit for shares",)

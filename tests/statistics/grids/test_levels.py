@@ -22,7 +22,7 @@ def test_means_are_given_for_levels_and_for_pairs_of_levels():
     means = level_means(grid_of(values, FACTORS))
     assert list(means) == [("window",), ("norm",), ("window", "norm")]
     assert list(means["norm",]) == [("bn",), ("none",), ("ln",)]
-    array = grid_of(values, FACTORS).array()
+    array = grid_of(values, FACTORS).array().reshape(-1, 2, 3)
     assert means["norm",]["ln",].mean == pytest.approx(array[:, :, 2].mean())
     assert means["window", "norm"]["3x3", "bn"].mean == pytest.approx(array[:, 1, 0].mean())
 
@@ -30,7 +30,7 @@ def test_means_are_given_for_levels_and_for_pairs_of_levels():
 def test_what_all_cells_of_a_seed_share_is_not_in_the_interval():
     values = cells(6)
     found = level_means(grid_of(values, FACTORS))["window",]["1x1",]
-    array = grid_of(values, FACTORS).array()
+    array = grid_of(values, FACTORS).array().reshape(-1, 2, 3)
     shift = array[:, 0].mean(axis=1) - array.mean(axis=(1, 2))
     low, high = stats.t.interval(0.95, 5, shift.mean(), stats.sem(shift))
     assert found.low - found.mean == pytest.approx(low - shift.mean())
@@ -41,7 +41,7 @@ def test_what_all_cells_of_a_seed_share_is_not_in_the_interval():
 def test_for_two_levels_the_interval_is_half_of_the_paired_one():
     values = cells(6)
     found = level_means(grid_of(values, FACTORS))["window",]["1x1",]
-    array = grid_of(values, FACTORS).array()
+    array = grid_of(values, FACTORS).array().reshape(-1, 2, 3)
     paired = stats.ttest_rel(array[:, 1].mean(axis=1), array[:, 0].mean(axis=1)).confidence_interval(0.95)
     assert found.high - found.low == pytest.approx((paired.high - paired.low) / 2)
 
