@@ -173,7 +173,7 @@ def _decide(
     if evidence.comparison.n < 2 or evidence.p_adj is None or evidence.difference is None:
         return "undecided", "one seed" if evidence.comparison.n else "no common seed"
     if evidence.p_adj <= design.alpha:
-        return _direction(evidence.difference, design), None
+        return direction(evidence.difference, design), None
     if equivalence and equivalence.is_shown:
         return "equivalent", None
     if not any(evidence.comparison.differences.values()):
@@ -183,7 +183,8 @@ def _decide(
     return "undecided", "no clear difference"
 
 
-def _direction(difference: float, design: DecisionRule) -> Decision:
+def direction(difference: float, design: DecisionRule) -> Decision:
+    """The word for a difference that is decided, row minus reference."""
     return "better" if (difference < 0) == design.lower_is_better else "worse"
 
 
@@ -202,4 +203,4 @@ def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: Decis
     if decision == "undecided":
         return is_decided
     against = lost.row_only if decision == "better" else lost.reference_only
-    return against > 0 and not (is_decided and _direction(lost.worst_sign, design) == decision)
+    return against > 0 and not (is_decided and direction(lost.worst_sign, design) == decision)
