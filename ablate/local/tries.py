@@ -104,15 +104,20 @@ class HomeTries:
         return sorted(found.values(), key=lambda row: row.at)
 
     def trials(self, keys: Iterable[str], *writers: Writer) -> dict[str, TrialState]:
-        """The last state of each of these trials; a result stays known. Without a line it is as if begun."""
+        """The state of each of these trials, see `first_results`. Without a line it is as if begun."""
         wanted = set(keys)
-        found: dict[str, TrialState] = {}
-        for writer in writers:
-            for one in read_lines(self._file(writer, "trials"), TrialState, REMEDY, about=wanted):
-                before = found.get(one.key)
-                if before is None or before.outcome is None:
-                    found[one.key] = one
-        return found
+        found = (read_lines(self._file(writer, "trials"), TrialState, REMEDY, about=wanted) for writer in writers)
+        return first_results(one for states in found for one in states)
+
+
+def first_results(states: Iterable[TrialState]) -> dict[str, TrialState]:
+    """The first result of each trial, which is the one that somebody saw first; else its last state."""
+    found: dict[str, TrialState] = {}
+    for one in states:
+        before = found.get(one.key)
+        if before is None or before.outcome is None or before.outcome.status == "failed":
+            found[one.key] = one
+    return found
 
 
 def id_of_run(plan: Plan, folder: Folder) -> str:
@@ -164,9 +169,9 @@ def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | N
     registered = tries.rows({digest_of(row) for row in plan.rows}, *WRITERS)
 
     def states_of(keys: set[str]) -> dict[str, TrialState]:
-        records = {record.trial.key: record for record in (*folder.read_set_aside(), *folder.read().values())}
-        own = {key: _state_of(key, record, folder) for key, record in records.items()}
-        return tries.trials(keys, *WRITERS) | own
+        records = (*folder.read_set_aside(), *folder.read().values())
+        own = (_state_of(record.trial.key, record, folder) for record in records)
+        return first_results((*own, *tries.trials(keys, *WRITERS).values()))
 
     return known_of(plan, study, registered, states_of, rows)
 

@@ -58,7 +58,6 @@ def build_table(
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     why = why_undecided(plan, state)
     findings = Findings() if why else find_verdicts(plan, results, audits, published, state.retried)
-    why = why or ("" if findings.families else OUTSTANDING)
     rows = _build_rows(results, findings, plan, published, state.missing)
     rows = [_with_cost(row, costs.counted.get(row.label)) for row in rows]
     rows = [_with_measured(row, costs.measured.get(row.label)) for row in rows]
@@ -79,7 +78,12 @@ def build_table(
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
     notes = table_notes(plan, results, table, published, missing=state.missing)
-    notes = [*notes, *([why] if why else []), *choice_notes(state, was_known=was_known)]
+    why = why or ("" if findings.families else OUTSTANDING)
+    notes = [
+        *notes,
+        *([why] if why and any(row.n_ok for row in rows) else []),
+        *choice_notes(state, was_known=was_known),
+    ]
     return table.model_copy(update={"notes": notes})
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ablate.errors import MachineError, TrialError
-from ablate.local.tries import HomeTries, Known, TrialState, known_of
+from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
 from ablate.study.plan import Plan
 from ablate.study.tries import digest_of, numbered, pair_of, rows_to_register
 from service.context import Context
@@ -75,7 +75,7 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
 
         def states_of(keys: set[str]) -> dict[str, TrialState]:
             here, there = tries.find_states(connection, keys), desk.trials(keys, "run")
-            return there | {key: one for key, one in here.items() if one.outcome or key not in there}
+            return first_results((*there.values(), *here.values()))
 
         return known_of(plan, stored.id, sorted(unique.values(), key=lambda row: row.at), states_of, rows)
 

@@ -150,7 +150,7 @@ def _interval(values: NDArray[np.float64], log_threshold: float) -> tuple[float 
     known = values[np.isfinite(values)]
     centre = float(np.median(known))
     reach = float(np.abs(known - centre).max()) or 1e-9
-    steps = reach * np.concatenate([np.linspace(0, 2, 81), 2 * np.geomspace(1.1, 1e6, 60)])
+    steps = reach * np.concatenate([np.linspace(0, 2, 41), 2 * np.geomspace(1.1, 1e6, 30)])
 
     def end(direction: int) -> float | None:
         kept = np.flatnonzero(is_kept(centre + direction * steps))
