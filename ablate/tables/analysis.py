@@ -149,7 +149,7 @@ def _with_tries(plan: Plan, found: RowFinding, history: PairHistory | None) -> R
     answer = answer_at_any_time(history.differences, design_of(plan), found.tested.comparisons)
     text = f"{answer.decision}: try {history.number} of these rows"
     tested = found.tested.model_copy(
-        update={"reason": TRIED_BEFORE, "text": text, "seeds_needed": None, "seeds_equivalent": None}
+        update={"test": "anytime", "reason": TRIED_BEFORE, "text": text, "seeds_needed": None, "seeds_equivalent": None}
     )
     return replace(found, tested=tested, retried=(history.number, answer))
 

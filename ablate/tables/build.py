@@ -22,7 +22,7 @@ from ablate.tables.columns import default_columns
 from ablate.tables.grid_effects import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import provenance_notes, table_notes
-from ablate.tables.notes_choices import OUTSTANDING, choice_notes, why_undecided
+from ablate.tables.notes_choices import choice_notes, why_undecided
 from ablate.tables.printed_comparability import COSTS, has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
@@ -56,11 +56,11 @@ def build_table(
         state: state of the study.
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
-    why = why_undecided(plan, state)
-    findings = Findings() if why else find_verdicts(plan, results, audits, published, state.retried)
-    rows = _build_rows(results, findings, plan, published, state.missing)
-    rows = [_with_cost(row, costs.counted.get(row.label)) for row in rows]
-    rows = [_with_measured(row, costs.measured.get(row.label)) for row in rows]
+    found = Findings() if why_undecided(plan, state) else find_verdicts(plan, results, audits, published, state.retried)
+    rows = _build_rows(results, found, plan, published, state.missing)
+    rows = [
+        _with_measured(_with_cost(row, costs.counted.get(row.label)), costs.measured.get(row.label)) for row in rows
+    ]
     seen = Seen.of(records.values()) if state.seen is None else state.seen
     was_known = is_exploratory(plan, state.registrations, seen)
     table = Table(
@@ -68,22 +68,17 @@ def build_table(
         provisional=state.provisional,
         commits=_commits_of(results),
         exploratory=was_known or bool(state.retried),
-        effects=find_effects(plan, results) if findings.families else None,
+        effects=find_effects(plan, results) if found.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
-        families=list(findings.families),
-        columns=_columns_of(plan, findings, published),
+        families=list(found.families),
+        columns=_columns_of(plan, found, published),
         rows=rows,
         published=_source_of(published),
         notes=[],
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
     notes = table_notes(plan, results, table, published, missing=state.missing)
-    why = why or ("" if findings.families else OUTSTANDING)
-    notes = [
-        *notes,
-        *([why] if why and any(row.n_ok for row in rows) else []),
-        *choice_notes(state, was_known=was_known),
-    ]
+    notes += choice_notes(plan, state, table, was_known=was_known)
     return table.model_copy(update={"notes": notes})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ablate.study.plan import Plan
 from ablate.study.preregistration import describe_others
 from ablate.tables.inputs import StudyState
+from ablate.tables.table import Table
 from ablate.tables.words import named
 
 OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
@@ -25,9 +26,18 @@ def why_undecided(plan: Plan, state: StudyState) -> str:
     return "" if plan.has_decisions else "nothing is decided: its trials repeat others with the same random numbers"
 
 
-def choice_notes(state: StudyState, *, was_known: bool) -> list[str]:
-    """What a reader must know of the choice of this study among others; the same when it is read again later."""
-    notes = [EXPLORATORY] if was_known else []
+def choice_notes(plan: Plan, state: StudyState, table: Table, *, was_known: bool) -> list[str]:
+    """Why nothing is decided, or what a reader must know of the choice of this study among others.
+
+    Args:
+        plan: plan of the study.
+        state: state of the study.
+        table: its table without these notes.
+        was_known: whether results were known when it was fixed or changed.
+    """
+    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
+    notes = [why] if why and any(row.n_ok for row in table.rows) else []
+    notes += [EXPLORATORY] if was_known else []
     by_number: dict[int, list[str]] = {}
     for label, history in state.retried.items():
         by_number.setdefault(history.number, []).append(label)

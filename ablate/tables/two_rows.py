@@ -50,7 +50,7 @@ class RowComparison(Document):
         study, scale, metric, lower_is_better: values of the table.
         seeds: values of the common seeds.
         diff: a - b, with its 95 % t interval; null without a common seed.
-        test: test of `p`, `flip`, `t` or `pooled`; null below 2 common seeds.
+        test: test of `p`, `flip`, `t`, `pooled`, or `anytime` for rows that were tried before; null below 2 common seeds.
         p, p_flip, p_t: uncorrected p-values.
         p_adj: p-value corrected for `pairs`: all pairs of the table's rows, or, if planned, the comparisons of the
             baseline's family.
@@ -147,7 +147,14 @@ def _with_tries(document: RowComparison, history: PairHistory, design: DecisionR
     text = f"Try {history.number} of these two rows in this home{', post hoc' * document.is_post_hoc}"
     verdict = "Undecided" if answer.decision == "undecided" else f"Decided: {answer.decision}"
     sentence = f"{text}: {document.a} minus {document.b}, {describe_tries(tries, design.unit)}. {verdict}. {ANYTIME}"
-    found = {"p": answer.p, "p_adj": answer.p_adj, "decision": answer.decision, "tries": tries, "exploratory": True}
+    found = {
+        "test": "anytime",
+        "p": answer.p,
+        "p_adj": answer.p_adj,
+        "decision": answer.decision,
+        "tries": tries,
+        "exploratory": True,
+    }
     return document.model_copy(update={**found, "seeds_needed": None, "sentence": sentence})
 
 
