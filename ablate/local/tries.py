@@ -136,7 +136,7 @@ def register_run(home: Path, plan: Plan, folder: Folder, at: datetime | None = N
     new = rows_to_register(plan, id_of_run(plan, folder), at)
     with tries.writing():
         known = tries.rows({row.recipe for row in new}, *WRITERS)
-        tries.append("run", list(numbered(new, known, has_decisions=plan.has_decisions)))
+        tries.append("run", list(numbered(new, known)))
 
 
 def end_run(home: Path, plan: Plan, folder: Folder) -> None:

@@ -31,6 +31,7 @@ class RegisteredRow(Document):
         recipe, baseline: digests of the recipes of the row and of its baseline; equal for the baseline itself.
         seeds, replicate: the planned trials.
         metric, test: see `ablate.study.preregistration.Preregistration`.
+        has_decisions: whether the table of the study decides anything; not that of a pilot or a firing.
         number: 1 for the first try of the pair, 2 for the second; None if the study shows no decision on it.
     """
 
@@ -43,6 +44,7 @@ class RegisteredRow(Document):
     replicate: int
     metric: str
     test: str
+    has_decisions: bool
     number: int | None = None
 
     @property
@@ -68,13 +70,16 @@ def digest_of(row: Row) -> str:
     return row.blueprint.at(0).key[:32]
 
 
-def rows_to_register(plan: Plan, study: str, at: datetime | None = None) -> list[RegisteredRow]:
+def rows_to_register(
+    plan: Plan, study: str, at: datetime | None = None, *, is_firing: bool = False
+) -> list[RegisteredRow]:
     """The rows of a plan as they are registered, without the number of their try.
 
     Args:
         plan: plan of the study.
         study: its id in the home.
         at: time; None means now.
+        is_firing: whether a schedule fired the study.
     """
     baselines = {row.group: digest_of(row) for row in plan.rows if row.is_baseline}
     time = (at or datetime.now(UTC)).isoformat(timespec="microseconds")
@@ -89,20 +94,18 @@ def rows_to_register(plan: Plan, study: str, at: datetime | None = None) -> list
             replicate=plan.repetition.replicate,
             metric=plan.metric,
             test=plan.study.table.test,
+            has_decisions=plan.has_decisions and not is_firing,
         )
         for row in plan.rows
     ]
 
 
-def numbered(
-    new: Iterable[RegisteredRow], known: Iterable[RegisteredRow], *, has_decisions: bool
-) -> Iterator[RegisteredRow]:
+def numbered(new: Iterable[RegisteredRow], known: Iterable[RegisteredRow]) -> Iterator[RegisteredRow]:
     """The rows that must be registered, with the numbers of their tries; without those that are registered already.
 
     Args:
         new: rows of a study.
         known: registrations of the home that contain their pairs, oldest first.
-        has_decisions: whether the study shows decisions.
     """
     by_pair: dict[str, list[RegisteredRow]] = {}
     for one in known:
@@ -111,7 +114,7 @@ def numbered(
         alike = by_pair.get(row.pair, [])
         own = [one for one in alike if (one.study, one.row) == (row.study, row.row)]
         others = [one for one in alike if one.study != row.study and one.number is not None]
-        is_try = has_decisions and row.is_tested and len(row.seeds) > 1  # one seed is never tested
+        is_try = row.has_decisions and row.is_tested and len(row.seeds) > 1  # one seed is never tested
         is_there = bool(own) and own[-1].model_copy(update={"at": row.at, "number": None}) == row
         if not is_there or is_try != (own[-1].number is not None):
             yield row.model_copy(update={"number": number_of([*own, row], others) if is_try else None})
@@ -149,16 +152,27 @@ def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozense
     """Labels of the baselines that a study uses on exactly the seeds with which their recipe was first registered.
 
     Nothing was left to choose for these, even if their results were known: neither the seeds nor, since the recipe was
-    a baseline from the start, the baseline.
+    a baseline from the start, the baseline. A study that decides nothing is not the first one, but what it had trained
+    before the first one may have been the reason for its choice.
 
     Args:
         plan: plan of the study.
         earlier: registrations that contain the recipes of its baselines and are older than its own, oldest first.
     """
-    first: dict[str, RegisteredRow] = {}
+    by_recipe: dict[str, list[RegisteredRow]] = {}
     for one in earlier:
-        first.setdefault(one.recipe, one)
+        by_recipe.setdefault(one.recipe, []).append(one)
     blocks = {(seed, plan.repetition.replicate) for seed in plan.seeds}
-    asked = {row.label: digest_of(row) for row in plan.rows if row.is_baseline}
-    used = {label: first[recipe] for label, recipe in asked.items() if recipe in first}
-    return frozenset(label for label, one in used.items() if not one.is_tested and set(blocks_of([one])) == blocks)
+    baselines = {row.label: by_recipe.get(digest_of(row), []) for row in plan.rows if row.is_baseline}
+    return frozenset(label for label, rows in baselines.items() if _is_first(rows, blocks))
+
+
+def _is_first(rows: Iterable[RegisteredRow], blocks: set[Block]) -> bool:
+    """Whether the first of some registrations that shows decisions is that of a baseline on exactly these blocks."""
+    for one in rows:
+        own = set(blocks_of([one]))
+        if one.has_decisions:
+            return own == blocks and not one.is_tested
+        if own & blocks:
+            return False
+    return False

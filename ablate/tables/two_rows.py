@@ -50,7 +50,8 @@ class RowComparison(Document):
         study, scale, metric, lower_is_better: values of the table.
         seeds: values of the common seeds.
         diff: a - b, with its 95 % t interval; null without a common seed.
-        test: test of `p`, `flip`, `t`, `pooled`, or `anytime` for rows that were tried before; null below 2 common seeds.
+        test: test of `p`, `flip`, `t`, `pooled`, or `anytime` for rows that were tried before; null below 2 common
+            seeds.
         p, p_flip, p_t: uncorrected p-values.
         p_adj: p-value corrected for `pairs`: all pairs of the table's rows, or, if planned, the comparisons of the
             baseline's family.

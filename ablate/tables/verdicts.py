@@ -30,7 +30,8 @@ class Tested(Document):
     """The comparison of one row with its baseline; `TableCell` has p, p_flip, p_adj and the decision.
 
     Attributes:
-        test: test of `p`: `flip`, `t`, `pooled`, or `anytime` for a row that was tried before; null below 2 common seeds.
+        test: test of `p`: `flip`, `t`, `pooled`, or `anytime` for a row that was tried before; null below 2 common
+            seeds.
         p_t: p-value of the paired t test; null if it is undefined.
         comparisons: number of comparisons for which p_adj and the simultaneous interval are corrected.
         simultaneous: interval that holds for all rows of the family together; null without a test.

@@ -19,7 +19,7 @@ def add_rows(connection: Connection, study_seq: int, registered: Sequence[Regist
     values = [
         {
             "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "number": row.number,
-            "document": row.model_dump(),
+            "has_decisions": row.has_decisions, "document": row.model_dump(),
         }
         for row in registered
     ]  # fmt: skip
@@ -33,10 +33,14 @@ def list_tries(connection: Connection, pairs: Collection[str]) -> list[Registere
     return _in_order(connection, wanted)
 
 
-def list_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
-    """The first registration of each of these recipes, oldest first."""
-    first = select(func.min(rows.c.seq)).group_by(rows.c.recipe)
-    wanted = (_FIELDS.where(rows.c.seq.in_(first.where(rows.c.recipe.in_(part)))) for part in chunks(sorted(recipes)))
+def list_until_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
+    """For each of these recipes, the first registration by a study that shows decisions and those before it."""
+    others = rows.alias()
+    first = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
+    wanted = (
+        _FIELDS.where(rows.c.recipe.in_(part), rows.c.seq <= first.scalar_subquery())
+        for part in chunks(sorted(set(recipes)))
+    )
     return _in_order(connection, wanted)
 
 

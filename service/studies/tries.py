@@ -39,12 +39,12 @@ def register_rows(
         UnavailableError: the state directory cannot be written.
     """
     seq, study_id = study
-    new = rows_to_register(plan, study_id, at)
+    new = rows_to_register(plan, study_id, at, is_firing=is_firing)
     with _files(home) as desk, desk.writing():
         stored = tries.list_tries(connection, {row.pair for row in new})
         own = [row for row in tries.list_own(connection, seq) if row.number is None]
         known = sorted([*stored, *own, *desk.rows({row.recipe for row in new}, "run")], key=lambda row: row.at)
-        added = list(numbered(new, known, has_decisions=plan.has_decisions and not is_firing))
+        added = list(numbered(new, known))
         tries.add_rows(connection, seq, added)
         desk.append("service", added)
     return bool(added)
@@ -69,7 +69,7 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
     with _files(context.settings.home) as desk, context.store.read() as connection:
         own = tries.list_own(connection, stored.seq)
         pairs = {row.pair for row in own} | ({pair_of(*(recipes[label] for label in rows))} if rows else set())
-        found = [*own, *tries.list_tries(connection, pairs), *tries.list_first(connection, recipes.values()),
+        found = [*own, *tries.list_tries(connection, pairs), *tries.list_until_first(connection, recipes.values()),
                  *desk.rows(recipes.values(), "run")]  # fmt: skip
         unique = {(row.study, row.row, row.at): row for row in found}
 

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("study_seq", big, nullable=False),
         sa.Column("pair", sa.String(length=32), nullable=False),
         sa.Column("recipe", sa.String(length=32), nullable=False),
+        sa.Column("has_decisions", sa.Boolean(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["study_seq"], ["studies.seq"], name=op.f("fk_registered_rows_study_seq")),
