@@ -202,7 +202,8 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
 
     table = get_table(context, study_id)
     if name in PLOTS and name not in plots_of(table):
-        reason = "nothing is decided" if not table.families else "only a grid of factors has effects"
+        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
+        reason = "only a grid of factors has effects" if table.families else next(undecided, "results are outstanding")
         raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(
