@@ -119,8 +119,8 @@ def describe_tries(found: Tries, unit: str) -> str:
     ends = [_signed(end, "") for end in (found.low, found.high)]
     interval = "not bounded yet" if set(ends) == {MISSING} else with_unit(" to ".join(ends), unit)
     return (
-        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: evidence {found.e:.3g} of the "
-        f"{found.needed:.3g} that decide; interval of the difference that holds after any number of tries: {interval}; "
+        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: evidence {found.e:.3g}, where "
+        f"{found.needed:.3g} decides; interval of the difference that holds after any number of tries: {interval}; "
         f"mean {_signed(found.mean, unit)} (a description, no test)"
     )
 

@@ -147,7 +147,9 @@ def _with_tries(document: RowComparison, history: PairHistory, design: DecisionR
     tries = tries_of(history.number, answer)
     text = f"Try {history.number} of these two rows in this home{', post hoc' * document.is_post_hoc}"
     verdict = "Undecided" if answer.decision == "undecided" else f"Decided: {answer.decision}"
-    sentence = f"{text}: {document.a} minus {document.b}, {describe_tries(tries, design.unit)}. {verdict}. {ANYTIME}"
+    sentence = (
+        f"{text}: {document.a} minus {document.b}, {describe_tries(tries, design.unit)}. {verdict}. R{ANYTIME[1:]}"
+    )
     found = {
         "test": "anytime",
         "p": answer.p,
