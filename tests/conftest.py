@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ablate.settings import read_library_settings
 from ablate.trials import registry
 from tests.debian import SKIP_REASON
 
@@ -32,6 +33,15 @@ for name in ("URL", "API_KEY", "DATABASE_URL", "RAY_ADDRESS", "TRACKING_URI", "D
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark that is set below."""
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server, which the tests start")
+
+
+os.environ.setdefault("ABLATE_DATA", str(read_library_settings().data_root))  # fetched once, for all tests
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state directory for each test, since a home remembers every study that was run in it."""
+    monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "home"))
 
 
 SLOW = tuple(

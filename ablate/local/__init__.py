@@ -5,6 +5,7 @@ prepare    what is checked and fetched before a run
 run        the run; `slots` are its workers, `folder` its results, `progress` its lines
 results    tables and plots in the folder
 preview    costs and estimated time, without training
+tries      the home's memory of what was tried; `lines` are files of documents
 rerun      one stored trial, trained again
 packages   which extra installs a missing package
 """

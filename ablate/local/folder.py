@@ -6,24 +6,19 @@ file at the next start. Only one process at a time can use a folder.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
-from ablate.documents import Document
 from ablate.errors import MachineError, TrialError
+from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
 from ablate.study.preregistration import Preregistration, changes
 from ablate.trials.machine import describe_os_error
 from ablate.trials.trial import TrialRecord
-
-D = TypeVar("D", bound=Document)
 
 ASIDE = "before-"
 """Start of the names of folders with results that `Folder.set_aside` moved."""
@@ -74,7 +69,7 @@ class Folder:
             with self.writing():
                 pid.write_text(str(os.getpid()), encoding="ascii")
                 for file in (self.trials_file, self.registrations_file):
-                    _cut_off_a_torn_line(file)
+                    cut_off_a_torn_line(file)
             yield
 
     @contextmanager
@@ -108,11 +103,7 @@ class Folder:
 
     def append(self, record: TrialRecord) -> None:
         """Append a record; it is on disk when this returns."""
-        line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
-        with self.trials_file.open("ab") as file:
-            file.write(line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.trials_file, [record])
 
     def register(self, registration: Preregistration) -> None:
         """Append the study's design, unless it equals the last registered one.
@@ -122,8 +113,7 @@ class Folder:
         """
         history = self.registrations(registration.study)
         if not history or changes(history[-1], registration):
-            with self.registrations_file.open("a", encoding="utf-8") as file:
-                file.write(registration.model_dump_json() + "\n")
+            append_lines(self.registrations_file, [registration])
 
     def registrations(self, study: str) -> list[Preregistration]:
         """The registered designs of the study of that name, oldest first; an incomplete last line is ignored.
@@ -132,7 +122,7 @@ class Folder:
             TrialError: a line cannot be read.
         """
         remedy = "a registered design; restore the file from a backup, or choose another folder with --out"
-        found = _read(self.registrations_file, Preregistration, remedy)
+        found = read_lines(self.registrations_file, Preregistration, remedy)
         return [one for one in found if one.study in ("", study)]
 
     def set_aside(self) -> Path | None:
@@ -148,26 +138,5 @@ class Folder:
         return aside
 
 
-def _read(file: Path, kind: type[D], wanted: str) -> Iterator[D]:
-    """The documents of a file, one a line, in order; an incomplete last line is ignored."""
-    whole = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
-    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
-        try:
-            yield kind.model_validate_json(line)
-        except ValidationError as error:
-            raise TrialError(f"line {number} of {file} is not {wanted}") from error
-
-
 def _read_records(file: Path) -> Iterator[TrialRecord]:
-    return _read(file, TrialRecord, "a trial record; delete the line to train its trial again")
-
-
-def _cut_off_a_torn_line(file: Path) -> None:
-    """Move an incomplete last line, left by a crash, into `NAME.torn`. Call it with the lock held."""
-    content = file.read_bytes() if file.exists() else b""
-    torn = content.rpartition(b"\n")[2]
-    if torn:
-        with file.with_suffix(".torn").open("ab") as aside:
-            aside.write(torn + b"\n")
-        with file.open("r+b") as whole:
-            whole.truncate(len(content) - len(torn))
+    return read_lines(file, TrialRecord, "a trial record; delete the line to train its trial again")

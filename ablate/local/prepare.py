@@ -9,6 +9,8 @@ from pathlib import Path
 from ablate.data import datasets, fetch
 from ablate.local.folder import Folder
 from ablate.local.packages import require_training
+from ablate.local.tries import end_run, register_run
+from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
 from ablate.study.preregistration import register
 
@@ -24,6 +26,8 @@ def default_folder(plan: Plan) -> Path:
 def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False) -> Iterator[None]:
     """Lock the folder for this process and make everything ready for `ablate.local.run.run_study`.
 
+    The design is registered in the folder and in the home, which at the end also learns how the trials ended.
+
     Args:
         plan: the study, expanded.
         folder: of its results; made if it is missing.
@@ -32,7 +36,8 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
 
     Raises:
         DataError: a data set is missing or damaged and cannot be downloaded.
-        TrialError: another process uses the folder, or it cannot be written; MachineError: its disk is full.
+        TrialError: another process uses the folder, or it cannot be written; MachineError: its disk is full, or the
+            home cannot be written.
         ModuleNotFoundError: the study's task needs torch, which is not installed.
     """
     if fresh or plan.outstanding(known_keys(plan, folder)):
@@ -43,10 +48,15 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
             if fresh and (aside := folder.set_aside()):
                 report(f"moved the known results to {aside}")
             folder.register(register(plan))
+        home = read_library_settings().home
+        register_run(home, plan, folder)
         if known := known_keys(plan, folder):
             report(f"{len(known)} of {len(plan.trials)} known")
-        fetch_data(plan, report)
-        yield
+        try:
+            fetch_data(plan, report)
+            yield
+        finally:
+            end_run(home, plan, folder)
 
 
 def known_keys(plan: Plan, folder: Folder) -> set[str]:

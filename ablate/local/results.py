@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from ablate.errors import TableError
 from ablate.local.folder import Folder
 from ablate.local.run import read_measured
+from ablate.local.tries import read_known
 from ablate.paper.published import find_published
+from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
@@ -41,7 +43,7 @@ def check_form(plan: Plan, form: Form) -> None:
 
 def read_table(plan: Plan, folder: Folder) -> Table:
     """The table of the results that are in the folder."""
-    records = folder.read()
+    records, known = folder.read(), read_known(read_library_settings().home, plan, folder)
     return build_table(
         plan,
         records,
@@ -49,7 +51,8 @@ def read_table(plan: Plan, folder: Folder) -> Table:
         costs=RowCosts(measured=read_measured(plan, folder) or {}),
         state=StudyState(
             registrations=folder.registrations(plan.study.name),
-            seen=[*records.values(), *folder.read_set_aside()],
+            retried=known.retried,
+            seen=known.seen,
         ),
     )
 

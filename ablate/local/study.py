@@ -15,13 +15,14 @@ from ablate.local.prepare import Report, default_folder, known_keys, prepared
 from ablate.local.progress import Lines
 from ablate.local.results import Form, write_results
 from ablate.local.run import Moved, run_study
+from ablate.local.tries import read_known
 from ablate.settings import read_library_settings
 from ablate.study.document import Study
 from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
 from ablate.tables.notebook import NotebookTable
-from ablate.tables.two_rows import RowComparison, compare_rows
+from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
 from ablate.text import visible
 
 
@@ -141,8 +142,10 @@ def compare(
     """
     planned = plan(study, scale=scale, seeds=seeds)
     folder = _folder_of(planned, out)
+    problems = find_label_problems(planned, a, b)
+    known = read_known(read_library_settings().home, planned, folder, None if problems else (a, b))
     registrations = folder.registrations(planned.study.name)
-    return compare_rows(planned, folder.read(), a, b, registrations=registrations)
+    return compare_rows(planned, folder.read(), a, b, registrations=registrations, seen=known.seen, history=known.pair)
 
 
 def _folder_of(planned: Plan, out: Path | str | None) -> Folder:

@@ -12,6 +12,7 @@ checks           what is refused, and what is warned of
 expansion        the steps above, in order, with all errors together
 plan             the trials of the rows, and the order in which they run
 preregistration  how a study decides, stored before its trials run
+tries            which rows were tried before, on which seeds
 field_catalog    recipe fields as data; `problems` are errors with a place in the document
 paper_tables     the study files of the paper; `gpu_hours` estimates what they take
 """

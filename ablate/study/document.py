@@ -195,6 +195,10 @@ class Study(StrictDocument):
     canary: CanarySpec | None = Field(
         None, description="rows that a schedule of mode verify retrains; default: the baselines"
     )
+    pilot: bool = Field(
+        False,
+        description="a trial run: its table decides nothing, so that the study with other seeds is not a second try",
+    )
     audit: bool = Field(False, description="train a hidden replicate of each baseline, which must not differ from it")
 
     @property

@@ -84,6 +84,11 @@ class Plan:
         return {self.memberships[label, seed] for label in self.needs for seed in self.seeds}
 
     @property
+    def has_decisions(self) -> bool:
+        """Whether its table decides on rows: not that of a pilot, nor of a repetition with known random numbers."""
+        return not (self.study.pilot or self.repetition.repeat or self.repetition.canary_only)
+
+    @property
     def first_key(self) -> str:
         """Key of the first baseline's trial with the first seed, which every study of the same rows and seeds has."""
         baseline = min(self.rows, key=lambda row: not row.is_baseline)

@@ -5,20 +5,23 @@ a study are stored with its results: one for the start and one for each change. 
 whether the tests are exploratory.
 
 Studies share results, so some results may be known before a study is written. If they belong to a tested row, they may
-be the reason for testing it or for adding seeds, and the tests are exploratory. Results of baselines only are harmless
-if the seeds are 0 to n - 1; from a list, someone could pick the seeds on which the baseline did badly.
+be the reason for testing it or for adding seeds, and the tests are exploratory. The same holds for known results of a
+baseline, since someone could pick the number of seeds at which it did badly. Nothing is left to pick on exactly the
+seeds with which the baseline was first registered in this home.
 
-Results in another folder or service are not visible here.
+A study may also repeat what another one tried: see `ablate.study.tries`. Results in another home are not visible.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 from ablate.documents import Document, canonical_json
+from ablate.errors import quote
 from ablate.recipes.classify import identity_of
 from ablate.study.plan import Plan
 from ablate.trials.trial import TrialRecord
@@ -75,34 +78,61 @@ def changes(before: Preregistration, after: Preregistration) -> list[str]:
     return [words for name, words in WORDS.items() if getattr(before, name) != getattr(after, name)]
 
 
-def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The results that somebody may have seen before something was fixed.
+
+    Attributes:
+        finished: key of a trial -> time at which it ended, including results that were set aside.
+        used_as_first: labels of the baselines on exactly the seeds with which they were first registered; see
+            `ablate.study.tries.find_used_as_first`.
+    """
+
+    finished: Mapping[str, str]
+    used_as_first: Collection[str] = ()
+
+    @classmethod
+    def of(cls, records: Iterable[TrialRecord], used_as_first: Collection[str] = ()) -> Seen:
+        """The results of these records."""
+        return cls({record.trial.key: record.finished_at for record in records}, used_as_first)
+
+    def without(self, keys: Collection[str]) -> Seen:
+        """The same without some trials."""
+        return replace(self, finished={key: at for key, at in self.finished.items() if key not in keys})
+
+    def known(self, at: str) -> set[str]:
+        """Keys of the results that were known at a time."""
+        limit = datetime.fromisoformat(at)
+        return {key for key, time in self.finished.items() if datetime.fromisoformat(time) <= limit}
+
+
+def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> bool:
     """Whether results that could have influenced the study were known when it was fixed, or any when it was changed.
 
     Args:
         plan: present plan of the study.
         history: registrations of the study, oldest first.
-        seen: every result that is or was stored with the registrations, including results that were set aside.
+        seen: every result that is or was stored with the registrations.
     """
-    seen = _without_needed(plan, seen)
-    finished = [record.finished_at for record in seen]
+    seen = seen.without(plan.needed)  # trials from whose weights rows start show nothing about rows
     return any(_influence(plan, seen, one.at) for one in history[:1]) or any(
-        _count_before(later.at, finished) for later in history[1:]
+        seen.known(later.at) for later in history[1:]
     )
 
 
-def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen: Sequence[TrialRecord]) -> list[str]:
+def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> list[str]:
     """Sentences for the table: when the design was fixed or changed, and how many results were known."""
     if not history:
         return []
-    seen = _without_needed(plan, seen)
-    first, finished = history[0], [record.finished_at for record in seen]
+    seen = seen.without(plan.needed)
+    first = history[0]
     parts = ["rows", "seeds", *(["margin"] if first.margin else []), "test"]
-    fixed = f"{', '.join(parts[:-1])} and {parts[-1]} were fixed on {_day(first.at)}, {_known(first.at, finished)}"
+    fixed = f"{', '.join(parts[:-1])} and {parts[-1]} were fixed on {_day(first.at)}, {_known(seen.known(first.at))}"
     sentences = [fixed + _known_of_its_own(plan, seen, first.at)]
     for before, after in pairwise(history):
-        known = _count_before(after.at, finished)
+        known = seen.known(after.at)
         changed = " and ".join(change.replace("its ", "the ", 1) for change in changes(before, after))
-        text = f"{changed} changed on {_day(after.at)}, {_known(after.at, finished)}"
+        text = f"{changed} changed on {_day(after.at)}, {_known(known)}"
         sentences.append(text + ("; the tests assume an unchanged plan, so they are exploratory" if known else ""))
     return sentences
 
@@ -117,48 +147,34 @@ def describe_others(own: Preregistration, others: Iterable[Preregistration]) -> 
     return [f"{studies} these rows with a different choice of {' or '.join(what)}; state in advance which one counts"]
 
 
-def _without_needed(plan: Plan, seen: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The results without those of needed trials, from whose weights rows start: these show nothing about rows."""
-    needed = plan.needed
-    return [record for record in seen if record.trial.key not in needed]
-
-
-def _known_of_its_own(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
-    known = {record.trial.key for record in seen if _is_before(record, at)} & plan.trials.keys()
-    if not known:
+def _known_of_its_own(plan: Plan, seen: Seen, at: str) -> str:
+    if not seen.known(at) & plan.trials.keys():
         return ""
     influence = _influence(plan, seen, at)
     if influence:
         return f"; {influence}, so the tests are exploratory"
-    return "; those of this study are of baselines only"
+    return "; those of this study are of baselines on the seeds with which they were first registered"
 
 
-def _influence(plan: Plan, seen: Sequence[TrialRecord], at: str) -> str:
+def _influence(plan: Plan, seen: Seen, at: str) -> str:
     """The results known at a time that could have influenced the study, in words; empty if there are none."""
-    known = {record.trial.key for record in seen if _is_before(record, at)}
+    known = seen.known(at)
     of_rows = {row.label: {plan.memberships[row.label, seed] for seed in plan.seeds} for row in plan.rows}
-    baselines = set().union(*(of_rows[row.label] for row in plan.rows if row.is_baseline))
-    tested = set().union(*of_rows.values()) - baselines
+    baselines = {row.label: of_rows[row.label] for row in plan.rows if row.is_baseline}
+    tested = set().union(*of_rows.values()) - set().union(*baselines.values())
     if count := len(known & tested):
         return f"{count} of them {'belongs' if count == 1 else 'belong'} to rows that are tested here"
-    is_picked = plan.seeds != tuple(range(len(plan.seeds)))
-    return "some of them belong to a baseline whose seeds are picked" if is_picked and known & baselines else ""
+    chosen = [label for label, keys in baselines.items() if known & keys and label not in seen.used_as_first]
+    if chosen:
+        which = "these are not exactly the seeds with which it first was a baseline"
+        return f"some of them belong to the baseline {quote(chosen[0])}, and {which}"
+    return ""
 
 
-def _is_before(record: TrialRecord, at: str) -> bool:
-    return datetime.fromisoformat(record.finished_at) <= datetime.fromisoformat(at)
-
-
-def _count_before(at: str, finished: Iterable[str]) -> int:
-    limit = datetime.fromisoformat(at)
-    return sum(datetime.fromisoformat(time) <= limit for time in finished)
-
-
-def _known(at: str, finished: Sequence[str]) -> str:
-    count = _count_before(at, finished)
-    if not count:
+def _known(known: Collection[str]) -> str:
+    if not known:
         return "before any result was known"
-    return "when 1 result was known" if count == 1 else f"when {count} results were known"
+    return "when 1 result was known" if len(known) == 1 else f"when {len(known)} results were known"
 
 
 def _day(at: str) -> str:

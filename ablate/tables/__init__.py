@@ -4,10 +4,11 @@ table, verdicts, results  the documents: rows, cells, decisions; values of one r
 build                     a table from a plan and its records; `inputs` are its further arguments
 analysis, grid_effects    decisions and agreement of its rows; effects and Pareto front
 columns, cells, captions  which columns there are; text of a cell; title and headings
-notes, notes_verdicts     the sentences below a table
+notes, notes_verdicts     the sentences below a table; `notes_choices` on its choice among other studies
 notebook                  `ablate.Table`: the table with its methods
 formats/ plots/           Markdown, LaTeX, CSV, HTML, JSON; pictures
 two_rows                  `ablate compare`
+tries                     rows that were tried before, over all their tries
 gains, history            the paper's Figure 1; a schedule's firings
 printed_comparability     which printed numbers may stand next to ours
 """

@@ -8,7 +8,7 @@ false-alarm rate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ablate.paper.published import PublishedTable
 from ablate.statistics.agreement.order import order_of_pairs
@@ -16,6 +16,7 @@ from ablate.statistics.agreement.printed import Agreement, agreement
 from ablate.statistics.agreement.rank import rank_agreement
 from ablate.statistics.agreement.row_agreement import PrintedRow
 from ablate.statistics.agreement.row_agreement import RowAgreement as RowVerdict
+from ablate.statistics.decisions.anytime import AnytimeAnswer, answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import (
     FamilyAnalysis,
@@ -31,8 +32,12 @@ from ablate.statistics.decisions.sentences import describe_decision, describe_sp
 from ablate.study.plan import Plan
 from ablate.tables.printed_comparability import is_papers_own
 from ablate.tables.results import RowResults, row_notes
-from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested
+from ablate.tables.tries import PairHistory
+from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested, Tries
 from ablate.tables.words import metric_unit
+
+TRIED_BEFORE = "tried before"
+"""Reason of a row that its tries decide, or do not; see `Tested.reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,13 @@ class RowFinding:
     Attributes:
         analysis: numbers of the comparison with the baseline; `tested` is their document.
         agreement: agreement with the printed difference; None without one.
+        retried: number of this try and the answer that is still valid, for a row that was tried before; else None.
     """
 
     analysis: RowAnalysis
     tested: Tested
     agreement: RowAgreement | None
+    retried: tuple[int, AnytimeAnswer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,11 @@ def runs_of(result: RowResults, metric: str) -> Runs:
 
 
 def find_verdicts(
-    plan: Plan, results: Sequence[RowResults], audits: Sequence[RowResults], published: PublishedTable | None
+    plan: Plan,
+    results: Sequence[RowResults],
+    audits: Sequence[RowResults],
+    published: PublishedTable | None,
+    retried: Mapping[str, PairHistory],
 ) -> Findings:
     """Test every family of a plan.
 
@@ -87,6 +98,7 @@ def find_verdicts(
         results: results of every row.
         audits: results of the hidden duplicates of baselines.
         published: printed numbers, joined by row label.
+        retried: label -> tries of the rows that were tried before.
     """
     if any(result.missing for result in (*results, *audits)):
         return Findings()
@@ -99,7 +111,7 @@ def find_verdicts(
     for group, members in groups.items():
         family, found = _test_family(plan, members, copies.get(group), published)
         families.append(family)
-        rows |= found
+        rows |= {label: _with_tries(plan, one, retried.get(label)) for label, one in found.items()}
     return Findings(tuple(families), rows)
 
 
@@ -129,6 +141,18 @@ def _test_family(
         row.label: RowFinding(row, _tested(row, found, printed.get(row.label)), verdicts.get(row.label))
         for row in found.rows
     }
+
+
+def _with_tries(plan: Plan, found: RowFinding, history: PairHistory | None) -> RowFinding:
+    """The finding on a row, with the answer that stays valid if it was tried before."""
+    if history is None:
+        return found
+    answer = answer_at_any_time(history.differences, design_of(plan), found.tested.comparisons)
+    text = f"{answer.decision}: try {history.number} of these rows"
+    tested = found.tested.model_copy(
+        update={"test": "anytime", "reason": TRIED_BEFORE, "text": text, "seeds_needed": None, "seeds_equivalent": None}
+    )
+    return replace(found, tested=tested, retried=(history.number, answer))
 
 
 def _printed_differences(
@@ -221,6 +245,20 @@ def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None
         p_lost=lost.p if lost.row_only or lost.reference_only else None,
         p_worst=lost.p_worst,
         p_worst_adj=None if lost.p_worst is None else evidence.p_worst_adj,
+    )
+
+
+def tries_of(number: int, answer: AnytimeAnswer) -> Tries:
+    """The answer for a row that was tried before, as a document."""
+    return Tries(
+        number=number,
+        n=answer.n,
+        lost=answer.lost,
+        mean=answer.mean,
+        e=answer.e,
+        needed=answer.needed,
+        low=answer.low,
+        high=answer.high,
     )
 
 

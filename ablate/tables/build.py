@@ -16,12 +16,13 @@ from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
-from ablate.study.preregistration import describe_registrations, is_exploratory
-from ablate.tables.analysis import Findings, RowFinding, find_verdicts
+from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
+from ablate.tables.analysis import Findings, RowFinding, find_verdicts, tries_of
 from ablate.tables.columns import default_columns
 from ablate.tables.grid_effects import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import provenance_notes, table_notes
+from ablate.tables.notes_choices import choice_notes, why_undecided
 from ablate.tables.printed_comparability import COSTS, has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (
@@ -55,26 +56,30 @@ def build_table(
         state: state of the study.
     """
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
-    findings = Findings() if state.provisional else find_verdicts(plan, results, audits, published)
-    rows = _build_rows(results, findings, plan, published, state.missing)
-    rows = [_with_cost(row, costs.counted.get(row.label)) for row in rows]
-    rows = [_with_measured(row, costs.measured.get(row.label)) for row in rows]
-    seen = list(records.values()) if state.seen is None else state.seen
+    found = Findings() if why_undecided(plan, state) else find_verdicts(plan, results, audits, published, state.retried)
+    rows = _build_rows(results, found, plan, published, state.missing)
+    rows = [
+        _with_measured(_with_cost(row, costs.counted.get(row.label)), costs.measured.get(row.label)) for row in rows
+    ]
+    seen = Seen.of(records.values()) if state.seen is None else state.seen
+    was_known = is_exploratory(plan, state.registrations, seen)
     table = Table(
         **_design_of(plan),
         provisional=state.provisional,
         commits=_commits_of(results),
-        exploratory=is_exploratory(plan, state.registrations, seen),
-        effects=find_effects(plan, results) if findings.families else None,
+        exploratory=was_known or bool(state.retried),
+        effects=find_effects(plan, results) if found.families else None,
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
-        families=list(findings.families),
-        columns=_columns_of(plan, findings, published),
+        families=list(found.families),
+        columns=_columns_of(plan, found, published),
         rows=rows,
         published=_source_of(published),
         notes=[],
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
-    return table.model_copy(update={"notes": table_notes(plan, results, table, published, missing=state.missing)})
+    notes = table_notes(plan, results, table, published, missing=state.missing)
+    notes += choice_notes(plan, state, table, was_known=was_known)
+    return table.model_copy(update={"notes": notes})
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:
@@ -187,7 +192,7 @@ def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseli
     if finding is None:
         return row
     evidence = finding.analysis.evidence
-    found = {
+    found: dict[str, Any] = {
         "p": evidence.p,
         "p_flip": evidence.comparison.p_flip,
         "p_adj": evidence.p_adj,
@@ -195,6 +200,9 @@ def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseli
         "tested": finding.tested,
         "agreement": finding.agreement,
     }
+    if finding.retried:
+        number, answer = finding.retried
+        found |= {"p": answer.p, "p_adj": answer.p_adj, "decision": answer.decision, "tries": tries_of(number, answer)}
     cells = row.cells | {metric: row.cells[metric].model_copy(update=found)}
     more = (finding.tested.seeds_needed or 0) - row.n_planned
     pair_s = (row.train_s or 0.0) + (baseline_s or 0.0)

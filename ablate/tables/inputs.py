@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ablate.study.preregistration import Preregistration
-from ablate.trials.trial import Cost, Measured, TrialRecord
+from ablate.study.preregistration import Preregistration, Seen
+from ablate.tables.tries import PairHistory
+from ablate.trials.trial import Cost, Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,16 @@ class StudyState:
         provisional: whether trials are outstanding.
         missing: note on seeds without a result.
         registrations: registrations of the study, oldest first.
+        others: the last registrations of other studies that test the same rows.
+        retried: row label -> its tries, for rows that were tried before.
         seen: every result that could have been seen before something was fixed; None means the records of the table.
+        is_firing: whether a schedule fired the study; its table decides nothing, since its history does.
     """
 
     provisional: bool = False
     missing: str = "no result yet"
     registrations: Sequence[Preregistration] = ()
-    seen: Sequence[TrialRecord] | None = None
+    others: Sequence[Preregistration] = ()
+    retried: Mapping[str, PairHistory] = field(default_factory=dict)
+    seen: Seen | None = None
+    is_firing: bool = False

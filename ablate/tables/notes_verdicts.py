@@ -9,15 +9,20 @@ from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, counted, equals_p, format_p, of_planned, with_unit
 from ablate.tables.table import Table, TableCell, TableRow
+from ablate.tables.tries import describe_tries
 from ablate.tables.verdicts import Audit, Effect, Tested
 from ablate.tables.words import count, fixed, listed, metric_unit, named
 
-EXPLAINED_ELSEWHERE = ("failures", "one seed")
+EXPLAINED_ELSEWHERE = ("failures", "one seed", "tried before")
 """Reasons of undecided rows that other sentences give for all such rows."""
 SHOWN_SHARE = 0.0005
 """Smallest share of what is left besides the effects that has a number."""
 MAX_OPEN = 12
-"""Largest number of undecided rows that have a sentence each."""
+"""Largest number of undecided rows, and of rows that were tried before, that have a sentence each."""
+ANYTIME = (
+    "rows that were tried before are decided by the symmetry e-process over all their tries, in order of registration; "
+    "it keeps its level however often one tries, if differences are symmetric about 0"
+)
 
 
 def verdict_notes(table: Table, *, design: str) -> list[str]:
@@ -26,6 +31,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         return []
     return [
         *_tests(table),
+        *_tries(table),
         *open_notes(table),
         *_against_their_interval(table),
         *_lost(table.rows, table.metric),
@@ -49,8 +55,7 @@ def _tests(table: Table) -> list[str]:
     )
     groups = " in each group of rows" if len(table.families) > 1 else ""
     level = f"decisions keep the family-wise error rate at {100 * table.alpha:g} %{groups}; {margin}"
-    known = ["exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"]
-    return [*methods, level, *(known if table.exploratory else [])]
+    return [*methods, level]
 
 
 def method_notes(table: Table) -> list[str]:
@@ -88,6 +93,17 @@ def open_notes(table: Table) -> Iterator[str]:
         )
 
 
+def _tries(table: Table) -> Iterator[str]:
+    """The answers for rows that were tried before, which the tests of this try alone cannot give."""
+    found = {row.label: row.cells[table.metric].tries for row in table.rows}
+    shown = [f"row '{label}', {describe_tries(one, metric_unit(table.metric))}" for label, one in found.items() if one]
+    yield from shown[:MAX_OPEN]
+    if len(shown) > MAX_OPEN:
+        yield f"{len(shown) - MAX_OPEN} more rows were tried before; table.json has their tries"
+    if shown:
+        yield ANYTIME
+
+
 def _seeds_needed(cell: TableCell, tested: Tested, unit: str) -> Iterator[str]:
     if tested.seeds_needed and tested.target is not None:
         printed, size = cell.published.diff if cell.published else None, f"{tested.target:g}"
@@ -105,6 +121,7 @@ def _against_their_interval(table: Table) -> Iterator[str]:
         cell = row.cells[table.metric]
         if (
             cell.decision in ("better", "worse")
+            and not cell.tries
             and cell.diff
             and cell.diff.low is not None
             and cell.diff.high is not None

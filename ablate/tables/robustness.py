@@ -37,7 +37,10 @@ def _runs(table: Table, row: TableRow) -> Runs:
 
 
 def _note(table: Table, row: TableRow, found: Robustness, design: DecisionRule) -> str:
-    test = found.registered.evidence.test
+    test, tries = found.registered.evidence.test, row.cells[table.metric].tries
+    if tries is not None:  # decided by all its tries; other tests of this one alone would not keep their level
+        parts = [f"row '{row.label}', {row.cells[table.metric].decision} over all its {tries.number} tries"]
+        return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)])
     by = f" by {TESTS[test]}" if test else ""
     parts = [f"row '{row.label}', {found.registered.decision}{by}"]
     for decision in dict.fromkeys(one.decision for one in found.others.values()):
@@ -45,12 +48,17 @@ def _note(table: Table, row: TableRow, found: Robustness, design: DecisionRule) 
         parts.append(f"{' and '.join(names)}: {decision}")
     if found.worst is not None:
         parts.append(f"lost runs taken as the worst values, by their ranks: {found.worst}")
-    if found.without_one is not None:
-        low, high = found.without_one
-        ends = " to ".join(plain_number(end, abs(high - low) or abs(end)) for end in (low, high))
-        holds = "its sign holds" if found.does_sign_hold else "its sign depends on single seeds"
-        parts.append(f"without any one seed the difference is {with_unit(ends, design.unit)}, so {holds}")
-    return "; ".join([*parts, *_other_metrics(table, row)])
+    return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)])
+
+
+def _seeds(found: Robustness, design: DecisionRule) -> list[str]:
+    """Whether the sign of the difference depends on a single seed."""
+    if found.without_one is None:
+        return []
+    low, high = found.without_one
+    ends = " to ".join(plain_number(end, abs(high - low) or abs(end)) for end in (low, high))
+    holds = "its sign holds" if found.does_sign_hold else "its sign depends on single seeds"
+    return [f"without any one seed the difference is {with_unit(ends, design.unit)}, so {holds}"]
 
 
 def _other_metrics(table: Table, row: TableRow) -> list[str]:

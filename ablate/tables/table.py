@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.documents import Document
-from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested
+from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested, Tries
 
 MEASURED_FIELDS = (
     "train_s", "worker_h", "peak_memory_bytes", "inference_ms_1", "inference_ms_32", "inference_rounds",
@@ -68,6 +68,7 @@ class TableCell(Document):
         p_adj: p-value of the family's test corrected for all its rows.
         decision: `baseline`, `better`, `worse`, `equivalent` or `undecided`; null without a test.
         tested: details of the decision.
+        tries: the answer that decides a row that was tried before; p and p_adj are then those of its e-process.
         published: printed number, if the study joins a published table.
         agreement: agreement with the printed difference.
     """
@@ -81,6 +82,7 @@ class TableCell(Document):
     p_adj: float | None = None
     decision: str | None = None
     tested: Tested | None = None
+    tries: Tries | None = None
     published: PrintedCell | None = None
     agreement: RowAgreement | None = None
 
@@ -163,7 +165,8 @@ class Table(Document):
         provisional: whether trials are outstanding.
         alpha, margin, test: tests that the study fixed; see `ablate.study.document.TableSpec`.
         commits: recorded commits of the training code; left out with the measured values.
-        exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed.
+        exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed, or a row was
+            tried before.
         factors: name -> labels of its levels; empty for manual rows.
         effects: effects in a grid; null if the study is not a grid and while seeds are outstanding.
         fronts: Pareto-optimal rows, by cost.

@@ -12,14 +12,19 @@ from collections.abc import Mapping, Sequence
 from ablate.documents import Document
 from ablate.errors import Problem, TableError, quote
 from ablate.statistics.decisions.any_two_rows import PairAnalysis, analyse_pair
+from ablate.statistics.decisions.anytime import answer_at_any_time
+from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.words import counted
-from ablate.study import preregistration
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration
-from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
+from ablate.study.preregistration import Preregistration, Seen, is_exploratory
+from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of, tries_of
+from ablate.tables.inputs import StudyState
+from ablate.tables.notes_choices import why_undecided
+from ablate.tables.notes_verdicts import ANYTIME
 from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
-from ablate.tables.verdicts import Bounds, Superiority
+from ablate.tables.tries import PairHistory, describe_tries
+from ablate.tables.verdicts import Bounds, Superiority, Tries
 from ablate.trials.trial import TrialRecord
 
 EXPLORATORY = (
@@ -45,7 +50,8 @@ class RowComparison(Document):
         study, scale, metric, lower_is_better: values of the table.
         seeds: values of the common seeds.
         diff: a - b, with its 95 % t interval; null without a common seed.
-        test: test of `p`, `flip`, `t` or `pooled`; null below 2 common seeds.
+        test: test of `p`, `flip`, `t`, `pooled`, or `anytime` for rows that were tried before; null below 2 common
+            seeds.
         p, p_flip, p_t: uncorrected p-values.
         p_adj: p-value corrected for `pairs`: all pairs of the table's rows, or, if planned, the comparisons of the
             baseline's family.
@@ -57,8 +63,9 @@ class RowComparison(Document):
         seeds_needed: number of seeds that would decide a difference as large as the observed one; null if no number
             would.
         is_post_hoc: whether the rows may have been chosen after the table was seen; a row and its baseline are planned.
-        exploratory: whether results were known when the study was fixed or changed; p-values then do not keep their
-            level.
+        tries: answer that decides rows that were tried before; p and p_adj are then those of its e-process.
+        exploratory: whether results were known when the study was fixed or changed, or the rows were tried before; the
+            p-values of tests then do not keep their level.
         provisional: whether results of any row are outstanding; nothing is decided then.
         sentence: generated sentences with the result.
     """
@@ -85,6 +92,7 @@ class RowComparison(Document):
     mde: float | None
     seeds_needed: int | None
     is_post_hoc: bool
+    tries: Tries | None = None
     exploratory: bool
     provisional: bool
     sentence: str
@@ -97,6 +105,9 @@ def compare_rows(
     b: str,
     *,
     registrations: Sequence[Preregistration] = (),
+    seen: Seen | None = None,
+    history: PairHistory | None = None,
+    is_firing: bool = False,
 ) -> RowComparison:
     """Compare two rows of a study on its primary metric.
 
@@ -106,6 +117,8 @@ def compare_rows(
         a: label of the row to judge.
         b: label of the row for comparison.
         registrations: registrations of the study, oldest first.
+        seen: see `ablate.tables.inputs.StudyState`, as `is_firing`.
+        history: tries of the two rows, a minus b, if they were tried before.
 
     Raises:
         TableError: no row has such a label, or both labels are the same.
@@ -116,9 +129,36 @@ def compare_rows(
     results = collect_results(plan.rows, plan, records)
     runs = [runs_of(result, plan.metric) for result in results]
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
-    provisional = any(result.missing for result in results)  # the correction covers all rows
-    is_exploratory = preregistration.is_exploratory(plan, registrations, list(records.values()))
-    return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
+    is_known = is_exploratory(plan, registrations, Seen.of(records.values()) if seen is None else seen)
+    document = _document(plan, found, is_exploratory=is_known)
+    if history is not None:
+        document = _with_tries(document, history, design_of(plan))
+    if any(result.missing for result in results):  # the correction covers all rows
+        return document.model_copy(
+            update={"decision": "undecided", "provisional": True, "sentence": _outstanding(found)}
+        )
+    why = why_undecided(plan, StudyState(is_firing=is_firing))
+    return document.model_copy(update={"decision": "undecided", "sentence": why} if why else {})
+
+
+def _with_tries(document: RowComparison, history: PairHistory, design: DecisionRule) -> RowComparison:
+    """The comparison with the answer that is still valid for rows that were tried before."""
+    answer = answer_at_any_time(history.differences, design, document.pairs)
+    tries = tries_of(history.number, answer)
+    text = f"Try {history.number} of these two rows in this home{', post hoc' * document.is_post_hoc}"
+    verdict = "Undecided" if answer.decision == "undecided" else f"Decided: {answer.decision}"
+    sentence = (
+        f"{text}: {document.a} minus {document.b}, {describe_tries(tries, design.unit)}. {verdict}. R{ANYTIME[1:]}"
+    )
+    found = {
+        "test": "anytime",
+        "p": answer.p,
+        "p_adj": answer.p_adj,
+        "decision": answer.decision,
+        "tries": tries,
+        "exploratory": True,
+    }
+    return document.model_copy(update={**found, "seeds_needed": None, "sentence": sentence})
 
 
 def _family_of(plan: Plan, a: str, b: str) -> list[str]:
@@ -156,10 +196,9 @@ def _outstanding(found: PairAnalysis) -> str:
     return f"nothing is decided while results are outstanding{size}"
 
 
-def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_exploratory: bool) -> RowComparison:
+def _document(plan: Plan, found: PairAnalysis, *, is_exploratory: bool) -> RowComparison:
     analysis, evidence = found.analysis, found.analysis.evidence
     seen, pairing = evidence.comparison, analysis.pairing
-    sentence = _outstanding(found) if provisional else found.sentence
     return RowComparison(
         study=plan.study.name,
         scale=plan.scale,
@@ -179,11 +218,11 @@ def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_explorat
         p_better=superiority_of(analysis.better),
         rho=pairing.rho if pairing else None,
         pairing_gain=pairing.gain if pairing else None,
-        decision="undecided" if provisional else analysis.decision,
+        decision=analysis.decision,
         mde=analysis.mde,
         seeds_needed=found.seeds_needed,
         is_post_hoc=found.is_post_hoc,
         exploratory=is_exploratory,
-        provisional=provisional,
-        sentence=sentence + EXPLORATORY * is_exploratory,
+        provisional=False,
+        sentence=found.sentence + EXPLORATORY * is_exploratory,
     )

@@ -30,12 +30,14 @@ class Tested(Document):
     """The comparison of one row with its baseline; `TableCell` has p, p_flip, p_adj and the decision.
 
     Attributes:
-        test: test of `p`: `flip`, `t` or `pooled`; null below 2 common seeds.
+        test: test of `p`: `flip`, `t`, `pooled`, or `anytime` for a row that was tried before; null below 2 common
+            seeds.
         p_t: p-value of the paired t test; null if it is undefined.
         comparisons: number of comparisons for which p_adj and the simultaneous interval are corrected.
         simultaneous: interval that holds for all rows of the family together; null without a test.
         p_better: share of seeds in which the row is better; null without a common seed.
-        reason: reason of an undecided row; see `ablate.statistics.decisions.family.Reason`.
+        reason: reason of an undecided row; see `ablate.statistics.decisions.family.Reason`; `tried before` if
+            the tries of the row decide it, or do not.
         text: decision with its reason, in words.
         mde: smallest difference that these seeds can detect with 80 % power, in metric units.
         mde_sd: the same in standard deviations of a paired difference.
@@ -68,6 +70,32 @@ class Tested(Document):
     p_lost: float | None
     p_worst: float | None
     p_worst_adj: float | None = None
+
+
+class Tries(Document):
+    """The answer for a row that was tried before: it stays valid whatever was seen, and decides the row.
+
+    The table's difference is that of this try alone, and the p-values of its test do not keep their level.
+
+    Attributes:
+        number: number of this try; the first one has no such answer.
+        n: number of (seed, replicate) of all tries up to this one, in the order of registration.
+        lost: number of these that were begun and have no result; they count against both directions.
+        mean: mean difference over all others: a description, since no fixed-n interval around it keeps its level.
+        e: largest value of the symmetry e-process, which decides from `needed` on.
+        needed: number of comparisons divided by alpha.
+        low, high: ends of the interval of the difference that holds at any time, for all comparisons together; null
+            for an end that the differences do not bound yet.
+    """
+
+    number: int
+    n: int
+    lost: int
+    mean: float | None
+    e: float
+    needed: float
+    low: float | None
+    high: float | None
 
 
 class RowAgreement(Document):

@@ -204,7 +204,7 @@ def _store(context: Context, schedule: Schedule, firing: Firing, chosen: Launch,
         present = stored_schedules.find_by_seq(connection, schedule.seq, locked=True)
         if present is None or _deciding(present) != _deciding(schedule):
             raise _ChangedError
-        seq, study_id = add_prepared(connection, chosen.prepared, schedule=schedule.name)
+        seq, study_id = add_prepared(connection, chosen.prepared, context.settings.home, schedule=schedule.name)
         if chosen.is_new and firings.count_shared(connection, seq):
             raise _KnownError
         values: dict[str, Any] = {

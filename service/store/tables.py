@@ -139,6 +139,19 @@ Index("ix_trials_queue", trials.c.priority.desc(), trials.c.seq, sqlite_where=_w
 _running = trials.c.state == "running"
 Index("ix_trials_running", trials.c.seq, sqlite_where=_running, postgresql_where=_running)
 
+registered_rows = Table(
+    "registered_rows",
+    metadata,
+    Column("seq", BigId, primary_key=True),
+    Column("study_seq", ForeignKey("studies.seq"), nullable=False, index=True),
+    Column("pair", String(32), nullable=False, index=True),
+    Column("recipe", String(32), nullable=False, index=True),
+    Column("has_decisions", Boolean, nullable=False),
+    Column("number", Integer),
+    Column("document", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 needs = Table(
     "needs",
     metadata,

@@ -19,6 +19,7 @@ from service.store.session import Connection
 from service.store.sql import now
 from service.store.studies import Stored
 from service.studies.results import get_final_table, work_of_table
+from service.studies.tries import end_tries
 
 
 def conclude_safely(context: Context, study_seq: int) -> bool:
@@ -72,6 +73,7 @@ def conclude(context: Context, study_seq: int) -> bool:
         outbox.add_event(connection, study_seq, "table", {"provisional": False})
         _announce(connection, stored, state, values)
         outbox.enqueue(connection, [(study_seq, "")])
+        end_tries(connection, context.settings.home, studies.get_by_seq(connection, study_seq))
     return True
 
 

@@ -20,6 +20,7 @@ from service.store.studies import Stored
 from service.studies.lifecycle import get_study, refuse_cancelled, reopen
 from service.studies.prepare import plan_stored, prepare
 from service.studies.submit import list_costs, list_findings, queue_cells
+from service.studies.tries import register_rows
 
 
 def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
@@ -105,6 +106,10 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         }  # fmt: skip
         studies.update_plan(connection, stored.seq, values)
         queue_cells(connection, stored.seq, new_cells, trials, prepared.plan)
+        register_rows(
+            connection, context.settings.home, prepared.plan, (stored.seq, stored.id), now(),
+            is_firing=stored.schedule is not None,
+        )  # fmt: skip
         reopen(connection, present)
         demand.refresh_demand(connection, stored.seq)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from ablate.errors import Problem, StudyError
 from ablate.remote.choices import StudyState
 from ablate.remote.documents.studies import Page, StudyView
+from ablate.study.plan import Plan
+from ablate.study.preregistration import register
 from service.context import Context
 from service.documents.states import LIVE
 from service.errors import ConflictError
@@ -18,6 +20,8 @@ from service.store.queue import demand, needs, outbox
 from service.store.session import Connection
 from service.store.sql import now
 from service.store.studies import Stored, Wanted
+from service.studies.prepare import plan_stored
+from service.studies.tries import end_tries, register_rows
 from service.studies.view import view_study
 
 
@@ -80,6 +84,7 @@ def cancel(context: Context, study_id: str) -> StudyView:
             demand.refresh_demand(connection, stored.seq)
             outbox.add_event(connection, stored.seq, "table", {"provisional": False})
             outbox.enqueue(connection, [(stored.seq, ""), *((stored.seq, key) for key in withdrawn)])
+            end_tries(connection, context.settings.home, studies.get_by_seq(connection, stored.seq))
     context.wake(stored.id)
     return get_study(context, study_id)
 
@@ -87,10 +92,19 @@ def cancel(context: Context, study_id: str) -> StudyView:
 def retry(context: Context, study_id: str) -> StudyView:
     """Queue a study's failed and cancelled trials again; without such trials nothing changes.
 
-    A study whose table ended with an internal error is concluded again.
+    A study whose table ended with an internal error is concluded again. If a study was cancelled before any of its rows
+    was begun, its design counts from now on: else one could register many, and retry one after a look at others.
+
+    Raises:
+        ConflictError: the study was cancelled, and this version of ablate cannot plan it.
     """
+    with context.store.read() as connection:
+        found = studies.get_study(connection, study_id)
+    plan = plan_stored(context, found) if found.state == "cancelled" else None
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
+        if plan is not None:
+            _register_again(connection, context, stored, plan)
         holes = studies.unsettle(connection, stored.seq)
         keys = [cell.key for cell in studies.list_cell_keys(connection, stored.seq)]
         queued = demand.requeue_holes(connection, list(dict.fromkeys(keys)))
@@ -101,6 +115,12 @@ def retry(context: Context, study_id: str) -> StudyView:
         outbox.announce(connection, sorted(queued))
     context.wake(stored.id)
     return get_study(context, study_id)
+
+
+def _register_again(connection: Connection, context: Context, stored: Stored, plan: Plan) -> None:
+    at, is_firing = now(), stored.schedule is not None
+    if register_rows(connection, context.settings.home, plan, (stored.seq, stored.id), at, is_firing=is_firing):
+        studies.update_plan(connection, stored.seq, {"registrations": [register(plan, at).model_dump()]})
 
 
 def reopen(connection: Connection, stored: Stored) -> None:

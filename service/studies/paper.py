@@ -203,7 +203,7 @@ def _store(
     with context.store.write() as connection:
         if key is not None and (before := _find_submitted(connection, owner, key, digest)):
             return before, False
-        added = [add_prepared(connection, one, owner=owner) for one in prepared]
+        added = [add_prepared(connection, one, context.settings.home, owner=owner) for one in prepared]
         if key is not None:
             for name, (seq, _) in zip(_names(key), added, strict=False):
                 studies.record_submission(connection, owner, name, digest, seq)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ablate.errors import StudyError, TableError
 from ablate.paper.published import find_published
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration, describe_others
+from ablate.study.preregistration import Preregistration
 from ablate.tables.build import build_table
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import Table
@@ -21,11 +21,13 @@ from service.context import Context
 from service.documents.states import LIVE
 from service.errors import ConflictError, NotFoundError
 from service.faults.work import Work
-from service.store import cells, studies
+from service.store import cells, studies, tries
 from service.store.cells import Origin
 from service.store.session import Connection
+from service.store.sql import now
 from service.store.studies import Stored
 from service.studies.prepare import plan_stored
+from service.studies.tries import find_known
 
 TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
 
@@ -44,7 +46,8 @@ def get_table(context: Context, study_id: str) -> Table:
         stored = studies.get_study(connection, study_id)
         kept = studies.find_table(connection, stored.seq)
         if kept:
-            return kept
+            since = tries.count_since(connection, stored.seq)
+            return kept.model_copy(update={"provenance": [*kept.provenance, *_since(since)]})
     work = work_of_table(stored.seq)
     reason = context.faults.find_reason(work)
     if reason is not None:
@@ -108,6 +111,7 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
     with context.store.read() as connection:
         found = _read(connection, stored, plan)
     registrations = _registrations(stored)
+    known = find_known(context, stored, plan)
     table = build_table(
         plan,
         found.records,
@@ -119,10 +123,21 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
             if stored.state == "cancelled"
             else "no result yet",
             registrations=registrations,
+            others=found.others,
+            retried=known.retried,
+            seen=known.seen,
+            is_firing=stored.schedule is not None,
         ),
     )
-    others = describe_others(registrations[-1], found.others)
-    return table.model_copy(update={"provenance": [*table.provenance, *others, *_reused(found.origins)]})
+    return table.model_copy(update={"provenance": [*table.provenance, *_reused(found.origins)]})
+
+
+def _since(count: int) -> list[str]:
+    """What happened after the study had ended: its stored table does not change, and this sentence does."""
+    if not count:
+        return []
+    again = "1 study has" if count == 1 else f"{count} studies have"
+    return [f"{again} tried rows of this table again since, as of {now():%Y-%m-%d %H:%M} UTC"]
 
 
 def _registrations(stored: Stored) -> list[Preregistration]:
@@ -153,7 +168,11 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
     if problems:
         raise StudyError(problems)
     with context.faults.answering(work_of_answer("table", study_id, "compare")):
-        return compare_rows(plan, records, a, b, registrations=_registrations(stored))
+        known = find_known(context, stored, plan, (a, b))
+        return compare_rows(
+            plan, records, a, b, registrations=_registrations(stored), seen=known.seen, history=known.pair,
+            is_firing=stored.schedule is not None,
+        )  # fmt: skip
 
 
 def draw_panel(context: Context, study_id: str) -> bytes:
@@ -183,7 +202,8 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
 
     table = get_table(context, study_id)
     if name in PLOTS and name not in plots_of(table):
-        reason = "results are outstanding" if not table.families else "only a grid of factors has effects"
+        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
+        reason = "only a grid of factors has effects" if table.families else next(undecided, "results are outstanding")
         raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(

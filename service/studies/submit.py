@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ablate.errors import Problem
@@ -25,6 +26,7 @@ from service.store.sql import new_id, now
 from service.store.studies import CellKey
 from service.studies.lifecycle import get_study
 from service.studies.prepare import Prepared, find_known, prepare, resolve_document
+from service.studies.tries import register_rows
 
 
 def submit(
@@ -86,16 +88,20 @@ def _store(context: Context, prepared: Prepared, key: str | None, digest: str, o
             return found[1], False
         if replicate and studies.highest_replicate(connection) >= replicate:
             return None, False
-        seq, study_id = add_prepared(connection, prepared, owner=owner)
+        seq, study_id = add_prepared(connection, prepared, context.settings.home, owner=owner)
         if key is not None:
             studies.record_submission(connection, owner, key, digest, seq)
     return study_id, True
 
 
 def add_prepared(
-    connection: Connection, prepared: Prepared, *, owner: str = "", schedule: str | None = None
+    connection: Connection, prepared: Prepared, home: Path, *, owner: str = "", schedule: str | None = None
 ) -> tuple[int, str]:
-    """Store a prepared study in a transaction, and queue its new trials. Returns its number and its id."""
+    """Store a prepared study in a transaction, register its rows, and queue its new trials. Returns its number and id.
+
+    Raises:
+        UnavailableError: the state directory, `home`, cannot be written.
+    """
     plan, at = prepared.plan, now()
     study_id = new_id()
     seq = studies.add_study(
@@ -110,6 +116,7 @@ def add_prepared(
         },
     )  # fmt: skip
     queue_cells(connection, seq, prepared.cells, list(plan.trials.values()), plan)
+    register_rows(connection, home, plan, (seq, study_id), at, is_firing=schedule is not None)
     return seq, study_id
 
 

@@ -232,3 +232,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+def test_a_study_that_is_run_again_on_other_seeds_in_another_folder_is_a_second_try(toy: str, tmp_path: Path) -> None:
+    for number, seeds in enumerate(([0, 1, 2], [3, 4, 5]), start=1):
+        rows = [{"label": f"{number}: {offset}", "set": {"offset": offset}} for offset in (0.0, 1.0)]
+        document = {"name": f"toys-{number}", "seeds": seeds, "base": {"task": "toy"}, "rows": rows}
+        path, out = tmp_path / f"{number}.json", tmp_path / f"out-{number}"
+        path.write_text(json.dumps(document))
+        assert status_of(["run", str(path), "--out", str(out), "--no-measured"]) == 0
+        table = json.loads((out / "table.json").read_text())
+        assert table["exploratory"] is (number == 2)
+    tries = table["rows"][1]["cells"]["error"]["tries"]
+    assert (tries["number"], tries["n"], tries["mean"]) == (2, 6, pytest.approx(1.0))
+    assert any("try 2 of these rows" in note for note in table["notes"])

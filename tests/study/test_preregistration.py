@@ -8,7 +8,14 @@ from typing import Any
 
 from ablate.local.folder import Folder
 from ablate.study.plan import Plan, plan_document
-from ablate.study.preregistration import changes, describe_others, describe_registrations, is_exploratory, register
+from ablate.study.preregistration import (
+    Seen,
+    changes,
+    describe_others,
+    describe_registrations,
+    is_exploratory,
+    register,
+)
 from ablate.trials.trial import Outcome, TrialRecord
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -32,36 +39,34 @@ def test_a_design_that_was_fixed_before_its_results_is_not_exploratory(document:
     plan = plan_of(document)
     history = [register(plan, NOON)]
     records = records_of(plan, {("ReLU", 0): 1, ("FReLU", 0): 2})
-    assert not is_exploratory(plan, history, list(records.values()))
-    assert describe_registrations(plan, history, list(records.values())) == [
+    assert not is_exploratory(plan, history, Seen.of(records.values()))
+    assert describe_registrations(plan, history, Seen.of(records.values())) == [
         "rows, seeds and test were fixed on 2026-05-01 12:00 UTC, before any result was known"
     ]
 
 
-def test_a_baseline_that_is_known_from_elsewhere_decides_nothing(document: dict[str, Any]) -> None:
+def test_a_baseline_that_is_known_leaves_nothing_to_pick_only_on_the_seeds_of_its_first_registration(
+    document: dict[str, Any],
+) -> None:
     plan = plan_of(document, table={"margin": 0.5})
     history = [register(plan, NOON)]
     records = records_of(plan, {("ReLU", 0): -5, ("ReLU", 1): -5, ("FReLU", 0): 1})
-    assert not is_exploratory(plan, history, list(records.values()))
-    assert describe_registrations(plan, history, list(records.values())) == [
+    as_first = Seen.of(records.values(), {"ReLU"})
+    assert not is_exploratory(plan, history, as_first)
+    assert describe_registrations(plan, history, as_first) == [
         "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known; "
-        "those of this study are of baselines only"
+        "those of this study are of baselines on the seeds with which they were first registered"
     ]
-
-
-def test_seeds_picked_for_a_known_baseline_are_exploratory(document: dict[str, Any]) -> None:
-    plan = plan_of(document, seeds=[3, 7])
-    history = [register(plan, NOON)]
-    seen = list(records_of(plan, {("ReLU", 3): -5}).values())
-    assert is_exploratory(plan, history, seen)
-    assert describe_registrations(plan, history, seen)[0].endswith(
-        "some of them belong to a baseline whose seeds are picked, so the tests are exploratory"
+    assert is_exploratory(plan, history, Seen.of(records.values()))
+    assert describe_registrations(plan, history, Seen.of(records.values()))[0].endswith(
+        "some of them belong to the baseline 'ReLU', and these are not exactly the seeds with which it first was a "
+        "baseline, so the tests are exploratory"
     )
 
 
 def test_a_row_that_is_known_before_its_baseline_is_exploratory(document: dict[str, Any]) -> None:
     plan = plan_of(document)
-    assert is_exploratory(plan, [register(plan, NOON)], list(records_of(plan, {("FReLU", 1): -5}).values()))
+    assert is_exploratory(plan, [register(plan, NOON)], Seen.of(records_of(plan, {("FReLU", 1): -5}).values()))
 
 
 def test_labels_and_the_order_of_rows_are_no_part_of_what_is_tested(document: dict[str, Any]) -> None:
@@ -86,8 +91,8 @@ def test_a_study_that_is_written_again_after_a_look_is_exploratory(document: dic
     plan = plan_of(document, name="another-name", seeds=8)
     history = [register(plan, NOON)]
     records = records_of(plan, {("wide", 0): -5, ("FReLU", 0): -5, ("FReLU", 1): 3})
-    assert is_exploratory(plan, history, list(records.values()))
-    (sentence,) = describe_registrations(plan, history, list(records.values()))
+    assert is_exploratory(plan, history, Seen.of(records.values()))
+    (sentence,) = describe_registrations(plan, history, Seen.of(records.values()))
     assert sentence.endswith(
         "when 2 results were known; 2 of them belong to rows that are tested here, so the tests are exploratory"
     )
@@ -98,12 +103,12 @@ def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str,
     before = register(plan, NOON)
     after = register(plan_of(document, seeds=4, table={"margin": 0.5}), NOON + timedelta(minutes=10))
     assert changes(before, after) == ["its seeds", "its margin"]
-    assert not is_exploratory(plan, [before, after], list(records_of(plan, {("ReLU", 0): 15}).values()))
+    assert not is_exploratory(plan, [before, after], Seen.of(records_of(plan, {("ReLU", 0): 15}).values()))
     records = records_of(plan, {("ReLU", 0): 5, ("FReLU", 0): 15})
-    assert is_exploratory(plan, [before, after], list(records.values()))
+    assert is_exploratory(plan, [before, after], Seen.of(records.values()))
     assert (
         "the seeds and the margin changed on 2026-05-01 12:10 UTC, when 1 result was known; the tests assume an "
-        in (describe_registrations(plan, [before, after], list(records.values()))[1])
+        in (describe_registrations(plan, [before, after], Seen.of(records.values()))[1])
     )
 
 
@@ -111,7 +116,7 @@ def test_results_of_rows_that_were_thrown_out_were_seen_all_the_same(document: d
     old = plan_of(document)
     new = plan_of(document, base=document["base"] | {"lr": 0.3})
     history = [register(old, NOON), register(new, NOON + timedelta(minutes=10))]
-    assert is_exploratory(new, history, list(records_of(old, {("ReLU", 0): 5}).values()))
+    assert is_exploratory(new, history, Seen.of(records_of(old, {("ReLU", 0): 5}).values()))
 
 
 def test_scale_and_words_of_a_study_may_change_but_rows_baseline_and_metric_are_its_design(

@@ -6,6 +6,7 @@ corrections              Holm and Bonferroni
 evidence, family         tests of all rows of a group, corrected together; their decisions
 any_two_rows             two rows of a table, corrected over all pairs
 equivalence, failures    two one-sided tests; rows that lost runs
+anytime                  rows that were tried before: the symmetry e-process
 power                    detectable differences, and seeds needed
 sentences                decisions in words
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.statistics.decisions.paired import NOISE, SMALLEST
+from ablate.statistics.decisions.paired import NOISE, SMALLEST, difference
 from ablate.statistics.decisions.row_comparison import Runs
 from ablate.statistics.decisions.signflip import signflip_p
 
@@ -106,5 +106,4 @@ def _merged(magnitudes: Sequence[float], noise: float) -> list[float]:
 def _difference(ours: float | None, theirs: float | None, worst: float) -> float:
     if ours is None or theirs is None:
         return 0.0 if ours is theirs else worst if ours is None else -worst
-    noise = max(NOISE * max(abs(ours), abs(theirs)), SMALLEST)
-    return 0.0 if abs(ours - theirs) <= noise else ours - theirs
+    return difference(ours, theirs)

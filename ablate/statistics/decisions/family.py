@@ -192,7 +192,7 @@ def _decide(
 
 
 def direction(difference: float, design: DecisionRule) -> Decision:
-    """The word for a difference of this sign."""
+    """The word for a difference that is decided, row minus reference."""
     return "better" if (difference < 0) == design.lower_is_better else "worse"
 
 

@@ -48,11 +48,9 @@ def paired_difference(
     values: Mapping[int, float], reference: Mapping[int, float], confidence: float = CONFIDENCE
 ) -> PairedDifference | None:
     """The mean paired difference with its interval; None without a common seed."""
-    found, largest = {}, 0.0
-    for seed in sorted(values.keys() & reference.keys()):
-        difference, size = values[seed] - reference[seed], max(abs(values[seed]), abs(reference[seed]))
-        found[seed] = 0.0 if abs(difference) <= _noise(size) else difference
-        largest = max(largest, size)
+    common = sorted(values.keys() & reference.keys())
+    found = {seed: difference(values[seed], reference[seed]) for seed in common}
+    largest = max((max(abs(values[seed]), abs(reference[seed])) for seed in common), default=0.0)
     mean, sd = (whole := estimate(found)).mean, whole.sd
     if mean is None:
         return None
@@ -61,6 +59,12 @@ def paired_difference(
     if max(found.values()) - min(found.values()) <= _noise(largest):
         sd = 0.0
     return PairedDifference(found, mean, sd, *t_interval(mean, sd, len(found), confidence))
+
+
+def difference(value: float, reference: float) -> float:
+    """Value minus reference; 0 if that is rounding noise."""
+    found = value - reference
+    return 0.0 if abs(found) <= _noise(max(abs(value), abs(reference))) else found
 
 
 def _noise(size: float) -> float:

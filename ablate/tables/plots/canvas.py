@@ -33,7 +33,7 @@ MEASURED_PT = 100
 """Type size at which characters are measured."""
 MEASURED_CHARACTERS = 400
 """Number of characters of a text that are measured: the narrowest ones would fill more than the width of a figure."""
-EXPLORATORY = "results were known when the study was fixed or changed"
+EXPLORATORY = "results were known when the study was fixed or changed, or rows were tried before"
 """The line below a title that starts with `Exploratory: `."""
 LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
 

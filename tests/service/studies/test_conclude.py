@@ -109,7 +109,7 @@ def test_another_margin_for_the_same_trials_is_told(desk: Any) -> None:
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     sentence = "2 other studies test these rows with a different choice of margin"
-    assert any(note.startswith(sentence) for note in table.provenance)
+    assert any(note.startswith(sentence) for note in table.notes)
 
 
 def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any) -> None:
@@ -118,7 +118,9 @@ def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any
     finish(desk, other)
     table = results.get_table(desk.context, other.id)
     assert not table.exploratory
-    assert any("8 results were known; those of this study are of baselines only" in note for note in table.provenance)
+    assert any(
+        "8 results were known; those of this study are of baselines on the seeds" in note for note in table.provenance
+    )
 
 
 def test_a_design_that_cannot_decide_is_warned_of_at_submission(desk: Any) -> None:

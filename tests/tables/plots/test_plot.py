@@ -85,7 +85,7 @@ def test_a_plot_of_an_exploratory_table_says_so_and_why(make_plan, make_records,
             check_texts(figure)
             title, below = figure.get_suptitle().split("\n")
             assert title.startswith("Exploratory: ")
-            assert below == "results were known when the study was fixed or changed"
+            assert below == "results were known when the study was fixed or changed, or rows were tried before"
             bottom = figure.texts[0].get_window_extent().y0
             assert all(axes.get_tightbbox().y1 <= bottom for axes in figure.axes if axes.get_visible())
         assert "xploratory" not in draw_forest(table, 2).get_suptitle()

@@ -318,7 +318,7 @@ def test_a_trial_that_is_wanted_while_another_study_is_cancelled_goes_on(desk: D
     prepared = prepare(desk.context, chain_study(rows=TWO), scale=None)
     cancelling = threading.Thread(target=lifecycle.cancel, args=(desk.context, first.id))
     with desk.context.store.write() as connection:
-        _, second = add_prepared(connection, prepared)
+        _, second = add_prepared(connection, prepared, desk.context.settings.home)
         cancelling.start()
         wait_until_blocked(desk.context.store, cancelling)
     cancelling.join(timeout=30)

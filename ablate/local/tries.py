@@ -1,0 +1,212 @@
+"""The tries of a home: which rows were registered on which seeds, and how their trials ended.
+
+`ablate run` and the service write to files of their own below `ABLATE_HOME/tries`, and read those of the other, so that
+a study that is tried again elsewhere is known as one. See `ablate.study.tries`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from ablate.documents import Document
+from ablate.errors import MachineError
+from ablate.local.folder import Folder
+from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
+from ablate.study.plan import Plan
+from ablate.study.preregistration import Seen
+from ablate.study.tries import RegisteredRow, digest_of, find_used_as_first, numbered, rows_to_register
+from ablate.tables.tries import PairHistory, PairTrials, find_pair, find_retried, history_of
+from ablate.trials.machine import describe_os_error
+from ablate.trials.trial import Outcome, TrialRecord
+
+Writer = Literal["run", "service"]
+WRITERS: tuple[Writer, ...] = ("run", "service")
+REMEDY = "a line of the home's tries; restore the file from a backup"
+
+
+class TrialState(Document):
+    """How a trial stood when its run or study ended; a trial without a line counts as begun.
+
+    Attributes:
+        key: its key.
+        at: when it ended, ISO 8601; None if it did not.
+        is_begun: whether somebody may have seen something of it.
+        outcome: None without a result.
+    """
+
+    key: str
+    at: str | None = None
+    is_begun: bool
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a home and a folder know of a study's rows.
+
+    Attributes:
+        retried: label -> tries, for rows that were tried before.
+        pair: tries of two rows, if they were asked for and were tried before.
+        seen: results that somebody may have seen.
+    """
+
+    retried: dict[str, PairHistory]
+    pair: PairHistory | None
+    seen: Seen
+
+
+class HomeTries:
+    """The files of a home."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "tries"
+
+    def _file(self, writer: Writer, what: Literal["rows", "trials"]) -> Path:
+        return self.folder / f"{writer}-{what}.jsonl"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Alone in the folder.
+
+        Raises:
+            MachineError: it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(self.folder / ".lock"):
+                yield
+        except OSError as error:
+            raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}") from error
+
+    def append(self, writer: Writer, documents: Sequence[RegisteredRow] | Sequence[TrialState]) -> None:
+        """Append documents of one kind. Call it inside `writing`."""
+        if documents:
+            file = self._file(writer, "rows" if isinstance(documents[0], RegisteredRow) else "trials")
+            cut_off_a_torn_line(file)
+            append_lines(file, documents)
+
+    def rows(self, recipes: Iterable[str], *writers: Writer) -> list[RegisteredRow]:
+        """The registrations that contain one of these recipes, oldest first; a later line replaces its like."""
+        about = set(recipes)
+        found = {
+            (row.study, row.row, row.at): row
+            for writer in writers
+            for row in read_lines(self._file(writer, "rows"), RegisteredRow, REMEDY, about=about)
+        }
+        return sorted(found.values(), key=lambda row: row.at)
+
+    def trials(self, keys: Iterable[str], *writers: Writer) -> dict[str, TrialState]:
+        """The state of each of these trials, see `first_results`. Without a line it is as if begun."""
+        wanted = set(keys)
+        found = (read_lines(self._file(writer, "trials"), TrialState, REMEDY, about=wanted) for writer in writers)
+        return first_results(one for states in found for one in states)
+
+
+def first_results(states: Iterable[TrialState]) -> dict[str, TrialState]:
+    """The first result of each trial, which is the one that somebody saw first; else its last state."""
+    found: dict[str, TrialState] = {}
+    for one in states:
+        before = found.get(one.key)
+        if before is None or before.outcome is None or before.outcome.status == "failed":
+            found[one.key] = one
+    return found
+
+
+def id_of_run(plan: Plan, folder: Folder) -> str:
+    """Id of the study of that name in that folder."""
+    return hashlib.sha256(f"{folder.path.resolve()} {plan.study.name}".encode()).hexdigest()[:32]
+
+
+def register_run(home: Path, plan: Plan, folder: Folder, at: datetime | None = None) -> None:
+    """Register the rows of a run in a home, with the numbers of their tries; not again if nothing has changed.
+
+    Raises:
+        MachineError: the home cannot be written.
+        TrialError: a line of its files cannot be read.
+    """
+    tries = HomeTries(home)
+    new = rows_to_register(plan, id_of_run(plan, folder), at)
+    with tries.writing():
+        known = tries.rows({row.recipe for row in new}, *WRITERS)
+        tries.append("run", list(numbered(new, known)))
+
+
+def end_run(home: Path, plan: Plan, folder: Folder) -> None:
+    """Record how the trials of a run stand at its end; raises as `register_run`."""
+    records = folder.read()
+    tries = HomeTries(home)
+    with tries.writing():
+        tries.append("run", [_state_of(key, records.get(key), folder) for key in plan.trials])
+
+
+def _state_of(key: str, record: TrialRecord | None, folder: Folder) -> TrialState:
+    if record is None:
+        return TrialState(key=key, is_begun=folder.workdir(key).exists())
+    return TrialState(key=key, is_begun=True, at=record.finished_at, outcome=record.outcome)
+
+
+def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | None = None) -> Known:
+    """What a home and a folder know of a run's rows.
+
+    Args:
+        home: the home.
+        plan: plan of the run.
+        folder: its folder.
+        rows: see `known_of`.
+
+    Raises:
+        TrialError: a line of a file cannot be read.
+    """
+    tries, study = HomeTries(home), id_of_run(plan, folder)
+    registered = tries.rows({digest_of(row) for row in plan.rows}, *WRITERS)
+
+    def states_of(keys: set[str]) -> dict[str, TrialState]:
+        records = (*folder.read_set_aside(), *folder.read().values())
+        own = (_state_of(record.trial.key, record, folder) for record in records)
+        return first_results((*own, *tries.trials(keys, *WRITERS).values()))
+
+    return known_of(plan, study, registered, states_of, rows)
+
+
+def known_of(
+    plan: Plan,
+    study: str,
+    registered: Sequence[RegisteredRow],
+    states_of: Callable[[set[str]], Mapping[str, TrialState]],
+    rows: tuple[str, str] | None = None,
+) -> Known:
+    """What is known of a study's rows.
+
+    Args:
+        plan: plan of the study.
+        study: its id.
+        registered: registrations of its pairs, its recipes and itself, oldest first.
+        states_of: gives the states of trials by key; a trial without one counts as begun.
+        rows: labels of two rows whose tries are wanted too.
+    """
+    decided = [one for one in registered if one.number is not None]
+    pairs = find_retried(plan, decided, study)
+    pair = find_pair(plan, decided, study, *rows) if rows else None
+    keys = {key for one in (*pairs.values(), *filter(None, [pair])) for both in one.keys for key in both}
+    states = states_of(keys | plan.trials.keys())
+    outcomes = {key: states[key].outcome if key in states else None for key in keys
+                if key not in states or states[key].is_begun}  # fmt: skip
+
+    def history(one: PairTrials) -> PairHistory:
+        return history_of(one, outcomes, plan.metric, lower_is_better=plan.lower_is_better[plan.metric])
+
+    own = min((one.at for one in registered if one.study == study), default=None)
+    earlier = [one for one in registered if own is None or one.at < own]
+    return Known(
+        retried={label: history(one) for label, one in pairs.items()},
+        pair=history(pair) if pair else None,
+        seen=Seen({key: one.at for key, one in states.items() if one.at}, find_used_as_first(plan, earlier)),
+    )

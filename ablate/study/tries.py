@@ -1,0 +1,178 @@
+"""Tries: the studies that show a decision on the same pair of recipes, a row's and its baseline's.
+
+Whoever repeats a study on other seeds until a row is decided will find one that is, whether the rows differ or not. So
+each study registers its rows in its home before its trials run. The first one to register a pair keeps its level. Each
+later one on other seeds or replicates, or with another metric or test, is a later try, whatever its name, its labels or
+its folder. No try is a study that shows no decision: see `Plan.has_decisions`. The same seeds, metric and test again
+are no new try either, since they give the same answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from ablate.documents import Document
+from ablate.study.plan import Plan
+from ablate.study.rows import Row
+
+Block = tuple[int, int]
+"""(seed, replicate): the random numbers that the rows of a study share."""
+
+
+class RegisteredRow(Document):
+    """A row as it was registered in a home: with its study, or with seeds that were added to it.
+
+    Attributes:
+        at: time in ISO 8601 with offset, to the microsecond.
+        study: id of the study, unique in the home.
+        row: label of the row.
+        recipe, baseline: digests of the recipes of the row and of its baseline; equal for the baseline itself.
+        seeds, replicate: the planned trials.
+        metric, test: see `ablate.study.preregistration.Preregistration`.
+        has_decisions: whether the table of the study decides anything; not that of a pilot or a firing.
+        number: 1 for the first try of the pair, 2 for the second; None if the study shows no decision on it.
+    """
+
+    at: str
+    study: str
+    row: str
+    recipe: str
+    baseline: str
+    seeds: list[int]
+    replicate: int
+    metric: str
+    test: str
+    has_decisions: bool
+    number: int | None = None
+
+    @property
+    def pair(self) -> str:
+        """See `pair_of`."""
+        return pair_of(self.recipe, self.baseline)
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the study decides on the row; the baseline and rows with its recipe have nothing to decide."""
+        return self.recipe != self.baseline
+
+
+def pair_of(recipe: str, other: str) -> str:
+    """Digest of a pair of recipes, in either order: a try with the roles exchanged is a try as well."""
+    return hashlib.sha256(" ".join(sorted((recipe, other))).encode()).hexdigest()[:32]
+
+
+def digest_of(row: Row) -> str:
+    """What identifies the recipe of a row of a plan, over all studies and versions."""
+    if row.blueprint is None:
+        raise ValueError(f"row {row.label!r} is not planned, so its recipe has no digest")
+    return row.blueprint.at(0).key[:32]
+
+
+def rows_to_register(
+    plan: Plan, study: str, at: datetime | None = None, *, is_firing: bool = False
+) -> list[RegisteredRow]:
+    """The rows of a plan as they are registered, without the number of their try.
+
+    Args:
+        plan: plan of the study.
+        study: its id in the home.
+        at: time; None means now.
+        is_firing: whether a schedule fired the study.
+    """
+    baselines = {row.group: digest_of(row) for row in plan.rows if row.is_baseline}
+    time = (at or datetime.now(UTC)).isoformat(timespec="microseconds")
+    return [
+        RegisteredRow(
+            at=time,
+            study=study,
+            row=row.label,
+            recipe=digest_of(row),
+            baseline=baselines[row.group],
+            seeds=list(plan.seeds),
+            replicate=plan.repetition.replicate,
+            metric=plan.metric,
+            test=plan.study.table.test,
+            has_decisions=plan.has_decisions and not is_firing,
+        )
+        for row in plan.rows
+    ]
+
+
+def numbered(new: Iterable[RegisteredRow], known: Iterable[RegisteredRow]) -> Iterator[RegisteredRow]:
+    """The rows that must be registered, with the numbers of their tries; without those that are registered already.
+
+    Args:
+        new: rows of a study.
+        known: registrations of the home that contain their pairs, oldest first.
+    """
+    by_pair: dict[str, list[RegisteredRow]] = {}
+    for one in known:
+        by_pair.setdefault(one.pair, []).append(one)
+    for row in new:
+        alike = by_pair.get(row.pair, [])
+        own = [one for one in alike if (one.study, one.row) == (row.study, row.row)]
+        others = [one for one in alike if one.study != row.study and one.number is not None]
+        is_try = row.has_decisions and row.is_tested and len(row.seeds) > 1  # one seed is never tested
+        is_there = bool(own) and own[-1].model_copy(update={"at": row.at, "number": None}) == row
+        if not is_there or is_try != (own[-1].number is not None):
+            yield row.model_copy(update={"number": number_of([*own, row], others) if is_try else None})
+
+
+def number_of(own: Sequence[RegisteredRow], others: Iterable[RegisteredRow]) -> int:
+    """The number of a try among those of its pair.
+
+    Args:
+        own: registrations of the row in its study, the new one last.
+        others: earlier registrations of the pair by other studies, oldest first, that show a decision.
+    """
+    by_study: dict[str, list[RegisteredRow]] = {}
+    for one in others:
+        by_study.setdefault(one.study, []).append(one)
+    numbers = {study: rows[0].number or 1 for study, rows in by_study.items()}
+    known = own[0].number
+    is_repeat = any(number == known and by_study[study][0].at < own[0].at for study, number in numbers.items())
+    if known is not None and not is_repeat:  # seeds were added to a try that was the first of its number
+        return known
+    same = [numbers[study] for study, rows in by_study.items() if _content(rows) == _content(own)]
+    return min(same) if same else max([*numbers.values(), known or 0]) + 1
+
+
+def _content(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
+    return frozenset(blocks_of(rows)), rows[-1].metric, rows[-1].test
+
+
+def blocks_of(rows: Iterable[RegisteredRow]) -> list[Block]:
+    """The distinct blocks of some registrations, in their order."""
+    return list(dict.fromkeys((seed, row.replicate) for row in rows for seed in row.seeds))
+
+
+def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:
+    """Labels of the baselines that a study uses on exactly the seeds with which their recipe was first registered.
+
+    Nothing was left to choose for these, even if their results were known: neither the seeds nor, since the recipe was
+    a baseline from the start, the baseline. A study that decides nothing is not the first one, but what it had trained
+    before the first one may have been the reason for its choice.
+
+    Args:
+        plan: plan of the study.
+        earlier: registrations that contain the recipes of its baselines and are older than its own, oldest first.
+    """
+    by_recipe: dict[str, list[RegisteredRow]] = {}
+    for one in earlier:
+        by_recipe.setdefault(one.recipe, []).append(one)
+    blocks = {(seed, plan.repetition.replicate) for seed in plan.seeds}
+    baselines = {row.label: by_recipe.get(digest_of(row), []) for row in plan.rows if row.is_baseline}
+    return frozenset(label for label, rows in baselines.items() if _is_first(rows, blocks))
+
+
+def _is_first(rows: Iterable[RegisteredRow], blocks: set[Block]) -> bool:
+    """Whether the first of some registrations that shows decisions is that of a baseline on exactly these blocks."""
+    for one in rows:
+        own = set(blocks_of([one]))
+        if one.has_decisions:
+            return own == blocks and not one.is_tested
+        if own & blocks:
+            return False
+    return False

@@ -1,0 +1,50 @@
+"""Sentences below a table on the choice of its study among others: what was known before it, and what was tried before.
+
+They are fixed when the study ends and contain no date, so that they stay the same.
+"""
+
+from __future__ import annotations
+
+from ablate.study.plan import Plan
+from ablate.study.preregistration import describe_others
+from ablate.tables.inputs import StudyState
+from ablate.tables.table import Table
+from ablate.tables.words import named
+
+OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
+EXPLORATORY = "exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
+
+
+def why_undecided(plan: Plan, state: StudyState) -> str:
+    """Why a table decides nothing, whatever its results are; empty if it does."""
+    if state.provisional:
+        return OUTSTANDING
+    if plan.study.pilot:
+        return "nothing is decided: the study is a pilot; the study that decides needs other seeds"
+    if state.is_firing:
+        return "nothing is decided: a schedule fired the study, and the history of the schedule shows what it found"
+    return "" if plan.has_decisions else "nothing is decided: its trials repeat others with the same random numbers"
+
+
+def choice_notes(plan: Plan, state: StudyState, table: Table, *, was_known: bool) -> list[str]:
+    """Why nothing is decided, or what a reader must know of the choice of this study among others.
+
+    Args:
+        plan: plan of the study.
+        state: state of the study.
+        table: its table without these notes.
+        was_known: whether results were known when it was fixed or changed.
+    """
+    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
+    notes = [why] if why and any(row.n_ok for row in table.rows) else []
+    notes += [EXPLORATORY] if was_known else []
+    by_number: dict[int, list[str]] = {}
+    for label, history in state.retried.items():
+        by_number.setdefault(history.number, []).append(label)
+    notes += [
+        f"exploratory: try {number} of these rows in this home, so the p-values of its tests do not keep their level: "
+        f"{named(labels)}"
+        for number, labels in sorted(by_number.items())
+    ]
+    own = state.registrations[-1:]
+    return [*notes, *(sentence for one in own for sentence in describe_others(one, state.others))]

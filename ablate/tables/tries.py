@@ -1,0 +1,130 @@
+"""What is known of a row that was tried before: the differences of all its tries, in the order of registration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ablate.statistics.decisions.paired import difference
+from ablate.statistics.decisions.row_comparison import LARGEST
+from ablate.statistics.words import MINUS, counted, with_unit
+from ablate.study.plan import Plan, Row
+from ablate.study.tries import Block, RegisteredRow, blocks_of, digest_of, pair_of
+from ablate.tables.verdicts import Tries
+from ablate.tables.words import MISSING
+from ablate.trials.trial import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PairHistory:
+    """The tries of a row and a reference.
+
+    Attributes:
+        number: number of this try, above 1.
+        differences: row minus reference for every (seed, replicate) of all tries up to this one, in the order of
+            registration; see `ablate.statistics.decisions.anytime.answer_at_any_time` for those that are not known.
+    """
+
+    number: int
+    differences: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTrials:
+    """Keys of the two trials of each block of a pair, in the order of registration."""
+
+    number: int
+    keys: tuple[tuple[str, str], ...]
+
+
+def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) -> dict[str, PairTrials]:
+    """Label -> trials of all tries up to this one, for the rows of a plan that were tried before.
+
+    Args:
+        plan: plan of the study.
+        registered: registrations of its pairs that show a decision, with its own, oldest first.
+        study: id of the study.
+    """
+    baselines = {row.group: row for row in plan.rows if row.is_baseline}
+    found = {}
+    for row in plan.rows:
+        own = [one for one in registered if (one.study, one.row) == (study, row.label)]
+        if own and own[-1].number is not None and own[-1].number > 1:
+            tries = [one for one in registered if one.pair == own[-1].pair and one.at <= own[-1].at]
+            found[row.label] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], blocks_of(tries)))
+    return found
+
+
+def find_pair(plan: Plan, registered: Sequence[RegisteredRow], study: str, a: str, b: str) -> PairTrials | None:
+    """The trials of all tries of two rows of a plan, a before b; None if they were not tried before.
+
+    A row and its baseline are the try that the study registered. Any other two are one more try than all so far.
+    """
+    rows = {row.label: row for row in plan.rows}
+    first, second = rows[a], rows[b]
+    for row, other in ((first, second), (second, first)):
+        if other.is_baseline and row.group == other.group:
+            found = find_retried(plan, registered, study).get(row.label)
+            keys = () if found is None else found.keys
+            return found and PairTrials(found.number, keys if row is first else tuple((y, x) for x, y in keys))
+    pair = pair_of(digest_of(first), digest_of(second))
+    tries = [one for one in registered if one.pair == pair]
+    if not tries:
+        return None
+    own = [(seed, plan.repetition.replicate) for seed in plan.seeds]
+    blocks = list(dict.fromkeys([*blocks_of(tries), *own]))
+    return PairTrials(1 + max(one.number or 1 for one in tries), _keys_of(first, second, blocks))
+
+
+def _keys_of(row: Row, reference: Row, blocks: Iterable[Block]) -> tuple[tuple[str, str], ...]:
+    ours, theirs = row.blueprint, reference.blueprint
+    if ours is None or theirs is None:
+        return ()
+    return tuple((ours.at(*block).key, theirs.at(*block).key) for block in blocks)
+
+
+def history_of(
+    pair: PairTrials, outcomes: Mapping[str, Outcome | None], metric: str, *, lower_is_better: bool
+) -> PairHistory:
+    """The differences of a pair's blocks; a block of which neither trial was begun is left out.
+
+    Args:
+        pair: its trials.
+        outcomes: key -> outcome of every trial that was begun; None if it has none.
+        metric: metric of the comparison.
+        lower_is_better: its direction.
+    """
+    begun = [keys for keys in pair.keys if keys[0] in outcomes or keys[1] in outcomes]
+    values = (
+        _difference(outcomes.get(ours), outcomes.get(theirs), metric, math.inf if lower_is_better else -math.inf)
+        for ours, theirs in begun
+    )
+    return PairHistory(pair.number, tuple(values))
+
+
+def _difference(ours: Outcome | None, theirs: Outcome | None, metric: str, worst: float) -> float:
+    """Row minus reference; `worst` or its opposite if one of the two diverged; NaN if one of them has no result."""
+    if ours is None or theirs is None or "failed" in (ours.status, theirs.status):
+        return math.nan
+    a, b = (one.metrics.get(metric) for one in (ours, theirs))
+    a, b = (None if value is None or abs(value) >= LARGEST else value for value in (a, b))
+    if a is None or b is None:
+        return 0.0 if a is b else worst if a is None else -worst
+    return difference(a, b)
+
+
+def describe_tries(found: Tries, unit: str) -> str:
+    """The answer for a row that was tried before, in a few words."""
+    lost = f", {found.lost} of them begun and never finished" if found.lost else ""
+    ends = [_signed(end, "") for end in (found.low, found.high)]
+    interval = "not bounded yet" if set(ends) == {MISSING} else with_unit(" to ".join(ends), unit)
+    return (
+        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: evidence {found.e:.3g}, where "
+        f"{found.needed:.3g} decides; interval of the difference that holds after any number of tries: {interval}; "
+        f"mean {_signed(found.mean, unit)} (a description, no test)"
+    )
+
+
+def _signed(value: float | None, unit: str) -> str:
+    return MISSING if value is None else with_unit(f"{value:+.3g}".replace("-", MINUS), unit)

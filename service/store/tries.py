@@ -1,0 +1,104 @@
+"""The rows of studies as they were registered: by pair of recipes, by recipe, by study. See `ablate.study.tries`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, exists, func, select, update
+
+from ablate.local.tries import TrialState
+from ablate.study.tries import RegisteredRow
+from service.store.sql import chunks
+from service.store.tables import attempts, memberships, trials
+from service.store.tables import registered_rows as rows
+
+
+def add_rows(connection: Connection, study_seq: int, registered: Sequence[RegisteredRow]) -> None:
+    """Store registrations of a study after those that there are."""
+    values = [
+        {
+            "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "number": row.number,
+            "has_decisions": row.has_decisions, "document": row.model_dump(),
+        }
+        for row in registered
+    ]  # fmt: skip
+    for part in chunks(values):
+        connection.execute(rows.insert(), part)
+
+
+def list_tries(connection: Connection, pairs: Collection[str]) -> list[RegisteredRow]:
+    """The registrations of these pairs by studies that show a decision on them, oldest first."""
+    wanted = (_FIELDS.where(rows.c.pair.in_(part), rows.c.number.is_not(None)) for part in chunks(sorted(pairs)))
+    return _in_order(connection, wanted)
+
+
+def list_until_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
+    """For each of these recipes, the first registration by a study that shows decisions and those before it."""
+    others = rows.alias()
+    first = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
+    wanted = (
+        _FIELDS.where(rows.c.recipe.in_(part), rows.c.seq <= first.scalar_subquery())
+        for part in chunks(sorted(set(recipes)))
+    )
+    return _in_order(connection, wanted)
+
+
+def list_own(connection: Connection, study_seq: int) -> list[RegisteredRow]:
+    """The registrations of a study, oldest first."""
+    return _in_order(connection, [_FIELDS.where(rows.c.study_seq == study_seq)])
+
+
+_FIELDS = select(rows.c.seq, rows.c.number, rows.c.document)
+
+
+def _in_order(connection: Connection, statements: Iterable[Select[Any]]) -> list[RegisteredRow]:
+    found = [row for statement in statements for row in connection.execute(statement)]
+    return [
+        RegisteredRow.model_validate(row.document | {"number": row.number})
+        for row in sorted(found, key=lambda row: int(row.seq))
+    ]
+
+
+def withdraw(connection: Connection, study_seq: int) -> list[RegisteredRow]:
+    """Take back the tries of a study of which no tested row was begun, since nobody can have seen anything of them.
+
+    If not even a baseline was begun, it is as if the study had not been registered. Returns the withdrawn tries.
+    """
+    own = list_own(connection, study_seq)
+    begun = (
+        select(attempts.c.number)
+        .join(memberships, memberships.c.trial_key == attempts.c.trial_key)
+        .where(memberships.c.study_seq == study_seq)
+        .limit(1)
+    )
+    tested = chunks([row.row for row in own if row.is_tested])
+    if any(connection.execute(begun.where(memberships.c.row.in_(part))).first() for part in tested):
+        return []
+    mine = rows.c.study_seq == study_seq
+    is_unseen = connection.execute(begun).first() is None
+    connection.execute(delete(rows).where(mine) if is_unseen else update(rows).where(mine).values(number=None))
+    return [row.model_copy(update={"number": None}) for row in own]
+
+
+def count_since(connection: Connection, study_seq: int) -> int:
+    """How many other studies have tried a pair of a study since it was registered last."""
+    mine = rows.c.study_seq == study_seq
+    own = select(rows.c.pair).where(mine, rows.c.number.is_not(None))
+    last = select(func.max(rows.c.seq)).where(mine).scalar_subquery()
+    since = select(func.count(rows.c.study_seq.distinct())).where(
+        rows.c.pair.in_(own), rows.c.number.is_not(None), rows.c.seq > last, rows.c.study_seq != study_seq
+    )
+    return int(connection.execute(since).scalar_one())
+
+
+def find_states(connection: Connection, keys: Collection[str]) -> dict[str, TrialState]:
+    """The states of those of these trials that there are."""
+    found: dict[str, TrialState] = {}
+    for part in chunks(sorted(keys)):
+        begun = exists().where(attempts.c.trial_key == trials.c.key)
+        fields = select(trials.c.key, trials.c.outcome, trials.c.ended_at, begun.label("is_begun"))
+        for row in connection.execute(fields.where(trials.c.key.in_(part))):
+            at = row.ended_at.isoformat(timespec="microseconds") if row.ended_at and row.outcome else None
+            found[row.key] = TrialState(key=row.key, at=at, is_begun=bool(row.is_begun), outcome=row.outcome or None)
+    return found

@@ -1,0 +1,92 @@
+"""Tries of a study's rows: registered in the transaction that stores the study, and looked up for its table.
+
+The database has those of the service. A file in the state directory has those of `ablate run`, and another one
+repeats ours for it; see `ablate.local.tries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ablate.errors import MachineError, TrialError
+from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
+from ablate.study.plan import Plan
+from ablate.study.tries import digest_of, numbered, pair_of, rows_to_register
+from service.context import Context
+from service.errors import UnavailableError
+from service.store import tries
+from service.store.session import Connection
+from service.store.studies import Stored, list_cell_keys
+
+
+def register_rows(
+    connection: Connection, home: Path, plan: Plan, study: tuple[int, str], at: datetime, *, is_firing: bool
+) -> bool:
+    """Register the rows of a study, with the numbers of their tries. Returns whether there was anything new.
+
+    Args:
+        connection: of the transaction that stores the study.
+        home: state directory.
+        plan: plan of the study.
+        study: its number and its id.
+        at: time.
+        is_firing: whether a schedule fired it; it is no try then.
+
+    Raises:
+        UnavailableError: the state directory cannot be written.
+    """
+    seq, study_id = study
+    new = rows_to_register(plan, study_id, at, is_firing=is_firing)
+    with _files(home) as desk, desk.writing():
+        stored = tries.list_tries(connection, {row.pair for row in new})
+        own = [row for row in tries.list_own(connection, seq) if row.number is None]
+        known = sorted([*stored, *own, *desk.rows({row.recipe for row in new}, "run")], key=lambda row: row.at)
+        added = list(numbered(new, known))
+        tries.add_rows(connection, seq, added)
+        desk.append("service", added)
+    return bool(added)
+
+
+def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
+    """Take back what nobody can have seen of a cancelled study, and record for `ablate run` how its trials stand.
+
+    Raises:
+        UnavailableError: the state directory cannot be written.
+    """
+    withdrawn = tries.withdraw(connection, stored.seq) if stored.state == "cancelled" else []
+    keys = {cell.key for cell in list_cell_keys(connection, stored.seq)}
+    with _files(home) as desk, desk.writing():
+        desk.append("service", withdrawn)
+        desk.append("service", list(tries.find_states(connection, keys).values()))
+
+
+def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, str] | None = None) -> Known:
+    """What this home knows of a study's rows; `rows`: see `ablate.local.tries.known_of`."""
+    recipes = {row.label: digest_of(row) for row in plan.rows}
+    with _files(context.settings.home) as desk, context.store.read() as connection:
+        own = tries.list_own(connection, stored.seq)
+        pairs = {row.pair for row in own} | ({pair_of(*(recipes[label] for label in rows))} if rows else set())
+        found = [*own, *tries.list_tries(connection, pairs), *tries.list_until_first(connection, recipes.values()),
+                 *desk.rows(recipes.values(), "run")]  # fmt: skip
+        unique = {(row.study, row.row, row.at): row for row in found}
+
+        def states_of(keys: set[str]) -> dict[str, TrialState]:
+            here, there = tries.find_states(connection, keys), desk.trials(keys, "run")
+            return first_results((*there.values(), *here.values()))
+
+        return known_of(plan, stored.id, sorted(unique.values(), key=lambda row: row.at), states_of, rows)
+
+
+@contextmanager
+def _files(home: Path) -> Iterator[HomeTries]:
+    """The files of the home; an error does not name them, since it may be an answer to a request."""
+    try:
+        yield HomeTries(home)
+    except MachineError as error:
+        raise UnavailableError("the tries of this state directory cannot be written", part="disk") from error
+    except TrialError as error:
+        text = "the file with the tries of `ablate run` is damaged; `ablate run` names its line"
+        raise UnavailableError(text, part="disk") from error
