@@ -9,6 +9,7 @@ from urllib.parse import quote as in_path
 from ablate.errors import quote
 from ablate.remote.answers import read_answer
 from ablate.remote.choices import PlotFormat, TableFormat
+from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.studies import Page, StudyView
 from ablate.remote.documents.trials import CellView, TrialView
 from ablate.remote.errors import RefusedError
@@ -112,6 +113,17 @@ class Results:
             format: `svg` or `png`.
         """
         return self._connection.get_bytes(f"{self._path(study)}/plots/{in_path(name, safe='')}.{format}")
+
+    def ledger(self, *, alpha: float = 0.05) -> Ledger:
+        """Everything that ended studies of the service tested, and what of it holds over all of it together.
+
+        Args:
+            alpha: false discovery rate over all pairs, in (0, 1).
+
+        Example:
+            >>> [pair.row for pair in client.ledger().pairs if pair.is_discovery]
+        """
+        return read_answer(Ledger, self._connection.get("/ledger", alpha=alpha))
 
     def compare(self, study: StudyName, a: str, b: str) -> RowComparison:
         """Two rows of a study, seed by seed.

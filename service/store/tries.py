@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
 from ablate.local.tries import TrialState
 from ablate.study.tries import RegisteredRow
+from service.documents.states import LIVE
 from service.store.sql import chunks
-from service.store.tables import attempts, memberships, trials
+from service.store.tables import attempts, memberships, studies, trials
 from service.store.tables import registered_rows as rows
 
 
@@ -31,6 +33,38 @@ def list_tries(connection: Connection, pairs: Collection[str]) -> list[Registere
     """The registrations of these pairs by studies that show a decision on them, oldest first."""
     wanted = (_FIELDS.where(rows.c.pair.in_(part), rows.c.number.is_not(None)) for part in chunks(sorted(pairs)))
     return _in_order(connection, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A registered row with the number of its study in the database."""
+
+    study_seq: int
+    registered: RegisteredRow
+
+
+def list_ended(connection: Connection) -> list[StoredRow]:
+    """All registrations by studies that have ended and show decisions, oldest first, with those of their baselines."""
+    statement = (
+        select(rows.c.study_seq, rows.c.number, rows.c.document)
+        .join(studies, studies.c.seq == rows.c.study_seq)
+        .where(rows.c.has_decisions, studies.c.state.not_in(LIVE))
+        .order_by(rows.c.seq)
+    )
+    return [
+        StoredRow(row.study_seq, RegisteredRow.model_validate(row.document | {"number": row.number}))
+        for row in connection.execute(statement)
+    ]
+
+
+def list_keys(connection: Connection, study_seqs: Collection[int]) -> dict[tuple[int, str], dict[int, str]]:
+    """(study, row) -> seed -> key of the trial."""
+    found: dict[tuple[int, str], dict[int, str]] = {}
+    cells = select(memberships.c.study_seq, memberships.c.row, memberships.c.seed, memberships.c.trial_key)
+    for part in chunks(sorted(study_seqs)):
+        for cell in connection.execute(cells.where(memberships.c.study_seq.in_(part))):
+            found.setdefault((cell.study_seq, cell.row), {})[cell.seed] = cell.trial_key
+    return found
 
 
 def list_until_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:

@@ -99,6 +99,18 @@ def answer_at_any_time(differences: Sequence[float], design: DecisionRule, compa
     )
 
 
+def evidence_now(differences: Sequence[float]) -> float:
+    """The value of the process after the last difference, which is an e-value; see `answer_at_any_time`."""
+    import numpy as np
+
+    values = np.asarray(differences, dtype=float)
+    if not len(values):
+        return 1.0
+    unit = float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
+    up, down = (process[0] for process in _log_processes(values / unit, np.zeros(1)))
+    return math.exp(min(float(np.logaddexp(up[-1], down[-1])) - math.log(2), LARGEST_LOG))
+
+
 def _largest(values: NDArray[np.float64]) -> tuple[float, float]:
     """Logarithm of the largest value so far, at least that of the start, and the sign of the differences there."""
     import numpy as np

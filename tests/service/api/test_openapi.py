@@ -38,7 +38,7 @@ def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
         f"GET {v1}/schedules/{{name}}", f"PATCH {v1}/schedules/{{name}}", f"DELETE {v1}/schedules/{{name}}",
         f"GET {v1}/schedules/{{name}}/history", f"POST {v1}/schedules/{{name}}/trigger",
         f"POST {v1}/schedules/{{name}}/ack", f"GET {v1}/schedules/{{name}}/history.{{format}}",
-        f"GET {v1}/faults", f"POST {v1}/faults/{{number}}/retry",
+        f"GET {v1}/faults", f"POST {v1}/faults/{{number}}/retry", f"GET {v1}/ledger",
         f"GET {v1}/today", f"GET {v1}/catalog", f"GET {v1}/sites", "GET /healthz", "GET /readyz", "GET /metrics",
     }  # fmt: skip
 

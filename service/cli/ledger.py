@@ -1,0 +1,62 @@
+"""The command `ablate ledger`. Importing this module adds it to the console script."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ablate.cli.app import app
+from ablate.cli.options import AsJson
+from ablate.remote.documents.ledger import Ledger
+from ablate.statistics.words import counted
+from service.cli.connect import Url, connected, show
+
+
+@app.command()
+def ledger(
+    alpha: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="False discovery rate over all pairs of the service.")
+    ] = 0.05,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything that was tested, and what of it holds over all of it together.
+
+    Each table keeps its own level, but of many tables some show a false decision. The ledger counts them, and lists
+    every pair of rows that was compared, with the evidence of all its tries.
+    """
+    with connected(url) as client:
+        found = client.ledger(alpha=alpha)
+    show(found, as_json, lambda: _show(found))
+
+
+def _show(found: Ledger) -> None:
+    from ablate.cli.terminal import Terminal
+
+    console = Terminal()
+    if not found.families:
+        console.say("no study that decides on rows has ended yet")
+        return
+    exploratory = f" ({found.exploratory} of them exploratory)" if found.exploratory else ""
+    console.say(
+        f"{found.families} {'family' if found.families == 1 else 'families'} of rows compared with a baseline; "
+        f"{found.decided} show a row as better or worse{exploratory}"
+    )
+    console.say(f"if no row had any effect, at most {found.expected:.2g} of them would be expected to show one")
+    console.say("")
+    console.show_rows(
+        ("row", "baseline", "metric", "studies", "seeds", "last decision", "evidence", "needed", "holds"),
+        [
+            (pair.row, pair.baseline, pair.metric, str(len(pair.studies)), str(pair.n), pair.decision or "–",
+             f"{pair.evidence:.3g}", f"{pair.needed:.3g}", "yes" if pair.is_discovery else "no")
+            for pair in found.pairs
+        ],
+        right=(3, 4, 6, 7),
+    )  # fmt: skip
+    held = sum(pair.is_discovery for pair in found.pairs)
+    console.say("")
+    console.say(
+        f"{held} of {counted(len(found.pairs), 'pair')} hold over everything that was tested: of such pairs, at most "
+        f"{100 * found.alpha:g} % are expected to be false (evidence of all seeds of all studies; e-LOND)"
+    )
