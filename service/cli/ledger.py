@@ -28,10 +28,11 @@ def ledger(
     """
     with connected(url) as client:
         found = client.ledger(alpha=alpha)
-    show(found, as_json, lambda: _show(found))
+    show(found, as_json, lambda: show_ledger(found))
 
 
-def _show(found: Ledger) -> None:
+def show_ledger(found: Ledger) -> None:
+    """Print a ledger as sentences and a row for each pair."""
     from ablate.cli.terminal import Terminal
 
     console = Terminal()
@@ -41,7 +42,7 @@ def _show(found: Ledger) -> None:
     exploratory = f" ({found.exploratory} of them exploratory)" if found.exploratory else ""
     console.say(
         f"{found.families} {'family' if found.families == 1 else 'families'} of rows compared with a baseline; "
-        f"{found.decided} show a row as better or worse{exploratory}"
+        f"{found.decided} {'shows' if found.decided == 1 else 'show'} a row as better or worse{exploratory}"
     )
     console.say(f"if no row had any effect, at most {found.expected:.2g} of them would be expected to show one")
     console.say("")
@@ -54,9 +55,9 @@ def _show(found: Ledger) -> None:
         ],
         right=(3, 4, 6, 7),
     )  # fmt: skip
-    held = sum(pair.is_discovery for pair in found.pairs)
+    held, share = sum(pair.is_discovery for pair in found.pairs), f"{100 * found.alpha:g} %"
     console.say("")
     console.say(
-        f"{held} of {counted(len(found.pairs), 'pair')} hold over everything that was tested: of such pairs, at most "
-        f"{100 * found.alpha:g} % are expected to be false (evidence of all seeds of all studies; e-LOND)"
+        f"of {counted(len(found.pairs), 'pair')}, {held} {'holds' if held == 1 else 'hold'} over everything that was "
+        f"tested: at most {share} of such pairs are expected to be false (evidence of all seeds of all studies; e-LOND)"
     )

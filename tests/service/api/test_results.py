@@ -117,6 +117,14 @@ def test_notes_on_robustness_are_asked_for(client: TestClient, done: dict[str, A
     assert [note for note in robust["notes"][len(plain["notes"]) :] if note.startswith("row 'shifted', undecided")]
 
 
+def test_the_ledger_counts_what_was_decided(client: TestClient, done: dict[str, Any]) -> None:
+    found = client.get("/api/v1/ledger", params={"alpha": 0.1}).json()
+    assert (found["alpha"], found["families"], found["expected"]) == (0.1, 1, 0.05)
+    (pair,) = found["pairs"]
+    assert (pair["row"], pair["studies"], pair["is_discovery"]) == ("shifted", [done["id"]], False)
+    assert client.get("/api/v1/ledger", params={"alpha": "nan"}).status_code == 422
+
+
 def test_measured_values_can_be_left_out(client: TestClient, done: dict[str, Any]) -> None:
     whole, stable = (client.get(done["links"]["table"], params={"measured": flag}).json() for flag in ("true", "false"))
     assert whole["rows"][0]["train_s"] == 0.5
