@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from ablate.cli.app import main
-from service.cli import paper, schedules, serve, studies, today, trials  # noqa: F401 - each adds its commands
+from service.cli import paper, schedules, selftest, serve, studies, today, trials  # noqa: F401 - each adds its commands
 
 __all__ = ["main"]
 
