@@ -26,8 +26,8 @@ def selftest(
     planted: Annotated[
         float,
         typer.Option(
-            help="Add a row with this effect to each study, and count the tables that show it. Unit: standard deviation of "
-            "the normal noise.",
+            help="Add a row with this effect to each study, and count the tables that show it. The unit is the normal "
+            "noise's standard deviation.",
             show_default=False,
         ),
     ] = 0.0,

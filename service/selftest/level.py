@@ -1,4 +1,4 @@
-"""How many tables of studies without any effect show one, against the bound that each of them promises.
+"""How many tables show an effect of a row that has none, against the bound that each of them promises.
 
 A table promises that its family of rows shows a false effect with a probability of at most alpha. So at most a share of
 alpha of these tables may show one, whatever their noise.
@@ -13,9 +13,11 @@ from typing import Any, Literal
 from pydantic import computed_field
 
 from ablate.documents import Document
+from ablate.errors import quote
 from ablate.statistics.decisions.row_comparison import clopper_pearson
 from ablate.tables.table import Table
-from service.selftest.worlds import SAME, SHIFTED
+from service.errors import SelftestError
+from service.selftest.worlds import NOISES, SAME, SHIFTED
 
 Verdict = Literal["exceeded", "unclear", "kept"]
 VERDICTS: Mapping[Verdict, str] = {
@@ -50,15 +52,15 @@ class Level(Document):
 
     Attributes:
         alpha: the bound that each table promises.
-        false: tables that show an effect of a row without one.
-        by: the same for each test and for each noise: name -> (false tables, tables).
-        where: names of the studies with a false table.
+        decided: tables in which a row without an effect is better or worse.
+        by: the same for each test and each noise: name -> (such tables, tables).
+        where: names of the studies with such a table.
         planted: tables that show the planted effect, in its direction; null without one.
         trials: number of trials.
     """
 
     alpha: float
-    false: Share
+    decided: Share
     by: dict[str, tuple[int, int]]
     where: list[str]
     planted: Share | None
@@ -68,15 +70,15 @@ class Level(Document):
     @property
     def verdict(self) -> Verdict:
         """`exceeded`: the interval is above alpha. `kept`: the share is not, and the interval excludes twice alpha."""
-        if self.false.low > self.alpha:
+        if self.decided.low > self.alpha:
             return "exceeded"
-        return "kept" if self.false.share <= self.alpha and self.false.high < 2 * self.alpha else "unclear"
+        return "kept" if self.decided.share <= self.alpha and self.decided.high < 2 * self.alpha else "unclear"
 
     def sentences(self) -> list[str]:
         """The answer in words."""
-        false, parts = self.false, (f"{name} {count} of {n}" for name, (count, n) in self.by.items())
+        decided, parts = self.decided, (f"{name} {count} of {n}" for name, (count, n) in self.by.items())
         found = [
-            f"{false.count} of {false.n} tables of studies without any effect show one: {false}; at most "
+            f"{decided.count} of {decided.n} tables show an effect of a row that has none: {decided}. At most "
             f"{100 * self.alpha:g} % are expected. {VERDICTS[self.verdict]}",
             f"By test and noise: {', '.join(parts)}.",
         ]
@@ -93,25 +95,37 @@ def judge(studies: Iterable[tuple[Mapping[str, Any], Table]], *, planted: float 
     Args:
         studies: of `worlds`, at least one, each with its table.
         planted: effect of the row `SHIFTED`; 0: there is no such row.
+
+    Raises:
+        SelftestError: a table has no decision on a row.
     """
-    false, tables, where = Counter[str](), Counter[str](), []
+    counts, tables, where = Counter[str](), Counter[str](), []
     found, trials, alphas = 0, 0, set()
     for study, table in studies:
-        decisions = {row.label: row.cells[table.metric].decision for row in table.rows}
-        is_false = any(decisions[label] in ("better", "worse") for label in SAME)
+        decisions = _decisions(table)
+        is_decided = any(decisions[label] in ("better", "worse") for label in SAME)
         kinds = (f"{table.test} ({len(table.seeds)} seeds)", study["base"]["noise"])
         tables.update(kinds)
-        false.update(kinds if is_false else ())
-        where += [table.study] if is_false else []
+        counts.update(kinds if is_decided else ())
+        where += [table.study] if is_decided else []
         found += decisions.get(SHIFTED) == ("worse" if planted > 0 else "better")
         trials += len(table.rows) * len(table.seeds)
         alphas.add(table.alpha)
     n = tables.total() // 2
     return Level(
         alpha=max(alphas),
-        false=Share.of(len(where), n),
-        by={name: (false[name], count) for name, count in sorted(tables.items())},
+        decided=Share.of(len(where), n),
+        by={name: (counts[name], tables[name]) for name in sorted(tables, key=lambda name: (name in NOISES, name))},
         where=where,
         planted=Share.of(found, n) if planted else None,
         trials=trials,
     )
+
+
+def _decisions(table: Table) -> dict[str, str]:
+    """Label -> decision. A table that decides nothing must not count as one that keeps its level."""
+    found = {row.label: row.cells[table.metric].decision for row in table.rows}
+    missing = [label for label in (*SAME, *found) if found.get(label) is None]
+    if missing:
+        raise SelftestError(f"the table of study {quote(table.study)} has no decision on row {quote(missing[0])}")
+    return {label: decision for label, decision in found.items() if decision is not None}

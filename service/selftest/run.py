@@ -22,7 +22,7 @@ def run_studies(
         notify: is called when a study was submitted, and when its table was read.
 
     Raises:
-        SelftestError: a study did not succeed, or its table leaves a row without a decision.
+        SelftestError: a study did not succeed.
     """
     submitted = []
     for study in studies:
@@ -33,8 +33,5 @@ def run_studies(
         if ended.state != "succeeded":
             raise SelftestError(f"study {quote(ended.name)} did not succeed, it is {ended.state}: {ended.reason}")
         table = client.table(view)
-        for row in table.rows:
-            if row.cells[table.metric].decision is None:
-                raise SelftestError(f"the table of study {quote(ended.name)} has no decision on row {quote(row.label)}")
         notify()
         yield study, table
