@@ -27,6 +27,7 @@ from service.cli.main import main
 main(["serve", "--port", "0"])
 """
 START_S, END_S, LOOK_S = 120.0, 20.0, 0.1
+LAST_LINES = 8
 
 
 @contextmanager
@@ -72,4 +73,5 @@ def _wait_until_ready(child: Child, home: Path, log: Path) -> str:
                 if client.ready():
                     return url
         time.sleep(LOOK_S)
-    raise SelftestError(f"the service did not become ready; the end of its log:\n{log.read_text('utf-8')[-2000:]}")
+    last = "\n  ".join(log.read_text("utf-8", errors="replace").splitlines()[-LAST_LINES:])
+    raise SelftestError(f"the service did not become ready; the end of its log:\n  {last}")

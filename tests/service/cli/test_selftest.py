@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,14 @@ def test_a_study_that_fails_ends_the_self_test_with_its_name(toy: str) -> None:
     with pytest.raises(SelftestError, match=r"study 'broken' did not succeed, it is failed: ") as failed:
         carry_out([toy_study("broken", base={"task": toy, "ending": "raises"})], None)
     assert failed.value.exit_status == 1
+
+
+def test_a_service_that_does_not_start_ends_the_self_test_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise RuntimeError('this uvicorn is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert status_of(["selftest", "--null", "1"]) == 1
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "error: the service did not become ready; the end of its log:"
+    assert "  RuntimeError: this uvicorn is broken" in shown
