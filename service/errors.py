@@ -2,6 +2,7 @@
 
 AblateError
 ├── ServeError            the service cannot start with these options
+├── SelftestError         a service that tests itself does not do its work
 └── ServiceError
     ├── NotFoundError     no such study or trial (404)
     ├── ConflictError     the study's state does not allow it (409)
@@ -16,6 +17,12 @@ from ablate.errors import AblateError
 
 class ServeError(AblateError):
     """The service cannot start with these options."""
+
+
+class SelftestError(AblateError):
+    """A service that tests itself does not start, or does not finish a study."""
+
+    exit_status = 1
 
 
 class ServiceError(AblateError):

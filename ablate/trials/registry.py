@@ -1,8 +1,9 @@
 """The registry of tasks: open to an operator's own code, closed to requests.
 
-Built-in tasks are listed in `BUILT_IN`. Further tasks are those installed under the entry point group `ablate.tasks`,
-as `NAME = "module:task"`. What a task is: `ablate.trials.task`. An installed one, or a plain object with `Recipe`,
-`metrics`, `run` and any of the optional methods, is wrapped here, once, so that everything else works with `Task`.
+Built-in tasks are in `BUILT_IN`; those in `HIDDEN` are for tests of ablate itself. Further tasks are those installed
+under the entry point group `ablate.tasks`, as `NAME = "module:task"`. What a task is: `ablate.trials.task`. An
+installed one, or a plain object with `Recipe`, `metrics`, `run` and any of the optional methods, is wrapped here, once,
+so that everything else works with `Task`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ BUILT_IN = {
     "classify": "ablate.tasks.classify.task:task",
     "detect": "ablate.tasks.detect.task:task",
     "segment": "ablate.tasks.segment.task:task",
+    "null": "ablate.tasks.null:task",
 }
+HIDDEN = ("null",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class NamedTask:
 
 
 def list_tasks() -> list[str]:
-    """Names of all tasks, built in and installed."""
-    return [*BUILT_IN, *sorted(_installed())]
+    """Names of the tasks, built in and installed, without the hidden ones."""
+    return [*(name for name in BUILT_IN if name not in HIDDEN), *sorted(_installed())]
 
 
 @cache

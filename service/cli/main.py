@@ -1,8 +1,8 @@
 """The console script `ablate`: the commands of the library, and the commands of the service, which speak REST.
 
 Heavy imports are inside the commands. Exit status: as for the library's commands; 1 also if a study that was waited for
-ended with holes or was cancelled, if a trial that was trained again differs, or if `today` needs a person; 3 if the
-service cannot be reached.
+ended with holes or was cancelled, if a trial that was trained again differs, if `today` needs a person, or if
+`selftest` finds more false effects than expected; 3 if the service cannot be reached.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from __future__ import annotations
 import sys
 
 from ablate.cli.app import main
-from service.cli import ledger, paper, schedules, serve, studies, today, trials  # noqa: F401 - each adds its commands
+from service.cli import (  # noqa: F401 - each adds its commands
+    ledger,
+    paper,
+    schedules,
+    selftest,
+    serve,
+    studies,
+    today,
+    trials,
+)
 
 __all__ = ["main"]
 
