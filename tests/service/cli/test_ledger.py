@@ -23,6 +23,24 @@ def test_the_ledger_is_shown_in_sentences_and_rows(capsys: pytest.CaptureFixture
     assert "of 1 pair, 1 holds over everything that was tested" in out
 
 
+def test_only_the_strongest_pairs_are_shown_unless_all_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [
+        LedgerPair(
+            row=f"row{number}", baseline="b", metric="m", studies=["a"], n=8, evidence=float(number), needed=99.0,
+            is_discovery=False, decision="undecided",
+        )
+        for number in range(25)
+    ]  # fmt: skip
+    found = Ledger(alpha=0.05, families=25, decided=0, exploratory=0, expected=1.25, pairs=pairs)
+    show_ledger(found)
+    out = capsys.readouterr().out
+    assert "row24 " in out
+    assert "row4 " not in out
+    assert "... and 5 more pairs; --all shows them" in out
+    show_ledger(found, everything=True)
+    assert "row4 " in capsys.readouterr().out
+
+
 def test_an_empty_ledger_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     show_ledger(Ledger(alpha=0.05, families=0, decided=0, exploratory=0, expected=0.0, pairs=[]))
     assert capsys.readouterr().out == "no study that decides on rows has ended yet\n"
