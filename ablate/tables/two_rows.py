@@ -17,6 +17,7 @@ from ablate.study import preregistration
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
 from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
+from ablate.tables.over_images import OverImages, compare_by_image, no_comparison
 from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
 from ablate.tables.verdicts import Bounds, Superiority
@@ -60,6 +61,7 @@ class RowComparison(Document):
         exploratory: whether results were known when the study was fixed or changed; p-values then do not keep their
             level.
         provisional: whether results of any row are outstanding; nothing is decided then.
+        images: the two rows by test image, with an interval that holds for other test images too.
         sentence: generated sentences with the result.
     """
 
@@ -87,6 +89,7 @@ class RowComparison(Document):
     is_post_hoc: bool
     exploratory: bool
     provisional: bool
+    images: OverImages
     sentence: str
 
 
@@ -118,7 +121,13 @@ def compare_rows(
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
     provisional = any(result.missing for result in results)  # the correction covers all rows
     is_exploratory = preregistration.is_exploratory(plan, registrations, list(records.values()))
-    return _document(plan, found, provisional=provisional, is_exploratory=is_exploratory)
+    first, second = (next(result for result in results if result.row.label == label) for label in (a, b))
+    images = (
+        no_comparison("results are outstanding")
+        if provisional
+        else compare_by_image(first, second, plan.metric, found.analysis.decision)
+    )
+    return _document(plan, found, images, provisional=provisional, is_exploratory=is_exploratory)
 
 
 def _family_of(plan: Plan, a: str, b: str) -> list[str]:
@@ -156,7 +165,9 @@ def _outstanding(found: PairAnalysis) -> str:
     return f"nothing is decided while results are outstanding{size}"
 
 
-def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_exploratory: bool) -> RowComparison:
+def _document(
+    plan: Plan, found: PairAnalysis, images: OverImages, *, provisional: bool, is_exploratory: bool
+) -> RowComparison:
     analysis, evidence = found.analysis, found.analysis.evidence
     seen, pairing = evidence.comparison, analysis.pairing
     sentence = _outstanding(found) if provisional else found.sentence
@@ -185,5 +196,6 @@ def _document(plan: Plan, found: PairAnalysis, *, provisional: bool, is_explorat
         is_post_hoc=found.is_post_hoc,
         exploratory=is_exploratory,
         provisional=provisional,
+        images=images,
         sentence=sentence + EXPLORATORY * is_exploratory,
     )
