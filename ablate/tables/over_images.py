@@ -52,13 +52,13 @@ class OverImages(Document):
     """Row a minus row b over seeds and test images.
 
     Attributes:
-        test_images: number of test images; null if the rows cannot be compared by image, and `sentence` tells why.
+        test_images: number of test images; null if the rows cannot be compared by image.
         diff: a - b with the 95 % interval over seeds and images; `n` counts seeds.
         a_only: images on which a is right and b is wrong in more than half of the seeds, the most frequent ones first,
             at most 10.
         b_only: the reverse.
         a_only_count, b_only_count: number of all such images.
-        sentence: what the interval means, or why there is none.
+        sentences: what the interval means and which images flip most; or why there is no interval.
     """
 
     test_images: int | None
@@ -67,7 +67,7 @@ class OverImages(Document):
     b_only: list[Flip]
     a_only_count: int
     b_only_count: int
-    sentence: str
+    sentences: list[str]
 
 
 def compare_by_image(a: RowResults, b: RowResults, metric: str, decision: str) -> OverImages:
@@ -83,17 +83,23 @@ def compare_by_image(a: RowResults, b: RowResults, metric: str, decision: str) -
     if isinstance(gains, str):
         return no_comparison(gains)
     seeds, images = gains.shape
-    found, files, majority = over_seeds_and_images(-100.0 * gains), _files_of(a), seeds / 2
-    wins, losses = (gains == 1).sum(0), (gains == -1).sum(0)
+    found, files = over_seeds_and_images(-100.0 * gains), _files_of(a)
+    first, second = ((gains == sign).sum(0) for sign in (1, -1))  # seeds with a flip, (m,) each
+    counts = [int((flips > seeds / 2).sum()) for flips in (first, second)]
+    named_flips = [_flips(flips, seeds / 2, files) for flips in (first, second)]
+    size = f"{counted(seeds, 'seed')} x {counted(images, 'image')}, 95 %"
     return OverImages(
         test_images=images,
         diff=Difference(mean=found.mean, low=found.low, high=found.high, n=seeds),
-        a_only=_flips(wins, majority, files),
-        b_only=_flips(losses, majority, files),
-        a_only_count=int((wins > majority).sum()),
-        b_only_count=int((losses > majority).sum()),
-        sentence=f"over seeds and test images ({counted(seeds, 'seed')} x {counted(images, 'image')}, 95 %): "
-        + _meaning(found, metric_unit(metric), decision),
+        a_only=named_flips[0],
+        b_only=named_flips[1],
+        a_only_count=counts[0],
+        b_only_count=counts[1],
+        sentences=[
+            f"over seeds and test images ({size}): {_meaning(found, metric_unit(metric), decision)}",
+            _describe(a.row.label, b.row.label, named_flips[0], counts[0]),
+            _describe(b.row.label, a.row.label, named_flips[1], counts[1]),
+        ],
     )
 
 
@@ -101,7 +107,7 @@ def no_comparison(reason: str) -> OverImages:
     """The document where two rows cannot be compared by image."""
     return OverImages(
         test_images=None, diff=None, a_only=[], b_only=[], a_only_count=0, b_only_count=0,
-        sentence=f"no interval over test images: {reason}",
+        sentences=[f"no interval over test images: {reason}"],
     )  # fmt: skip
 
 
@@ -146,6 +152,14 @@ def _flips(seeds: NDArray[np.int64], majority: float, files: Files | None) -> li
         for image in (-seeds).argsort(kind="stable")[:MAX_FLIPS].tolist()
         if seeds[image] > majority
     ]
+
+
+def _describe(right: str, wrong: str, flips: Sequence[Flip], count: int) -> str:
+    """How many images one row gets right and the other one wrong, and which of them flip most."""
+    which = ", ".join(f"{one.name or f'number {one.image}'} ({counted(one.seeds, 'seed')})" for one in flips)
+    rest = f" and {count - len(flips):,} more" if count > len(flips) else ""
+    found = f"{right} is right and {wrong} is wrong in most seeds on {counted(count, 'test image')}"
+    return f"{found}: {which}{rest}" if flips else found
 
 
 def _meaning(found: TwoWay, unit: str, decision: str) -> str:
