@@ -126,7 +126,7 @@ def _gains(a: RowResults, b: RowResults, metric: str) -> NDArray[np.int8] | str:
         )
     if any(abs(one.metrics[metric] - kept.error_pct) > ROUNDING for one, kept in zip(trials, items, strict=True)):
         return f"{metric} is not the share of wrong images in per cent"
-    if count := len({one.test_set for one in items}) - 1:
+    if count := len({(one.test_set, one.n) for one in items}) - 1:
         return f"the trials were tested on {count + 1} different test sets, and images are paired within one only"
     if items[0].n < 2:
         return "it needs at least 2 test images"

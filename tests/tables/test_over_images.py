@@ -123,6 +123,14 @@ def test_rows_that_cannot_be_compared_by_image_have_no_interval_and_say_why(plan
     assert reason(replaced(first, None)).startswith("1 of 12 trials kept no correctness by image; trials of classify")
     other = records[first].outcome.items.model_copy(update={"test_set": "0" * 64})
     assert reason(replaced(first, other)).startswith("the trials were tested on 2 different test sets")
+    shorter = records[first].outcome.items.model_copy(update={"n": IMAGES - 1})
+    error = records[first].outcome.model_copy(
+        update={"items": shorter, "metrics": {"top1_error_pct": shorter.error_pct}}
+    )
+    changed = records | {first: records[first].model_copy(update={"outcome": error})}
+    assert reason(changed).startswith("the trials were tested on 2 different test sets"), (
+        "the identity alone is claimed"
+    )
     assert reason({key: records[key] for key in list(records)[:-1]}) == "results are outstanding"
     diverged = {"status": "diverged", "metrics": {}}
     lost = {key: one.model_copy(update={"outcome": one.outcome.model_copy(update=diverged)})

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ablate.local.folder import Folder
 from ablate.trials.items import MAX_ITEMS, Items
-from ablate.trials.messages import Envelope, MessageCheck
+from ablate.trials.messages import Envelope, MessageCheck, explain
 from ablate.trials.trial import Outcome, Trial, TrialRecord
 
 
@@ -53,8 +53,9 @@ def test_a_test_set_is_its_data_its_images_and_their_order() -> None:
 )  # fmt: skip
 def test_bits_that_are_not_one_for_each_image_are_refused(changes: dict[str, Any]) -> None:
     good = packed([True] * 12).model_dump()
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         Items.model_validate(good | changes)
+    assert explain(refused.value) == "reported items that are not one bit for each of at most 4,000,000 test images"
 
 
 def test_the_largest_test_set_fits_into_one_message() -> None:
