@@ -187,7 +187,7 @@ class Outcome(Document):
     train_s: float | None = None
     cost: Cost | None = None
     funnel_share: dict[str, float] = Field(default_factory=dict)
-    items: Items | None = None
+    items: Items | None = Field(None, exclude_if=lambda items: items is None)  # records without it stay as they were
 
 
 Message = Annotated[Heartbeat | EpochMetrics | Outcome, Field(discriminator="kind")]

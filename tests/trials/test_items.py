@@ -74,3 +74,7 @@ def test_a_record_keeps_its_bits_and_one_from_before_has_none(tmp_path: Path) ->
     before = json.loads(folder.trials_file.read_text())
     del before["outcome"]["items"]
     assert TrialRecord.model_validate(before).outcome.items is None
+
+
+def test_an_outcome_without_bits_is_written_as_before_they_existed() -> None:
+    assert "items" not in Outcome(status="succeeded", metrics={"error": 1.0}).model_dump(mode="json")
