@@ -141,6 +141,14 @@ def list_files(name: str, train: bool) -> Files:
     return get_dataset(name).files(data_root(), train)
 
 
+def find_test_files(name: str) -> Files | None:
+    """The files of the test images; None if the data set has no such files, or they are not here unchanged."""
+    try:
+        return list_files(name, train=False)
+    except DataError:  # no reason is needed: without files, images have numbers and no names
+        return None
+
+
 def find_folder_fault(name: str) -> Fault | None:
     """What is wrong with a registered folder: it is missing, it changed, or its registration is damaged.
 

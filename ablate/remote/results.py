@@ -11,7 +11,7 @@ from ablate.remote.answers import read_answer
 from ablate.remote.choices import PlotFormat, TableFormat
 from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.studies import Page, StudyView
-from ablate.remote.documents.trials import CellView, TrialView
+from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.names import STUDY_ID, check_key
 
@@ -56,6 +56,22 @@ class Results:
             key: the trial's key, or its first 8 digits or more.
         """
         return read_answer(TrialView, self._connection.get(f"/trials/{check_key(key)}"))
+
+    def items(self, key: str) -> ItemsView:
+        """Which test images a trial classified correctly, as bits in base64.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+
+        Raises:
+            RefusedError: the trial has not ended, or it kept no correctness by test image.
+
+        Example:
+            >>> found = client.items("3f9a2c71")
+            >>> packed = np.frombuffer(base64.b64decode(found.bits), np.uint8)
+            >>> is_correct = np.unpackbits(packed, count=found.n).astype(bool)
+        """
+        return read_answer(ItemsView, self._connection.get(f"/trials/{check_key(key)}/items"))
 
     def log(self, key: str) -> str:
         """The log of a trial, as text.

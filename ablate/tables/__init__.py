@@ -7,7 +7,7 @@ columns, cells, captions  which columns there are; text of a cell; title and hea
 notes, notes_verdicts     the sentences below a table; `notes_choices` on its choice among other studies
 notebook                  `ablate.Table`: the table with its methods
 formats/ plots/           Markdown, LaTeX, CSV, HTML, JSON; pictures
-two_rows                  `ablate compare`
+two_rows, over_images     `ablate compare`; the same two rows on each test image
 tries                     rows that were tried before, over all their tries
 gains, history            the paper's Figure 1; a schedule's firings
 printed_comparability     which printed numbers may stand next to ours

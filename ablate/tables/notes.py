@@ -12,6 +12,7 @@ from typing import Any
 from ablate.paper.published import Printed, PublishedTable
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
+from ablate.tables.over_images import image_notes
 from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own, unlike_printed
 from ablate.tables.results import RowResults, one_line, row_notes
 from ablate.tables.table import Table, TableRow
@@ -46,6 +47,7 @@ def table_notes(
         *_method(table),
         *_near_perfect(table),
         *verdict_notes(table, design=plan.study.design_or_default),
+        *image_notes(table, results),
         *_fresh(plan),
         *_needs(plan),
         *_repeated(plan),

@@ -21,6 +21,7 @@ from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of
 from ablate.tables.inputs import StudyState
 from ablate.tables.notes_choices import why_undecided
 from ablate.tables.notes_verdicts import ANYTIME
+from ablate.tables.over_images import OverImages, compare_by_image, no_comparison
 from ablate.tables.results import collect_results
 from ablate.tables.table import Difference
 from ablate.tables.tries import PairHistory, describe_tries
@@ -67,6 +68,7 @@ class RowComparison(Document):
         exploratory: whether results were known when the study was fixed or changed, or the rows were tried before; the
             p-values of tests then do not keep their level.
         provisional: whether results of any row are outstanding; nothing is decided then.
+        images: the two rows by test image, with an interval that holds for other test images too.
         sentence: generated sentences with the result.
     """
 
@@ -95,6 +97,7 @@ class RowComparison(Document):
     tries: Tries | None = None
     exploratory: bool
     provisional: bool
+    images: OverImages
     sentence: str
 
 
@@ -138,7 +141,9 @@ def compare_rows(
             update={"decision": "undecided", "provisional": True, "sentence": _outstanding(found)}
         )
     why = why_undecided(plan, StudyState(is_firing=is_firing))
-    return document.model_copy(update={"decision": "undecided", "sentence": why} if why else {})
+    document = document.model_copy(update={"decision": "undecided", "sentence": why} if why else {})
+    first, second = (next(result for result in results if result.row.label == label) for label in (a, b))
+    return document.model_copy(update={"images": compare_by_image(first, second, plan.metric, document.decision)})
 
 
 def _with_tries(document: RowComparison, history: PairHistory, design: DecisionRule) -> RowComparison:
@@ -224,5 +229,6 @@ def _document(plan: Plan, found: PairAnalysis, *, is_exploratory: bool) -> RowCo
         is_post_hoc=found.is_post_hoc,
         exploratory=is_exploratory,
         provisional=False,
+        images=no_comparison("results are outstanding"),
         sentence=found.sentence + EXPLORATORY * is_exploratory,
     )

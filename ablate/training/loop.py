@@ -89,7 +89,12 @@ def _carry_out(setting: Setting[Any, Any], workdir: Path) -> Iterator[Heartbeat 
     metrics = {**found.metrics, **{name: last[name] for name in ("train_loss",) if name in last}}
     cost = practice.count(setting, training.network)
     yield Outcome(
-        status="succeeded", metrics=metrics, train_s=training.train_s, cost=cost, funnel_share=found.funnel_share
+        status="succeeded",
+        metrics=metrics,
+        train_s=training.train_s,
+        cost=cost,
+        funnel_share=found.funnel_share,
+        items=found.items,
     )
 
 

@@ -22,6 +22,7 @@ from ablate.training.optim import autocast
 from ablate.training.order import Order
 from ablate.training.ranks import ALONE, Ranks
 from ablate.training.whole_batch import WholeBatch
+from ablate.trials.items import Items
 from ablate.trials.trial import Cost
 
 Tallies = dict[str, Tensor]
@@ -107,11 +108,13 @@ class Evaluation:
         metrics: name of a metric of the task -> value.
         funnel_share: see `Outcome.funnel_share`.
         files: name -> content of further files for the trial's folder.
+        items: which test images are correct, in tasks where each is either right or wrong.
     """
 
     metrics: dict[str, float]
     funnel_share: dict[str, float] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    items: Items | None = None
 
 
 class Practice(Protocol):

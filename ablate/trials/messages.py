@@ -34,6 +34,7 @@ _EXPLAINED = {
     "train_s": f"a training time that is not between 0 and {MAX_TRAIN_S:g} s",
     "cost": f"a cost that is not made of numbers between 0 and 2^{MAX_STEP.bit_length() - 1}",
     "funnel_share": "funnel shares that are not finite numbers with names",
+    "items": "items that are not one bit for each of at most 4,000,000 test images",
     "metrics": "metrics that are not finite numbers with names",
     "reason": "a reason that is not text",
     "status": "a status that is not succeeded, diverged or failed",
@@ -172,7 +173,7 @@ def _is_number(value: object) -> bool:
 def explain(error: ValidationError) -> str:
     """What was reported, as the rest of a sentence, where a message is not valid."""
     for one in error.errors(include_url=False, include_input=False, include_context=False):
-        place = ["cost" if error.title == "Cost" else "", *map(str, one["loc"])]
+        place = [error.title.lower() if error.title in ("Cost", "Items") else "", *map(str, one["loc"])]
         field = next((part for part in place if part in _EXPLAINED), None)
         if field == "metrics" and place[-1] != "metrics" and one["type"] != "finite_number":
             return f"reported a value of metric {quote(place[place.index('metrics') + 1])} that is not a number"

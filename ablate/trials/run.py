@@ -19,7 +19,7 @@ from ablate.trials.registry import get_task
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
-DOCUMENTS = ("EpochMetrics", "Outcome", "Heartbeat", "Cost")
+DOCUMENTS = ("EpochMetrics", "Outcome", "Heartbeat", "Cost", "Items")
 """Documents that a task makes. One that cannot be made is a wrong message."""
 
 

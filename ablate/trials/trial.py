@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ablate.documents import Document, canonical_json
+from ablate.trials.items import Items
 
 SEMANTICS_VERSION = 1
 """Enters every key. Raise it when the same recipe would give other numbers: a changed default, a changed algorithm."""
@@ -176,6 +177,7 @@ class Outcome(Document):
         train_s: wall seconds of training, without evaluation and checkpoints.
         cost: counted cost of the network, if the task counts it.
         funnel_share: for each funnel site, the share of pixels at which T(x) > x on test images after training.
+        items: which test images are correct, if the task keeps it; None in records from before it was kept.
     """
 
     kind: Literal["outcome"] = "outcome"
@@ -185,6 +187,7 @@ class Outcome(Document):
     train_s: float | None = None
     cost: Cost | None = None
     funnel_share: dict[str, float] = Field(default_factory=dict)
+    items: Items | None = Field(None, exclude_if=lambda items: items is None)  # records without it stay as they were
 
 
 Message = Annotated[Heartbeat | EpochMetrics | Outcome, Field(discriminator="kind")]

@@ -119,8 +119,9 @@ def compare(
 
     On the primary metric, over the seeds of both rows: difference with interval, p raw and corrected over all pairs of
     the table's rows, correlation, number of seeds needed, and a summary sentence. The test is post hoc, because the
-    rows were chosen after the table was visible. Unknown labels are all reported (`unknown_row`); the same row twice
-    is `same_row`.
+    rows were chosen after the table was visible. `images` compares the rows by test image: an interval over seeds and
+    test images, and the images on which only one of the two is right. Unknown labels are all reported (`unknown_row`);
+    the same row twice is `same_row`.
     """
     return results.compare(context, study_id, a, b)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse
 
 from ablate.remote.documents.studies import Page
-from ablate.remote.documents.trials import CellView, TrialView
+from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
-from service.api.problems import INVALID, NOT_FOUND, documented
+from service.api.problems import CONFLICT, INVALID, NOT_FOUND, documented
 from service.studies import trials
 
 router = APIRouter(tags=["trials"])
@@ -26,6 +28,27 @@ def list_trials(
 def get_trial(context: InContext, key: TrialKey) -> TrialView:
     """A trial with its resolved recipe, attempts, outcome, learning curve, provenance, and all its cells."""
     return trials.get_trial(context, key)
+
+
+@router.get(
+    "/trials/{key}/items",
+    responses=documented(NOT_FOUND, CONFLICT, INVALID),
+    summary="Get which test images a trial classified correctly",
+)
+def get_items(
+    context: InContext,
+    key: TrialKey,
+    bits: Annotated[
+        Literal["base64", "list"],
+        Query(description="`base64`: 8 images a byte, the first one is the highest bit; `list`: 0 and 1"),
+    ] = "base64",
+) -> ItemsView:
+    """One bit for each test image, 1 if the trial classified it correctly, in the order of the test set.
+
+    Only trials of `classify` have them. Trials that have not ended are a 409; trials without them, such as those from
+    an earlier version, are a 404.
+    """
+    return trials.get_items(context, key, as_list=bits == "list")
 
 
 @router.get(

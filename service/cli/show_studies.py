@@ -175,7 +175,7 @@ def show_pair(found: RowComparison) -> None:
     )
     say()
     say(f"{found.metric}: {found.sentence}")
-    for line in _pairing(found):
+    for line in (*_pairing(found), *found.images.sentences):
         say(line)
     if found.is_post_hoc:
         say(f"post hoc: p is corrected over all {found.pairs} pairs of the table's rows")

@@ -182,7 +182,8 @@ def compare(
     """Compare two rows of a study, seed by seed.
 
     Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
-    are compared post hoc: p is corrected over all pairs of the table's rows.
+    are compared post hoc: p is corrected over all pairs of the table's rows. Rows of classify are also compared image
+    by image: an interval for other test images, and the images on which only one of them is right.
     """
     from service.cli import show_studies as screen
 

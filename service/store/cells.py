@@ -17,6 +17,8 @@ from service.store.queue.needs import find_needs
 from service.store.sql import cell_state, chunks, trial_of
 from service.store.tables import attempts, memberships, mirrored, studies, trials
 
+NO_TRIAL = "no trial with that key; the list of a study's trials has their keys"
+
 
 def list_cells(
     connection: Connection, study_seq: int, *, state: TrialState | None, limit: int, after: int
@@ -99,7 +101,7 @@ def get_trial(connection: Connection, key: str) -> TrialView:
     """
     row = connection.execute(select(trials).where(trials.c.key == key)).first()
     if row is None:
-        raise NotFoundError("no trial with that key; the list of a study's trials has their keys")
+        raise NotFoundError(NO_TRIAL)
     run = connection.execute(
         select(mirrored.c.run_id).where(mirrored.c.trial_key == key).order_by(mirrored.c.study_seq).limit(1)
     ).scalar()
@@ -120,13 +122,25 @@ def get_trial(connection: Connection, key: str) -> TrialView:
         attempts=list_attempts(connection, [key]).get(key, []),
         needs=needed,
         recipe=row.recipe,
-        outcome=row.outcome,
+        outcome=row.outcome and {name: value for name, value in row.outcome.items() if name != "items"},
         curve=row.curve or [],
         provenance=row.provenance or {},
         started_at=row.started_at,
         ended_at=row.ended_at,
         mlflow_run_id=run,
     )
+
+
+def get_outcome(connection: Connection, key: str) -> Outcome | None:
+    """The whole outcome of a trial; None if it has not ended.
+
+    Raises:
+        NotFoundError: no trial has that key.
+    """
+    row = connection.execute(select(trials.c.outcome).where(trials.c.key == key)).first()
+    if row is None:
+        raise NotFoundError(NO_TRIAL)
+    return Outcome.model_validate(row.outcome) if row.outcome else None
 
 
 def _places(connection: Connection, key: str) -> list[CellOfStudy]:

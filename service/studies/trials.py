@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ablate.remote.choices import TrialState
 from ablate.remote.documents.studies import Page
-from ablate.remote.documents.trials import CellView, TrialView
+from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from service.context import Context
-from service.errors import NotFoundError
+from service.errors import ConflictError, NotFoundError
 from service.store import cells, studies
 from service.studies.lifecycle import read_cursor
 
@@ -44,6 +44,36 @@ def get_trial(context: Context, key: str) -> TrialView:
     """
     with context.store.read() as connection:
         return cells.get_trial(connection, _whole_key(context, key))
+
+
+def get_items(context: Context, key: str, *, as_list: bool = False) -> ItemsView:
+    """Which test images a trial classified correctly.
+
+    Args:
+        context: see there.
+        key: of the trial, or its first digits.
+        as_list: whether the bits are a list of 0 and 1 instead of base64.
+
+    Raises:
+        NotFoundError: there is no such trial, or it kept no correctness by image.
+        ConflictError: the trial has not ended.
+    """
+    with context.store.read() as connection:
+        whole = _whole_key(context, key)
+        outcome = cells.get_outcome(connection, whole)
+    if outcome is None:
+        raise ConflictError("the trial has not ended, so no test image was classified yet; ask again when it has")
+    if outcome.items is None:
+        reason = (
+            f"it {outcome.status}" if outcome.status != "succeeded" else "another task or an earlier version did it"
+        )
+        raise NotFoundError(
+            f"the trial kept no correctness by test image: {reason}. Trials of classify that succeed keep it; train "
+            "the trial again, as a new replicate, with `fresh` in a submission"
+        )
+    items = outcome.items
+    bits = items.is_correct().astype(int).tolist() if as_list else items.bits
+    return ItemsView(key=whole, test_set=items.test_set, n=items.n, correct=items.correct, bits=bits)
 
 
 def read_log(context: Context, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -146,6 +147,11 @@ def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
     trial = client.trial(cells[1].key[:12])
     assert (trial.key, trial.recipe["offset"], trial.metrics["error"]) == (cells[1].key, 1.0, 2.0)
     assert "the task says hello" in client.log(trial.key)
+    items = client.items(cells[1].key[:12])
+    assert (items.key, items.n, items.correct) == (trial.key, 10, 6)
+    assert items.bits == base64.b64encode(bytes([0b00111_001, 0b11_000000])).decode()
+    with pytest.raises(RefusedError, match="no trial with that key"):
+        client.items("0" * 64)
 
 
 @pytest.mark.slow

@@ -25,7 +25,9 @@ GATED_TASK = '''
 """A task that waits for a gate: a file next to this one, named after the recipe."""
 import os, threading, time
 from pathlib import Path
+import numpy as np
 from pydantic import BaseModel, ConfigDict
+from ablate.trials.items import Items
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 class Recipe(BaseModel):
@@ -49,7 +51,8 @@ class Gated:
             threading.Event().wait(0.02)
             yield Heartbeat(step=1, steps=2)
         yield EpochMetrics(step=2, steps=2, epoch=1.0, metrics={"error": 2.0 + recipe.offset})
-        yield Outcome(status="succeeded", metrics={"error": 1.0 + recipe.offset + 0.1 * seed}, train_s=0.1)
+        items = Items.pack("gated", np.arange(10), np.arange(10) % 5 > recipe.offset)
+        yield Outcome(status="succeeded", metrics={"error": 1.0 + recipe.offset + 0.1 * seed}, train_s=0.1, items=items)
 
 task = Gated()
 '''

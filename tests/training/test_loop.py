@@ -53,6 +53,7 @@ def test_the_same_recipe_and_seed_give_the_same_numbers_twice(tmp_path: Path, ch
     assert curve == again
     assert outcome.metrics == outcome_again.metrics
     assert outcome.funnel_share == outcome_again.funnel_share
+    assert outcome.items == outcome_again.items
     assert [point.step for point in curve] == [5, 10, 12]
 
 
@@ -67,9 +68,11 @@ def test_an_interrupted_trial_goes_on_to_the_same_numbers(tmp_path: Path, schedu
     messages = train(recipe, 0, tmp_path / "parts")
     assert next(message for message in messages if isinstance(message, EpochMetrics)).step == 5
     messages.close()
-    went_on, same = finish(recipe, 0, tmp_path / "parts")
-    assert went_on == curve
-    assert same.metrics == outcome.metrics
+    for _ in range(2):  # resumed, and started once more after its last step
+        went_on, same = finish(recipe, 0, tmp_path / "parts")
+        assert went_on == curve
+        assert same.metrics == outcome.metrics
+        assert same.items == outcome.items
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_trial_starts_anew(tmp_path: Path) -> None:
@@ -201,3 +204,19 @@ def test_every_row_is_measured_and_a_larger_batch_needs_more_memory() -> None:
     assert all(0 < one.inference_ms_1 < one.inference_ms_32 for one in found)
     small, large = (peak_memory_bytes(prepare(tiny(batch_size=size), Streams(0))) for size in (16, 128))
     assert small < large
+
+
+def test_the_bits_of_the_test_images_are_the_reported_error_and_name_the_test_set(tmp_path: Path) -> None:
+    found = [finish(tiny(**changes), seed, tmp_path / f"{seed}{len(changes)}")[1]
+             for seed, changes in ((0, {}), (1, {}), (0, {"test_images": 0}))]  # fmt: skip
+    (first, second, whole), tested = [outcome.items for outcome in found], [100, 100, 355]
+    assert [outcome.items.n for outcome in found if outcome.items] == tested
+    for outcome in found:
+        assert outcome.items is not None
+        assert outcome.metrics["top1_error_pct"] == outcome.items.error_pct
+        assert 0 < outcome.items.correct < outcome.items.n
+    assert first is not None
+    assert second is not None
+    assert whole is not None
+    assert first.test_set == second.test_set != whole.test_set
+    assert first.bits != second.bits

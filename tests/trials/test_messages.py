@@ -89,6 +89,7 @@ def test_what_is_at_a_limit_passes_and_arrives_as_it_was_sent(message: Message) 
         (ended(cost=cost("x")), "reported a cost that is not made of numbers between 0 and 2^53"),  # type: ignore[arg-type]
         (ended(funnel_share={"a": math.nan}), "reported funnel shares that are not finite numbers with names"),
         (ended(funnel_share={str(n): 0.5 for n in range(MAX_BYTES // 8)}), "reported a message of more than 1,048,576"),
+        (ended(items={"test_set": "0" * 64, "n": 9, "bits": "/w=="}), "reported items that are not one bit for each"),
         (ended(status="won"), "reported a status that is not succeeded, diverged or failed"),
         (ended(reason=7), "reported a reason that is not text"),
     ],

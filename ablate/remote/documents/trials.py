@@ -51,6 +51,7 @@ class TrialView(Document):
     Attributes:
         rows: cells that the trial fills, of any study.
         needs: name -> key of the trial whose weights this one starts from; this trial waits for that one.
+        outcome: the outcome without its correctness by test image, which `ItemsView` has.
     """
 
     key: str
@@ -73,3 +74,21 @@ class TrialView(Document):
     started_at: datetime | None
     ended_at: datetime | None
     mlflow_run_id: str | None
+
+
+class ItemsView(Document):
+    """Which test images a trial classified correctly.
+
+    Attributes:
+        test_set: identity of the test set; only trials with the same one can be compared image by image.
+        n: number of test images.
+        correct: number of correct ones.
+        bits: one bit for each test image in the order of the test set, 1 if it is correct: base64 of bytes whose
+            highest bit is the first image (`numpy.unpackbits` reads them); or, if asked for, a list of 0 and 1.
+    """
+
+    key: str
+    test_set: str
+    n: int
+    correct: int
+    bits: str | list[int]

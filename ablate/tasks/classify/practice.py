@@ -6,12 +6,14 @@ Shapes: N images of this rank's part of a batch.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ablate.data.datasets import pin
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe, architecture_of
@@ -21,6 +23,7 @@ from ablate.training.determinism import Streams
 from ablate.training.funnel_share import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
 from ablate.training.ranks import ALONE, Ranks
+from ablate.trials.items import MAX_ITEMS, Items
 from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome
 
 Classified = Setting[ClassifyRecipe, ImageSource]
@@ -60,12 +63,18 @@ class Classification:
         return {"train_top1_error_pct": 100 * tallies["errors"] / images}
 
     def evaluate(self, setting: Classified, network: nn.Module) -> Generator[None, None, Evaluation]:
-        """`top1_error_pct`, `top5_error_pct` and `test_loss`, and the funnels' share on the first test batch."""
-        sums = dict.fromkeys(("count", "top1", "top5", "loss"), 0.0)
-        share: dict[str, float] = {}
-        yield from _test(setting, network, sums, share)
-        errors = {f"{name}_error_pct": 100 * sums[name] / sums["count"] for name in ("top1", "top5")}
-        return Evaluation({**errors, "test_loss": sums["loss"] / sums["count"]}, share)
+        """`top1_error_pct`, `top5_error_pct`, `test_loss`, each image's correctness, and the funnels' share."""
+        tested = _Tested()
+        yield from _test(setting, network, tested)
+        labels, is_correct = (torch.cat(parts).cpu().numpy() for parts in (tested.labels, tested.is_correct))
+        count = len(labels)
+        metrics = {
+            "top1_error_pct": 100 * int((~is_correct).sum()) / count,
+            "top5_error_pct": 100 * tested.top5_errors / count,
+            "test_loss": tested.loss / count,
+        }
+        items = Items.pack(pin(setting.recipe.dataset), labels, is_correct) if count <= MAX_ITEMS else None
+        return Evaluation(metrics, tested.share, items=items)
 
     def count(self, setting: Classified, network: nn.Module) -> Cost:
         """Cost of the network, counted once per process for trials that differ only in seed and training."""
@@ -83,17 +92,28 @@ def _resolution_px(setting: Classified) -> int:
     return setting.recipe.resolution_px or setting.source.info.resolution_px
 
 
+@dataclass(slots=True)
+class _Tested:
+    """Labels and correctness of each batch of test images, (N,) each; sums over all; the first batch's share."""
+
+    labels: list[Tensor] = field(default_factory=list)
+    is_correct: list[Tensor] = field(default_factory=list)
+    top5_errors: int = 0
+    loss: float = 0.0
+    share: dict[str, float] = field(default_factory=dict)
+
+
 @torch.inference_mode()
-def _test(setting: Classified, network: nn.Module, sums: dict[str, float], share: dict[str, float]) -> Iterator[None]:
-    """Add up `sums` over the test images, batch by batch; `share` is filled on the first batch."""
+def _test(setting: Classified, network: nn.Module, tested: _Tested) -> Iterator[None]:
+    """Add the test images to `tested`, batch by batch."""
     for inputs, labels in setting.source.test_batches():
-        with setting.autocast(), observed_funnels(network, None if sums["count"] else share):
+        with setting.autocast(), observed_funnels(network, None if tested.labels else tested.share):
             logits = network(inputs).float()  # (N, classes)
         if not logits.isfinite().all():
             raise DivergedError("the trained network's output is not finite on the test images")
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        sums["count"] += len(labels)
-        sums["top1"] += float((~best[:, 0]).sum())
-        sums["top5"] += float((~best.any(1)).sum())
-        sums["loss"] += float(cross_entropy(logits, labels, reduction="sum"))
+        tested.labels.append(labels)
+        tested.is_correct.append(best[:, 0])
+        tested.top5_errors += int((~best.any(1)).sum())
+        tested.loss += float(cross_entropy(logits, labels, reduction="sum"))
         yield

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -35,7 +37,7 @@ def test_a_finished_trial_tells_everything(client: TestClient, post: Post, finis
     assert log.text == "the toy ran\n"
 
 
-@pytest.mark.parametrize("what", ["", "/log"])
+@pytest.mark.parametrize("what", ["", "/log", "/items"])
 def test_a_trial_that_nobody_wants_is_not_found(client: TestClient, what: str) -> None:
     assert client.get(f"/api/v1/trials/{'0' * 64}{what}").status_code == 404
 
@@ -45,3 +47,35 @@ def test_a_trial_that_has_not_started_has_no_log(client: TestClient, post: Post)
     answer = client.get(f"/api/v1/trials/{cell['key']}/log")
     assert answer.status_code == 404
     assert "not started" in answer.json()["detail"]
+
+
+def test_a_trained_study_has_its_correct_images_and_two_rows_are_compared_by_image(
+    client: TestClient, document: dict[str, Any], finish: Finish
+) -> None:
+    study = client.post("/api/v1/studies", json={"study": document | {"rows": document["rows"][:2]}}).json()
+    key = client.get(study["links"]["trials"]).json()["items"][0]["key"]
+    early = client.get(f"/api/v1/trials/{key}/items")
+    assert (early.status_code, early.json()["detail"].split(",")[0]) == (409, "the trial has not ended")
+    finish(study["id"])
+    trial = client.get(f"/api/v1/trials/{key}").json()
+    assert "items" not in trial["outcome"]
+    items = client.get(f"/api/v1/trials/{key[:12]}/items").json()
+    listed = client.get(f"/api/v1/trials/{key}/items", params={"bits": "list"}).json()
+    assert {name: items[name] for name in ("key", "n")} == {"key": key, "n": 355}
+    assert np.unpackbits(np.frombuffer(base64.b64decode(items["bits"]), np.uint8), count=355).tolist() == listed["bits"]
+    assert sum(listed["bits"]) == items["correct"]
+    assert trial["metrics"]["top1_error_pct"] == 100 * (355 - items["correct"]) / 355
+    assert client.get(f"/api/v1/trials/{key}/items", params={"bits": "hex"}).status_code == 422
+    found = client.get(f"{study['links']['self']}/compare", params={"a": "FReLU", "b": "ReLU"}).json()
+    assert found["images"]["test_images"] == 355
+    assert found["images"]["diff"]["mean"] == pytest.approx(found["diff"]["mean"])
+    assert found["images"]["sentences"][0].startswith("over seeds and test images (2 seeds x 355 images, 95 %): ")
+
+
+def test_a_trial_without_correctness_by_image_says_so(client: TestClient, post: Post, finish: Finish) -> None:
+    study = post()
+    finish(study["id"])
+    key = client.get(study["links"]["trials"]).json()["items"][0]["key"]
+    answer = client.get(f"/api/v1/trials/{key}/items")
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("the trial kept no correctness by test image: another task or an earlier")

@@ -19,8 +19,10 @@ from service.dispatch.interface import Report, Ticket, TrialMessage, is_last
 PLAY_TASK = '''
 """A task whose end its recipe names. What waits looks for a file, so that a test decides when."""
 import errno, json, os, subprocess, sys, time
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 from ablate.trials import messages
+from ablate.trials.items import Items
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 
 class Recipe(BaseModel):
@@ -91,7 +93,8 @@ class Play:
         elif recipe.ending == "diverged":
             yield Outcome(status="diverged", reason="as told")
         else:
-            yield Outcome(status="succeeded", metrics={"error": 0.5}, train_s=0.1)
+            items = Items.pack("play", np.arange(9), np.arange(9) % 2 == 0)
+            yield Outcome(status="succeeded", metrics={"error": 0.5}, train_s=0.1, items=items)
 
 task = Play()
 '''

@@ -87,6 +87,8 @@ def test_messages_come_in_their_order_and_only_the_outcome_says_where_it_comes_f
     messages = [report.message for report in reports if isinstance(report, TrialMessage)]
     assert [message.step for message in messages if isinstance(message, EpochMetrics)] == list(range(1, 501))
     assert isinstance(messages[-1], Outcome)
+    assert messages[-1].items is not None
+    assert messages[-1].items.is_correct().tolist() == [True, False] * 4 + [True]
     assert not any(report.provenance for report in reports[:-1] if isinstance(report, TrialMessage))
     assert all(report.ticket == ticket for report in reports)
 

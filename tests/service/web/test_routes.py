@@ -303,6 +303,11 @@ def test_a_comparison_says_which_of_the_two_studies_is_exploratory(
     assert again.count("Exploratory.") == 2
 
 
+def test_two_rows_have_a_line_about_other_test_images(client: TestClient, finished: Any) -> None:
+    shown = outline_of(client, f"/studies/{finished.id}?a=offset+0&b=offset+1").text
+    assert "no interval over test images: 4 of 4 trials kept no correctness by image" in shown
+
+
 def test_two_rows_that_cannot_be_compared_are_told_beside_the_form(client: TestClient, finished: Any) -> None:
     address = f"/studies/{finished.id}?a=offset+0&b=offset+0"
     assert "compared with itself" in outline_of(client, address).text
