@@ -4,7 +4,8 @@ table, verdicts, results  the documents: rows, cells, decisions; values of one r
 build                     a table from a plan and its records; `inputs` are its further arguments
 analysis, grid_effects    decisions and agreement of its rows; effects and Pareto front
 columns, cells, captions  which columns there are; text of a cell; title and headings
-notes, notes_verdicts     the sentences below a table; `notes_choices` on its choice among other studies
+notes                     the sentences below a table; `notes_verdicts`, `notes_choices` (other studies of the same
+                          rows) and `notes_provenance` (when and where it ran) are parts of them
 notebook                  `ablate.Table`: the table with its methods
 formats/ plots/           Markdown, LaTeX, CSV, HTML, JSON; pictures
 two_rows, over_images     `ablate compare`; the same two rows on each test image

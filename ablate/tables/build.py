@@ -21,8 +21,9 @@ from ablate.tables.analysis import Findings, RowFinding, find_verdicts, tries_of
 from ablate.tables.columns import default_columns
 from ablate.tables.grid_effects import find_effects, find_factors, find_fronts, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
-from ablate.tables.notes import provenance_notes, table_notes
+from ablate.tables.notes import table_notes
 from ablate.tables.notes_choices import choice_notes, why_undecided
+from ablate.tables.notes_provenance import provenance_notes
 from ablate.tables.printed_comparability import COSTS, has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
 from ablate.tables.table import (

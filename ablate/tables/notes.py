@@ -5,27 +5,20 @@ They are plain text and generated from the results; each format escapes them. Ro
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from ablate.paper.published import Printed, PublishedTable
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.over_images import image_notes
 from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own, unlike_printed
-from ablate.tables.results import RowResults, one_line, row_notes
+from ablate.tables.results import RowResults, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
 from ablate.trials.needs import label_of_need
 
-PASSING = frozenset({"attempt", "attempts", "pid", "worker", "host", "hostname", "workdir", "log"})
-"""Provenance that differs between any two trials and does not affect their results."""
-
 NEAR_POINTS = 5.0
 """So near to a perfect percentage, differences in points say less than ratios of errors."""
-SAME_TIME = 1.1
-"""Training times whose ratio is below this count as equal."""
 
 
 def table_notes(
@@ -56,15 +49,6 @@ def table_notes(
         *_printed(plan, published),
         *_costs(plan, table.rows, published),
     ]
-
-
-def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) -> list[str]:
-    """When and where the trials ran, and how they differ; another run of the study has other notes."""
-    records = {key: result.records[seed] for result in results for seed, key in result.keys.items()
-               if seed in result.records}  # fmt: skip
-    finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
-    notes = [f"trials finished between {finished[0]} and {finished[-1]} UTC"] if finished else []
-    return [*notes, *_training_times(rows), *_hours(rows), *_differing(results), *_inference(rows)]
 
 
 def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
@@ -211,94 +195,3 @@ def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | Non
 def _differs(counted: int | None, printed: Printed | None) -> bool:
     """Whether a count differs from the printed number, which may be rounded or truncated."""
     return counted is not None and printed is not None and abs(counted - printed.value) >= printed.last_digit
-
-
-def _inference(rows: Sequence[TableRow]) -> list[str]:
-    """How inference was measured, and for which rows the funnel's normalisation could not be folded."""
-    measured = [row for row in rows if row.measured_on is not None]
-    kinds = dict.fromkeys((row.measured_on, row.inference_rounds) for row in measured)
-    notes = [
-        f"inference time (median of {rounds} rounds) and memory were measured on {device}" for device, rounds in kinds
-    ]
-    unfolded = [row.label for row in measured if row.inference_folded is False]
-    if unfolded:
-        notes.append(
-            f"inference times include a normalisation that cannot be folded into its convolution: {named(unfolded)}"
-        )
-    return notes
-
-
-def _training_times(rows: Sequence[TableRow]) -> Iterator[str]:
-    """How much longer or shorter rows train than their baselines, since equal steps are not equal compute."""
-    baselines = {row.group: row.train_s for row in rows if row.baseline}
-    ratios: dict[str, list[str]] = {}
-    for row in rows:
-        baseline_s = baselines.get(row.group)
-        if (
-            row.train_s
-            and baseline_s
-            and baseline_s > 1e-3
-            and not 1 / SAME_TIME <= row.train_s / baseline_s <= SAME_TIME
-        ):
-            ratios.setdefault(f"{row.train_s / baseline_s:.2g}", []).append(row.label)
-    if ratios:
-        shown = listed([f"{times} times ({named(labels)})" for times, labels in ratios.items()])
-        yield (
-            f"training time relative to the baseline: {shown}; rows are compared as the study defines "
-            "them, not at equal training time"
-        )
-
-
-def _hours(rows: Sequence[TableRow]) -> list[str]:
-    """The training time that would decide the undecided rows."""
-    open_rows = [f"'{row.label}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
-    if not open_rows:
-        return []
-    return [
-        "training hours on one worker for the seeds that undecided rows still need, baseline included: "
-        f"{listed(open_rows)}"
-    ]
-
-
-def _differing(results: Sequence[RowResults]) -> list[str]:
-    """One note for each provenance field in which trials differ, with the rows that differ from their baseline."""
-    provenances = {result.row.label: _provenance_of(result) for result in results}
-    baselines = {result.row.group: provenances[result.row.label] for result in results if result.row.is_baseline}
-    everything = {key: flat for result in results for key, flat in _by_key(result, provenances[result.row.label])}
-    notes = []
-    for name in sorted({name for flat in everything.values() for name in flat}):
-        counts = Counter(flat.get(name, "not recorded") for flat in everything.values())
-        if len(counts) > 1:
-            shown = [f"{value} ({count})" for value, count in counts.most_common()]
-            apart = [
-                result.row.label
-                for result in results
-                if _is_apart(provenances[result.row.label], baselines.get(result.row.group, {}), name)
-            ]
-            unlike = f"; different from their baseline: {named(apart)}" if apart else ""
-            notes.append(f"trials differ in {name}: {listed(shown)}{unlike}")
-    return notes
-
-
-def _provenance_of(result: RowResults) -> dict[int, dict[str, str]]:
-    """Provenance by seed of the trials with a result: a dead worker recorded nothing."""
-    return {seed: dict(_flat(record.provenance)) for seed, record in result.records.items() if record.is_result}
-
-
-def _by_key(result: RowResults, provenances: Mapping[int, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
-    """A trial that several rows share counts once."""
-    return ((result.keys[seed], flat) for seed, flat in provenances.items())
-
-
-def _is_apart(row: Mapping[int, Mapping[str, str]], baseline: Mapping[int, Mapping[str, str]], name: str) -> bool:
-    return any(row[seed].get(name) != baseline[seed].get(name) for seed in row.keys() & baseline.keys())
-
-
-def _flat(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in provenance.items():
-        if name in PASSING or name.endswith(("_at", "_s")):
-            continue
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, one_line(str(value))
