@@ -42,6 +42,11 @@ class Operated:
     paths: dict[str, str]
 
 
+POINTWISE = nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU
+"""Modules that read each number alone, so the order of dimensions is no matter to them. A permuted tensor is: some
+processors have another kernel for it, which rounds differently (GELU by 1e-6)."""
+
+
 class ChannelsFirst(nn.Module):
     """Applies a module that expects (B, C, H, W) to (B, H, W, C).
 
@@ -145,7 +150,7 @@ def replace(found: Survey, modules: dict[Site, nn.Module]) -> dict[str, str]:
         if call.site not in modules:
             continue
         module = modules[call.site]
-        if call.site.layout == "nhwc":
+        if call.site.layout == "nhwc" and not isinstance(module, POINTWISE):
             module = ChannelsFirst(module)
         if call.is_fused:
             paths[call.site.name] = _replace_hidden(graph, call, module)

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from ablate.cli.app import app, status_of
 from ablate.remote.documents.events import KINDS
 from ablate.remote.documents.firings import FiringView, Today
+from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.paper import PaperPlan, PaperView
 from ablate.remote.documents.schedules import ScheduleView
 from ablate.remote.documents.studies import StudyView
@@ -81,6 +82,7 @@ ANSWERS: dict[str, Any] = {
     "/history": page_of(FiringView),
     "/trigger": fill(FiringView),
     "/today": TODAY,
+    "/ledger": fill(Ledger),
 }
 
 
@@ -184,6 +186,7 @@ LOCAL = {
     ],
     "sites": [Case(["sites", NAME], 2, shows=False), Case(["sites", "resnet50", "wrong.json", NAME], 2)],
     "serve": [Case(["serve", "--host", NAME], 2, shows=False), Case(["serve", "--role", NAME], 2)],
+    "selftest": [Case(["selftest", "--null", "0"], 2, shows=False), Case(["selftest", "--home", "."], 2, shows=False)],
     "data list": [Case(["data", "list"], shows=False)],
     "data fetch": [Case(["data", "fetch", NAME], 2)],
     "data add": [
@@ -206,6 +209,7 @@ REMOTE = {
     **{name: Case([name, STUDY]) for name in ("cancel", "retry", "pause", "resume")},
     "extend": Case(["extend", STUDY, "--seeds", "4"]),
     "today": Case(["today"], 1),
+    "ledger": Case(["ledger", "--all"]),
     "trial": Case(["trial", KEY]),
     "logs": Case(["logs", KEY]),
     "rerun": Case(["rerun", KEY], 2),
