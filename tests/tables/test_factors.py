@@ -16,6 +16,7 @@ from ablate.tables.plots.plot import plot, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
 METRIC = "top1_error_pct"
+EXPLAINED = "share of the variation between runs that each factor explains"
 GRID: dict[str, Any] = {
     "name": "grid",
     "seeds": 6,
@@ -72,7 +73,7 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert list(shares) == [("window",), ("norm",), ("window", "norm")]
     assert sum(shares.values()) + effects.higher + effects.residual == pytest.approx(1, abs=1e-12)
     assert shares["window", "norm"] > 0.1
-    assert any(note.startswith("variation explained in the grid (eta squared): window ") for note in table.notes)
+    assert f"{EXPLAINED} (eta squared): window {100 * shares['window',]:.1f} %" in " ".join(table.notes)
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
@@ -103,11 +104,38 @@ def test_a_factor_that_applies_to_some_rows_is_compared_within_them_and_hides_no
     assert activation.p_adj is not None
     assert activation.p_adj < 1e-6
     assert not any("rows outside the grid" in note or "has no effect" in note for note in table.notes)
-    (note,) = (note for note in table.notes if note.startswith("variation explained"))
-    assert note.startswith("variation explained in the grid (eta squared): activation 9")
-    assert "level means 12." in note
-    assert "to 15" in note
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    means = {level: one.mean for one in table.effects.means for level in one.levels.values()}
+    for levels in (("relu", "swish", "frelu"), ("bn", "none")):
+        assert f"(level means {', '.join(f'{level}: {means[level]:.2f}' for level in levels)}; " in note
     assert any("only where they apply: norm within frelu" in note for note in table.notes)
+    assert "grid: in shares, the levels of a factor weigh the same; in p-values each row does" in table.notes
+
+
+def test_of_many_levels_the_smallest_and_the_largest_mean_are_named() -> None:
+    rates = [0.001 * number for number in range(1, 9)]
+    plan = plan_document(GRID | {"factors": [{"name": "lr", "levels": rates}]})
+    table = build_table(plan, results(plan, lambda row: 20 - 1000 * abs(row.recipe.lr - 0.005)))
+    assert table.effects is not None
+    means = {one.levels["lr"]: f"{one.mean:#.4g}" for one in table.effects.means}
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    assert f"(level means from 0.001: {means['0.001']} to 0.005: {means['0.005']}; " in note
+
+
+def test_level_means_of_a_grid_with_a_hole_point_the_way_of_the_rows_that_can_be_compared() -> None:
+    factors = [{"name": "activation", "levels": ["relu", "frelu"]}, {"name": "steps", "levels": [10, 300]}]
+    plan = plan_document(GRID | {"factors": factors, "exclude": [{"activation": "frelu", "steps": 10}]})
+    easy = {"relu": 10.0, "frelu": 13.0}
+    table = build_table(
+        plan, results(plan, lambda row: easy[row.recipe.activation] + (10 if row.recipe.steps == 10 else 0))
+    )
+    assert table.effects is not None
+    relu, frelu = (one.mean for one in table.effects.means if list(one.levels) == ["activation"])
+    cells = {row.label: row.cells[METRIC].mean for row in table.rows}
+    difference = cells["activation=frelu, steps=300"] - cells["activation=relu, steps=300"]
+    assert frelu - relu == pytest.approx(difference)
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    assert f"activation {100 * table.effects.effects[0].share:.1f} % (adjusted level means relu: {relu:.2f}, " in note
 
 
 def test_the_picture_of_a_nested_grid_has_a_panel_for_each_factor() -> None:

@@ -71,7 +71,7 @@ class Grid:
     def array(self) -> Array | None:
         """The values, of shape (n, K).
 
-        If seeds differ between cells, it is one row with the least-squares effects of the cells in the model
+        If seeds differ between cells, it is one row with the least-squares means of the cells in the model
         cell + seed, so that lost seeds do not bias a cell; None if the cells share too few seeds for that.
         """
         import numpy as np
@@ -89,7 +89,8 @@ class Grid:
             design[np.arange(len(present)), [int(one[column]) for one in present]] = 1
         values = np.array([value for *_, value in present])
         effects, _, rank, _ = np.linalg.lstsq(design, values - values.mean())
-        return effects[None, : len(self.cells)] if rank == design.shape[1] - 1 else None
+        of_cells, of_seeds = np.split(effects, [len(self.cells)])
+        return of_cells[None] + of_seeds.mean() + values.mean() if rank == design.shape[1] - 1 else None
 
 
 def grid_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Grid:

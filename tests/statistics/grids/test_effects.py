@@ -32,10 +32,26 @@ def test_a_grid_with_a_hole_has_main_effects_and_says_what_it_takes_as_zero():
     assert found.anova.effects[0].eta_squared > 0.9
     assert (found.is_full, found.taken_as_zero) == (False, ("window x norm",))
     assert found.notes == (
-        "some combinations of levels have no value, so shares are of a linear model of the effects that the other rows "
-        "show; taken as 0, because these rows cannot show them: window x norm",
+        "some combinations of levels have no result, so level means are adjusted for other factors, and shares assume "
+        "that these do not interact: window x norm",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
+
+
+def test_a_hole_that_hides_no_interaction_is_named_and_takes_nothing_as_zero():
+    levels = FACTORS | {"lr": ("0.1", "0.2")}
+    holed = {
+        (*key, lr): {s: v + float(lr) for s, v in values.items()}
+        for key, values in cells().items()
+        for lr in levels["lr"]
+    }
+    del holed["3x3", "ln", "0.2"]
+    found = effects_of(holed, levels)
+    assert (found.is_full, found.taken_as_zero) == (False, ())
+    assert found.notes[0] == (
+        "some combinations of levels have no result, so level means are adjusted for other factors, and shares come "
+        "from a linear model"
+    )
 
 
 def test_a_failed_seed_does_not_make_a_grid_unbalanced():
