@@ -206,19 +206,23 @@ def _effects(table: Table) -> Iterator[str]:
     if effects is None:
         return
     if effects.effects:
-        found = sorted(effects.effects, key=lambda effect: -effect.share)
+        ordered = sorted(effects.effects, key=lambda effect: -effect.share)
         kind = "eta squared" + (" from one seed, including noise" if len(table.seeds) == 1 else "")
         rest = [("other interactions", effects.higher), ("noise", effects.residual if len(table.seeds) > 1 else None)]
         shown = [f"; {name} {_percent(share)}" for name, share in rest if share is not None and share >= SHOWN_SHARE]
         is_adjusted = effects.method == "linear_model"
-        texts = [_effect(one, effects.means, is_adjusted=is_adjusted) for one in found]
+        texts = [_effect(one, effects.means, is_adjusted=is_adjusted) for one in ordered]
         what = "share of the variation between runs that each factor explains"
         yield f"{what} ({kind}): {', '.join(texts)}{''.join(shown)}"
     yield from (f"grid: {note}" for note in effects.notes)
-    if any(row.n_ok < row.n_planned for row in table.rows):
-        complete = set(table.seeds).intersection(*(row.cells[table.metric].values for row in table.rows))
-        count = len(complete)
-        yield f"grid: every row has a value at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
+    rows = [set(row.cells[table.metric].values) for row in table.rows if row.levels]
+    found = [seeds for seeds in rows if seeds]
+    if found and min(map(len, rows)) < len(table.seeds):
+        count = len(set.intersection(*found))
+        which = (
+            "every row has a value" if len(found) == len(rows) else f"{len(found)} of {len(rows)} rows have values, all"
+        )
+        yield f"grid: {which} at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
 
 
 def _effect(effect: Effect, means: Sequence[LevelMean], *, is_adjusted: bool) -> str:
@@ -285,7 +289,7 @@ def _fronts(table: Table) -> Iterator[str]:
 
 def _resting_on(table: Table) -> str:
     """On how many seeds the means of a table rest, if runs failed."""
-    counts = [len(row.cells[table.metric].values) for row in table.rows]
-    if min(counts) == len(table.seeds):
+    counts = [count for row in table.rows if (count := len(row.cells[table.metric].values))]
+    if min(counts, default=len(table.seeds)) == len(table.seeds):
         return ""
     return f"; failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}"

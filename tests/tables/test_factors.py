@@ -103,7 +103,7 @@ def test_a_factor_that_applies_to_some_rows_is_compared_within_them_and_hides_no
     assert activation.share > 0.95
     assert activation.p_adj is not None
     assert activation.p_adj < 1e-6
-    assert not any("rows outside the grid" in note or "has no effect" in note for note in table.notes)
+    assert not any("rows outside the grid" in note or "cannot be judged" in note for note in table.notes)
     (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
     means = {level: one.mean for one in table.effects.means for level in one.levels.values()}
     for levels in (("relu", "swish", "frelu"), ("bn", "none")):
@@ -305,8 +305,24 @@ def test_effects_of_a_grid_that_lost_runs_say_on_how_many_complete_seeds_they_re
     plan = plan_document(GRID)
     records = results(plan, interacting)
     assert not [note for note in build_table(plan, records).notes if "complete" in note or "every row has" in note]
-    for seed in (0, 3):
-        key = plan.memberships["window=5x5, norm=none", seed]
-        records[key] = records[key].model_copy(update={"outcome": Outcome(status="diverged", reason="loss is nan")})
+    lost(plan, records, "window=5x5, norm=none", (0, 3))
     notes = build_table(plan, records).notes
     assert "grid: every row has a value at 4 of 6 seeds; failed runs are left out" in notes
+
+
+def lost(plan: Plan, records: dict[str, TrialRecord], label: str, seeds: Any) -> None:
+    for seed in seeds:
+        key = plan.memberships[label, seed]
+        records[key] = records[key].model_copy(update={"outcome": Outcome(status="diverged", reason="loss is nan")})
+
+
+def test_a_row_that_lost_all_runs_takes_nothing_from_the_seeds_of_the_others() -> None:
+    plan = plan_document(NESTED)
+    records = results(plan, by_activation)
+    lost(plan, records, "activation=frelu, norm=none", plan.seeds)
+    notes = build_table(plan, records).notes
+    assert "grid: norm cannot be judged: no run with none gave a value" in notes
+    assert "grid: 3 of 4 rows have values, all at 6 of 6 seeds; failed runs are left out" in notes
+    fronts = [note for note in notes if note.startswith("Pareto-optimal")]
+    assert fronts
+    assert not any("each mean is over" in note for note in fronts)
