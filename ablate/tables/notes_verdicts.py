@@ -8,10 +8,11 @@ from ablate.statistics.agreement.row_agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, counted, equals_p, format_p, of_planned, with_unit
+from ablate.tables.fronts import front_notes
 from ablate.tables.table import Table, TableCell, TableRow
 from ablate.tables.tries import describe_tries
 from ablate.tables.verdicts import Audit, Effect, LevelMean, Tested
-from ablate.tables.words import count, fixed, listed, metric_unit, named
+from ablate.tables.words import fixed, metric_unit, named
 
 EXPLAINED_ELSEWHERE = ("failures", "one seed", "tried before")
 """Reasons of undecided rows that other sentences give for all such rows."""
@@ -41,7 +42,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         *_agreements(table),
         *_effects(table),
         *(_contributions(table) if design == "leave_one_out" else []),
-        *_fronts(table),
+        *front_notes(table),
     ]
 
 
@@ -276,20 +277,3 @@ def _contribution(one: Contribution) -> str:
         return text
     low, high = sorted(end * (1 if one.gain == found.mean else -1) for end in (found.low, found.high))
     return f"{text} [{f'{low:.3g}, {high:.3g}'.replace('-', MINUS)}]"
-
-
-def _fronts(table: Table) -> Iterator[str]:
-    """Pareto fronts over counted costs only, since times are measured again in each run."""
-    for front in table.fronts:
-        if front.cost != "train_s" and len(front.rows) < len(table.rows):
-            paid = {row.label: getattr(row, front.cost) for row in table.rows}
-            shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
-            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}{_resting_on(table)}"
-
-
-def _resting_on(table: Table) -> str:
-    """On how many seeds the means of a table rest, if runs failed."""
-    counts = [count for row in table.rows if (count := len(row.cells[table.metric].values))]
-    if min(counts, default=len(table.seeds)) == len(table.seeds):
-        return ""
-    return f"; failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}"

@@ -326,3 +326,24 @@ def test_a_row_that_lost_all_runs_takes_nothing_from_the_seeds_of_the_others() -
     fronts = [note for note in notes if note.startswith("Pareto-optimal")]
     assert fronts
     assert not any("each mean is over" in note for note in fronts)
+
+
+@pytest.mark.parametrize("baseline_lost", [False, True])
+def test_a_mean_that_failed_runs_may_explain_is_not_pareto_optimal(baseline_lost: bool) -> None:
+    factors = [{"name": "activation", "levels": ["relu", "swish"]}, {"name": "lr", "levels": [0.1, 0.2]}]
+    plan = plan_document(GRID | {"seeds": 10, "factors": factors})
+    labels = [row.label for row in plan.rows]
+    baseline, loser = labels[0], labels[0] if baseline_lost else labels[3]
+    records = results(plan, lambda row: 10.0 if row.label == loser else 15.0)
+    complete = build_table(plan, records)
+    lost(plan, records, loser, range(7))
+    table = build_table(plan, records)
+    reasons = {row.label: row.cells[METRIC].tested.reason for row in table.rows if row.label != baseline}
+    assert "failures" in {reasons.get(loser), *(reasons.values() if baseline_lost else ())}
+    (front,) = table.fronts
+    assert loser in complete.fronts[0].rows
+    assert loser not in front.rows
+    assert set(front.rows) < set(labels)
+    assert front.rows
+    (note,) = (note for note in table.notes if note.startswith("Pareto-optimal"))
+    assert note.endswith(f"; not compared, since failed runs may explain the mean: '{loser}'")
