@@ -11,7 +11,7 @@ from ablate.statistics.grids.levels import Means, level_means
 from ablate.statistics.grids.model import MAX_COLUMNS, Model, model_of
 from ablate.statistics.words import counted
 
-ALL_EQUAL = "all cells are equal, so there is no variation to explain"
+ALL_EQUAL = "all rows are equal at every seed, so there is no variation to explain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class Grid:
             design[np.arange(len(present)), [int(one[column]) for one in present]] = 1
         values = np.array([value for *_, value in present])
         effects, _, rank, _ = np.linalg.lstsq(design, values - values.mean())
+        effects += np.linalg.lstsq(design, values - values.mean() - design @ effects)[0]  # less rounding
         of_cells, of_seeds = np.split(effects, [len(self.cells)])
         return of_cells[None] + of_seeds.mean() + values.mean() if rank == design.shape[1] - 1 else None
 

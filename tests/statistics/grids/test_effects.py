@@ -72,9 +72,9 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
         ({}, "no value yet"),
         ({key: {0: math.nan} for key in cells()}, "no value yet"),
         ({("1x1", "bn"): {0: 1.0}}, "no factor varies, so there are no effects"),
-        (equal(), "all cells are equal, so there is no variation to explain"),
-        (equal(lambda seed: 0.1 * seed), "all cells are equal, so there is no variation to explain"),
-        (dict(list(equal().items())[1:]), "all cells are equal, so there is no variation to explain"),
+        (equal(), "all rows are equal at every seed, so there is no variation to explain"),
+        (equal(lambda seed: 0.1 * seed), "all rows are equal at every seed, so there is no variation to explain"),
+        (dict(list(equal().items())[1:]), "all rows are equal at every seed, so there is no variation to explain"),
         (cells(1), "1 seed: every share includes the noise of training, and nothing is tested"),
         (
             {key: {0: 1.0 * place, 1: 1.0 * place} for place, key in enumerate(cells())},
@@ -105,6 +105,20 @@ def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
     assert found.anova.effects[0].eta_squared > 0.9
     assert all(effect.p is None for effect in found.anova.effects)
     assert found.notes[-1].startswith("fewer than 2 seeds are common to all rows")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_rows_that_lost_different_seeds_have_no_shares_of_rounding(seed):
+    rng = np.random.default_rng(seed)
+    shifts = (100 + rng.normal(0, 1, 20)).tolist()
+    levels = {"many": tuple("abcdefgh"), "other": tuple("abcdef")}
+    partial = {
+        key: {s: v for s, v in enumerate(shifts) if s == 0 or rng.random() < 0.6}
+        for key in itertools.product(*levels.values())
+    }
+    assert (
+        effects_of(partial, levels).notes[-1] == "all rows are equal at every seed, so there is no variation to explain"
+    )
 
 
 @pytest.mark.parametrize(("many", "other"), [(40, 2), (200, 5)])
