@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -93,6 +95,26 @@ def test_a_hole_does_not_turn_the_direction_of_the_tested_effect():
     paired = stats.ttest_rel(comparable[:5], comparable[5:])
     assert tested.f == pytest.approx(paired.statistic**2), "the difference of these means is the one that is tested"
     assert means["activation", "steps"]["relu", "10"].mean == pytest.approx(np.mean([*values["relu", "10"].values()]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_with_holes_the_difference_between_two_levels_is_the_one_that_is_tested(seed):
+    factors = {"activation": ("relu", "frelu"), "norm": ("bn", "none"), "lr": ("a", "b"), "width": ("1", "2", "3")}
+    rng = np.random.default_rng(seed)
+    keys = [key for key in itertools.product(*factors.values()) if key[:2] != ("relu", "none")]
+    keys = [(key[0], None, *key[2:]) if key[0] == "relu" else key for key in keys]
+    values = {key: dict(enumerate(rng.normal(0, 1, 4).tolist())) for key in keys if rng.random() < 0.8}
+    grid = grid_of(values, factors)
+    for effect in anova(grid.array(), model_of(grid)).effects:
+        source = effect.sources[0]
+        if len(source.factors) > 1 or len(effect.sources) > 1 or source.factors == ("width",):
+            continue
+        per_seed = []
+        for one in range(4):
+            means = level_means({key: {0: found[one]} for key, found in values.items()}, factors)[source.factors]
+            low, high = (mean.mean for mean in means.values())
+            per_seed.append(high - low)
+        assert effect.f == pytest.approx(stats.ttest_1samp(per_seed, 0).statistic ** 2), effect.name
 
 
 def test_levels_of_a_nested_factor_stay_at_the_level_of_the_rows_to_which_it_applies():
