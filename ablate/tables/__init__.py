@@ -2,7 +2,8 @@
 
 table, verdicts, results  the documents: rows, cells, decisions; values of one row
 build                     a table from a plan and its records; `inputs` are its further arguments
-analysis, grid_effects    decisions and agreement of its rows; effects and Pareto front
+analysis, grid_effects    decisions and agreement of its rows; effects
+fronts                    rows that are worth their cost
 columns, cells, captions  which columns there are; text of a cell; title and headings
 notes                     the sentences below a table; `notes_verdicts`, `notes_choices` (other studies of the same
                           rows) and `notes_provenance` (when and where it ran) are parts of them

@@ -7,7 +7,7 @@ false-alarm rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ablate.paper.published import PublishedTable
@@ -36,6 +36,8 @@ from ablate.tables.tries import PairHistory
 from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested, Tries
 from ablate.tables.words import metric_unit
 
+Labels = Collection[str]
+"""Labels of rows."""
 TRIED_BEFORE = "tried before"
 """Reason of a row that its tries decide, or do not; see `Tested.reason`."""
 
@@ -109,14 +111,14 @@ def find_verdicts(
         groups.setdefault(result.row.group, []).append(result)
     copies = {audit.row.group: audit for audit in audits}
     for group, members in groups.items():
-        family, found = _test_family(plan, members, copies.get(group), published)
+        family, found = _test_family(plan, members, copies.get(group), published, retried.keys())
         families.append(family)
         rows |= {label: _with_tries(plan, one, retried.get(label)) for label, one in found.items()}
     return Findings(tuple(families), rows)
 
 
 def _test_family(
-    plan: Plan, members: Sequence[RowResults], copy: RowResults | None, published: PublishedTable | None
+    plan: Plan, members: Sequence[RowResults], copy: RowResults | None, published: PublishedTable | None, tried: Labels
 ) -> tuple[Family, dict[str, RowFinding]]:
     baseline = next(result for result in members if result.row.is_baseline)
     rows = [result for result in members if result is not baseline]
@@ -124,7 +126,7 @@ def _test_family(
     found = analyse_family(
         [runs_of(result, plan.metric) for result in rows], runs_of(baseline, plan.metric), design_of(plan)
     )
-    agreed = _compare_with_paper(plan, found, printed, published)
+    agreed = _compare_with_paper(plan, found, printed, published, tried)
     verdicts = {row.label: _row_agreement(row) for row in agreed.rows} if agreed else {}
     family = Family(
         group=baseline.row.group,
@@ -134,7 +136,7 @@ def _test_family(
         test=found.evidence.test,
         method=describe_test(found),
         spread=describe_spread(found.evidence.pooled) if found.evidence.pooled else None,
-        agreement=_agreement_of(plan, agreed, members, published) if agreed else None,
+        agreement=_agreement_of(plan, agreed, members, published, tried) if agreed else None,
         audit=_audit(plan, baseline, copy) if copy else None,
     )
     return family, {
@@ -166,11 +168,11 @@ def _printed_differences(
 
 
 def _compare_with_paper(
-    plan: Plan, found: FamilyAnalysis, printed: Mapping[str, float], published: PublishedTable | None
+    plan: Plan, found: FamilyAnalysis, printed: Mapping[str, float], published: PublishedTable | None, tried: Labels
 ) -> Agreement | None:
     if not printed:
         return None
-    rows = [_printed_row(row, printed.get(row.label), found.design) for row in found.rows]
+    rows = [_printed_row(row, printed.get(row.label), found.design, row.label in tried) for row in found.rows]
     asked = plan.study.table.headline
     return agreement(
         rows,
@@ -180,19 +182,20 @@ def _compare_with_paper(
     )
 
 
-def _printed_row(row: RowAnalysis, printed: float | None, design: DecisionRule) -> PrintedRow:
-    """A row for the comparison with the paper, which sees only the seeds that ended in both rows."""
+def _printed_row(row: RowAnalysis, printed: float | None, design: DecisionRule, is_retried: bool) -> PrintedRow:
+    """A row for the comparison with the paper, which sees only the seeds of this try that ended in both rows."""
+    obstacle = "it depends on the failed runs" if depends_on_failures(row, design) else None
     return PrintedRow(
         label=row.label,
         printed=printed,
         differences=row.evidence.comparison.differences,
-        obstacle="it depends on the failed runs" if depends_on_failures(row, design) else None,
+        obstacle=TRIED_BEFORE if is_retried else obstacle,
         has_lost=row.evidence.failures.p_worst is not None,
     )
 
 
 def _agreement_of(
-    plan: Plan, agreed: Agreement, members: Sequence[RowResults], published: PublishedTable | None
+    plan: Plan, agreed: Agreement, members: Sequence[RowResults], published: PublishedTable | None, tried: Labels
 ) -> FamilyAgreement:
     cells = published.cells if published else {}
     printed = {label: found.value for label, cell in cells.items() if (found := cell.get(plan.metric))}
@@ -200,6 +203,7 @@ def _agreement_of(
     alpha = plan.study.table.alpha
     rank = rank_agreement(printed, {row.label: row.usable for row in runs}, alpha=alpha, planned=len(plan.seeds))
     lower_is_better = plan.lower_is_better[plan.metric]
+    order = order_of_pairs(printed, runs, lower_is_better=lower_is_better, alpha=alpha, tried_before=tried)
     return FamilyAgreement(
         word=agreed.word,
         text=agreed.text,
@@ -207,7 +211,7 @@ def _agreement_of(
         headline=list(agreed.headline),
         tau=rank.tau,
         rank=rank.text,
-        pairs=order_of_pairs(printed, runs, lower_is_better=lower_is_better, alpha=alpha).text,
+        pairs=order.text,
     )
 
 

@@ -19,7 +19,8 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
 from ablate.tables.analysis import Findings, RowFinding, find_verdicts, tries_of
 from ablate.tables.columns import default_columns
-from ablate.tables.grid_effects import find_effects, find_factors, find_fronts, find_levels
+from ablate.tables.fronts import find_fronts
+from ablate.tables.grid_effects import find_effects, find_factors, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import table_notes
 from ablate.tables.notes_choices import choice_notes, why_undecided

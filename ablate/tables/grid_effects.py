@@ -1,4 +1,4 @@
-"""The effects of a grid and the Pareto fronts of the rows: the statistics of whole tables as documents."""
+"""The effects of a grid as documents, and the levels of its rows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.grids.effects import effects_of
-from ablate.statistics.pareto import pareto_front
 from ablate.study.document import FactorSpec
 from ablate.study.levels import text_of
 from ablate.study.plan import Plan, Row
 from ablate.tables.results import RowResults
-from ablate.tables.table import TableRow
-from ablate.tables.verdicts import Effect, Effects, Front, LevelMean
-
-COSTS = ("multiply_adds", "params", "train_s")
+from ablate.tables.verdicts import Effect, Effects, LevelMean
 
 
 def find_factors(plan: Plan) -> dict[str, list[str]]:
@@ -98,15 +94,3 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
 
 def _lists(levels: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {name: list(of) for name, of in levels.items()}
-
-
-def find_fronts(rows: Sequence[TableRow], metric: str, *, lower_is_better: bool) -> list[Front]:
-    """The Pareto front of the metric against each cost that differs between rows."""
-    means = {row.label: row.cells[metric].mean for row in rows}
-    fronts = []
-    for cost in COSTS:
-        paid: Mapping[str, float | None] = {row.label: getattr(row, cost) for row in rows}
-        if len({value for value in paid.values() if value is not None}) > 1:
-            found = pareto_front(means, paid, lower_is_better=lower_is_better)
-            fronts.append(Front(cost=cost, rows=list(found.on_front)))
-    return fronts

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, counted, equals_p, format_p, of_planned, with_unit
+from ablate.tables.fronts import front_notes
 from ablate.tables.table import Table, TableCell, TableRow
 from ablate.tables.tries import describe_tries
-from ablate.tables.verdicts import Audit, Effect, Tested
-from ablate.tables.words import count, fixed, listed, metric_unit, named
+from ablate.tables.verdicts import Audit, Effect, LevelMean, Tested
+from ablate.tables.words import fixed, metric_unit, named
 
 EXPLAINED_ELSEWHERE = ("failures", "one seed", "tried before")
 """Reasons of undecided rows that other sentences give for all such rows."""
 SHOWN_SHARE = 0.0005
 """Smallest share of what is left besides the effects that has a number."""
+MAX_LEVELS = 6
+"""Largest number of levels of a factor whose means are all shown in a sentence."""
 MAX_OPEN = 12
 """Largest number of undecided rows, and of rows that were tried before, that have a sentence each."""
 ANYTIME = (
@@ -39,7 +42,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
         *_agreements(table),
         *_effects(table),
         *(_contributions(table) if design == "leave_one_out" else []),
-        *_fronts(table),
+        *front_notes(table),
     ]
 
 
@@ -204,35 +207,47 @@ def _effects(table: Table) -> Iterator[str]:
     if effects is None:
         return
     if effects.effects:
-        found = sorted(effects.effects, key=lambda effect: -effect.share)
+        ordered = sorted(effects.effects, key=lambda effect: -effect.share)
         kind = "eta squared" + (" from one seed, including noise" if len(table.seeds) == 1 else "")
         rest = [("other interactions", effects.higher), ("noise", effects.residual if len(table.seeds) > 1 else None)]
         shown = [f"; {name} {_percent(share)}" for name, share in rest if share is not None and share >= SHOWN_SHARE]
-        means: dict[tuple[str, ...], list[float]] = {}
-        for one in effects.means:
-            means.setdefault(tuple(one.levels), []).append(one.mean)
-        texts = [_effect(one, [] if one.confounded else means.get(tuple(one.factors), [])) for one in found]
-        yield f"variation explained in the grid ({kind}): {', '.join(texts)}{''.join(shown)}"
+        is_adjusted = effects.method == "linear_model"
+        texts = [_effect(one, effects.means, is_adjusted=is_adjusted) for one in ordered]
+        what = "share of the variation between runs that each factor explains"
+        yield f"{what} ({kind}): {', '.join(texts)}{''.join(shown)}"
     yield from (f"grid: {note}" for note in effects.notes)
-    if any(row.n_ok < row.n_planned for row in table.rows):
-        complete = set(table.seeds).intersection(*(row.cells[table.metric].values for row in table.rows))
-        count = len(complete)
-        yield f"grid: every row has a value at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
+    rows = [set(row.cells[table.metric].values) for row in table.rows if row.levels]
+    found = [seeds for seeds in rows if seeds]
+    if found and min(map(len, rows)) < len(table.seeds):
+        count = len(set.intersection(*found))
+        which = (
+            "every row has a value" if len(found) == len(rows) else f"{len(found)} of {len(rows)} rows have values, all"
+        )
+        yield f"grid: {which} at {of_planned(count, count, len(table.seeds))}; failed runs are left out"
 
 
-def _effect(effect: Effect, means: Sequence[float]) -> str:
-    """The share of an effect; for a main effect also the smallest and the largest mean of a level."""
-    facts = (
-        [f"level means {min(means):.4g} to {max(means):.4g}".replace("-", MINUS)]
-        if len(effect.factors) == 1 and means
-        else []
-    )
+def _effect(effect: Effect, means: Sequence[LevelMean], *, is_adjusted: bool) -> str:
+    """The share of an effect; for a main effect also the means of its levels."""
+    facts = []
+    if len(effect.factors) == 1 and not effect.confounded:
+        (name,) = effect.factors
+        found = {one.levels[name]: one.mean for one in means if list(one.levels) == [name]}
+        facts += [f"{'adjusted ' * is_adjusted}level means {_means(found)}"] if found else []
     if effect.low is not None and effect.high is not None:
         ends = f"{fixed(100 * effect.low, 1)} to {fixed(100 * effect.high, 1)}"
         facts.append(f"95 % interval {ends}")
     if effect.p_adj is not None:
         facts.append(f"p {equals_p(effect.p_adj)} corrected")
     return f"{effect.name} {_percent(effect.share)}" + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def _means(found: Mapping[str, float]) -> str:
+    """The mean of every level; of many levels the smallest and the largest mean."""
+    texts = [f"{level}: {f'{mean:#.4g}'.rstrip('.')}".replace("-", MINUS) for level, mean in found.items()]
+    if len(texts) <= MAX_LEVELS:
+        return ", ".join(texts)
+    means = list(found.values())
+    return f"from {texts[means.index(min(means))]} to {texts[means.index(max(means))]}"
 
 
 def _percent(share: float) -> str:
@@ -262,20 +277,3 @@ def _contribution(one: Contribution) -> str:
         return text
     low, high = sorted(end * (1 if one.gain == found.mean else -1) for end in (found.low, found.high))
     return f"{text} [{f'{low:.3g}, {high:.3g}'.replace('-', MINUS)}]"
-
-
-def _fronts(table: Table) -> Iterator[str]:
-    """Pareto fronts over counted costs only, since times are measured again in each run."""
-    for front in table.fronts:
-        if front.cost != "train_s" and len(front.rows) < len(table.rows):
-            paid = {row.label: getattr(row, front.cost) for row in table.rows}
-            shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
-            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}{_resting_on(table)}"
-
-
-def _resting_on(table: Table) -> str:
-    """On how many seeds the means of a table rest, if runs failed."""
-    counts = [len(row.cells[table.metric].values) for row in table.rows]
-    if min(counts) == len(table.seeds):
-        return ""
-    return f"; failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}"

@@ -209,7 +209,10 @@ class Effect(Document):
 
 
 class LevelMean(Document):
-    """Mean of the metric over all cells with these levels; `low` and `high` of its 95 % t interval, null without."""
+    """Mean of the metric over all cells with these levels; `low` and `high` of its 95 % t interval, null without.
+
+    On a grid with empty cells the mean is adjusted for the other factors.
+    """
 
     levels: dict[str, str]
     mean: float

@@ -22,6 +22,7 @@ from ablate.tables.build import build_table
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
+from ablate.tables.tries import PairHistory
 from ablate.tables.two_rows import compare_rows
 from ablate.trials.trial import Outcome
 
@@ -548,6 +549,9 @@ def test_pareto_fronts_say_on_how_many_seeds_they_rest(planned, make_records, ma
     assert "seeds" not in note
     partial = build_table(plan, lose(plan, records, make_record, "E Sum(1x3, 3x1)", range(4)))
     (note,) = (note for note in partial.notes if note.startswith("Pareto-optimal"))
+    assert note.endswith("; not compared, since failed runs may explain the mean: 'E Sum(1x3, 3x1)'")
+    worst = lose(plan, records, make_record, "A 1x1", range(4))
+    (note,) = (note for note in build_table(plan, worst).notes if note.startswith("Pareto-optimal"))
     assert note.endswith("; failed runs are left out, so each mean is over 8 to 12 of 12 seeds")
 
 
@@ -576,3 +580,23 @@ def test_a_row_or_baseline_that_is_not_the_printed_one_only_agrees(planned, make
     assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
     (note,) = (note for note in table.notes if note.startswith("rows that are not the printed ones"))
     assert note.endswith(f": '{label}': {named}")
+
+
+@pytest.mark.parametrize(("preset", "word"), [("paper-text", "inconclusive"), (None, "undecided")])
+def test_a_row_that_was_tried_before_neither_reproduces_nor_agrees(planned, make_records, preset, word):
+    printed = load_published().column("T7")
+    plan = planned(12)
+    if preset:
+        plan = replace(plan, rows=tuple(preset_row(row, preset, {}) for row in plan.rows))
+    printed = replace(printed, cells=printed.cells | {"A 1x1": {METRIC: Printed("21.1", 21.1)}})
+    records = make_records(plan, [11.4, 13.0, 15.0, 15.1, 13.1])
+    first = build_table(plan, records, published=printed).families[0].agreement
+    history = PairHistory(9, tuple(0.1 * (-1) ** place for place in range(108)))
+    table = build_table(plan, records, published=printed, state=StudyState(retried={"A 1x1": history}))
+    cell, found = table.row("A 1x1").cells[METRIC], table.families[0].agreement
+    assert (cell.decision, cell.tested.reason) == ("undecided", "tried before")
+    assert cell.agreement.word == word
+    assert cell.agreement.text == f"{word}, direction agrees (not tested): n = 12, tried before"
+    assert (first.word, found.word) == ("reproduced" if preset else "agrees", word)
+    decided, left = (int(one.pairs.split(" concordant")[0].split()[-1]) for one in (first, found))
+    assert left < decided

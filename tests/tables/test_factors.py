@@ -16,6 +16,7 @@ from ablate.tables.plots.plot import plot, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
 METRIC = "top1_error_pct"
+EXPLAINED = "share of the variation between runs that each factor explains"
 GRID: dict[str, Any] = {
     "name": "grid",
     "seeds": 6,
@@ -72,7 +73,7 @@ def test_a_balanced_grid_has_exact_shares_that_sum_to_one() -> None:
     assert list(shares) == [("window",), ("norm",), ("window", "norm")]
     assert sum(shares.values()) + effects.higher + effects.residual == pytest.approx(1, abs=1e-12)
     assert shares["window", "norm"] > 0.1
-    assert any(note.startswith("variation explained in the grid (eta squared): window ") for note in table.notes)
+    assert f"{EXPLAINED} (eta squared): window {100 * shares['window',]:.1f} %" in " ".join(table.notes)
     assert table.factors == {"window": ["1x1", "3x3", "5x5"], "norm": ["bn", "none"]}
 
 
@@ -102,12 +103,39 @@ def test_a_factor_that_applies_to_some_rows_is_compared_within_them_and_hides_no
     assert activation.share > 0.95
     assert activation.p_adj is not None
     assert activation.p_adj < 1e-6
-    assert not any("rows outside the grid" in note or "has no effect" in note for note in table.notes)
-    (note,) = (note for note in table.notes if note.startswith("variation explained"))
-    assert note.startswith("variation explained in the grid (eta squared): activation 9")
-    assert "level means 12." in note
-    assert "to 15" in note
+    assert not any("rows outside the grid" in note or "cannot be judged" in note for note in table.notes)
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    means = {level: one.mean for one in table.effects.means for level in one.levels.values()}
+    for levels in (("relu", "swish", "frelu"), ("bn", "none")):
+        assert f"(level means {', '.join(f'{level}: {means[level]:.2f}' for level in levels)}; " in note
     assert any("only where they apply: norm within frelu" in note for note in table.notes)
+    assert "grid: in shares, the levels of a factor weigh the same; in p-values each row does" in table.notes
+
+
+def test_of_many_levels_the_smallest_and_the_largest_mean_are_named() -> None:
+    rates = [0.001 * number for number in range(1, 9)]
+    plan = plan_document(GRID | {"factors": [{"name": "lr", "levels": rates}]})
+    table = build_table(plan, results(plan, lambda row: 20 - 1000 * abs(row.recipe.lr - 0.005)))
+    assert table.effects is not None
+    means = {one.levels["lr"]: f"{one.mean:#.4g}" for one in table.effects.means}
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    assert f"(level means from 0.001: {means['0.001']} to 0.005: {means['0.005']}; " in note
+
+
+def test_level_means_of_a_grid_with_a_hole_point_the_way_of_the_rows_that_can_be_compared() -> None:
+    factors = [{"name": "activation", "levels": ["relu", "frelu"]}, {"name": "steps", "levels": [10, 300]}]
+    plan = plan_document(GRID | {"factors": factors, "exclude": [{"activation": "frelu", "steps": 10}]})
+    easy = {"relu": 10.0, "frelu": 13.0}
+    table = build_table(
+        plan, results(plan, lambda row: easy[row.recipe.activation] + (10 if row.recipe.steps == 10 else 0))
+    )
+    assert table.effects is not None
+    relu, frelu = (one.mean for one in table.effects.means if list(one.levels) == ["activation"])
+    cells = {row.label: row.cells[METRIC].mean for row in table.rows}
+    difference = cells["activation=frelu, steps=300"] - cells["activation=relu, steps=300"]
+    assert frelu - relu == pytest.approx(difference)
+    (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
+    assert f"activation {100 * table.effects.effects[0].share:.1f} % (adjusted level means relu: {relu:.2f}, " in note
 
 
 def test_the_picture_of_a_nested_grid_has_a_panel_for_each_factor() -> None:
@@ -277,8 +305,45 @@ def test_effects_of_a_grid_that_lost_runs_say_on_how_many_complete_seeds_they_re
     plan = plan_document(GRID)
     records = results(plan, interacting)
     assert not [note for note in build_table(plan, records).notes if "complete" in note or "every row has" in note]
-    for seed in (0, 3):
-        key = plan.memberships["window=5x5, norm=none", seed]
-        records[key] = records[key].model_copy(update={"outcome": Outcome(status="diverged", reason="loss is nan")})
+    lost(plan, records, "window=5x5, norm=none", (0, 3))
     notes = build_table(plan, records).notes
     assert "grid: every row has a value at 4 of 6 seeds; failed runs are left out" in notes
+
+
+def lost(plan: Plan, records: dict[str, TrialRecord], label: str, seeds: Any) -> None:
+    for seed in seeds:
+        key = plan.memberships[label, seed]
+        records[key] = records[key].model_copy(update={"outcome": Outcome(status="diverged", reason="loss is nan")})
+
+
+def test_a_row_that_lost_all_runs_takes_nothing_from_the_seeds_of_the_others() -> None:
+    plan = plan_document(NESTED)
+    records = results(plan, by_activation)
+    lost(plan, records, "activation=frelu, norm=none", plan.seeds)
+    notes = build_table(plan, records).notes
+    assert "grid: norm cannot be judged: no run with none gave a value" in notes
+    assert "grid: 3 of 4 rows have values, all at 6 of 6 seeds; failed runs are left out" in notes
+    fronts = [note for note in notes if note.startswith("Pareto-optimal")]
+    assert fronts
+    assert not any("each mean is over" in note for note in fronts)
+
+
+@pytest.mark.parametrize("baseline_lost", [False, True])
+def test_a_mean_that_failed_runs_may_explain_is_not_pareto_optimal(baseline_lost: bool) -> None:
+    factors = [{"name": "activation", "levels": ["relu", "swish"]}, {"name": "lr", "levels": [0.1, 0.2]}]
+    plan = plan_document(GRID | {"seeds": 10, "factors": factors})
+    labels = [row.label for row in plan.rows]
+    baseline, loser = labels[0], labels[0] if baseline_lost else labels[3]
+    records = results(plan, lambda row: 10.0 if row.label == loser else 15.0)
+    complete = build_table(plan, records)
+    lost(plan, records, loser, range(7))
+    table = build_table(plan, records)
+    reasons = {row.label: row.cells[METRIC].tested.reason for row in table.rows if row.label != baseline}
+    assert "failures" in {reasons.get(loser), *(reasons.values() if baseline_lost else ())}
+    (front,) = table.fronts
+    assert loser in complete.fronts[0].rows
+    assert loser not in front.rows
+    assert set(front.rows) < set(labels)
+    assert front.rows
+    (note,) = (note for note in table.notes if note.startswith("Pareto-optimal"))
+    assert note.endswith(f"; not compared, since failed runs may explain the mean: '{loser}'")

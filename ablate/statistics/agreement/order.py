@@ -2,13 +2,13 @@
 
 Kendall's tau counts every pair, even if our seeds do not decide its order. Here only decided pairs count. The decision
 is the one for any two rows (`ablate.statistics.decisions`): two-sided, paired by seed, corrected over all pairs by
-Holm, and undone if it depends on failed runs.
+Holm, and undone if it depends on failed runs or on a row that was tried before.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.statistics.decisions.evidence import DecisionRule, gather_evidence
@@ -56,7 +56,12 @@ class PairOrder:
 
 
 def order_of_pairs(
-    printed: Mapping[str, float], rows: Sequence[Runs], *, lower_is_better: bool, alpha: float = 0.05
+    printed: Mapping[str, float],
+    rows: Sequence[Runs],
+    *,
+    lower_is_better: bool,
+    alpha: float = 0.05,
+    tried_before: Collection[str] = (),
 ) -> PairOrder:
     """Every pair of rows that are printed, over the seeds that the two rows share.
 
@@ -65,13 +70,16 @@ def order_of_pairs(
         rows: our runs.
         lower_is_better: direction of the metric, in which a failed run is the worst value.
         alpha: family-wise error rate over all pairs, in (0, 1).
+        tried_before: labels of rows whose pairs stay undecided, since these seeds are not the first that were tested.
     """
     pairs = list(itertools.combinations([row for row in rows if row.label in printed], 2))
     design = DecisionRule(lower_is_better=lower_is_better, alpha=alpha)
     joint = gather_evidence(pairs, design)
     lists: dict[str, list[Pair]] = {"concordant": [], "discordant": [], "undecided": [], "printed_equal": []}
     for (a, b), evidence in zip(pairs, joint.found, strict=True):
-        decision = analyse_comparison(a, b, evidence=evidence, design=design).decision
+        decision: Decision = "undecided"
+        if not {a.label, b.label} & set(tried_before):
+            decision = analyse_comparison(a, b, evidence=evidence, design=design).decision
         better = (printed[a.label] - printed[b.label]) * (-1 if lower_is_better else 1)
         lists[_place(better, decision)].append((a.label, b.label))
     shared = [evidence.comparison.n for evidence in joint.found]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ROUNDING = 1e-9
+ROUNDING = 16 * sys.float_info.epsilon
 """Relative to the largest value; a smaller root mean square is rounding and not a spread."""
 MIN_SEEDS = 3
 """Smallest number of seeds with an interval of a share."""
@@ -130,7 +130,8 @@ def anova(values: Array, model: Model) -> Anova | None:
     values = _at_unit_scale(values)
     floor = (ROUNDING * float(abs(values).max())) ** 2  # of the variance of a cell
     n, weights = len(values), model.weights
-    left = values - (values @ weights)[:, None]
+    left = values - values[:, :1]  # exact for values that hardly differ
+    left -= (left @ weights)[:, None]
     spreads, beyond, linear = _spreads(left, model)
     higher = beyond.between if beyond else 0.0
     deviations = left - left.mean(axis=0)

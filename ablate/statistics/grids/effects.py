@@ -11,7 +11,7 @@ from ablate.statistics.grids.levels import Means, level_means
 from ablate.statistics.grids.model import MAX_COLUMNS, Model, model_of
 from ablate.statistics.words import counted
 
-ALL_EQUAL = "all cells are equal, so there is no variation to explain"
+ALL_EQUAL = "all rows are equal at every seed, so there is no variation to explain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Effects:
         anova: shares and tests; None if there is nothing to explain or too little to explain it with.
         is_full: whether every combination of levels that can exist has a value.
         taken_as_zero: two-way interactions that the model leaves out because the cells do not identify them, in words.
-        means: means per level and per pair of levels; empty if no factor varies.
+        means: means per level and per pair of levels; empty if no factor varies or rows cannot be compared.
         notes: sentences on left-out values, on the method and on its limits.
     """
 
@@ -49,14 +49,14 @@ def effects_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Effects:
         return Effects(notes=(*grid.notes, "no value yet"))
     if not grid.factors:
         return Effects(notes=(*grid.notes, "no factor varies, so there are no effects"))
-    means, values, model = level_means(grid), grid.array(), model_of(grid)
+    values, model = grid.array(), model_of(grid)
     if model is None:
         text = f"the factors have more than {MAX_COLUMNS} levels together, above the limit for shares"
-        return Effects(means=means, notes=(*grid.notes, text))
+        return Effects(notes=(*grid.notes, text))
     if values is None:
         text = "rows have too few seeds in common to be compared, so there are no shares"
-        return Effects(means=means, notes=(*grid.notes, text))
-    found = anova(values, model)
+        return Effects(notes=(*grid.notes, text))
+    found, means = anova(values, model), level_means(grid, values, model)
     if found is None:
         return Effects(means=means, notes=(*grid.notes, ALL_EQUAL))
     notes = (*grid.notes, *_model_notes(grid, model), *_test_notes(grid, found))
@@ -68,17 +68,11 @@ def _model_notes(grid: Grid, model: Model) -> Iterator[str]:
     if nested:
         names = ", ".join(source.name for term in nested for source in term.sources)
         yield f"some factors do not apply to every row and are compared only where they apply: {names}"
-        yield (
-            "a main effect compares the means of each level's own rows; shares count the levels of a factor alike, "
-            "tests count rows alike"
-        )
+        yield "in shares, the levels of a factor weigh the same; in p-values each row does"
     if not grid.is_full:
         zero = ", ".join(source.name for source in model.unidentified)
-        left_out = f"; taken as 0, because these rows cannot show them: {zero}" if zero else ""
-        yield (
-            "some combinations of levels have no value, so shares are of a linear model of the effects that the other "
-            f"rows show{left_out}"
-        )
+        shares = f"shares assume that these do not interact: {zero}" if zero else "shares come from a linear model"
+        yield f"some combinations of levels have no result, so level means are adjusted for other factors, and {shares}"
     for term in model.terms:
         if len(term.sources) > 1:
             names = " and ".join(source.name for source in term.sources)

@@ -71,7 +71,7 @@ class Grid:
     def array(self) -> Array | None:
         """The values, of shape (n, K).
 
-        If seeds differ between cells, it is one row with the least-squares effects of the cells in the model
+        If seeds differ between cells, it is one row with the least-squares means of the cells in the model
         cell + seed, so that lost seeds do not bias a cell; None if the cells share too few seeds for that.
         """
         import numpy as np
@@ -89,7 +89,9 @@ class Grid:
             design[np.arange(len(present)), [int(one[column]) for one in present]] = 1
         values = np.array([value for *_, value in present])
         effects, _, rank, _ = np.linalg.lstsq(design, values - values.mean())
-        return effects[None, : len(self.cells)] if rank == design.shape[1] - 1 else None
+        effects += np.linalg.lstsq(design, values - values.mean() - design @ effects)[0]  # less rounding
+        of_cells, of_seeds = np.split(effects, [len(self.cells)])
+        return of_cells[None] + of_seeds.mean() + values.mean() if rank == design.shape[1] - 1 else None
 
 
 def grid_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Grid:
@@ -122,7 +124,7 @@ def grid_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Grid:
     complete, dropped = _complete_blocks(reduced)
     empty = len(cells) - len(filled)
     without = f"{counted(empty, 'row')} of the grid without a value" if empty else ""
-    notes = (without, _infinite(cells), *_idle(factors, used), dropped)
+    notes = (without, _infinite(cells), *(_idle(factors, used) if filled else ()), dropped)
     return Grid(varying, complete, tuple(note for note in notes if note))
 
 
@@ -156,9 +158,12 @@ def _infinite(cells: Cells) -> str:
 
 
 def _idle(factors: Mapping[str, Sequence[str]], used: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Factors that cannot be judged, or not at all of their levels."""
     for name, levels in factors.items():
-        unused = [level for level in levels if level not in used[name]]
-        if len(used[name]) == 1:
-            yield f"factor {name} has values at one level only ({used[name][0]}), so it has no effect"
-        elif unused and used[name]:
-            yield f"factor {name} has no values at {', '.join(unused)}"
+        unused = " or ".join(level for level in levels if level not in used[name])
+        if len(levels) == 1 and len(used[name]) < 2:
+            yield f"{name} has one level, so nothing can be compared"
+        elif unused and len(used[name]) < 2:
+            yield f"{name} cannot be judged: no run with {unused} gave a value"
+        elif unused:
+            yield f"{name} is judged without {unused}: no run with it gave a value"

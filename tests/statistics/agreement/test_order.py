@@ -119,3 +119,10 @@ def test_a_pair_whose_order_depends_on_failed_runs_is_open_and_the_number_of_see
     assert found.text.endswith("(sign flip, Holm over all pairs; 8 to 12 of 12 seeds a pair)")
     found = order_of_pairs(PRINTED, rows, lower_is_better=False)
     assert len(found.concordant) == 3, "where a higher value is better, the failed row was worse anyway"
+
+
+def test_pairs_of_a_row_that_was_tried_before_are_open():
+    values = table(1, 5, 9, n=12, sd=0.2)
+    assert len(ordered(PRINTED, values).concordant) == 3
+    found = ordered(PRINTED, values, tried_before=["a"])
+    assert (found.concordant, found.undecided) == ((("b", "c"),), (("a", "b"), ("a", "c")))

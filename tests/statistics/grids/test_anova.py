@@ -259,6 +259,20 @@ def test_equal_cells_have_no_shares(array):
     assert anova_of(array) is None
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12, 1e15])
+def test_a_large_value_that_all_cells_share_changes_no_share(offset):
+    array = np.round(random_array(5, 3, (2, 3)) * 1000)  # whole numbers, so that adding the offset rounds nothing
+    plain, found = anova_of(array), anova_of(array + offset)
+    for one, other in zip(plain.effects, found.effects, strict=True):
+        assert other.eta_squared == pytest.approx(one.eta_squared)
+        assert other.p == pytest.approx(one.p)
+        assert (other.low, other.high) == pytest.approx((one.low, one.high))
+
+
+def test_values_that_differ_by_the_rounding_of_a_sum_have_no_shares():
+    assert anova_of(np.array([[0.1 + 0.2, 0.3], [0.7 + 0.1, 0.8]])) is None
+
+
 def test_an_overwhelming_effect_has_a_p_above_zero_and_a_share_below_one():
     array = np.array([0.0, 1e7])[None, :] + np.random.default_rng(0).normal(0, 1, (20, 2))
     found = effect_of(array, "A")

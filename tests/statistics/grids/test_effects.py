@@ -32,10 +32,26 @@ def test_a_grid_with_a_hole_has_main_effects_and_says_what_it_takes_as_zero():
     assert found.anova.effects[0].eta_squared > 0.9
     assert (found.is_full, found.taken_as_zero) == (False, ("window x norm",))
     assert found.notes == (
-        "some combinations of levels have no value, so shares are of a linear model of the effects that the other rows "
-        "show; taken as 0, because these rows cannot show them: window x norm",
+        "some combinations of levels have no result, so level means are adjusted for other factors, and shares assume "
+        "that these do not interact: window x norm",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
+
+
+def test_a_hole_that_hides_no_interaction_is_named_and_takes_nothing_as_zero():
+    levels = FACTORS | {"lr": ("0.1", "0.2")}
+    holed = {
+        (*key, lr): {s: v + float(lr) for s, v in values.items()}
+        for key, values in cells().items()
+        for lr in levels["lr"]
+    }
+    del holed["3x3", "ln", "0.2"]
+    found = effects_of(holed, levels)
+    assert (found.is_full, found.taken_as_zero) == (False, ())
+    assert found.notes[0] == (
+        "some combinations of levels have no result, so level means are adjusted for other factors, and shares come "
+        "from a linear model"
+    )
 
 
 def test_a_failed_seed_does_not_make_a_grid_unbalanced():
@@ -56,9 +72,9 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
         ({}, "no value yet"),
         ({key: {0: math.nan} for key in cells()}, "no value yet"),
         ({("1x1", "bn"): {0: 1.0}}, "no factor varies, so there are no effects"),
-        (equal(), "all cells are equal, so there is no variation to explain"),
-        (equal(lambda seed: 0.1 * seed), "all cells are equal, so there is no variation to explain"),
-        (dict(list(equal().items())[1:]), "all cells are equal, so there is no variation to explain"),
+        (equal(), "all rows are equal at every seed, so there is no variation to explain"),
+        (equal(lambda seed: 0.1 * seed), "all rows are equal at every seed, so there is no variation to explain"),
+        (dict(list(equal().items())[1:]), "all rows are equal at every seed, so there is no variation to explain"),
         (cells(1), "1 seed: every share includes the noise of training, and nothing is tested"),
         (
             {key: {0: 1.0 * place, 1: 1.0 * place} for place, key in enumerate(cells())},
@@ -89,6 +105,20 @@ def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
     assert found.anova.effects[0].eta_squared > 0.9
     assert all(effect.p is None for effect in found.anova.effects)
     assert found.notes[-1].startswith("fewer than 2 seeds are common to all rows")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_rows_that_lost_different_seeds_have_no_shares_of_rounding(seed):
+    rng = np.random.default_rng(seed)
+    shifts = (100 + rng.normal(0, 1, 20)).tolist()
+    levels = {"many": tuple("abcdefgh"), "other": tuple("abcdef")}
+    partial = {
+        key: {s: v for s, v in enumerate(shifts) if s == 0 or rng.random() < 0.6}
+        for key in itertools.product(*levels.values())
+    }
+    assert (
+        effects_of(partial, levels).notes[-1] == "all rows are equal at every seed, so there is no variation to explain"
+    )
 
 
 @pytest.mark.parametrize(("many", "other"), [(40, 2), (200, 5)])

@@ -82,7 +82,7 @@ def test_a_level_without_a_value_leaves_the_rest_a_full_grid():
     grid = grid_of(cells, FACTORS)
     assert grid.is_full
     assert grid.factors == {"window": ("1x1", "3x3"), "norm": ("bn", "none")}
-    assert "factor norm has no values at ln" in grid.notes
+    assert "norm is judged without ln: no run with it gave a value" in grid.notes
 
 
 def test_a_factor_with_one_level_left_drops_out_and_is_named():
@@ -90,7 +90,23 @@ def test_a_factor_with_one_level_left_drops_out_and_is_named():
     grid = grid_of(cells, FACTORS)
     assert grid.factors == {"norm": ("bn", "none", "ln")}
     assert set(grid.cells) == {("bn",), ("none",), ("ln",)}
-    assert "factor window has values at one level only (3x3), so it has no effect" in grid.notes
+    assert "window cannot be judged: no run with 1x1 gave a value" in grid.notes
+
+
+def test_a_factor_without_any_run_that_gave_a_value_is_named():
+    factors = {"activation": ("relu", "swish", "frelu"), "norm": ("bn", "none")}
+    cells = {("relu", None): {0: 1.0}, ("swish", None): {0: 2.0}, ("frelu", "bn"): {}, ("frelu", "none"): {0: math.nan}}
+    assert grid_of(cells, factors).notes == (
+        "2 rows of the grid without a value",
+        "activation is judged without frelu: no run with it gave a value",
+        "norm cannot be judged: no run with bn or none gave a value",
+    )
+
+
+def test_a_factor_that_never_had_two_levels_says_so():
+    cells = {(window, "0.1"): {0: 1.0} for window in FACTORS["window"]}
+    grid = grid_of(cells, {"window": FACTORS["window"], "lr": ("0.1",)})
+    assert grid.notes == ("lr has one level, so nothing can be compared",)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e200])
