@@ -188,13 +188,12 @@ def known_of(
     Args:
         plan: plan of the study.
         study: its id.
-        registered: registrations of its pairs, its recipes and itself, oldest first.
+        registered: registrations of its pairs, its recipes and itself, oldest first; with `rows` all of their recipes.
         states_of: gives the states of trials by key; a trial without one counts as begun.
         rows: labels of two rows whose tries are wanted too.
     """
-    decided = [one for one in registered if one.number is not None]
-    pairs = find_retried(plan, decided, study)
-    pair = find_pair(plan, decided, study, *rows) if rows else None
+    pairs = find_retried(plan, registered, study)
+    pair = find_pair(plan, registered, study, *rows) if rows else None
     keys = {key for one in (*pairs.values(), *filter(None, [pair])) for both in one.keys for key in both}
     states = states_of(keys | plan.trials.keys())
     outcomes = {key: states[key].outcome if key in states else None for key in keys

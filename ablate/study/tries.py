@@ -135,17 +135,28 @@ def number_of(own: Sequence[RegisteredRow], others: Iterable[RegisteredRow]) -> 
     is_repeat = any(number == known and by_study[study][0].at < own[0].at for study, number in numbers.items())
     if known is not None and not is_repeat:  # seeds were added to a try that was the first of its number
         return known
-    same = [numbers[study] for study, rows in by_study.items() if _content(rows) == _content(own)]
+    same = [numbers[study] for study, rows in by_study.items() if content_of(rows) == content_of(own)]
     return min(same) if same else max([*numbers.values(), known or 0]) + 1
 
 
-def _content(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
+def content_of(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
+    """What gives a pair the same answer again: the blocks of all registrations of a row, its metric and its test."""
     return frozenset(blocks_of(rows)), rows[-1].metric, rows[-1].test
 
 
 def blocks_of(rows: Iterable[RegisteredRow]) -> list[Block]:
     """The distinct blocks of some registrations, in their order."""
     return list(dict.fromkeys((seed, row.replicate) for row in rows for seed in row.seeds))
+
+
+def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -> list[list[RegisteredRow]]:
+    """The registrations of a recipe in each study that decides and has the other one too; none if they are equal."""
+    by_study: dict[str, dict[str, list[RegisteredRow]]] = {}
+    for one in registered:
+        is_withdrawn = one.is_tested and one.number is None
+        if one.has_decisions and not is_withdrawn:
+            by_study.setdefault(one.study, {}).setdefault(one.recipe, []).append(one)
+    return [rows[recipe] for rows in by_study.values() if recipe != other and rows.keys() >= {recipe, other}]
 
 
 def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:

@@ -78,6 +78,12 @@ def list_until_first(connection: Connection, recipes: Collection[str]) -> list[R
     return _in_order(connection, wanted)
 
 
+def list_of_recipes(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
+    """The registrations of these recipes by studies that show decisions, oldest first."""
+    wanted = (_FIELDS.where(rows.c.recipe.in_(part), rows.c.has_decisions) for part in chunks(sorted(set(recipes))))
+    return _in_order(connection, wanted)
+
+
 def list_own(connection: Connection, study_seq: int) -> list[RegisteredRow]:
     """The registrations of a study, oldest first."""
     return _in_order(connection, [_FIELDS.where(rows.c.study_seq == study_seq)])

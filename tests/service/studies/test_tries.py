@@ -230,6 +230,23 @@ def test_two_rows_that_were_tried_elsewhere_are_told_when_they_are_compared(quic
     assert results.compare(quick.context, view.id, "offset 1", "offset 0").tries is None
 
 
+def test_two_rows_are_tried_again_in_each_study_that_has_both_whatever_its_baseline(quick: Desk) -> None:
+    """With another baseline in each study, no study registers the pair."""
+    quick.submit(toy_study("pilot", rows=(0.0, 1.0, 2.0), seeds=[90, 91], pilot=True))
+    views = []
+    for turn, seeds in enumerate((range(8), range(8, 16), range(8), range(16, 24))):
+        rows = (500.0 + turn, *((1.0, 2.0) if turn < 3 else (2.0, 1.0)))
+        views.append(quick.submit(toy_study(f"s{turn}", rows=rows, seeds=list(seeds))))
+        train(quick, views[-1])
+    pairs = [results.compare(quick.context, view.id, "offset 1", "offset 2") for view in views]
+    found = [(pair.tries.number, pair.tries.n) if pair.tries else None for pair in pairs]
+    assert found == [None, (2, 16), None, (3, 24)], "the third study has the seeds of the first"
+    assert [pair.exploratory for pair in pairs] == [False, True, True, True], "of the third, results were known"
+    turned = results.compare(quick.context, views[3].id, "offset 2", "offset 1")
+    assert turned.tries is not None
+    assert (turned.tries.number, turned.tries.mean) == (3, pytest.approx(-(pairs[3].tries.mean or math.nan)))
+
+
 def test_a_desk_and_a_service_of_one_home_see_each_others_tries(quick: Desk, tmp_path: Path) -> None:
     home = quick.context.settings.home
     view = quick.submit(toy_study(seeds=8))
