@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ablate.documents import Document
@@ -147,6 +148,47 @@ def content_of(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, st
 def blocks_of(rows: Iterable[RegisteredRow]) -> list[Block]:
     """The distinct blocks of some registrations, in their order."""
     return list(dict.fromkeys((seed, row.replicate) for row in rows for seed in row.seeds))
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFamily:
+    """A family of another study that repeats tries of a study, on the same seeds, among other rows.
+
+    Attributes:
+        rows: labels of the repeated rows in the study itself.
+        size: number of tested rows of the family, for which its p-values are corrected.
+    """
+
+    rows: tuple[str, ...]
+    size: int
+
+
+def find_other_families(plan: Plan, study: str, registered: Iterable[RegisteredRow]) -> list[OtherFamily]:
+    """The families of other studies that test some rows of a study in the same way, but not exactly these rows.
+
+    A row that is tested alone needs no correction. Whoever posts it alone and in a family has two answers to choose
+    from.
+
+    Args:
+        plan: plan of the study.
+        study: its id.
+        registered: registrations of all rows of the studies that try one of its pairs, oldest first.
+    """
+    families: dict[tuple[str, str], dict[str, RegisteredRow]] = {}
+    for one in registered:
+        if one.number is not None and one.study != study:
+            families.setdefault((one.study, one.baseline), {})[one.pair] = one
+    own: dict[str, dict[str, RegisteredRow]] = {}
+    for row in rows_to_register(plan, study):
+        if row.is_tested:
+            own.setdefault(row.baseline, {})[row.pair] = row
+    found = []
+    for mine in own.values():
+        for family in families.values():
+            shared = [pair for pair in mine.keys() & family if content_of([mine[pair]]) == content_of([family[pair]])]
+            if shared and family.keys() != mine.keys():
+                found.append(OtherFamily(tuple(sorted(mine[pair].row for pair in shared)), len(family)))
+    return found
 
 
 def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -> list[list[RegisteredRow]]:

@@ -1,12 +1,16 @@
 """Sentences below a table on the choice of its study among others: what was known before it, and what was tried before.
 
-They are fixed when the study ends and contain no date, so that they stay the same.
+A service fixes them when the study ends. They contain no date, so that they stay the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ablate.statistics.words import counted
 from ablate.study.plan import Plan
 from ablate.study.preregistration import describe_others
+from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
 from ablate.tables.table import Table
 from ablate.tables.words import named
@@ -47,4 +51,17 @@ def choice_notes(plan: Plan, state: StudyState, table: Table, *, was_known: bool
         for number, labels in sorted(by_number.items())
     ]
     own = state.registrations[-1:]
-    return [*notes, *(sentence for one in own for sentence in describe_others(one, state.others))]
+    notes += [sentence for one in own for sentence in describe_others(one, state.others)]
+    return [*notes, *(_describe_families(state.other_families) if table.families else [])]
+
+
+def _describe_families(found: Sequence[OtherFamily]) -> list[str]:
+    """A sentence on rows that other studies test among other rows: p is corrected for another number there."""
+    if not found:
+        return []
+    labels = list(dict.fromkeys(label for family in found for label in family.rows))
+    sizes = sorted({family.size for family in found})
+    size = counted(sizes[0], "row") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} rows"
+    tests = "1 other study tests" if len(found) == 1 else f"{len(found)} other studies test"
+    what = f"{named(labels)} on the same seeds in a family of {size}, for which p is corrected there"
+    return [f"{tests} {what}; state in advance which one counts"]

@@ -70,7 +70,7 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
         own = tries.list_own(connection, stored.seq)
         found = [
             *own,
-            *tries.list_tries(connection, {row.pair for row in own}),
+            *tries.list_families(connection, {row.pair for row in own}),
             *tries.list_until_first(connection, recipes.values()),
             *tries.list_of_recipes(connection, [recipes[label] for label in rows or ()]),
             *desk.rows(recipes.values(), "run"),

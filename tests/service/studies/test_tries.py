@@ -247,6 +247,21 @@ def test_two_rows_are_tried_again_in_each_study_that_has_both_whatever_its_basel
     assert (turned.tries.number, turned.tries.mean) == (3, pytest.approx(-(pairs[3].tries.mean or math.nan)))
 
 
+def test_rows_that_another_study_tests_in_another_family_are_told(quick: Desk) -> None:
+    """Each row alone needs no correction, so whoever posts the family and each row alone has a choice."""
+    family = quick.submit(toy_study("family", rows=(0.0, 1.0, 2.0, 3.0), seeds=8))
+    alone = [quick.submit(toy_study(f"alone{row}", rows=(0.0, float(row)), seeds=8)) for row in (1, 2)]
+    quick.submit(toy_study("same", rows=(0.0, 3.0, 2.0, 1.0), seeds=8))
+    quick.submit(toy_study("other-seeds", rows=(0.0, 3.0), seeds=[50, 51]))
+    quick.submit(toy_study("other-baseline", rows=(7.0, 3.0), seeds=8))
+    quick.submit(toy_study("pilot", rows=(0.0, 3.0), seeds=8, pilot=True))
+    said = " on the same seeds in a family of {}, for which p is corrected there; state in advance which one counts"
+    notes = table_of(quick, family).notes
+    assert "2 other studies test 'offset 1', 'offset 2'" + said.format("1 row") in notes
+    for row, view in enumerate(alone, start=1):
+        assert f"2 other studies test 'offset {row}'" + said.format("3 rows") in table_of(quick, view).notes
+
+
 def test_a_desk_and_a_service_of_one_home_see_each_others_tries(quick: Desk, tmp_path: Path) -> None:
     home = quick.context.settings.home
     view = quick.submit(toy_study(seeds=8))
