@@ -204,9 +204,9 @@ def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -
 def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:
     """Labels of the baselines that a study uses on exactly the seeds with which their recipe was first registered.
 
-    Nothing was left to choose for these, even if their results were known: neither the seeds nor, since the recipe was
-    a baseline from the start, the baseline. A study that decides nothing is not the first one, but what it had trained
-    before the first one may have been the reason for its choice.
+    Even if their results were known, nobody could choose their seeds, nor make a baseline of a row that did badly. To
+    choose among several known baselines is still possible. A study that decides nothing is not the first one, but what
+    it had trained before the first one may have been the reason for its choice.
 
     Args:
         plan: plan of the study.

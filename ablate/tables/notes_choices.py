@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ablate.statistics.words import counted
 from ablate.study.plan import Plan
-from ablate.study.preregistration import describe_others
+from ablate.study.preregistration import Seen, describe_others, find_known_baselines
 from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
 from ablate.tables.table import Table
@@ -17,6 +17,11 @@ from ablate.tables.words import named
 
 OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
 EXPLORATORY = "exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
+
+KNOWN_BASELINE = (
+    "results of the baseline {} were known when the study was fixed; if it was chosen because it did badly, "
+    "rows look better than they are"
+)
 
 
 def why_undecided(plan: Plan, state: StudyState) -> str:
@@ -30,18 +35,20 @@ def why_undecided(plan: Plan, state: StudyState) -> str:
     return "" if plan.has_decisions else "nothing is decided: its trials repeat others with the same random numbers"
 
 
-def choice_notes(plan: Plan, state: StudyState, table: Table, *, was_known: bool) -> list[str]:
+def choice_notes(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
     """Why nothing is decided, or what a reader must know of the choice of this study among others.
 
     Args:
         plan: plan of the study.
         state: state of the study.
         table: its table without these notes.
+        seen: every result that could have been seen before something was fixed.
         was_known: whether results were known when it was fixed or changed.
     """
     why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
     notes = [why] if why and any(row.n_ok for row in table.rows) else []
-    notes += [EXPLORATORY] if was_known else []
+    known = find_known_baselines(plan, state.registrations, seen) if table.families else []
+    notes += [EXPLORATORY] if was_known else [KNOWN_BASELINE.format(named([label])) for label in known]
     by_number: dict[int, list[str]] = {}
     for label, history in state.retried.items():
         by_number.setdefault(history.number, []).append(label)

@@ -205,13 +205,17 @@ def test_a_repeated_study_that_is_extended_is_a_try_of_its_own(quick: Desk) -> N
     assert tries_of(table_of(quick, again)) == [2]
 
 
-def test_a_known_baseline_leaves_nothing_to_pick_only_on_its_first_seeds(quick: Desk) -> None:
-    table_of(quick, quick.submit(toy_study(rows=(0.0, 1.0), seeds=12)))
+def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(quick: Desk) -> None:
+    first = table_of(quick, quick.submit(toy_study(rows=(0.0, 1.0), seeds=12)))
     same, fewer, more = (
         table_of(quick, quick.submit(toy_study(f"s{seeds}", rows=(0.0, float(seeds)), seeds=seeds)))
         for seeds in (12, 9, 14)
     )
     assert [table.exploratory for table in (same, fewer, more)] == [False, True, True]
+    told = (
+        "results of the baseline 'offset 0' were known when the study was fixed; if it was chosen because it did badly"
+    )
+    assert [sum(note.startswith(told) for note in table.notes) for table in (first, same, fewer)] == [0, 1, 0]
     chosen = table_of(quick, quick.submit(toy_study("worst", rows=(1.0, 50.0), seeds=12)))
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
 
