@@ -5,7 +5,7 @@ A service fixes them when the study ends. They contain no date, so that they sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ablate.statistics.words import counted
 from ablate.study.plan import Plan
@@ -13,7 +13,7 @@ from ablate.study.preregistration import Seen, describe_others, find_known_basel
 from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
 from ablate.tables.table import Table
-from ablate.tables.words import named
+from ablate.tables.words import listed, named
 
 OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
 EXPLORATORY = "exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
@@ -49,17 +49,22 @@ def choice_notes(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was
     notes = [why] if why and any(row.n_ok for row in table.rows) else []
     known = find_known_baselines(plan, state.registrations, seen) if table.families else []
     notes += [EXPLORATORY] if was_known else [KNOWN_BASELINE.format(named([label])) for label in known]
-    by_number: dict[int, list[str]] = {}
-    for label, history in state.retried.items():
-        by_number.setdefault(history.number, []).append(label)
-    notes += [
-        f"exploratory: try {number} of these rows in this home, so the p-values of its tests do not keep their level: "
-        f"{named(labels)}"
-        for number, labels in sorted(by_number.items())
-    ]
+    notes += _describe_retried({label: history.number for label, history in state.retried.items()})
     own = state.registrations[-1:]
     notes += [sentence for one in own for sentence in describe_others(one, state.others)]
     return [*notes, *(_describe_families(state.other_families) if table.families else [])]
+
+
+def _describe_retried(numbers: Mapping[str, int]) -> list[str]:
+    """Which rows were tried before (label -> number of this try), and what in the table is of this try alone."""
+    if not numbers:
+        return []
+    was, its = ("was", "its") if len(numbers) == 1 else ("were", "their")
+    rows = listed([f"'{label}' (try {number})" for label, number in numbers.items()])
+    return [
+        f"exploratory: {rows} {was} compared with {its} baseline before. {its.capitalize()} decision and p use "
+        f"the seeds of all tries; {its} mean, difference and interval in the table are of this try alone"
+    ]
 
 
 def _describe_families(found: Sequence[OtherFamily]) -> list[str]:

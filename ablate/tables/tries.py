@@ -130,16 +130,28 @@ def _difference(ours: Outcome | None, theirs: Outcome | None, metric: str, worst
     return difference(a, b)
 
 
-def describe_tries(found: Tries, unit: str) -> str:
+def describe_tries(found: Tries, decision: str, unit: str) -> str:
     """The answer for a row that was tried before, in a few words."""
     lost = f", {found.lost} of them begun and never finished" if found.lost else ""
-    ends = [_signed(end, "") for end in (found.low, found.high)]
-    interval = "not bounded yet" if set(ends) == {MISSING} else with_unit(" to ".join(ends), unit)
+    enough = f"{found.e:.3g}, {found.needed:.3g} needed"
+    evidence = enough if found.e >= found.needed else f"{found.e:.3g} of the {found.needed:.3g} needed"
     return (
-        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: evidence {found.e:.3g}, where "
-        f"{found.needed:.3g} decides; interval of the difference that holds after any number of tries: {interval}; "
-        f"mean {_signed(found.mean, unit)} (a description, no test)"
+        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: mean difference "
+        f"{_signed(found.mean, unit)}, {_describe_interval(found, decision)}, so it is {decision} (evidence {evidence})"
     )
+
+
+def _describe_interval(found: Tries, decision: str) -> str:
+    low, high = _signed(found.low, ""), _signed(found.high, "")
+    if found.low is None and found.high is None:
+        return "no interval yet"
+    text = f"{low} to {high}" if MISSING not in (low, high) else f"above {low}" if high == MISSING else f"below {high}"
+    if decision == "equivalent":
+        return f"interval {text}, which is within the margin"
+    is_open = (found.low is None or found.low <= 0) and (found.high is None or found.high >= 0)
+    if is_open != (decision == "undecided"):  # the hull of several pieces may include a 0 that is rejected
+        return f"interval {text}"
+    return f"interval {text}, which {'includes' if is_open else 'excludes'} 0"
 
 
 def _signed(value: float | None, unit: str) -> str:

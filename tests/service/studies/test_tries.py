@@ -114,7 +114,9 @@ def test_each_later_try_is_told_with_its_number(quick: Desk, way: str, is_after:
     tables = [table_of(quick, view) for view in posted]
     assert [table.exploratory for table in tables] == [False, True, True]
     assert [tries_of(table)[0] for table in tables] == [1, 2, 3]
-    assert any(note.startswith("exploratory: try 3 of these rows in this home") for note in tables[2].notes)
+    assert any(
+        " (try 3) was compared with its baseline before. Its decision and p use" in note for note in tables[2].notes
+    )
     tries = next(cell.tries for row in tables[2].rows if (cell := row.cells["error"]).tries)
     assert (tries.n, tries.lost) == (10 if way == "more seeds" else 24, 0)
     if way == "another row":
@@ -144,7 +146,7 @@ def test_what_is_tried_stays_in_the_form_without_measured_values_and_has_no_date
     views = [quick.submit(document) for document in documents]
     first, other, again = (table_of(quick, view) for view in views)
     text = render(again, "md", measured=False)
-    assert "try 2 of these rows" in text
+    assert "'offset 1' (try 2) was compared with its baseline before" in text
     assert "UTC" not in text
     assert "1 other study tests these rows with a different choice of margin" in render(other, "md", measured=False)
     before = render(first, "md", measured=False)
