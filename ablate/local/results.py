@@ -53,6 +53,7 @@ def read_table(plan: Plan, folder: Folder) -> Table:
             registrations=folder.registrations(plan.study.name),
             retried=known.retried,
             seen=known.seen,
+            other_families=known.other_families,
         ),
     )
 

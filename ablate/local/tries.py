@@ -22,7 +22,15 @@ from ablate.local.folder import Folder
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen
-from ablate.study.tries import RegisteredRow, digest_of, find_used_as_first, numbered, rows_to_register
+from ablate.study.tries import (
+    OtherFamily,
+    RegisteredRow,
+    digest_of,
+    find_other_families,
+    find_used_as_first,
+    numbered,
+    rows_to_register,
+)
 from ablate.tables.tries import PairHistory, PairTrials, find_pair, find_retried, history_of
 from ablate.trials.machine import describe_os_error
 from ablate.trials.trial import Outcome, TrialRecord
@@ -56,11 +64,13 @@ class Known:
         retried: label -> tries, for rows that were tried before.
         pair: tries of two rows, if they were asked for and were tried before.
         seen: results that somebody may have seen.
+        other_families: families of other studies that test some of the rows in the same way.
     """
 
     retried: dict[str, PairHistory]
     pair: PairHistory | None
     seen: Seen
+    other_families: list[OtherFamily]
 
 
 class HomeTries:
@@ -188,13 +198,13 @@ def known_of(
     Args:
         plan: plan of the study.
         study: its id.
-        registered: registrations of its pairs, its recipes and itself, oldest first.
+        registered: registrations of its recipes, itself and all studies that try one of its pairs, oldest first; with
+            `rows` all of their recipes.
         states_of: gives the states of trials by key; a trial without one counts as begun.
         rows: labels of two rows whose tries are wanted too.
     """
-    decided = [one for one in registered if one.number is not None]
-    pairs = find_retried(plan, decided, study)
-    pair = find_pair(plan, decided, study, *rows) if rows else None
+    pairs = find_retried(plan, registered, study)
+    pair = find_pair(plan, registered, study, *rows) if rows else None
     keys = {key for one in (*pairs.values(), *filter(None, [pair])) for both in one.keys for key in both}
     states = states_of(keys | plan.trials.keys())
     outcomes = {key: states[key].outcome if key in states else None for key in keys
@@ -209,4 +219,5 @@ def known_of(
         retried={label: history(one) for label, one in pairs.items()},
         pair=history(pair) if pair else None,
         seen=Seen({key: one.at for key, one in states.items() if one.at}, find_used_as_first(plan, earlier)),
+        other_families=find_other_families(plan, study, registered),
     )

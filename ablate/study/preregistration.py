@@ -6,8 +6,9 @@ whether the tests are exploratory.
 
 Studies share results, so some results may be known before a study is written. If they belong to a tested row, they may
 be the reason for testing it or for adding seeds, and the tests are exploratory. The same holds for known results of a
-baseline, since someone could pick the number of seeds at which it did badly. Nothing is left to pick on exactly the
-seeds with which the baseline was first registered in this home.
+baseline, since someone could pick the number of seeds at which it did badly. On exactly the seeds with which it was
+first registered in this home, only the baseline itself could be picked: the tests are not exploratory, and the table
+says that its results were known.
 
 A study may also repeat what another one tried: see `ablate.study.tries`. Results in another home are not visible.
 """
@@ -118,6 +119,13 @@ def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Seen) -
     return any(_influence(plan, seen, one.at) for one in history[:1]) or any(
         seen.known(later.at) for later in history[1:]
     )
+
+
+def find_known_baselines(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> list[str]:
+    """Labels of the baselines of which results were known when the study was first fixed."""
+    known = {key for one in history[:1] for key in seen.without(plan.needed).known(one.at)}
+    baselines = [row.label for row in plan.rows if row.is_baseline]
+    return [label for label in baselines if any(plan.memberships[label, seed] in known for seed in plan.seeds)]
 
 
 def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ablate.documents import Document
@@ -135,11 +136,12 @@ def number_of(own: Sequence[RegisteredRow], others: Iterable[RegisteredRow]) -> 
     is_repeat = any(number == known and by_study[study][0].at < own[0].at for study, number in numbers.items())
     if known is not None and not is_repeat:  # seeds were added to a try that was the first of its number
         return known
-    same = [numbers[study] for study, rows in by_study.items() if _content(rows) == _content(own)]
+    same = [numbers[study] for study, rows in by_study.items() if content_of(rows) == content_of(own)]
     return min(same) if same else max([*numbers.values(), known or 0]) + 1
 
 
-def _content(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
+def content_of(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
+    """What gives a pair the same answer again: the blocks of all registrations of a row, its metric and its test."""
     return frozenset(blocks_of(rows)), rows[-1].metric, rows[-1].test
 
 
@@ -148,12 +150,63 @@ def blocks_of(rows: Iterable[RegisteredRow]) -> list[Block]:
     return list(dict.fromkeys((seed, row.replicate) for row in rows for seed in row.seeds))
 
 
+@dataclass(frozen=True, slots=True)
+class OtherFamily:
+    """A family of another study that repeats tries of a study, on the same seeds, among other rows.
+
+    Attributes:
+        rows: labels of the repeated rows in the study itself.
+        size: number of tested rows of the family, for which its p-values are corrected.
+    """
+
+    rows: tuple[str, ...]
+    size: int
+
+
+def find_other_families(plan: Plan, study: str, registered: Iterable[RegisteredRow]) -> list[OtherFamily]:
+    """The families of other studies that test some rows of a study in the same way, but not exactly these rows.
+
+    A row that is tested alone needs no correction. Whoever posts it alone and in a family has two answers to choose
+    from.
+
+    Args:
+        plan: plan of the study.
+        study: its id.
+        registered: registrations of all rows of the studies that try one of its pairs, oldest first.
+    """
+    families: dict[tuple[str, str], dict[str, RegisteredRow]] = {}
+    for one in registered:
+        if one.number is not None and one.study != study:
+            families.setdefault((one.study, one.baseline), {})[one.pair] = one
+    own: dict[str, dict[str, RegisteredRow]] = {}
+    for row in rows_to_register(plan, study):
+        if row.is_tested:
+            own.setdefault(row.baseline, {})[row.pair] = row
+    found = []
+    for mine in own.values():
+        for family in families.values():
+            shared = [pair for pair in mine.keys() & family if content_of([mine[pair]]) == content_of([family[pair]])]
+            if shared and family.keys() != mine.keys():
+                found.append(OtherFamily(tuple(sorted(mine[pair].row for pair in shared)), len(family)))
+    return found
+
+
+def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -> list[list[RegisteredRow]]:
+    """The registrations of a recipe in each study that decides and has the other one too; none if they are equal."""
+    by_study: dict[str, dict[str, list[RegisteredRow]]] = {}
+    for one in registered:
+        is_withdrawn = one.is_tested and one.number is None
+        if one.has_decisions and not is_withdrawn:
+            by_study.setdefault(one.study, {}).setdefault(one.recipe, []).append(one)
+    return [rows[recipe] for rows in by_study.values() if recipe != other and rows.keys() >= {recipe, other}]
+
+
 def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:
     """Labels of the baselines that a study uses on exactly the seeds with which their recipe was first registered.
 
-    Nothing was left to choose for these, even if their results were known: neither the seeds nor, since the recipe was
-    a baseline from the start, the baseline. A study that decides nothing is not the first one, but what it had trained
-    before the first one may have been the reason for its choice.
+    Even if their results were known, nobody could choose their seeds, nor make a baseline of a row that did badly. To
+    choose among several known baselines is still possible. A study that decides nothing is not the first one, but what
+    it had trained before the first one may have been the reason for its choice.
 
     Args:
         plan: plan of the study.

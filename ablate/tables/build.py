@@ -80,7 +80,7 @@ def build_table(
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
     notes = table_notes(plan, results, table, published, missing=state.missing)
-    notes += choice_notes(plan, state, table, was_known=was_known)
+    notes += choice_notes(plan, state, table, seen, was_known=was_known)
     return table.model_copy(update={"notes": notes})
 
 

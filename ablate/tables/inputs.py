@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.study.preregistration import Preregistration, Seen
+from ablate.study.tries import OtherFamily
 from ablate.tables.tries import PairHistory
 from ablate.trials.trial import Cost, Measured
 
@@ -34,6 +35,7 @@ class StudyState:
         others: the last registrations of other studies that test the same rows.
         retried: row label -> its tries, for rows that were tried before.
         seen: every result that could have been seen before something was fixed; None means the records of the table.
+        other_families: families of other studies that test some of the rows in the same way.
         is_firing: whether a schedule fired the study; its table decides nothing, since its history does.
     """
 
@@ -43,4 +45,5 @@ class StudyState:
     others: Sequence[Preregistration] = ()
     retried: Mapping[str, PairHistory] = field(default_factory=dict)
     seen: Seen | None = None
+    other_families: Sequence[OtherFamily] = ()
     is_firing: bool = False

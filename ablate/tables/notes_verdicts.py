@@ -23,8 +23,8 @@ MAX_LEVELS = 6
 MAX_OPEN = 12
 """Largest number of undecided rows, and of rows that were tried before, that have a sentence each."""
 ANYTIME = (
-    "rows that were tried before are decided by the symmetry e-process over all their tries, in order of registration; "
-    "it keeps its level however often one tries, if differences are symmetric about 0"
+    "are decided by all their seeds together, with a test that may be repeated at will "
+    "(symmetry e-process; it assumes that differences are symmetric about 0)"
 )
 
 
@@ -62,13 +62,15 @@ def _tests(table: Table) -> list[str]:
 
 
 def method_notes(table: Table) -> list[str]:
-    """How p-values were computed; the generated caption repeats it."""
+    """How p-values were computed, also those of rows that were tried before; the generated caption repeats it."""
     methods: dict[str, list[str]] = {}
     for family in table.families:
         if family.comparisons:
             text = family.method + (f"; {family.spread}" if family.spread else "")
             methods.setdefault(text, []).append(family.group or "")
-    return [method + (f" ({named(groups)})" if len(methods) > 1 else "") for method, groups in methods.items()]
+    found = [method + (f" ({named(groups)})" if len(methods) > 1 else "") for method, groups in methods.items()]
+    tried = [row.label for row in table.rows if row.cells[table.metric].tries]
+    return [*found, f"rows that were tried before ({named(tried)}) {ANYTIME}"] if tried else found
 
 
 def open_notes(table: Table) -> Iterator[str]:
@@ -98,13 +100,15 @@ def open_notes(table: Table) -> Iterator[str]:
 
 def _tries(table: Table) -> Iterator[str]:
     """The answers for rows that were tried before, which the tests of this try alone cannot give."""
-    found = {row.label: row.cells[table.metric].tries for row in table.rows}
-    shown = [f"row '{label}', {describe_tries(one, metric_unit(table.metric))}" for label, one in found.items() if one]
+    cells, unit = {row.label: row.cells[table.metric] for row in table.rows}, metric_unit(table.metric)
+    shown = [
+        f"'{label}' {describe_tries(cell.tries, cell.decision or 'undecided', unit)}"
+        for label, cell in cells.items()
+        if cell.tries
+    ]
     yield from shown[:MAX_OPEN]
     if len(shown) > MAX_OPEN:
         yield f"{len(shown) - MAX_OPEN} more rows were tried before; table.json has their tries"
-    if shown:
-        yield ANYTIME
 
 
 def _seeds_needed(cell: TableCell, tested: Tested, unit: str) -> Iterator[str]:

@@ -10,7 +10,15 @@ from ablate.statistics.decisions.paired import difference
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.words import MINUS, counted, with_unit
 from ablate.study.plan import Plan, Row
-from ablate.study.tries import Block, RegisteredRow, blocks_of, digest_of, pair_of
+from ablate.study.tries import (
+    Block,
+    RegisteredRow,
+    blocks_of,
+    content_of,
+    digest_of,
+    rows_to_register,
+    tries_of_two,
+)
 from ablate.tables.verdicts import Tries
 from ablate.tables.words import MISSING
 from ablate.trials.trial import Outcome
@@ -43,7 +51,7 @@ def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) ->
 
     Args:
         plan: plan of the study.
-        registered: registrations of its pairs that show a decision, with its own, oldest first.
+        registered: registrations of its pairs, with its own, oldest first.
         study: id of the study.
     """
     baselines = {row.group: row for row in plan.rows if row.is_baseline}
@@ -51,7 +59,8 @@ def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) ->
     for row in plan.rows:
         own = [one for one in registered if (one.study, one.row) == (study, row.label)]
         if own and own[-1].number is not None and own[-1].number > 1:
-            tries = [one for one in registered if one.pair == own[-1].pair and one.at <= own[-1].at]
+            alike = [one for one in registered if one.pair == own[-1].pair and one.at <= own[-1].at]
+            tries = [one for one in alike if one.number is not None]
             found[row.label] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], blocks_of(tries)))
     return found
 
@@ -59,7 +68,14 @@ def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) ->
 def find_pair(plan: Plan, registered: Sequence[RegisteredRow], study: str, a: str, b: str) -> PairTrials | None:
     """The trials of all tries of two rows of a plan, a before b; None if they were not tried before.
 
-    A row and its baseline are the try that the study registered. Any other two are one more try than all so far.
+    A row and its baseline are the try that the study registered. For any other two, each earlier study that decides
+    and has both rows is a try, whatever its baseline: whoever compares rows may compare them in each of these studies.
+
+    Args:
+        plan: plan of the study.
+        registered: registrations of the recipes of its rows, oldest first.
+        study: id of the study.
+        a, b: labels of the two rows.
     """
     rows = {row.label: row for row in plan.rows}
     first, second = rows[a], rows[b]
@@ -68,13 +84,13 @@ def find_pair(plan: Plan, registered: Sequence[RegisteredRow], study: str, a: st
             found = find_retried(plan, registered, study).get(row.label)
             keys = () if found is None else found.keys
             return found and PairTrials(found.number, keys if row is first else tuple((y, x) for x, y in keys))
-    pair = pair_of(digest_of(first), digest_of(second))
-    tries = [one for one in registered if one.pair == pair]
-    if not tries:
-        return None
-    own = [(seed, plan.repetition.replicate) for seed in plan.seeds]
-    blocks = list(dict.fromkeys([*blocks_of(tries), *own]))
-    return PairTrials(1 + max(one.number or 1 for one in tries), _keys_of(first, second, blocks))
+    begin = min((one.at for one in registered if one.study == study), default=None)
+    earlier = [one for one in registered if one.study != study and (begin is None or one.at < begin)]
+    tries = tries_of_two(digest_of(first), digest_of(second), earlier)
+    own = [row for row in rows_to_register(plan, study) if row.row == a]
+    number = 1 + list(dict.fromkeys(map(content_of, [*tries, own]))).index(content_of(own))
+    blocks = blocks_of(row for rows in (*tries, own) for row in rows)
+    return PairTrials(number, _keys_of(first, second, blocks)) if number > 1 else None
 
 
 def _keys_of(row: Row, reference: Row, blocks: Iterable[Block]) -> tuple[tuple[str, str], ...]:
@@ -114,16 +130,28 @@ def _difference(ours: Outcome | None, theirs: Outcome | None, metric: str, worst
     return difference(a, b)
 
 
-def describe_tries(found: Tries, unit: str) -> str:
+def describe_tries(found: Tries, decision: str, unit: str) -> str:
     """The answer for a row that was tried before, in a few words."""
     lost = f", {found.lost} of them begun and never finished" if found.lost else ""
-    ends = [_signed(end, "") for end in (found.low, found.high)]
-    interval = "not bounded yet" if set(ends) == {MISSING} else with_unit(" to ".join(ends), unit)
+    enough = f"{found.e:.3g}, {found.needed:.3g} needed"
+    evidence = enough if found.e >= found.needed else f"{found.e:.3g} of the {found.needed:.3g} needed"
     return (
-        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: evidence {found.e:.3g}, where "
-        f"{found.needed:.3g} decides; interval of the difference that holds after any number of tries: {interval}; "
-        f"mean {_signed(found.mean, unit)} (a description, no test)"
+        f"over all {counted(found.n, 'seed')} of its {found.number} tries{lost}: mean difference "
+        f"{_signed(found.mean, unit)}, {_describe_interval(found, decision)}, so it is {decision} (evidence {evidence})"
     )
+
+
+def _describe_interval(found: Tries, decision: str) -> str:
+    low, high = _signed(found.low, ""), _signed(found.high, "")
+    if found.low is None and found.high is None:
+        return "no interval yet"
+    text = f"{low} to {high}" if MISSING not in (low, high) else f"above {low}" if high == MISSING else f"below {high}"
+    if decision == "equivalent":
+        return f"interval {text}, which is within the margin"
+    is_open = (found.low is None or found.low <= 0) and (found.high is None or found.high >= 0)
+    if is_open != (decision == "undecided"):  # the hull of several pieces may include a 0 that is rejected
+        return f"interval {text}"
+    return f"interval {text}, which {'includes' if is_open else 'excludes'} 0"
 
 
 def _signed(value: float | None, unit: str) -> str:

@@ -151,10 +151,8 @@ def _with_tries(document: RowComparison, history: PairHistory, design: DecisionR
     answer = answer_at_any_time(history.differences, design, document.pairs)
     tries = tries_of(history.number, answer)
     text = f"Try {history.number} of these two rows in this home{', post hoc' * document.is_post_hoc}"
-    verdict = "Undecided" if answer.decision == "undecided" else f"Decided: {answer.decision}"
-    sentence = (
-        f"{text}: {document.a} minus {document.b}, {describe_tries(tries, design.unit)}. {verdict}. R{ANYTIME[1:]}"
-    )
+    answered = describe_tries(tries, answer.decision, design.unit)
+    sentence = f"{text}: {document.a} minus {document.b}, {answered}. Rows that were tried before {ANYTIME}"
     found = {
         "test": "anytime",
         "p": answer.p,

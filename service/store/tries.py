@@ -35,6 +35,13 @@ def list_tries(connection: Connection, pairs: Collection[str]) -> list[Registere
     return _in_order(connection, wanted)
 
 
+def list_families(connection: Connection, pairs: Collection[str]) -> list[RegisteredRow]:
+    """All tries of the studies that try one of these pairs, oldest first."""
+    tried = rows.c.number.is_not(None)
+    own = (select(rows.c.study_seq).where(rows.c.pair.in_(part), tried) for part in chunks(sorted(pairs)))
+    return _in_order(connection, (_FIELDS.where(rows.c.study_seq.in_(part), tried) for part in own))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRow:
     """A registered row with the number of its study in the database."""
@@ -75,6 +82,12 @@ def list_until_first(connection: Connection, recipes: Collection[str]) -> list[R
         _FIELDS.where(rows.c.recipe.in_(part), rows.c.seq <= first.scalar_subquery())
         for part in chunks(sorted(set(recipes)))
     )
+    return _in_order(connection, wanted)
+
+
+def list_of_recipes(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
+    """The registrations of these recipes by studies that show decisions, oldest first."""
+    wanted = (_FIELDS.where(rows.c.recipe.in_(part), rows.c.has_decisions) for part in chunks(sorted(set(recipes))))
     return _in_order(connection, wanted)
 
 

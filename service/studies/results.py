@@ -126,6 +126,7 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
             others=found.others,
             retried=known.retried,
             seen=known.seen,
+            other_families=known.other_families,
             is_firing=stored.schedule is not None,
         ),
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from ablate.errors import MachineError, TrialError
 from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
 from ablate.study.plan import Plan
-from ablate.study.tries import digest_of, numbered, pair_of, rows_to_register
+from ablate.study.tries import digest_of, numbered, rows_to_register
 from service.context import Context
 from service.errors import UnavailableError
 from service.store import tries
@@ -68,9 +68,13 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
     recipes = {row.label: digest_of(row) for row in plan.rows}
     with _files(context.settings.home) as desk, context.store.read() as connection:
         own = tries.list_own(connection, stored.seq)
-        pairs = {row.pair for row in own} | ({pair_of(*(recipes[label] for label in rows))} if rows else set())
-        found = [*own, *tries.list_tries(connection, pairs), *tries.list_until_first(connection, recipes.values()),
-                 *desk.rows(recipes.values(), "run")]  # fmt: skip
+        found = [
+            *own,
+            *tries.list_families(connection, {row.pair for row in own}),
+            *tries.list_until_first(connection, recipes.values()),
+            *tries.list_of_recipes(connection, [recipes[label] for label in rows or ()]),
+            *desk.rows(recipes.values(), "run"),
+        ]
         unique = {(row.study, row.row, row.at): row for row in found}
 
         def states_of(keys: set[str]) -> dict[str, TrialState]:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from ablate.statistics.words import MINUS
 from ablate.tables.columns import Column
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import fixed
+from ablate.tables.tries import describe_tries
+from ablate.tables.words import fixed, metric_unit
 from ablate.text import visible
 
 FORMULA_STARTS = frozenset("=+-@")
@@ -43,8 +44,17 @@ def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = 
         lead = [table.study, table.scale, table.provisional, table.exploratory, row.group, row.label, row.baseline]
         values = [_cell(field.value(row), digits if field.rounds else None) for field in fields]
         source = [_source(table, row)] if table.published else []
-        writer.writerow([*(_cell(value) for value in lead), *values, *source, guard_formula("; ".join(row.notes))])
+        notes = guard_formula("; ".join(_notes(table, row)))
+        writer.writerow([*(_cell(value) for value in lead), *values, *source, notes])
     return out.getvalue()
+
+
+def _notes(table: Table, row: TableRow) -> list[str]:
+    cell = row.cells[table.metric]
+    if cell.tries is None:
+        return row.notes
+    answer = describe_tries(cell.tries, cell.decision or "undecided", metric_unit(table.metric))
+    return [*row.notes, f"tried before; {answer}; mean, difference and interval in this line are of this try alone"]
 
 
 def _cell(value: object, digits: int | None = None) -> str:

@@ -114,7 +114,9 @@ def test_each_later_try_is_told_with_its_number(quick: Desk, way: str, is_after:
     tables = [table_of(quick, view) for view in posted]
     assert [table.exploratory for table in tables] == [False, True, True]
     assert [tries_of(table)[0] for table in tables] == [1, 2, 3]
-    assert any(note.startswith("exploratory: try 3 of these rows in this home") for note in tables[2].notes)
+    assert any(
+        " (try 3) was compared with its baseline before. Its decision and p use" in note for note in tables[2].notes
+    )
     tries = next(cell.tries for row in tables[2].rows if (cell := row.cells["error"]).tries)
     assert (tries.n, tries.lost) == (10 if way == "more seeds" else 24, 0)
     if way == "another row":
@@ -144,7 +146,7 @@ def test_what_is_tried_stays_in_the_form_without_measured_values_and_has_no_date
     views = [quick.submit(document) for document in documents]
     first, other, again = (table_of(quick, view) for view in views)
     text = render(again, "md", measured=False)
-    assert "try 2 of these rows" in text
+    assert "'offset 1' (try 2) was compared with its baseline before" in text
     assert "UTC" not in text
     assert "1 other study tests these rows with a different choice of margin" in render(other, "md", measured=False)
     before = render(first, "md", measured=False)
@@ -205,13 +207,17 @@ def test_a_repeated_study_that_is_extended_is_a_try_of_its_own(quick: Desk) -> N
     assert tries_of(table_of(quick, again)) == [2]
 
 
-def test_a_known_baseline_leaves_nothing_to_pick_only_on_its_first_seeds(quick: Desk) -> None:
-    table_of(quick, quick.submit(toy_study(rows=(0.0, 1.0), seeds=12)))
+def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(quick: Desk) -> None:
+    first = table_of(quick, quick.submit(toy_study(rows=(0.0, 1.0), seeds=12)))
     same, fewer, more = (
         table_of(quick, quick.submit(toy_study(f"s{seeds}", rows=(0.0, float(seeds)), seeds=seeds)))
         for seeds in (12, 9, 14)
     )
     assert [table.exploratory for table in (same, fewer, more)] == [False, True, True]
+    told = (
+        "results of the baseline 'offset 0' were known when the study was fixed; if it was chosen because it did badly"
+    )
+    assert [sum(note.startswith(told) for note in table.notes) for table in (first, same, fewer)] == [0, 1, 0]
     chosen = table_of(quick, quick.submit(toy_study("worst", rows=(1.0, 50.0), seeds=12)))
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
 
@@ -228,6 +234,38 @@ def test_two_rows_that_were_tried_elsewhere_are_told_when_they_are_compared(quic
     assert turned.tries is not None
     assert turned.tries.mean == pytest.approx(-(pair.tries.mean or math.nan))
     assert results.compare(quick.context, view.id, "offset 1", "offset 0").tries is None
+
+
+def test_two_rows_are_tried_again_in_each_study_that_has_both_whatever_its_baseline(quick: Desk) -> None:
+    """With another baseline in each study, no study registers the pair."""
+    quick.submit(toy_study("pilot", rows=(0.0, 1.0, 2.0), seeds=[90, 91], pilot=True))
+    views = []
+    for turn, seeds in enumerate((range(8), range(8, 16), range(8), range(16, 24))):
+        rows = (500.0 + turn, *((1.0, 2.0) if turn < 3 else (2.0, 1.0)))
+        views.append(quick.submit(toy_study(f"s{turn}", rows=rows, seeds=list(seeds))))
+        train(quick, views[-1])
+    pairs = [results.compare(quick.context, view.id, "offset 1", "offset 2") for view in views]
+    found = [(pair.tries.number, pair.tries.n) if pair.tries else None for pair in pairs]
+    assert found == [None, (2, 16), None, (3, 24)], "the third study has the seeds of the first"
+    assert [pair.exploratory for pair in pairs] == [False, True, True, True], "of the third, results were known"
+    turned = results.compare(quick.context, views[3].id, "offset 2", "offset 1")
+    assert turned.tries is not None
+    assert (turned.tries.number, turned.tries.mean) == (3, pytest.approx(-(pairs[3].tries.mean or math.nan)))
+
+
+def test_rows_that_another_study_tests_in_another_family_are_told(quick: Desk) -> None:
+    """Each row alone needs no correction, so whoever posts the family and each row alone has a choice."""
+    family = quick.submit(toy_study("family", rows=(0.0, 1.0, 2.0, 3.0), seeds=8))
+    alone = [quick.submit(toy_study(f"alone{row}", rows=(0.0, float(row)), seeds=8)) for row in (1, 2)]
+    quick.submit(toy_study("same", rows=(0.0, 3.0, 2.0, 1.0), seeds=8))
+    quick.submit(toy_study("other-seeds", rows=(0.0, 3.0), seeds=[50, 51]))
+    quick.submit(toy_study("other-baseline", rows=(7.0, 3.0), seeds=8))
+    quick.submit(toy_study("pilot", rows=(0.0, 3.0), seeds=8, pilot=True))
+    said = " on the same seeds in a family of {}, for which p is corrected there; state in advance which one counts"
+    notes = table_of(quick, family).notes
+    assert "2 other studies test 'offset 1', 'offset 2'" + said.format("1 row") in notes
+    for row, view in enumerate(alone, start=1):
+        assert f"2 other studies test 'offset {row}'" + said.format("3 rows") in table_of(quick, view).notes
 
 
 def test_a_desk_and_a_service_of_one_home_see_each_others_tries(quick: Desk, tmp_path: Path) -> None:
