@@ -96,3 +96,23 @@ def hypergeometric_tail(loss: Loss, *, enough: float = 1.0) -> float:
 
 def _log_comb(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def find_lossy_part(counts: Sequence[tuple[int, int]], reference: int) -> tuple[int, int, bool] | None:
+    """The part of a history in which half or more of the seeds are lost. It is a description, not a test.
+
+    Args:
+        counts: lost seeds and all seeds of each firing, in order of time.
+        reference: number of firings of the reference window; 0 if all firings come after it.
+
+    Returns:
+        Lost seeds, all seeds, and whether the part is the reference window, or else all firings since. None if fewer
+        than half are lost in both parts, or if the window is not full.
+    """
+    if len(counts) < reference:
+        return None
+    for is_reference, part in ((True, counts[:reference]), (False, counts[reference:])):
+        lost, seeds = (sum(one[index] for one in part) for index in (0, 1))
+        if lost and 2 * lost >= seeds:
+            return lost, seeds, is_reference
+    return None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.drift.losses import Loss, find_loss, hypergeometric_tail
+from ablate.statistics.drift.losses import Loss, find_loss, find_lossy_part, hypergeometric_tail
 
 CHANCE = 0.1 / 600
 """Of each test at each firing, for three rows and one false alarm in 200 firings."""
@@ -59,3 +59,23 @@ def test_a_row_that_always_lost_seeds_has_not_changed_and_one_that_loses_more_ha
 def test_a_change_within_the_reference_is_none():
     assert find_loss([(0, 9), (9, 9), (9, 9), (9, 9), (0, 9)], 4, CHANCE) is None
     assert find_loss([], 4, CHANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "part"),
+    [
+        ([2, 2, 2], None),
+        ([2, 2, 1, 1], (6, 12, True)),
+        ([2, 1, 1, 1], None),
+        ([0, 0, 0, 2, 2], (2, 3, False)),
+        ([0, 0, 0, 2, 2, 0], None),
+        ([0] * 60, None),
+    ],
+)
+def test_half_of_the_seeds_of_the_window_or_of_the_firings_since_is_a_lossy_part(lost, part):
+    assert find_lossy_part([(one, 3) for one in lost], 4) == part
+
+
+def test_without_a_window_all_firings_are_since():
+    assert find_lossy_part([(2, 3)], 0) == (2, 3, False)
+    assert find_lossy_part([], 0) is None
