@@ -255,3 +255,28 @@ def test_a_jump_is_a_notice_that_names_its_assumption_and_no_alarm(nights: Night
     assert [text.count("the mean of row") for text in sentences(nights, "jump")] == [3]
     assert (nights.schedule().needs_person, attention(nights)) == (False, [])
     assert "notice" not in found(nights.night(9, error=1.0))[1]
+
+
+def test_a_seed_lost_at_every_second_firing_is_a_notice_once_and_no_alarm(nights: Nights, toy_study: Any) -> None:
+    nights.study = toy_study(rows=(0.0,), seeds=3)
+    nights.add(mode="fresh")
+    for day in range(1, 43):
+        lost = int(day > 20 and day % 2 == 0)
+        firing = nights.night(day, ends=losing(0.0, seeds=lost), error=1 + WIGGLE[day % 15])
+    text = "notice, no alarm: row 'offset 0' lost 11 of 63 seeds since the firing of 2026-03-24 02:00 UTC, and 0 of 63"
+    state, sentence = found(firing)
+    assert (state, text in sentence) == ("steady", True)
+    assert len(sentences(nights, "lost")) == 1
+    assert (nights.schedule().alarms, nights.schedule().needs_person) == ([], False)
+
+
+def test_the_first_firing_that_differs_from_equal_ones_is_a_notice_without_an_assumption(nights: Nights) -> None:
+    nights.add(mode="fresh")
+    for day in range(1, 7):
+        nights.night(day, error=1.0)
+    state, sentence = found(nights.night(7, error=6.0))
+    text = "the mean of row 'offset 0' is 5 above that of the firings before, which were equal to the last bit"
+    assert state == "steady"
+    assert f"notice, no alarm: {text}" in sentence
+    assert "assumes" not in sentence
+    assert len(sentences(nights, "jump")) == 1
