@@ -51,9 +51,9 @@ class Settings(LibrarySettings):
     )
     notify_url: SecretStr | None = Field(
         None,
-        description="http(s) address that receives each notice as JSON by POST: drift, jumps, rows without a "
-        "number, holes, missed firings, schedules that cannot fire, finished studies, low disk. A repeated notice has "
-        "the same `id`.",
+        description="http(s) address that receives each notice as JSON by POST: drift, jumps, more lost "
+        "seeds, unknown rows, holes, missed firings, schedules that cannot fire, finished studies, low disk. A "
+        "repeated notice has the same `id`.",
     )
     notify_command: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -135,10 +135,13 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
 
 @router.post(
     "/{name}/ack",
-    responses=ONE | BODY,
+    responses=ONE | BODY | documented(CONFLICT),
     openapi_extra=takes("Acknowledgement", ACKNOWLEDGEMENTS),
     summary="Acknowledge the alarms of a schedule",
 )
 def acknowledge_schedule(context: InContext, name: ScheduleName, acknowledgement: Acknowledged) -> ScheduleView:
-    """Close the open alarms with a reason, and start a new reference window."""
+    """Close the open alarms with a reason, and start a new reference window; mark unknown rows as known.
+
+    Without an open alarm the reference stays. With nothing to acknowledge it is a conflict.
+    """
     return lifecycle.acknowledge(context, name, acknowledgement, now())

@@ -216,7 +216,7 @@ def ack(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge the alarms of a schedule. The next firing starts a new reference."""
+    """Acknowledge the alarms and unknown rows of a schedule. After an alarm, the next firing starts a new reference."""
     with connected(url) as client:
         found = client.schedules.acknowledge(name, reason, keep_reference=keep_reference)
     show(found, as_json, f"{name}: acknowledged; fires next {found.next_text}")

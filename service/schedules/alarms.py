@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from ablate.errors import quote
 from ablate.remote.documents.firings import DriftView, RepeatView
 from ablate.statistics.drift import watch as drift
+from ablate.statistics.drift.losses import Loss
 from ablate.trials.repeats import ProvenanceChange, differences
 from service.store.schedules import alarms, firings, notices
 from service.store.schedules.firings import Firing
@@ -76,9 +78,10 @@ def judge_fresh(case: Settlement) -> DriftView:
     place = next((index for index, one in enumerate(history) if one.id == firing.id), None)
     jumps = {label: jump for label, row in watch.rows.items() for jump in row.jumps if jump.index == place}
     found = _found(case, history, watch, seen)
-    if not jumps:
-        return found
-    return DriftView(state=found.state, sentence=f"{found.sentence}; {_announce_jumps(case, jumps)}")
+    notes = [found.sentence, *_announce_rises(case, history, watch)]
+    if jumps:
+        notes.append(_announce_jumps(case, jumps))
+    return DriftView(state=found.state, sentence="; ".join(notes))
 
 
 def _observe(firing: Firing) -> drift.Observation:
@@ -105,19 +108,37 @@ def _found(case: Settlement, history: Sequence[Firing], watch: drift.Watch, seen
 
 def _announce_jumps(case: Settlement, jumps: Mapping[str, drift.Jump]) -> str:
     """Queue a notice about rows far outside at a firing. Returns its sentence; it is no alarm."""
+    text = f"notice, no alarm: {', '.join(_jump_text(label, one) for label, one in jumps.items())}"
+    if any(one.distance is not None for one in jumps.values()):
+        text += f"; that this is rare without a change {ASSUMES}"
+    notices.queue_notice(case.connection, "jump", f"jump:{case.firing.id}", _document(case, list(jumps), text), case.at)
+    return text
+
+
+def _jump_text(label: str, jump: drift.Jump) -> str:
+    errors = "" if jump.distance is None else f" ({abs(jump.distance):.3g} standard errors)"
+    side = "above" if jump.size > 0 else "below"
+    equal = ", which were equal to the last bit" if jump.distance is None else ""
+    return f"the mean of row {quote(label)} is {abs(jump.size):.3g}{errors} {side} that of the firings before{equal}"
+
+
+def _announce_rises(case: Settlement, history: Sequence[Firing], watch: drift.Watch) -> Iterator[str]:
+    """The rows that lose more seeds than before, too few for an alarm; a notice once in a reference."""
+    for label, row in watch.rows.items():
+        if row.rise and history[row.rise.place].id == case.firing.id:
+            text = f"notice, no alarm: {_loss_sentence(label, row.rise, history)}"
+            digest = hashlib.sha256(label.encode()).hexdigest()  # a label may be longer than the key of a notice
+            about = f"rise:{case.schedule.seq}:{case.schedule.watched_from.isoformat()}:{digest}"
+            notices.queue_notice(case.connection, "lost", about, _document(case, [label], text), case.at)
+            yield text
+
+
+def _document(case: Settlement, rows: list[str], text: str) -> dict[str, Any]:
     firing, name = case.firing, case.schedule.name
-    rows = [
-        f"the mean of row {quote(label)} is {abs(one.size):.3g} ({abs(one.distance):.3g} standard errors) "
-        f"{'above' if one.size > 0 else 'below'} that of the firings before"
-        for label, one in jumps.items()
-    ]
-    text = f"notice, no alarm: {', '.join(rows)}; that this is rare without a change {ASSUMES}"
-    document = {
-        "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id, "rows": list(jumps),
+    return {
+        "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id, "rows": rows,
         "sentence": f"schedule {name}, firing of {firing.instant:%Y-%m-%d %H:%M} UTC: {text}",
     }  # fmt: skip
-    notices.queue_notice(case.connection, "jump", f"jump:{firing.id}", document, case.at)
-    return text
 
 
 def _raise_drift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:
@@ -132,15 +153,23 @@ def _raise_drift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm
 
 
 def _sentence(alarm: drift.Alarm, history: Sequence[Firing]) -> str:
-    since = f"since the firing of {history[alarm.changed_index].instant:%Y-%m-%d %H:%M} UTC"
     if alarm.loss:
-        loss = alarm.loss
-        before = f"{loss.lost_before} of {loss.seeds_before} before"
-        return f"row {quote(alarm.row)} lost {loss.lost_after} of {loss.seeds_after} seeds {since}, and {before}"
+        return _loss_sentence(alarm.row, replace(alarm.loss, changed=alarm.changed_index), history)
+    since = _since(history[alarm.changed_index])
     assert alarm.size is not None, "a change of the mean has a size"
     text = f"row {quote(alarm.row)} went {alarm.direction} by about {abs(alarm.size):.3g} {since}"
     is_whole = not any(row["lost"] for one in history for row in one.rows if row["row"] == alarm.row)
     return text if is_whole else f"{text}, by the means over the seeds that ended"
+
+
+def _loss_sentence(row: str, loss: Loss, history: Sequence[Firing]) -> str:
+    before = f"{loss.lost_before} of {loss.seeds_before} before"
+    since = _since(history[loss.changed])
+    return f"row {quote(row)} lost {loss.lost_after} of {loss.seeds_after} seeds {since}, and {before}"
+
+
+def _since(firing: Firing) -> str:
+    return f"since the firing of {firing.instant:%Y-%m-%d %H:%M} UTC"
 
 
 def explain(found: Sequence[ProvenanceChange], good: Firing | None) -> str:

@@ -74,6 +74,11 @@ def _shown(alarm: AlarmView) -> HistoryAlarm:
 
 
 def _restarts(schedule: Schedule, raised: Sequence[AlarmView]) -> list[datetime]:
-    """Start times of reference windows: the schedule's creation, and each acknowledged change."""
-    acknowledged = {alarm.acknowledged_at for alarm in raised if alarm.acknowledged_at}
+    """Start times of reference windows: the schedule's creation, and each acknowledged change.
+
+    An unknown row that was acknowledged is stored at that moment, and restarts nothing.
+    """
+    acknowledged = {
+        one.acknowledged_at for one in raised if one.acknowledged_at and one.acknowledged_at > one.raised_at
+    }
     return sorted({schedule.created_at, schedule.watched_from} | acknowledged)

@@ -16,7 +16,7 @@ from ablate.remote.documents.studies import Page
 from ablate.trials.trial import Repetition
 from service.context import Context
 from service.errors import ConflictError
-from service.schedules import launch
+from service.schedules import launch, losses
 from service.schedules.instants import check_cron, check_zone, due_time, next_instant
 from service.schedules.view import view_firing, view_schedule
 from service.store.schedules import alarms, firings
@@ -238,10 +238,13 @@ def _waits(state: str) -> str:
 
 
 def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetime) -> ScheduleView:
-    """Close the open alarms of a schedule and start a new reference window.
+    """Close the open alarms of a schedule and start a new reference window; mark its unknown rows as known.
+
+    Without an open alarm, the reference stays: the other rows are watched as before.
 
     Raises:
         NotFoundError: there is no schedule with that name.
+        ConflictError: there is nothing to acknowledge.
         StudyError: the reference of a schedule that trains new seeds cannot be kept.
     """
     with context.store.write() as connection:
@@ -249,9 +252,11 @@ def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetim
         if given.keep_reference and schedule.mode == "fresh":
             text = "a schedule of mode 'fresh' has no reference to keep; leave 'keep_reference' out"
             raise StudyError([Problem("/keep_reference", "invalid", text)])
-        alarms.acknowledge_alarms(connection, schedule.seq, given.reason, at)
-        values: dict[str, Any] = {"watched_from": at}
-        if not given.keep_reference:
-            values |= {"reference": None, "renews": True}
-        stored.change_schedule(connection, schedule.seq, values)
+        closed = alarms.acknowledge_alarms(connection, schedule.seq, given.reason, at)
+        if not losses.acknowledge_unknown(connection, schedule, given.reason, at) and not closed:
+            text = f"schedule '{name}' has no open alarm and no unknown row, so there is nothing to acknowledge"
+            raise ConflictError(f"{text}; its reference stays (see: ablate schedule history {name})")
+        if closed:
+            renewal = {} if given.keep_reference else {"reference": None, "renews": True}
+            stored.change_schedule(connection, schedule.seq, {"watched_from": at} | renewal)
     return get_schedule(context, name, at)

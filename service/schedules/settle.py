@@ -97,8 +97,7 @@ def settle_firing(context: Context, firing: Firing, at: datetime) -> None:
         if not firings.move_firing(connection, firing.id, ("running", *SETTLED), state, **values):
             return
         case = alarms.Settlement(connection, schedule, firings.get_firing(connection, firing.id), at)
-        drift = losses.add_losses(_judge(case, repeats, data), case.firing)
-        losses.announce_unknown(connection, schedule.name, case.firing, at)
+        drift = losses.add_losses(case, _judge(case, repeats, data))
         firings.move_firing(connection, firing.id, (state,), state, drift=drift.model_dump(mode="json"))
         if state != "done":
             notices.announce_firing(connection, schedule.name, firing.id, at)

@@ -72,7 +72,8 @@ def _of_alarms(open_: Sequence[AlarmView]) -> Iterator[Finding]:
 def _of_unknown(doubtful: Sequence[tuple[str, Firing]]) -> Iterator[Finding]:
     for schedule, firing in doubtful:
         if text := unknown_text(firing):
-            message = f"schedule {schedule}, {firing.instant:%Y-%m-%d %H:%M} UTC: {text}"
+            known = f"if it is known: ablate schedule ack {schedule} --reason ..."
+            message = f"schedule {schedule}, {firing.instant:%Y-%m-%d %H:%M} UTC: {text}; {known}"
             yield Finding(pointer=f"/schedules/{schedule}", code="unknown", message=message)
 
 

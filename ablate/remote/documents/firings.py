@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from ablate.documents import Document
 from ablate.remote.choices import Cause, FiringState, Kind
 from ablate.remote.documents.studies import Finding, StudyView
@@ -65,11 +67,13 @@ class DriftView(Document):
 
     Attributes:
         state: `reference` (the reference window is being filled), `steady`, `alarm`, or `unknown` (a row without a
-            number, cells without result, or nothing to compare).
+            number, a row that lost half of its seeds, cells without result, or nothing to compare).
+        unknown: label -> sentence of each unknown row that needs a person: it is not acknowledged.
     """
 
     state: Literal["reference", "steady", "alarm", "unknown"]
     sentence: str
+    unknown: dict[str, str] = Field(default_factory=dict)
 
 
 class FiringView(Document):

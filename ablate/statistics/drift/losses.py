@@ -96,3 +96,36 @@ def hypergeometric_tail(loss: Loss, *, enough: float = 1.0) -> float:
 
 def _log_comb(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def find_rise(counts: Sequence[tuple[int, int]], reference: int, chance: float) -> Loss | None:
+    """The split with the smallest tail probability at the last firing, if that is at most a chance: for a notice.
+
+    It is not corrected for the number of splits and firings, so it shows smaller changes than an alarm.
+    """
+    found = list[Loss]()
+    for changed in (place for place in range(reference, len(counts)) if counts[place][0]):
+        sums = [sum(one[index] for one in part) for part in (counts[:changed], counts[changed:]) for index in (0, 1)]
+        found.append(Loss(len(counts) - 1, changed, *sums))
+    strongest = min(filter(_is_more, found), key=hypergeometric_tail, default=None)
+    return strongest if strongest and hypergeometric_tail(strongest) <= chance else None
+
+
+def find_lossy_part(counts: Sequence[tuple[int, int]], reference: int) -> tuple[int, int, bool] | None:
+    """The part of a history in which half or more of the seeds are lost. It is a description, not a test.
+
+    Args:
+        counts: lost seeds and all seeds of each firing, in order of time.
+        reference: number of firings of the reference window; 0 if all firings come after it.
+
+    Returns:
+        Lost seeds, all seeds, and whether the part is the reference window, or else all firings since. None if fewer
+        than half are lost in both parts, or if the window is not full.
+    """
+    if len(counts) < reference:
+        return None
+    for is_reference, part in ((True, counts[:reference]), (False, counts[reference:])):
+        lost, seeds = (sum(one[index] for one in part) for index in (0, 1))
+        if lost and 2 * lost >= seeds:
+            return lost, seeds, is_reference
+    return None

@@ -4,10 +4,11 @@ The detectors of `ablate.statistics.drift.detectors` watch the mean of each row,
 `ablate.statistics.drift.losses` its lost seeds. Their false alarms together come once in a stated mean time over all
 rows (Bonferroni over rows), whatever the noise, if firings without a change are exchangeable. `shift` detects lasting
 changes of a standard deviation, `apart` that all firings since a change are on one side of all before it, `constant`
-that firings were equal to the bit and no longer are, and `lost` that more seeds are lost than before. A firing is
-judged by all firings before it; the reference window only defines the start.
+that firings were equal to the bit and three in a row no longer are, and `lost` that more seeds are lost than before. A
+firing is judged by all firings before it; the reference window only defines the start.
 
-A jump is one firing far outside. It is no alarm, since how often it comes without a change depends on the noise.
+A jump is one firing far outside, or the first one that differs after firings that were equal to the bit. It is no
+alarm, since how often it comes without a change depends on the noise. Nor is a rise of lost seeds that is too small.
 
 For a stated mean time of 200, a CUSUM with the mean and sd of that window has a false alarm every 127 normal firings.
 Hawkins' self-starting form corrects this, but has a false alarm every 57 firings under lognormal noise, 91 under
@@ -19,7 +20,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -32,7 +33,7 @@ from ablate.statistics.drift.detectors import (
     shift_size,
     thresholds,
 )
-from ablate.statistics.drift.losses import Loss, find_loss
+from ablate.statistics.drift.losses import Loss, find_loss, find_rise
 from ablate.statistics.drift.sequential_ranks import cusum, rank_scores
 
 MIN_REFERENCE = 4
@@ -87,12 +88,13 @@ class Jump:
     Attributes:
         index: index of the firing in the history.
         size: its mean minus the mean of all firings before it.
-        distance: the same in standard errors of its prediction.
+        distance: the same in standard errors of its prediction; None if all before it were equal to the bit, which is
+            a notice whatever the noise, once in a row's history.
     """
 
     index: int
     size: float
-    distance: float
+    distance: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class RowWatch:
         series: detectors at each firing with the row after the window, including firings after an alarm.
         jumps: the firings after the window that are far outside.
         alarms: the first alarm of the mean and the first one of lost seeds, in order of time.
+        rise: lost seeds at the last firing that are a notice and no alarm, see `ablate.statistics.drift.losses`.
     """
 
     reference_indices: tuple[int, ...]
@@ -131,6 +134,7 @@ class RowWatch:
     series: tuple[Point, ...]
     jumps: tuple[Jump, ...]
     alarms: tuple[Alarm, ...]
+    rise: Loss | None = None
 
     @property
     def alarm(self) -> Alarm | None:
@@ -208,11 +212,12 @@ def _check(history: Iterable[Observation]) -> None:
 def _watch_row(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> RowWatch:
     indices = [index for index, firing in enumerate(history) if label in firing.means]
     values = [float(history[index].means[label]) for index in indices]
-    window, lost = values[:reference], _find_loss(label, history, reference, at)
+    window, (lost, rise) = values[:reference], _find_loss(label, history, reference, at)
     if len(window) < reference:
-        return RowWatch(tuple(indices), None, None, (), (), lost)
+        return RowWatch(tuple(indices), None, None, (), (), lost, rise)
     sums, distances = cusum(rank_scores(values)[reference:]), jumps(values)[reference:]
     series = zip(indices[reference:], sums, distances, strict=True)
+    first_other = next((place for place, value in enumerate(values) if value != values[0]), None)
     moved = _find_change(label, indices, values, find_crossing(values, sums, at))
     return RowWatch(
         reference_indices=tuple(indices[:reference]),
@@ -222,18 +227,23 @@ def _watch_row(label: str, history: Sequence[Observation], reference: int, at: T
         jumps=tuple(
             Jump(indices[place], values[place] - statistics.mean(values[:place]), distance)
             for place, distance in enumerate(distances, reference)
-            if distance is not None and abs(distance) > at.jump
+            if (place == first_other if distance is None else abs(distance) > at.jump)
         ),
         alarms=tuple(sorted((*moved, *lost), key=lambda alarm: (alarm.at_index, alarm.changed_index))),
+        rise=rise,
     )
 
 
-def _find_loss(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> tuple[Alarm, ...]:
+def _find_loss(
+    label: str, history: Sequence[Observation], reference: int, at: Thresholds
+) -> tuple[tuple[Alarm, ...], Loss | None]:
+    """The first alarm of lost seeds, and the notice without one; its places are then indices of the history."""
     indices = [index for index, firing in enumerate(history) if label in firing.losses]
-    loss = find_loss([history[index].losses[label] for index in indices], reference, at.lost)
-    if loss is None:
-        return ()
-    return (Alarm(label, "lost", "lost", indices[loss.place], indices[loss.changed], None, loss),)
+    counts = [history[index].losses[label] for index in indices]
+    if loss := find_loss(counts, reference, at.lost):
+        return (Alarm(label, "lost", "lost", indices[loss.place], indices[loss.changed], None, loss),), None
+    rise = find_rise(counts, reference, at.lost)
+    return (), rise and replace(rise, place=indices[rise.place], changed=indices[rise.changed])
 
 
 def _find_change(

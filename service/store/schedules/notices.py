@@ -14,7 +14,7 @@ from service.store.schedules import firings as stored_firings
 from service.store.schedules.tables import deliveries, notices
 from service.store.sql import insert
 
-NoticeKind = Literal["drift", "jump", "unknown", "holes", "missed", "stuck", "finished", "disk"]
+NoticeKind = Literal["drift", "jump", "lost", "unknown", "holes", "missed", "stuck", "finished", "disk"]
 CHANNELS = ("url", "command")
 
 

@@ -256,7 +256,14 @@ def test_an_acknowledgement_wants_a_reason(client: TestClient, added: dict[str, 
     assert errors(client.post(path, json={})) == {"/reason": "'reason' is missing"}
     assert "/reason" in errors(client.post(path, json={"reason": " "}))
     assert "/reason" in errors(client.post(path, json={"reason": "a\u0007b"}))
-    assert client.post(path, json={"reason": "torch was upgraded"}).json()["alarms"] == []
+
+
+def test_an_acknowledgement_of_nothing_is_a_conflict_and_keeps_the_reference(
+    client: TestClient, added: dict[str, Any]
+) -> None:
+    answer = client.post(f"{PATH}/nightly/ack", json={"reason": "torch was upgraded"})
+    assert answer.status_code == 409
+    assert "has no open alarm and no unknown row, so there is nothing to acknowledge" in answer.json()["detail"]
 
 
 def test_new_seeds_have_no_reference_to_keep(client: TestClient, body: dict[str, Any]) -> None:

@@ -113,7 +113,8 @@ def test_an_acknowledgement_while_a_firing_is_planned_is_not_lost(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights.add()
-    nights.night(1)
+    nights.night(1, error=1.0)
+    nights.night(2, error=1.5)
     prepare = launch.prepare
 
     def prepare_slowly(*arguments: Any, **options: Any) -> Any:
@@ -122,7 +123,7 @@ def test_an_acknowledgement_while_a_firing_is_planned_is_not_lost(
         return prepare(*arguments, **options)
 
     monkeypatch.setattr(launch, "prepare", prepare_slowly)
-    assert nights.night(2).kind == "reference"
+    assert nights.night(3, error=1.5).kind == "reference"
 
 
 def test_a_mended_mistake_goes_on_with_the_old_reference(nights: Nights) -> None:

@@ -93,6 +93,17 @@ def test_lost_seeds_are_told_and_a_row_without_a_number_needs_attention(
     assert "row &#39;offset 0&#39; is unknown, since all 2 seeds diverged or failed" in listed
 
 
+def test_an_unknown_row_without_an_alarm_has_a_form_to_acknowledge_it(
+    client: TestClient, fire: Callable[..., None]
+) -> None:
+    fire(ends=("diverged",))
+    text = text_of(client, "/schedules/nightly")
+    assert "<h2>Unknown rows</h2>" in text
+    assert 'data-send="/api/v1/schedules/nightly/ack"' in text
+    assert client.post("/api/v1/schedules/nightly/ack", json={"reason": "known"}).status_code == 200
+    assert "/ack" not in text_of(client, "/schedules/nightly")
+
+
 def test_an_unknown_schedule_is_a_page_that_says_so(client: TestClient) -> None:
     answer = client.get("/schedules/nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

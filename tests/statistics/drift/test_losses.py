@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.drift.losses import Loss, find_loss, hypergeometric_tail
+from ablate.statistics.drift.losses import Loss, find_loss, find_lossy_part, find_rise, hypergeometric_tail
 
 CHANCE = 0.1 / 600
 """Of each test at each firing, for three rows and one false alarm in 200 firings."""
@@ -59,3 +59,38 @@ def test_a_row_that_always_lost_seeds_has_not_changed_and_one_that_loses_more_ha
 def test_a_change_within_the_reference_is_none():
     assert find_loss([(0, 9), (9, 9), (9, 9), (9, 9), (0, 9)], 4, CHANCE) is None
     assert find_loss([], 4, CHANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "part"),
+    [
+        ([2, 2, 2], None),
+        ([2, 2, 1, 1], (6, 12, True)),
+        ([2, 1, 1, 1], None),
+        ([0, 0, 0, 2, 2], (2, 3, False)),
+        ([0, 0, 0, 2, 2, 0], None),
+        ([0] * 60, None),
+    ],
+)
+def test_half_of_the_seeds_of_the_window_or_of_the_firings_since_is_a_lossy_part(lost, part):
+    assert find_lossy_part([(one, 3) for one in lost], 4) == part
+
+
+def test_without_a_window_all_firings_are_since():
+    assert find_lossy_part([(2, 3)], 0) == (2, 3, False)
+    assert find_lossy_part([], 0) is None
+
+
+@pytest.mark.parametrize(("chance", "firings"), [(0.1 / 200, 18), (CHANCE, 30)])
+def test_a_seed_lost_at_every_second_firing_is_a_notice_before_it_is_an_alarm(chance, firings):
+    counts = [(0, 3)] * 20 + [(0, 3), (1, 3)] * 15
+    assert find_loss(counts, 4, chance) is None
+    shown = [place for place in range(1, 51) if find_rise(counts[:place], 4, chance)]
+    assert shown[0] == 20 + firings
+    assert find_rise(counts, 4, chance) == Loss(49, 21, 0, 63, 15, 87)
+
+
+def test_as_many_lost_seeds_as_before_or_fewer_are_no_notice():
+    assert find_rise([(1, 3)] * 60, 4, CHANCE) is None
+    assert find_rise([(3, 3)] * 10 + [(1, 3)] * 60, 4, CHANCE) is None
+    assert find_rise([], 4, CHANCE) is None

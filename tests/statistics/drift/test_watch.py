@@ -145,6 +145,19 @@ def test_firings_that_were_equal_to_the_bit_and_are_so_no_more_are_an_alarm():
     assert watch(history(a=[13.25] * 50)).rows["a"].reference_sd == 0
 
 
+def test_the_first_firing_that_differs_from_equal_ones_is_a_notice():
+    found = watch(history(a=[13.25] * 20 + [18.25, 13.25] * 20)).rows["a"]
+    assert found.alarm is None
+    assert (found.jumps[0].index, found.jumps[0].size, found.jumps[0].distance) == (20, 5.0, None)
+    assert len(found.jumps) == 1
+    assert watch(history(a=[13.25] * 3 + [18.25, 13.25] * 20)).rows["a"].jumps == (), "within the reference"
+
+
+def test_more_lost_seeds_that_are_no_alarm_are_a_rise_of_the_row():
+    found = watch(with_losses(a=[0] * 20 + [0, 1] * 15)).rows["a"]
+    assert (found.alarm, found.rise.changed, found.rise.lost_after, found.rise.seeds_after) == (None, 21, 15, 87)
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_firing_far_outside_is_a_notice_with_its_size_and_no_alarm(side):
     found = watch(history(a=[side * mean for mean in (13.2, 13.5, 13.1, 13.4, 90.0, 13.3)])).rows["a"]
