@@ -29,6 +29,7 @@ from ablate.trials.trial import TrialRecord
 WORDS = {
     "seeds": "its seeds", "rows": "its rows or baselines", "metric": "its metric", "alpha": "its significance level",
     "margin": "its margin", "test": "its test", "headline": "its headline rows",
+    "has_decisions": "whether it decides",
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Preregistration(Document):
         rows: digest of the rows' recipes, each with the recipe of its baseline; labels and order are not tested.
         metric: tested metric.
         alpha, margin, test, headline: see `ablate.study.document.TableSpec`.
+        has_decisions: see `Plan.has_decisions`; whoever has looked at a pilot may not register it again as a decision.
     """
 
     at: str
@@ -53,6 +55,7 @@ class Preregistration(Document):
     margin: float | None
     test: str
     headline: list[str] | None
+    has_decisions: bool = True
 
 
 def register(plan: Plan, at: datetime | None = None) -> Preregistration:
@@ -70,6 +73,7 @@ def register(plan: Plan, at: datetime | None = None) -> Preregistration:
         margin=table.margin,
         test=table.test,
         headline=table.headline,
+        has_decisions=plan.has_decisions,
     )
 
 

@@ -139,7 +139,8 @@ def list_findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
 def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> list[dict[str, Any]]:
     """Preregistrations of the oldest study with the same decisions on the same trials, because they were fixed then.
 
-    Cancelled studies do not count: else designs could be registered in advance and picked after a look at results.
+    Cancelled studies do not count: else designs could be registered in advance and picked after a look at results. Nor
+    do firings and pilots, which decide nothing: else the best of many could be made the decision.
     """
     new = register(plan, at)
     for _, history in studies.list_registrations(connection, plan.first_key):
