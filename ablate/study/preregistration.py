@@ -9,7 +9,9 @@ be the reason for testing it or for adding seeds, and the tests are exploratory.
 baseline, since someone could pick the number of seeds at which it did badly. Nothing is left to pick on exactly the
 seeds with which the baseline was first registered in this home.
 
-A study may also repeat what another one tried: see `ablate.study.tries`. Results in another home are not visible.
+A design that is registered again elsewhere in the home was fixed at the first time: see
+`ablate.study.tries.first_registered`. A study may also repeat what another one tried on other seeds: see
+`ablate.study.tries`. Results in another home are not visible.
 """
 
 from __future__ import annotations
@@ -56,6 +58,12 @@ class Preregistration(Document):
     test: str
     headline: list[str] | None
     has_decisions: bool = True
+
+    @property
+    def digest(self) -> str:
+        """What is equal for two designs exactly if there are no `changes` between them."""
+        fixed = canonical_json({name: getattr(self, name) for name in WORDS})
+        return hashlib.sha256(fixed.encode()).hexdigest()[:32]
 
 
 def register(plan: Plan, at: datetime | None = None) -> Preregistration:
