@@ -101,3 +101,12 @@ def test_a_design_that_was_registered_beside_others_does_not_keep_its_date(
             pass
     run_at_the_desk(home, designs[0], tmp_path / "margin-0.5", monkeypatch)
     assert table_of(desk, desk.submit(designs[2])).exploratory
+
+
+def test_a_pilot_in_the_same_folder_leaves_other_seeds_to_decide_on(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, out = desk.context.settings.home, tmp_path / "out"
+    run_at_the_desk(home, toy_study(seeds=[100, 101, 102], pilot=True), out, monkeypatch)
+    assert not run_at_the_desk(home, toy_study(seeds=6), out, monkeypatch).exploratory
+    assert run_at_the_desk(home, toy_study(seeds=[*range(6), 100]), out, monkeypatch).exploratory
