@@ -111,19 +111,21 @@ class Folder:
         Raises:
             TrialError: a line cannot be read.
         """
-        history = self.registrations(registration.study)
+        history = self.registrations(registration.study, has_decisions=registration.has_decisions)
         if not history or changes(history[-1], registration):
             append_lines(self.registrations_file, [registration])
 
-    def registrations(self, study: str) -> list[Preregistration]:
+    def registrations(self, study: str, *, has_decisions: bool = True) -> list[Preregistration]:
         """The registered designs of the study of that name, oldest first; an incomplete last line is ignored.
+
+        Those of pilots are apart from those that decide: a pilot fixes nothing for the study after it.
 
         Raises:
             TrialError: a line cannot be read.
         """
         remedy = "a registered design; restore the file from a backup, or choose another folder with --out"
         found = read_lines(self.registrations_file, Preregistration, remedy)
-        return [one for one in found if one.study in ("", study)]
+        return [one for one in found if one.study in ("", study) and one.has_decisions == has_decisions]
 
     def set_aside(self) -> Path | None:
         """Move the known results to a new folder, so that every trial is trained again. Returns that folder."""

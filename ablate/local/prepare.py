@@ -9,10 +9,9 @@ from pathlib import Path
 from ablate.data import datasets, fetch
 from ablate.local.folder import Folder
 from ablate.local.packages import require_training
-from ablate.local.tries import end_run, register_run
+from ablate.local.tries import end_run, first_design, register_run
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
-from ablate.study.preregistration import register
 
 Report = Callable[[str], None]
 
@@ -43,12 +42,12 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
     if fresh or plan.outstanding(known_keys(plan, folder)):
         require_training(plan)
         datasets.check_folders(plan.datasets)
+    home = read_library_settings().home
     with folder.locked():
         with folder.writing():
             if fresh and (aside := folder.set_aside()):
                 report(f"moved the known results to {aside}")
-            folder.register(register(plan))
-        home = read_library_settings().home
+            folder.register(first_design(home, plan))
         register_run(home, plan, folder)
         if known := known_keys(plan, folder):
             report(f"{len(known)} of {len(plan.trials)} known")

@@ -50,7 +50,7 @@ def read_table(plan: Plan, folder: Folder) -> Table:
         published=find_published(plan.study.table.published),
         costs=RowCosts(measured=read_measured(plan, folder) or {}),
         state=StudyState(
-            registrations=folder.registrations(plan.study.name),
+            registrations=folder.registrations(plan.study.name, has_decisions=plan.has_decisions),
             retried=known.retried,
             seen=known.seen,
             other_families=known.other_families,

@@ -144,7 +144,7 @@ def compare(
     folder = _folder_of(planned, out)
     problems = find_label_problems(planned, a, b)
     known = read_known(read_library_settings().home, planned, folder, None if problems else (a, b))
-    registrations = folder.registrations(planned.study.name)
+    registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)
     return compare_rows(planned, folder.read(), a, b, registrations=registrations, seen=known.seen, history=known.pair)
 
 

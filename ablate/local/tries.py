@@ -21,13 +21,14 @@ from ablate.errors import MachineError
 from ablate.local.folder import Folder
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Seen
+from ablate.study.preregistration import Preregistration, Seen, register
 from ablate.study.tries import (
     OtherFamily,
     RegisteredRow,
     digest_of,
     find_other_families,
     find_used_as_first,
+    first_registered,
     numbered,
     rows_to_register,
 )
@@ -54,6 +55,12 @@ class TrialState(Document):
     at: str | None = None
     is_begun: bool
     outcome: Outcome | None = None
+
+    @property
+    def result_at(self) -> datetime | None:
+        """When it had its result; None without one, also if it failed."""
+        has_result = self.outcome is not None and self.outcome.status != "failed"
+        return datetime.fromisoformat(self.at) if self.at and has_result else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +128,11 @@ class HomeTries:
 
 
 def first_results(states: Iterable[TrialState]) -> dict[str, TrialState]:
-    """The first result of each trial, which is the one that somebody saw first; else its last state."""
+    """The earliest result of each trial, which is the one that somebody saw first; else its last state."""
     found: dict[str, TrialState] = {}
     for one in states:
         before = found.get(one.key)
-        if before is None or before.outcome is None or before.outcome.status == "failed":
+        if before is None or before.result_at is None or (one.result_at and one.result_at < before.result_at):
             found[one.key] = one
     return found
 
@@ -133,6 +140,16 @@ def first_results(states: Iterable[TrialState]) -> dict[str, TrialState]:
 def id_of_run(plan: Plan, folder: Folder) -> str:
     """Id of the study of that name in that folder."""
     return hashlib.sha256(f"{folder.path.resolve()} {plan.study.name}".encode()).hexdigest()[:32]
+
+
+def first_design(home: Path, plan: Plan, at: datetime | None = None) -> Preregistration:
+    """The design of a plan, with the time at which a home registered it first; None means now.
+
+    Raises:
+        TrialError: a line of the home's files cannot be read.
+    """
+    known = HomeTries(home).rows({digest_of(row) for row in plan.rows}, *WRITERS)
+    return first_registered(register(plan, at), rows_to_register(plan, "", at), known)
 
 
 def register_run(home: Path, plan: Plan, folder: Folder, at: datetime | None = None) -> None:

@@ -10,7 +10,9 @@ baseline, since someone could pick the number of seeds at which it did badly. On
 first registered in this home, only the baseline itself could be picked: the tests are not exploratory, and the table
 says that its results were known.
 
-A study may also repeat what another one tried: see `ablate.study.tries`. Results in another home are not visible.
+A design that is registered again elsewhere in the home was fixed at the first time: see
+`ablate.study.tries.first_registered`. A study may also repeat what another one tried on other seeds: see
+`ablate.study.tries`. Results in another home are not visible.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from ablate.trials.trial import TrialRecord
 WORDS = {
     "seeds": "its seeds", "rows": "its rows or baselines", "metric": "its metric", "alpha": "its significance level",
     "margin": "its margin", "test": "its test", "headline": "its headline rows",
+    "has_decisions": "whether it decides",
 }  # fmt: skip
 
 
@@ -43,6 +46,7 @@ class Preregistration(Document):
         rows: digest of the rows' recipes, each with the recipe of its baseline; labels and order are not tested.
         metric: tested metric.
         alpha, margin, test, headline: see `ablate.study.document.TableSpec`.
+        has_decisions: see `Plan.has_decisions`; whoever has looked at a pilot may not register it again as a decision.
     """
 
     at: str
@@ -54,6 +58,13 @@ class Preregistration(Document):
     margin: float | None
     test: str
     headline: list[str] | None
+    has_decisions: bool = True
+
+    @property
+    def digest(self) -> str:
+        """What is equal for two designs exactly if there are no `changes` between them."""
+        fixed = canonical_json({name: getattr(self, name) for name in WORDS})
+        return hashlib.sha256(fixed.encode()).hexdigest()[:32]
 
 
 def register(plan: Plan, at: datetime | None = None) -> Preregistration:
@@ -71,6 +82,7 @@ def register(plan: Plan, at: datetime | None = None) -> Preregistration:
         margin=table.margin,
         test=table.test,
         headline=table.headline,
+        has_decisions=plan.has_decisions,
     )
 
 

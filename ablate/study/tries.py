@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ablate.documents import Document
 from ablate.study.plan import Plan
+from ablate.study.preregistration import Preregistration, register
 from ablate.study.rows import Row
 
 Block = tuple[int, int]
@@ -33,6 +34,7 @@ class RegisteredRow(Document):
         seeds, replicate: the planned trials.
         metric, test: see `ablate.study.preregistration.Preregistration`.
         has_decisions: whether the table of the study decides anything; not that of a pilot or a firing.
+        design: see `ablate.study.preregistration.Preregistration.digest`; empty in records from before it was kept.
         number: 1 for the first try of the pair, 2 for the second; None if the study shows no decision on it.
     """
 
@@ -46,6 +48,7 @@ class RegisteredRow(Document):
     metric: str
     test: str
     has_decisions: bool
+    design: str = ""
     number: int | None = None
 
     @property
@@ -83,10 +86,10 @@ def rows_to_register(
         is_firing: whether a schedule fired the study.
     """
     baselines = {row.group: digest_of(row) for row in plan.rows if row.is_baseline}
-    time = (at or datetime.now(UTC)).isoformat(timespec="microseconds")
+    design = register(plan, at)
     return [
         RegisteredRow(
-            at=time,
+            at=design.at,
             study=study,
             row=row.label,
             recipe=digest_of(row),
@@ -96,6 +99,7 @@ def rows_to_register(
             metric=plan.metric,
             test=plan.study.table.test,
             has_decisions=plan.has_decisions and not is_firing,
+            design=design.digest,
         )
         for row in plan.rows
     ]
@@ -199,6 +203,33 @@ def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -
         if one.has_decisions and not is_withdrawn:
             by_study.setdefault(one.study, {}).setdefault(one.recipe, []).append(one)
     return [rows[recipe] for rows in by_study.values() if recipe != other and rows.keys() >= {recipe, other}]
+
+
+def first_registered(
+    design: Preregistration, rows: Iterable[RegisteredRow], known: Iterable[RegisteredRow]
+) -> Preregistration:
+    """A design with the time at which it was first registered in the home, since it was fixed then.
+
+    It keeps its own time if the same rows were also registered with another margin, level or headline. Someone could
+    have registered several designs in advance, to pick one of them after a look at the results.
+
+    Args:
+        design: of a study.
+        rows: the rows of the study, as they are to be registered.
+        known: registrations of the home that contain their recipes.
+    """
+    mine = {_tested(row) for row in rows if row.is_tested}
+    together: dict[tuple[str, str], list[RegisteredRow]] = {}
+    for one in known:
+        if one.number is not None:
+            together.setdefault((one.study, one.at), []).append(one)
+    alike = [one for group in together.values() if {_tested(one) for one in group} == mine for one in group]
+    is_only = {one.design for one in alike} == {design.digest}
+    return design.model_copy(update={"at": min(one.at for one in alike)}) if is_only else design
+
+
+def _tested(row: RegisteredRow) -> tuple[str, int, tuple[int, ...], str, str]:
+    return row.pair, row.replicate, tuple(row.seeds), row.metric, row.test
 
 
 def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:

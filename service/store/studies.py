@@ -226,11 +226,11 @@ def list_holders(connection: Connection, key: str) -> list[str]:
 
 
 def list_registrations(connection: Connection, key: str) -> list[tuple[int, list[dict[str, Any]]]]:
-    """(number of the study, registrations) of every study that has a trial and was not cancelled, oldest first."""
+    """(number of the study, registrations) of each study with a trial, if not cancelled nor fired, oldest first."""
     holders = select(memberships.c.study_seq).where(memberships.c.trial_key == key)
     statement = (
         select(studies.c.seq, studies.c.registrations)
-        .where(studies.c.seq.in_(holders), studies.c.state != "cancelled")
+        .where(studies.c.seq.in_(holders), studies.c.state != "cancelled", studies.c.schedule.is_(None))
         .order_by(studies.c.seq)
     )
     return [(row.seq, row.registrations) for row in connection.execute(statement)]

@@ -82,7 +82,7 @@ class _Records:
     Attributes:
         records: by trial key.
         origins: origins of the cells that another study trained.
-        others: preregistrations of other studies with the same trials.
+        others: preregistrations of other studies with the same trials that show decisions.
     """
 
     records: Mapping[str, TrialRecord]
@@ -93,7 +93,8 @@ class _Records:
 def _read(connection: Connection, stored: Stored, plan: Plan) -> _Records:
     records = cells.list_records(connection, stored.seq)
     histories = studies.list_registrations(connection, plan.first_key)
-    others = [one for seq, history in histories if seq != stored.seq for one in _read_last(history)]
+    last = [one for seq, history in histories if seq != stored.seq for one in _read_last(history)]
+    others = [one for one in last if one.has_decisions]
     return _Records(records, cells.list_origins(connection, stored.seq), others)
 
 

@@ -13,7 +13,7 @@ from ablate.local.preview import describe_plan
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import StudyView, Submission
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration, changes, register
+from ablate.study.preregistration import Preregistration, changes
 from ablate.trials.trial import FIRST, Repetition, Trial
 from service.context import Context, refuse_without_space
 from service.dispatch.machines import count_parallel
@@ -26,7 +26,7 @@ from service.store.sql import new_id, now
 from service.store.studies import CellKey
 from service.studies.lifecycle import get_study
 from service.studies.prepare import Prepared, find_known, prepare, resolve_document
-from service.studies.tries import register_rows
+from service.studies.tries import first_design, register_rows
 
 
 def submit(
@@ -110,7 +110,7 @@ def add_prepared(
             "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
             "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "schedule": schedule,
             **asdict(plan.repetition),
-            "document": prepared.document, "registrations": _first_registrations(connection, plan, at),
+            "document": prepared.document, "registrations": _first_registrations(connection, home, plan, at),
             "warnings": list_findings(prepared.warnings),
             "costs": list_costs(prepared), "created_at": at,
         },
@@ -136,12 +136,14 @@ def list_findings(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in problems]
 
 
-def _first_registrations(connection: Connection, plan: Plan, at: datetime) -> list[dict[str, Any]]:
+def _first_registrations(connection: Connection, home: Path, plan: Plan, at: datetime) -> list[dict[str, Any]]:
     """Preregistrations of the oldest study with the same decisions on the same trials, because they were fixed then.
 
-    Cancelled studies do not count: else designs could be registered in advance and picked after a look at results.
+    Without one, the files of the home know the design and its first date if a run registered it. Cancelled studies do
+    not count: else designs could be registered in advance and picked after a look at results. Nor do firings and
+    pilots, which decide nothing: else the best of many could be made the decision.
     """
-    new = register(plan, at)
+    new = first_design(home, plan, at)
     for _, history in studies.list_registrations(connection, plan.first_key):
         if not changes(Preregistration.model_validate(history[-1]), new):
             return history

@@ -12,14 +12,26 @@ from datetime import datetime
 from pathlib import Path
 
 from ablate.errors import MachineError, TrialError
+from ablate.local import tries as local
 from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
 from ablate.study.plan import Plan
+from ablate.study.preregistration import Preregistration
 from ablate.study.tries import digest_of, numbered, rows_to_register
 from service.context import Context
 from service.errors import UnavailableError
 from service.store import tries
 from service.store.session import Connection
 from service.store.studies import Stored, list_cell_keys
+
+
+def first_design(home: Path, plan: Plan, at: datetime) -> Preregistration:
+    """See `ablate.local.tries.first_design`.
+
+    Raises:
+        UnavailableError: the files of the state directory cannot be read.
+    """
+    with _files(home):
+        return local.first_design(home, plan, at)
 
 
 def register_rows(

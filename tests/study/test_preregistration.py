@@ -112,6 +112,21 @@ def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str,
     )
 
 
+def test_a_pilot_that_is_registered_again_as_a_decision_after_a_look_is_exploratory(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    pilot, plan = register(plan_of(document, pilot=True), NOON), plan_of(document)
+    after = register(plan, NOON + timedelta(minutes=10))
+    assert changes(pilot, after) == ["whether it decides"]
+    seen = Seen.of(records_of(plan, {("FReLU", 0): 5}).values())
+    folder = Folder(tmp_path)
+    folder.register(pilot)
+    folder.register(after)
+    assert folder.registrations(plan.study.name) == [after]
+    assert folder.registrations(plan.study.name, has_decisions=False) == [pilot]
+    assert is_exploratory(plan, [after], seen)
+
+
 def test_results_of_rows_that_were_thrown_out_were_seen_all_the_same(document: dict[str, Any]) -> None:
     old = plan_of(document)
     new = plan_of(document, base=document["base"] | {"lr": 0.3})
