@@ -221,6 +221,7 @@ def test_a_file_that_goes_while_training_is_named(pets: Path) -> None:
     assert not children()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torch's own signal handler may raise
 def test_a_decoding_process_that_is_killed_ends_the_trial_instead_of_hanging_it() -> None:
     source = open_source(small(), Streams(0))
     source.batch(0)
