@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,7 @@ from ablate.cli.options import (
     chosen_columns,
 )
 from ablate.cli.output import say, show_json_text, show_text
-from ablate.remote.choices import PlotFormat, StudyState, TableFormat
-from ablate.text import visible
+from ablate.remote.choices import StudyState, TableFormat
 from service.cli.connect import Priority, StudyId, StudyOrFault, Url, connected, fetch_missing, is_own, show
 
 if TYPE_CHECKING:
@@ -165,7 +164,9 @@ def table(
             client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust
         )
         if out is not None:
-            _save(client, study_id, out, text)
+            from service.cli.saving import save
+
+            save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
             _show_table(text, "json" if as_json else format)
@@ -278,32 +279,3 @@ def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
 
 def _show_table(text: partial[str], format: TableFormat) -> None:
     (show_json_text if format == "json" else show_text)(text(format))
-
-
-def _save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
-    """Write the table in every format, and every plot, to a folder."""
-    from ablate.tables.plots.plot import plots_of
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in get_args(TableFormat):
-        content = text(name) if name == "json" else visible(text(name), lines=True)
-        (folder / f"table.{name}").write_text(content, encoding="utf-8", newline="")
-    shown = client.table(study_id, measured=False)
-    for name in plots_of(shown):
-        for kind in get_args(PlotFormat):
-            (folder / f"{name}.{kind}").write_bytes(client.plot(study_id, name, kind))
-    _save_panel(client, study_id, shown.rows[0].trials[0], folder)
-    say(f"tables and plots are in {folder}", err=True)
-
-
-def _save_panel(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
-    """Write the panel of a study of scenes; if there is none (yet), print the service's reason."""
-    from ablate.remote.errors import RefusedError
-    from ablate.tables.plots.panel import TASKS
-
-    if client.trial(trial_key).task not in TASKS:
-        return
-    try:
-        (folder / "panel.png").write_bytes(client.plot(study_id, "panel", "png"))
-    except RefusedError as refusal:
-        say(str(refusal), err=True)

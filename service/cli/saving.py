@@ -1,0 +1,41 @@
+"""`ablate table --out`: the table in every format and every plot, as files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from ablate.cli.output import say
+from ablate.remote.choices import PlotFormat, TableFormat
+from ablate.remote.client import Client
+from ablate.text import visible
+
+
+def save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
+    """Write the table in every format, and every plot, to a folder."""
+    from ablate.tables.plots.plot import plots_of
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in get_args(TableFormat):
+        content = text(name) if name == "json" else visible(text(name), lines=True)
+        (folder / f"table.{name}").write_text(content, encoding="utf-8", newline="")
+    shown = client.table(study_id, measured=False)
+    for name in plots_of(shown):
+        for kind in get_args(PlotFormat):
+            (folder / f"{name}.{kind}").write_bytes(client.plot(study_id, name, kind))
+    _save_panel(client, study_id, shown.rows[0].trials[0], folder)
+    say(f"tables and plots are in {folder}", err=True)
+
+
+def _save_panel(client: Client, study_id: str, trial_key: str, folder: Path) -> None:
+    """Write the panel of a study of scenes; if there is none (yet), print the service's reason."""
+    from ablate.remote.errors import RefusedError
+    from ablate.tables.plots.panel import TASKS
+
+    if client.trial(trial_key).task not in TASKS:
+        return
+    try:
+        (folder / "panel.png").write_bytes(client.plot(study_id, "panel", "png"))
+    except RefusedError as refusal:
+        say(str(refusal), err=True)
