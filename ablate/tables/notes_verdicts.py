@@ -64,8 +64,9 @@ def _tests(table: Table) -> list[str]:
 def method_notes(table: Table) -> list[str]:
     """How p-values were computed, also those of rows that were tried before; the generated caption repeats it."""
     methods: dict[str, list[str]] = {}
+    tested = {row.group for row in table.rows if not row.baseline and row.cells[table.metric].tries is None}
     for family in table.families:
-        if family.comparisons:
+        if family.comparisons and family.group in tested:  # else no p-value in the table is of its test
             text = family.method + (f"; {family.spread}" if family.spread else "")
             methods.setdefault(text, []).append(family.group or "")
     found = [method + (f" ({named(groups)})" if len(methods) > 1 else "") for method, groups in methods.items()]

@@ -135,6 +135,8 @@ def test_over_both_databases_a_later_try_is_decided_by_all_of_them(desk: Desk) -
     cell = table.row("offset 1").cells["error"]
     assert cell.tries is not None
     assert (cell.tries.number, cell.tries.n, cell.tries.mean, cell.decision) == (3, 9, 1.0, "worse")
+    assert not any(note.startswith("p-values from the") for note in table.notes), "none of these p is of that test"
+    assert any("by all their seeds together" in note for note in table.notes)
     assert cell.p_adj == pytest.approx(1 / cell.tries.e)
     pair = results.compare(desk.context, view.id, "offset 0", "offset 1")
     assert (pair.decision, pair.exploratory, pair.test) == ("better", True, "anytime")
