@@ -15,7 +15,7 @@ from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
-from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
+from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
 from ablate.tables.table import Table
 
 
@@ -70,7 +70,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
             (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
-                (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
+                (folder.path / f"{name}.{kind}").write_bytes(plot_table(table, name, kind, records=records))
         if has_panel(plan):
             write_panel(plan, folder)
     return table
