@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from ablate.errors import TableError
 from ablate.local.folder import Folder
@@ -74,6 +76,23 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
         if has_panel(plan):
             write_panel(plan, folder)
     return table
+
+
+def read_written_table(path: Path) -> Table:
+    """The table that a run wrote into its folder.
+
+    Raises:
+        TableError: the folder has no table, or one that this version cannot read.
+    """
+    file = path / "table.json"
+    try:
+        return Table.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise TableError(
+            f"'{path}' has no table.json; give the folder of `ablate run`, or the id of a study"
+        ) from error
+    except ValueError as error:
+        raise TableError(f"'{file}' is not a table that this version can read; run the study again") from error
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:

@@ -13,7 +13,7 @@ from ablate.errors import TableError, nearest, quote
 from ablate.tables.columns import choose_columns
 from ablate.tables.formats.render import render, render_embedded
 from ablate.tables.plots.look import WIDTH_IN, PlotLook
-from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS, plot_table, plots_of
+from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS, check_applies, plot_table
 from ablate.tables.table import Table
 from ablate.trials.trial import TrialRecord
 
@@ -134,10 +134,7 @@ class NotebookTable(Table):
             raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
         if name == "curves" and not self._records:
             raise TableError("this table came without learning curves; use the table that ablate.run returns")
-        if name == "effects" and self.effects is None:
-            raise TableError("only a grid without missing results has effects; see the table's `effects`")
-        if name not in plots_of(self):
-            raise TableError(f"a grid needs more than 12 cells for the plot {quote(name)}; the forest plot shows fewer")
+        check_applies(self, name)
         return Plot(self, self._records, name, PlotLook(width_in=width_in, font=font, has_title=title))
 
 

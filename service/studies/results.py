@@ -32,11 +32,6 @@ from service.studies.tries import find_known
 
 TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
 
-NEEDED = {
-    "effects": "only a grid of factors has effects",
-    "specification": "only a grid of more than 12 cells has a specification curve",
-}
-"""What a study must be for the plots that not every study has."""
 MAX_PLOTTED = 300
 """Largest number of rows in a plot: more are unreadable, and the learning curves of so many take 15 s to draw."""
 
@@ -206,17 +201,13 @@ def draw_plot(context: Context, study_id: str, name: str, format: str, look: Plo
         NotFoundError: there is no study with that id, or the study has no such plot.
         TableError: there is no such plot or format, or the format does not have the theme.
     """
-    from ablate.tables.plots.plot import (
-        PLOTS,
-        plot_table,
-        plots_of,
-    )  # matplotlib is loaded when the first plot is drawn
+    from ablate.tables.plots.plot import check_applies, plot_table  # matplotlib is loaded when the first plot is drawn
 
     table = get_table(context, study_id)
-    if name in PLOTS and name not in plots_of(table):
-        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
-        reason = NEEDED[name] if table.families else next(undecided, "results are outstanding")
-        raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
+    try:
+        check_applies(table, name)
+    except TableError as error:
+        raise NotFoundError(str(error)) from error
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(
             f"the study has {len(table.rows):,} rows, above the limit of {MAX_PLOTTED} for plots; use its table"

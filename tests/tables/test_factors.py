@@ -12,6 +12,7 @@ from ablate.tables.build import build_table
 from ablate.tables.formats.render import render
 from ablate.tables.plots import canvas
 from ablate.tables.plots.effects import draw_effects
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.plots.plot import plot_table, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
@@ -142,7 +143,7 @@ def test_the_picture_of_a_nested_grid_has_a_panel_for_each_factor() -> None:
     plan = plan_document(NESTED)
     table = build_table(plan, results(plan, by_activation))
     with canvas.drawing():
-        axes = draw_effects(table).axes
+        axes = draw_effects(table, PlotLook()).axes
     assert [[tick.get_text() for tick in one.get_xticklabels()] for one in axes] == [
         ["relu", "swish", "frelu"], ["bn", "none"],
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,3 +53,19 @@ class PlotLook:
     def is_narrow(self) -> bool:
         """Whether type and texts are those of a plot in one column."""
         return self.width_in < NARROW_IN
+
+
+UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27, "": 1.0}
+"""Inches per unit; a point is that of TeX, which `\\the\\columnwidth` prints."""
+
+
+def inches_of(text: str) -> float:
+    """A width with its unit in inches, such as `3.25in`, `8.5cm` or `240pt`; a number without a unit is inches.
+
+    Raises:
+        TableError: the text is not a width.
+    """
+    match = re.fullmatch(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(in|cm|mm|pt|)\s*", text)
+    if match is None:
+        raise TableError(f"{quote(text)} is not a width; give a number with in, cm, mm or pt, such as 3.25in")
+    return float(match[1]) * UNITS[match[2]]

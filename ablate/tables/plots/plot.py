@@ -20,6 +20,11 @@ PLOTS = {
     "specification": "cells of a large grid in the order of their results, above the levels that each of them has",
 }
 PLOT_FORMATS = ("svg", "png", "pdf")
+NEEDED = {
+    "effects": "only a grid of factors has effects",
+    "specification": "only a grid of more than 12 cells has a specification curve",
+}
+"""What a study must be for the plots that not every study has."""
 MIN_SPECIFIED = 13
 """Smallest number of cells of a grid for which the specification curve is drawn; fewer are read in the forest plot."""
 
@@ -29,6 +34,18 @@ def plots_of(table: Table) -> list[str]:
     cells = sum(1 for row in table.rows if row.levels)
     applies = {"effects": table.effects is not None, "specification": cells >= MIN_SPECIFIED}
     return [name for name in PLOTS if applies.get(name, True)]
+
+
+def check_applies(table: Table, name: str) -> None:
+    """Check that a plot applies to a table.
+
+    Raises:
+        TableError: with the reason, if the plot does not apply.
+    """
+    if name in PLOTS and name not in plots_of(table):
+        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
+        reason = NEEDED[name] if table.families else next(undecided, "results are outstanding")
+        raise TableError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
 
 
 def plot_table(

@@ -60,7 +60,9 @@ def test_the_dots_of_a_column_are_the_levels_of_its_cell_and_the_best_cell_is_on
     cells = {row.label: row for row in grid_table.rows}
     differences = {label: row.cells[grid_table.metric].diff for label, row in cells.items()}
     best = min((one.mean, label) for label, one in differences.items() if one)[1]
-    dots = {round(y) for line in below.lines for x, y in zip(*line.get_data(), strict=True) if x == 0 and len(names) > y}
+    dots = {
+        round(y) for line in below.lines for x, y in zip(*line.get_data(), strict=True) if x == 0 and len(names) > y
+    }
     shown = {names[place] for place in dots if names[place] not in grid_table.factors}
     assert set(cells[best].levels.values()) <= shown
     means = [line.get_ydata()[0] for line in above.lines if line.get_marker() in ("o", "D") and len(line.get_xdata())]
