@@ -25,13 +25,13 @@ from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
 from ablate.study.document import Resources
 from ablate.text import visible
+from ablate.trials.gpus import visible_gpus
 from ablate.trials.messages import MessageCheck
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
 from ablate.trials.run import TRACEBACK
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
-from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 Message = Heartbeat | EpochMetrics | Outcome

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablate.errors import TrialError
+from ablate.errors import TrialError, quote
 from ablate.settings import read_library_settings
 from ablate.study.document import Resources
+from ablate.trials.gpus import PROMISED, VISIBLE, visible_gpus
 from ablate.workers.environment import hide_secrets
-from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 
@@ -45,16 +45,23 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str | Non
     threads = {**hidden_variables(), "OMP_NUM_THREADS": str(resources.cpus)}
     if resources.gpus == 0:
         count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
-        return [{**threads, "CUDA_VISIBLE_DEVICES": ""} for _ in range(count)]
+        return [{**threads, VISIBLE: ""} for _ in range(count)]
     gpus, each = visible_gpus(), max(int(resources.gpus), 1)
     groups = [",".join(gpus[first : first + each]) for first in range(0, len(gpus) - each + 1, each)]
     places = groups * int(1 / min(resources.gpus, 1) + 1e-9)
     if not places:
         raise TrialError(
-            f"the study asks for gpus = {resources.gpus:g} per trial, and this machine has {len(gpus)}; set gpus under "
-            "[resources] to at most that number, 0 for none"
+            f"the study asks for {resources.gpus:g} GPU{'s' if resources.gpus > 1 else ''} per trial; this machine "
+            f"shows {len(gpus)}{_shown_by()}; set gpus under [resources], or --gpus, to at most that number, 0 for none"
         )
-    return [{**threads, "CUDA_VISIBLE_DEVICES": gpu} for gpu in places[: workers or len(places)]]
+    promised = {**threads, PROMISED: str(each)}
+    return [{**promised, VISIBLE: gpu} for gpu in places[: workers or len(places)]]
+
+
+def _shown_by() -> str:
+    """The setting of `CUDA_VISIBLE_DEVICES`, which may hide GPUs."""
+    chosen = os.environ.get(VISIBLE)
+    return "" if chosen is None else f" ({VISIBLE} is {quote(chosen)})"
 
 
 def hidden_variables() -> dict[str, str | None]:

@@ -8,9 +8,14 @@ derived from its number, so an interrupted trial resumes without saved generator
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import torch
+
+from ablate.errors import TrialError, quote
+from ablate.statistics.words import counted
+from ablate.trials.gpus import VISIBLE, promised_gpus
 
 
 def stable_hash(name: str) -> int:
@@ -53,3 +58,18 @@ def make_deterministic() -> None:
 def pick_device() -> torch.device:
     """The first visible GPU, else the CPU. The parent process decides which GPUs are visible."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_promised_gpus() -> None:
+    """Refuse to train on the CPU what was promised a GPU.
+
+    Raises:
+        TrialError: torch finds fewer GPUs than the trials of this process were promised.
+    """
+    promised, found = promised_gpus(), torch.cuda.device_count()
+    if found < promised:
+        raise TrialError(
+            f"the trial was promised {counted(promised, 'GPU')}, and torch finds {found} "
+            f"({VISIBLE} is {quote(os.environ.get(VISIBLE, 'not set'))}); it is not trained on the CPU instead: check "
+            "nvidia-smi and the driver, or set gpus = 0 under [resources]"
+        )

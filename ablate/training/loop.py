@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoint
-from ablate.training.determinism import Streams, make_deterministic, pick_device
+from ablate.training.determinism import Streams, check_promised_gpus, make_deterministic, pick_device
 from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.training.practice import DivergedError, Evaluation, Practice, Setting, Tallies, Work
 from ablate.training.rank_processes import train_together
@@ -48,9 +48,10 @@ def carry_out(work: Work, ranks: int | None = None) -> Iterator[Heartbeat | Epoc
     Raises:
         DataError: the data set is missing or damaged.
         SiteError: the recipe's network cannot be built.
-        TrialError: the batch cannot be divided among the ranks.
+        TrialError: the batch cannot be divided among the ranks, or torch finds fewer GPUs than the trial was promised.
         RankError: the process of a rank died.
     """
+    check_promised_gpus()
     count = ranks or max(torch.cuda.device_count(), 1)
     if count > 1:
         yield from train_together(work, count)
@@ -112,7 +113,7 @@ def prepare(
 
     Raises:
         DataError: the data set is missing or damaged.
-        TrialError: the batch cannot be divided among the ranks.
+        TrialError: the batch cannot be divided among the ranks, or torch finds fewer GPUs than the trial was promised.
     """
     setting: Setting[Any, Any] = Setting(practice, recipe, streams, practice.open(recipe, streams), needs, ranks)
     setting.whole_batch()  # raises if the batch cannot be divided

@@ -6,6 +6,7 @@ needs, dependents  trials that start from the weights of others, and who waits f
 run                one trial, from its document to its outcome
 messages           what a running trial may report, checked where it is sent and where it is received
 machine            faults of the machine, which are not charged to a trial
+gpus               the GPUs that this process may use, and those that a trial was promised
 items              which test images a trial classified correctly
 panels             strips of test images that a trial leaves in its folder
 provenance         code, versions and machine of a result

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from ablate.trials.gpus import visible_gpus
+
 CPU = "cpu"
 DRIVER = Path("/sys/module/nvidia/version")
 """File with the version of NVIDIA's kernel module."""
@@ -72,8 +74,7 @@ def _processor() -> str:
 
 def _device() -> str:
     """Model of this machine's GPUs if the process may use one (`GPU` if the model is unknown), else `cpu`."""
-    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-").strip() == ""
-    if is_hidden or not any(Path("/dev").glob("nvidia[0-9]*")):
+    if not visible_gpus():
         return CPU
     try:
         files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))

@@ -3,5 +3,4 @@
 pool    warm processes that carry out jobs and stream their results
 child   a child process that ends with its parent
 environment  the variables that a worker inherits
-gpus    the GPUs that this process may use
 """

@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection, wait
 from typing import cast
 
 from ablate.study.document import Resources
+from ablate.trials.gpus import visible_gpus
 from ablate.trials.machine import describe_os_error
-from ablate.workers.gpus import visible_gpus
 from ablate.workers.pool import Ended, Job, Said, Worker, WorkerLost
 from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.machines import Machine

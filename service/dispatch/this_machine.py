@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ablate.workers.gpus import visible_gpus
+from ablate.trials.gpus import visible_gpus
 from service.dispatch.machines import Machine
 
 

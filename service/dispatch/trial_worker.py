@@ -23,12 +23,14 @@ from ablate.errors import MachineError
 from ablate.settings import read_library_settings
 from ablate.study.document import Resources
 from ablate.text import visible
+from ablate.trials.gpus import PROMISED, VISIBLE
 from ablate.trials.machine import describe_os_error
 from ablate.trials.messages import Envelope
 from ablate.trials.provenance import describe_process
 from ablate.trials.run import TRACEBACK, run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 from ablate.workers.environment import hide_unlisted
+from service.dispatch.machines import count_gpus
 
 LOG = "log.txt"
 WARM = ("torch",) if find_spec("torch") else ()
@@ -153,8 +155,9 @@ def worker_variables(resources: Resources, gpu: str | None) -> dict[str, str]:
     """
     threads = {"OMP_NUM_THREADS": str(resources.cpus)}
     if not resources.gpus:
-        return threads | {"CUDA_VISIBLE_DEVICES": ""}
-    return threads if gpu is None else threads | {"CUDA_VISIBLE_DEVICES": gpu}
+        return threads | {VISIBLE: ""}
+    promised = threads | {PROMISED: str(count_gpus(resources))}
+    return promised if gpu is None else promised | {VISIBLE: gpu}
 
 
 def hidden_variables() -> dict[str, str | None]:

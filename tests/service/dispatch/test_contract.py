@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ablate.study.document import Resources
+from ablate.trials import gpus
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.interface import Dispatcher, TrialLost, TrialMessage
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 WORKERS = 2
 
 
+def _ray_beside(devices: Path, home: Path) -> RayDispatcher:
+    """Ray's dispatcher in a process of its own, which finds the GPUs of this folder of devices."""
+    gpus.DEVICES = devices
+    return RayDispatcher(home, None, WORKERS)
+
+
 @pytest.fixture(scope="module", params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def stage(
     request: pytest.FixtureRequest,
@@ -37,13 +44,17 @@ def stage(
     folder = tmp_path_factory.mktemp("trials")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        devices = tmp_path_factory.mktemp("dev")
+        for number in range(2):
+            (devices / f"nvidia{number}").touch()
+        patch.setattr(gpus, "DEVICES", devices)
         patch.setenv("ABLATE_DATABASE_URL", "postgresql://ablate:hush@db/ablate")
         patch.setenv("SOME_API_TOKEN", "hush")
         patch.setenv("UNLISTED", "x")
         home = tmp_path_factory.mktemp("home")
         dispatcher: Dispatcher = InlineDispatcher(WORKERS)
         if request.param == "ray":
-            dispatcher = Apart("ray", partial(RayDispatcher, home, None, WORKERS), home)
+            dispatcher = Apart("ray", partial(_ray_beside, devices, home), home)
         stage = open_stage(dispatcher, folder)
         stage.call(dispatcher.start)
         yield stage

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from ablate.trials import gpus
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.interface import Dispatcher, TrialLost
 from service.dispatch.leftovers import is_alive, wait_for_end
@@ -83,7 +84,7 @@ def test_a_kill_is_not_taken_for_a_want_of_memory(
 
 
 @pytest.mark.parametrize(
-    ("workers", "gpus", "expected"),
+    ("workers", "shown", "expected"),
     [
         (None, "", Machine(5, 0)),
         (3, "", Machine(3, 0)),
@@ -93,9 +94,12 @@ def test_a_kill_is_not_taken_for_a_want_of_memory(
     ],
 )
 def test_a_machine_is_offered_as_it_is_or_as_asked(
-    monkeypatch: pytest.MonkeyPatch, workers: int | None, gpus: str, expected: Machine
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int | None, shown: str, expected: Machine
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+    for number in range(2):
+        (tmp_path / f"nvidia{number}").touch()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)))
     assert find_machine(workers) == expected
 

@@ -95,4 +95,6 @@ def test_a_worker_has_its_threads_and_no_secret(monkeypatch: pytest.MonkeyPatch)
     assert hidden.keys() >= secrets | {"UNLISTED"}
     assert not hidden.keys() & {"NAMED", "OMP_SCHEDULE", "ABLATE_DATA", "ABLATE_TASK_ENV", "PATH", "HOME"}
     assert worker_variables(Resources(cpus=3), None) == {"OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": ""}
-    assert worker_variables(Resources(gpus=1), "5") == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "5"}
+    assert worker_variables(Resources(gpus=1), "5") == {
+        "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "5", "ABLATE_TRIAL_GPUS": "1",
+    }  # fmt: skip
