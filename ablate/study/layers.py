@@ -1,7 +1,8 @@
 """Layers: patches of recipe fields with their places in the document, merged into recipes.
 
 Each value remembers where in the document it was set. An error then points to that place, and is reported once even if
-many cells inherit the value. Order: defaults, base, scale, group, the group's scale, row or level.
+many cells inherit the value. Order: defaults, base, scale, group, the group's scale, row or level. Tables inside a
+recipe, such as `backbone`, are merged field by field too: a row that sets only `backbone.lr` keeps the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.recipes.identity import in_recipe, recipe_inside
 from ablate.study.designs import DesignCell
 from ablate.study.document import Patch, Study
-from ablate.study.levels import Level
+from ablate.study.levels import Level, merged_value
 from ablate.study.problems import pointer_of, sentence
 
 
@@ -134,16 +135,17 @@ class Resolver:
                     self._add_unknown(pointer, f"no recipe field {quote(name)}", name, fields)
                 is_sound = False
                 continue
-            values[name], origin[name] = value, layer.place_of(name)
+            place = layer.place_of(name)
             if _count_items(value) > MAX_ITEMS:
-                self._add(origin.pop(name), "too_many", f"should have at most {MAX_ITEMS:,} items")
-                del values[name]
+                self._add(place, "too_many", f"should have at most {MAX_ITEMS:,} items")
                 is_sound = False
                 continue
             inner = recipe_inside(fields[name])
             if inner and inner.model_config.get("extra") == "forbid" and isinstance(value, Mapping):
-                values[name], is_whole = self._check_inside(name, inner, value, origin[name])
+                value, is_whole = self._check_inside(name, inner, value, place)
                 is_sound &= is_whole
+            origin |= {name: place} | _places_inside(name, value, place)
+            values[name] = merged_value(values.get(name), value)
             for pair in (pair for pair in EXCLUSIVE if name in pair):
                 other = pair[1 - pair.index(name)]
                 if other in layer.values and other in fields:
@@ -157,8 +159,6 @@ class Resolver:
         self, name: str, inner: type[BaseModel], value: Mapping[str, Any], pointer: str
     ) -> tuple[dict[str, Any], bool]:
         """Validate the names in the value of a field that is itself a recipe.
-
-        Like any other value, it replaces the value of an earlier layer as a whole.
 
         Returns:
             The fields that the inner recipe has, and whether all are known and none exclude each other.
@@ -181,8 +181,10 @@ class Resolver:
             name, text = message.split(": ", 1)
             place.append(name)
         name = str(place[0]) if place else ""
-        pointer = origin.get(name, "/base")
-        deeper = [step for step in place[1:] if isinstance(step, int) or step in fields]
+        pointer, rest = origin.get(name, "/base"), place[1:]
+        if rest and (inside := origin.get(f"{name}/{rest[0]}")):  # a field of a table may be of an earlier layer
+            name, pointer, rest = str(rest[0]), inside, rest[1:]
+        deeper = [step for step in rest if isinstance(step, int) or step in fields]
         is_named = not name or pointer.endswith(f"/{name}")
         text = sentence(text) if is_named else f"{name}: {sentence(text)}"
         self._add(pointer + pointer_of(tuple(deeper)), "invalid", text)
@@ -196,6 +198,12 @@ class Resolver:
         if (pointer, code) not in self._places and not self.found.is_full:
             self._places.add((pointer, code))
             self.found.add(Problem(pointer, code, text))
+
+
+def _places_inside(name: str, value: object, pointer: str) -> dict[str, str]:
+    """The places of the fields of a table, by `field/name inside`."""
+    keys = value if isinstance(value, Mapping) else ()
+    return {f"{name}/{key}": pointer + pointer_of((key,)) for key in keys}
 
 
 def _count_items(value: object) -> int:

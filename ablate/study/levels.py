@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablate.recipes.classify import EXCLUSIVE
 from ablate.study.document import Patch
 
 
@@ -31,6 +32,23 @@ class Level:
 def label_of(levels: Sequence[Level]) -> str:
     """Label of a generated cell, such as `window=1x1, norm=bn`."""
     return ", ".join(f"{level.factor}={level.label}" for level in levels)
+
+
+def merged_value(below: object, above: object) -> Any:
+    """The value of a field that two layers set: that of the later one, but tables are merged field by field."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    gone = {pair[1 - pair.index(name)] for name in above for pair in EXCLUSIVE if name in pair} - above.keys()
+    kept = {name: value for name, value in below.items() if name not in gone}
+    return kept | {name: merged_value(kept.get(name), value) for name, value in above.items()}
+
+
+def merged_sets(levels: Sequence[Level]) -> dict[str, Any]:
+    """The recipe fields that several levels set together; a later level wins."""
+    found: dict[str, Any] = {}
+    for level in levels:
+        found = merged_value(found, level.set)
+    return found
 
 
 def text_of(value: object) -> str:

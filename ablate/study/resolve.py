@@ -15,7 +15,7 @@ from ablate.recipes.classify import applicable_values, inapplicable_fields
 from ablate.study.designs import Design, DesignCell
 from ablate.study.document import UNPRINTABLE, Study
 from ablate.study.layers import Resolver, layer_of
-from ablate.study.levels import Level, label_of
+from ablate.study.levels import Level, label_of, merged_sets
 from ablate.study.problems import pointer_of
 from ablate.text import visible
 
@@ -128,7 +128,7 @@ def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None, fields: Mapp
         return Resolved(cell.label, group, cell.levels[0].set, recipe, cell.label)
     gone = inapplicable_fields(recipe)
     kept = [level for level in cell.levels if not level.set or set(level.set) - set(gone)]
-    merged = {name: value for level in kept for name, value in level.set.items() if name not in gone}
+    merged = {name: value for name, value in merged_sets(kept).items() if name not in gone}
     is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
     label = label_of(kept) if is_renamed else cell.label
     levels = {

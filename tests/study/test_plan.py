@@ -382,3 +382,60 @@ def test_a_design_that_cannot_decide_is_warned_of_before_it_runs(seeds: int, tes
     said = " ".join(warning.message for warning in plan.warnings if warning.code == "power")
     assert all(part in said for part in parts)
     assert bool(said) == bool(parts)
+
+
+NESTED = {
+    "name": "nested",
+    "base": {"task": "detect", "dataset": "scenes-coco", "backbone": {"dataset": "digits", "steps": 7, "lr": 0.3}},
+    "scales": {"mini": {"backbone": {"batch_size": 16}}, "long": {"backbone": {"epochs": 2}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "scale", "expected"),
+    [
+        ({}, "mini", {"dataset": "digits", "steps": 7, "lr": 0.3, "batch_size": 16}),
+        ({"backbone": {"lr": 0.1}}, "mini", {"dataset": "digits", "steps": 7, "lr": 0.1, "batch_size": 16}),
+        ({"backbone": {"lr": 0.1}}, "long", {"dataset": "digits", "steps": 0, "epochs": 2, "lr": 0.1}),
+        ({"backbone": {"epochs": 3}}, "mini", {"steps": 0, "epochs": 3, "lr": 0.3, "batch_size": 16}),
+    ],
+)
+def test_a_table_inside_a_recipe_is_merged_field_by_field_in_every_layer(
+    row: dict[str, Any], scale: str, expected: dict[str, Any]
+) -> None:
+    found = plan_document({**NESTED, "rows": [{"label": "A", "set": row}]}, scale=scale)
+    inside = found.rows[0].recipe.backbone  # type: ignore[attr-defined]
+    assert {name: getattr(inside, name) for name in expected} == expected
+
+
+def test_a_row_without_the_table_has_none_and_a_level_after_it_starts_from_the_defaults() -> None:
+    factors = [
+        {"name": "start", "levels": [{"label": "new", "set": {"backbone": None}}, {"label": "kept", "set": {}}]},
+        {"name": "rate", "levels": [{"label": "own", "set": {}}, {"label": "low", "set": {"backbone": {"lr": 0.01}}}]},
+    ]
+    rows = {row.label: row for row in plan_document({**NESTED, "factors": factors}, scale="mini").rows}
+    assert rows["start=new, rate=own"].recipe.backbone is None  # type: ignore[attr-defined]
+    assert rows["start=kept, rate=low"].recipe.backbone.batch_size == 16  # type: ignore[attr-defined]
+    assert rows["start=new, rate=low"].recipe.backbone.batch_size != 16  # type: ignore[attr-defined]
+
+
+def test_two_factors_may_set_fields_of_the_same_table() -> None:
+    factors = [
+        {"name": "rate", "levels": [{"label": str(lr), "set": {"backbone": {"lr": lr}}} for lr in (0.1, 0.2)]},
+        {"name": "size", "levels": [{"label": str(n), "set": {"backbone": {"batch_size": n}}} for n in (8, 16)]},
+    ]
+    rows = plan_document({**NESTED, "factors": factors}).rows
+    assert [(row.recipe.backbone.lr, row.recipe.backbone.batch_size) for row in rows] == [  # type: ignore[attr-defined]
+        (0.1, 8), (0.1, 16), (0.2, 8), (0.2, 16),
+    ]  # fmt: skip
+    assert rows[3].set == {"backbone": {"lr": 0.2, "batch_size": 16}}
+
+
+def test_an_error_inside_a_table_is_at_the_layer_that_set_the_value() -> None:
+    document = {**NESTED, "rows": [{"label": "A", "set": {"backbone": {"lr": 0.1, "batch_size": -1}}}]}
+    document["scales"] = {"mini": {"backbone": {"weight_decay": -1.0}}}
+    with pytest.raises(StudyError) as caught:
+        plan_document(document, scale="mini")
+    assert {problem.pointer for problem in caught.value.problems} == {
+        "/scales/mini/backbone/weight_decay", "/rows/0/set/backbone/batch_size",
+    }  # fmt: skip
