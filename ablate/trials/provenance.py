@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import site
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -44,8 +45,12 @@ def _version(package: str) -> str | None:
 
 
 def _lock() -> str:
-    """Digest of the names and versions of all installed packages: equal if the same lock file was installed."""
-    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
+    """Digest of the names and versions of the environment's packages: equal if the same lock file was installed.
+
+    Packages elsewhere on the path do not count: Ray puts some of its own there, in its workers only.
+    """
+    folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions(path=folders)})
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from ablate.study.document import Resources
 from ablate.trials import gpus
+from ablate.trials.provenance import describe_process
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.dispatch.inline import InlineDispatcher
 from service.dispatch.interface import Dispatcher, TrialLost, TrialMessage
@@ -89,6 +90,7 @@ def test_the_last_word_of_a_trial_is_its_outcome(stage: Stage, ending: str, stat
     assert "/" not in (outcome.reason or "").replace(".../", ""), "a reason names no folder of the machine"
     assert isinstance(end, TrialMessage)
     assert end.provenance["processor"]
+    assert end.provenance["lock"] == describe_process()["lock"], "Ray has packages of its own on the path"
     assert stage.poll() == []
 
 
