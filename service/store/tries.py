@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ def add_rows(connection: Connection, study_seq: int, registered: Sequence[Regist
     """Store registrations of a study after those that there are."""
     values = [
         {
-            "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "number": row.number,
+            "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "exact": row.exact, "number": row.number,
             "has_decisions": row.has_decisions, "document": row.model_dump(),
         }
         for row in registered
@@ -36,10 +36,24 @@ def list_tries(connection: Connection, pairs: Collection[str]) -> list[Registere
 
 
 def list_families(connection: Connection, pairs: Collection[str]) -> list[RegisteredRow]:
-    """All tries of the studies that try one of these pairs, oldest first."""
+    """The registrations of the studies that try one of these pairs, oldest first."""
     tried = rows.c.number.is_not(None)
     own = (select(rows.c.study_seq).where(rows.c.pair.in_(part), tried) for part in chunks(sorted(pairs)))
-    return _in_order(connection, (_FIELDS.where(rows.c.study_seq.in_(part), tried) for part in own))
+    return _in_order(connection, (_FIELDS.where(rows.c.study_seq.in_(part)) for part in own))
+
+
+def list_other_names(connection: Connection, exact: Mapping[str, str]) -> list[RegisteredRow]:
+    """The registrations of these recipes as other studies wrote them, oldest first; of pilots and firings too.
+
+    Args:
+        connection: of a transaction.
+        exact: recipe -> the same as it is written; see `RegisteredRow`.
+    """
+    wanted = (
+        _FIELDS.where(rows.c.recipe.in_(part), rows.c.exact.not_in([exact[recipe] for recipe in part]))
+        for part in chunks(sorted(exact))
+    )
+    return _in_order(connection, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +89,18 @@ def list_keys(connection: Connection, study_seqs: Collection[int]) -> dict[tuple
 
 
 def list_until_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
-    """For each of these recipes, the first registration by a study that shows decisions and those before it."""
+    """For each of these recipes, the first registration by a study that shows decisions and those before it.
+
+    The registrations of that study are complete.
+    """
     others = rows.alias()
-    first = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
-    wanted = (
-        _FIELDS.where(rows.c.recipe.in_(part), rows.c.seq <= first.scalar_subquery())
-        for part in chunks(sorted(set(recipes)))
-    )
+    of_recipe = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
+    first = of_recipe.scalar_subquery()
+    wanted = []
+    for part in chunks(sorted(set(recipes))):
+        these = rows.c.recipe.in_(part)
+        study = select(rows.c.study_seq).where(these, rows.c.seq == first)
+        wanted += [_FIELDS.where(these, rows.c.seq <= first), _FIELDS.where(rows.c.study_seq.in_(study))]
     return _in_order(connection, wanted)
 
 

@@ -16,7 +16,7 @@ from ablate.local import tries as local
 from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
-from ablate.study.tries import digest_of, numbered, rows_to_register
+from ablate.study.tries import digest_of, exact_of, numbered, rows_to_register
 from service.context import Context
 from service.errors import UnavailableError
 from service.store import tries
@@ -55,7 +55,7 @@ def register_rows(
     with _files(home) as desk, desk.writing():
         stored = tries.list_tries(connection, {row.pair for row in new})
         own = [row for row in tries.list_own(connection, seq) if row.number is None]
-        known = sorted([*stored, *own, *desk.rows({row.recipe for row in new}, "run")], key=lambda row: row.at)
+        known = sorted([*stored, *own, *desk.rows(plan, "run")], key=lambda row: row.at)
         added = list(numbered(new, known))
         tries.add_rows(connection, seq, added)
         desk.append("service", added)
@@ -85,7 +85,8 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
             *tries.list_families(connection, {row.pair for row in own}),
             *tries.list_until_first(connection, recipes.values()),
             *tries.list_of_recipes(connection, [recipes[label] for label in rows or ()]),
-            *desk.rows(recipes.values(), "run"),
+            *tries.list_other_names(connection, {digest_of(row): exact_of(row) for row in plan.rows}),
+            *desk.rows(plan, "run"),
         ]
         unique = {(row.study, row.row, row.at): row for row in found}
 

@@ -224,6 +224,19 @@ def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(q
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
 
 
+def test_seeds_that_a_baseline_got_before_any_result_belong_to_its_first_registration(quick: Desk) -> None:
+    first = quick.submit(toy_study(seeds=6))
+    extend.extend(quick.context, first.id, Extension(seeds=8))
+    train(quick, first)
+    extend.extend(quick.context, first.id, Extension(seeds=12))
+    train(quick, first)
+    later = [
+        table_of(quick, quick.submit(toy_study(f"s{seeds}", rows=(0.0, float(seeds)), seeds=seeds)))
+        for seeds in (6, 8, 12)
+    ]
+    assert [table.exploratory for table in later] == [True, False, True]
+
+
 def test_two_rows_that_were_tried_elsewhere_are_told_when_they_are_compared(quick: Desk) -> None:
     table_of(quick, quick.submit(toy_study(rows=(1.0, 2.0), seeds=8)))
     view = quick.submit(toy_study("more", rows=(0.0, 1.0, 2.0), seeds=list(range(8, 16))))
