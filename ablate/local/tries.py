@@ -36,7 +36,7 @@ from ablate.study.tries import (
 )
 from ablate.tables.tries import PairHistory, PairTrials, find_pair, find_retried, history_of
 from ablate.trials.machine import describe_os_error
-from ablate.trials.trial import Outcome, TrialRecord
+from ablate.trials.trial import Outcome, Trial, TrialRecord
 
 Writer = Literal["run", "service"]
 WRITERS: tuple[Writer, ...] = ("run", "service")
@@ -176,13 +176,15 @@ def end_run(home: Path, plan: Plan, folder: Folder) -> None:
     records = folder.read()
     tries = HomeTries(home)
     with tries.writing():
-        tries.append("run", [_state_of(key, records.get(key), folder) for key in plan.trials])
+        tries.append("run", [_state_of(trial, records.get(key), folder) for key, trial in plan.trials.items()])
 
 
-def _state_of(key: str, record: TrialRecord | None, folder: Folder) -> TrialState:
+def _state_of(trial: Trial, record: TrialRecord | None, folder: Folder) -> TrialState:
+    """How a trial stands; it counts as begun with a trial from whose weights it starts."""
     if record is None:
-        return TrialState(key=key, is_begun=folder.workdir(key).exists())
-    return TrialState(key=key, is_begun=True, at=record.finished_at, outcome=record.outcome)
+        keys = (trial.key, *trial.needs.values())
+        return TrialState(key=trial.key, is_begun=any(folder.workdir(key).exists() for key in keys))
+    return TrialState(key=trial.key, is_begun=True, at=record.finished_at, outcome=record.outcome)
 
 
 def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | None = None) -> Known:
@@ -202,7 +204,7 @@ def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | N
 
     def states_of(keys: set[str]) -> dict[str, TrialState]:
         records = (*folder.read_set_aside(), *folder.read().values())
-        own = (_state_of(record.trial.key, record, folder) for record in records)
+        own = (_state_of(record.trial, record, folder) for record in records)
         return first_results((*own, *tries.trials(keys, *WRITERS).values()))
 
     return known_of(plan, study, registered, states_of, rows)

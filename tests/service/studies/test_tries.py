@@ -26,7 +26,7 @@ from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import extend, lifecycle, results
 from service.studies import paper as paper_studies
-from tests.service.conftest import Desk, ScriptedDispatcher, toy_study
+from tests.service.conftest import Desk, ScriptedDispatcher, chain_study, toy_study
 
 WORLDS = int(os.environ.get("WORLDS", "6"))
 """Null worlds for each way to try again; the judgement of the rule was made with 300."""
@@ -191,6 +191,24 @@ def test_a_try_that_was_cancelled_counts_once_a_tested_row_was_begun(quick: Desk
     lifecycle.retry(quick.context, unseen.id)
     late = table_of(quick, unseen)
     assert (late.exploratory, tries_of(late)) == (True, [3]), "its design counts from the retry on"
+
+
+def test_a_cancelled_try_counts_once_the_weights_from_which_its_rows_start_were_begun(quick: Desk, chain: Path) -> None:
+    seen = quick.submit(chain_study(seeds=8))
+    quick.tick()
+    assert {ticket.trial.task for ticket in quick.dispatcher.started} == {"base"}
+    lifecycle.cancel(quick.context, seen.id)
+    table = table_of(quick, quick.submit(chain_study(seeds=list(range(8, 16)))))
+    tries = table.row("B").cells["error"].tries
+    assert tries is not None
+    assert (tries.number, tries.n, tries.lost) == (2, 16, 8), "begun is begun"
+
+
+def test_weights_that_another_study_had_trained_are_no_look_at_a_cancelled_try(quick: Desk, chain: Path) -> None:
+    rows = [{"label": f"level {level:g}", "set": {"level": level}} for level in (5.0, 6.0)]
+    train(quick, quick.submit({"name": "bases", "seeds": 8, "base": {"task": "base"}, "rows": rows}))
+    lifecycle.cancel(quick.context, quick.submit(chain_study(seeds=8)).id)
+    assert tries_of(table_of(quick, quick.submit(chain_study(seeds=list(range(8, 16)))))) == [1]
 
 
 def test_seeds_added_before_any_result_are_no_new_try_and_those_after_a_look_are_exploratory(quick: Desk) -> None:
