@@ -17,12 +17,12 @@ from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.words import counted
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, Seen, is_exploratory
-from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of, tries_of
+from ablate.tables.analysis import bounds_of, design_of, superiority_of, tries_of
 from ablate.tables.inputs import StudyState
 from ablate.tables.notes_choices import why_undecided
 from ablate.tables.notes_verdicts import ANYTIME
 from ablate.tables.over_images import OverImages, compare_by_image, no_comparison
-from ablate.tables.results import collect_results
+from ablate.tables.results import collect_results, runs_of
 from ablate.tables.table import Difference
 from ablate.tables.tries import PairHistory, describe_tries
 from ablate.tables.verdicts import Bounds, Superiority, Tries
