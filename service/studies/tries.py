@@ -6,7 +6,7 @@ repeats ours for it; see `ablate.local.tries`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +62,17 @@ def register_rows(
     return bool(added)
 
 
+def record_results(connection: Connection, home: Path, keys: Collection[str]) -> None:
+    """Record for `ablate run` how these trials ended, as soon as somebody may see it: before their studies end.
+
+    Raises:
+        UnavailableError: the state directory cannot be written.
+    """
+    if keys:
+        with _files(home) as desk, desk.writing():
+            desk.append("service", list(tries.find_states(connection, keys).values()))
+
+
 def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
     """Take back what nobody can have seen of a cancelled study, and record for `ablate run` how its trials stand.
 
@@ -69,10 +80,9 @@ def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
         UnavailableError: the state directory cannot be written.
     """
     withdrawn = tries.withdraw(connection, stored.seq) if stored.state == "cancelled" else []
-    keys = {cell.key for cell in list_cell_keys(connection, stored.seq)}
     with _files(home) as desk, desk.writing():
         desk.append("service", withdrawn)
-        desk.append("service", list(tries.find_states(connection, keys).values()))
+    record_results(connection, home, {cell.key for cell in list_cell_keys(connection, stored.seq)})
 
 
 def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, str] | None = None) -> Known:

@@ -238,6 +238,11 @@ def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(q
         "results of the baseline 'offset 0' were known when the study was fixed; if it was chosen because it did badly"
     )
     assert [sum(note.startswith(told) for note in table.notes) for table in (first, same, fewer)] == [0, 1, 0]
+    pairs = [results.compare(quick.context, quick.submit(toy_study(f"again{seeds}", rows=(0.0, float(seeds)),
+                                                         seeds=seeds)).id, f"offset {seeds}", "offset 0")
+             for seeds in (12, 9)]  # fmt: skip
+    assert ["Results of the baseline 'offset 0' were known when" in pair.sentence for pair in pairs] == [True, False]
+    assert [pair.exploratory for pair in pairs] == [False, True]
     chosen = table_of(quick, quick.submit(toy_study("worst", rows=(1.0, 50.0), seeds=12)))
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
 
