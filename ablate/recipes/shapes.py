@@ -40,6 +40,11 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 
+def family_of(model: str) -> str:
+    """Family of one of our own networks; with its channels and blocks it is the whole network."""
+    return model.split("_")[0].rstrip("0123456789")
+
+
 def scaled(published: int, width: float) -> int:
     """A published number of channels times `width`, rounded to a multiple of 8, at least 8.
 
@@ -62,8 +67,8 @@ def channels_at_sites(model: str, channels: tuple[int, ...], depth: tuple[int, .
         channels: as in `Shape`, after scaling.
         depth: as in `Shape`.
     """
-    family = model.split("_")[0].rstrip("0123456789")
-    of_stages = {"resnet": _of_resnet, "mobilenet": _of_mobilenet, "shufflenet": _of_shufflenet}[family]
+    family = {"resnet": _of_resnet, "mobilenet": _of_mobilenet, "shufflenet": _of_shufflenet}
+    of_stages = family[family_of(model)]
     found: dict[Place, set[int]] = {(1, "stem"): {channels[0]}}
     for place, count in of_stages(channels, depth):
         found.setdefault(place, set()).add(count)

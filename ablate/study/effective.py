@@ -4,8 +4,8 @@ A trial's key must never join two trainings, so it contains the recipe as it is 
 another spelling, so its digest contains the recipe in effect: a registered folder by its content, an installed task by
 the name of its code, a network by its channels and sites, and a length of training by its steps.
 
-Limits: of torchvision's and timm's networks the channels are unknown here. Numbers are compared to six digits, so a
-learning rate of 0.1001 is another one than 0.1.
+Limits: the channels of torchvision's and timm's networks are unknown here, and the number of images in a registered
+folder. Numbers are compared to six digits, so a learning rate of 0.1001 is another one than 0.1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ablate.documents import canonical_json
 from ablate.errors import TrialError
 from ablate.recipes.classify import ActivationFields, NetworkFields, TrainingFields, identity_of
 from ablate.recipes.scenes import SceneFields
-from ablate.recipes.shapes import SHAPES, Place, channels_at_sites, count_groups, scaled
+from ablate.recipes.shapes import SHAPES, Place, channels_at_sites, count_groups, family_of, scaled
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import BUILT_IN, get_task
 
@@ -120,10 +120,12 @@ def _with_sites(recipe: ActivationFields, values: Mapping[str, Any]) -> dict[str
         return _without("norm_groups", values) | {"norm": "ln"} if is_layer_norm else dict(values)
     shape = SHAPES[recipe.model]
     channels, depth = tuple(scaled(count, recipe.width) for count in shape.channels), recipe.depth or shape.depth
-    found = {**values, "width": channels, "depth": depth}
+    sites = channels_at_sites(recipe.model, channels, depth)
+    found = {**values, "model": family_of(recipe.model), "width": channels, "depth": depth}
+    if recipe.se:
+        found["se_ratio"] = [max(1, count // recipe.se_ratio) for count in sorted(set().union(*sites.values()))]
     if recipe.activation == "relu":
         return found
-    sites = channels_at_sites(recipe.model, channels, depth)
     chosen = [place for place in sorted(sites) if _is_selected(recipe, place)]
     found = _without("layers", found) | {"stages": chosen}
     if has_groups:

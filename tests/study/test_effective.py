@@ -21,6 +21,11 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model": "timm/resnet18", "norm": "ln"},
     ),
     "a tag of weights that are not used": ({"model": "timm/resnet18"}, {"model": "timm/resnet18.a1_in1k"}),
+    "a network by another's depth": ({"model": "resnet101", "depth": [3, 4, 6, 3]}, {}),
+    "one channel is the least": (
+        {"se": True, "width": 0.0625, "se_ratio": 255},
+        {"se": True, "width": 0.0625, "se_ratio": 200},
+    ),
     "published depth": ({}, {"depth": [3, 4, 6, 3]}),
     "a width that changes no channels": ({}, {"width": 1.001}),
     "a stage that is not there": ({}, {"stages": [2, 3, 4, 9]}),
@@ -46,13 +51,22 @@ OTHER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "channels": ({}, {"width": 0.5}),
     "depth": ({}, {"depth": [3, 4, 6, 4]}),
     "sites": ({}, {"stages": [2, 3, 4, 5]}),
-    "network": ({"model": "resnet101", "depth": [3, 4, 6, 3]}, {"stem": "small"}),
+    "network": ({"model": "resnet101"}, {}),
+    "squeezed channels": ({"se": True, "se_ratio": 8}, {"se": True}),
     "steps": ({"epochs": 3}, {"epochs": 4}),
     "a subset": ({"train_images": 1441}, {}),
     "statistics of groups": ({"norm_batch": 32}, {}),
     "a number": ({"lr": 0.1}, {"lr": 0.1001}),
     "momentum near 1": ({"momentum": 0.9995}, {"momentum": 0.9999}),
 }
+
+GOLDEN = [
+    "f944ac11a89496a1525659bc62e544af",
+    "15543a98589a1869ab48bb969e43b3c5",
+    "36aabdce81f75129225cd7f059251796",
+    "994d8b019e5dc856e92d3481828fff8b",
+]
+"""Of ReLU and FReLU in classification, then in segmentation."""
 
 
 def plan_of(**base: Any) -> Plan:
@@ -71,6 +85,18 @@ def test_the_same_training_in_another_spelling_has_the_same_digest_and_another_k
 def test_another_training_has_another_digest(what: str) -> None:
     first, second = (plan_of(**fields).rows[1] for fields in OTHER[what])
     assert digest_of(first) != digest_of(second)
+
+
+def test_digests_stay_those_that_homes_have() -> None:
+    """A home compares its registrations with later versions. A field that is added with a default changes none."""
+    classify, segment = (
+        plan_of(steps=8),
+        plan_of(
+            task="segment", dataset="scenes-cityscapes", steps=8, backbone={"dataset": "fashion-mnist", "steps": 8}
+        ),
+    )
+    found = [digest_of(row) for row in (*classify.rows, *segment.rows)]
+    assert found == GOLDEN
 
 
 def test_a_default_that_is_written_down_was_never_another_recipe() -> None:
