@@ -84,6 +84,10 @@ WAYS: dict[str, Way] = {
         {"fresh": turn > 0},
     ),
     "another row": lambda turn, rows: (toy_study(rows=(*rows, rows[1] + 1 + turn), seeds=8), {"fresh": turn > 0}),
+    "another spelling": lambda turn, rows: (
+        toy_study(seeds=8, rows=(rows[0] + 1e-10 * turn, rows[1] + 1e-10 * turn)),
+        {},
+    ),
     "roles exchanged": lambda turn, rows: (
         toy_study(rows=rows[:: 1 if turn % 2 == 0 else -1], seeds=8),
         {"fresh": turn > 0},
@@ -118,7 +122,7 @@ def test_each_later_try_is_told_with_its_number(quick: Desk, way: str, is_after:
         " (try 3) was compared with its baseline before. Its decision and p use" in note for note in tables[2].notes
     )
     tries = next(cell.tries for row in tables[2].rows if (cell := row.cells["error"]).tries)
-    assert (tries.n, tries.lost) == (10 if way == "more seeds" else 24, 0)
+    assert (tries.n, tries.lost) == ({"more seeds": 10, "another spelling": 8}.get(way, 24), 0)
     if way == "another row":
         assert tries_of(tables[2]) == [3, 1], "the row beside it is new"
 
