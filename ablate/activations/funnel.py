@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ablate.activations.maximum import maximum
 from ablate.recipes.classify import ActivationFields
+from ablate.recipes.shapes import count_groups
 
 Size = tuple[int, int]
 
@@ -109,11 +110,6 @@ def build_funnel(recipe: ActivationFields, channels: int, generator: torch.Gener
     """
     branches = [_build_branch(recipe, channels, size, generator) for size in WINDOWS[recipe.window]]
     return Funnel(branches, branch_combine=recipe.branch_combine, combine=recipe.combine)
-
-
-def count_groups(channels: int, wanted: int) -> int:
-    """The largest divisor of `channels` that is at most `wanted`."""
-    return next(groups for groups in range(min(wanted, channels), 0, -1) if channels % groups == 0)
 
 
 def _build_branch(recipe: ActivationFields, channels: int, size: Size, generator: torch.Generator) -> nn.Sequential:

@@ -53,10 +53,19 @@ def read_lines(file: Path, kind: type[D], wanted: str, *, about: Collection[str]
 
 def cut_off_a_torn_line(file: Path) -> None:
     """Move an incomplete last line, left by a crash, into `NAME.torn`. Call it with the file locked."""
-    content = file.read_bytes() if file.exists() else b""
+    if not file.exists() or _ends_with_a_line(file):
+        return
+    content = file.read_bytes()
     torn = content.rpartition(b"\n")[2]
     if torn:
         with file.with_suffix(".torn").open("ab") as aside:
             aside.write(torn + b"\n")
         with file.open("r+b") as whole:
             whole.truncate(len(content) - len(torn))
+
+
+def _ends_with_a_line(file: Path) -> bool:
+    """Whether the last byte ends a line; a file that a service appends to may be too large to read each time."""
+    with file.open("rb") as end:
+        end.seek(max(0, end.seek(0, os.SEEK_END) - 1))
+        return end.read() == b"\n"

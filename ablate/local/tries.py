@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,24 +20,27 @@ from ablate.documents import Document
 from ablate.errors import MachineError
 from ablate.local.folder import Folder
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
+from ablate.study.first_tries import find_used_as_first, first_registered, trials_of_first
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, Seen, register
 from ablate.study.tries import (
     OtherFamily,
     RegisteredRow,
     digest_of,
+    exact_of,
     find_other_families,
-    find_used_as_first,
-    first_registered,
+    in_effect,
     numbered,
+    other_keys,
     rows_to_register,
 )
 from ablate.tables.tries import PairHistory, PairTrials, find_pair, find_retried, history_of
 from ablate.trials.machine import describe_os_error
-from ablate.trials.trial import Outcome, TrialRecord
+from ablate.trials.trial import Outcome, Trial, TrialRecord
 
 Writer = Literal["run", "service"]
 WRITERS: tuple[Writer, ...] = ("run", "service")
+LAST = datetime.max.replace(tzinfo=UTC)
 REMEDY = "a line of the home's tries; restore the file from a backup"
 
 
@@ -57,10 +60,15 @@ class TrialState(Document):
     outcome: Outcome | None = None
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; None if it did not."""
+        return datetime.fromisoformat(self.at) if self.at else None
+
+    @property
     def result_at(self) -> datetime | None:
         """When it had its result; None without one, also if it failed."""
         has_result = self.outcome is not None and self.outcome.status != "failed"
-        return datetime.fromisoformat(self.at) if self.at and has_result else None
+        return self.ended_at if has_result else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +118,12 @@ class HomeTries:
             cut_off_a_torn_line(file)
             append_lines(file, documents)
 
-    def rows(self, recipes: Iterable[str], *writers: Writer) -> list[RegisteredRow]:
-        """The registrations that contain one of these recipes, oldest first; a later line replaces its like."""
-        about = set(recipes)
-        found = {
-            (row.study, row.row, row.at): row
-            for writer in writers
-            for row in read_lines(self._file(writer, "rows"), RegisteredRow, REMEDY, about=about)
-        }
-        return sorted(found.values(), key=lambda row: row.at)
+    def rows(self, plan: Plan, *writers: Writer) -> list[RegisteredRow]:
+        """The registrations that contain a recipe of a plan, oldest first; a later line replaces its like."""
+        about = {digest for row in plan.rows for digest in (digest_of(row), exact_of(row))}
+        lines = (read_lines(self._file(writer, "rows"), RegisteredRow, REMEDY, about=about) for writer in writers)
+        found = {(row.study, row.row, row.at): row for rows in lines for row in rows}
+        return sorted(in_effect(found.values(), plan), key=lambda row: row.at)
 
     def trials(self, keys: Iterable[str], *writers: Writer) -> dict[str, TrialState]:
         """The state of each of these trials, see `first_results`. Without a line it is as if begun."""
@@ -148,7 +153,7 @@ def first_design(home: Path, plan: Plan, at: datetime | None = None) -> Preregis
     Raises:
         TrialError: a line of the home's files cannot be read.
     """
-    known = HomeTries(home).rows({digest_of(row) for row in plan.rows}, *WRITERS)
+    known = HomeTries(home).rows(plan, *WRITERS)
     return first_registered(register(plan, at), rows_to_register(plan, "", at), known)
 
 
@@ -162,7 +167,7 @@ def register_run(home: Path, plan: Plan, folder: Folder, at: datetime | None = N
     tries = HomeTries(home)
     new = rows_to_register(plan, id_of_run(plan, folder), at)
     with tries.writing():
-        known = tries.rows({row.recipe for row in new}, *WRITERS)
+        known = tries.rows(plan, *WRITERS)
         tries.append("run", list(numbered(new, known)))
 
 
@@ -171,13 +176,15 @@ def end_run(home: Path, plan: Plan, folder: Folder) -> None:
     records = folder.read()
     tries = HomeTries(home)
     with tries.writing():
-        tries.append("run", [_state_of(key, records.get(key), folder) for key in plan.trials])
+        tries.append("run", [_state_of(trial, records.get(key), folder) for key, trial in plan.trials.items()])
 
 
-def _state_of(key: str, record: TrialRecord | None, folder: Folder) -> TrialState:
+def _state_of(trial: Trial, record: TrialRecord | None, folder: Folder) -> TrialState:
+    """How a trial stands; it counts as begun with a trial from whose weights it starts."""
     if record is None:
-        return TrialState(key=key, is_begun=folder.workdir(key).exists())
-    return TrialState(key=key, is_begun=True, at=record.finished_at, outcome=record.outcome)
+        keys = (trial.key, *trial.needs.values())
+        return TrialState(key=trial.key, is_begun=any(folder.workdir(key).exists() for key in keys))
+    return TrialState(key=trial.key, is_begun=True, at=record.finished_at, outcome=record.outcome)
 
 
 def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | None = None) -> Known:
@@ -193,11 +200,11 @@ def read_known(home: Path, plan: Plan, folder: Folder, rows: tuple[str, str] | N
         TrialError: a line of a file cannot be read.
     """
     tries, study = HomeTries(home), id_of_run(plan, folder)
-    registered = tries.rows({digest_of(row) for row in plan.rows}, *WRITERS)
+    registered = tries.rows(plan, *WRITERS)
 
     def states_of(keys: set[str]) -> dict[str, TrialState]:
         records = (*folder.read_set_aside(), *folder.read().values())
-        own = (_state_of(record.trial.key, record, folder) for record in records)
+        own = (_state_of(record.trial, record, folder) for record in records)
         return first_results((*own, *tries.trials(keys, *WRITERS).values()))
 
     return known_of(plan, study, registered, states_of, rows)
@@ -216,25 +223,38 @@ def known_of(
         plan: plan of the study.
         study: its id.
         registered: registrations of its recipes, itself and all studies that try one of its pairs, oldest first; with
-            `rows` all of their recipes.
+            `rows` all of their recipes. Also all with its recipes as another study wrote them.
         states_of: gives the states of trials by key; a trial without one counts as begun.
         rows: labels of two rows whose tries are wanted too.
     """
     pairs = find_retried(plan, registered, study)
     pair = find_pair(plan, registered, study, *rows) if rows else None
     keys = {key for one in (*pairs.values(), *filter(None, [pair])) for both in one.keys for key in both}
-    states = states_of(keys | plan.trials.keys())
+    own = min((one.at for one in registered if one.study == study), default=None)
+    earlier = [one for one in registered if own is None or one.at < own]
+    names, firsts = other_keys(plan, registered), trials_of_first(plan, earlier)
+    states = states_of(keys | plan.trials.keys() | names.keys())
     outcomes = {key: states[key].outcome if key in states else None for key in keys
                 if key not in states or states[key].is_begun}  # fmt: skip
 
     def history(one: PairTrials) -> PairHistory:
         return history_of(one, outcomes, plan.metric, lower_is_better=plan.lower_is_better[plan.metric])
 
-    own = min((one.at for one in registered if one.study == study), default=None)
-    earlier = [one for one in registered if own is None or one.at < own]
+    more = firsts - states.keys()
+    ended = {**states, **(states_of(more) if more else {})}
+    results = {key: one.result_at for key, one in ended.items() if one.result_at}
     return Known(
         retried={label: history(one) for label, one in pairs.items()},
         pair=history(pair) if pair else None,
-        seen=Seen({key: one.at for key, one in states.items() if one.at}, find_used_as_first(plan, earlier)),
+        seen=Seen(_finished(states, names), find_used_as_first(plan, earlier, results)),
         other_families=find_other_families(plan, study, registered),
     )
+
+
+def _finished(states: Mapping[str, TrialState], names: Mapping[str, str]) -> dict[str, str]:
+    """When each trial ended first, under its own key or as another study wrote its recipe."""
+    found: dict[str, str] = {}
+    for key, one in sorted(states.items(), key=lambda item: item[1].ended_at or LAST):
+        if one.at:
+            found.setdefault(names.get(key, key), one.at)
+    return found

@@ -14,11 +14,7 @@ import re
 from torch import Tensor, nn
 
 from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
-
-WIDTH = 0.75
-BLOCKS = (1, 2, 2, 6, 2)
-CHANNELS = (64, 128, 256, 512, 1024)
-"""Output channels of each stage at width 1."""
+from ablate.recipes.shapes import MOBILENET, SHAPES
 
 
 class Separable(nn.Module):
@@ -58,11 +54,10 @@ class MobileNet(OwnNetwork):
 
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
-        stem = options.channels(round(32 * WIDTH))
+        stem, *outputs = map(options.channels, MOBILENET)
         self.conv1 = build_stem_conv(stem, options, 3)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
-        outputs = [options.channels(round(count * WIDTH)) for count in CHANNELS]
         inputs = [stem, *outputs]
         self.stage1 = _build_stage(inputs[0], outputs[0], blocks[0], 1, options)
         self.stage2 = _build_stage(inputs[1], outputs[1], blocks[1], 2, options)
@@ -89,7 +84,7 @@ class MobileNet(OwnNetwork):
 
 def build_mobilenet(options: Options) -> MobileNet:
     """Build MobileNet V1 x0.75 with torch's default initialisation. `width` multiplies the 0.75."""
-    return MobileNet(options.blocks(BLOCKS), options)
+    return MobileNet(options.blocks(SHAPES["mobilenet_v1_x0.75"].depth), options)
 
 
 def _build_stage(inputs: int, outputs: int, blocks: int, stride: int, options: Options) -> nn.Sequential:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ablate.recipes.shapes import scaled
+
 Stream = Callable[[str], torch.Generator]
 """Name of a random stream, such as `init/layer1.0.conv1` -> a fresh CPU generator."""
 
@@ -53,12 +55,8 @@ class Options:
     dropout: float = 0.0
 
     def channels(self, published: int) -> int:
-        """The published number of channels times `width`, rounded to a multiple of 8, at least 8.
-
-        All published numbers are multiples of 8, so width 1 changes none. With multiples of 8, ShuffleNet's halves are
-        integers and kernels can vectorise.
-        """
-        return max(8, 8 * round(published * self.width / 8))
+        """The published number of channels at this width; see `ablate.recipes.shapes.scaled`."""
+        return scaled(published, self.width)
 
     def blocks(self, published: tuple[int, ...]) -> tuple[int, ...]:
         """Number of blocks in each stage."""

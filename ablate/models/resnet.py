@@ -18,9 +18,7 @@ import re
 from torch import Tensor, nn
 
 from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
-
-EXPANSION = 4
-BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+from ablate.recipes.shapes import EXPANSION, RESNET, SHAPES
 
 
 class Bottleneck(nn.Module):
@@ -76,12 +74,11 @@ class ResNet(OwnNetwork):
 
     def __init__(self, blocks: tuple[int, ...], options: Options) -> None:
         super().__init__()
-        stem = options.channels(64)
+        stem, *planes = map(options.channels, RESNET)
         self.conv1 = build_stem_conv(stem, options, 7)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()
-        planes = [options.channels(64 * 2**stage) for stage in range(4)]
         inputs = [stem, *(EXPANSION * count for count in planes)]
         self.layer1 = _build_stage(inputs[0], planes[0], blocks[0], 1, options)
         self.layer2 = _build_stage(inputs[1], planes[1], blocks[1], 2, options)
@@ -107,7 +104,7 @@ class ResNet(OwnNetwork):
 
 def build_resnet(name: str, options: Options) -> ResNet:
     """Build `resnet50` or `resnet101` with torch's default initialisation."""
-    return ResNet(options.blocks(BLOCKS[name]), options)
+    return ResNet(options.blocks(SHAPES[name].depth), options)
 
 
 def _build_stage(inputs: int, planes: int, blocks: int, stride: int, options: Options) -> nn.Sequential:

@@ -17,13 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.models.own_networks import Options, OwnNetwork, build_stem_conv
-
-BLOCKS = (4, 8, 4)
-CHANNELS = {
-    "shufflenet_v2_x0.5": (24, 48, 96, 192, 1024),
-    "shufflenet_v2_x1.5": (24, 176, 352, 704, 1024),
-}
-"""Output channels of the stem, the three stages and the last 1x1 convolution."""
+from ablate.recipes.shapes import SHAPES, Shape
 
 
 class ShuffleBlock(nn.Module):
@@ -60,14 +54,14 @@ class ShuffleNetV2(OwnNetwork):
     """Stem, three stages of blocks, a 1x1 convolution, global average pooling, head.
 
     Args:
-        channels: published output channels of the stem, the stages and the last convolution.
-        blocks: number of blocks in each stage.
+        shape: published form of the network.
         options: options of the network.
     """
 
-    def __init__(self, channels: tuple[int, ...], blocks: tuple[int, ...], options: Options) -> None:
+    def __init__(self, shape: Shape, options: Options) -> None:
         super().__init__()
-        stem, *stages, last = (options.channels(count) for count in channels)
+        stem, *stages, last = map(options.channels, shape.channels)
+        blocks = options.blocks(shape.depth)
         self.conv1 = nn.Sequential(build_stem_conv(stem, options, 3), nn.BatchNorm2d(stem), nn.ReLU())
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if options.stem == "imagenet" else nn.Identity()
         self.stage2 = _build_stage(stem, stages[0], blocks[0], options)
@@ -94,7 +88,7 @@ class ShuffleNetV2(OwnNetwork):
 
 def build_shufflenet(name: str, options: Options) -> ShuffleNetV2:
     """Build `shufflenet_v2_x0.5` or `shufflenet_v2_x1.5` with torch's default initialisation."""
-    return ShuffleNetV2(CHANNELS[name], options.blocks(BLOCKS), options)
+    return ShuffleNetV2(SHAPES[name], options)
 
 
 def _pointwise(inputs: int, outputs: int, bias: bool) -> list[nn.Module]:

@@ -12,7 +12,8 @@ checks           what is refused, and what is warned of
 expansion        the steps above, in order, with all errors together
 plan             the trials of the rows, and the order in which they run
 preregistration  how a study decides, stored before its trials run
-tries            which rows were tried before, on which seeds
+tries            which rows were tried before, on which seeds; `first_tries` are seeds and designs that came first
+effective        what a recipe trains in effect, however it is written
 field_catalog    recipe fields as data; `problems` are errors with a place in the document
 paper_tables     the study files of the paper; `gpu_hours` estimates what they take
 """

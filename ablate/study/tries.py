@@ -3,8 +3,9 @@
 Whoever repeats a study on other seeds until a row is decided will find one that is, whether the rows differ or not. So
 each study registers its rows in its home before its trials run. The first one to register a pair keeps its level. Each
 later one on other seeds or replicates, or with another metric or test, is a later try, whatever its name, its labels or
-its folder. No try is a study that shows no decision: see `Plan.has_decisions`. The same seeds, metric and test again
-are no new try either, since they give the same answer.
+its folder, and however its recipes are written: see `ablate.study.effective`. No try is a study that shows no decision:
+see `Plan.has_decisions`. The very same trials, metric and test again are no new try either, since they give the same
+answer.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from pydantic import Field
 
 from ablate.documents import Document
+from ablate.study.effective import effective_digest
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration, register
+from ablate.study.preregistration import register
 from ablate.study.rows import Row
+from ablate.trials.needs import Blueprint
 
 Block = tuple[int, int]
 """(seed, replicate): the random numbers that the rows of a study share."""
@@ -30,12 +36,15 @@ class RegisteredRow(Document):
         at: time in ISO 8601 with offset, to the microsecond.
         study: id of the study, unique in the home.
         row: label of the row.
-        recipe, baseline: digests of the recipes of the row and of its baseline; equal for the baseline itself.
+        recipe, baseline: digests of what the row and its baseline train in effect; equal for the baseline itself.
+        exact, exact_baseline: the same of their recipes as they are written; empty in records from before both were
+            kept, whose `recipe` and `baseline` are these. See `in_effect`.
         seeds, replicate: the planned trials.
         metric, test: see `ablate.study.preregistration.Preregistration`.
         has_decisions: whether the table of the study decides anything; not that of a pilot or a firing.
         design: see `ablate.study.preregistration.Preregistration.digest`; empty in records from before it was kept.
         number: 1 for the first try of the pair, 2 for the second; None if the study shows no decision on it.
+        trials: key of the row's trial for each seed; empty in records from before they were kept.
     """
 
     at: str
@@ -50,6 +59,19 @@ class RegisteredRow(Document):
     has_decisions: bool
     design: str = ""
     number: int | None = None
+    exact: str = ""
+    exact_baseline: str = ""
+    trials: list[str] = Field(default_factory=list)
+
+    @property
+    def by_block(self) -> dict[Block, str]:
+        """The key of the row's trial for each of its blocks, as far as it was kept."""
+        return {(seed, self.replicate): key for seed, key in zip(self.seeds, self.trials, strict=False)}
+
+    @property
+    def source(self) -> tuple[str, str, str]:
+        """The study with the recipes as they are written; the same study with other code is another try."""
+        return self.study, self.exact, self.exact_baseline
 
     @property
     def pair(self) -> str:
@@ -68,10 +90,39 @@ def pair_of(recipe: str, other: str) -> str:
 
 
 def digest_of(row: Row) -> str:
-    """What identifies the recipe of a row of a plan, over all studies and versions."""
+    """What identifies the training of a row of a plan, over all studies and versions and however it is written."""
+    return effective_digest(_blueprint_of(row))
+
+
+def exact_of(row: Row) -> str:
+    """What identifies the recipe of a row of a plan as it is written: the beginning of a trial's key."""
+    return _blueprint_of(row).at(0).key[:32]
+
+
+def _blueprint_of(row: Row) -> Blueprint:
     if row.blueprint is None:
         raise ValueError(f"row {row.label!r} is not planned, so its recipe has no digest")
-    return row.blueprint.at(0).key[:32]
+    return row.blueprint
+
+
+def in_effect(rows: Iterable[RegisteredRow], plan: Plan) -> Iterator[RegisteredRow]:
+    """Registrations with those of an earlier version as this one would write them, if a plan has their recipes."""
+    known = {exact_of(row): row for row in plan.rows}
+    digests = {exact: digest_of(row) for exact, row in known.items()}
+    for one in rows:
+        if one.exact:
+            yield one
+            continue
+        changes: dict[str, Any] = {
+            "recipe": digests.get(one.recipe, one.recipe),
+            "baseline": digests.get(one.baseline, one.baseline),
+            "exact": one.recipe,
+            "exact_baseline": one.baseline,
+        }
+        if one.recipe in known:
+            blueprint = _blueprint_of(known[one.recipe])
+            changes["trials"] = [blueprint.at(seed, one.replicate).key for seed in one.seeds]
+        yield one.model_copy(update=changes)
 
 
 def rows_to_register(
@@ -85,7 +136,7 @@ def rows_to_register(
         at: time; None means now.
         is_firing: whether a schedule fired the study.
     """
-    baselines = {row.group: digest_of(row) for row in plan.rows if row.is_baseline}
+    baselines = {row.group: (digest_of(row), exact_of(row)) for row in plan.rows if row.is_baseline}
     design = register(plan, at)
     return [
         RegisteredRow(
@@ -93,13 +144,16 @@ def rows_to_register(
             study=study,
             row=row.label,
             recipe=digest_of(row),
-            baseline=baselines[row.group],
+            baseline=baselines[row.group][0],
             seeds=list(plan.seeds),
             replicate=plan.repetition.replicate,
             metric=plan.metric,
             test=plan.study.table.test,
             has_decisions=plan.has_decisions and not is_firing,
             design=design.digest,
+            exact=exact_of(row),
+            exact_baseline=baselines[row.group][1],
+            trials=[plan.memberships[row.label, seed] for seed in plan.seeds],
         )
         for row in plan.rows
     ]
@@ -117,8 +171,8 @@ def numbered(new: Iterable[RegisteredRow], known: Iterable[RegisteredRow]) -> It
         by_pair.setdefault(one.pair, []).append(one)
     for row in new:
         alike = by_pair.get(row.pair, [])
-        own = [one for one in alike if (one.study, one.row) == (row.study, row.row)]
-        others = [one for one in alike if one.study != row.study and one.number is not None]
+        own = [one for one in alike if (one.source, one.row) == (row.source, row.row)]
+        others = [one for one in alike if one.source != row.source and one.number is not None]
         is_try = row.has_decisions and row.is_tested and len(row.seeds) > 1  # one seed is never tested
         is_there = bool(own) and own[-1].model_copy(update={"at": row.at, "number": None}) == row
         if not is_there or is_try != (own[-1].number is not None):
@@ -132,9 +186,9 @@ def number_of(own: Sequence[RegisteredRow], others: Iterable[RegisteredRow]) -> 
         own: registrations of the row in its study, the new one last.
         others: earlier registrations of the pair by other studies, oldest first, that show a decision.
     """
-    by_study: dict[str, list[RegisteredRow]] = {}
+    by_study: dict[tuple[str, str, str], list[RegisteredRow]] = {}
     for one in others:
-        by_study.setdefault(one.study, []).append(one)
+        by_study.setdefault(one.source, []).append(one)
     numbers = {study: rows[0].number or 1 for study, rows in by_study.items()}
     known = own[0].number
     is_repeat = any(number == known and by_study[study][0].at < own[0].at for study, number in numbers.items())
@@ -144,9 +198,18 @@ def number_of(own: Sequence[RegisteredRow], others: Iterable[RegisteredRow]) -> 
     return min(same) if same else max([*numbers.values(), known or 0]) + 1
 
 
-def content_of(rows: Sequence[RegisteredRow]) -> tuple[frozenset[Block], str, str]:
-    """What gives a pair the same answer again: the blocks of all registrations of a row, its metric and its test."""
-    return frozenset(blocks_of(rows)), rows[-1].metric, rows[-1].test
+Content = tuple[frozenset[Block], frozenset[str], str, str]
+
+
+def content_of(rows: Sequence[RegisteredRow], exact: frozenset[str] | None = None) -> Content:
+    """What gives a pair the same answer again.
+
+    Args:
+        rows: all registrations of a row in a study.
+        exact: its two recipes as they are written; None for those of the row and its baseline.
+    """
+    last = rows[-1]
+    return frozenset(blocks_of(rows)), exact or frozenset((last.exact, last.exact_baseline)), last.metric, last.test
 
 
 def blocks_of(rows: Iterable[RegisteredRow]) -> list[Block]:
@@ -195,68 +258,30 @@ def find_other_families(plan: Plan, study: str, registered: Iterable[RegisteredR
     return found
 
 
-def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -> list[list[RegisteredRow]]:
-    """The registrations of a recipe in each study that decides and has the other one too; none if they are equal."""
+def tries_of_two(recipe: str, other: str, registered: Iterable[RegisteredRow]) -> list[list[list[RegisteredRow]]]:
+    """The registrations of both recipes in each study that decides and has both; none if they are equal."""
     by_study: dict[str, dict[str, list[RegisteredRow]]] = {}
     for one in registered:
         is_withdrawn = one.is_tested and one.number is None
         if one.has_decisions and not is_withdrawn:
             by_study.setdefault(one.study, {}).setdefault(one.recipe, []).append(one)
-    return [rows[recipe] for rows in by_study.values() if recipe != other and rows.keys() >= {recipe, other}]
+    both = [rows for rows in by_study.values() if recipe != other and rows.keys() >= {recipe, other}]
+    return [[rows[recipe], rows[other]] for rows in both]
 
 
-def first_registered(
-    design: Preregistration, rows: Iterable[RegisteredRow], known: Iterable[RegisteredRow]
-) -> Preregistration:
-    """A design with the time at which it was first registered in the home, since it was fixed then.
-
-    It keeps its own time if the same rows were also registered with another margin, level or headline. Someone could
-    have registered several designs in advance, to pick one of them after a look at the results.
+def other_keys(plan: Plan, registered: Iterable[RegisteredRow]) -> dict[str, str]:
+    """Key of a trial of another study -> that of a plan's trial, if both train the same and only their keys differ.
 
     Args:
-        design: of a study.
-        rows: the rows of the study, as they are to be registered.
-        known: registrations of the home that contain their recipes.
+        plan: plan of a study.
+        registered: registrations that contain its recipes.
     """
-    mine = {_tested(row) for row in rows if row.is_tested}
-    together: dict[tuple[str, str], list[RegisteredRow]] = {}
-    for one in known:
-        if one.number is not None:
-            together.setdefault((one.study, one.at), []).append(one)
-    alike = [one for group in together.values() if {_tested(one) for one in group} == mine for one in group]
-    is_only = {one.design for one in alike} == {design.digest}
-    return design.model_copy(update={"at": min(one.at for one in alike)}) if is_only else design
-
-
-def _tested(row: RegisteredRow) -> tuple[str, int, tuple[int, ...], str, str]:
-    return row.pair, row.replicate, tuple(row.seeds), row.metric, row.test
-
-
-def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow]) -> frozenset[str]:
-    """Labels of the baselines that a study uses on exactly the seeds with which their recipe was first registered.
-
-    Even if their results were known, nobody could choose their seeds, nor make a baseline of a row that did badly. To
-    choose among several known baselines is still possible. A study that decides nothing is not the first one, but what
-    it had trained before the first one may have been the reason for its choice.
-
-    Args:
-        plan: plan of the study.
-        earlier: registrations that contain the recipes of its baselines and are older than its own, oldest first.
-    """
-    by_recipe: dict[str, list[RegisteredRow]] = {}
-    for one in earlier:
-        by_recipe.setdefault(one.recipe, []).append(one)
-    blocks = {(seed, plan.repetition.replicate) for seed in plan.seeds}
-    baselines = {row.label: by_recipe.get(digest_of(row), []) for row in plan.rows if row.is_baseline}
-    return frozenset(label for label, rows in baselines.items() if _is_first(rows, blocks))
-
-
-def _is_first(rows: Iterable[RegisteredRow], blocks: set[Block]) -> bool:
-    """Whether the first of some registrations that shows decisions is that of a baseline on exactly these blocks."""
-    for one in rows:
-        own = set(blocks_of([one]))
-        if one.has_decisions:
-            return own == blocks and not one.is_tested
-        if own & blocks:
-            return False
-    return False
+    labels = {digest_of(row): row.label for row in plan.rows}
+    found = {}
+    for one in registered:
+        for (seed, replicate), key in one.by_block.items():
+            place = (labels.get(one.recipe, ""), seed)
+            own = plan.memberships.get(place) if replicate == plan.repetition.replicate else None
+            if own is not None and key not in plan.trials:
+                found[key] = own
+    return found

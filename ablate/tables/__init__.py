@@ -2,7 +2,8 @@
 
 table, verdicts, results  the documents: rows, cells, decisions; values of one row
 build                     a table from a plan and its records; `inputs` are its further arguments
-analysis, grid_effects    decisions and agreement of its rows; effects
+analysis, grid_effects    decisions on its rows; effects
+agreement                 its rows next to the printed ones; `printed_comparability` tells which of them may be
 fronts                    rows that are worth their cost
 columns, cells, captions  which columns there are; text of a cell; title and headings
 notes                     the sentences below a table; `notes_verdicts`, `notes_choices` (other studies of the same
@@ -12,5 +13,4 @@ formats/ plots/           Markdown, LaTeX, CSV, HTML, JSON; pictures
 two_rows, over_images     `ablate compare`; the same two rows on each test image
 tries                     rows that were tried before, over all their tries
 gains, history            the paper's Figure 1; a schedule's firings
-printed_comparability     which printed numbers may stand next to ours
 """

@@ -7,39 +7,35 @@ false-alarm rate.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ablate.paper.published import PublishedTable
-from ablate.statistics.agreement.order import order_of_pairs
-from ablate.statistics.agreement.printed import Agreement, agreement
-from ablate.statistics.agreement.rank import rank_agreement
-from ablate.statistics.agreement.row_agreement import PrintedRow
-from ablate.statistics.agreement.row_agreement import RowAgreement as RowVerdict
 from ablate.statistics.decisions.anytime import AnytimeAnswer, answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import (
     FamilyAnalysis,
     RowAnalysis,
     analyse_family,
-    depends_on_failures,
     seeds_to_decide,
     seeds_to_equivalence,
 )
-from ablate.statistics.decisions.row_comparison import Runs, compare_runs
 from ablate.statistics.decisions.row_comparison import Superiority as BetterShare
+from ablate.statistics.decisions.row_comparison import compare_runs
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.study.plan import Plan
-from ablate.tables.printed_comparability import is_papers_own
-from ablate.tables.results import RowResults, row_notes
+from ablate.tables.agreement import (
+    TRIED_BEFORE,
+    Labels,
+    agreement_of,
+    compare_with_paper,
+    printed_differences,
+    row_agreement,
+)
+from ablate.tables.results import RowResults, row_notes, runs_of
 from ablate.tables.tries import PairHistory
-from ablate.tables.verdicts import Audit, Bounds, Family, FamilyAgreement, RowAgreement, Superiority, Tested, Tries
+from ablate.tables.verdicts import Audit, Bounds, Family, RowAgreement, Superiority, Tested, Tries
 from ablate.tables.words import metric_unit
-
-Labels = Collection[str]
-"""Labels of rows."""
-TRIED_BEFORE = "tried before"
-"""Reason of a row that its tries decide, or do not; see `Tested.reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +75,6 @@ def design_of(plan: Plan) -> DecisionRule:
     )
 
 
-def runs_of(result: RowResults, metric: str) -> Runs:
-    """The metric of a row as input of the statistics; a trial that did not report it counts as failed."""
-    values = result.values(metric)
-    failed = [*result.with_status("failed"), *(seed for seed in result.succeeded if seed not in values)]
-    return Runs(result.row.label, values, list(result.keys), list(result.with_status("diverged")), failed)
-
-
 def find_verdicts(
     plan: Plan,
     results: Sequence[RowResults],
@@ -122,12 +111,12 @@ def _test_family(
 ) -> tuple[Family, dict[str, RowFinding]]:
     baseline = next(result for result in members if result.row.is_baseline)
     rows = [result for result in members if result is not baseline]
-    printed = _printed_differences(plan.metric, baseline, rows, published)
+    printed = printed_differences(plan.metric, baseline, rows, published)
     found = analyse_family(
         [runs_of(result, plan.metric) for result in rows], runs_of(baseline, plan.metric), design_of(plan)
     )
-    agreed = _compare_with_paper(plan, found, printed, published, tried)
-    verdicts = {row.label: _row_agreement(row) for row in agreed.rows} if agreed else {}
+    agreed = compare_with_paper(plan, found, printed, published, tried)
+    verdicts = {row.label: row_agreement(row) for row in agreed.rows} if agreed else {}
     family = Family(
         group=baseline.row.group,
         baseline=baseline.row.label,
@@ -136,7 +125,7 @@ def _test_family(
         test=found.evidence.test,
         method=describe_test(found),
         spread=describe_spread(found.evidence.pooled) if found.evidence.pooled else None,
-        agreement=_agreement_of(plan, agreed, members, published, tried) if agreed else None,
+        agreement=agreement_of(plan, agreed, members, published, tried) if agreed else None,
         audit=_audit(plan, baseline, copy) if copy else None,
     )
     return family, {
@@ -155,76 +144,6 @@ def _with_tries(plan: Plan, found: RowFinding, history: PairHistory | None) -> R
         update={"test": "anytime", "reason": TRIED_BEFORE, "text": text, "seeds_needed": None, "seeds_equivalent": None}
     )
     return replace(found, tested=tested, retried=(history.number, answer))
-
-
-def _printed_differences(
-    metric: str, baseline: RowResults, rows: Iterable[RowResults], published: PublishedTable | None
-) -> dict[str, float]:
-    """Printed difference from the baseline, for rows that have both printed numbers."""
-    cells = published.cells if published else {}
-    against = cells.get(baseline.row.label, {}).get(metric)
-    found = {result.row.label: cells.get(result.row.label, {}).get(metric) for result in rows}
-    return {label: one.minus(against).value for label, one in found.items() if one and against}
-
-
-def _compare_with_paper(
-    plan: Plan, found: FamilyAnalysis, printed: Mapping[str, float], published: PublishedTable | None, tried: Labels
-) -> Agreement | None:
-    if not printed:
-        return None
-    rows = [_printed_row(row, printed.get(row.label), found.design, row.label in tried) for row in found.rows]
-    asked = plan.study.table.headline
-    return agreement(
-        rows,
-        at_paper_scale=is_papers_own(plan, published),
-        alpha=found.design.alpha,
-        headline=None if asked is None else [row.label for row in rows if row.label in asked],
-    )
-
-
-def _printed_row(row: RowAnalysis, printed: float | None, design: DecisionRule, is_retried: bool) -> PrintedRow:
-    """A row for the comparison with the paper, which sees only the seeds of this try that ended in both rows."""
-    obstacle = "it depends on the failed runs" if depends_on_failures(row, design) else None
-    return PrintedRow(
-        label=row.label,
-        printed=printed,
-        differences=row.evidence.comparison.differences,
-        obstacle=TRIED_BEFORE if is_retried else obstacle,
-        has_lost=row.evidence.failures.p_worst is not None,
-    )
-
-
-def _agreement_of(
-    plan: Plan, agreed: Agreement, members: Sequence[RowResults], published: PublishedTable | None, tried: Labels
-) -> FamilyAgreement:
-    cells = published.cells if published else {}
-    printed = {label: found.value for label, cell in cells.items() if (found := cell.get(plan.metric))}
-    runs = [runs_of(result, plan.metric) for result in members]
-    alpha = plan.study.table.alpha
-    rank = rank_agreement(printed, {row.label: row.usable for row in runs}, alpha=alpha, planned=len(plan.seeds))
-    lower_is_better = plan.lower_is_better[plan.metric]
-    order = order_of_pairs(printed, runs, lower_is_better=lower_is_better, alpha=alpha, tried_before=tried)
-    return FamilyAgreement(
-        word=agreed.word,
-        text=agreed.text,
-        counts=dict(agreed.counts),
-        headline=list(agreed.headline),
-        tau=rank.tau,
-        rank=rank.text,
-        pairs=order.text,
-    )
-
-
-def _row_agreement(row: RowVerdict) -> RowAgreement:
-    size = row.magnitude
-    return RowAgreement(
-        word=row.word,
-        text=row.text,
-        direction=row.direction,
-        ratio=size.ratio if size else None,
-        standardised=size.standardised if size else None,
-        is_inside=size.is_inside if size else None,
-    )
 
 
 def _tested(analysis: RowAnalysis, family: FamilyAnalysis, printed: float | None) -> Tested:

@@ -11,7 +11,7 @@ from ablate.paper.published import Printed, PublishedTable
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.over_images import image_notes
-from ablate.tables.printed_comparability import COSTS, has_printed_cost, is_papers_own, unlike_printed
+from ablate.tables.printed_comparability import COSTS, has_printed_cost, papers_own, unlike_printed
 from ablate.tables.results import RowResults, row_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, named
@@ -185,9 +185,10 @@ def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | Non
     if published is None or not has_printed_cost(plan, published):
         return
     yield "parameter counts next to printed ones exclude normalisation layers, as the printed counts do"
+    own = [row for row in rows if row.label in papers_own(plan, published)]
     for cost, counted in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
-        differing = [row.label for row in rows if _differs(getattr(row, counted), published.cells[row.label].get(cost))]
-        if differing and is_papers_own(plan, published):
+        differing = [row.label for row in own if _differs(getattr(row, counted), published.cells[row.label].get(cost))]
+        if differing:
             what = cost.replace("_", "-").replace("params", "parameters")
             yield f"counted {what} differ from the printed ones; the paper's network may differ: {named(differing)}"
 

@@ -23,7 +23,7 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
     notes = [f"trials finished between {finished[0]} and {finished[-1]} UTC"] if finished else []
-    return [*notes, *_training_times(rows), *_hours(rows), *_differing(results), *_inference(rows)]
+    return [*notes, *training_time_notes(rows), *_hours(rows), *_differing(results), *_inference(rows)]
 
 
 def _inference(rows: Sequence[TableRow]) -> list[str]:
@@ -41,8 +41,12 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
     return notes
 
 
-def _training_times(rows: Sequence[TableRow]) -> Iterator[str]:
-    """How much longer or shorter rows train than their baselines, since equal steps are not equal compute."""
+def training_time_notes(rows: Sequence[TableRow]) -> Iterator[str]:
+    """How much longer or shorter rows train than their baselines, since equal steps are not equal compute.
+
+    A format that does not print `Table.provenance`, such as LaTeX, can print this note alone. There is none if all
+    ratios are within `SAME_TIME`.
+    """
     baselines = {row.group: row.train_s for row in rows if row.baseline}
     ratios: dict[str, list[str]] = {}
     for row in rows:

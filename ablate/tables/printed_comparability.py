@@ -18,19 +18,24 @@ COMPARED = ActivationFields.model_fields.keys() - {*FULL_SIZE, *FIXED, "dataset"
 """Fields that make a row the printed one: network, activation and its sites. Presets fix the other fields."""
 
 
-def is_papers_own(plan: Plan, published: PublishedTable | None) -> bool:
-    """Whether every row is the printed one, trained on the paper's data by its recipe, so that its noise is ours."""
+def papers_own(plan: Plan, published: PublishedTable | None) -> frozenset[str]:
+    """Labels of the rows that are the printed ones, trained on the paper's data by its recipe, like their baselines.
+
+    The noise of such a row is that of the printed difference.
+    """
     if published is None:
-        return False
-    presets = {preset_of(row.recipe) for row in plan.rows}
-    datasets = {getattr(row.recipe, "dataset", "") for row in plan.rows}
-    return (
-        len(presets) == 1
-        and None not in presets
-        and all(dataset in published.dataset.lower() for dataset in datasets)
-        and all(row.label in published.factors for row in plan.rows)
-        and not unlike_printed(plan, published)
-    )
+        return frozenset()
+    unlike = unlike_printed(plan, published)
+    presets = {
+        row.label: preset_of(row.recipe)
+        for row in plan.rows
+        if getattr(row.recipe, "dataset", "") in published.dataset.lower()
+        and row.label in published.factors
+        and row.label not in unlike
+    }
+    of_baselines = {row.group: presets.get(row.label) for row in plan.rows if row.is_baseline}
+    found = ((row.label, presets.get(row.label), of_baselines[row.group]) for row in plan.rows)
+    return frozenset(label for label, own, of_baseline in found if own is not None and own == of_baseline)
 
 
 def unlike_printed(plan: Plan, published: PublishedTable) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ablate.statistics.decisions.row_comparison import LARGEST
+from ablate.statistics.decisions.row_comparison import LARGEST, Runs
 from ablate.study.plan import Plan, Row
 from ablate.tables.words import listed
 from ablate.text import on_one_line
@@ -102,3 +102,10 @@ def one_line(text: str) -> str:
 
 def _seeds(seeds: Sequence[int]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed([str(seed) for seed in seeds])}"
+
+
+def runs_of(result: RowResults, metric: str) -> Runs:
+    """The metric of a row as input of the statistics; a trial that did not report it counts as failed."""
+    values = result.values(metric)
+    failed = [*result.with_status("failed"), *(seed for seed in result.succeeded if seed not in values)]
+    return Runs(result.row.label, values, list(result.keys), list(result.with_status("diverged")), failed)

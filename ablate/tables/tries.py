@@ -16,6 +16,7 @@ from ablate.study.tries import (
     blocks_of,
     content_of,
     digest_of,
+    exact_of,
     rows_to_register,
     tries_of_two,
 )
@@ -61,7 +62,7 @@ def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) ->
         if own and own[-1].number is not None and own[-1].number > 1:
             alike = [one for one in registered if one.pair == own[-1].pair and one.at <= own[-1].at]
             tries = [one for one in alike if one.number is not None]
-            found[row.label] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], blocks_of(tries)))
+            found[row.label] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], tries, registered))
     return found
 
 
@@ -88,16 +89,41 @@ def find_pair(plan: Plan, registered: Sequence[RegisteredRow], study: str, a: st
     earlier = [one for one in registered if one.study != study and (begin is None or one.at < begin)]
     tries = tries_of_two(digest_of(first), digest_of(second), earlier)
     own = [row for row in rows_to_register(plan, study) if row.row == a]
-    number = 1 + list(dict.fromkeys(map(content_of, [*tries, own]))).index(content_of(own))
-    blocks = blocks_of(row for rows in (*tries, own) for row in rows)
-    return PairTrials(number, _keys_of(first, second, blocks)) if number > 1 else None
+    contents = [content_of(rows, frozenset((rows[-1].exact, others[-1].exact))) for rows, others in tries]
+    mine = content_of(own, frozenset((exact_of(first), exact_of(second))))
+    number = 1 + list(dict.fromkeys([*contents, mine])).index(mine)
+    alike = [row for rows, _ in tries for row in rows] + own
+    return PairTrials(number, _keys_of(first, second, alike, registered)) if number > 1 else None
 
 
-def _keys_of(row: Row, reference: Row, blocks: Iterable[Block]) -> tuple[tuple[str, str], ...]:
-    ours, theirs = row.blueprint, reference.blueprint
-    if ours is None or theirs is None:
-        return ()
-    return tuple((ours.at(*block).key, theirs.at(*block).key) for block in blocks)
+def _keys_of(
+    row: Row, reference: Row, tries: Iterable[RegisteredRow], registered: Iterable[RegisteredRow]
+) -> tuple[tuple[str, str], ...]:
+    """The trials of each block of some tries, once. Trials with the block under another name or code do not add to it.
+
+    They have the same random numbers, so they may be the same run again, which is no further evidence.
+
+    Args:
+        row, reference: the two rows.
+        tries: registrations of their tries, oldest first.
+        registered: those of all rows of the studies of these tries.
+    """
+    of_studies: dict[tuple[str, str], dict[Block, str]] = {}
+    for one in registered:
+        keys = of_studies.setdefault((one.study, one.recipe), {})
+        keys |= {block: key for block, key in one.by_block.items() if block not in keys}
+    found: dict[Block, tuple[str, str]] = {}
+    for one in tries:
+        ours, theirs = (of_studies.get((one.study, digest_of(side)), {}) for side in (row, reference))
+        for block in blocks_of([one]):
+            found.setdefault(
+                block, (ours.get(block) or _key_of(row, block), theirs.get(block) or _key_of(reference, block))
+            )
+    return tuple(found.values())
+
+
+def _key_of(row: Row, block: Block) -> str:
+    return row.blueprint.at(*block).key if row.blueprint else ""
 
 
 def history_of(

@@ -16,16 +16,17 @@ from ablate.statistics.decisions.anytime import answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.words import counted
 from ablate.study.plan import Plan
-from ablate.study.preregistration import Preregistration, Seen, is_exploratory
-from ablate.tables.analysis import bounds_of, design_of, runs_of, superiority_of, tries_of
+from ablate.study.preregistration import Preregistration, Seen, find_known_baselines, is_exploratory
+from ablate.tables.analysis import bounds_of, design_of, superiority_of, tries_of
 from ablate.tables.inputs import StudyState
-from ablate.tables.notes_choices import why_undecided
+from ablate.tables.notes_choices import KNOWN_BASELINE, why_undecided
 from ablate.tables.notes_verdicts import ANYTIME
 from ablate.tables.over_images import OverImages, compare_by_image, no_comparison
-from ablate.tables.results import collect_results
+from ablate.tables.results import collect_results, runs_of
 from ablate.tables.table import Difference
 from ablate.tables.tries import PairHistory, describe_tries
 from ablate.tables.verdicts import Bounds, Superiority, Tries
+from ablate.tables.words import named
 from ablate.trials.trial import TrialRecord
 
 EXPLORATORY = (
@@ -132,10 +133,14 @@ def compare_rows(
     results = collect_results(plan.rows, plan, records)
     runs = [runs_of(result, plan.metric) for result in results]
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
-    is_known = is_exploratory(plan, registrations, Seen.of(records.values()) if seen is None else seen)
+    seen = Seen.of(records.values()) if seen is None else seen
+    is_known = is_exploratory(plan, registrations, seen)
     document = _document(plan, found, is_exploratory=is_known)
     if history is not None:
         document = _with_tries(document, history, design_of(plan))
+    known = [label for label in find_known_baselines(plan, registrations, seen) if label in (a, b) and not is_known]
+    for text in (KNOWN_BASELINE.format(named([label])) for label in known):
+        document = document.model_copy(update={"sentence": f"{document.sentence}. {text[0].upper()}{text[1:]}"})
     if any(result.missing for result in results):  # the correction covers all rows
         return document.model_copy(
             update={"decision": "undecided", "provisional": True, "sentence": _outstanding(found)}

@@ -102,9 +102,9 @@ class RowAgreement(Document):
     """A row compared with its printed difference.
 
     Attributes:
-        word: at the paper's own data set, scale and recipe `reproduced`, `contradicted (opposite)`, `contradicted
-            (absent)` or `inconclusive`; at any other scale `agrees`, `disagrees` or `undecided`; `no claim` if the
-            paper makes no claim that a single run could show.
+        word: for a row with the paper's own data set, network and recipe `reproduced`, `contradicted (opposite)`,
+            `contradicted (absent)` or `inconclusive`; for any other row `agrees`, `disagrees` or `undecided`; `no
+            claim` if the paper makes no claim that a single run could show.
         text: word with its reasons.
         direction: `agrees` or `differs`, for the sign of our difference; null if it is unknown.
         ratio: our difference divided by the printed one.
@@ -121,7 +121,10 @@ class RowAgreement(Document):
 
 
 class FamilyAgreement(Document):
-    """A family compared with the paper: the word for the whole, the rows that decide it, and the order of the rows."""
+    """A family compared with the paper: the word for the whole, the rows that decide it, and the order of the rows.
+
+    If a headline row is the paper's own, only such rows count; `text` names the others.
+    """
 
     word: str
     text: str

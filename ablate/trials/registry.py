@@ -41,11 +41,13 @@ class NamedTask:
         name: its name in a study.
         identity: the name; for an installed task, with a digest of its code.
         task: the task itself.
+        origin: `module:attribute` of an installed task, which stays when its code or its name in studies changes.
     """
 
     name: str
     identity: str
     task: Task[Any]
+    origin: str = ""
 
     @property
     def primary_metric(self) -> str:
@@ -73,7 +75,7 @@ def get_task(name: str) -> NamedTask:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")
     with foreign_code(f"task {quote(name)} cannot be loaded"):
         task = _as_task(name, point.load())
-        return NamedTask(name, f"{name}@{code_digest(point.module)}", task)
+        return NamedTask(name, f"{name}@{code_digest(point.module)}", task, point.value)
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -24,6 +24,7 @@ from service.store.queue import claims, outbox
 from service.store.queue.claims import Claimed
 from service.store.session import Connection
 from service.store.sql import now
+from service.studies.tries import record_results
 
 MAX_CLAIMS = 64
 PROGRESS, BEAT, CLAIM = "recording progress", "recording the scheduler's beat", "claiming trials"
@@ -104,6 +105,7 @@ class Ledger:
         """Record ends and progress. Returns the studies that may be done."""
         keys = [key for end in ends for key in record_end(connection, end)]
         outbox.announce(connection, keys)
+        record_results(connection, self._context.settings.home, keys)
         claims.record_signs(connection, [flight.sign for flight in news if flight.sign], now())
         return set(claims.list_wanting(connection, keys))
 

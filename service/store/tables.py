@@ -146,6 +146,7 @@ registered_rows = Table(
     Column("study_seq", ForeignKey("studies.seq"), nullable=False, index=True),
     Column("pair", String(32), nullable=False, index=True),
     Column("recipe", String(32), nullable=False, index=True),
+    Column("exact", String(32), nullable=False, server_default=""),
     Column("has_decisions", Boolean, nullable=False),
     Column("number", Integer),
     Column("document", JSON, nullable=False),

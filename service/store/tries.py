@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, func, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, or_, select, update
 
 from ablate.local.tries import TrialState
 from ablate.study.tries import RegisteredRow
 from service.documents.states import LIVE
 from service.store.sql import chunks
-from service.store.tables import attempts, memberships, studies, trials
+from service.store.tables import attempts, memberships, needs, studies, trials
 from service.store.tables import registered_rows as rows
 
 
@@ -20,7 +20,7 @@ def add_rows(connection: Connection, study_seq: int, registered: Sequence[Regist
     """Store registrations of a study after those that there are."""
     values = [
         {
-            "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "number": row.number,
+            "study_seq": study_seq, "pair": row.pair, "recipe": row.recipe, "exact": row.exact, "number": row.number,
             "has_decisions": row.has_decisions, "document": row.model_dump(),
         }
         for row in registered
@@ -36,10 +36,24 @@ def list_tries(connection: Connection, pairs: Collection[str]) -> list[Registere
 
 
 def list_families(connection: Connection, pairs: Collection[str]) -> list[RegisteredRow]:
-    """All tries of the studies that try one of these pairs, oldest first."""
+    """The registrations of the studies that try one of these pairs, oldest first."""
     tried = rows.c.number.is_not(None)
     own = (select(rows.c.study_seq).where(rows.c.pair.in_(part), tried) for part in chunks(sorted(pairs)))
-    return _in_order(connection, (_FIELDS.where(rows.c.study_seq.in_(part), tried) for part in own))
+    return _in_order(connection, (_FIELDS.where(rows.c.study_seq.in_(part)) for part in own))
+
+
+def list_other_names(connection: Connection, exact: Mapping[str, str]) -> list[RegisteredRow]:
+    """The registrations of these recipes as other studies wrote them, oldest first; of pilots and firings too.
+
+    Args:
+        connection: of a transaction.
+        exact: recipe -> the same as it is written; see `RegisteredRow`.
+    """
+    wanted = (
+        _FIELDS.where(rows.c.recipe.in_(part), rows.c.exact.not_in([exact[recipe] for recipe in part]))
+        for part in chunks(sorted(exact))
+    )
+    return _in_order(connection, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +89,18 @@ def list_keys(connection: Connection, study_seqs: Collection[int]) -> dict[tuple
 
 
 def list_until_first(connection: Connection, recipes: Collection[str]) -> list[RegisteredRow]:
-    """For each of these recipes, the first registration by a study that shows decisions and those before it."""
+    """For each of these recipes, the first registration by a study that shows decisions and those before it.
+
+    The registrations of that study are complete.
+    """
     others = rows.alias()
-    first = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
-    wanted = (
-        _FIELDS.where(rows.c.recipe.in_(part), rows.c.seq <= first.scalar_subquery())
-        for part in chunks(sorted(set(recipes)))
-    )
+    of_recipe = select(func.min(others.c.seq)).where(others.c.recipe == rows.c.recipe, others.c.has_decisions)
+    first = of_recipe.scalar_subquery()
+    wanted = []
+    for part in chunks(sorted(set(recipes))):
+        these = rows.c.recipe.in_(part)
+        study = select(rows.c.study_seq).where(these, rows.c.seq == first)
+        wanted += [_FIELDS.where(these, rows.c.seq <= first), _FIELDS.where(rows.c.study_seq.in_(study))]
     return _in_order(connection, wanted)
 
 
@@ -95,6 +114,16 @@ def list_own(connection: Connection, study_seq: int) -> list[RegisteredRow]:
     """The registrations of a study, oldest first."""
     return _in_order(connection, [_FIELDS.where(rows.c.study_seq == study_seq)])
 
+
+IS_BEGUN = or_(
+    exists().where(attempts.c.trial_key == trials.c.key),
+    exists().where(
+        needs.c.trial_key == trials.c.key,
+        attempts.c.trial_key == needs.c.needed_key,
+        attempts.c.claimed_at >= trials.c.created_at,
+    ),
+)
+"""Whether somebody may have seen something of a trial: of itself, or of the weights that were trained for it."""
 
 _FIELDS = select(rows.c.seq, rows.c.number, rows.c.document)
 
@@ -110,13 +139,16 @@ def _in_order(connection: Connection, statements: Iterable[Select[Any]]) -> list
 def withdraw(connection: Connection, study_seq: int) -> list[RegisteredRow]:
     """Take back the tries of a study of which no tested row was begun, since nobody can have seen anything of them.
 
+    A row counts as begun with the trials from whose weights it starts. Their results are not those of the pair, but who
+    looks at them and cancels until they are promising picks seeds: if the row's results follow them with a correlation
+    of 0.4, twice as many equal rows are called better. Weights that were there before are no look at this study.
     If not even a baseline was begun, it is as if the study had not been registered. Returns the withdrawn tries.
     """
     own = list_own(connection, study_seq)
     begun = (
-        select(attempts.c.number)
-        .join(memberships, memberships.c.trial_key == attempts.c.trial_key)
-        .where(memberships.c.study_seq == study_seq)
+        select(trials.c.key)
+        .join(memberships, memberships.c.trial_key == trials.c.key)
+        .where(memberships.c.study_seq == study_seq, IS_BEGUN)
         .limit(1)
     )
     tested = chunks([row.row for row in own if row.is_tested])
@@ -143,8 +175,7 @@ def find_states(connection: Connection, keys: Collection[str]) -> dict[str, Tria
     """The states of those of these trials that there are."""
     found: dict[str, TrialState] = {}
     for part in chunks(sorted(keys)):
-        begun = exists().where(attempts.c.trial_key == trials.c.key)
-        fields = select(trials.c.key, trials.c.outcome, trials.c.ended_at, begun.label("is_begun"))
+        fields = select(trials.c.key, trials.c.outcome, trials.c.ended_at, IS_BEGUN.label("is_begun"))
         for row in connection.execute(fields.where(trials.c.key.in_(part))):
             at = row.ended_at.isoformat(timespec="microseconds") if row.ended_at and row.outcome else None
             found[row.key] = TrialState(key=row.key, at=at, is_begun=bool(row.is_begun), outcome=row.outcome or None)

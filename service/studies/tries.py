@@ -6,7 +6,7 @@ repeats ours for it; see `ablate.local.tries`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from ablate.local import tries as local
 from ablate.local.tries import HomeTries, Known, TrialState, first_results, known_of
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
-from ablate.study.tries import digest_of, numbered, rows_to_register
+from ablate.study.tries import digest_of, exact_of, numbered, rows_to_register
 from service.context import Context
 from service.errors import UnavailableError
 from service.store import tries
@@ -55,11 +55,22 @@ def register_rows(
     with _files(home) as desk, desk.writing():
         stored = tries.list_tries(connection, {row.pair for row in new})
         own = [row for row in tries.list_own(connection, seq) if row.number is None]
-        known = sorted([*stored, *own, *desk.rows({row.recipe for row in new}, "run")], key=lambda row: row.at)
+        known = sorted([*stored, *own, *desk.rows(plan, "run")], key=lambda row: row.at)
         added = list(numbered(new, known))
         tries.add_rows(connection, seq, added)
         desk.append("service", added)
     return bool(added)
+
+
+def record_results(connection: Connection, home: Path, keys: Collection[str]) -> None:
+    """Record for `ablate run` how these trials ended, as soon as somebody may see it: before their studies end.
+
+    Raises:
+        UnavailableError: the state directory cannot be written.
+    """
+    if keys:
+        with _files(home) as desk, desk.writing():
+            desk.append("service", list(tries.find_states(connection, keys).values()))
 
 
 def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
@@ -69,10 +80,9 @@ def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
         UnavailableError: the state directory cannot be written.
     """
     withdrawn = tries.withdraw(connection, stored.seq) if stored.state == "cancelled" else []
-    keys = {cell.key for cell in list_cell_keys(connection, stored.seq)}
     with _files(home) as desk, desk.writing():
         desk.append("service", withdrawn)
-        desk.append("service", list(tries.find_states(connection, keys).values()))
+    record_results(connection, home, {cell.key for cell in list_cell_keys(connection, stored.seq)})
 
 
 def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, str] | None = None) -> Known:
@@ -85,7 +95,8 @@ def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, st
             *tries.list_families(connection, {row.pair for row in own}),
             *tries.list_until_first(connection, recipes.values()),
             *tries.list_of_recipes(connection, [recipes[label] for label in rows or ()]),
-            *desk.rows(recipes.values(), "run"),
+            *tries.list_other_names(connection, {digest_of(row): exact_of(row) for row in plan.rows}),
+            *desk.rows(plan, "run"),
         ]
         unique = {(row.study, row.row, row.at): row for row in found}
 

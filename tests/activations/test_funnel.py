@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.activations import Funnel, build_activation
-from ablate.activations.funnel import WINDOWS, count_groups
+from ablate.activations.funnel import WINDOWS
 from ablate.recipes.classify import ActivationFields
+from ablate.recipes.shapes import count_groups
 
 CONDITIONS = ("parametric", "max_pool", "avg_pool")
 NORMS = ("none", "bn", "ln", "in", "gn")

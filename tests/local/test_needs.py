@@ -15,6 +15,7 @@ from ablate.errors import StudyError
 from ablate.local.folder import Folder
 from ablate.local.preview import count_costs, describe_plan
 from ablate.local.run import Moved, run_study
+from ablate.local.tries import HomeTries, end_run, register_run
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import BackboneTraining, SegmentRecipe
 from ablate.study.document import Study
@@ -49,6 +50,17 @@ def run(plan: Plan, folder: Folder, workers: int = 1) -> list[Any]:
 
 def runs(site: Path) -> list[str]:
     return (site / "runs.txt").read_text().splitlines()
+
+
+def test_a_row_counts_as_begun_with_the_weights_from_which_it_starts(chain: Path, tmp_path: Path) -> None:
+    plan, folder, home = chain_plan(), Folder(tmp_path / "out"), tmp_path / "home"
+    backbone = plan.trials[plan.memberships["(backbone) B", 0]]
+    folder.workdir(backbone.key).mkdir(parents=True)
+    register_run(home, plan, folder)
+    end_run(home, plan, folder)
+    found = HomeTries(home).trials(plan.trials, "run")
+    begun = {cell for cell, key in plan.memberships.items() if found[key].is_begun}
+    assert begun == {("(backbone) B", 0), ("B", 0)}
 
 
 def test_what_rows_need_runs_before_them_and_is_no_row(chain: Path) -> None:

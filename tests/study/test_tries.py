@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ablate.study.first_tries import find_used_as_first
 from ablate.study.plan import Plan, plan_document
-from ablate.study.tries import RegisteredRow, find_used_as_first, numbered, rows_to_register
+from ablate.study.tries import RegisteredRow, numbered, rows_to_register
 from ablate.trials.trial import Repetition
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -82,11 +83,23 @@ def test_the_same_study_again_is_registered_once_and_more_seeds_keep_its_number(
 def test_a_baseline_is_used_as_it_first_was_only_by_the_very_same_choice(document: dict[str, Any], home: Home) -> None:
     home.register(plan_of(document, seeds=[8, 9], pilot=True), "pilot")
     home.register(plan_of(document, seeds=4), "first")
-    assert find_used_as_first(plan_of(document, seeds=4), home.rows) == {"ReLU"}
+    assert find_used_as_first(plan_of(document, seeds=4), home.rows, {}) == {"ReLU"}
     for other in ({"seeds": 3}, {"seeds": [0, 1, 2, 4]}, {"seeds": 4, "table": {"baseline": "FReLU"}}):
-        assert not find_used_as_first(plan_of(document, **other), home.rows)
-    assert not find_used_as_first(plan_of(document, 1, seeds=4), home.rows)
+        assert not find_used_as_first(plan_of(document, **other), home.rows, {})
+    assert not find_used_as_first(plan_of(document, 1, seeds=4), home.rows, {})
+    grown = Home()
+    for seeds in (4, 5):
+        grown.register(plan_of(document, seeds=seeds), "grows")
+    keys = plan_of(document, seeds=4).trials
+    results = {
+        "none": ({}, 5),
+        "after the seeds were added": (dict.fromkeys(keys, NOON + timedelta(minutes=3)), 5),
+        "before that": (dict.fromkeys(list(keys)[:1], NOON + timedelta(minutes=1, seconds=30)), 4),
+    }
+    for ended, first in results.values():
+        used = [seeds for seeds in (4, 5) if find_used_as_first(plan_of(document, seeds=seeds), grown.rows, ended)]
+        assert used == [first]
     seen = Home()
     seen.register(plan_of(document, seeds=6, pilot=True), "pilot")
     seen.register(plan_of(document, seeds=4), "picked from what the pilot showed")
-    assert not find_used_as_first(plan_of(document, seeds=4), seen.rows)
+    assert not find_used_as_first(plan_of(document, seeds=4), seen.rows, {})

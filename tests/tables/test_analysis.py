@@ -267,16 +267,31 @@ def test_only_a_recipe_of_the_paper_reproduces_or_contradicts_it(planned, make_r
     assert "at scale paper" in " ".join(table.notes)
 
 
-def test_two_recipes_of_the_paper_in_one_table_are_not_its_own(planned, make_records):
-    plan = planned(8)
-    names = ["paper-text"] * 4 + ["released-code"]
-    rows = tuple(preset_row(row, name, {}) for row, name in zip(plan.rows, names, strict=True))
+@pytest.mark.parametrize(
+    ("moved", "words"),
+    [
+        ({4: ("released-code", {})}, ["reproduced", "reproduced", "reproduced", "agrees"]),
+        ({3: ("paper-text", {"window_dilation": 2})}, ["reproduced", "reproduced", "agrees", "reproduced"]),
+        ({1: ("released-code", {})}, ["agrees", "agrees", "agrees", "agrees"]),
+    ],
+    ids=["a row by the other recipe", "a row that is not printed so", "the baseline"],
+)
+def test_a_row_that_is_not_the_papers_takes_the_word_from_itself_alone(planned, make_records, moved, words):
+    plan, printed = planned(8), load_published().column("T7")
+    rows = [preset_row(row, *moved.get(place, ("paper-text", {}))) for place, row in enumerate(plan.rows)]
+    far = [25.0, 22.0, 25.0, 25.0, 25.0]
+    cells = {row.label: {METRIC: Printed(f"{value}", value)} for row, value in zip(rows, far, strict=True)}
     table = build_table(
-        replace(plan, scale="paper", rows=rows),
-        make_records(plan, [15.6, 13.0, 15.0, 15.1, 13.1]),
-        published=load_published().column("T7"),
+        replace(plan, scale="paper", rows=tuple(rows)),
+        make_records(plan, [15.6, 13.0, 15.0, 15.1, 15.2]),
+        published=replace(printed, cells=cells),
     )
-    assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
+    assert [row.cells[METRIC].agreement.word for row in table.rows if not row.baseline] == words
+    (family,) = table.families
+    assert family.agreement.word == words[0]
+    out = [row.label for place, row in enumerate(table.rows) if place in moved and words[0] == "reproduced"]
+    left_out = f"; rows that are not the paper's are left out: {out[0]}" if out else ""
+    assert family.agreement.text.endswith(f"{4 - len(out)} claims: {4 - len(out)} {words[0]}{left_out}")
 
 
 def test_the_headline_decides_the_word_of_the_table(planned, make_records):

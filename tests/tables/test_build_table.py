@@ -17,6 +17,7 @@ from ablate.tables.build import build_table
 from ablate.tables.columns import choose_columns
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import RowCosts, StudyState
+from ablate.tables.notes_provenance import training_time_notes
 from ablate.tables.table import MEASURED_FIELDS, Table
 from ablate.trials.trial import Cost, Measured, Outcome
 
@@ -213,7 +214,9 @@ def test_rows_that_train_longer_than_their_baseline_are_noted(make_plan, make_re
     for (label, _), key in plan.memberships.items():
         outcome = records[key].outcome.model_copy(update={"train_s": times_s[label]})
         records[key] = records[key].model_copy(update={"outcome": outcome})
-    (note,) = [note for note in build_table(plan, records).provenance if note.startswith("training time")]
+    table = build_table(plan, records)
+    (note,) = [note for note in table.provenance if note.startswith("training time")]
+    assert list(training_time_notes(table.rows)) == [note], "a format can print it alone"
     assert note == (
         "training time relative to the baseline: 1.4 times ('b', 'd'); rows are compared as the study defines them, "
         "not at equal training time"

@@ -1,14 +1,15 @@
 """Our rows against a paper's printed differences: does each row agree?
 
 A paper prints one run per row, so only the sign of a printed difference to the baseline counts as its claim. The claim
-is tested one-sided, because the paper stated the direction before we measured. At the paper's own data set, network and
-recipe the words are `reproduced`, `contradicted (opposite)`, `contradicted (absent)` and `inconclusive`. At any other
-scale they are `agrees`, `disagrees` and `undecided`, since the noise of a miniature does not show what the paper could
-have detected.
+is tested one-sided, because the paper stated the direction before we measured. A row with the paper's own data set,
+network and recipe has the words `reproduced`, `contradicted (opposite)`, `contradicted (absent)` and `inconclusive`.
+Any other row has `agrees`, `disagrees` and `undecided`, since the noise of a miniature does not show what the paper
+could have detected.
 
 There are three families of one-sided t tests over the rows with a claim, each held to `alpha` by Holm: the effect is
-above 0 in the printed direction (reproduced), below 0 (opposite), below 1.205 sd (absent). Nothing is tested below 5
-seeds; from 5 to 7 seeds the words are provisional.
+above 0 in the printed direction (reproduced), below 0 (opposite), below 1.205 sd (absent). All rows with a claim are in
+each family, the paper's or not, so a further row only makes it harder for the others. Nothing is tested below 5 seeds;
+from 5 to 7 seeds the words are provisional.
 
 A mean over the seeds that ended in both rows favours a row that loses its bad seeds. A row whose runs failed therefore
 counts as undecided unless the caller knows that the failed runs cannot explain the difference (`PrintedRow.obstacle`),
@@ -44,7 +45,7 @@ NOISE_FACTOR = 2.0
 NO_CLAIM = "no claim"
 PAPER_WORDS = ("reproduced", "contradicted (opposite)", "contradicted (absent)", "inconclusive")
 OTHER_WORDS = ("agrees", "disagrees", "disagrees", "undecided")
-"""The words at other scales, in the same places; the third is never reached there."""
+"""The words of other rows, in the same places; the third is never reached there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class PrintedRow:
         differences: our differences, row minus baseline, by seed; NaN means absent.
         obstacle: reason why these differences cannot be tested, such as failed runs; None without one.
         has_lost: whether row or baseline lost a run that the other has; the effect is then never called absent.
+        is_papers_own: whether row and baseline are the printed ones, by the paper's recipe on its data.
     """
 
     label: str
@@ -64,6 +66,7 @@ class PrintedRow:
     differences: Mapping[int, float]
     obstacle: str | None = None
     has_lost: bool = False
+    is_papers_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Bounds:
     Attributes:
         same: lower bound against 0.
         opposite: upper bound against 0.
-        absent: upper bound against 1.205 sample sd; None at a scale other than the paper's and for lost runs.
+        absent: upper bound against 1.205 sample sd; None for a row that is not the paper's, and for lost runs.
     """
 
     same: Bound
@@ -96,6 +99,7 @@ class RowAgreement:
         magnitude: size compared with the printed difference; None without a printed difference or without a seed.
         seeds_needed: approximate fewest seeds that decide a tested, undecided row with 80 % power at Bonferroni's
             level, if our standardised difference is the true one; None above 1,000.
+        is_papers_own: see `PrintedRow`.
     """
 
     label: str
@@ -106,6 +110,7 @@ class RowAgreement:
     bounds: Bounds | None = None
     magnitude: Magnitude | None = None
     seeds_needed: int | None = None
+    is_papers_own: bool = False
 
     @property
     def is_claim(self) -> bool:
@@ -120,13 +125,11 @@ class RowAgreement:
         return f"{self.word}{untested}: {', '.join([f'n = {self.n}', *self.notes, *needed])}"
 
 
-def judge_rows(
-    rows: Sequence[PrintedRow], *, at_paper_scale: bool, alpha: float, scale_factor: float
-) -> list[RowAgreement]:
+def judge_rows(rows: Sequence[PrintedRow], *, alpha: float, scale_factor: float) -> list[RowAgreement]:
     """The verdict on every row; see `ablate.statistics.agreement.printed.agreement` for the arguments."""
     samples = [_sample(row, scale_factor) for row in rows]
-    bounds = _bounds_of([sample for sample in samples if sample.no_claim is None], at_paper_scale, alpha)
-    return [_verdict(sample, bounds, at_paper_scale, alpha) for sample in samples]
+    bounds = _bounds_of([sample for sample in samples if sample.no_claim is None], alpha)
+    return [_verdict(sample, bounds, alpha) for sample in samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +179,21 @@ def _obstacle(finite: Sequence[float], sd: float | None) -> str | None:
     return None
 
 
-def _bounds_of(claims: Sequence[_Sample], at_paper_scale: bool, alpha: float) -> dict[str, Bounds | None]:
+def _bounds_of(claims: Sequence[_Sample], alpha: float) -> dict[str, Bounds | None]:
     """The bounds of every row with a claim; None if it cannot be tested."""
     effects = [claim.effect for claim in claims]
     same, opposite = bounds_above(effects, 0, alpha), bounds_below(effects, 0, alpha)
-    complete = [None if claim.row.has_lost else claim.effect for claim in claims]
-    absent = bounds_below(complete, ABSENT_BELOW, alpha) if at_paper_scale else [None] * len(effects)
+    complete = [claim.effect if claim.row.is_papers_own and not claim.row.has_lost else None for claim in claims]
+    absent = bounds_below(complete, ABSENT_BELOW, alpha)
     return {
         claim.row.label: Bounds(above, below, less) if above and below else None
         for claim, above, below, less in zip(claims, same, opposite, absent, strict=True)
     }
 
 
-def _verdict(sample: _Sample, bounds: Mapping[str, Bounds | None], at_paper_scale: bool, alpha: float) -> RowAgreement:
-    words, absent_below = (PAPER_WORDS, ABSENT_BELOW) if at_paper_scale else (OTHER_WORDS, None)
+def _verdict(sample: _Sample, bounds: Mapping[str, Bounds | None], alpha: float) -> RowAgreement:
+    is_papers_own = sample.row.is_papers_own
+    words, absent_below = (PAPER_WORDS, ABSENT_BELOW) if is_papers_own else (OTHER_WORDS, None)
     own, effect = bounds.get(sample.row.label), sample.effect
     word = NO_CLAIM if sample.no_claim else words[_place(own, alpha)]
     return RowAgreement(
@@ -199,10 +203,11 @@ def _verdict(sample: _Sample, bounds: Mapping[str, Bounds | None], at_paper_scal
         direction=_direction(sample.found.mean, sample.row.printed),
         notes=_notes(sample),
         bounds=own,
-        magnitude=_magnitude(sample, at_paper_scale),
+        magnitude=_magnitude(sample),
         seeds_needed=seeds_to_decide(effect, absent_below, alpha / len(bounds))
         if effect and word == words[-1]
         else None,
+        is_papers_own=is_papers_own,
     )
 
 
@@ -226,8 +231,8 @@ def _direction(mean: float | None, printed: float | None) -> str | None:
     return "agrees" if (mean > 0) == (printed > 0) else "differs"
 
 
-def _magnitude(sample: _Sample, at_paper_scale: bool) -> Magnitude | None:
+def _magnitude(sample: _Sample) -> Magnitude | None:
     found, printed = sample.found, sample.row.printed
     if found.mean is None or printed is None:
         return None
-    return magnitude(found.mean, found.sd, found.n, printed, at_paper_scale=at_paper_scale)
+    return magnitude(found.mean, found.sd, found.n, printed, at_paper_scale=sample.row.is_papers_own)

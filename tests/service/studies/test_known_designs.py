@@ -18,7 +18,7 @@ from service.store.sql import now
 from service.studies.prepare import prepare
 from service.studies.submit import add_prepared
 from tests.service.conftest import Desk, toy_study
-from tests.service.studies.test_tries import noise_of, table_of
+from tests.service.studies.test_tries import noise_of, table_of, train
 
 LOOKS: dict[str, dict[str, Any]] = {"pilot": {"pilot": True}, "firing": {}}
 
@@ -64,6 +64,16 @@ def test_what_is_chosen_after_a_look_elsewhere_is_exploratory_in_a_new_folder(
     else:
         run_at_the_desk(home, look, tmp_path / "look", monkeypatch)
     assert run_at_the_desk(home, toy_study("claim", **claim), tmp_path / "claim", monkeypatch).exploratory
+
+
+def test_results_that_a_service_shows_while_its_study_runs_are_known_at_the_desk(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = desk.submit(toy_study("look", seeds=12))
+    train(desk, view, most=10)
+    assert desk.study(view).state == "running"
+    claim = toy_study("claim", seeds=6)
+    assert run_at_the_desk(desk.context.settings.home, claim, tmp_path / "claim", monkeypatch).exploratory
 
 
 def test_a_later_run_of_the_same_trials_does_not_hide_when_the_service_knew_them(

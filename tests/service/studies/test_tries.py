@@ -26,7 +26,7 @@ from service.running.scheduler import Scheduler
 from service.settings import Settings
 from service.studies import extend, lifecycle, results
 from service.studies import paper as paper_studies
-from tests.service.conftest import Desk, ScriptedDispatcher, toy_study
+from tests.service.conftest import Desk, ScriptedDispatcher, chain_study, toy_study
 
 WORLDS = int(os.environ.get("WORLDS", "6"))
 """Null worlds for each way to try again; the judgement of the rule was made with 300."""
@@ -84,6 +84,10 @@ WAYS: dict[str, Way] = {
         {"fresh": turn > 0},
     ),
     "another row": lambda turn, rows: (toy_study(rows=(*rows, rows[1] + 1 + turn), seeds=8), {"fresh": turn > 0}),
+    "another spelling": lambda turn, rows: (
+        toy_study(seeds=8, rows=(rows[0] + 1e-10 * turn, rows[1] + 1e-10 * turn)),
+        {},
+    ),
     "roles exchanged": lambda turn, rows: (
         toy_study(rows=rows[:: 1 if turn % 2 == 0 else -1], seeds=8),
         {"fresh": turn > 0},
@@ -118,7 +122,7 @@ def test_each_later_try_is_told_with_its_number(quick: Desk, way: str, is_after:
         " (try 3) was compared with its baseline before. Its decision and p use" in note for note in tables[2].notes
     )
     tries = next(cell.tries for row in tables[2].rows if (cell := row.cells["error"]).tries)
-    assert (tries.n, tries.lost) == (10 if way == "more seeds" else 24, 0)
+    assert (tries.n, tries.lost) == ({"more seeds": 10, "another spelling": 8}.get(way, 24), 0)
     if way == "another row":
         assert tries_of(tables[2]) == [3, 1], "the row beside it is new"
 
@@ -193,6 +197,24 @@ def test_a_try_that_was_cancelled_counts_once_a_tested_row_was_begun(quick: Desk
     assert (late.exploratory, tries_of(late)) == (True, [3]), "its design counts from the retry on"
 
 
+def test_a_cancelled_try_counts_once_the_weights_from_which_its_rows_start_were_begun(quick: Desk, chain: Path) -> None:
+    seen = quick.submit(chain_study(seeds=8))
+    quick.tick()
+    assert {ticket.trial.task for ticket in quick.dispatcher.started} == {"base"}
+    lifecycle.cancel(quick.context, seen.id)
+    table = table_of(quick, quick.submit(chain_study(seeds=list(range(8, 16)))))
+    tries = table.row("B").cells["error"].tries
+    assert tries is not None
+    assert (tries.number, tries.n, tries.lost) == (2, 16, 8), "begun is begun"
+
+
+def test_weights_that_another_study_had_trained_are_no_look_at_a_cancelled_try(quick: Desk, chain: Path) -> None:
+    rows = [{"label": f"level {level:g}", "set": {"level": level}} for level in (5.0, 6.0)]
+    train(quick, quick.submit({"name": "bases", "seeds": 8, "base": {"task": "base"}, "rows": rows}))
+    lifecycle.cancel(quick.context, quick.submit(chain_study(seeds=8)).id)
+    assert tries_of(table_of(quick, quick.submit(chain_study(seeds=list(range(8, 16)))))) == [1]
+
+
 def test_seeds_added_before_any_result_are_no_new_try_and_those_after_a_look_are_exploratory(quick: Desk) -> None:
     view = quick.submit(toy_study(seeds=6))
     extend.extend(quick.context, view.id, Extension(seeds=8))
@@ -220,8 +242,26 @@ def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(q
         "results of the baseline 'offset 0' were known when the study was fixed; if it was chosen because it did badly"
     )
     assert [sum(note.startswith(told) for note in table.notes) for table in (first, same, fewer)] == [0, 1, 0]
+    pairs = [results.compare(quick.context, quick.submit(toy_study(f"again{seeds}", rows=(0.0, float(seeds)),
+                                                         seeds=seeds)).id, f"offset {seeds}", "offset 0")
+             for seeds in (12, 9)]  # fmt: skip
+    assert ["Results of the baseline 'offset 0' were known when" in pair.sentence for pair in pairs] == [True, False]
+    assert [pair.exploratory for pair in pairs] == [False, True]
     chosen = table_of(quick, quick.submit(toy_study("worst", rows=(1.0, 50.0), seeds=12)))
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
+
+
+def test_seeds_that_a_baseline_got_before_any_result_belong_to_its_first_registration(quick: Desk) -> None:
+    first = quick.submit(toy_study(seeds=6))
+    extend.extend(quick.context, first.id, Extension(seeds=8))
+    train(quick, first)
+    extend.extend(quick.context, first.id, Extension(seeds=12))
+    train(quick, first)
+    later = [
+        table_of(quick, quick.submit(toy_study(f"s{seeds}", rows=(0.0, float(seeds)), seeds=seeds)))
+        for seeds in (6, 8, 12)
+    ]
+    assert [table.exploratory for table in later] == [True, False, True]
 
 
 def test_two_rows_that_were_tried_elsewhere_are_told_when_they_are_compared(quick: Desk) -> None:

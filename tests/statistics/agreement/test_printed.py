@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.agreement.printed import agreement
+from ablate.statistics.agreement import printed as family
 from ablate.statistics.agreement.row_agreement import OTHER_WORDS, PAPER_WORDS, PrintedRow
 
 REPLICATES = 800
@@ -21,6 +22,11 @@ ROWS = st.lists(
     min_size=1,
     max_size=5,
 )
+
+
+def agreement(rows, *, at_paper_scale, **options):
+    """The verdict on rows that are all the paper's own, or none."""
+    return family.agreement([replace(one, is_papers_own=at_paper_scale) for one in rows], **options)
 
 
 def row(label: str, printed: float | None, differences) -> PrintedRow:
@@ -273,6 +279,46 @@ def test_at_another_scale_the_table_agrees_or_disagrees():
     assert table({"a": REPRODUCED, "b": OPPOSITE}, at_paper_scale=False).word == "disagrees"
     assert table({"a": REPRODUCED, "b": ABSENT}, at_paper_scale=False).word == "undecided"
     assert table({"a": REPRODUCED, "b": OPPOSITE}, at_paper_scale=False, headline=("a",)).word == "partly"
+
+
+def mixed(own: dict[str, float], other: dict[str, float], headline=None):
+    rows = [row(label, FAR, spread(mean, 1, 9 if mean == OPEN else 12)) for label, mean in (own | other).items()]
+    return family.agreement([replace(one, is_papers_own=one.label in own) for one in rows], headline=headline)
+
+
+def test_a_row_that_is_not_the_papers_takes_the_word_only_from_itself():
+    found = mixed({"a": REPRODUCED, "b": ABSENT, "c": OPEN}, {"mine": REPRODUCED, "moved": OPPOSITE})
+    words = {one.label: one.word for one in found.rows}
+    assert words == {
+        "a": "reproduced", "b": "contradicted (absent)", "c": "inconclusive", "mine": "agrees", "moved": "disagrees"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("other", [REPRODUCED, OPPOSITE, ABSENT, OPEN])
+def test_the_word_of_a_table_is_over_the_papers_rows_and_names_the_others(other):
+    found = mixed({"a": REPRODUCED, "b": REPRODUCED}, {"mine": other})
+    assert found.word == "reproduced"
+    assert found.text == "reproduced; 2 claims: 2 reproduced; rows that are not the paper's are left out: mine"
+    assert found.headline == ("a", "b")
+
+
+def test_a_headline_without_a_row_of_the_paper_has_the_other_words():
+    found = mixed({"a": REPRODUCED, "b": ABSENT}, {"mine": REPRODUCED}, headline=("mine",))
+    assert (found.word, found.left_out) == ("partly", ())
+    assert found.text == "partly; 3 claims: 1 reproduced, 1 contradicted (absent), 1 agrees"
+    assert mixed({"a": REPRODUCED}, {"mine": REPRODUCED}, headline=("mine",)).word == "agrees"
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_a_further_row_only_makes_it_harder_for_the_papers(rows, further):
+    def judged(count: int) -> set[tuple[str, str]]:
+        printed = [PrintedRow(str(number), *one, is_papers_own=number < len(rows))
+                   for number, one in enumerate([*rows, *further][:count])]  # fmt: skip
+        return {(one.label, one.word) for one in family.agreement(printed).rows if one.is_papers_own}
+
+    decided = {(label, word) for label, word in judged(len(rows) + len(further)) if word != "inconclusive"}
+    assert decided <= judged(len(rows))
 
 
 def test_the_text_of_a_table_has_its_counts_and_names_headlines_without_a_claim():
