@@ -12,15 +12,14 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_others, find_known_baselines
 from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
+from ablate.tables.summary import count_results
 from ablate.tables.table import Table
 from ablate.tables.words import listed, named
 
-OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
-EXPLORATORY = "exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
-
-KNOWN_BASELINE = (
-    "results of the baseline {} were known when the study was fixed; if it was chosen because it did badly, "
-    "rows look better than they are"
+MAX_TRIED = 3
+"""Largest number of rows that were tried before and are named in the summary."""
+OUTSTANDING = (
+    "Nothing is decided while results are outstanding, because repeated looks at a test find differences by chance."
 )
 
 
@@ -29,42 +28,62 @@ def why_undecided(plan: Plan, state: StudyState) -> str:
     if state.provisional:
         return OUTSTANDING
     if plan.study.pilot:
-        return "nothing is decided: the study is a pilot; the study that decides needs other seeds"
+        return "Nothing is decided: the study is a pilot. The study that decides needs other seeds."
     if state.is_firing:
-        return "nothing is decided: a schedule fired the study, and the history of the schedule shows what it found"
-    return "" if plan.has_decisions else "nothing is decided: its trials repeat others with the same random numbers"
+        return "Nothing is decided here: a schedule fired the study, and the schedule's history shows what it found."
+    return "" if plan.has_decisions else "Nothing is decided: the trials repeat others with the same random numbers."
 
 
-def choice_notes(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
-    """Why nothing is decided, or what a reader must know of the choice of this study among others.
+def why_table_undecided(plan: Plan, state: StudyState, table: Table) -> str:
+    """Why this table decides nothing, with the number of results that are there; empty if it does."""
+    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
+    return f"{count_results(table)}. {why}" if why == OUTSTANDING else why
+
+
+def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
+    """What a reader must know of the choice of this study: known results and earlier tries.
 
     Args:
         plan: plan of the study.
         state: state of the study.
-        table: its table without these notes.
+        table: its table without these sentences.
         seen: every result that could have been seen before something was fixed.
         was_known: whether results were known when it was fixed or changed.
     """
-    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
-    notes = [why] if why and any(row.n_ok for row in table.rows) else []
-    known = find_known_baselines(plan, state.registrations, seen) if table.families else []
-    notes += [EXPLORATORY] if was_known else [KNOWN_BASELINE.format(named([label])) for label in known]
-    notes += _describe_retried({label: history.number for label, history in state.retried.items()})
+    found = []
+    if was_known:
+        found.append(
+            "Exploratory: results were known when the study was fixed or changed, so false findings are likelier than "
+            f"{100 * table.alpha:g} %."
+        )
+    elif known := find_known_baselines(plan, state.registrations, seen) if table.families else []:
+        found.append(
+            f"Results of the baseline {named(known[:1])} were known before. If it was chosen because it did badly, "
+            "rows look better than they are."
+        )
+    return [*found, *_describe_retried({label: history.number for label, history in state.retried.items()})]
+
+
+def choice_notes(state: StudyState, table: Table) -> list[str]:
+    """Other studies that test the same rows in another way, and what of this table is of its last try alone."""
     own = state.registrations[-1:]
-    notes += [sentence for one in own for sentence in describe_others(one, state.others)]
+    notes = [sentence for one in own for sentence in describe_others(one, state.others)]
+    if state.retried:
+        notes.append(
+            f"Mean, difference and interval of {named(state.retried)} in the table are of this try alone; decision and "
+            "p use the seeds of all tries."
+        )
     return [*notes, *(_describe_families(state.other_families) if table.families else [])]
 
 
 def _describe_retried(numbers: Mapping[str, int]) -> list[str]:
-    """Which rows were tried before (label -> number of this try), and what in the table is of this try alone."""
+    """Which rows were tried before (label -> number of this try)."""
     if not numbers:
         return []
-    was, its = ("was", "its") if len(numbers) == 1 else ("were", "their")
-    rows = listed([f"'{label}' (try {number})" for label, number in numbers.items()])
-    return [
-        f"exploratory: {rows} {was} compared with {its} baseline before. {its.capitalize()} decision and p use "
-        f"the seeds of all tries; {its} mean, difference and interval in the table are of this try alone"
-    ]
+    named_rows = listed([f"'{label}' (try {number})" for label, number in numbers.items()])
+    rows = named_rows if len(numbers) <= MAX_TRIED else counted(len(numbers), "row")
+    was, its, them = ("was", "its", "it") if len(numbers) == 1 else ("were", "their", "them")
+    return [f"Exploratory: {rows} {was} compared with {its} baseline before, so the seeds of all tries decide {them}."]
 
 
 def _describe_families(found: Sequence[OtherFamily]) -> list[str]:
@@ -75,5 +94,7 @@ def _describe_families(found: Sequence[OtherFamily]) -> list[str]:
     sizes = sorted({family.size for family in found})
     size = counted(sizes[0], "row") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} rows"
     tests = "1 other study tests" if len(found) == 1 else f"{len(found)} other studies test"
-    what = f"{named(labels)} on the same seeds in a family of {size}, for which p is corrected there"
-    return [f"{tests} {what}; state in advance which one counts"]
+    return [
+        f"{tests} {named(labels)} on the same seeds among {size}, and p is corrected for these there. State in advance "
+        "which study counts."
+    ]

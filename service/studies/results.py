@@ -204,9 +204,8 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
 
     table = get_table(context, study_id)
     if name in PLOTS and name not in plots_of(table):
-        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
-        reason = "only a grid of factors has effects" if table.families else next(undecided, "results are outstanding")
-        raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
+        reason = "Only a grid of factors has effects." if table.families else table.summary[0]
+        raise NotFoundError(f"the study has no plot '{name}'; its plots are {', '.join(plots_of(table))}. {reason}")
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(
             f"the study has {len(table.rows):,} rows, above the limit of {MAX_PLOTTED} for plots; use its table"

@@ -135,7 +135,9 @@ def test_nothing_is_decided_as_long_as_a_seed_is_outstanding(planned, make_recor
         table = build_table(plan, records, state=StudyState(provisional=provisional))
         assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", None}
         assert table.families == []
-        assert any(note.startswith("nothing is decided while results are outstanding") for note in table.notes)
+        assert table.summary[0].startswith(
+            "39 of 40 results are there. Nothing is decided while results are outstanding"
+        )
         assert "decision (p)" not in render(table, "md")
 
 
@@ -221,7 +223,7 @@ def test_an_undecided_row_states_what_it_can_detect_and_what_would_decide_it(pla
         note.startswith("seed counts are planned for 80 % power with the upper 80 % confidence limit")
         for note in table.notes
     )
-    texts = {format: render(table, format) for format in ("md", "html", "tex", "json")}
+    texts = {format: render(table, format, notes=True) for format in ("md", "html", "tex", "json")}
     written = {"html": html.escape(note), "tex": escape_latex(note)}
     assert all(written.get(format, note) in text for format, text in texts.items()), "all formats have the same words"
     assert "worker_h" not in table.to_json(measured=False)["rows"][2]
@@ -329,7 +331,7 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     history = [register(planned(3), before), register(plan, after)]
     table = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history))
     assert table.exploratory
-    assert any(note.startswith("exploratory: ") for note in table.notes)
+    assert table.summary[-1].startswith("Exploratory: ")
     assert any("the seeds changed on 2026-05-06" in note for note in table.provenance)
     rewritten = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history[1:]))
     assert rewritten.exploratory, "the results were there when it was first fixed"

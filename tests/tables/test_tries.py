@@ -29,7 +29,7 @@ def test_each_format_says_that_a_row_that_was_tried_before_is_decided_over_all_i
     assert "tried before" not in lines["wide"]
     (note,) = (note for note in table.notes if note.startswith(f"'FReLU' {answer}"))
     assert "which includes 0, so it is undecided (evidence 1 of the " in note
-    assert "exploratory: 'FReLU' (try 2) was compared with its baseline before" in render(table, "tex")
+    assert "Exploratory: 'FReLU' (try 2) was compared with its baseline before" in render(table, "tex")
 
 
 @pytest.mark.parametrize(

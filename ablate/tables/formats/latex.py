@@ -27,10 +27,10 @@ ONE_COLUMN = (
 """longtable does not work in two columns; the next page has two columns again."""
 
 
-def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """Caption, label, one or more tabulars, and notes below."""
-    silent = _silent(table, columns)
-    printed = [note for note in notes if note not in silent]
+def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str], is_open: bool) -> str:
+    """Caption, label, one or more tabulars, and the summary below; the notes too if `is_open`, else as comments."""
+    silent = _silent(table, columns) if is_open else notes
+    printed = [*table.summary, *(note for note in notes if note not in silent)]
     layout = choose_layout(table, columns, caption_of(table, columns), printed)
     packages = "booktabs,longtable" if layout.environment == "longtable" else "booktabs"
     head = f"% study {table.study}, scale {on_one_line(table.scale or 'base')}; needs \\usepackage{{{packages}}}"

@@ -1,0 +1,186 @@
+"""The result of a table in a sentence or two: which rows are better or worse, and what matters in a grid.
+
+Every function gives several wordings, from the longest to the shortest, so that the caller takes the first that fits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from ablate.statistics.words import counted, equals_p, with_unit
+from ablate.tables.cells import difference_size
+from ablate.tables.columns import metric_decimals
+from ablate.tables.table import Table, TableRow
+from ablate.tables.verdicts import Effect
+from ablate.tables.words import fixed, metric_unit
+from ablate.text import visible_name
+
+MAX_NAMES = 4
+"""Largest number of rows with the same decision that are named."""
+MAX_GROUPS = 3
+"""Largest number of groups with a sentence each."""
+WORDS = ("better", "worse", "equivalent", "undecided")
+PLAIN_NAME = re.compile(r"(?=.*[A-Z0-9])[^\s,;:()'\"]+")
+"""A name that needs no quotes in a sentence: one word, and not an ordinary one such as `none`."""
+
+
+def describe_results(table: Table) -> list[str]:
+    """The decisions of a table in words, the longest wording first."""
+    names = names_of(table)
+    groups = [(group, rows) for group, rows in table.grouped() if len(rows) > 1]
+    if not groups:
+        return ["There is no row to compare with the baseline."]
+    found = []
+    if len(groups) <= MAX_GROUPS:
+        for form in (_name_rows, _count_rows):
+            texts = [form(table, rows, names) for _, rows in groups]
+            if all(texts):
+                heads = [f"{visible_name(group)}: " if group and len(groups) > 1 else "" for group, _ in groups]
+                found.append(" ".join(f"{head}{text}" for head, text in zip(heads, texts, strict=True)))
+    of = "its baseline" if len(groups) == 1 else "the baseline of their group"
+    found.append(_count(_by_decision(table, [row for _, rows in groups for row in rows]), of, {}))
+    return found
+
+
+def names_of(table: Table) -> dict[str, str]:
+    """How the sentences call each row: in quotes where a name of the table needs them, and without its group's name."""
+    short = {
+        row.label: visible_name(row.label.removeprefix(prefix) or row.label)
+        for group, rows in table.grouped()
+        for prefix in [_prefix(group, rows)]
+        for row in rows
+    }
+    short |= {row.label: f"removing {visible_name(row.label[2:])}" for row in table.rows if _is_without(row)}
+    others = [name for label, name in short.items() if not name.startswith("removing ")]
+    is_plain = all(PLAIN_NAME.fullmatch(name) for name in others)
+    return {label: name if is_plain else f"'{name}'" for label, name in short.items()}
+
+
+def _prefix(group: str | None, rows: Sequence[TableRow]) -> str:
+    """What all labels of a group begin with, if it only repeats the group: `resnet50 / `, or the group's name."""
+    if group is None or len(rows) < 2:
+        return ""
+    heads = {row.label.partition(" / ")[0] + " / " for row in rows}
+    prefix = heads.pop() if len(heads) == 1 else f"{group} "
+    return prefix if all(row.label.startswith(prefix) and row.label != prefix for row in rows) else ""
+
+
+def _is_without(row: TableRow) -> bool:
+    """Whether the row of a leave-one-out study lacks a component; its label is `- NAME`."""
+    return row.label.startswith("- ") and "off" in row.levels.values()
+
+
+def _by_decision(table: Table, rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
+    """The rows by their decision, the largest difference first."""
+    found = {word: [row for row in rows if row.cells[table.metric].decision == word] for word in WORDS}
+    return {word: sorted(rows, key=lambda row: -_size(table, row)) for word, rows in found.items() if rows}
+
+
+def _size(table: Table, row: TableRow) -> float:
+    cell = row.cells[table.metric]
+    is_decided = cell.decision in ("better", "worse") and cell.diff is not None
+    return abs(cell.diff.mean) if is_decided and cell.diff else 0.0
+
+
+def _amount(table: Table, row: TableRow, *, unit: str = "") -> str:
+    """`by 1.15 points`; a row that was tried before has no number here, since the table's is of this try alone."""
+    cell = row.cells[table.metric]
+    if cell.tries is not None or cell.diff is None:
+        return "over all its tries"
+    return f"by {with_unit(difference_size(cell, metric_decimals(table, table.metric)), unit)}"
+
+
+def _name_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str]) -> str:
+    """`FReLU is better than ReLU by 1.15 points; PReLU and Swish are undecided.` Empty if that names too many."""
+    found = _by_decision(table, rows)
+    if any(len(found.get(word, ())) > MAX_NAMES for word in ("better", "worse")):
+        return ""
+    baseline = next(names[row.label] for row in rows if row.baseline)
+    clauses = [
+        _clause(table, word, members, names, baseline if index == 0 else "")
+        for index, (word, members) in enumerate(found.items())
+    ]
+    text = "; ".join(clauses) + "."
+    return text[0].upper() + text[1:] if text.startswith(("removing ", "all ")) else text
+
+
+def _clause(table: Table, word: str, rows: Sequence[TableRow], names: Mapping[str, str], baseline: str) -> str:
+    """What is true of the rows with the same decision; the first clause of a group names the baseline."""
+    unit = metric_unit(table.metric)
+    verb = "is" if len(rows) == 1 else "are"
+    if word in ("better", "worse"):
+        amounts = [_amount(table, row, unit="" if index else unit) for index, row in enumerate(rows)]
+        than = f"{verb} {word} than {baseline}" if baseline else f"{verb} {word}"
+        if len(rows) == 1:
+            return f"{names[rows[0].label]} {than} {amounts[0]}"
+        return f"{joined([f'{names[row.label]} ({by})' for row, by in zip(rows, amounts, strict=True)])} {than}"
+    if len(rows) <= MAX_NAMES:
+        subject = joined([names[row.label] for row in rows])
+    else:
+        subject = f"all {len(rows)} rows" if baseline else f"the other {len(rows)} rows"
+    if word == "equivalent":
+        to = f" to {baseline}" if baseline else ""
+        return f"{subject} {verb} equivalent{to} (within {with_unit(f'±{table.margin:g}', unit)})"
+    return f"{subject} {verb} undecided" + (f" against {baseline}" if baseline else "")
+
+
+def _count_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str]) -> str:
+    """`Of 39 rows, 12 are better than base (most of all X, by 3.2 points), 5 are worse and 22 are undecided.`"""
+    found = _by_decision(table, rows)
+    unit = metric_unit(table.metric)
+    most = {
+        word: f" (most of all {names[rows[0].label]}, {_amount(table, rows[0], unit=unit)})"
+        for word, rows in found.items()
+        if word in ("better", "worse") and rows[0].cells[table.metric].tries is None
+    }
+    return _count(found, next(names[row.label] for row in rows if row.baseline), most)
+
+
+def _count(found: Mapping[str, Sequence[TableRow]], baseline: str, most: Mapping[str, str]) -> str:
+    than = {"better": " than ", "worse": " than ", "equivalent": " to ", "undecided": " against "}
+    parts: list[str] = []
+    for word, rows in found.items():
+        of = f"{than[word]}{baseline}" if not parts else ""
+        parts.append(f"{len(rows)} {'is' if len(rows) == 1 else 'are'} {word}{of}{most.get(word, '')}")
+    return f"Of {counted(sum(map(len, found.values())), 'row')}, {joined(parts)}."
+
+
+def describe_effects(table: Table) -> list[str]:
+    """Which factor of a grid matters most, and whether it does, the longest wording first; empty without effects."""
+    effects = table.effects.effects if table.effects else []
+    main = sorted((one for one in effects if len(one.factors) == 1), key=lambda one: -one.share)
+    if not main:
+        return []
+    first, *others = main
+    if first.p_adj is None:
+        head = f"{first.name} explains most of the variation between runs ({_share(first)}), without a test"
+    elif first.p_adj <= table.alpha:
+        head = f"{first.name} matters most: it explains {_share(first)} of the variation between runs ({_p(first)})"
+    else:
+        head = f"No factor is shown to matter; {first.name} explains most ({_share(first)}, {_p(first)})"
+    pairs = sorted((one for one in effects if len(one.factors) > 1), key=lambda one: -one.share)
+    proven = [one for one in pairs if _matters(one, table)]
+    also = [f"{one.name} matters too ({_share(one)})" for one in others if _matters(one, table)]
+    unknown = [f"{one.name} ({_share(one)})" for one in others if one.p_adj is not None and not _matters(one, table)]
+    verb = "is" if len(unknown) == 1 else "are"
+    undecided = [f"{joined(unknown)} {verb} undecided"] if unknown and _matters(first, table) else []
+    together = [f"{joined(one.factors)} interact ({_share(one)})" for one in proven]
+    return ["; ".join(parts) + "." for parts in ([head, *also, *undecided, *together], [head, *together], [head])]
+
+
+def _matters(effect: Effect, table: Table) -> bool:
+    return effect.p_adj is not None and effect.p_adj <= table.alpha
+
+
+def _share(effect: Effect) -> str:
+    return f"{fixed(100 * effect.share, 1)} %"
+
+
+def _p(effect: Effect) -> str:
+    return f"p {equals_p(effect.p_adj or 0.0)}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words with commas and a last `and`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
