@@ -12,14 +12,14 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_others, find_known_baselines
 from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
-from ablate.tables.summary import count_results
+from ablate.tables.summary_results import joined, names_of
 from ablate.tables.table import Table
-from ablate.tables.words import listed, named
+from ablate.tables.words import named
 
 MAX_TRIED = 3
 """Largest number of rows that were tried before and are named in the summary."""
 OUTSTANDING = (
-    "Nothing is decided while results are outstanding, because repeated looks at a test find differences by chance."
+    "Nothing is decided while results are missing, because repeated looks at a test find differences by chance."
 )
 
 
@@ -35,9 +35,12 @@ def why_undecided(plan: Plan, state: StudyState) -> str:
 
 
 def why_table_undecided(plan: Plan, state: StudyState, table: Table) -> str:
-    """Why this table decides nothing, with the number of results that are there; empty if it does."""
-    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
-    return f"{count_results(table)}. {why}" if why == OUTSTANDING else why
+    """Why this table decides nothing; empty if it does, or if it has no result that could be decided on."""
+    if state.provisional:
+        done = sum(row.n_ok + row.n_diverged + row.n_failed for row in table.rows)
+        return f"{done} of {counted(sum(row.n_planned for row in table.rows), 'result')} are there. {OUTSTANDING}"
+    has_results = any(row.n_ok for row in table.rows)
+    return why_undecided(plan, state) or ("" if table.families or not has_results else OUTSTANDING)
 
 
 def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
@@ -58,10 +61,11 @@ def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known
         )
     elif known := find_known_baselines(plan, state.registrations, seen) if table.families else []:
         found.append(
-            f"Results of the baseline {named(known[:1])} were known before. If it was chosen because it did badly, "
-            "rows look better than they are."
+            f"Results of the baseline {names_of(table)[known[0]]} were known before. If it was chosen because it did "
+            "badly, rows look better than they are."
         )
-    return [*found, *_describe_retried({label: history.number for label, history in state.retried.items()})]
+    retried = _describe_retried({label: history.number for label, history in state.retried.items()}, names_of(table))
+    return [*found, *(retried if found or not retried else [f"Exploratory: {retried[0]}"])]
 
 
 def choice_notes(state: StudyState, table: Table) -> list[str]:
@@ -76,14 +80,14 @@ def choice_notes(state: StudyState, table: Table) -> list[str]:
     return [*notes, *(_describe_families(state.other_families) if table.families else [])]
 
 
-def _describe_retried(numbers: Mapping[str, int]) -> list[str]:
+def _describe_retried(numbers: Mapping[str, int], names: Mapping[str, str]) -> list[str]:
     """Which rows were tried before (label -> number of this try)."""
     if not numbers:
         return []
-    named_rows = listed([f"'{label}' (try {number})" for label, number in numbers.items()])
+    named_rows = joined([f"{names[label]} (try {number})" for label, number in numbers.items()])
     rows = named_rows if len(numbers) <= MAX_TRIED else counted(len(numbers), "row")
     was, its, them = ("was", "its", "it") if len(numbers) == 1 else ("were", "their", "them")
-    return [f"Exploratory: {rows} {was} compared with {its} baseline before, so the seeds of all tries decide {them}."]
+    return [f"{rows} {was} compared with {its} baseline before, so the seeds of all tries decide {them}."]
 
 
 def _describe_families(found: Sequence[OtherFamily]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ablate.statistics.agreement.row_agreement import NO_CLAIM, VERDICT_FROM
+from ablate.statistics.agreement.row_agreement import NO_CLAIM, OTHER_WORDS, PAPER_WORDS, VERDICT_FROM
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.words import counted, of_planned, plain_number, with_unit
 from ablate.tables.summary_results import MAX_NAMES, describe_effects, describe_results, joined, names_of
@@ -20,6 +20,7 @@ from ablate.tables.words import metric_name, metric_unit
 MAX_CHARACTERS = 230
 """Largest number of characters of a line, unless its shortest wording is longer."""
 TESTS = {"flip": "the sign-flip test", "t": "the paired t test", "pooled": "Dunnett's test"}
+OPEN_WORDS = {OTHER_WORDS[3], PAPER_WORDS[3]}
 VERBS = {"agrees": ("agrees", "agree"), "disagrees": ("disagrees", "disagree")}
 """Words of `ablate.statistics.agreement` that are verbs; the others follow `is` and `are`."""
 
@@ -47,20 +48,18 @@ def _fit(wordings: Sequence[str]) -> str:
     return next((text for text in found if len(text) <= MAX_CHARACTERS), min(found, key=len, default=""))
 
 
-def count_results(table: Table) -> str:
-    """How many results of a provisional table are there."""
-    done = sum(row.n_ok + row.n_diverged + row.n_failed for row in table.rows)
-    return f"{done} of {counted(sum(row.n_planned for row in table.rows), 'result')} are there"
-
-
 def _result(table: Table) -> str:
     """The decisions; in a grid the factors come first."""
+    if not any(row.cells[table.metric].values for row in table.rows):
+        return "There is nothing to compare: no run gave a result."
     results, effects = describe_results(table), describe_effects(table)
-    return _fit([*(f"{effect} {result}" for result in results for effect in effects[:1]), *effects[1:], *results])
+    return _fit([*(f"{effect} {result}" for effect in effects for result in results), *effects[-1:], *results])
 
 
 def _method(table: Table) -> str:
     """How rows were decided, and which differences the seeds can detect where they were not."""
+    if not any(row.cells[table.metric].values for row in table.rows):
+        return ""
     test, power = _tests(table), _power(table)
     return _fit([f"{first} {second}".strip() for second in power or [""] for first in test] + [*power[-1:], *test])
 
@@ -80,7 +79,8 @@ def _tests(table: Table) -> list[str]:
     together = f" for {_all(max(sizes))} rows" if len(table.families) == 1 else " in each group"
     level = f"at {100 * table.alpha:g} %" + (together if max(sizes) > 1 else "")
     on = f"on {metric_name(metric).removesuffix(' (%)')} "
-    return [f"Decided {on}by {joined(names)} {over}, {level}.", f"Decided by {joined(names)} {over}, {level}."]
+    by, short = f"by {joined(names)}", f"{over.removeprefix('over ')}, {100 * table.alpha:g} %"
+    return [f"Decided {on}{by} {over}, {level}.", f"Decided {by} {over}, {level}.", f"Decided {by} ({short})."]
 
 
 def _all(count: int) -> str:
@@ -159,8 +159,10 @@ def _missing(table: Table) -> str:
     total = sum(counts.values())
     planned = counted(sum(row.n_planned for row in table.rows), "result")
     head = " ".join([*alarms[:1], f"{total} of {planned} {'is' if total == 1 else 'are'} missing: "])
-    why = joined([f"{count} {kind}{where[kind]}" for kind, count in counts.items()])
-    short = joined([f"{count} {kind}" for kind, count in counts.items()])
+    amounts = {kind: f"{count} {kind}" for kind, count in counts.items()}
+    if len(counts) == 1:
+        amounts = {kind: kind if count == 1 else f"{_all(count).split()[0]} {kind}" for kind, count in counts.items()}
+    why, short = joined([f"{text}{where[kind]}" for kind, text in amounts.items()]), joined([*amounts.values()])
     undone = _open_because_of_failures(table)
     return _fit([f"{head}{why}.{undone}", f"{head}{short}.{undone}", f"{head}{short}."])
 
@@ -219,7 +221,7 @@ def _agreement(table: Table) -> list[str]:
     if 1 < total == max(counts.values()):
         words = f"{_all(total)} {_said(*counts.popitem()).partition(' ')[2]}"
     claims = [cell for cell in cells if cell.agreement and cell.agreement.word != NO_CLAIM]
-    few = any(len(cell.values) < VERDICT_FROM for cell in claims)
+    few = any(len(cell.values) < VERDICT_FROM for cell in claims) and not counts.keys() <= OPEN_WORDS
     early = f" (provisional below {VERDICT_FROM} seeds)" if few else ""
     if total == 1:
         return [f"{which} {source} is clear enough to be checked, and it {words[2:]}{early}."]

@@ -27,7 +27,7 @@ PLAIN_NAME = re.compile(r"(?=.*[A-Z0-9])[^\s,;:()'\"]+")
 
 def describe_results(table: Table) -> list[str]:
     """The decisions of a table in words, the longest wording first."""
-    names = names_of(table)
+    names = names_of(table, in_groups=True)
     groups = [(group, rows) for group, rows in table.grouped() if len(rows) > 1]
     if not groups:
         return ["There is no row to compare with the baseline."]
@@ -38,23 +38,23 @@ def describe_results(table: Table) -> list[str]:
             if all(texts):
                 heads = [f"{visible_name(group)}: " if group and len(groups) > 1 else "" for group, _ in groups]
                 found.append(" ".join(f"{head}{text}" for head, text in zip(heads, texts, strict=True)))
-    of = "its baseline" if len(groups) == 1 else "the baseline of their group"
+    of = "the baseline" if len(groups) == 1 else "the baseline of their group"
     found.append(_count(_by_decision(table, [row for _, rows in groups for row in rows]), of, {}))
     return found
 
 
-def names_of(table: Table) -> dict[str, str]:
-    """How the sentences call each row: in quotes where a name of the table needs them, and without its group's name."""
-    short = {
-        row.label: visible_name(row.label.removeprefix(prefix) or row.label)
-        for group, rows in table.grouped()
-        for prefix in [_prefix(group, rows)]
-        for row in rows
-    }
-    short |= {row.label: f"removing {visible_name(row.label[2:])}" for row in table.rows if _is_without(row)}
-    others = [name for label, name in short.items() if not name.startswith("removing ")]
-    is_plain = all(PLAIN_NAME.fullmatch(name) for name in others)
-    return {label: name if is_plain else f"'{name}'" for label, name in short.items()}
+def names_of(table: Table, *, in_groups: bool = False) -> dict[str, str]:
+    """How a sentence calls each row: in quotes if a name of the table needs them.
+
+    Args:
+        table: table with the rows.
+        in_groups: whether the sentence names the group, so that labels need not repeat it.
+    """
+    prefixes = {group: _prefix(group, rows) if in_groups else "" for group, rows in table.grouped()}
+    names = {row.label: visible_name(row.label.removeprefix(prefixes[row.group])) for row in table.rows}
+    is_plain = all(PLAIN_NAME.fullmatch(names[row.label]) for row in table.rows if not _is_without(row))
+    quoted = {label: name if is_plain else f"'{name}'" for label, name in names.items()}
+    return quoted | {row.label: f"removing {visible_name(row.label[2:])}" for row in table.rows if _is_without(row)}
 
 
 def _prefix(group: str | None, rows: Sequence[TableRow]) -> str:
@@ -148,25 +148,36 @@ def _count(found: Mapping[str, Sequence[TableRow]], baseline: str, most: Mapping
 
 def describe_effects(table: Table) -> list[str]:
     """Which factor of a grid matters most, and whether it does, the longest wording first; empty without effects."""
-    effects = table.effects.effects if table.effects else []
-    main = sorted((one for one in effects if len(one.factors) == 1), key=lambda one: -one.share)
+    effects = sorted(table.effects.effects if table.effects else [], key=lambda one: -one.share)
+    main = [one for one in effects if len(one.factors) == 1]
     if not main:
         return []
     first, *others = main
+    proven = [one for one in effects if len(one.factors) > 1 and _matters(one, table)]
+    if proven and proven[0] is effects[0]:
+        return _describe_interaction(proven[0], main)
     if first.p_adj is None:
         head = f"{first.name} explains most of the variation between runs ({_share(first)}), without a test"
-    elif first.p_adj <= table.alpha:
+    elif _matters(first, table):
         head = f"{first.name} matters most: it explains {_share(first)} of the variation between runs ({_p(first)})"
     else:
         head = f"No factor is shown to matter; {first.name} explains most ({_share(first)}, {_p(first)})"
-    pairs = sorted((one for one in effects if len(one.factors) > 1), key=lambda one: -one.share)
-    proven = [one for one in pairs if _matters(one, table)]
     also = [f"{one.name} matters too ({_share(one)})" for one in others if _matters(one, table)]
     unknown = [f"{one.name} ({_share(one)})" for one in others if one.p_adj is not None and not _matters(one, table)]
     verb = "is" if len(unknown) == 1 else "are"
     undecided = [f"{joined(unknown)} {verb} undecided"] if unknown and _matters(first, table) else []
     together = [f"{joined(one.factors)} interact ({_share(one)})" for one in proven]
     return ["; ".join(parts) + "." for parts in ([head, *also, *undecided, *together], [head, *together], [head])]
+
+
+def _describe_interaction(effect: Effect, main: Sequence[Effect]) -> list[str]:
+    """An interaction that explains more than any factor alone."""
+    head = (
+        f"{joined(effect.factors)} depend on each other: their interaction explains {_share(effect)} of the variation "
+        f"between runs ({_p(effect)})"
+    )
+    alone = [f"{one.name} alone {_share(one)}" for one in main if one.name in effect.factors]
+    return [f"{joined([head, *alone])}.", f"{head}."]
 
 
 def _matters(effect: Effect, table: Table) -> bool:

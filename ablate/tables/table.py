@@ -108,7 +108,7 @@ class TableRow(Document):
             `is_folded` and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
         funnel_share: share of pixels at which the funnel condition wins; null if the network has no funnel site.
         trials: trial keys, in the order of the seeds.
-        notes: sentences on missing results of this row.
+        notes: what happened to missing results of this row, such as `failed on seed 2: CUDA out of memory`.
     """
 
     label: str

@@ -122,7 +122,7 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
             provisional=provisional,
             missing="cancelled with the study; retry the study to queue them"
             if stored.state == "cancelled"
-            else "no result yet",
+            else "not run yet",
             registrations=registrations,
             others=found.others,
             retried=known.retried,
