@@ -42,6 +42,16 @@ def summarise(table: Table, *, undecided: str, limits: Sequence[str]) -> list[st
     return [line for line in lines if line]
 
 
+def summarise_older(table: Table) -> Table:
+    """A stored table with its summary; a version of ablate without summaries said in notes what limits the table."""
+    if table.summary:
+        return table
+    said = [f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in table.notes]
+    undecided = next((note for note in said if note.startswith("Nothing is decided")), "")
+    limits = [note for note in said if note.startswith("Exploratory: ")]
+    return table.model_copy(update={"summary": summarise(table, undecided=undecided, limits=limits)})
+
+
 def _fit(wordings: Sequence[str]) -> str:
     """The first wording that is short enough, else the shortest one."""
     found = [text for text in wordings if text]
