@@ -78,9 +78,10 @@ def open_notes(table: Table) -> Iterator[str]:
     metric = table.metric
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]
     found = [(row, tested) for row in undecided if (tested := row.cells[metric].tested)]
+    is_said = all(tested.reason != "no clear difference" for _, tested in found)  # then the summary has too few seeds
     reasons: dict[str, list[str]] = {}
     for row, tested in found:
-        if tested.reason in EXPLAINED_HERE:
+        if tested.reason in EXPLAINED_HERE and not (is_said and tested.reason == "too few seeds"):
             reasons.setdefault(tested.text.removeprefix("undecided: "), []).append(row.label)
     for reason, labels in reasons.items():
         yield f"{named(labels)} {'is' if len(labels) == 1 else 'are'} undecided, because {reason}."

@@ -158,7 +158,7 @@ def test_what_is_tried_stays_in_the_form_without_measured_values_and_has_no_date
     quick.submit(toy_study(seeds=list(range(16, 24))))
     later = results.get_table(quick.context, views[0].id)
     assert render(later, "md", measured=False, notes=True) == before
-    assert "3 studies have tried rows of this table again since, as of" in render(later, "md")
+    assert "3 studies have tried rows of this table again since, as of" in render(later, "md", notes=True)
 
 
 def test_a_pilot_decides_nothing_and_is_no_try(quick: Desk) -> None:
