@@ -223,7 +223,7 @@ def _agreement(table: Table) -> list[str]:
     printed = sum(1 for cell in cells if cell.published and cell.published.diff is not None)
     source, total = f"printed in {table.published.id}", counts.total()
     if not counts:
-        return [f"No difference {source} is clear enough to be checked here."]
+        return [f"No difference {source} is above the noise of a single run, so none can be checked here."]
     which = f"All {printed} differences" if 1 < total == printed else f"{total} of {counted(printed, 'difference')}"
     if total == printed == 1:
         which = "The difference"
@@ -234,8 +234,8 @@ def _agreement(table: Table) -> list[str]:
     few = any(len(cell.values) < VERDICT_FROM for cell in claims) and not counts.keys() <= OPEN_WORDS
     early = f" (provisional below {VERDICT_FROM} seeds)" if few else ""
     if total == 1:
-        return [f"{which} {source} is clear enough to be checked, and it {words[2:]}{early}."]
-    return [f"{which} {source} are clear enough to be checked: {words}{early}."]
+        return [f"{which} {source} is above the noise of a single run, and it {words[2:]}{early}."]
+    return [f"{which} {source} are above the noise of a single run: {words}{early}."]
 
 
 def _said(word: str, count: int) -> str:

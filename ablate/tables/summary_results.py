@@ -20,7 +20,8 @@ MAX_NAMES = 4
 """Largest number of rows with the same decision that are named."""
 MAX_GROUPS = 3
 """Largest number of groups with a sentence each."""
-WORDS = ("better", "worse", "equivalent", "undecided")
+PREPOSITIONS = {"better": " than ", "worse": " than ", "equivalent": " to ", "undecided": " against "}
+WORDS = tuple(PREPOSITIONS)
 PLAIN_NAME = re.compile(r"(?=.*[A-Z0-9])[^\s,;:()'\"]+")
 """A name that needs no quotes in a sentence: one word, and not an ordinary one such as `none`."""
 
@@ -38,9 +39,10 @@ def describe_results(table: Table) -> list[str]:
             if all(texts):
                 heads = [f"{visible_name(group)}: " if group and len(groups) > 1 else "" for group, _ in groups]
                 found.append(" ".join(f"{head}{text}" for head, text in zip(heads, texts, strict=True)))
+    found.append(_name_over_groups(table, [rows for _, rows in groups], names) if len(groups) > 1 else "")
     of = "the baseline" if len(groups) == 1 else "the baseline of their group"
     found.append(_count(_by_decision(table, [row for _, rows in groups for row in rows]), of, {}))
-    return found
+    return [text for text in found if text]
 
 
 def names_of(table: Table, *, in_groups: bool = False) -> dict[str, str]:
@@ -125,6 +127,40 @@ def _clause(table: Table, word: str, rows: Sequence[TableRow], names: Mapping[st
     return f"{subject} {verb} undecided" + (f" against {baseline}" if baseline else "")
 
 
+def _name_over_groups(table: Table, groups: Sequence[Sequence[TableRow]], names: Mapping[str, str]) -> str:
+    """`FReLU is better than ReLU in all 5 groups (by 1.80 to 2.10 points); Swish is better in 2 and undecided in 3.`
+
+    Empty if the groups have different rows.
+    """
+    alike: dict[str, list[TableRow]] = {}
+    for row in (row for rows in groups for row in rows if not row.baseline):
+        alike.setdefault(names[row.label], []).append(row)
+    baselines = {names[row.label] for rows in groups for row in rows if row.baseline}
+    if len(baselines) > 1 or len(alike) > MAX_NAMES or any(len(rows) != len(groups) for rows in alike.values()):
+        return ""
+    clauses: list[str] = []
+    for name, rows in alike.items():
+        against = "" if clauses else baselines.pop()
+        parts = [
+            _decided_in(table, word, of, len(groups), against if index == 0 else "")
+            for index, (word, of) in enumerate(_by_decision(table, rows).items())
+        ]
+        clauses.append(f"{name} is {joined(parts)}")
+    return "; ".join(clauses) + "."
+
+
+def _decided_in(table: Table, word: str, rows: Sequence[TableRow], groups: int, baseline: str) -> str:
+    """`better than ReLU in all 5 groups (by 1.80 to 2.10 points)`."""
+    of = f"{PREPOSITIONS[word]}{baseline}" if baseline else ""
+    where = f"all {groups} groups" if len(rows) == groups else f"{len(rows)} of {groups} groups"
+    if word not in ("better", "worse") or any(row.cells[table.metric].tries for row in rows):
+        return f"{word}{of} in {where}"
+    decimals = metric_decimals(table, table.metric)
+    most, least = (difference_size(rows[place].cells[table.metric], decimals) for place in (0, -1))
+    sizes = least if least == most else f"{least} to {most}"
+    return f"{word}{of} in {where} (by {with_unit(sizes, metric_unit(table.metric))})"
+
+
 def _count_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str]) -> str:
     """`Of 39 rows, 12 are better than base (most of all X, by 3.2 points), 5 are worse and 22 are undecided.`"""
     found = _by_decision(table, rows)
@@ -138,10 +174,9 @@ def _count_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str]
 
 
 def _count(found: Mapping[str, Sequence[TableRow]], baseline: str, most: Mapping[str, str]) -> str:
-    than = {"better": " than ", "worse": " than ", "equivalent": " to ", "undecided": " against "}
     parts: list[str] = []
     for word, rows in found.items():
-        of = f"{than[word]}{baseline}" if not parts else ""
+        of = f"{PREPOSITIONS[word]}{baseline}" if not parts else ""
         parts.append(f"{len(rows)} {'is' if len(rows) == 1 else 'are'} {word}{of}{most.get(word, '')}")
     return f"Of {counted(sum(map(len, found.values())), 'row')}, {joined(parts)}."
 

@@ -102,9 +102,14 @@ def test_each_group_has_a_sentence_whose_names_do_not_repeat_it(table):
 
 def test_many_groups_and_many_rows_are_counted(table):
     groups = tuple(f"net{n}" for n in range(5))
-    assert table(("ReLU", "FReLU"), [20, 18] * 5, groups=groups).summary[0] == (
-        "Of 5 rows, 5 are better than the baseline of their group."
+    same = table(("ReLU", "FReLU", "Swish"), [20, 18, 20] * 4 + [20, 18, 22], groups=groups).summary[0]
+    assert re.fullmatch(
+        r"FReLU is better than ReLU in all 5 groups \(by [\d.]+ to [\d.]+ points\); "
+        r"Swish is worse in 1 of 5 groups \(by [\d.]+ points\) and undecided in 4 of 5 groups\.",
+        same,
     )
+    wide = table([f"V{n}" for n in range(6)], [20, 18, 18, 18, 18, 18] * 5, groups=groups).summary[0]
+    assert wide == "Of 25 rows, 25 are better than the baseline of their group."
     many = table([f"V{n}" for n in range(40)], [20 + 2 * (n % 4 == 3) for n in range(40)], seeds=12)
     assert re.fullmatch(
         r"Of 39 rows, 10 are worse than V0 \(most of all V\d+, by [\d.]+ points\) and 29 are undecided\.",
@@ -246,7 +251,10 @@ def test_a_margin_adds_equivalence_and_without_one_nothing_is_said_of_it(table):
 
 def test_printed_differences_are_compared_in_one_sentence(window_plan, make_records):
     found = build_table(window_plan, make_records(window_plan), published=load_published().column("T7"))
-    assert found.summary[-1] == "3 of 4 differences printed in T7 are clear enough to be checked: all 3 are undecided."
+    assert (
+        found.summary[-1]
+        == "3 of 4 differences printed in T7 are above the noise of a single run: all 3 are undecided."
+    )
     assert re.search(r"; [\d,]+ seeds would detect the printed 0\.2\.$", found.summary[1])
 
 
