@@ -60,7 +60,10 @@ def read_table(plan: Plan, folder: Folder) -> Table:
 
 
 def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
-    """Write the table in every format and every plot into the folder. `table.md` has all notes. Returns the table.
+    """Write the table in every format and every plot into the folder. Only `table.md` shows all notes.
+
+    Returns:
+        The table.
 
     Raises:
         MachineError: the folder cannot be written.
@@ -68,7 +71,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
     records, table = folder.read(), read_table(plan, folder)
     with folder.writing():
         for name in FORMATS:
-            text = replace(form, notes=form.notes or name == "md").render(table, name)
+            text = replace(form, notes=name == "md").render(table, name)
             (folder.path / f"table.{name}").write_text(text, encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:

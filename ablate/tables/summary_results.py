@@ -32,14 +32,14 @@ def describe_results(table: Table) -> list[str]:
     groups = [(group, rows) for group, rows in table.grouped() if len(rows) > 1]
     if not groups:
         return ["There is no row to compare with the baseline."]
+    heads = [f"{visible_name(group)}: " if group and len(groups) > 1 else "" for group, _ in groups]
     found = []
-    if len(groups) <= MAX_GROUPS:
-        for form in (_name_rows, _count_rows):
-            texts = [form(table, rows, names) for _, rows in groups]
-            if all(texts):
-                heads = [f"{visible_name(group)}: " if group and len(groups) > 1 else "" for group, _ in groups]
-                found.append(" ".join(f"{head}{text}" for head, text in zip(heads, texts, strict=True)))
-    found.append(_name_over_groups(table, [rows for _, rows in groups], names) if len(groups) > 1 else "")
+    for form in (_name_rows, _count_rows):
+        texts = [form(table, rows, names) for _, rows in groups]
+        if len(groups) <= MAX_GROUPS and all(texts):
+            found.append(" ".join(f"{head}{text}" for head, text in zip(heads, texts, strict=True)))
+        if form is _name_rows and len(groups) > 1:
+            found.append(_name_over_groups(table, [rows for _, rows in groups], names))
     of = "the baseline" if len(groups) == 1 else "the baseline of their group"
     found.append(_count(_by_decision(table, [row for _, rows in groups for row in rows]), of, {}))
     return [text for text in found if text]

@@ -65,15 +65,14 @@ def describe_test(family: FamilyAnalysis) -> str:
             "with the same spread in all rows. With heavy tails, up to 6.5 % of tables without any effect show one, "
             "not 5 %."
         )
-    corrected = f"corrected for {comparisons} (Holm)"
+    corrected = f", corrected for {comparisons} (Holm)" if joint.comparisons > 1 else ""
     if joint.test == "flip":
         text = (
-            f"p-values come from the sign-flip test, {corrected}. The test is exact if differences are symmetric "
-            "about 0."
+            f"p-values come from the sign-flip test{corrected}. The test is exact if differences are symmetric about 0."
         )
     else:
         text = (
-            f"p-values come from the paired t test, {corrected}. The test assumes normally distributed differences "
+            f"p-values come from the paired t test{corrected}. The test assumes normally distributed differences "
             "over seeds."
         )
     constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
