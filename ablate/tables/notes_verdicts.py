@@ -35,7 +35,7 @@ def verdict_notes(table: Table, *, design: str) -> list[str]:
     return [
         *_tests(table),
         *_tries(table),
-        *open_notes(table),
+        *_open_notes(table),
         *_against_their_interval(table),
         *_lost(table),
         *_audits(table),
@@ -73,7 +73,7 @@ def method_notes(table: Table) -> list[str]:
     return [*found, f"Rows that were tried before ({named(tried)}) {ANYTIME}"] if tried else found
 
 
-def open_notes(table: Table) -> Iterator[str]:
+def _open_notes(table: Table) -> Iterator[str]:
     """Why rows are undecided, and which differences their seeds can detect, where the summary cannot say it of each."""
     metric = table.metric
     undecided = [row for row in table.rows if row.cells[metric].decision == "undecided"]

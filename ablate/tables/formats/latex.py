@@ -15,7 +15,7 @@ from ablate.tables.captions import caption_of, reading_notes
 from ablate.tables.columns import Column, is_measured
 from ablate.tables.formats.latex_layout import LatexLayout, blocks_of, choose_layout, heading_lines, rooms_of
 from ablate.tables.formats.latex_text import escape_latex
-from ablate.tables.notes_verdicts import method_notes, open_notes
+from ablate.tables.notes_verdicts import method_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
 from ablate.text import on_one_line
@@ -36,7 +36,7 @@ def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str], 
     head = f"% study {table.study}, scale {on_one_line(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
     hidden = [f"% {on_one_line(note)}" for note in notes if note in silent]
     body = _long(layout, table, columns) if layout.environment == "longtable" else _float(layout, table, columns)
-    return "\n".join([head, *body, *_notes(layout, table, printed), *hidden, *_end(layout)]) + "\n"
+    return "\n".join([head, *body, *_notes(layout, printed), *hidden, *_end(layout)]) + "\n"
 
 
 def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
@@ -139,13 +139,11 @@ def _keys(table: Table, row: TableRow) -> list[str]:
     return [f"% {on_one_line(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
 
 
-def _notes(layout: LatexLayout, table: Table, notes: Sequence[str]) -> list[str]:
-    """Notes in small type, one paragraph each; the notes on undecided rows share one. Long tables may break them."""
+def _notes(layout: LatexLayout, notes: Sequence[str]) -> list[str]:
+    """Notes in small type, one paragraph each. Long tables may break them."""
     if not notes:
         return []
-    undecided = list(open_notes(table))
-    ends = ["" if note in undecided[:-1] else "\\par" for note in notes]
-    items = [f"{escape_latex(note.rstrip('.'))}.{end}" for note, end in zip(notes, ends, strict=True)]
+    items = [f"{escape_latex(note.rstrip('.'))}.\\par" for note in notes]
     if layout.environment == "longtable":
         return ["{\\scriptsize\\raggedright\\setlength{\\parindent}{0pt}%", *items, "}"]
     return ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright", *items, "\\end{minipage}"]
