@@ -105,7 +105,7 @@ def _nothing_tested(table: Table) -> str:
             f"Decided over all tries by a test that may be repeated (symmetry e-process), at {100 * table.alpha:g} %."
         )
     if len(table.seeds) == 1:
-        return "1 seed gives no interval and no test; use at least 2 seeds."
+        return "1 seed gives no intervals and no tests; use at least 2 seeds."
     return "Nothing is tested, because no row shares two seeds with its baseline." if others else ""
 
 

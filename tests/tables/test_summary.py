@@ -123,7 +123,7 @@ def test_many_groups_and_many_rows_are_counted(table):
 def test_one_seed_decides_nothing(table):
     assert table(("ReLU", "FReLU"), [20, 18], seeds=1).summary == [
         "FReLU is undecided against ReLU.",
-        "1 seed gives no interval and no test; use at least 2 seeds.",
+        "1 seed gives no intervals and no tests; use at least 2 seeds.",
     ]
 
 
