@@ -24,6 +24,7 @@ from ablate.cli.options import (
     Cpus,
     Full,
     Gpus,
+    Notes,
     Out,
     Scale,
     Seeds,
@@ -103,12 +104,14 @@ def run(
             "--no-measured", help="Leave out measured times and memory, so that the output is the same after every run."
         ),
     ] = False,
+    notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a study on this machine and print its table.
 
-    Run the same command again to resume after an interruption; no trial is trained twice. Results, checkpoints, tables
-    in five formats and plots are written to the folder of the results.
+    Below the table are the lines that everybody should read; --notes prints the other notes, too, and the file table.md
+    has them. Run the same command again to resume after an interruption; no trial is trained twice. Results,
+    checkpoints, tables in five formats and plots are written to the folder of the results.
 
     Exit status: 0 done; 1 trials are missing, because they failed or because the disk became full or unwritable; 2 the
     study is wrong, or the folder of the results cannot be written at the start.
@@ -119,7 +122,7 @@ def run(
 
     chosen = chosen_columns(columns, full=full)
     plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
-    form = Form(chosen, digits, measured=not no_measured)
+    form = Form(chosen, digits, measured=not no_measured, notes=notes)
     folder = out or default_folder(plan)
     status = screen.run(plan, folder, form, workers=workers, fresh=fresh, as_json=as_json)
     raise typer.Exit(status)

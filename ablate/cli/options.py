@@ -36,6 +36,7 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+Notes = Annotated[bool, typer.Option("--notes", help="Print all notes below the table, not only its summary.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every column, like --columns all.")]
 
 

@@ -47,7 +47,7 @@ def run(
         show_json_text(form.render(table, "json"))
     else:
         show_text(form.render(table, "md") + "\n")
-        report(f"table.md, .tex, .csv, .html, .json and plots are in {path}")
+        report(f"all notes: --notes, or {path / 'table.md'}; table.tex, .csv, .html, .json and plots are there, too")
     return _holes(report, plan, folder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.errors import TableError
@@ -28,10 +28,11 @@ class Form:
     columns: list[str] | None = None
     digits: int | None = None
     measured: bool = True
+    notes: bool = False
 
     def render(self, table: Table, name: str) -> str:
         """The table in the format of that name."""
-        return render(table, name, columns=self.columns, digits=self.digits, measured=self.measured)
+        return render(table, name, columns=self.columns, digits=self.digits, measured=self.measured, notes=self.notes)
 
 
 def check_form(plan: Plan, form: Form) -> None:
@@ -61,7 +62,10 @@ def read_table(plan: Plan, folder: Folder) -> Table:
 
 
 def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
-    """Write the table in every format and every plot into the folder. Returns the table.
+    """Write the table in every format and every plot into the folder. Only `table.md` shows all notes.
+
+    Returns:
+        The table.
 
     Raises:
         MachineError: the folder cannot be written.
@@ -69,7 +73,8 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
     records, table = folder.read(), read_table(plan, folder)
     with folder.writing():
         for name in FORMATS:
-            (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
+            text = replace(form, notes=name == "md").render(table, name)
+            (folder.path / f"table.{name}").write_text(text, encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
                 (folder.path / f"{name}.{kind}").write_bytes(plot_table(table, name, kind, records=records))

@@ -106,6 +106,7 @@ class Results:
         digits: int | None = None,
         measured: bool = True,
         robust: bool = False,
+        notes: bool = False,
     ) -> str:
         """The result table of a study as text.
 
@@ -116,9 +117,10 @@ class Results:
             digits: decimals of the metrics; None to choose them by the spread of the values.
             measured: as in `table`.
             robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
+            notes: whether Markdown and LaTeX have all notes and not only the summary.
         """
         options = {"columns": ",".join(columns) if columns else None, "measured": None if measured else "false"}
-        options["robust"] = "true" if robust else None
+        options |= {"robust": "true" if robust else None, "notes": "true" if notes else None}
         return self._connection.get_text(f"{self._path(study)}/table", format=format, digits=digits, **options)
 
     def plot(self, study: StudyName, name: str, format: PlotFormat = "svg", *, look: PlotLook = PlotLook()) -> bytes:

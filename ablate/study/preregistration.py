@@ -148,12 +148,12 @@ def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen:
     first = history[0]
     parts = ["rows", "seeds", *(["margin"] if first.margin else []), "test"]
     fixed = f"{', '.join(parts[:-1])} and {parts[-1]} were fixed on {_day(first.at)}, {_known(seen.known(first.at))}"
-    sentences = [fixed + _known_of_its_own(plan, seen, first.at)]
+    sentences = [f"{fixed[0].upper()}{fixed[1:]}{_known_of_its_own(plan, seen, first.at)}."]
     for before, after in pairwise(history):
         known = seen.known(after.at)
         changed = " and ".join(change.replace("its ", "the ", 1) for change in changes(before, after))
-        text = f"{changed} changed on {_day(after.at)}, {_known(known)}"
-        sentences.append(text + ("; the tests assume an unchanged plan, so they are exploratory" if known else ""))
+        text = f"{changed[0].upper()}{changed[1:]} changed on {_day(after.at)}, {_known(known)}."
+        sentences.append(text + (" The tests assume an unchanged plan, so they are exploratory." if known else ""))
     return sentences
 
 
@@ -164,7 +164,7 @@ def describe_others(own: Preregistration, others: Iterable[Preregistration]) -> 
         return []
     what = dict.fromkeys(word.removeprefix("its ") for words in apart for word in words)
     studies = "1 other study tests" if len(apart) == 1 else f"{len(apart)} other studies test"
-    return [f"{studies} these rows with a different choice of {' or '.join(what)}; state in advance which one counts"]
+    return [f"{studies} these rows with a different choice of {' or '.join(what)}. State in advance which one counts."]
 
 
 def _known_of_its_own(plan: Plan, seen: Seen, at: str) -> str:
@@ -172,8 +172,8 @@ def _known_of_its_own(plan: Plan, seen: Seen, at: str) -> str:
         return ""
     influence = _influence(plan, seen, at)
     if influence:
-        return f"; {influence}, so the tests are exploratory"
-    return "; those of this study are of baselines on the seeds with which they were first registered"
+        return f". {influence[0].upper()}{influence[1:]}, so the tests are exploratory"
+    return ". Those of this study are of baselines on the seeds with which they were first registered"
 
 
 def _influence(plan: Plan, seen: Seen, at: str) -> str:

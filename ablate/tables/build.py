@@ -23,10 +23,11 @@ from ablate.tables.fronts import find_fronts
 from ablate.tables.grid_effects import find_effects, find_factors, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import table_notes
-from ablate.tables.notes_choices import choice_notes, why_undecided
+from ablate.tables.notes_choices import choice_notes, limits, why_table_undecided, why_undecided
 from ablate.tables.notes_provenance import provenance_notes
 from ablate.tables.printed_comparability import COSTS, has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
+from ablate.tables.summary import summarise
 from ablate.tables.table import (
     Difference,
     FunnelShare,
@@ -79,9 +80,9 @@ def build_table(
         notes=[],
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
-    notes = table_notes(plan, results, table, published, missing=state.missing)
-    notes += choice_notes(plan, state, table, seen, was_known=was_known)
-    return table.model_copy(update={"notes": notes})
+    undecided, known = why_table_undecided(plan, state, table), limits(plan, state, table, seen, was_known=was_known)
+    notes = [*table_notes(plan, results, table, published, missing=state.missing), *choice_notes(state, table)]
+    return table.model_copy(update={"summary": summarise(table, undecided=undecided, limits=known), "notes": notes})
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:

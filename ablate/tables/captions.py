@@ -21,9 +21,9 @@ def title_of(table: Table) -> str:
 def caption_of(table: Table, columns: Sequence[Column]) -> str:
     """The caption of a table in a paper: title, question, setup, seeds, test with its assumptions, code."""
     numbers = f"mean ± standard deviation over {_seeds_of(table)}" if len(table.seeds) > 1 else _seeds_of(table)
-    parts = (", ".join(table.setup), numbers, *method_notes(table), *reading_notes(table, columns))
-    setting = "; ".join(part for part in parts if part)
-    texts = (title_of(table), table.question, setting[:1].upper() + setting[1:])
+    setting = "; ".join(part for part in (", ".join(table.setup), numbers) if part)
+    notes = (*method_notes(table), *reading_notes(table, columns))
+    texts = (title_of(table), table.question, setting[:1].upper() + setting[1:], *notes)
     return " ".join(
         f"{text.rstrip('.')}{'' if text.rstrip().endswith(('?', '!')) else '.'}" for text in texts if text.strip()
     )
@@ -32,14 +32,14 @@ def caption_of(table: Table, columns: Sequence[Column]) -> str:
 def reading_notes(table: Table, columns: Sequence[Column]) -> list[str]:
     """The meaning of bold cells, if there are any, and the commits of the training code."""
     notes = (
-        ["bold: decided to be better than the baseline"]
+        ["Bold means decided to be better than the baseline."]
         if any(column.is_strong(row) for column in columns for row in table.rows)
         else []
     )
     if table.commits:
         word = "commit" if len(table.commits) == 1 else "commits"
         changed = " (+: with uncommitted changes)" if any(commit.endswith("+") for commit in table.commits) else ""
-        notes.append(f"trained with {word} {listed(table.commits)}{changed}")
+        notes.append(f"Trained with {word} {listed(table.commits)}{changed}.")
     return notes
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ablate.statistics.words import MINUS, format_p
-from ablate.tables.table import TableCell, TableRow
+from ablate.tables.table import Difference, TableCell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
 from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of, places_within
 
@@ -50,12 +50,24 @@ def difference_text(cell: TableCell, decimals: int, *, is_asked: bool = False) -
     found = cell.diff
     if found is None:
         return MISSING
-    relative_to = cell.mean or 0.0
-    if found.low is None or found.high is None:
-        return number(found.mean, places_of((found.mean,), decimals, relative_to=relative_to), signed=True)
-    places = places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
+    places = _places_of_difference(found, cell.mean or 0.0, decimals, is_asked)
     mean = number(found.mean, places, signed=True)
+    if found.low is None or found.high is None:
+        return mean
     return f"{mean} [{number(found.low, places)}, {number(found.high, places)}]"
+
+
+def difference_size(cell: TableCell, decimals: int) -> str:
+    """The size of the difference from the baseline, in the digits of `difference_text`."""
+    if cell.diff is None:
+        return MISSING
+    return number(abs(cell.diff.mean), _places_of_difference(cell.diff, cell.mean or 0.0, decimals, is_asked=False))
+
+
+def _places_of_difference(found: Difference, relative_to: float, decimals: int, is_asked: bool) -> int | None:
+    if found.low is None or found.high is None:
+        return places_of((found.mean,), decimals, relative_to=relative_to)
+    return places_within(found.low, found.high, decimals, relative_to=relative_to, is_asked=is_asked)
 
 
 def _difference_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:

@@ -43,13 +43,15 @@ def incomparable_rows(rows: Sequence[TableRow], metric: str) -> list[str]:
 def front_notes(table: Table) -> Iterator[str]:
     """Pareto fronts over counted costs only, since times are measured again in each run."""
     left_out = incomparable_rows(table.rows, table.metric)
-    without = f"; not compared, since failed runs may explain the mean: {named(left_out)}" if left_out else ""
+    without = f" {named(left_out)} are not compared, since failed runs may explain the mean." if left_out else ""
+    without = without.replace(" are not", " is not") if len(left_out) == 1 else without
     for front in table.fronts:
         if front.cost != "train_s" and len(front.rows) < len(table.rows):
             paid = {row.label: getattr(row, front.cost) for row in table.rows}
             shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
             resting = _resting_on(table, left_out)
-            yield f"Pareto-optimal in mean and {front.cost.replace('_', '-')}: {shown}{without}{resting}"
+            cost = front.cost.replace("_", "-")
+            yield f"No row beats these in both mean and {cost} (Pareto-optimal): {shown}.{without}{resting}"
 
 
 def _resting_on(table: Table, left_out: Sequence[str]) -> str:
@@ -58,4 +60,4 @@ def _resting_on(table: Table, left_out: Sequence[str]) -> str:
     counts = [count for count in compared if count]
     if min(counts, default=len(table.seeds)) == len(table.seeds):
         return ""
-    return f"; failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}"
+    return f" Failed runs are left out, so each mean is over {of_planned(min(counts), max(counts), len(table.seeds))}."

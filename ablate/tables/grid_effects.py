@@ -80,7 +80,7 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
         for levels, one in by_levels.items()
     ]
     apart = [result.row.label for result in results if result.row.label in by_hand]
-    notes = [*found.notes, *([f"rows outside the grid: {', '.join(apart)}"] if apart else [])]
+    notes = [*found.notes, *([f"These rows are outside the grid: {', '.join(apart)}."] if apart else [])]
     return Effects(
         method=("anova" if found.is_full else "linear_model") if found.anova else None,
         effects=effects,

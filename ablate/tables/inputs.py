@@ -40,7 +40,7 @@ class StudyState:
     """
 
     provisional: bool = False
-    missing: str = "no result yet"
+    missing: str = "not run"
     registrations: Sequence[Preregistration] = ()
     others: Sequence[Preregistration] = ()
     retried: Mapping[str, PairHistory] = field(default_factory=dict)

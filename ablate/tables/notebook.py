@@ -26,7 +26,7 @@ class NotebookTable(Table):
 
     A notebook shows it as HTML. `row(label)` is one row, whose `cells[metric]` has the mean over seeds, the sample
     standard deviation, the value of each seed and the difference from the baseline, all in the metric's unit
-    (`..._pct` is percent); `notes` states what the numbers are based on.
+    (`..._pct` is percent). `summary` has the sentences that everybody should read, and `notes` all others.
 
     The `columns` of the methods are names such as `label`, a metric, `diff`, `decision` or `params`; `["all"]` means
     every column, None the study's own choice. An unknown name is a TableError that lists the known ones.
@@ -52,18 +52,21 @@ class NotebookTable(Table):
     def __str__(self) -> str:
         return self.to_markdown()
 
-    def to_markdown(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
-        """The table as a Markdown pipe table with its notes.
+    def to_markdown(
+        self, *, columns: Iterable[str] | None = None, digits: int | None = None, notes: bool = False
+    ) -> str:
+        """The table as a Markdown pipe table with its summary.
 
         Args:
             columns: names, see the class.
             digits: decimals of metrics. None follows their spread over seeds.
+            notes: whether to add all notes.
         """
-        return render(self, "md", columns=columns, digits=digits)
+        return render(self, "md", columns=columns, digits=digits, notes=notes)
 
-    def to_latex(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
-        """The table as LaTeX with booktabs; arguments as for `to_markdown`."""
-        return render(self, "tex", columns=columns, digits=digits)
+    def to_latex(self, *, columns: Iterable[str] | None = None, digits: int | None = None, notes: bool = False) -> str:
+        """The table as LaTeX with booktabs; arguments as for `to_markdown`. Without `notes` they are comments."""
+        return render(self, "tex", columns=columns, digits=digits, notes=notes)
 
     def to_csv(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
         """The table as CSV, one plain number per cell.
@@ -75,7 +78,7 @@ class NotebookTable(Table):
         return render(self, "csv", columns=columns, digits=digits)
 
     def to_html(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
-        """The table as a whole HTML document that loads nothing; arguments as for `to_markdown`."""
+        """The table as a whole HTML document that loads nothing, with all notes folded; arguments as for `to_csv`."""
         return render(self, "html", columns=columns, digits=digits)
 
     def _repr_html_(self) -> str:

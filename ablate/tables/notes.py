@@ -1,6 +1,6 @@
-"""The sentences below a table: missing results and their reasons, the method, and the sources of printed numbers.
+"""The notes on a table, which follow its summary: missing results and their reasons, the method, printed numbers.
 
-They are plain text and generated from the results; each format escapes them. Rows with the same note share a sentence.
+They are plain sentences and generated from the results; each format escapes them. Rows with the same note share one.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.paper.published import Printed, PublishedTable
+from ablate.statistics.words import counted, of_planned
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.over_images import image_notes
@@ -34,7 +35,6 @@ def table_notes(
         missing: note on seeds without a result.
     """
     return [
-        *_state(results, table.provisional),
         *_holes(results, table, missing),
         *_pairing(table.rows, plan.metric),
         *_method(table),
@@ -51,18 +51,13 @@ def table_notes(
     ]
 
 
-def _state(results: Sequence[RowResults], provisional: bool) -> Iterator[str]:
-    if provisional:
-        keys = {key for result in results for key in result.keys.values()}
-        done = {result.keys[seed] for result in results for seed in result.records}
-        yield f"provisional: {len(done)} of {len(keys)} trials have ended; the numbers will change"
-
-
 def _holes(results: Sequence[RowResults], table: Table, missing: str) -> Iterator[str]:
     """While a table is provisional, outstanding results are not reported as missing."""
+    rows: dict[str, list[str]] = {}
     for result in results:
-        notes = row_notes(result, (table.metric, *table.metrics), None if table.provisional else missing)
-        yield from (f"row '{result.row.label}', {note}" for note in notes)
+        for note in row_notes(result, (table.metric, *table.metrics), None if table.provisional else missing):
+            rows.setdefault(note, []).append(result.row.label)
+    yield from (f"{named(labels)} {note}." for note, labels in rows.items())
 
 
 def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
@@ -75,9 +70,10 @@ def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
             short.setdefault((common, row.n_planned), []).append(row.label)
     for (common, planned), labels in short.items():
         if common:
-            yield f"differences use only the {common} of {planned} seeds that row and baseline share: {named(labels)}"
+            seeds = of_planned(common, common, planned)
+            yield f"Differences of {named(labels)} use the {seeds} that row and baseline share."
         else:
-            yield f"no difference, because row and baseline share no seed: {named(labels)}"
+            yield f"There is no difference for {named(labels)}, because row and baseline share no seed."
 
 
 def _method(table: Table) -> Iterator[str]:
@@ -86,13 +82,12 @@ def _method(table: Table) -> Iterator[str]:
         return
     if max(counts) > 1:
         yield (
-            "cells show the mean ± sample standard deviation over seeds (number of seeds); differences are paired by "
-            "seed and have 95 % t intervals, not corrected for the number of rows"
+            "Cells show the mean ± the sample standard deviation over seeds, and the number of seeds in brackets. "
+            "Differences are paired by seed. Their 95 % t intervals are not corrected for the number of rows."
         )
     if min(counts) == 1:
-        single = [row.label for row in table.rows if row.n_ok == 1]
-        which = "" if len(single) == len(counts) else f": {named(single)}"
-        yield f"one seed gives no standard deviation, no interval and no test{which}"
+        single = named([row.label for row in table.rows if row.n_ok == 1])
+        yield f"One seed gives no standard deviation, no interval and no test: {single}."
 
 
 def _near_perfect(table: Table) -> Iterator[str]:
@@ -108,8 +103,8 @@ def _near_perfect(table: Table) -> Iterator[str]:
         others = [f"'{label}' {each / size:.2g} times" for label, each in left.items() if 1e-6 < size < NEAR_POINTS]
         if others:
             yield (
-                f"'{baseline}' is {size:.2g} points from perfect, where differences in points are small; the "
-                f"remaining errors relative to it: {listed(others)}; the tests use points"
+                f"'{baseline}' is {size:.2g} points from perfect, so differences in points are small. The remaining "
+                f"error of the other rows, relative to its own: {listed(others)}. The tests use points."
             )
 
 
@@ -117,14 +112,14 @@ def _fresh(plan: Plan) -> Iterator[str]:
     """Whether the rows, and not only an audit duplicate, are replicates."""
     keys = (plan.memberships[row.label, seed] for row in plan.rows for seed in plan.seeds)
     if any(plan.trials[key].replicate for key in keys if key in plan.trials):
-        yield "fresh replicates: each cell was trained only for this study, with its own random numbers"
+        yield "Each cell was trained only for this study, with its own random numbers (fresh replicates)."
 
 
 def _repeated(plan: Plan) -> Iterator[str]:
     if plan.repetition.repeat:
-        yield "repetition: each cell was trained again with the same random numbers"
+        yield "Each cell was trained again with the same random numbers."
     if plan.repetition.canary_only:
-        yield "canary rows only: the other rows of the study are not trained here"
+        yield "Only the canary rows were trained, not the other rows of the study."
 
 
 def _needs(plan: Plan) -> Iterator[str]:
@@ -135,10 +130,10 @@ def _needs(plan: Plan) -> Iterator[str]:
             label = label_of_need(name, row.label)
             keys.setdefault((name, need.task.name), set()).update(plan.memberships[label, seed] for seed in plan.seeds)
     for (name, task), found in keys.items():
-        trials = f"{len(found)} {'trial' if len(found) == 1 else 'trials'}"
+        trials = counted(len(found), "trial")
         yield (
-            f"{name}: rows start from the weights of {trials} of task '{task}' with the same seed; "
-            "these trials are not rows of this table"
+            f"Rows start from the weights of {trials} of task '{task}' with the same seed ({name}). These trials are "
+            "not rows of this table."
         )
 
 
@@ -152,45 +147,45 @@ def _sharing(plan: Plan) -> Iterator[str]:
             if seed == plan.seeds[0]:
                 rows_of.setdefault(key, []).append(label)
         shared = "; ".join(named(labels) for labels in rows_of.values() if len(labels) > 1)
-        yield (
-            f"{cells} cells use {distinct} trials; {cells - distinct} cells share the trial of a row with the same "
-            f"recipe: {shared}"
-        )
+        yield f"The {cells} cells use {distinct} trials, since rows with the same recipe share their trials: {shared}."
 
 
 def _excluded(plan: Plan) -> Iterator[str]:
     if plan.excluded:
-        yield f"excluded by the study: {named(plan.excluded)}"
+        yield f"The study excludes {named(plan.excluded)}."
 
 
 def _printed(plan: Plan, published: PublishedTable | None) -> Iterator[str]:
     if published is None:
         return
     sources = "; ".join(f"{key}: {text}" for key, text in published.source_texts.items())
-    yield f"printed numbers: {published.id} ({published.dataset}) of {published.paper}; read from {sources}"
+    yield (
+        f"The printed numbers are those of {published.id} ({published.dataset}) of {published.paper}. "
+        f"They were read from {sources.rstrip('.')}."
+    )
     if published.note:
-        yield f"about {published.id} as printed: {published.note}"
+        yield f"About {published.id} as printed: {published.note}"
     assumed: dict[str, list[str]] = {}
     for row in plan.rows:
         if row.label in published.row_notes:
             assumed.setdefault(published.row_notes[row.label], []).append(row.label)
-    yield from (f"about {named(labels)} as printed: {note}" for note, labels in assumed.items())
+    yield from (f"About {named(labels)} as printed: {note}" for note, labels in assumed.items())
     if unlike := unlike_printed(plan, published):
         shown = "; ".join(f"'{label}': {fields}" for label, fields in unlike.items())
-        yield f"rows that are not the printed ones, so the words are agrees, disagrees or undecided: {shown}"
+        yield f"Some rows are not the printed ones, so nothing is called reproduced or contradicted: {shown}."
 
 
 def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | None) -> Iterator[str]:
     """How counted costs compare with printed ones, and which of them differ although they should not."""
     if published is None or not has_printed_cost(plan, published):
         return
-    yield "parameter counts next to printed ones exclude normalisation layers, as the printed counts do"
+    yield "Parameter counts next to printed ones exclude normalisation layers, as the printed counts do."
     own = [row for row in rows if row.label in papers_own(plan, published)]
-    for cost, counted in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
-        differing = [row.label for row in own if _differs(getattr(row, counted), published.cells[row.label].get(cost))]
+    for cost, name in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
+        differing = [row.label for row in own if _differs(getattr(row, name), published.cells[row.label].get(cost))]
         if differing:
             what = cost.replace("_", "-").replace("params", "parameters")
-            yield f"counted {what} differ from the printed ones; the paper's network may differ: {named(differing)}"
+            yield f"Counted {what} of {named(differing)} differ from the printed ones; the paper's network may differ."
 
 
 def _differs(counted: int | None, printed: Printed | None) -> bool:

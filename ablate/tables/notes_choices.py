@@ -12,15 +12,18 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_others, find_known_baselines
 from ablate.study.tries import OtherFamily
 from ablate.tables.inputs import StudyState
+from ablate.tables.summary_results import joined, names_of
 from ablate.tables.table import Table
-from ablate.tables.words import listed, named
+from ablate.tables.words import named
 
-OUTSTANDING = "nothing is decided while results are outstanding: repeated looks at a test raise its false-alarm rate"
-EXPLORATORY = "exploratory: results were known when the study was fixed or changed, so p-values do not keep their level"
-
+MAX_TRIED = 3
+"""Largest number of rows that were tried before and are named in the summary."""
+OUTSTANDING = (
+    "Nothing is decided while results are missing, because repeated looks at a test find differences by chance."
+)
 KNOWN_BASELINE = (
-    "results of the baseline {} were known when the study was fixed; if it was chosen because it did badly, "
-    "rows look better than they are"
+    "Results of the baseline {} were known before. If it was chosen because it did badly, "
+    "rows look better than they are."
 )
 
 
@@ -29,42 +32,63 @@ def why_undecided(plan: Plan, state: StudyState) -> str:
     if state.provisional:
         return OUTSTANDING
     if plan.study.pilot:
-        return "nothing is decided: the study is a pilot; the study that decides needs other seeds"
+        return "Nothing is decided: the study is a pilot. The study that decides needs other seeds."
     if state.is_firing:
-        return "nothing is decided: a schedule fired the study, and the history of the schedule shows what it found"
-    return "" if plan.has_decisions else "nothing is decided: its trials repeat others with the same random numbers"
+        return "Nothing is decided here: a schedule fired the study, and the schedule's history shows what it found."
+    return "" if plan.has_decisions else "Nothing is decided: the trials repeat others with the same random numbers."
 
 
-def choice_notes(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
-    """Why nothing is decided, or what a reader must know of the choice of this study among others.
+def why_table_undecided(plan: Plan, state: StudyState, table: Table) -> str:
+    """Why this table decides nothing; empty if it does, or if it has no result that could be decided on."""
+    if state.provisional:
+        done = sum(row.n_ok + row.n_diverged + row.n_failed for row in table.rows)
+        return f"{done} of {counted(sum(row.n_planned for row in table.rows), 'result')} are there. {OUTSTANDING}"
+    has_results = any(row.n_ok for row in table.rows)
+    return why_undecided(plan, state) or ("" if table.families or not has_results else OUTSTANDING)
+
+
+def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known: bool) -> list[str]:
+    """What a reader must know of the choice of this study: known results and earlier tries.
 
     Args:
         plan: plan of the study.
         state: state of the study.
-        table: its table without these notes.
+        table: its table without these sentences.
         seen: every result that could have been seen before something was fixed.
         was_known: whether results were known when it was fixed or changed.
     """
-    why = why_undecided(plan, state) or ("" if table.families else OUTSTANDING)
-    notes = [why] if why and any(row.n_ok for row in table.rows) else []
-    known = find_known_baselines(plan, state.registrations, seen) if table.families else []
-    notes += [EXPLORATORY] if was_known else [KNOWN_BASELINE.format(named([label])) for label in known]
-    notes += _describe_retried({label: history.number for label, history in state.retried.items()})
+    found = []
+    if was_known:
+        found.append(
+            "Exploratory: results were known when the study was fixed or changed, so false findings are likelier than "
+            f"{100 * table.alpha:g} %."
+        )
+    elif known := find_known_baselines(plan, state.registrations, seen) if table.families else []:
+        found.append(KNOWN_BASELINE.format(names_of(table)[known[0]]))
+    retried = _describe_retried({label: history.number for label, history in state.retried.items()}, names_of(table))
+    return [*found, *(retried if found or not retried else [f"Exploratory: {retried[0]}"])]
+
+
+def choice_notes(state: StudyState, table: Table) -> list[str]:
+    """Other studies that test the same rows in another way, and what of this table is of its last try alone."""
     own = state.registrations[-1:]
-    notes += [sentence for one in own for sentence in describe_others(one, state.others)]
+    notes = [sentence for one in own for sentence in describe_others(one, state.others)]
+    if state.retried:
+        notes.append(
+            f"Mean, difference and interval of {named(state.retried)} in the table are of this try alone; decision and "
+            "p use the seeds of all tries."
+        )
     return [*notes, *(_describe_families(state.other_families) if table.families else [])]
 
 
-def _describe_retried(numbers: Mapping[str, int]) -> list[str]:
-    """Which rows were tried before (label -> number of this try), and what in the table is of this try alone."""
+def _describe_retried(numbers: Mapping[str, int], names: Mapping[str, str]) -> list[str]:
+    """Which rows were tried before (label -> number of this try)."""
     if not numbers:
         return []
-    was, its = ("was", "its") if len(numbers) == 1 else ("were", "their")
-    rows = listed([f"'{label}' (try {number})" for label, number in numbers.items()])
-    return [
-        f"exploratory: {rows} {was} compared with {its} baseline before. {its.capitalize()} decision and p use "
-        f"the seeds of all tries; {its} mean, difference and interval in the table are of this try alone"
-    ]
+    named_rows = joined([f"{names[label]} (try {number})" for label, number in numbers.items()])
+    rows = named_rows if len(numbers) <= MAX_TRIED else counted(len(numbers), "row")
+    was, its, them = ("was", "its", "it") if len(numbers) == 1 else ("were", "their", "them")
+    return [f"{rows} {was} compared with {its} baseline before, so the seeds of all tries decide {them}."]
 
 
 def _describe_families(found: Sequence[OtherFamily]) -> list[str]:
@@ -75,5 +99,7 @@ def _describe_families(found: Sequence[OtherFamily]) -> list[str]:
     sizes = sorted({family.size for family in found})
     size = counted(sizes[0], "row") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} rows"
     tests = "1 other study tests" if len(found) == 1 else f"{len(found)} other studies test"
-    what = f"{named(labels)} on the same seeds in a family of {size}, for which p is corrected there"
-    return [f"{tests} {what}; state in advance which one counts"]
+    return [
+        f"{tests} {named(labels)} on the same seeds among {size}, and p is corrected for these there. State in advance "
+        "which study counts."
+    ]

@@ -22,7 +22,7 @@ def provenance_notes(results: Sequence[RowResults], rows: Sequence[TableRow]) ->
     records = {key: result.records[seed] for result in results for seed, key in result.keys.items()
                if seed in result.records}  # fmt: skip
     finished = sorted(record.finished_at[:16].replace("T", " ") for record in records.values())
-    notes = [f"trials finished between {finished[0]} and {finished[-1]} UTC"] if finished else []
+    notes = [f"Trials finished between {finished[0]} and {finished[-1]} UTC."] if finished else []
     return [*notes, *training_time_notes(rows), *_hours(rows), *_differing(results), *_inference(rows)]
 
 
@@ -31,12 +31,12 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
     measured = [row for row in rows if row.measured_on is not None]
     kinds = dict.fromkeys((row.measured_on, row.inference_rounds) for row in measured)
     notes = [
-        f"inference time (median of {rounds} rounds) and memory were measured on {device}" for device, rounds in kinds
+        f"Inference time (median of {rounds} rounds) and memory were measured on {device}." for device, rounds in kinds
     ]
     unfolded = [row.label for row in measured if row.inference_folded is False]
     if unfolded:
         notes.append(
-            f"inference times include a normalisation that cannot be folded into its convolution: {named(unfolded)}"
+            f"Inference times of {named(unfolded)} include a normalisation that cannot be folded into its convolution."
         )
     return notes
 
@@ -61,8 +61,8 @@ def training_time_notes(rows: Sequence[TableRow]) -> Iterator[str]:
     if ratios:
         shown = listed([f"{times} times ({named(labels)})" for times, labels in ratios.items()])
         yield (
-            f"training time relative to the baseline: {shown}; rows are compared as the study defines "
-            "them, not at equal training time"
+            f"Training time relative to the baseline: {shown}. Rows are compared as the study defines them, not at "
+            "equal training time."
         )
 
 
@@ -72,8 +72,8 @@ def _hours(rows: Sequence[TableRow]) -> list[str]:
     if not open_rows:
         return []
     return [
-        "training hours on one worker for the seeds that undecided rows still need, baseline included: "
-        f"{listed(open_rows)}"
+        "Training hours on one worker for the seeds that undecided rows still need, baseline included: "
+        f"{listed(open_rows)}."
     ]
 
 
@@ -92,8 +92,8 @@ def _differing(results: Sequence[RowResults]) -> list[str]:
                 for result in results
                 if _is_apart(provenances[result.row.label], baselines.get(result.row.group, {}), name)
             ]
-            unlike = f"; different from their baseline: {named(apart)}" if apart else ""
-            notes.append(f"trials differ in {name}: {listed(shown)}{unlike}")
+            unlike = f" Different from their baseline: {named(apart)}." if apart else ""
+            notes.append(f"Trials differ in {name}: {listed(shown)}.{unlike}")
     return notes
 
 

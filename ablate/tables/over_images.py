@@ -187,6 +187,6 @@ def image_notes(table: Table, results: Sequence[RowResults]) -> Iterator[str]:
                 rows += [row.label] if found.low <= 0 <= found.high else []
     if rows:
         yield (
-            "decided for these test images, but on other images of this kind the order may change (the 95 % interval "
-            f"over seeds and test images includes 0): {named(rows)}"
+            f"{named(rows)} {'is' if len(rows) == 1 else 'are'} decided for these test images. On other images of this "
+            "kind the order may change, because the 95 % interval over seeds and test images includes 0."
         )

@@ -59,8 +59,10 @@ def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> Row
     return RowResults(row, keys, {seed: records[key] for seed, key in keys.items() if key in records})
 
 
-def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = "no result yet") -> list[str]:
-    """Notes on a row's missing values: seeds that diverged, failed or have no result, and unreported metrics.
+def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = "not run") -> list[str]:
+    """What happened to a row's missing values, each a sentence without its subject, the row.
+
+    Seeds may have diverged, failed, have no result, or not report a metric.
 
     Args:
         result: results of the row.
@@ -68,12 +70,12 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
         missing: note on seeds without a result; None leaves it out.
     """
     notes = [
-        f"{_seeds(seeds)}: {status}: {reason}"
+        f"{status} on {_seeds(seeds)}: {reason}"
         for status in ("diverged", "failed")
         for reason, seeds in _by_reason(result, status).items()
     ]
     if result.missing and missing:
-        notes.append(f"{_seeds(result.missing)}: {missing}")
+        notes.append(f"has no result on {_seeds(result.missing)}: {missing}")
     unreported: dict[tuple[int, ...], list[str]] = {}
     for metric in metrics:
         reported = {seed: None for seed, record in result.succeeded.items() if metric in record.outcome.metrics}
@@ -81,9 +83,9 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
             unreported.setdefault(without, []).append(metric)
         used = result.values(metric)
         if huge := [seed for seed in reported if seed not in used]:
-            notes.append(f"{_seeds(huge)}: {metric} is above {LARGEST:g} and is not used")
+            notes.append(f"has a {metric} above {LARGEST:g} on {_seeds(huge)}, which is not used")
     for without, names in unreported.items():
-        notes.append(f"{_seeds(without)}: {', '.join(names)} {'was' if len(names) == 1 else 'were'} not reported")
+        notes.append(f"did not report {', '.join(names)} on {_seeds(without)}")
     return notes
 
 

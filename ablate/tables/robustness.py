@@ -21,7 +21,7 @@ def robustness_notes(table: Table) -> list[str]:
         return []
     test = cast("Test", table.test)
     design = DecisionRule(table.lower_is_better, table.alpha, table.margin, test, unit=metric_unit(table.metric))
-    notes = ["robustness: what other tests, lost runs, single seeds and other metrics say; the decisions stay"]
+    notes = ["Robustness: what other tests, lost runs, single seeds and other metrics say. The decisions stay."]
     for _, members in table.grouped():
         baseline = next(row for row in members if row.baseline)
         rows = [row for row in members if row is not baseline]
@@ -39,16 +39,16 @@ def _runs(table: Table, row: TableRow) -> Runs:
 def _note(table: Table, row: TableRow, found: Robustness, design: DecisionRule) -> str:
     test, tries = found.registered.evidence.test, row.cells[table.metric].tries
     if tries is not None:  # decided by all its tries; other tests of this one alone would not keep their level
-        parts = [f"row '{row.label}', {row.cells[table.metric].decision} over all its {tries.number} tries"]
-        return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)])
+        parts = [f"'{row.label}' is {row.cells[table.metric].decision} over all its {tries.number} tries"]
+        return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)]) + "."
     by = f" by {TESTS[test]}" if test else ""
-    parts = [f"row '{row.label}', {found.registered.decision}{by}"]
+    parts = [f"'{row.label}' is {found.registered.decision}{by}"]
     for decision in dict.fromkeys(one.decision for one in found.others.values()):
         names = [TESTS[name] for name, one in found.others.items() if one.decision == decision]
-        parts.append(f"{' and '.join(names)}: {decision}")
+        parts.append(f"by {' and '.join(names)} it is {decision}")
     if found.worst is not None:
-        parts.append(f"lost runs taken as the worst values, by their ranks: {found.worst}")
-    return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)])
+        parts.append(f"with lost runs as the worst values, by ranks, it is {found.worst}")
+    return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)]) + "."
 
 
 def _seeds(found: Robustness, design: DecisionRule) -> list[str]:
@@ -58,7 +58,7 @@ def _seeds(found: Robustness, design: DecisionRule) -> list[str]:
     low, high = found.without_one
     ends = " to ".join(plain_number(end, abs(high - low) or abs(end)) for end in (low, high))
     holds = "its sign holds" if found.does_sign_hold else "its sign depends on single seeds"
-    return [f"without any one seed the difference is {with_unit(ends, design.unit)}, so {holds}"]
+    return [f"without any one seed its difference is {with_unit(ends, design.unit)}, so {holds}"]
 
 
 def _other_metrics(table: Table, row: TableRow) -> list[str]:
@@ -70,7 +70,7 @@ def _other_metrics(table: Table, row: TableRow) -> list[str]:
     same = [metric_name(metric) for metric, gain in gains.items() if gain and gain * primary > 0]
     opposite = [metric_name(metric) for metric, gain in gains.items() if gain and gain * primary < 0]
     return [f"{words}: {listed(names)}" for words, names in
-            (("same direction", same), ("opposite direction", opposite)) if names]  # fmt: skip
+            (("the same direction have", same), ("the opposite direction have", opposite)) if names]  # fmt: skip
 
 
 def _gain(table: Table, row: TableRow, metric: str) -> float | None:

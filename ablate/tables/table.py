@@ -108,7 +108,7 @@ class TableRow(Document):
             `is_folded` and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
         funnel_share: share of pixels at which the funnel condition wins; null if the network has no funnel site.
         trials: trial keys, in the order of the seeds.
-        notes: sentences on missing results of this row.
+        notes: what happened to missing results of this row, such as `failed on seed 2: CUDA out of memory`.
     """
 
     label: str
@@ -174,7 +174,9 @@ class Table(Document):
         columns: default columns.
         rows: rows in the order of the plan.
         published: source of the printed numbers; null without any.
-        notes: sentences below the table; the same when the study is run again.
+        summary: at most four sentences that everybody should read: the result, how it was decided, what is missing,
+            what limits it; the same when the study is run again.
+        notes: further sentences on the table; the same when the study is run again.
         provenance: sentences on when and where trials ran; left out with the measured values.
     """
 
@@ -201,6 +203,7 @@ class Table(Document):
     columns: list[str]
     rows: list[TableRow]
     published: PublishedColumn | None = None
+    summary: list[str] = Field(default_factory=list)
     notes: list[str]
     provenance: list[str] = Field(default_factory=list)
 

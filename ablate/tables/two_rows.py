@@ -140,7 +140,7 @@ def compare_rows(
         document = _with_tries(document, history, design_of(plan))
     known = [label for label in find_known_baselines(plan, registrations, seen) if label in (a, b) and not is_known]
     for text in (KNOWN_BASELINE.format(named([label])) for label in known):
-        document = document.model_copy(update={"sentence": f"{document.sentence}. {text[0].upper()}{text[1:]}"})
+        document = document.model_copy(update={"sentence": f"{document.sentence}. {text.rstrip('.')}"})
     if any(result.missing for result in results):  # the correction covers all rows
         return document.model_copy(
             update={"decision": "undecided", "provisional": True, "sentence": _outstanding(found)}

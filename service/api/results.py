@@ -75,19 +75,24 @@ def get_table(
     robust: Annotated[
         bool, Query(description="true: notes on what other tests, lost runs, single seeds and other metrics say")
     ] = False,
+    notes: Annotated[
+        bool, Query(description="true: all notes in Markdown and LaTeX, not only the summary; HTML and JSON have them")
+    ] = False,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
     """The table of a study; provisional while trials are unfinished.
 
-    JSON has every cell, unrounded, with the value of each seed. CSV is for programs (all columns by default) and is
-    sent as an attachment. Markdown, LaTeX (booktabs; longtable where the table is longer than a page) and HTML show
-    the columns that the study selects.
+    Below it is a summary of at most four lines; `notes` adds the other notes. JSON has every cell, unrounded, with the
+    value of each seed. CSV is for programs (all columns by default) and is sent as an attachment. Markdown, LaTeX
+    (booktabs; longtable where the table is longer than a page) and HTML show the columns that the study selects.
     """
     chosen = format or negotiate(accept)
     table = results.get_table(context, study_id)
     try:
         with context.faults.answering(results.work_of_answer("table", study_id)):
-            text = render(table, chosen, columns=_names(columns), digits=digits, measured=measured, robust=robust)
+            text = render(
+                table, chosen, columns=_names(columns), digits=digits, measured=measured, robust=robust, notes=notes
+            )
     except TableError as error:  # format and digits were checked above
         raise StudyError([Problem("/columns", "unknown_column", str(error))]) from error
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate.cli.app import HOLES, app
-from ablate.cli.options import AsJson, Cpus, Gpus, Seeds, asked_resources
+from ablate.cli.options import AsJson, Cpus, Gpus, Notes, Seeds, asked_resources
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
 from ablate.remote.choices import PlotFormat
@@ -52,6 +52,7 @@ def paper(
     wait: Annotated[
         bool, typer.Option(help="Show progress until all studies have ended, then print the tables.")
     ] = False,
+    notes: Notes = False,
     gains: Gains = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the tables with their question and rows; submit nothing.")
@@ -87,7 +88,7 @@ def paper(
             names, scale=scale, seeds=seeds, priority=priority, resources=resources, confirm=plan.needs_confirmation
         )
         if wait:
-            raise typer.Exit(_wait(client, [study.id for study in submitted.items], as_json=as_json))
+            raise typer.Exit(_wait(client, [study.id for study in submitted.items], notes=notes, as_json=as_json))
     from service.cli.show_studies import show_paper
 
     show(submitted, as_json, lambda: show_paper(submitted, plan, client.url))
@@ -192,7 +193,7 @@ def _confirm(plan: PaperPlan, *, is_confirmed: bool) -> None:
         raise AblateError("nothing was submitted")
 
 
-def _wait(client: Client, ids: Sequence[str], *, as_json: bool) -> int:
+def _wait(client: Client, ids: Sequence[str], *, notes: bool, as_json: bool) -> int:
     """Watch studies one after the other until they have ended, and print each table. Returns the exit status."""
     from ablate.cli.terminal import Terminal
     from service.cli.watch import watch
@@ -209,7 +210,7 @@ def _wait(client: Client, ids: Sequence[str], *, as_json: bool) -> int:
         if as_json:
             found.append(json.loads(client.table_text(study_id, "json")))
         else:
-            show_text(client.table_text(study_id) + "\n")
+            show_text(client.table_text(study_id, notes=notes) + "\n")
         if reason := client.study(study_id).reason:
             say(f"{study_id} {states[-1]}: {reason}", err=True)
     show({"items": found}, as_json, None)

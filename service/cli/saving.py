@@ -13,12 +13,14 @@ from ablate.text import visible
 
 
 def save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
-    """Write the table in every format, and every plot, to a folder."""
+    """Write the table in every format, and every plot, to a folder. `table.md` has all notes."""
     from ablate.tables.plots.plot import plots_of
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in get_args(TableFormat):
-        content = text(name) if name == "json" else visible(text(name), lines=True)
+        content = text(name, notes=name == "md")
+        if name != "json":
+            content = visible(content, lines=True)
         (folder / f"table.{name}").write_text(content, encoding="utf-8", newline="")
     shown = client.table(study_id, measured=False)
     for name in plots_of(shown):

@@ -16,6 +16,7 @@ from ablate.cli.options import (
     Cpus,
     Full,
     Gpus,
+    Notes,
     Scale,
     Seeds,
     StudyFile,
@@ -42,6 +43,7 @@ def submit(
     gpus: Gpus = None,
     fresh: Annotated[bool, typer.Option(help="Train known trials again, as new replicates.")] = False,
     wait: Annotated[bool, typer.Option(help="Show progress until the study has ended, then print its table.")] = False,
+    notes: Notes = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +69,7 @@ def submit(
         for warning in stored.warnings:
             say(f"warning: {warning.message}", err=True)
         if wait:
-            raise typer.Exit(_wait(client, stored.id, as_json=as_json))
+            raise typer.Exit(_wait(client, stored.id, notes=notes, as_json=as_json))
         show(stored, as_json, stored.id)
 
 
@@ -121,10 +123,10 @@ def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None
 
 
 @app.command()
-def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+def watch(study: StudyId, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
     """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
-        raise typer.Exit(_wait(client, client.find(study), as_json=as_json))
+        raise typer.Exit(_wait(client, client.find(study), notes=notes, as_json=as_json))
 
 
 @app.command()
@@ -146,6 +148,7 @@ def table(
             help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds.",
         ),
     ] = False,
+    notes: Notes = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the table in every format and the plots to this folder instead.", show_default=False),
@@ -155,7 +158,8 @@ def table(
 ) -> None:
     """Print the table of a study.
 
-    While the study runs, the table is provisional.
+    While the study runs, the table is provisional. Below it are the lines that everybody should read; --notes prints
+    the other notes, too. Of the files of --out, table.md has all notes.
     """
     chosen = chosen_columns(columns, full=full)
     with connected(url) as client:
@@ -169,7 +173,9 @@ def table(
             save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
-            _show_table(text, "json" if as_json else format)
+            _show_table(partial(text, notes=notes), "json" if as_json else format)
+            if format == "md" and not (as_json or notes or robust):
+                say(f"more: ablate table {study} --notes", err=True)
 
 
 @app.command()
@@ -254,7 +260,7 @@ def _show_one(study: StudyView, as_json: bool) -> None:
     show(study, as_json, lambda: screen.show_studies([study]))
 
 
-def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
+def _wait(client: Client, study_id: str, *, notes: bool, as_json: bool) -> int:
     """Watch a study until it has ended, print its table, and name its holes. Returns the exit status."""
     from ablate.cli.terminal import Terminal
     from ablate.remote.errors import RefusedError
@@ -268,7 +274,9 @@ def _wait(client: Client, study_id: str, *, as_json: bool) -> int:
         raise
     reason = client.study(study_id).reason
     try:
-        _show_table(partial(client.table_text, study_id), "json" if as_json else "md")
+        _show_table(partial(client.table_text, study_id, notes=notes), "json" if as_json else "md")
+        if not (as_json or notes):
+            say(f"more: ablate table {study_id} --notes", err=True)
     except RefusedError:  # it cannot be made, which is the reason that follows
         if not reason:
             raise

@@ -15,8 +15,10 @@ from ablate.study.preregistration import Preregistration
 from ablate.tables.build import build_table
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.look import PlotLook
+from ablate.tables.summary import summarise_older
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
+from ablate.tables.words import listed
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
 from service.documents.states import LIVE
@@ -48,7 +50,7 @@ def get_table(context: Context, study_id: str) -> Table:
         kept = studies.find_table(connection, stored.seq)
         if kept:
             since = tries.count_since(connection, stored.seq)
-            return kept.model_copy(update={"provenance": [*kept.provenance, *_since(since)]})
+            return summarise_older(kept).model_copy(update={"provenance": [*kept.provenance, *_since(since)]})
     work = work_of_table(stored.seq)
     reason = context.faults.find_reason(work)
     if reason is not None:
@@ -123,7 +125,7 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
             provisional=provisional,
             missing="cancelled with the study; retry the study to queue them"
             if stored.state == "cancelled"
-            else "no result yet",
+            else "not run yet",
             registrations=registrations,
             others=found.others,
             retried=known.retried,
@@ -140,7 +142,7 @@ def _since(count: int) -> list[str]:
     if not count:
         return []
     again = "1 study has" if count == 1 else f"{count} studies have"
-    return [f"{again} tried rows of this table again since, as of {now():%Y-%m-%d %H:%M} UTC"]
+    return [f"{again} tried rows of this table again since, as of {now():%Y-%m-%d %H:%M} UTC."]
 
 
 def _registrations(stored: Stored) -> list[Preregistration]:
@@ -148,11 +150,12 @@ def _registrations(stored: Stored) -> list[Preregistration]:
 
 
 def _reused(origins: list[Origin]) -> list[str]:
-    return [
-        f"row '{one.row}': {one.cells} {'cell' if one.cells == 1 else 'cells'} trained by study "
-        f"{one.study_name} ({one.study_id}), {one.ended_at:%Y-%m-%d %H:%M} UTC"
-        for one in origins
-    ]
+    """A sentence for each other study that trained cells of this table, and for each time at which it did."""
+    found: dict[str, list[str]] = {}
+    for one in origins:
+        study = f"Study {one.study_name} ({one.study_id}) trained these cells ({one.ended_at:%Y-%m-%d %H:%M} UTC)"
+        found.setdefault(study, []).append(f"{one.cells} of '{one.row}'")
+    return [f"{study}: {listed(cells)}." for study, cells in found.items()]
 
 
 def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:

@@ -124,7 +124,7 @@ class Shower:
                 table = get_table(self.context, stored.id)
                 means = _means(table)
                 with self.context.faults.answering(work_of_answer("table", stored.id)):
-                    files |= {f"table.{name}": render(table, name) for name in FORMATS}
+                    files |= {f"table.{name}": render(table, name, notes=name == "md") for name in FORMATS}
                 if len(table.rows) <= MAX_PLOTTED:
                     files |= {
                         f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in plots_of(table)

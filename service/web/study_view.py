@@ -9,10 +9,10 @@ from functools import cached_property
 
 from ablate.errors import StudyError
 from ablate.remote.documents.studies import StudyView
-from ablate.tables.captions import heading_of, reading_notes
+from ablate.tables.captions import heading_of
 from ablate.tables.columns import Column, choose_columns, metric_decimals
 from ablate.tables.formats.html import LONG_TEXT
-from ablate.tables.notes_verdicts import method_notes
+from ablate.tables.formats.render import all_notes
 from ablate.tables.plots import panel
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
@@ -55,16 +55,16 @@ class ShownTable:
 
     @property
     def setting(self) -> str:
-        """The settings that all rows share, and the test."""
+        """The settings that all rows share."""
         seeds = len(self.table.seeds)
         spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
-        text = "; ".join(part for part in (", ".join(self.table.setup), spread, *method_notes(self.table)) if part)
+        text = "; ".join(part for part in (", ".join(self.table.setup), spread) if part)
         return text[:1].upper() + text[1:]
 
     @property
     def notes(self) -> list[str]:
-        """Notes on the table."""
-        return [*self.table.notes, *self.table.provenance, *reading_notes(self.table, self.columns)]
+        """All notes on the table, without its summary."""
+        return all_notes(self.table, self.columns)
 
     @property
     def has_printed(self) -> bool:

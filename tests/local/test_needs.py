@@ -105,7 +105,7 @@ def test_a_study_runs_each_backbone_once_and_its_rows_right_behind(chain: Path, 
     table = build_table(plan, folder.read())
     assert [table.row(label).cells["error"].values for label in ("A", "B")] == [{0: 10.0, 1: 11.0}, {0: 11.0, 1: 12.0}]
     assert [row.label for row in table.rows] == ["A", "B"]
-    assert any("backbone: rows start from the weights of 2 trials of task 'base'" in note for note in table.notes)
+    assert any("Rows start from the weights of 2 trials of task 'base'" in note for note in table.notes)
     assert run(plan, folder) == []
 
 

@@ -99,7 +99,7 @@ def test_mlflow_shows_the_study_its_trials_and_its_tables(running: Running) -> N
     assert f"/runs/{parent['info']['run_id']}?" in link()
     artifact = {"run_uuid": parent["info"]["run_id"], "path": "table.md"}
     text = httpx2.get(f"{running.client.url}/mlflow/get-artifact", params=artifact).text
-    assert text == running.client.get_text(f"/studies/{study['id']}/table", format="md")
+    assert text == running.client.get_text(f"/studies/{study['id']}/table", format="md", notes="true")
 
 
 def test_a_shared_baseline_is_trained_once_and_a_cancel_leaves_it_to_the_other(running: Running) -> None:

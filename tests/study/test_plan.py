@@ -370,7 +370,7 @@ def test_generated_rows_know_their_levels_without_those_that_do_not_apply() -> N
         (
             5,
             "auto",
-            ["5 seeds, 5 comparisons: the exact test cannot decide", "8 seeds can", "the paired t test is used"],
+            ["the exact test cannot decide with 5 seeds and 5 comparisons", "8 seeds can", "by the paired t test"],
         ),
         (5, "flip", ["the exact test cannot decide"]),
         (8, "auto", []),

@@ -41,7 +41,7 @@ def test_a_design_that_was_fixed_before_its_results_is_not_exploratory(document:
     records = records_of(plan, {("ReLU", 0): 1, ("FReLU", 0): 2})
     assert not is_exploratory(plan, history, Seen.of(records.values()))
     assert describe_registrations(plan, history, Seen.of(records.values())) == [
-        "rows, seeds and test were fixed on 2026-05-01 12:00 UTC, before any result was known"
+        "Rows, seeds and test were fixed on 2026-05-01 12:00 UTC, before any result was known."
     ]
 
 
@@ -54,13 +54,13 @@ def test_a_baseline_that_is_known_leaves_nothing_to_pick_only_on_the_seeds_of_it
     as_first = Seen.of(records.values(), {"ReLU"})
     assert not is_exploratory(plan, history, as_first)
     assert describe_registrations(plan, history, as_first) == [
-        "rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known; "
-        "those of this study are of baselines on the seeds with which they were first registered"
+        "Rows, seeds, margin and test were fixed on 2026-05-01 12:00 UTC, when 2 results were known. "
+        "Those of this study are of baselines on the seeds with which they were first registered."
     ]
     assert is_exploratory(plan, history, Seen.of(records.values()))
     assert describe_registrations(plan, history, Seen.of(records.values()))[0].endswith(
-        "some of them belong to the baseline 'ReLU', and these are not exactly the seeds with which it first was a "
-        "baseline, so the tests are exploratory"
+        "Some of them belong to the baseline 'ReLU', and these are not exactly the seeds with which it first was a "
+        "baseline, so the tests are exploratory."
     )
 
 
@@ -83,7 +83,7 @@ def test_other_designs_of_the_same_rows_are_told(document: dict[str, Any]) -> No
     unlike = register(plan_of(document, base=document["base"] | {"lr": 0.3}), NOON)
     assert describe_others(own, [own, unlike]) == []
     assert describe_others(own, [*others, unlike]) == [
-        "2 other studies test these rows with a different choice of seeds or margin; state in advance which one counts"
+        "2 other studies test these rows with a different choice of seeds or margin. State in advance which one counts."
     ]
 
 
@@ -94,7 +94,7 @@ def test_a_study_that_is_written_again_after_a_look_is_exploratory(document: dic
     assert is_exploratory(plan, history, Seen.of(records.values()))
     (sentence,) = describe_registrations(plan, history, Seen.of(records.values()))
     assert sentence.endswith(
-        "when 2 results were known; 2 of them belong to rows that are tested here, so the tests are exploratory"
+        "when 2 results were known. 2 of them belong to rows that are tested here, so the tests are exploratory."
     )
 
 
@@ -107,7 +107,7 @@ def test_seeds_added_after_a_look_make_the_tests_exploratory(document: dict[str,
     records = records_of(plan, {("ReLU", 0): 5, ("FReLU", 0): 15})
     assert is_exploratory(plan, [before, after], Seen.of(records.values()))
     assert (
-        "the seeds and the margin changed on 2026-05-01 12:10 UTC, when 1 result was known; the tests assume an "
+        "The seeds and the margin changed on 2026-05-01 12:10 UTC, when 1 result was known. The tests assume an "
         in (describe_registrations(plan, [before, after], Seen.of(records.values()))[1])
     )
 

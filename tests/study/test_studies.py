@@ -250,11 +250,11 @@ def test_prelu_in_detection_and_segmentation_is_said_to_be_from_figure_1() -> No
         cell = table.row(label).cells[metric].published
         gain = load_published().column("F1").cells["PReLU"]["detection" if name == "T3" else "segmentation"].value
         assert (cell.source, cell.diff) == ("FIG1", gain)
-        assert any(f"about '{label}' as printed: Not in the table" in note for note in table.notes)
+        assert any(f"About '{label}' as printed: Not in the table" in note for note in table.notes)
 
 
 def test_what_is_assumed_of_a_printed_row_is_said_below_its_table() -> None:
     document = dict(next(table.document for table in list_tables() if table.id == "T5"))
     notes = build_table(plan_document(document), {}, published=load_published().column("T5")).notes
-    poolings = "about 'B Max(x, MaxPool(x))', 'C Max(x, AvgPool(x))' as printed: Assumed: no normalisation follows"
+    poolings = "About 'B Max(x, MaxPool(x))', 'C Max(x, AvgPool(x))' as printed: Assumed: no normalisation follows"
     assert sum(note.startswith(poolings) for note in notes) == 1

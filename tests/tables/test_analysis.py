@@ -66,7 +66,7 @@ def test_few_seeds_are_tested_by_the_paired_t_test_with_holm(planned, make_recor
         assert cell.p_adj == pytest.approx(adjusted[label])
         assert cell.tested.test == "t"
     assert table.families[0].test == "t"
-    assert "the test assumes normally distributed differences over seeds" in table.families[0].method
+    assert "The test assumes normally distributed differences over seeds" in table.families[0].method
 
 
 def test_enough_seeds_are_tested_by_sign_flip_and_both_p_are_given(planned, make_records):
@@ -123,7 +123,7 @@ def test_a_lower_level_decides_less(planned, make_records):
     for plan in (strict, loose):
         table = build_table(plan, make_records(plan, LEVELS))
         counts.append(sum(row.cells[METRIC].decision in ("better", "worse") for row in table.rows))
-        assert f"family-wise error rate at {100 * table.alpha:g} %" in " ".join(table.notes)
+        assert f"at most {100 * table.alpha:g} of 100 studies" in " ".join(table.notes)
     assert counts[0] < counts[1]
 
 
@@ -135,7 +135,8 @@ def test_nothing_is_decided_as_long_as_a_seed_is_outstanding(planned, make_recor
         table = build_table(plan, records, state=StudyState(provisional=provisional))
         assert {row.cells[METRIC].decision for row in table.rows} == {"baseline", None}
         assert table.families == []
-        assert any(note.startswith("nothing is decided while results are outstanding") for note in table.notes)
+        assert "Nothing is decided while results are missing" in table.summary[0]
+        assert table.summary[0].startswith("39 of 40 results are there. ") == provisional
         assert "decision (p)" not in render(table, "md")
 
 
@@ -169,7 +170,11 @@ def test_a_row_that_lost_runs_is_not_called_better_for_it(planned, make_records,
     table = build_table(plan, records)
     cell = table.row("E Sum(1x3, 3x1)").cells[METRIC]
     assert (cell.decision, cell.tested.text) == ("undecided", "undecided: the decision depends on the failed runs")
-    assert any("failed on different seeds" in note and "McNemar" in note for note in table.notes)
+    assert "2 of 40 results are missing: both diverged ('E Sum(1x3, 3x1)'). They leave" in table.summary[-1]
+    (note,) = (note for note in table.notes if "McNemar" in note)
+    assert note.startswith(
+        "'E Sum(1x3, 3x1)' lost 2 of 8 seeds, its baseline none: by chance this happens in 50 of 100 studies "
+    )
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])
@@ -205,23 +210,18 @@ def test_an_undecided_row_states_what_it_can_detect_and_what_would_decide_it(pla
     assert tested.seeds_needed > 3
     hours = (tested.seeds_needed - 3) * (row.train_s + table.row("B 3x3").train_s) / 3600
     assert row.worker_h == pytest.approx(hours)
-    (note,) = (note for note in table.notes if note.startswith("row 'C 5x5'"))
+    (note,) = (
+        note for note in table.notes if note.startswith("The seeds of each undecided row can detect (80 % power): ")
+    )
     differences = [row.cells[METRIC].values[seed] - table.row("B 3x3").cells[METRIC].values[seed] for seed in range(3)]
     sd, smallest = statistics.stdev(differences), tested.mde
-    assert note == (
-        f"row 'C 5x5' is undecided: 3 seeds can only detect differences above {smallest:.1f} points (80 % power); "
-        f"{tested.seeds_needed:,} seeds would detect the printed 0.5"
-    )
+    assert f"'C 5x5' above {smallest:.1f} points ({tested.seeds_needed:,} seeds would detect the printed 0.5)" in note
     assert 1 < smallest < 10, "one decimal shows two digits"
     assert power_of(smallest, sd, 3, comparisons=4) == pytest.approx(0.8, abs=1e-4)
     upper = sd * math.sqrt(2 / stats.chi2.ppf(0.2, 2))
     at, below = (power_of(0.5, upper, n, comparisons=4) for n in (tested.seeds_needed, tested.seeds_needed - 1))
     assert below < 0.8 <= at
-    assert any(
-        note.startswith("seed counts are planned for 80 % power with the upper 80 % confidence limit")
-        for note in table.notes
-    )
-    texts = {format: render(table, format) for format in ("md", "html", "tex", "json")}
+    texts = {format: render(table, format, notes=True) for format in ("md", "html", "tex", "json")}
     written = {"html": html.escape(note), "tex": escape_latex(note)}
     assert all(written.get(format, note) in text for format, text in texts.items()), "all formats have the same words"
     assert "worker_h" not in table.to_json(measured=False)["rows"][2]
@@ -235,7 +235,7 @@ def test_agreement_has_the_words_that_the_scale_allows(planned, make_records):
     words = {row.label: row.cells[METRIC].agreement.word for row in table.rows if not row.baseline}
     assert words["A 1x1"] == "agrees"
     assert set(words.values()) == {"agrees", "no claim"}
-    no_claim = "no claim: the paper prints no difference, or one below 2 sd"
+    no_claim = "'No claim' means that the paper prints no difference, or one below 2 standard deviations"
     assert sum(note.startswith(no_claim) for note in table.notes) == 1
     assert table.families[0].agreement.tau == pytest.approx(
         stats.kendalltau(
@@ -333,8 +333,9 @@ def test_an_audit_is_told_below_the_table_and_is_no_row_of_it(make_record, shift
     assert [row.label for row in table.rows] == ["base", "other"]
     audit = table.families[0].audit
     assert (audit.n, audit.is_alarm) == (8, is_alarm)
-    (note,) = (note for note in table.notes if note.startswith("audit: "))
+    (note,) = (note for note in table.notes if note.startswith("A hidden duplicate of 'base'"))
     assert ("DIFFERENT" in note) == is_alarm
+    assert any(line.startswith("The audit failed: ") for line in table.summary) == is_alarm
     assert table.families[0].comparisons == 1
 
 
@@ -344,8 +345,8 @@ def test_a_design_that_was_changed_over_known_results_is_called_exploratory(plan
     history = [register(planned(3), before), register(plan, after)]
     table = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history))
     assert table.exploratory
-    assert any(note.startswith("exploratory: ") for note in table.notes)
-    assert any("the seeds changed on 2026-05-06" in note for note in table.provenance)
+    assert table.summary[-1].startswith("Exploratory: ")
+    assert any("The seeds changed on 2026-05-06" in note for note in table.provenance)
     rewritten = build_table(plan, make_records(plan, LEVELS), state=StudyState(registrations=history[1:]))
     assert rewritten.exploratory, "the results were there when it was first fixed"
     first = StudyState(registrations=history[:1])
@@ -398,7 +399,7 @@ def test_a_row_is_not_judged_by_the_seeds_that_another_row_happens_to_have(plann
         records[key] = make_record(records[key].trial, Outcome(status="failed", reason="gone"))
     table = build_table(plan, records)
     assert table.families[0].test != "pooled"
-    assert "the pooled test was not possible" in table.families[0].method
+    assert "The pooled test was not possible" in table.families[0].method
 
 
 def test_an_audit_that_differs_by_the_same_on_every_seed_is_an_alarm(make_record):
@@ -433,9 +434,9 @@ def test_an_audit_says_what_it_lost_and_a_copy_that_is_lost_altogether_is_an_ala
         records[key] = make_record(plan.trials[key], outcome)
     table = build_table(plan, records)
     assert table.families[0].audit.is_alarm == is_alarm
-    assert any("FAILED on all seeds" in note for note in table.notes) == is_alarm
-    (note,) = (note for note in table.notes if note.startswith("audit duplicate of 'base', seed"))
-    assert note.endswith(": diverged: the training loss is nan")
+    assert any("lost all seeds and the baseline did not" in note for note in table.notes) == is_alarm
+    (note,) = (note for note in table.notes if note.startswith("The duplicate of 'base' diverged on seed"))
+    assert note.endswith(": the training loss is nan.")
 
 
 def test_a_value_too_large_to_count_with_is_left_out_and_told(planned, make_records, make_record):
@@ -447,7 +448,7 @@ def test_a_value_too_large_to_count_with_is_left_out_and_told(planned, make_reco
     cell = table.row("A 1x1").cells[METRIC]
     assert sorted(cell.values) == sorted([0, 2])
     assert cell.mean == pytest.approx((cell.values[0] + cell.values[2]) / 2)
-    assert f"row 'A 1x1', seed 1: {METRIC} is above 1e+150 and is not used" in table.notes
+    assert f"'A 1x1' has a {METRIC} above 1e+150 on seed 1, which is not used." in table.notes
 
 
 def test_an_open_row_says_how_many_seeds_would_show_it_equivalent(planned, make_records):
@@ -456,8 +457,8 @@ def test_an_open_row_says_how_many_seeds_would_show_it_equivalent(planned, make_
     cell = table.row("C 5x5").cells[METRIC]
     assert cell.decision == "undecided"
     assert cell.tested.seeds_equivalent > 3
-    text = f"; {cell.tested.seeds_equivalent} seeds would show equivalence if there is no difference"
-    assert any(note.startswith("row 'C 5x5' is ") and note.endswith(text) for note in table.notes)
+    text = f"; {cell.tested.seeds_equivalent} would show equivalence if there is no difference)"
+    assert any("'C 5x5' above " in note and text in note for note in table.notes)
 
 
 def test_seeds_that_tie_are_named_where_the_exact_test_cannot_decide(planned, make_records, make_record):
@@ -480,13 +481,13 @@ def test_the_method_says_which_rows_have_no_spread_for_t(planned, make_records, 
         records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: theirs + 0.5}))
     (family,) = build_table(plan, records).families
     assert family.test == "t"
-    assert "the sign-flip test replaces it for rows whose differences are all equal: 'A 1x1'" in family.method
+    assert "The sign-flip test replaces it for rows whose differences are all equal: 'A 1x1'" in family.method
 
 
 def test_where_nothing_is_tested_no_level_is_told(planned, make_records):
     plan = planned(1)
     notes = build_table(plan, make_records(plan, LEVELS)).notes
-    assert any(note.startswith("nothing is tested: ") for note in notes)
+    assert any(note.startswith("Nothing is tested, because ") for note in notes)
     assert not any("family-wise error rate" in note for note in notes)
 
 
@@ -517,7 +518,7 @@ def test_a_row_whose_decision_depends_on_failed_runs_neither_reproduces_nor_agre
     found = table.families[0].agreement
     assert found.word == word
     assert "; 8 of 12 seeds)" in found.rank
-    assert found.pairs.endswith("; 8 to 12 of 12 seeds a pair)")
+    assert found.pairs.endswith("; 8 to 12 of 12 seeds a pair).")
 
 
 def test_failed_runs_that_make_a_row_look_no_better_do_not_touch_its_agreement(planned, make_records, make_record):
@@ -560,14 +561,14 @@ def test_pareto_fronts_say_on_how_many_seeds_they_rest(planned, make_records, ma
             cost = record.outcome.cost.model_copy(update={"multiply_adds": 1000 - index})
             outcome = record.outcome.model_copy(update={"cost": cost})
             records[record.trial.key] = record.model_copy(update={"outcome": outcome})
-    (note,) = (note for note in build_table(plan, records).notes if note.startswith("Pareto-optimal"))
+    (note,) = (note for note in build_table(plan, records).notes if "Pareto-optimal" in note)
     assert "seeds" not in note
     partial = build_table(plan, lose(plan, records, make_record, "E Sum(1x3, 3x1)", range(4)))
-    (note,) = (note for note in partial.notes if note.startswith("Pareto-optimal"))
-    assert note.endswith("; not compared, since failed runs may explain the mean: 'E Sum(1x3, 3x1)'")
+    (note,) = (note for note in partial.notes if "Pareto-optimal" in note)
+    assert note.endswith(" 'E Sum(1x3, 3x1)' is not compared, since failed runs may explain the mean.")
     worst = lose(plan, records, make_record, "A 1x1", range(4))
-    (note,) = (note for note in build_table(plan, worst).notes if note.startswith("Pareto-optimal"))
-    assert note.endswith("; failed runs are left out, so each mean is over 8 to 12 of 12 seeds")
+    (note,) = (note for note in build_table(plan, worst).notes if "Pareto-optimal" in note)
+    assert note.endswith(" Failed runs are left out, so each mean is over 8 to 12 of 12 seeds.")
 
 
 @pytest.mark.parametrize(
@@ -593,8 +594,8 @@ def test_a_row_or_baseline_that_is_not_the_printed_one_only_agrees(planned, make
         published=load_published().column("T7"),
     )
     assert table.row("A 1x1").cells[METRIC].agreement.word == "agrees"
-    (note,) = (note for note in table.notes if note.startswith("rows that are not the printed ones"))
-    assert note.endswith(f": '{label}': {named}")
+    (note,) = (note for note in table.notes if note.startswith("Some rows are not the printed ones"))
+    assert note.endswith(f": '{label}': {named}.")
 
 
 @pytest.mark.parametrize(("preset", "word"), [("paper-text", "inconclusive"), (None, "undecided")])
@@ -613,5 +614,5 @@ def test_a_row_that_was_tried_before_neither_reproduces_nor_agrees(planned, make
     assert cell.agreement.word == word
     assert cell.agreement.text == f"{word}, direction agrees (not tested): n = 12, tried before"
     assert (first.word, found.word) == ("reproduced" if preset else "agrees", word)
-    decided, left = (int(one.pairs.split(" concordant")[0].split()[-1]) for one in (first, found))
+    decided, left = (int(one.pairs.split(" rows, ")[1].split()[0]) for one in (first, found))
     assert left < decided

@@ -92,15 +92,15 @@ def test_a_failed_seed_is_a_hole_with_its_reason(window_plan, end):
     assert (row.n_planned, row.n_ok, row.n_failed, row.n_diverged) == (3, 2, 1, 0)
     assert list(row.cells[METRIC].values) == [0, 1]
     assert row.cells[METRIC].diff.n == 2
-    assert "row 'C 5x5', seed 2: failed: CUDA out of memory" in table.notes
-    assert "differences use only the 2 of 3 seeds that row and baseline share: 'C 5x5'" in table.notes
+    assert "'C 5x5' failed on seed 2: CUDA out of memory." in table.notes
+    assert "Differences of 'C 5x5' use the 2 of 3 seeds that row and baseline share." in table.notes
 
 
 def test_a_diverged_seed_is_counted_and_never_averaged(window_plan, end):
     row = build_table(window_plan, end("C 5x5", 0, "diverged", "loss is nan at step 34")).row("C 5x5")
     assert (row.n_ok, row.n_diverged) == (2, 1)
     assert row.cells[METRIC].mean == pytest.approx(sum(row.cells[METRIC].values.values()) / 2)
-    assert row.notes == ["seed 0: diverged: loss is nan at step 34"]
+    assert row.notes == ["diverged on seed 0: loss is nan at step 34"]
 
 
 def test_a_baseline_without_results_leaves_no_difference_and_says_so(window_plan, make_records):
@@ -109,14 +109,14 @@ def test_a_baseline_without_results_leaves_no_difference_and_says_so(window_plan
         del records[window_plan.memberships["B 3x3", seed]]
     table = build_table(window_plan, records)
     assert table.row("A 1x1").cells[METRIC].diff is None
-    assert "row 'B 3x3', seeds 0, 1, 2: no result yet" in table.notes
-    assert any(note.startswith("no difference, because row and baseline share no seed: ") for note in table.notes)
+    assert "'B 3x3' has no result on seeds 0, 1, 2: not run." in table.notes
+    assert any(note.startswith("There is no difference for 'A 1x1'") for note in table.notes)
 
 
 def test_a_reason_of_many_lines_becomes_one_short_line(window_plan, end):
     table = build_table(window_plan, end("C 5x5", 2, "failed", "first\nsecond\x1b[31m " + "x" * 1000))
     (note,) = table.row("C 5x5").notes
-    assert note.startswith(r"seed 2: failed: first second\x1b[31m xxx")
+    assert note.startswith(r"failed on seed 2: first second\x1b[31m xxx")
     assert note.endswith("...")
     assert len(note) < 350
 
@@ -125,7 +125,11 @@ def test_without_any_record_the_table_is_empty_but_whole(window_plan):
     table = build_table(window_plan, {}, state=StudyState(provisional=True))
     assert [row.label for row in table.rows] == [row.label for row in window_plan.rows]
     assert all(row.cells[METRIC].mean is None for row in table.rows)
-    assert table.notes == ["provisional: 0 of 15 trials have ended; the numbers will change"]
+    assert table.notes == []
+    assert table.summary == [
+        "0 of 15 results are there. Nothing is decided while results are missing, because repeated looks at a test "
+        "find differences by chance."
+    ]
 
 
 def test_one_seed_has_no_spread_and_says_so(make_plan, make_records):
@@ -133,19 +137,19 @@ def test_one_seed_has_no_spread_and_says_so(make_plan, make_records):
     table = build_table(plan, make_records(plan))
     cell = table.row("b").cells[METRIC]
     assert (cell.sd, cell.diff.low, cell.diff.high) == (None, None, None)
-    assert "one seed gives no standard deviation, no interval and no test" in table.notes
+    assert "One seed gives no standard deviation, no interval and no test: 'a', 'b'." in table.notes
 
 
 def test_rows_of_one_recipe_share_their_trials_and_the_table_says_so(make_plan, make_records):
     plan = make_plan([{"label": "a"}, {"label": "b"}, {"label": "c", "set": {"window": "5x5"}}])
     table = build_table(plan, make_records(plan))
-    assert "9 cells use 6 trials; 3 cells share the trial of a row with the same recipe: 'a', 'b'" in table.notes
+    assert "The 9 cells use 6 trials, since rows with the same recipe share their trials: 'a', 'b'." in table.notes
     assert table.row("a").trials == table.row("b").trials
 
 
 def test_fresh_replicates_are_named_and_only_they(window_plan, make_records):
     fresh = {key: trial.model_copy(update={"replicate": 3}) for key, trial in window_plan.trials.items()}
-    note = "fresh replicates: each cell was trained only for this study, with its own random numbers"
+    note = "Each cell was trained only for this study, with its own random numbers (fresh replicates)."
     records = make_records(window_plan)
     assert note in build_table(replace(window_plan, trials=fresh), records).notes
     assert note not in build_table(window_plan, records).notes
@@ -156,7 +160,10 @@ def test_printed_numbers_stand_beside_ours_with_their_source(window_plan, make_r
     cell = table.row("C 5x5").cells[METRIC].published
     assert (cell.value, cell.diff, cell.source, cell.text, cell.diff_text) == (22.9, 0.5, "REVIEW", "22.9", "+0.5")
     assert table.row("B 3x3").cells[METRIC].published.diff is None
-    assert any("printed numbers: T7 (ImageNet-2012)" in note and "REVIEW: " in note for note in table.notes)
+    assert any(
+        "The printed numbers are those of T7 (ImageNet-2012) of Ma" in note and "REVIEW: " in note
+        for note in table.notes
+    )
 
 
 def test_printed_costs_stand_beside_counted_ones(make_plan, make_records):
@@ -202,7 +209,7 @@ def test_trials_that_differ_in_provenance_are_noted(window_plan, make_records):
     key = window_plan.memberships["A 1x1", 0]
     records[key] = records[key].model_copy(update={"provenance": {"commit": "def456", "versions": {"torch": "2.9.0"}}})
     table = build_table(window_plan, records)
-    note = "trials differ in commit: abc123 (14), def456 (1); different from their baseline: 'A 1x1'"
+    note = "Trials differ in commit: abc123 (14), def456 (1). Different from their baseline: 'A 1x1'."
     assert note in table.provenance
 
 
@@ -215,19 +222,19 @@ def test_rows_that_train_longer_than_their_baseline_are_noted(make_plan, make_re
         outcome = records[key].outcome.model_copy(update={"train_s": times_s[label]})
         records[key] = records[key].model_copy(update={"outcome": outcome})
     table = build_table(plan, records)
-    (note,) = [note for note in table.provenance if note.startswith("training time")]
+    (note,) = [note for note in table.provenance if note.startswith("Training time")]
     assert list(training_time_notes(table.rows)) == [note], "a format can print it alone"
     assert note == (
-        "training time relative to the baseline: 1.4 times ('b', 'd'); rows are compared as the study defines them, "
-        "not at equal training time"
+        "Training time relative to the baseline: 1.4 times ('b', 'd'). Rows are compared as the study defines them, "
+        "not at equal training time."
     )
 
 
 @pytest.mark.parametrize(
     ("metric", "levels", "note"),
     [
-        ("top1_error_pct", (2.0, 1.0), "'a' is 2 points from perfect, where differences in points are small; the "
-         "remaining errors relative to it: 'b' 0.5 times; the tests use points"),
+        ("top1_error_pct", (2.0, 1.0), "'a' is 2 points from perfect, so differences in points are small. The "
+         "remaining error of the other rows, relative to its own: 'b' 0.5 times. The tests use points."),
         ("map_pct", (2.0, 1.0), "'a' is 2 points from perfect"),  # an mAP of 98 and 99 %
         ("top1_error_pct", (6.0, 1.0), None),
         ("map_pct", (98.0, 99.0), None),
@@ -245,7 +252,7 @@ def test_metrics_that_no_trial_of_a_row_reported_are_told_in_one_sentence(make_p
         [{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], metrics=["ap50_pct", "map_pct", "ap75_pct"]
     )
     table = build_table(plan, make_records(plan))
-    assert table.row("b").notes == ["seeds 0, 1, 2: ap50_pct, ap75_pct were not reported"]
+    assert table.row("b").notes == ["did not report ap50_pct, ap75_pct on seeds 0, 1, 2"]
     assert table.row("b").cells["ap50_pct"].mean is None
     assert table.row("b").cells["map_pct"].mean is not None
 
@@ -277,12 +284,11 @@ def choose_names(table, *names):
 
 
 def test_a_count_that_is_not_the_printed_one_is_named_at_the_papers_own_scale(paper_table):
-    (params, multiply_adds) = (note for note in paper_table.notes if note.startswith("counted "))
-    assert params == "counted parameters differ from the printed ones; the paper's network may differ: " + (
-        "'resnet50 / FReLU'"
+    (params, multiply_adds) = (note for note in paper_table.notes if note.startswith("Counted "))
+    assert params == (
+        "Counted parameters of 'resnet50 / FReLU' differ from the printed ones; the paper's network may differ."
     )
-    assert multiply_adds.startswith("counted multiply-adds differ from the printed ones")
-    assert multiply_adds.endswith(": 'resnet50 / FReLU'")
+    assert multiply_adds.startswith("Counted multiply-adds of 'resnet50 / FReLU' differ from the printed ones")
 
 
 @pytest.mark.parametrize(("table_id", "cells"), [("T1", 16), ("T2", 16), ("T3", 12), ("T10", 8)])
@@ -297,7 +303,7 @@ def test_every_printed_cost_is_shown_beside_ours_and_held_to_it_at_the_papers_ow
     assert table.columns[-2:] == ["params_and_printed", "multiply_adds_and_printed"]
     rows = [line for line in text.splitlines() if line.startswith("|") and re.search(r"\b[98] \(", line)]
     assert sum(len(re.findall(r"\b[98] \([\d.]+[MG]\)", line)) for line in rows) == cells
-    assert bool([note for note in table.notes if note.startswith("counted ")]) == (scale == "paper")
+    assert bool([note for note in table.notes if note.startswith("Counted ")]) == (scale == "paper")
 
 
 def test_times_and_shares_that_cannot_be_are_left_out(make_plan, make_records, make_record, make_outcome):

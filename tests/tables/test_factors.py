@@ -17,7 +17,7 @@ from ablate.tables.plots.plot import plot_table, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
 METRIC = "top1_error_pct"
-EXPLAINED = "share of the variation between runs that each factor explains"
+EXPLAINED = "Share of the variation between runs that each factor explains"
 GRID: dict[str, Any] = {
     "name": "grid",
     "seeds": 6,
@@ -104,13 +104,12 @@ def test_a_factor_that_applies_to_some_rows_is_compared_within_them_and_hides_no
     assert activation.share > 0.95
     assert activation.p_adj is not None
     assert activation.p_adj < 1e-6
-    assert not any("rows outside the grid" in note or "cannot be judged" in note for note in table.notes)
+    assert not any("outside the grid" in note or "cannot be judged" in note for note in table.notes)
     (note,) = (note for note in table.notes if note.startswith(EXPLAINED))
     means = {level: one.mean for one in table.effects.means for level in one.levels.values()}
     for levels in (("relu", "swish", "frelu"), ("bn", "none")):
         assert f"(level means {', '.join(f'{level}: {means[level]:.2f}' for level in levels)}; " in note
-    assert any("only where they apply: norm within frelu" in note for note in table.notes)
-    assert "grid: in shares, the levels of a factor weigh the same; in p-values each row does" in table.notes
+    assert "In shares, the levels of a factor weigh the same; in p-values each row does." in table.notes
 
 
 def test_of_many_levels_the_smallest_and_the_largest_mean_are_named() -> None:
@@ -190,14 +189,14 @@ def test_a_grid_with_holes_has_a_linear_model_and_rows_by_hand_are_no_cells_of_i
     assert effects.method == "linear_model"
     assert effects.taken_as_zero == ["window x norm"]
     assert max(effects.effects, key=lambda effect: effect.share).factors == ["window"]
-    assert any("rows outside the grid: plain" in note for note in table.notes)
+    assert any("These rows are outside the grid: plain." in note for note in table.notes)
     assert render(table, "md", columns=["factors"]).splitlines()[4].split("|")[2:4] == [" –      ", " –    "]
 
 
 def test_what_a_component_adds_is_told_and_that_it_is_not_importance() -> None:
     plan = plan_document(WITHOUT)
     table = build_table(plan, results(plan, lambda row: 14.0 if row.levels else 13.0))
-    (note,) = (note for note in table.notes if note.startswith("improvement from each component"))
+    (note,) = (note for note in table.notes if note.startswith("Improvement from each component"))
     assert "nesterov +0.9" in note or "nesterov +1" in note
     assert any("contributions are not importances" in note for note in table.notes)
     assert table.effects is None
@@ -272,11 +271,11 @@ def test_rows_that_ran_elsewhere_than_their_baseline_are_named() -> None:
     (note,) = (
         note
         for note in build_table(plan, results(plan, interacting, where)).provenance
-        if note.startswith("trials differ")
+        if note.startswith("Trials differ")
     )
     assert note == (
-        "trials differ in commit: old (32), new (4); different from their baseline: 'window=5x5, norm=bn', "
-        "'window=5x5, norm=none'"
+        "Trials differ in commit: old (32), new (4). Different from their baseline: 'window=5x5, norm=bn', "
+        "'window=5x5, norm=none'."
     )
 
 
@@ -286,7 +285,7 @@ def test_rows_worth_their_cost_are_named_and_times_are_left_out_of_the_stable_fo
     (front,) = table.fronts
     assert front.cost == "params"
     assert front.rows[0] == "window=1x1, norm=bn"
-    assert any(note.startswith("Pareto-optimal in mean and params: ") for note in table.notes)
+    assert any(note.startswith("No row beats these in both mean and params (Pareto-optimal): ") for note in table.notes)
 
 
 @pytest.mark.parametrize("document", [GRID, GRID | {"factors": GRID["factors"][:1]}, WITHOUT])
@@ -305,10 +304,14 @@ def test_effects_are_drawn_where_there_are_some_and_say_so_where_there_are_none(
 def test_effects_of_a_grid_that_lost_runs_say_on_how_many_complete_seeds_they_rest() -> None:
     plan = plan_document(GRID)
     records = results(plan, interacting)
-    assert not [note for note in build_table(plan, records).notes if "complete" in note or "every row has" in note]
+    assert not [
+        note for note in build_table(plan, records).notes if "complete" in note or "of the grid has a value at" in note
+    ]
     lost(plan, records, "window=5x5, norm=none", (0, 3))
     notes = build_table(plan, records).notes
-    assert "grid: every row has a value at 4 of 6 seeds; failed runs are left out" in notes
+    assert (
+        "Every row of the grid has a value at 4 of 6 seeds; the effects use these and leave failed runs out." in notes
+    )
 
 
 def lost(plan: Plan, records: dict[str, TrialRecord], label: str, seeds: Any) -> None:
@@ -322,9 +325,11 @@ def test_a_row_that_lost_all_runs_takes_nothing_from_the_seeds_of_the_others() -
     records = results(plan, by_activation)
     lost(plan, records, "activation=frelu, norm=none", plan.seeds)
     notes = build_table(plan, records).notes
-    assert "grid: norm cannot be judged: no run with none gave a value" in notes
-    assert "grid: 3 of 4 rows have values, all at 6 of 6 seeds; failed runs are left out" in notes
-    fronts = [note for note in notes if note.startswith("Pareto-optimal")]
+    assert "norm cannot be judged, because no run with none gave a value." in notes
+    assert (
+        "Each of 3 of 4 rows of the grid has a value at 6 of 6 seeds; the effects use these and leave failed runs out."
+    ) in notes
+    fronts = [note for note in notes if "Pareto-optimal" in note]
     assert fronts
     assert not any("each mean is over" in note for note in fronts)
 
@@ -346,5 +351,5 @@ def test_a_mean_that_failed_runs_may_explain_is_not_pareto_optimal(baseline_lost
     assert loser not in front.rows
     assert set(front.rows) < set(labels)
     assert front.rows
-    (note,) = (note for note in table.notes if note.startswith("Pareto-optimal"))
-    assert note.endswith(f"; not compared, since failed runs may explain the mean: '{loser}'")
+    (note,) = (note for note in table.notes if "Pareto-optimal" in note)
+    assert note.endswith(f" '{loser}' is not compared, since failed runs may explain the mean.")

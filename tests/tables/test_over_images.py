@@ -148,8 +148,8 @@ def test_a_note_below_the_table_names_decided_rows_whose_order_may_change_on_oth
         return [note for note in build_table(plan, records).notes if "other images" in note]
 
     assert notes(tested(of_seeds(fewer))) == [
-        "decided for these test images, but on other images of this kind the order may change (the 95 % interval over "
-        "seeds and test images includes 0): 'new'"
+        "'new' is decided for these test images. On other images of this kind the order may change, because the 95 % "
+        "interval over seeds and test images includes 0."
     ]
     assert notes(tested(of_seeds(narrow))) == []
 

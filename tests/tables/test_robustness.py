@@ -60,12 +60,12 @@ def test_the_notes_are_made_from_the_table_alone_and_in_every_format(make_plan, 
     table = build_table(plan, records)
     notes = robustness_notes(Table.from_json(json.loads(json.dumps(table.to_json()))))
     assert len(notes) == 3
-    assert notes[1].startswith("row 'b', better by the paired t test; ")
-    assert "so its sign holds; same direction: mAP (%)" in notes[1]
-    assert "lost runs taken as the worst values, by their ranks: undecided" in notes[2]
+    assert notes[1].startswith("'b' is better by the paired t test; ")
+    assert "so its sign holds; the same direction have: mAP (%)." in notes[1]
+    assert "with lost runs as the worst values, by ranks, it is undecided" in notes[2]
     for format in ("md", "tex", "html"):
         assert "so its sign holds" in render(table, format, robust=True).replace("\n", " ")
-        assert "so its sign holds" not in render(table, format)
+        assert "so its sign holds" not in render(table, format, notes=True)
     assert json.loads(render(table, "json", robust=True))["notes"][-3:] == notes
 
 

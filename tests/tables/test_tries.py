@@ -19,7 +19,7 @@ TRIED = (0.4, -0.3, 0.1, -0.5, 0.2, -0.1, -0.6, 0.3) * 2
 def test_each_format_says_that_a_row_that_was_tried_before_is_decided_over_all_its_tries(make_plan, make_records):
     plan = make_plan([{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(("ReLU", "FReLU", "wide"))])
     table = build_table(plan, make_records(plan), state=StudyState(retried={"FReLU": PairHistory(2, TRIED)}))
-    said = "rows that were tried before ('FReLU') are decided by all their seeds together"
+    said = "Rows that were tried before ('FReLU') are decided by all their seeds together"
     (caption,) = (line for line in render(table, "tex").splitlines() if "\\caption" in line)
     assert said in caption
     lines = {line["label"]: line["notes"] for line in csv.DictReader(io.StringIO(render(table, "csv")))}
@@ -27,9 +27,9 @@ def test_each_format_says_that_a_row_that_was_tried_before_is_decided_over_all_i
     assert lines["FReLU"].startswith(f"tried before; {answer}")
     assert lines["FReLU"].endswith("mean, difference and interval in this line are of this try alone")
     assert "tried before" not in lines["wide"]
-    (note,) = (note for note in table.notes if note.startswith(f"'FReLU' {answer}"))
+    (note,) = (note for note in table.notes if note.startswith(f"'FReLU', {answer}"))
     assert "which includes 0, so it is undecided (evidence 1 of the " in note
-    assert "exploratory: 'FReLU' (try 2) was compared with its baseline before" in render(table, "tex")
+    assert "Exploratory: 'FReLU' (try 2) was compared with its baseline before" in render(table, "tex")
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,20 @@ class PairOrder:
 
     @property
     def text(self) -> str:
-        """The counts: `10 pairs: 4 concordant, 1 discordant, 5 undecided (paired t, Holm over all pairs)`."""
+        """The counts: `Of 10 pairs of rows, 4 stand in the printed order, 1 in the reverse order, and 5 ...`."""
         resting = f"; {of_planned(*self.seeds, self.planned)} a pair" if self.seeds else ""
-        lists = {"concordant": self.concordant, "discordant": self.discordant, "undecided": self.undecided}
-        if self.printed_equal:
-            lists["printed as equal"] = self.printed_equal
-        total = sum(map(len, lists.values()))
-        counts = ", ".join(f"{len(pairs)} {name}" for name, pairs in lists.items())
-        return f"{counted(total, 'pair')}: {counts} ({self.test}, Holm over all pairs{resting})"
+        same, reverse, unknown, equal = (
+            len(pairs) for pairs in (self.concordant, self.discordant, self.undecided, self.printed_equal)
+        )
+        parts = [
+            f"{same or 'none'} {'stands' if same < 2 else 'stand'} in the printed order",
+            f"{reverse or 'none'} in the reverse order",
+            f"{unknown or 'none'} {'is' if unknown < 2 else 'are'} undecided",
+            *([f"{equal} {'is' if equal == 1 else 'are'} decided but printed as equal"] if equal else []),
+        ]
+        total = counted(same + reverse + unknown + equal, "pair")
+        counts = f"Of {total} of rows, {', '.join(parts[:-1])}, and {parts[-1]}"
+        return f"{counts} ({self.test}, Holm over all pairs{resting})."
 
 
 def order_of_pairs(

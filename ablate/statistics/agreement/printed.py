@@ -54,7 +54,10 @@ class Agreement:
     def text(self) -> str:
         """The word with its counts: `partly; 3 claims: 2 reproduced, 1 contradicted (absent)`."""
         total = sum(self.counts.values())
-        counts = ", ".join(f"{count} {word}" for word, count in self.counts.items())
+        verbs = {"agrees": "agree", "disagrees": "disagree"}
+        counts = ", ".join(
+            f"{count} {word if count == 1 else verbs.get(word, word)}" for word, count in self.counts.items()
+        )
         word = self.word if self.has_headline else "no headline row in this group"
         text = f"{word}; {counted(total, 'claim')}: {counts}" if total else word
         if self.without_claim:

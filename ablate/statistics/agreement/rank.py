@@ -78,19 +78,30 @@ class RankAgreement:
 
     @property
     def text(self) -> str:
-        """One line: `agrees (Kendall's tau_b 0.80 over 5 rows; 0.80 needed; p = .042, exact; ...; 8 seeds)`."""
+        """The order as a whole: `The order as a whole agrees (Kendall's tau_b 0.80 over 5 rows; 0.80 needed; ...).`"""
         rows, seeds = counted(len(self.rows), "row"), counted(self.n, "seed")
         if self.n < self.planned:
             seeds = of_planned(self.n, self.n, self.planned)
         if self.tau is None or self.p is None:
-            return f"{self.word} ({rows}, {seeds})"
+            return f"The order as a whole{self._said} ({rows}, {seeds})."
         needed = "no value is enough" if self.critical is None else f"{self.critical:.2f} needed"
         facts = [f"p {equals_p(self.p)}, {self.method}", "noise interval unknown"]
         if self.low is not None and self.high is not None:
             facts[1] = f"95 % noise interval {_signed(self.low)} to {_signed(self.high)}"
         if self.method == "exact":  # with ties another tau is needed
             facts.insert(0, needed)
-        return f"{self.word} (Kendall's tau_b {_signed(self.tau)} over {rows}; {'; '.join(facts)}; {seeds})"
+        return (
+            f"The order as a whole{self._said} (Kendall's tau_b {_signed(self.tau)} over {rows}; {'; '.join(facts)}; "
+            f"{seeds})."
+        )
+
+    @property
+    def _said(self) -> str:
+        """The word as the rest of a sentence about the order."""
+        verbs = {"agrees": " agrees", "reversed": " is reversed", "undecided": " is undecided"}
+        if self.word.startswith("not tested"):
+            return f" is {self.word}"
+        return verbs.get(self.word, f" is not tested: {self.word}")
 
 
 def _signed(tau: float) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ablate.statistics.decisions.corrections import bonferroni_level
 from ablate.statistics.decisions.signflip import EXACT_UP_TO, smallest_p
-from ablate.statistics.words import format_p
+from ablate.statistics.words import counted, format_p, plain_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,11 +228,11 @@ def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = 
         return []
     sentences = [_floor_sentence(n_seeds, n_rows, alpha)]
     if test == "auto":
-        effect = detectable_effect(n_seeds, comparisons=n_rows, alpha=alpha, test="t")
+        effect = detectable_effect(n_seeds, comparisons=n_rows, alpha=alpha, test="t") or 0.0
         sentences.append(
-            "the paired t test is used: it assumes that differences over seeds are normally distributed, and it can "
-            f"only detect differences above {effect:.3g} standard deviations of a paired difference "
-            f"({100 * POWER:.0f} % power)"
+            f"{n_seeds} seeds can only detect differences above {plain_number(effect, effect)} standard deviations of "
+            f"a paired difference ({100 * POWER:.0f} % power), by the paired t test, which assumes that differences "
+            "over seeds are normally distributed"
         )
     return sentences
 
@@ -240,7 +240,6 @@ def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = 
 def _floor_sentence(n_seeds: int, n_rows: int, alpha: float) -> str:
     smallest = min(1.0, n_rows * smallest_p(n_seeds))
     enough = flip_seeds(n_rows, alpha)
-    comparisons = f"{n_rows} comparison" + "s" * (n_rows > 1)
     can = f"{enough} seeds can" if enough else "no number of seeds can"
-    cannot = f"the exact test cannot decide (smallest adjusted p {format_p(smallest)})"
-    return f"{n_seeds} seeds, {comparisons}: {cannot}; {can}"
+    cannot = f"the exact test cannot decide with {n_seeds} seeds and {counted(n_rows, 'comparison')}"
+    return f"{cannot} (smallest adjusted p {format_p(smallest)}); {can}"

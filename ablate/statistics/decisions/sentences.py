@@ -58,26 +58,27 @@ def describe_test(family: FamilyAnalysis) -> str:
     joint = family.evidence
     comparisons = counted(joint.comparisons, "comparison")
     if joint.test is None:
-        return f"nothing is tested: no row has two seeds in common with '{family.reference}'"
+        return f"Nothing is tested, because no row has two seeds in common with '{family.reference}'."
     if joint.test == "pooled":
         return (
-            f"p-values from Dunnett's test on rows and seeds, for {comparisons}; the test assumes normal errors with "
-            "the same spread in all rows (with heavy tails, up to 6.5 % of tables without any effect show one, not 5 %)"
+            f"p-values come from Dunnett's test on rows and seeds, for {comparisons}. The test assumes normal errors "
+            "with the same spread in all rows. With heavy tails, up to 6.5 % of tables without any effect show one, "
+            "not 5 %."
         )
+    corrected = f", corrected for {comparisons} (Holm)" if joint.comparisons > 1 else ""
     if joint.test == "flip":
         text = (
-            f"p-values from the sign-flip test, corrected for {comparisons} (Holm); the test is exact if differences "
-            "are symmetric about 0"
+            f"p-values come from the sign-flip test{corrected}. The test is exact if differences are symmetric about 0."
         )
     else:
         text = (
-            f"p-values from the paired t test, corrected for {comparisons} (Holm); the test assumes normally "
-            "distributed differences over seeds"
+            f"p-values come from the paired t test{corrected}. The test assumes normally distributed differences "
+            "over seeds."
         )
     constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
     if constant:
-        text += f"; the sign-flip test replaces it for rows whose differences are all equal: {', '.join(constant)}"
-    return text + ("; the pooled test was not possible" if family.design.test == "pooled" else "")
+        text += f" The sign-flip test replaces it for rows whose differences are all equal: {', '.join(constant)}."
+    return text + (" The pooled test was not possible." if family.design.test == "pooled" else "")
 
 
 def describe_spread(fit: PooledFit) -> str:
@@ -85,14 +86,14 @@ def describe_spread(fit: PooledFit) -> str:
     if fit.p_spread is None:
         few = f"{len(fit.seeds)} complete seeds" if len(fit.seeds) < 3 else "these values"
         few = "one row and its reference" if len(fit.differences) == 1 else few
-        return f"the test assumes equal spread of the rows, which {few} cannot check"
+        return f"The test assumes equal spread of the rows, which {few} cannot check."
     ratio = f", largest sd / smallest sd {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
     seeds, check = f"over {len(fit.seeds)} complete seeds", f"Levene p {equals_p(fit.p_spread)}{ratio}"
     if fit.p_spread < 0.05:
-        verdict = f"rows have unequal spread {seeds} ({check}), so the pooled p-values may be too small"
+        verdict = f"Rows have unequal spread {seeds} ({check}), so the pooled p-values may be too small."
     else:
-        verdict = f"rows show no sign of unequal spread {seeds} ({check})"
-    return f"{verdict}; with few seeds this check has little power"
+        verdict = f"Rows show no sign of unequal spread {seeds} ({check})."
+    return f"{verdict} With few seeds this check has little power."
 
 
 def describe_pair(row: RowAnalysis, design: DecisionRule, *, seeds_needed: int | None, is_post_hoc: bool) -> str:

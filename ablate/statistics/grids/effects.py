@@ -11,7 +11,7 @@ from ablate.statistics.grids.levels import Means, level_means
 from ablate.statistics.grids.model import MAX_COLUMNS, Model, model_of
 from ablate.statistics.words import counted
 
-ALL_EQUAL = "all rows are equal at every seed, so there is no variation to explain"
+ALL_EQUAL = "All rows are equal at every seed, so there is no variation to explain."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ def effects_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Effects:
     """
     grid = grid_of(cells, factors)
     if not grid.cells:
-        return Effects(notes=(*grid.notes, "no value yet"))
+        return Effects(notes=(*grid.notes, "No row of the grid has a value."))
     if not grid.factors:
-        return Effects(notes=(*grid.notes, "no factor varies, so there are no effects"))
+        return Effects(notes=(*grid.notes, "No factor varies, so there are no effects."))
     values, model = grid.array(), model_of(grid)
     if model is None:
-        text = f"the factors have more than {MAX_COLUMNS} levels together, above the limit for shares"
+        text = f"The factors have more than {MAX_COLUMNS} levels together, above the limit for shares."
         return Effects(notes=(*grid.notes, text))
     if values is None:
-        text = "rows have too few seeds in common to be compared, so there are no shares"
+        text = "Rows have too few seeds in common to be compared, so there are no shares."
         return Effects(notes=(*grid.notes, text))
     found, means = anova(values, model), level_means(grid, values, model)
     if found is None:
@@ -64,31 +64,28 @@ def effects_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Effects:
 
 
 def _model_notes(grid: Grid, model: Model) -> Iterator[str]:
-    nested = [term for term in model.terms if term.sources[0].within and len(term.sources[0].factors) == 1]
-    if nested:
-        names = ", ".join(source.name for term in nested for source in term.sources)
-        yield f"some factors do not apply to every row and are compared only where they apply: {names}"
-        yield "in shares, the levels of a factor weigh the same; in p-values each row does"
+    if any(term.sources[0].within and len(term.sources[0].factors) == 1 for term in model.terms):
+        yield "In shares, the levels of a factor weigh the same; in p-values each row does."
     if not grid.is_full:
         zero = ", ".join(source.name for source in model.unidentified)
-        shares = f"shares assume that these do not interact: {zero}" if zero else "shares come from a linear model"
-        yield f"some combinations of levels have no result, so level means are adjusted for other factors, and {shares}"
+        shares = f"Shares assume that these do not interact: {zero}." if zero else "Shares come from a linear model."
+        yield f"Some combinations of levels have no result, so level means are adjusted for other factors. {shares}"
     for term in model.terms:
         if len(term.sources) > 1:
             names = " and ".join(source.name for source in term.sources)
-            yield f"the rows cannot tell the effects of {names} apart, so these have one share together"
+            yield f"The rows cannot tell the effects of {names} apart, so these have one share together."
     if model.is_cut:
-        yield f"interactions have more than {MAX_COLUMNS} degrees of freedom, above the limit, so they have no shares"
+        yield f"Interactions have more than {MAX_COLUMNS} degrees of freedom, above the limit, so they have no shares."
 
 
 def _test_notes(grid: Grid, found: Anova) -> Iterator[str]:
     if not grid.has_blocks:
-        yield "fewer than 2 seeds are common to all rows: every share includes noise, and nothing is tested"
+        yield "Fewer than 2 seeds are common to all rows, so every share includes noise and nothing is tested."
     elif found.n == 1:
-        yield "1 seed: every share includes the noise of training, and nothing is tested"
+        yield "With 1 seed every share includes the noise of training, and nothing is tested."
     else:
         alike = ", ".join(effect.name for effect in found.effects if effect.f is None)
         if alike:
-            yield f"not tested, because all seeds agree: {alike}"
+            yield f"These are not tested, because all seeds agree: {alike}."
         if found.n < MIN_SEEDS and any(effect.f is not None for effect in found.effects):
-            yield f"{counted(found.n, 'seed')} give no interval of a share, which needs {MIN_SEEDS}"
+            yield f"{counted(found.n, 'seed')} give no interval of a share, which needs {MIN_SEEDS}."

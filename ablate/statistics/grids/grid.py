@@ -123,7 +123,8 @@ def grid_of(cells: Cells, factors: Mapping[str, Sequence[str]]) -> Grid:
     reduced = {tuple(key[place] for place in places): values for key, values in filled.items()}
     complete, dropped = _complete_blocks(reduced)
     empty = len(cells) - len(filled)
-    without = f"{counted(empty, 'row')} of the grid without a value" if empty else ""
+    have = "has" if empty == 1 else "have"
+    without = f"{counted(empty, 'row')} of the grid {have} no value." if empty else ""
     notes = (without, _infinite(cells), *(_idle(factors, used) if filled else ()), dropped)
     return Grid(varying, complete, tuple(note for note in notes if note))
 
@@ -148,13 +149,13 @@ def _complete_blocks(cells: Cells) -> tuple[Cells, str]:
     partial = sorted(set().union(*seeds) - common)
     if not partial or len(common) < 2:
         return cells, ""
-    note = f"seeds left out because some cells lack them: {', '.join(map(str, partial))}"
+    note = f"Effects leave out seeds that some cells lack: {', '.join(map(str, partial))}."
     return {key: {seed: values[seed] for seed in common} for key, values in cells.items()}, note
 
 
 def _infinite(cells: Cells) -> str:
     count = sum(abs(value) >= LARGEST for values in cells.values() for value in values.values())
-    return f"left out: {counted(count, 'infinite value')}" if count else ""
+    return f"Effects leave out {counted(count, 'infinite value')}." if count else ""
 
 
 def _idle(factors: Mapping[str, Sequence[str]], used: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -162,8 +163,8 @@ def _idle(factors: Mapping[str, Sequence[str]], used: Mapping[str, Sequence[str]
     for name, levels in factors.items():
         unused = " or ".join(level for level in levels if level not in used[name])
         if len(levels) == 1 and len(used[name]) < 2:
-            yield f"{name} has one level, so nothing can be compared"
+            yield f"{name} has one level, so nothing can be compared."
         elif unused and len(used[name]) < 2:
-            yield f"{name} cannot be judged: no run with {unused} gave a value"
+            yield f"{name} cannot be judged, because no run with {unused} gave a value."
         elif unused:
-            yield f"{name} is judged without {unused}: no run with it gave a value"
+            yield f"{name} is judged without {unused}, because no run with it gave a value."

@@ -36,10 +36,11 @@ TABLE_STYLE = """\
 .ablate-table tbody th[scope=rowgroup] { font-weight: 600; padding-top: .7rem; }
 .ablate-table .long { white-space: normal; min-width: 16rem; overflow-wrap: anywhere; }
 .ablate-table summary { cursor: pointer; }
-.ablate-table details[open] { white-space: normal; min-width: 14rem; max-width: 20rem; }
+.ablate-table td details[open] { white-space: normal; min-width: 14rem; max-width: 20rem; }
 .ablate-table thead th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; text-wrap: balance; }
 .ablate-table table { border-top: 2px solid; border-bottom: 2px solid; }
 .ablate-table .baseline { --row: color-mix(in srgb, CanvasText 8%, Canvas); }
+.ablate-table .notes summary { margin-top: .6rem; }
 .ablate-table figcaption { font-size: .85rem; max-width: 60rem; overflow-wrap: anywhere; }
 """
 STYLE = PAGE_STYLE + TABLE_STYLE
@@ -68,7 +69,7 @@ def html_embedded(table: Table, columns: Sequence[Column], notes: Sequence[str])
 
 
 def html_fragment(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """The figure: caption, question, table and notes. Additional text of a cell unfolds by mouse, key or touch."""
+    """The figure: caption, question, table, summary and folded notes. What is folded opens by mouse, key or touch."""
     kinds = [_kind(column, table) for column in columns]
     lines = [
         '<figure class="ablate-table">',
@@ -127,5 +128,9 @@ def _cell(column: Column, row: TableRow) -> str:
 
 def _below(table: Table, notes: Sequence[str]) -> list[str]:
     question = [f"<p>{escape(table.question)}</p>"] if table.question.strip() else []
-    items = [f"<li>{escape(note)}</li>" for note in notes]
-    return ["<figcaption>", *question, *(["<ul>", *items, "</ul>"] if items else []), "</figcaption>"]
+    folded = [f'<details class="notes"><summary>Notes ({len(notes)})</summary>', *_list(notes), "</details>"]
+    return ["<figcaption>", *question, *_list(table.summary), *(folded if notes else []), "</figcaption>"]
+
+
+def _list(texts: Sequence[str]) -> list[str]:
+    return ["<ul>", *(f"<li>{escape(text)}</li>" for text in texts), "</ul>"] if texts else []

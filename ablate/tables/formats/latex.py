@@ -15,7 +15,7 @@ from ablate.tables.captions import caption_of, reading_notes
 from ablate.tables.columns import Column, is_measured
 from ablate.tables.formats.latex_layout import LatexLayout, blocks_of, choose_layout, heading_lines, rooms_of
 from ablate.tables.formats.latex_text import escape_latex
-from ablate.tables.notes_verdicts import method_notes, open_notes
+from ablate.tables.notes_verdicts import method_notes
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import SCIENTIFIC
 from ablate.text import on_one_line
@@ -27,16 +27,16 @@ ONE_COLUMN = (
 """longtable does not work in two columns; the next page has two columns again."""
 
 
-def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """Caption, label, one or more tabulars, and notes below."""
-    silent = _silent(table, columns)
-    printed = [note for note in notes if note not in silent]
+def render_latex(table: Table, columns: Sequence[Column], notes: Sequence[str], is_open: bool) -> str:
+    """Caption, label, one or more tabulars, and the summary below; the notes too if `is_open`, else as comments."""
+    silent = _silent(table, columns) if is_open else notes
+    printed = [*table.summary, *(note for note in notes if note not in silent)]
     layout = choose_layout(table, columns, caption_of(table, columns), printed)
     packages = "booktabs,longtable" if layout.environment == "longtable" else "booktabs"
     head = f"% study {table.study}, scale {on_one_line(table.scale or 'base')}; needs \\usepackage{{{packages}}}"
     hidden = [f"% {on_one_line(note)}" for note in notes if note in silent]
     body = _long(layout, table, columns) if layout.environment == "longtable" else _float(layout, table, columns)
-    return "\n".join([head, *body, *_notes(layout, table, printed), *hidden, *_end(layout)]) + "\n"
+    return "\n".join([head, *body, *_notes(layout, printed), *hidden, *_end(layout)]) + "\n"
 
 
 def _silent(table: Table, columns: Sequence[Column]) -> list[str]:
@@ -139,13 +139,11 @@ def _keys(table: Table, row: TableRow) -> list[str]:
     return [f"% {on_one_line(row.label)}", *(f"%   seed {seed}: {key}" for seed, key in seeds)]
 
 
-def _notes(layout: LatexLayout, table: Table, notes: Sequence[str]) -> list[str]:
-    """Notes in small type, one paragraph each; the notes on undecided rows share one. Long tables may break them."""
+def _notes(layout: LatexLayout, notes: Sequence[str]) -> list[str]:
+    """Notes in small type, one paragraph each. Long tables may break them."""
     if not notes:
         return []
-    undecided = list(open_notes(table))
-    ends = ["" if note in undecided[:-1] else "\\par" for note in notes]
-    items = [f"{escape_latex(note.rstrip('.'))}.{end}" for note, end in zip(notes, ends, strict=True)]
+    items = [f"{escape_latex(note.rstrip('.'))}.\\par" for note in notes]
     if layout.environment == "longtable":
         return ["{\\scriptsize\\raggedright\\setlength{\\parindent}{0pt}%", *items, "}"]
     return ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright", *items, "\\end{minipage}"]

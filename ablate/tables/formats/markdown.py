@@ -25,14 +25,20 @@ def escape_markdown(text: str) -> str:
 
 
 def render_markdown(table: Table, columns: Sequence[Column], notes: Sequence[str]) -> str:
-    """Title, question, the table with a spanning line for each group, and the notes as a list."""
+    """Title, question, the table with a spanning line for each group, the summary, and the notes under a heading."""
     parts = [f"### {escape_markdown(title_of(table))}"]
     if table.question.strip():
         parts.append(_paragraph(table.question))
     parts.append(_grid(table, columns))
+    if table.summary:
+        parts.append(_list(table.summary))
     if notes:
-        parts.append("\n".join(f"- {_paragraph(note)}" for note in notes))
+        parts += ["#### Notes", _list(notes)]
     return "\n\n".join(parts) + "\n"
+
+
+def _list(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {_paragraph(text)}" for text in texts)
 
 
 def _paragraph(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.captions import reading_notes
@@ -26,6 +26,7 @@ def render(
     digits: int | None = None,
     measured: bool = True,
     robust: bool = False,
+    notes: bool = False,
 ) -> str:
     """The table as text.
 
@@ -38,7 +39,10 @@ def render(
             JSON unrounded. Numbers that are too large or too small for these decimals have four digits and an exponent.
         measured: False leaves out measured times, memory, provenance notes and commits, so that the bytes do not change
             when the study is run again.
-        robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
+        robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds; these
+            are shown, too.
+        notes: whether Markdown and LaTeX show all notes. Otherwise Markdown has the summary only, and LaTeX has the
+            notes as comments. HTML has them folded, and JSON as a field, in any case.
 
     Raises:
         TableError: the format or a column is unknown, or digits is out of range.
@@ -55,15 +59,21 @@ def render(
         return _render_json(table, chosen, measured)
     if format == "csv":
         return render_csv(table, chosen, digits=digits)
-    notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
-    renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
-    return renderer(table, chosen, notes)
+    found, is_open = all_notes(table, chosen), notes or robust
+    if format == "md":
+        return render_markdown(table, chosen, found if is_open else [])
+    return render_html(table, chosen, found) if format == "html" else render_latex(table, chosen, found, is_open)
 
 
 def render_embedded(table: Table) -> str:
     """The table as HTML for a page that is not ours, such as a notebook: its styles apply to the table alone."""
     chosen = choose_columns(table)
-    return html_embedded(table, chosen, [*table.notes, *table.provenance, *reading_notes(table, chosen)])
+    return html_embedded(table, chosen, all_notes(table, chosen))
+
+
+def all_notes(table: Table, columns: Sequence[Column]) -> list[str]:
+    """All notes on a table with these columns, without its summary."""
+    return [*table.notes, *table.provenance, *reading_notes(table, columns)]
 
 
 def _render_json(table: Table, columns: list[Column], measured: bool) -> str:

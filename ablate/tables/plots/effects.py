@@ -105,7 +105,7 @@ def _pairs(effects: Effects) -> list[tuple[str, ...]]:
 
 def _nothing(table: Table) -> str:
     if table.effects is not None:
-        return "; ".join(table.effects.notes) or "there are no effects"
+        return " ".join(table.effects.notes) or "there are no effects"
     return "results are outstanding" if table.provisional or not table.families else "the study is not a grid"
 
 

@@ -43,8 +43,7 @@ def check_applies(table: Table, name: str) -> None:
         TableError: with the reason, if the plot does not apply.
     """
     if name in PLOTS and name not in plots_of(table):
-        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
-        reason = NEEDED[name] if table.families else next(undecided, "results are outstanding")
+        reason = NEEDED[name] if table.families else next(iter(table.summary), "results are outstanding").rstrip(".")
         raise TableError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
 
 

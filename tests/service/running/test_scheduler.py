@@ -47,8 +47,9 @@ def test_a_baseline_that_two_studies_share_is_trained_once(desk: Any, toy_study:
     desk.finish(first)
     assert desk.finish(second).state == "succeeded"
     assert len(desk.dispatcher.started) == 6
-    text = render(results.get_table(desk.context, second.id), "md")
-    assert f"row 'offset 0': 2 cells trained by study one ({first.id})" in text
+    text = render(results.get_table(desk.context, second.id), "md", notes=True)
+    assert f"Study one ({first.id}) trained these cells (" in text
+    assert ": 2 of 'offset 0'." in text
 
 
 def test_a_study_whose_trials_are_all_known_is_done_at_once(desk: Any, toy_study: Any) -> None:
@@ -231,9 +232,11 @@ def test_a_paused_study_is_done_when_its_last_trial_is(desk: Any, toy_study: Any
 def test_a_cancelled_study_says_what_it_lacks_and_why(desk: Any, toy_study: Any) -> None:
     study = desk.submit(toy_study(seeds=1))
     lifecycle.cancel(desk.context, study.id)
-    text = render(results.get_table(desk.context, study.id), "md")
+    table = results.get_table(desk.context, study.id)
+    assert table.summary[-1].startswith("2 of 2 results are missing: both not run (")
+    text = render(table, "md", notes=True)
     assert "cancelled with the study" in text
-    assert "no result yet" not in text
+    assert "not run yet" not in text
 
 
 def test_a_wrong_added_row_is_counted_as_the_request_counts_it(desk: Any, toy_study: Any) -> None:

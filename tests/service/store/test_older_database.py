@@ -75,6 +75,7 @@ def test_its_finished_table_reads_as_before(older: Context) -> None:
     assert table.row("offset 1").cells["error"].values == {0: 2.0, 1: 2.1, 2: 2.2}
     assert table.row("offset 0").trials == KEYS
     assert [note for note in table.provenance if "before any result was known" in note]
+    assert table.summary[0] == "'offset 1' is undecided against 'offset 0'.", "that version kept no summary"
 
 
 def test_the_same_study_finds_every_trial_that_it_trained(older: Context) -> None:

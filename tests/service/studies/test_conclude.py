@@ -70,7 +70,7 @@ def test_seeds_that_were_added_after_a_look_make_a_study_exploratory(desk: Any) 
     finish(desk, study)
     table = results.get_table(desk.context, study.id)
     assert table.exploratory
-    assert any("the seeds changed on" in note and "6 results were known" in note for note in table.provenance)
+    assert any("The seeds changed on" in note and "6 results were known" in note for note in table.provenance)
 
 
 def test_a_study_that_is_submitted_anew_after_a_look_is_exploratory_too(desk: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_baseline_known_from_another_study_makes_nothing_exploratory(desk: Any
     table = results.get_table(desk.context, other.id)
     assert not table.exploratory
     assert any(
-        "8 results were known; those of this study are of baselines on the seeds" in note for note in table.provenance
+        "8 results were known. Those of this study are of baselines on the seeds" in note for note in table.provenance
     )
 
 

@@ -33,7 +33,7 @@ def test_a_look_that_decides_nothing_does_not_hand_on_its_date(desk: Desk, look:
     assert not table_of(desk, SimpleNamespace(id=study_id)).families
     table = table_of(desk, desk.submit(toy_study("look", seeds=6)))
     assert table.exploratory
-    assert any("12 results were known; 6 of them belong to rows" in one for one in table.provenance)
+    assert any("12 results were known. 6 of them belong to rows" in one for one in table.provenance)
     assert not any("other study tests these rows" in note for note in table.notes), "only decisions can be chosen from"
 
 

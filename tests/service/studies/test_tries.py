@@ -119,7 +119,8 @@ def test_each_later_try_is_told_with_its_number(quick: Desk, way: str, is_after:
     assert [table.exploratory for table in tables] == [False, True, True]
     assert [tries_of(table)[0] for table in tables] == [1, 2, 3]
     assert any(
-        " (try 3) was compared with its baseline before. Its decision and p use" in note for note in tables[2].notes
+        " (try 3) was compared with its baseline before, so the seeds of all tries decide" in line
+        for line in tables[2].summary
     )
     tries = next(cell.tries for row in tables[2].rows if (cell := row.cells["error"]).tries)
     assert (tries.n, tries.lost) == ({"more seeds": 10, "another spelling": 8}.get(way, 24), 0)
@@ -139,7 +140,7 @@ def test_over_both_databases_a_later_try_is_decided_by_all_of_them(desk: Desk) -
     cell = table.row("offset 1").cells["error"]
     assert cell.tries is not None
     assert (cell.tries.number, cell.tries.n, cell.tries.mean, cell.decision) == (3, 9, 1.0, "worse")
-    assert not any(note.startswith("p-values from the") for note in table.notes), "none of these p is of that test"
+    assert not any(note.startswith("p-values come from the") for note in table.notes), "none of these p is of that test"
     assert any("by all their seeds together" in note for note in table.notes)
     assert cell.p_adj == pytest.approx(1 / cell.tries.e)
     pair = results.compare(desk.context, view.id, "offset 0", "offset 1")
@@ -151,22 +152,24 @@ def test_what_is_tried_stays_in_the_form_without_measured_values_and_has_no_date
     documents = [toy_study(seeds=8), toy_study(seeds=8, table={"margin": 2.0}), toy_study(seeds=list(range(8, 16)))]
     views = [quick.submit(document) for document in documents]
     first, other, again = (table_of(quick, view) for view in views)
-    text = render(again, "md", measured=False)
+    text = render(again, "md", measured=False, notes=True)
     assert "'offset 1' (try 2) was compared with its baseline before" in text
     assert "UTC" not in text
-    assert "1 other study tests these rows with a different choice of margin" in render(other, "md", measured=False)
-    before = render(first, "md", measured=False)
+    assert "1 other study tests these rows with a different choice of margin" in render(
+        other, "md", measured=False, notes=True
+    )
+    before = render(first, "md", measured=False, notes=True)
     quick.submit(toy_study(seeds=list(range(16, 24))))
     later = results.get_table(quick.context, views[0].id)
-    assert render(later, "md", measured=False) == before
-    assert "3 studies have tried rows of this table again since, as of" in render(later, "md")
+    assert render(later, "md", measured=False, notes=True) == before
+    assert "3 studies have tried rows of this table again since, as of" in render(later, "md", notes=True)
 
 
 def test_a_pilot_decides_nothing_and_is_no_try(quick: Desk) -> None:
     pilot = table_of(quick, quick.submit(toy_study(seeds=list(range(20, 28)), pilot=True)))
     assert not pilot.families
     assert all(row.cells["error"].decision in (None, "baseline") for row in pilot.rows)
-    assert any("the study is a pilot" in note for note in pilot.notes)
+    assert any("the study is a pilot" in line for line in pilot.summary)
     table = table_of(quick, quick.submit(toy_study(seeds=8)))
     assert not table.exploratory
     again = table_of(quick, quick.submit(toy_study("same-seeds", seeds=list(range(20, 28)))))
@@ -239,13 +242,13 @@ def test_a_known_baseline_is_told_and_is_exploratory_except_on_its_first_seeds(q
     )
     assert [table.exploratory for table in (same, fewer, more)] == [False, True, True]
     told = (
-        "results of the baseline 'offset 0' were known when the study was fixed; if it was chosen because it did badly"
+        "Results of the baseline 'offset 0' were known before. If it was chosen because it did badly, rows look better"
     )
-    assert [sum(note.startswith(told) for note in table.notes) for table in (first, same, fewer)] == [0, 1, 0]
+    assert [sum(line.startswith(told) for line in table.summary) for table in (first, same, fewer)] == [0, 1, 0]
     pairs = [results.compare(quick.context, quick.submit(toy_study(f"again{seeds}", rows=(0.0, float(seeds)),
                                                          seeds=seeds)).id, f"offset {seeds}", "offset 0")
              for seeds in (12, 9)]  # fmt: skip
-    assert ["Results of the baseline 'offset 0' were known when" in pair.sentence for pair in pairs] == [True, False]
+    assert ["Results of the baseline 'offset 0' were known before" in pair.sentence for pair in pairs] == [True, False]
     assert [pair.exploratory for pair in pairs] == [False, True]
     chosen = table_of(quick, quick.submit(toy_study("worst", rows=(1.0, 50.0), seeds=12)))
     assert chosen.exploratory, "a row that did badly may have been picked as the baseline"
@@ -303,7 +306,7 @@ def test_rows_that_another_study_tests_in_another_family_are_told(quick: Desk) -
     quick.submit(toy_study("other-seeds", rows=(0.0, 3.0), seeds=[50, 51]))
     quick.submit(toy_study("other-baseline", rows=(7.0, 3.0), seeds=8))
     quick.submit(toy_study("pilot", rows=(0.0, 3.0), seeds=8, pilot=True))
-    said = " on the same seeds in a family of {}, for which p is corrected there; state in advance which one counts"
+    said = " on the same seeds among {}, and p is corrected for these there. State in advance which study counts."
     notes = table_of(quick, family).notes
     assert "2 other studies test 'offset 1', 'offset 2'" + said.format("1 row") in notes
     for row, view in enumerate(alone, start=1):

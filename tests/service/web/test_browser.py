@@ -93,6 +93,23 @@ def test_from_an_empty_page_to_a_finished_table(chromium: Browser, tmp_path: Pat
         expect(table).not_to_contain_text("Provisional.")
 
 
+def test_the_summary_is_below_the_table_and_the_notes_open_by_key_and_stay_open(visit: Visit, running: Running) -> None:
+    study = running.client.post("/studies", {"study": gated("folded", "folded")})
+    page = visit.open(f"/studies/{study['id']}")
+    summary, notes = page.locator("#result .summary"), page.locator("#all-notes")
+    expect(summary).to_contain_text("results are there. Nothing is decided while results are missing")
+    expect(notes.locator("#notes")).to_be_hidden()
+    notes.locator("summary").press("Enter")
+    expect(notes.locator("#notes")).to_be_visible()
+    running.open_gate("folded")
+    expect(page.locator("#state")).to_contain_text("succeeded")
+    expect(summary).to_contain_text("'shifted' is ")
+    expect(summary).to_contain_text("Decided on error by the paired t test over 2 paired seeds, at 5 %.")
+    expect(notes.locator("#notes")).to_be_visible()
+    expect(notes.locator("li").first).to_contain_text("Differences are paired by seed.")
+    assert notes.locator("summary").inner_text() == f"Notes ({notes.locator('li').count()})"
+
+
 def test_errors_are_shown_at_their_place(visit: Visit) -> None:
     page = visit.open("/#new")
     text = page.get_by_label("Study", exact=True)

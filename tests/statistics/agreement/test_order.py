@@ -36,15 +36,18 @@ def test_decided_pairs_are_concordant_or_discordant_and_the_others_open():
     assert found.undecided == (("b", "c"),)
     found = ordered(PRINTED, table(1, 5, 4, n=12, sd=0.2))
     assert found.discordant == (("b", "c"),)
-    assert found.text == "3 pairs: 2 concordant, 1 discordant, 0 undecided (sign flip, Holm over all pairs)"
+    assert found.text == (
+        "Of 3 pairs of rows, 2 stand in the printed order, 1 in the reverse order, and none is undecided (sign flip, "
+        "Holm over all pairs)."
+    )
 
 
 def test_a_decided_pair_that_is_printed_as_equal_is_neither():
     found = ordered({"a": 1.0, "b": 1.0}, table(1, 5, n=12))
     assert found.printed_equal == (("a", "b"),)
-    assert (
-        found.text
-        == "1 pair: 0 concordant, 0 discordant, 0 undecided, 1 printed as equal (sign flip, Holm over all pairs)"
+    assert found.text == (
+        "Of 1 pair of rows, none stands in the printed order, none in the reverse order, none is undecided, and 1 is "
+        "decided but printed as equal (sign flip, Holm over all pairs)."
     )
 
 
@@ -111,12 +114,12 @@ def test_a_pair_whose_order_depends_on_failed_runs_is_open_and_the_number_of_see
     complete = [Runs(label, of_row, range(12)) for label, of_row in values.items()]
     found = order_of_pairs(PRINTED, complete, lower_is_better=True)
     assert len(found.concordant) == 3
-    assert found.text.endswith("(sign flip, Holm over all pairs)")
+    assert found.text.endswith("(sign flip, Holm over all pairs).")
     best = {seed: value for seed, value in values["a"].items() if seed > 3}
     rows = [Runs("a", best, range(12), diverged=range(4)), *complete[1:]]
     found = order_of_pairs(PRINTED, rows, lower_is_better=True)
     assert (found.concordant, found.undecided) == ((("b", "c"),), (("a", "b"), ("a", "c")))
-    assert found.text.endswith("(sign flip, Holm over all pairs; 8 to 12 of 12 seeds a pair)")
+    assert found.text.endswith("(sign flip, Holm over all pairs; 8 to 12 of 12 seeds a pair).")
     found = order_of_pairs(PRINTED, rows, lower_is_better=False)
     assert len(found.concordant) == 3, "where a higher value is better, the failed row was worse anyway"
 

@@ -166,8 +166,8 @@ def test_only_seeds_that_all_rows_have_are_compared():
 def test_the_text_has_the_numbers_and_what_would_be_needed():
     found = rank_agreement(told(range(5)), steady(range(5)))
     assert found.text == (
-        "agrees (Kendall's tau_b 1.00 over 5 rows; 0.80 needed; p = .0083, exact; 95 % noise interval 1.00 to 1.00; "
-        "5 seeds)"
+        "The order as a whole agrees (Kendall's tau_b 1.00 over 5 rows; 0.80 needed; p = .0083, exact; 95 % noise "
+        "interval 1.00 to 1.00; 5 seeds)."
     )
     tied = rank_agreement(told([1, 2, 3, 4, 4, 6]), steady([2, 1, 3, 4, 5, 6]))
     assert "needed" not in tied.text, "that tau is for orders without ties"
@@ -179,8 +179,9 @@ def test_few_seeds_get_no_word_on_the_order(seeds):
     assert found.word == "not tested below 5 seeds"
     noise = "noise interval unknown" if seeds == 1 else "95 % noise interval \u22121.00 to \u22121.00"
     assert found.text == (
-        f"not tested below 5 seeds (Kendall's tau_b \u22121.00 over 6 rows; 0.73 needed; p = 1, exact; {noise}; "
-        f"{seeds} seed{'s' * (seeds > 1)})"
+        "The order as a whole is not tested below 5 seeds (Kendall's tau_b \u22121.00 over 6 rows; 0.73 needed; p = 1, "
+        f"exact; {noise}; "
+        f"{seeds} seed{'s' * (seeds > 1)})."
     )
 
 

@@ -214,7 +214,7 @@ def test_where_pooling_is_impossible_auto_decides_and_says_so():
     family = analyse_family(rows, REFERENCE, replace(LOWER, test="pooled"))
     assert family.evidence.pooled is None
     assert family.evidence.test == "t"
-    assert describe_test(family).endswith("the pooled test was not possible")
+    assert describe_test(family).endswith("The pooled test was not possible.")
 
 
 # --- lost runs --------------------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_a_t_beyond_all_floats_has_no_p_of_zero():
 def test_a_reference_without_results_leaves_every_row_undecided():
     family = analyse_family([shifted("B", 1), shifted("C", -1)], runs("A", []), LOWER)
     assert [row.reason for row in family.rows] == ["no common seed"] * 2
-    assert describe_test(family) == "nothing is tested: no row has two seeds in common with 'A'"
+    assert describe_test(family) == "Nothing is tested, because no row has two seeds in common with 'A'."
 
 
 def test_a_reference_alone_is_a_family_without_rows():

@@ -145,19 +145,19 @@ def test_the_95_percent_factors_of_a_pilots_spread():
 
 def test_what_cannot_decide_is_said_before_the_trials_run():
     assert describe_power(5, 5, test="flip") == [
-        "5 seeds, 5 comparisons: the exact test cannot decide (smallest adjusted p .31); 8 seeds can"
+        "the exact test cannot decide with 5 seeds and 5 comparisons (smallest adjusted p .31); 8 seeds can"
     ]
     assert describe_power(3, 1)[0] == (
-        "3 seeds, 1 comparison: the exact test cannot decide (smallest adjusted p .25); 6 seeds can"
+        "the exact test cannot decide with 3 seeds and 1 comparison (smallest adjusted p .25); 6 seeds can"
     )
 
 
 def test_auto_states_that_t_is_used_what_it_assumes_and_what_it_detects():
     first, second = describe_power(5, 8)
-    assert first.startswith("5 seeds, 8 comparisons: the exact test cannot decide")
+    assert first.startswith("the exact test cannot decide with 5 seeds and 8 comparisons")
     assert second == (
-        "the paired t test is used: it assumes that differences over seeds are normally distributed, and it can only "
-        "detect differences above 2.98 standard deviations of a paired difference (80 % power)"
+        "5 seeds can only detect differences above 3.0 standard deviations of a paired difference (80 % power), by the "
+        "paired t test, which assumes that differences over seeds are normally distributed"
     )
 
 

@@ -237,7 +237,7 @@ def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan,
     records = make_records(window_plan)
     state = StudyState(provisional=True)
     built = build_table(window_plan, records, published=load_published().column("T7"), state=state)
-    text = render(built, format)
+    text = render(built, format, notes=True)
     assert "rovisional" in text
     assert {"csv": "true", "json": '"baseline": true'}.get(format, "B 3x3 (baseline)") in text
     assert "Funnel Activation for Visual Recognition" in text
@@ -265,20 +265,21 @@ def caption_of(text: str) -> str:
 
 def test_bold_is_explained_where_something_is_bold(paired, lost):
     for format in ("md", "html", "tex"):
-        assert "bold: decided to be better" in render(paired, format)
-        assert "bold: decided to be better" not in render(paired, format, columns=["decision"]), "nothing bold is shown"
-        assert "bold: decided to be better" not in render(lost, format), "nothing is better"
-    assert "bold: decided to be better" in caption_of(render(paired, "tex"))
+        assert "Bold means decided to be better" in render(paired, format, notes=True)
+        without_bold = render(paired, format, columns=["decision"], notes=True)
+        assert "Bold means decided to be better" not in without_bold, "nothing bold is shown"
+        assert "Bold means decided to be better" not in render(lost, format, notes=True), "nothing is better"
+    assert "Bold means decided to be better" in caption_of(render(paired, "tex"))
 
 
 def test_the_commit_is_in_the_caption_and_below_other_tables(table):
     assert table.commits == ["abc123"]
-    assert "trained with commit abc123." in caption_of(render(table, "tex"))
+    assert "Trained with commit abc123." in caption_of(render(table, "tex"))
     for format in ("md", "html"):
-        assert "trained with commit abc123" in render(table, format)
+        assert "Trained with commit abc123" in render(table, format, notes=True)
     several = table.model_copy(update={"commits": ["abc123", "def456+"]})
     text = caption_of(render(several, "tex"))
-    assert "trained with commits abc123, def456+ (+: with uncommitted changes)" in text
+    assert "Trained with commits abc123, def456+ (+: with uncommitted changes)" in text
     assert "abc123" not in render(table, "tex", measured=False)
 
 
@@ -300,10 +301,10 @@ def test_a_hole_is_named_and_a_row_without_numbers_says_why(window_plan, make_re
     for seed in window_plan.seeds:
         key = window_plan.memberships["D 7x7", seed]
         records[key] = make_record(records[key].trial, Outcome(status="diverged", reason=f"loss is nan at step {seed}"))
-    text = render(build_table(window_plan, records), "md")
+    text = render(build_table(window_plan, records), "md", notes=True)
     (line,) = [cells for cells in markdown_cells(text) if cells[0] == "D 7x7"]
     assert line[1:] == ["diverged", "–", "undecided"]
-    assert "row 'D 7x7', seed 2: diverged: loss is nan at step 2" in text
+    assert "'D 7x7' diverged on seed 2: loss is nan at step 2." in text
 
 
 def test_an_incomplete_row_says_over_how_many_seeds_it_averages(window_plan, make_records):

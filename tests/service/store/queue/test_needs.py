@@ -80,7 +80,7 @@ def test_the_cells_of_what_rows_need_count_and_are_no_rows_of_the_table(desk: De
     assert list(states(desk, study)) == ["(backbone) A 0", "(backbone) B 0", "A 0", "B 0"]
     table = results.get_table(desk.context, study.id)
     assert [row.label for row in table.rows] == ["A", "B"]
-    assert "backbone: rows start from the weights of 1 trial of task 'base'" in render(table, "md")
+    assert "Rows start from the weights of 1 trial of task 'base' with the same seed (backbone)." in table.notes[-1]
 
 
 def test_a_plan_tells_what_rows_need(desk: Desk, chain: Path) -> None:
@@ -197,7 +197,9 @@ def test_a_shared_need_goes_on_for_the_study_that_is_left(desk: Desk, chain: Pat
     assert states(desk, one) == {"(backbone) A 0": "cancelled", "A 0": "cancelled"}
     assert desk.finish(two).state == "succeeded"
     assert started(desk) == [("base", 10.0, 0), ("chain", 1.0, 0)]
-    assert "row '(backbone) B': 1 cell trained by study one" in render(results.get_table(desk.context, two.id), "md")
+    text = render(results.get_table(desk.context, two.id), "md", notes=True)
+    assert "Study one (" in text
+    assert ": 1 of '(backbone) B'." in text
 
 
 def test_a_need_that_is_known_holds_up_nothing(desk: Desk, chain: Path) -> None:
