@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.captions import reading_notes
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.formats.csv import render_csv
 from ablate.tables.formats.html import html_embedded, render_html
-from ablate.tables.formats.latex import render_latex
+from ablate.tables.formats.latex_full import render_full
+from ablate.tables.formats.latex_options import LatexOptions
+from ablate.tables.formats.latex_paper import render_paper
 from ablate.tables.formats.markdown import render_markdown
 from ablate.tables.robustness import robustness_notes
 from ablate.tables.table import Table
@@ -26,6 +29,7 @@ def render(
     digits: int | None = None,
     measured: bool = True,
     robust: bool = False,
+    latex: LatexOptions = LatexOptions(),
 ) -> str:
     """The table as text.
 
@@ -39,6 +43,7 @@ def render(
         measured: False leaves out measured times, memory, provenance notes and commits, so that the bytes do not change
             when the study is run again.
         robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
+        latex: style of `tex`; other formats ignore it.
 
     Raises:
         TableError: the format or a column is unknown, or digits is out of range.
@@ -49,15 +54,19 @@ def render(
         table = table.model_copy(update={"provenance": [], "commits": []})
     if robust:
         table = table.model_copy(update={"notes": [*table.notes, *robustness_notes(table)]})
-    names = ["all"] if format == "csv" and columns is None else columns
-    chosen = choose_columns(table, names, digits=digits, measured=measured)
+    names = columns.split(",") if isinstance(columns, str) else None if columns is None else list(columns)
+    choose = partial(choose_columns, table, digits=digits, measured=measured)
+    if format == "tex" and latex.style == "paper":
+        return render_paper(table, names, choose, [*table.notes, *table.provenance], latex)
+    chosen = choose(["all"] if format == "csv" and names is None else names)
     if format == "json":
         return _render_json(table, chosen, measured)
     if format == "csv":
         return render_csv(table, chosen, digits=digits)
     notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
-    renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
-    return renderer(table, chosen, notes)
+    if format == "tex":
+        return render_full(table, chosen, notes, latex)
+    return {"md": render_markdown, "html": render_html}[format](table, chosen, notes)
 
 
 def render_embedded(table: Table) -> str:
