@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ablate.errors import TableError
 from ablate.local.folder import Folder
@@ -12,33 +12,39 @@ from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
 from ablate.tables.build import build_table
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
+from ablate.tables.selection import Selection
 from ablate.tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a table is rendered; see `ablate.tables.formats.render.render`."""
+    """How a table is rendered; see `ablate.tables.selection` and `ablate.tables.formats.render.render`."""
 
     columns: list[str] | None = None
     digits: int | None = None
     measured: bool = True
+    selection: Selection = field(default_factory=Selection)
+    latex: LatexOptions = field(default_factory=LatexOptions)
 
     def render(self, table: Table, name: str) -> str:
         """The table in the format of that name."""
-        return render(table, name, columns=self.columns, digits=self.digits, measured=self.measured)
+        chosen = self.selection.of(table)
+        return render(chosen, name, columns=self.columns, digits=self.digits, measured=self.measured, latex=self.latex)
 
 
 def check_form(plan: Plan, form: Form) -> None:
     """Check before a run that its table can be rendered as asked.
 
     Raises:
-        TableError: a column that the table does not have, digits out of range, or an unknown published table.
+        TableError: a column, row or name that the table does not have, digits out of range, or an unknown published
+            table.
     """
-    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "md")
+    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "tex")
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:
@@ -67,7 +73,8 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
     records, table = folder.read(), read_table(plan, folder)
     with folder.writing():
         for name in FORMATS:
-            (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
+            chosen = replace(form, selection=Selection()) if name == "json" else form  # `rerun` reads all rows there
+            (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
                 (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))

@@ -44,9 +44,9 @@ def select_rows(
 
     Args:
         table: table of the whole study.
-        rows: labels of the rows to show; empty shows all. An item is one label, or several labels separated by commas.
-            A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The baseline of a
-            shown row is shown too, unless it is left out in this way.
+        rows: labels of the rows to show, old or new; empty shows all. An item is one label, or several labels separated
+            by commas. A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The
+            baseline of a shown row is shown too, unless it is left out in this way.
         order: `plan` (order of the study), `value` (best mean first) or `name`, within each group. None means the order
             of `rows`, if they are given, else that of the study.
         rename: old name -> new name of rows, groups, factors and their levels, metrics and other columns. A column may
@@ -57,14 +57,13 @@ def select_rows(
     """
     if order is not None and order not in get_args(Order):
         raise TableError(f"no order of rows {quote(order)}{nearest(order, get_args(Order))}")
-    shown = _chosen(table, rows, in_plan=order is not None) if rows else list(table.rows)
+    shown = _chosen(table, rows, rename or {}, in_plan=order is not None) if rows else list(table.rows)
     view = table.model_copy(update={"rows": shown})
-    if order in ("value", "name"):
-        view = view.model_copy(update={"rows": _sorted(view, order)})
     if len(shown) < len(table.rows):
         note = f"{len(shown)} of {len(table.rows)} rows of the study are shown; its tests count all of them"
         view = view.model_copy(update={"notes": [*table.notes, note]})
-    return _renamed(view, table, rename) if rename else view
+    view = _renamed(view, table, rename) if rename else view
+    return view.model_copy(update={"rows": _sorted(view, order)}) if order in ("value", "name") else view
 
 
 def read_names(path: Path) -> dict[str, str]:
@@ -90,12 +89,13 @@ def read_names(path: Path) -> dict[str, str]:
     return names
 
 
-def _chosen(table: Table, items: Sequence[str], *, in_plan: bool) -> list[TableRow]:
+def _chosen(table: Table, items: Sequence[str], rename: Mapping[str, str], *, in_plan: bool) -> list[TableRow]:
     """The chosen rows in the order of the items or of the plan; missing baselines come first in their group."""
     rows = {row.label: row for row in table.rows}
-    names = [name for item in items for name in _names_of(item, rows)]
-    without = {name.removeprefix(LEAVE_OUT) for name in names if name not in rows}
-    kept = list(dict.fromkeys(name for name in names if name in rows)) or list(rows)
+    known = {rename[label]: label for label in rows if label in rename} | {label: label for label in rows}
+    marked = [pair for item in items for pair in _labels_in(item, known)]
+    without = {label for label, is_left_out in marked if is_left_out}
+    kept = list(dict.fromkeys(label for label, is_left_out in marked if not is_left_out)) or list(rows)
     groups = {rows[label].group for label in kept}
     baselines = [row.label for row in table.rows if row.baseline and row.group in groups and row.label not in kept]
     for label in baselines:
@@ -107,14 +107,15 @@ def _chosen(table: Table, items: Sequence[str], *, in_plan: bool) -> list[TableR
     return [row for row in table.rows if row in chosen] if in_plan else chosen
 
 
-def _names_of(item: str, known: Mapping[str, Any]) -> Iterator[str]:
-    """The labels in an item, with the mark of rows to leave out."""
-    whole = item in known or item.removeprefix(LEAVE_OUT) in known
-    for name in [item] if whole else [part.strip() for part in item.split(",")]:
-        if name not in known and name.removeprefix(LEAVE_OUT) not in known:
-            advice = "; give a label that contains a comma in an option of its own" if "," in item else ""
-            raise TableError(f"no row {quote(name)}{nearest(name, known)}{advice}")
-        yield name
+def _labels_in(item: str, known: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """The labels in an item, and whether each is left out. `known` has the label of each name."""
+    is_one = item in known or item.removeprefix(LEAVE_OUT) in known
+    for name in [item] if is_one else [part.strip() for part in item.split(",")]:
+        found = known.get(name, known.get(name.removeprefix(LEAVE_OUT)))
+        if found is None:
+            advice = "; a label that contains a comma needs an option of its own" if "," in item else ""
+            raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), known)}{advice}")
+        yield found, name not in known
 
 
 def _sorted(table: Table, order: Order) -> list[TableRow]:
@@ -158,7 +159,7 @@ def _columns_by_name(table: Table) -> dict[str, str]:
 
 
 NAMES = ("label", "group", "baseline", "headline", "levels", "within")
-SENTENCES = ("notes", "text", "method", "spread", "rank", "pairs", "lost")
+SENTENCES = ("notes", "provenance", "text", "method", "spread", "rank", "pairs", "lost")
 KINDS: Mapping[str, str] = dict.fromkeys(NAMES, "name") | dict.fromkeys(SENTENCES, "sentence") | {"set": "set"}
 """Field of a table's document -> whether it names rows, groups or levels, or is a sentence that quotes them."""
 

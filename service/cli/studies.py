@@ -12,15 +12,27 @@ import typer
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import (
     AsJson,
+    Caption,
     Columns,
     Cpus,
+    Delta,
+    Digits,
     Full,
     Gpus,
+    Label,
+    NoMeasured,
+    Order,
+    Rename,
+    Rows,
     Scale,
     Seeds,
+    Siunitx,
+    Spread,
     StudyFile,
+    Style,
     asked_resources,
     chosen_columns,
+    chosen_rows,
 )
 from ablate.cli.output import say, show_json_text, show_text
 from ablate.remote.choices import StudyState, TableFormat
@@ -133,19 +145,23 @@ def table(
     format: Annotated[TableFormat, typer.Option(help="Format of the table.")] = "md",
     columns: Columns = None,
     full: Full = False,
-    digits: Annotated[
-        int | None, typer.Option(min=0, max=10, help="Decimals. Default: chosen by the spread.", show_default=False)
-    ] = None,
-    no_measured: Annotated[
-        bool, typer.Option("--no-measured", help="Leave out measured times and memory, which differ in every run.")
-    ] = False,
+    digits: Digits = None,
+    no_measured: NoMeasured = False,
     robust: Annotated[
         bool,
         typer.Option(
-            "--robust",
-            help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds.",
+            "--robust", help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds."
         ),
     ] = False,
+    rows: Rows = None,
+    order: Order = None,
+    rename: Rename = None,
+    style: Style = "paper",
+    caption: Caption = None,
+    label: Label = None,
+    siunitx: Siunitx = False,
+    delta: Delta = None,
+    spread: Spread = "pm",
     out: Annotated[
         Path | None,
         typer.Option(help="Write the table in every format and the plots to this folder instead.", show_default=False),
@@ -153,16 +169,17 @@ def table(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the table of a study.
+    """Print the table of a study. While it runs, the table is provisional."""
+    from ablate.tables.formats.latex_options import LatexOptions
 
-    While the study runs, the table is provisional.
-    """
-    chosen = chosen_columns(columns, full=full)
+    chosen, selection = chosen_columns(columns, full=full), chosen_rows(rows, order, rename)
+    latex = LatexOptions(style, caption, label, siunitx, delta, spread)
     with connected(url) as client:
         study_id = client.find(study)
         text = partial(
-            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust
-        )
+            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust,
+            selection=selection, latex=latex,
+        )  # fmt: skip
         if out is not None:
             from service.cli.saving import save
 

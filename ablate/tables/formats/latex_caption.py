@@ -45,10 +45,11 @@ def capital(text: str) -> str:
 
 
 def _title(table: Table) -> str:
-    """The study's title or name, with the data and the scale."""
-    data = [text for text in table.setup[:1] if not text.startswith("task ")]
+    """The study's title or name, with the data, which the setup names first, and the scale."""
+    title = (table.title or table.study).rstrip(".")
+    data = [text for text in table.setup[:1] if not text.startswith("task ") and text not in title.casefold()]
     setting = ", ".join([*data, *([f"scale {table.scale}"] if table.scale else [])])
-    return (table.title or table.study).rstrip(".") + (f" ({setting})" if setting else "")
+    return title + (f" ({setting})" if setting else "")
 
 
 def _numbers(table: Table, names: Set[str]) -> Iterator[str]:
@@ -90,14 +91,11 @@ def _how(table: Table, families: Sequence[Family]) -> str:
     tests = [TESTS[test] for test in dict.fromkeys(family.test for family in families) if test]
     text = " or ".join(tests)
     left_out = any(family.comparisons > len(_rows_of(table, family)) for family in families)
-    sizes = dict.fromkeys(family.comparisons for family in families)
-    number = " or ".join(map(str, sizes))
-    if len(families) > 1:
-        corrected = f"for all {number} rows of a group in the study" if left_out else "within each group"
-    elif left_out:
-        corrected = f"for all {number} rows of the study"
+    if len(table.families) > 1:
+        corrected = "within each group" + ", for all rows of the study" * left_out
     else:
-        corrected = f"for {counted(families[0].comparisons, 'comparison')}"
+        size = families[0].comparisons
+        corrected = f"for {counted(size, 'comparison')}" + f" of all {size + 1} rows of the study" * left_out
     return (
         f"{text}, {'corrected' if 'pooled' in {family.test for family in families} else 'Holm-corrected'} {corrected}"
     )

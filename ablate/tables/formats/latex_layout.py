@@ -65,6 +65,7 @@ PAPER = tuple(
         ("table", "footnotesize", 4.25, 9.5, 3.0, COLUMN_PT),
         ("table*", "small", 4.63, 11.0, 6.0, PAGE_PT),
         ("table*", "footnotesize", 4.63, 11.0, 4.0, PAGE_PT),  # as large as \small in LNCS
+        ("table", "scriptsize", 3.99, 8.0, 2.0, COLUMN_PT),  # of many rows
         ("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
     )
     for depth in (1, 2)

@@ -24,6 +24,7 @@ from ablate.tables.words import CHECK, MISSING
 LEFT_TO_THE_TEXT = ("diff", "decision", "published_diff", "agreement")
 """Default columns of the other formats that the style leaves out: bold and daggers show the decision."""
 PLAIN_CHECK = "\\providecommand{\\checkmark}{\\ensuremath{\\surd}} % amssymb has a better one"
+ALIGNED = "\\sisetup{separate-uncertainty,detect-weight,mode=text}"
 MARKS = {"worse": WORSE, "equivalent": EQUIVALENT}
 SWITCHES = {"on": CHECK, "off": MISSING, "true": CHECK, "false": MISSING}
 """Levels of a factor that is only on or off."""
@@ -58,6 +59,7 @@ def render_paper(
         label=options.label or f"tab:{table.study}",
         packages=["siunitx"] if any(widths.values()) else [],
         before=[PLAIN_CHECK] if has_checks else [],
+        setup=[ALIGNED] if any(widths.values()) else [],
         comments=[*_about(table, left_out), *notes],
         cell=partial(_cell, options=options, formats=widths),
         heading=partial(_heading, formats=widths),
@@ -174,7 +176,12 @@ def _mean(column: Column, row: TableRow, options: LatexOptions) -> str:
     elif spread:
         mean += f" $\\pm$ {spread[0]}"
     mark = _mark(column, row)
-    return f"{mean}\\rlap{{$^{mark.strip('$')}$}}" if mark else mean
+    return f"{mean}\\rlap{{{_raised(mark)}}}" if mark else mean
+
+
+def _raised(mark: str) -> str:
+    """A mark that does not push its line away from the one above."""
+    return f"\\smash{{$^{mark.strip('$')}$}}"
 
 
 def _aligned(column: Column, row: TableRow) -> str:
@@ -183,7 +190,7 @@ def _aligned(column: Column, row: TableRow) -> str:
     if not parts:
         return f"{{{escape_latex(column.text(row))}}}"
     mark = _mark(column, row)
-    text = " \\pm ".join(parts) + (f" {{$^{mark.strip('$')}$}}" if mark else "")
+    text = " \\pm ".join(parts) + (f" {{{_raised(mark)}}}" if mark else "")
     return f"\\bfseries {text}" if column.is_strong(row) else text
 
 
@@ -197,9 +204,9 @@ def _format_of(column: Column, table: Table) -> str:
     whole, places = (max(len(match[group] or "") for match in means if match) for group in (1, 2))
     spreads = [parts[1] for parts in numbers if len(parts) > 1]
     digits = max((len(f"{match[1]}{match[2] or ''}".lstrip("0")) for match in spreads if match), default=0)
-    spread = f"({digits}),separate-uncertainty" if digits else ""
-    marks = ",table-space-text-post={$^{\\dagger}$}" if _is_marked(column, table) else ""
-    return f"table-format={whole}.{places}{spread}{marks},detect-weight,mode=text"
+    spread = f"({digits})" if digits else ""
+    marks = ",table-space-text-post={$^\\dagger$}" if _is_marked(column, table) else ""
+    return f"table-format={whole}.{places}{spread}{marks}"
 
 
 def _heading(column: Column, line: str, *, formats: dict[str, str]) -> str:

@@ -43,6 +43,7 @@ class LatexSheet:
         label: for `\\ref`.
         packages: packages that it needs in addition to those of the layout.
         before: lines before the table.
+        setup: lines at its begin, which apply to it alone.
         below: lines below the tabular, inside the float.
         comments: text at the end of the file, a comment for each line.
         cell: the text of a cell, as LaTeX.
@@ -58,6 +59,7 @@ class LatexSheet:
     label: str
     packages: Sequence[str] = ()
     before: Sequence[str] = ()
+    setup: Sequence[str] = ()
     below: Sequence[str] = ()
     comments: Sequence[str] = ()
     cell: Callable[[Column, TableRow], str] = lambda column, row: escape_latex(column.text(row))
@@ -85,7 +87,8 @@ def print_sheet(sheet: LatexSheet) -> str:
 def numbers_in(text: str) -> str:
     """Escaped text whose signed numbers, and numbers with an exponent, are formulas."""
     text = re.sub(rf"(?:\$(-)\$|(\+))?{SCIENTIFIC.pattern}", _power, text)
-    return re.sub(r"\$-\$(?=\d)([\d.]+)", r"$-\1$", text)
+    text = re.sub(r"\$-\$(\d[\d.]*)", r"$-\1$", text)
+    return re.sub(r"(?<![\w$])\+(\d[\d.]*)", r"$+\1$", text)
 
 
 def _power(match: re.Match[str]) -> str:
@@ -94,7 +97,7 @@ def _power(match: re.Match[str]) -> str:
 
 
 def _float(sheet: LatexSheet) -> Iterator[str]:
-    yield from (f"\\begin{{{sheet.layout.environment}}}[t]", "\\centering", *_type(sheet.layout), *_caption(sheet))
+    yield from (f"\\begin{{{sheet.layout.environment}}}[t]", "\\centering", *_type(sheet), *_caption(sheet))
     yield "\\smallskip"
     for index, block in enumerate(blocks_of(sheet.layout, sheet.table, sheet.columns)):
         rooms = rooms_of(sheet.layout, sheet.table, block)
@@ -106,7 +109,7 @@ def _float(sheet: LatexSheet) -> Iterator[str]:
 
 def _long(sheet: LatexSheet) -> Iterator[str]:
     """A table over several pages: every page has the headings, and all blocks have the same number."""
-    yield from (ONE_COLUMN, "\\begingroup", *_type(sheet.layout))
+    yield from (ONE_COLUMN, "\\begingroup", *_type(sheet))
     for index, block in enumerate(blocks_of(sheet.layout, sheet.table, sheet.columns)):
         rooms = rooms_of(sheet.layout, sheet.table, block)
         again = [f"\\caption[]{{{escape_latex('(continued)')}}} \\\\"]
@@ -119,8 +122,8 @@ def _long(sheet: LatexSheet) -> Iterator[str]:
         yield from (*_body(sheet, block, rooms), "\\end{longtable}")
 
 
-def _type(layout: LatexLayout) -> list[str]:
-    return [f"\\{layout.size}", f"\\setlength{{\\tabcolsep}}{{{layout.gap}pt}}"]
+def _type(sheet: LatexSheet) -> list[str]:
+    return [f"\\{sheet.layout.size}", f"\\setlength{{\\tabcolsep}}{{{sheet.layout.gap:g}pt}}", *sheet.setup]
 
 
 def _caption(sheet: LatexSheet) -> list[str]:

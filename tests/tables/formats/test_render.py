@@ -20,6 +20,7 @@ from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.markdown import escape_markdown
 from ablate.tables.formats.render import FORMATS, render, render_embedded
 from ablate.tables.inputs import RowCosts, StudyState
+from ablate.tables.selection import Selection
 from ablate.tables.words import number, places_of, places_within
 from ablate.text import visible
 from ablate.trials.trial import Measured, Outcome
@@ -104,14 +105,29 @@ def expected_numbers(row: dict) -> list[str]:
     return texts + ([f"{cell['published']['diff']:.1f}"] if cell["diff"] else [])
 
 
-def test_the_formats_carry_the_same_numbers(table):
+PAPERS = [LatexOptions(), LatexOptions(spread="subscript"), LatexOptions(siunitx=True)]
+SELECTIONS = [
+    Selection(),
+    Selection(rows=("C 5x5", "A 1x1,!B 3x3")),
+    Selection(order="value", rename={"B 3x3": "Ours, 3x3", "top-1 error (%)": "Err."}),
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_formats_carry_the_same_numbers(table, selection):
+    table = selection.of(table)
     rows = json.loads(render(table, "json"))["rows"]
     markdown = markdown_cells(render(table, "md"))[1:]
     html = Cells(render(table, "html")).rows[1:]
-    latex = latex_lines(render(table, "tex", latex=FULL))
-    for row, *texts in zip(rows, markdown, html, latex, strict=True):
-        shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), texts[2].split(" & ", 1)[1]]
-        assert [numbers(text) for text in shown] == [expected_numbers(row)] * 3
+    columns = ["diff", "published", "published_diff"]
+    latex = [latex_lines(render(table, "tex", columns=[METRIC, *columns], latex=latex)) for latex in (FULL, *PAPERS)]
+    for row, *texts in zip(rows, markdown, html, *latex, strict=True):
+        shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), *(text.split(" & ", 1)[1] for text in texts[2:])]
+        assert [numbers(text) for text in shown] == [expected_numbers(row)] * 6
+    for row, line in zip(rows, csv_rows(render(table, "csv")), strict=True):
+        cell = row["cells"][METRIC]
+        assert (line["label"], float(line[f"{METRIC}_mean"])) == (row["label"], cell["mean"])
+        assert line[f"{METRIC}_diff"] == (str(cell["diff"]["mean"]) if cell["diff"] else "")
 
 
 @pytest.mark.parametrize("scale", [1e18, 1e9, 1e7, 1e-6, 1e-10])
