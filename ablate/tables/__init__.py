@@ -5,6 +5,7 @@ build                     a table from a plan and its records; `inputs` are its 
 analysis, grid_effects    decisions and agreement of its rows; effects
 fronts                    rows that are worth their cost
 columns, cells, captions  which columns there are; text of a cell; title and headings
+selection                 some of the rows, in another order, under other names
 notes                     the sentences below a table; `notes_verdicts`, `notes_choices` (other studies of the same
                           rows) and `notes_provenance` (when and where it ran) are parts of them
 notebook                  `ablate.Table`: the table with its methods
