@@ -31,7 +31,7 @@ def paper_caption(table: Table, columns: Sequence[Column], options: LatexOptions
     names = {column.name for column in columns}
     subject = options.caption or _title(table)
     parts = [*_numbers(table, names), *_differences(table, names), *_marks(table, names)]
-    facts = [*_state(table), *_choices(table), *_lost(table.rows), *_audits(table), *_printed(table, names)]
+    facts = [*_state(table), *_choices(table), *_lost(table), *_audits(table), *_printed(table, names)]
     is_sentence = subject.rstrip().endswith((".", "?", "!"))
     first = "; ".join(parts)
     head = escape_latex(subject) + ((" " if is_sentence else ": ") if first else "")
@@ -146,10 +146,12 @@ def _choices(table: Table) -> Iterator[str]:
         yield f"\\emph{{Exploratory}}: {EXPLORATORY.removeprefix('exploratory: ')}"
 
 
-def _lost(rows: Sequence[TableRow]) -> Iterator[str]:
-    lost = [f"{_name(row)}: {' and '.join(_ends(row))}" for row in rows if row.n_diverged + row.n_failed]
+def _lost(table: Table) -> Iterator[str]:
+    """Rows whose means rest on fewer seeds than planned."""
+    ends = {_name(row): list(_ends(row, table)) for row in table.rows}
+    lost = [f"{name}: {' and '.join(found)}" for name, found in ends.items() if found]
     if lost:
-        yield f"means leave out lost runs ({escape_latex('; '.join(lost))})"
+        yield f"means leave out lost runs ({escape_latex(listed(lost))})"
 
 
 def _name(row: TableRow) -> str:
@@ -157,10 +159,13 @@ def _name(row: TableRow) -> str:
     return re.sub("^- ", "without ", row.label)
 
 
-def _ends(row: TableRow) -> Iterator[str]:
-    for number, word in ((row.n_diverged, "diverged"), (row.n_failed, "failed")):
+def _ends(row: TableRow, table: Table) -> Iterator[str]:
+    """How the seeds of a row ended that have no value; outstanding ones are not lost."""
+    missing = row.n_planned - len(row.cells[table.metric].values) - row.n_diverged - row.n_failed
+    ends = {"diverged": row.n_diverged, "failed": row.n_failed, "without a result": missing * (not table.provisional)}
+    for end, number in ends.items():
         if number:
-            yield f"{number} of {row.n_planned} seeds {word}"
+            yield f"{number} of {counted(row.n_planned, 'seed')} {end}"
 
 
 def _audits(table: Table) -> Iterator[str]:
@@ -175,4 +180,5 @@ def _printed(table: Table, names: Set[str]) -> Iterator[str]:
         return
     number = re.sub(r"^T(?=\d)", "Table ", table.published.id)
     authors = table.published.paper.split(":")[0]
-    yield f"printed: {escape_latex(f'{number} of {authors} ({table.published.dataset})')}"
+    norm = "; parameters exclude normalisation layers" if "params_and_printed" in names else ""
+    yield escape_latex(f"printed: {number} of {authors} ({table.published.dataset}){norm}")

@@ -98,6 +98,8 @@ def choose_layout(
 def choose_paper_layout(table: Table, columns: Sequence[Column], caption: str) -> LatexLayout:
     """The first layout in which everything fits and no label is broken; if there is none, labels are broken."""
     for layout in PAPER:
+        if len(table.rows) * layout.line > HEIGHT_PT:
+            continue
         is_whole = len(blocks_of(layout, table, columns)) == 1 and not any(rooms_of(layout, table, columns))
         if is_whole and _height(layout, table, columns, caption, ()) <= HEIGHT_PT:
             return layout

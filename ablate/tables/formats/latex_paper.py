@@ -75,11 +75,14 @@ def _fitting(
     """The columns, and the names of those that are left out because they do not fit."""
     is_default = names is None or list(names) == ["factors"]
     candidates = _defaults(table, options) if is_default else [_with_delta(table, names or (), options)]
-    made = [[_on_paper(column, table) for column in _without_label(choose(each), each)] for each in candidates]
-    fitting = (columns for columns in made if _is_one_block(table, columns))
-    chosen = next(fitting, made[-1])
-    shown = {column.name for column in chosen}
-    return chosen, [column.name for column in made[0] if column.name not in shown]
+    wanted: list[str] = []
+    for each in candidates:
+        columns = [_on_paper(column, table) for column in _without_label(choose(each), each)]
+        wanted = wanted or [column.name for column in columns]
+        if _is_one_block(table, columns):
+            break
+    shown = {column.name for column in columns}
+    return columns, [name for name in wanted if name not in shown]
 
 
 def _defaults(table: Table, options: LatexOptions) -> Iterator[list[str]]:
@@ -120,7 +123,13 @@ def _is_one_block(table: Table, columns: list[Column]) -> bool:
 
 
 def _on_paper(column: Column, table: Table) -> Column:
-    """A column with the heading and the texts of the style."""
+    """A column with the heading and the texts of the style; each text is made once, for all layouts that are tried."""
+    found = _styled(column, table)
+    texts = {row.label: found.text(row) for row in table.rows}
+    return dataclasses.replace(found, text=lambda row: texts[row.label])
+
+
+def _styled(column: Column, table: Table) -> Column:
     is_renamed = column.name in table.headings or column.name.startswith(FACTOR)
     if column.name.startswith(FACTOR) and set(table.factors[column.name.removeprefix(FACTOR)]) <= SWITCHES.keys():
         words = column.text

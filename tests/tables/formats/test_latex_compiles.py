@@ -93,7 +93,8 @@ def test_numbers_with_exponents_compile_and_fit(tmp_path, window_plan, make_reco
 
 
 def test_hostile_labels_compile(tmp_path, hostile):
-    texts = [render(hostile, "tex", latex=LatexOptions(style=style)) for style in ("paper", "full")]
+    caption = " ".join(HOSTILE)
+    texts = [render(hostile, "tex", latex=LatexOptions(style, caption)) for style in ("paper", "full")]
     compile_latex(tmp_path, *texts, render(hostile, "tex", columns=["set"]))
     text = "\n".join(texts)
     source = "\n".join(line for line in text.splitlines() if not line.startswith("%"))

@@ -130,7 +130,7 @@ def test_lost_runs_are_confessed_with_their_row(plan, make_records, make_record)
         key = plan.memberships[label, seed]
         records[key] = make_record(records[key].trial, Outcome(status=status, reason="loss is nan"))
     text = caption(render(build_table(plan, records), "tex"))
-    lost = "A 1x1: 1 of 8 seeds diverged; D 7x7: 1 of 8 seeds diverged and 1 of 8 seeds failed"
+    lost = "A 1x1: 1 of 8 seeds diverged, D 7x7: 1 of 8 seeds diverged and 1 of 8 seeds failed"
     assert f" Means leave out lost runs ({lost})." in text
 
 
