@@ -74,6 +74,8 @@ def _fitting(
 ) -> tuple[list[Column], list[str]]:
     """The columns, and the names of those that are left out because they do not fit."""
     is_default = names is None or list(names) == ["factors"]
+    if names is not None:
+        choose(names)  # refuses unknown names, and factors of a study that has none
     candidates = _defaults(table, options) if is_default else [_with_delta(table, names or (), options)]
     wanted: list[str] = []
     for each in candidates:

@@ -249,6 +249,11 @@ def test_further_metrics_are_shown_where_they_fit_and_else_named_in_a_comment(ma
     assert f"% left out, since they do not fit: {', '.join(names)}; choose columns with --columns\n" in text
 
 
+def test_factors_of_a_study_without_factors_are_refused(table):
+    with pytest.raises(TableError, match="has no factors"):
+        render(table, "tex", columns=["factors"])
+
+
 def test_columns_that_are_asked_for_are_shown_as_asked(table):
     heading, *_ = rows(render(table, "tex", columns=["params", METRIC, "decision"]))
     assert heading == ["", "Params", "Top-1 error (\\%) $\\downarrow$", "Decision (p)"]
