@@ -39,6 +39,12 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+Robust = Annotated[
+    bool,
+    typer.Option(
+        "--robust", help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds."
+    ),
+]
 Rows = Annotated[
     list[str] | None,
     typer.Option(

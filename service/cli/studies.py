@@ -23,6 +23,7 @@ from ablate.cli.options import (
     NoMeasured,
     Order,
     Rename,
+    Robust,
     Rows,
     Scale,
     Seeds,
@@ -142,17 +143,15 @@ def watch(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
 @app.command()
 def table(
     study: StudyId,
-    format: Annotated[TableFormat, typer.Option(help="Format of the table.")] = "md",
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(help="Default: tex with an option of LaTeX, else md.", show_default=False),
+    ] = None,
     columns: Columns = None,
     full: Full = False,
     digits: Digits = None,
     no_measured: NoMeasured = False,
-    robust: Annotated[
-        bool,
-        typer.Option(
-            "--robust", help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds."
-        ),
-    ] = False,
+    robust: Robust = False,
     rows: Rows = None,
     order: Order = None,
     rename: Rename = None,
@@ -186,7 +185,8 @@ def table(
             save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
-            _show_table(text, "json" if as_json else format)
+            by_options: TableFormat = "tex" if latex != LatexOptions() else "md"
+            _show_table(text, "json" if as_json else format or by_options)
 
 
 @app.command()
