@@ -1,4 +1,4 @@
-"""`make demo`: Table 5 of the FReLU paper in miniature, over REST; on a terminal it keeps serving until Ctrl-C."""
+"""`make demo`: four activations in a small ResNet, over REST; on a terminal it keeps serving until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ABLATE = [sys.executable, "-m", "service.cli.main"]
 LOG = Path("demo/service.log")
 START_S = 180.0
 NEXT = """
-The table is in demo/table.md, .html and .tex, the plot in demo/forest.png. Next, while `ablate serve` runs:
-  .venv/bin/ablate compare table05 "C Max(x, AvgPool(x))" "E Max(DW(x), 0)"   # any two rows, seed by seed
-  .venv/bin/ablate submit studies/table05.toml --scale mini --seeds 8 --wait  # known trials are not trained again
-  .venv/bin/ablate table table05 --full         # every column; --format tex, csv, html, json"""
+The table is in demo/table.md, .html and .tex, the plot in demo/forest.pdf. Next, while `ablate serve` runs:
+  .venv/bin/ablate compare demo FReLU PReLU                       # any two rows, seed by seed
+  .venv/bin/ablate plot demo forest --width 3.25in --no-title     # a plot for one column of a paper
+  .venv/bin/ablate submit studies/table05.toml --seeds 8 --wait   # a table of the FReLU paper, in about ten minutes"""
 SERVING = "\nThe page: {url}/   REST: {url}/api/v1   MLflow: {url}/mlflow/   until Ctrl-C."
 
 
@@ -33,11 +33,11 @@ def main() -> int:
     subprocess.run([*ABLATE, "data", "fetch", "fashion-mnist"], check=True, stdout=subprocess.DEVNULL)
     status = 130  # if Ctrl-C comes before the study is done
     with service() as (url, process):
-        command = [*ABLATE, "submit", "studies/table05.toml", "--scale", "mini", "--seeds", "3", "--wait", "--url", url]
+        command = [*ABLATE, "submit", "studies/demo.toml", "--wait", "--url", url]
         status = subprocess.run(command).returncode
         if status in (0, 1):
             subprocess.run(
-                [*ABLATE, "table", "table05", "--out", "demo", "--url", url], check=True, stderr=subprocess.DEVNULL
+                [*ABLATE, "table", "demo", "--out", "demo", "--url", url], check=True, stderr=subprocess.DEVNULL
             )
             print(NEXT, flush=True)
         if process is not None and sys.stdout.isatty() and not os.environ.get("DEMO_STOP"):

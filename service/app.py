@@ -12,7 +12,20 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from service.api import catalog, events, faults, health, ledger, paper, results, schedules, studies, today, trials
+from service.api import (
+    catalog,
+    events,
+    faults,
+    health,
+    ledger,
+    paper,
+    plots,
+    results,
+    schedules,
+    studies,
+    today,
+    trials,
+)
 from service.api.events import OpenStreams
 from service.api.guard import Frame, Gate
 from service.api.lanes import Lanes, take_turn
@@ -69,7 +82,7 @@ def create_app(
     app.state.context = context
     app.state.streams = OpenStreams(is_stopping)
     app.state.lanes = Lanes()
-    for part in (studies, trials, results, events, paper, schedules, today, catalog, faults, ledger):
+    for part in (studies, trials, results, plots, events, paper, schedules, today, catalog, faults, ledger):
         _include(app, part.router, PREFIX)
     _include(app, health.router)
     for router in web.ROUTERS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ablate.errors import TableError
 from ablate.local.folder import Folder
@@ -16,7 +18,7 @@ from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
-from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
+from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
 from ablate.tables.selection import Selection
 from ablate.tables.table import Table
 
@@ -77,10 +79,27 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
             (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
-                (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))
+                (folder.path / f"{name}.{kind}").write_bytes(plot_table(table, name, kind, records=records))
         if has_panel(plan):
             write_panel(plan, folder)
     return table
+
+
+def read_written_table(path: Path) -> Table:
+    """The table that a run wrote into its folder.
+
+    Raises:
+        TableError: the folder has no table, or one that this version cannot read.
+    """
+    file = path / "table.json"
+    try:
+        return Table.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise TableError(
+            f"'{path}' has no table.json; give the folder of `ablate run`, or the id of a study"
+        ) from error
+    except ValueError as error:
+        raise TableError(f"'{file}' is not a table that this version can read; run the study again") from error
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:

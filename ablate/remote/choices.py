@@ -7,7 +7,7 @@ from typing import Literal
 StudyState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 TrialState = Literal["queued", "running", "succeeded", "diverged", "failed", "cancelled"]
 TableFormat = Literal["md", "tex", "csv", "html", "json"]
-PlotFormat = Literal["svg", "png"]
+PlotFormat = Literal["svg", "png", "pdf"]
 
 Mode = Literal["verify", "fresh"]
 Missed = Literal["coalesce", "skip", "all"]

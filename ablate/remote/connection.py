@@ -107,7 +107,11 @@ class Connection:
 
     def get_bytes(self, path: str, **parameters: Any) -> bytes:
         """The answer to a GET as bytes."""
-        return self._call("GET", path, params=_given(parameters)).content
+        return self.get_file(path, **parameters).content
+
+    def get_file(self, path: str, **parameters: Any) -> httpx2.Response:
+        """The answer to a GET of a file, with its headers."""
+        return self._call("GET", path, params=_given(parameters))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The JSON answer to a POST; with an idempotency key it is sent a second time if the connection breaks."""

@@ -16,6 +16,7 @@ from ablate.remote.documents.studies import Page, StudyView
 from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.names import STUDY_ID, check_key
+from ablate.tables.plots.look import PlotLook
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
@@ -133,15 +134,23 @@ class Results:
             f"{self._path(study)}/table", format=format, digits=digits, **options, **chosen
         )
 
-    def plot(self, study: StudyName, name: str, format: PlotFormat = "svg") -> bytes:
+    def plot(self, study: StudyName, name: str, format: PlotFormat = "svg", *, look: PlotLook = PlotLook()) -> bytes:
         """A plot of a study, as the bytes of an image file.
 
         Args:
             study: its id, its name, or the document of an earlier answer.
-            name: `forest`, `seeds`, `curves`, `effects`, or `panel` (PNG only).
-            format: `svg` or `png`.
+            name: `forest`, `seeds`, `curves`, `effects`, `specification`, or `panel` (PNG only).
+            format: `svg`, `png` or `pdf`.
+            look: width, font, title and theme.
         """
-        return self._connection.get_bytes(f"{self._path(study)}/plots/{in_path(name, safe='')}.{format}")
+        return self.drawn(study, name, format, look=look)[0]
+
+    def drawn(self, study: StudyName, name: str, format: PlotFormat, *, look: PlotLook) -> tuple[bytes, str | None]:
+        """A plot as `plot` returns it, and what differs from the look that was asked for, such as another font."""
+        path = f"{self._path(study)}/plots/{in_path(name, safe='')}.{format}"
+        title = None if look.has_title else "false"
+        answer = self._connection.get_file(path, width_in=look.width_in, font=look.font, title=title, theme=look.theme)
+        return answer.content, answer.headers.get("Ablate-Notice")
 
     def ledger(self, *, alpha: float = 0.05) -> Ledger:
         """Everything that ended studies of the service tested, and what of it holds over all of it together.

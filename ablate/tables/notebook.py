@@ -13,7 +13,8 @@ from ablate.errors import TableError, nearest, quote
 from ablate.tables.columns import choose_columns
 from ablate.tables.formats.latex_options import LatexOptions, Spread, Style
 from ablate.tables.formats.render import render, render_embedded
-from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS, plot_table
+from ablate.tables.plots.look import WIDTH_IN, PlotLook
+from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS, check_applies, plot_table
 from ablate.tables.selection import Order, select_rows
 from ablate.tables.table import Table
 from ablate.trials.trial import TrialRecord
@@ -145,12 +146,18 @@ class NotebookTable(Table):
         head = {name: [getattr(row, name) for row in self.rows] for name in ("label", "group", "baseline")}
         return pandas.DataFrame({**content, **head}, columns=list({**head, **content})).set_index("label")
 
-    def plot(self, name: str = "forest") -> Plot:
+    def plot(
+        self, name: str = "forest", *, width_in: float = WIDTH_IN, font: str | None = None, title: bool = True
+    ) -> Plot:
         """A plot that a notebook shows and `save` writes.
 
         Args:
             name: `forest` (differences from the baseline with their intervals), `seeds` (every seed's value),
-                `curves` (learning curves; only of a table that `ablate.run` returned) or `effects` (of a grid).
+                `curves` (learning curves; only of a table that `ablate.run` returned), `effects` (of a grid) or
+                `specification` (of a grid of more than 12 cells).
+            width_in: width in inches; 3.25 fits one column of a conference paper.
+            font: name of an installed font, such as `Times New Roman`; another name is replaced by STIX.
+            title: whether the title of the study is above the plot.
 
         Raises:
             TableError: an unknown plot, or one that this table has no data for.
@@ -160,9 +167,8 @@ class NotebookTable(Table):
             raise TableError(f"no plot {quote(name)}{nearest(name, PLOTS)}")
         if name == "curves" and not self._records:
             raise TableError("this table came without learning curves; use the table that ablate.run returns")
-        if name == "effects" and self.effects is None:
-            raise TableError("only a grid without missing results has effects; see the table's `effects`")
-        return Plot(self, self._records, name)
+        check_applies(self, name)
+        return Plot(self, self._records, name, PlotLook(width_in=width_in, font=font, has_title=title))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -173,24 +179,26 @@ class Plot:
         table: what it shows.
         records: by trial key, for learning curves.
         name: see `NotebookTable.plot`.
+        look: width, font and title.
     """
 
     table: Table
     records: Mapping[str, TrialRecord]
     name: str
+    look: PlotLook
 
     def __repr__(self) -> str:
         return f"<{self.name} plot of {self.table.study}>"
 
     def draw(self, format: str = "svg") -> bytes:
-        """The plot as an SVG or PNG file; the same table gives the same bytes."""
-        return plot_table(self.table, self.name, format, records=self.records)
+        """The plot as an SVG, PNG or PDF file; the same table gives the same bytes."""
+        return plot_table(self.table, self.name, format, records=self.records, look=self.look)
 
     def save(self, path: Path | str) -> Path:
         """Write the plot into a file.
 
         Args:
-            path: its suffix, `.svg` or `.png`, decides the format.
+            path: its suffix, `.svg`, `.png` or `.pdf`, decides the format.
 
         Returns:
             The path.
@@ -201,7 +209,7 @@ class Plot:
         path = Path(path)
         format = path.suffix.removeprefix(".")
         if format not in PLOT_FORMATS:
-            raise TableError(f"a plot cannot be saved as {quote(path.name)}; end the name with .svg or .png")
+            raise TableError(f"a plot cannot be saved as {quote(path.name)}; end the name with .svg, .png or .pdf")
         path.write_bytes(self.draw(format))
         return path
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from ablate.errors import nearest, quote
 from ablate.remote.documents.paper import PaperPlan, PaperSubmission, PaperView
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import digest_of, read_paper
 from service.api.examples import PAPERS
 from service.api.lanes import draws, plans
 from service.api.openapi import takes
 from service.api.parameters import IdempotencyKey, InContext
+from service.api.plots import PLOT, Format, InTheme, check_theme, picture
 from service.api.problems import (
     INVALID,
     NOT_FOUND,
@@ -23,7 +25,6 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.api.results import PLOT, picture
 from service.errors import NotFoundError
 from service.studies import gains, paper
 
@@ -84,8 +85,9 @@ def plan_paper(context: InContext, submission: Submitted) -> PaperPlan:
 @draws
 def draw_gains(
     context: InContext,
-    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    format: Format,
     scale: Annotated[str, Query(max_length=64, description="scale of the measured results")] = "mini",
+    theme: InTheme = "light",
 ) -> Response:
     """The paper's Figure 1: measured and printed gains over ReLU in classification, detection and segmentation.
 
@@ -94,4 +96,6 @@ def draw_gains(
     """
     if format not in PLOT_FORMATS:
         raise NotFoundError(f"unknown plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
-    return picture(gains.draw_gains(context, scale, format), format)
+    look = PlotLook(theme=theme)
+    check_theme(format, look)
+    return picture(gains.draw_gains(context, scale, format, look), format)

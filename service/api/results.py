@@ -1,4 +1,4 @@
-"""Routes of results: the table in five formats, and the plots."""
+"""Routes of results: the table in five formats, and the comparison of two rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote as quote_url
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
-from ablate.errors import Problem, StudyError, TableError, nearest, quote
+from ablate.errors import Problem, StudyError, TableError
 from ablate.tables.columns import MAX_DIGITS
 from ablate.tables.formats.html import STYLE
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import render
-from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS
 from ablate.tables.selection import Selection
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
@@ -31,7 +30,6 @@ from service.api.problems import (
     documented,
 )
 from service.api.table_form import read_latex, read_selection, select
-from service.errors import NotFoundError
 from service.studies import results
 
 router = APIRouter(prefix="/studies/{study_id}", tags=["results"])
@@ -43,28 +41,16 @@ MEDIA: Mapping[Format, str] = {
 }  # fmt: skip
 """Media type by format; the first one is the default."""
 
-PANEL = "panel"
-NAMES = (*PLOTS, PANEL)
-PLOT_MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
-
 ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; style-src "
 TABLE_STYLE = base64.b64encode(hashlib.sha256(f"\n{STYLE}".encode()).digest()).decode()
 HTML_POLICY = f"{ALONE}'sha256-{TABLE_STYLE}'"
 """An HTML table is a separate document: only its style element is allowed."""
-SVG_POLICY = f"{ALONE}'unsafe-inline'"
-"""matplotlib writes styles into elements; no script runs in a sandbox."""
 
 TABLE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The table; `provisional` until all trials have ended",
         "model": Table,
         "content": {media: {"schema": {"type": "string"}} for name, media in MEDIA.items() if name != "json"},
-    }
-}
-PLOT: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The plot",
-        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in PLOT_MEDIA.values()},
     }
 }
 
@@ -132,51 +118,6 @@ def compare(
     the same row twice is `same_row`.
     """
     return results.compare(context, study_id, a, b)
-
-
-@router.get(
-    "/plots/{name}.{format}",
-    responses=PLOT | documented(NOT_FOUND, CONFLICT),
-    response_class=Response,
-    summary="Draw a plot",
-)
-@draws
-def draw_plot(
-    context: InContext,
-    study_id: StudyId,
-    name: Annotated[str, Path(description="name of the plot", json_schema_extra={"enum": list(NAMES)})],
-    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
-) -> Response:
-    """`forest`: differences from the baseline with intervals. `seeds`: every seed's value. `curves`: learning curves.
-    `effects`: means per pair of levels of a grid, or per level of a factor that varies with no other; 404 with the
-    reason for other studies and while results are outstanding. `panel` (PNG only, for the tasks `detect` and
-    `segment`): six test images, the ground truth, and the predictions of each row's trial of the first seed. A row
-    without a panel on this machine is an empty strip with a note; if no row has one, the response is 404 with the
-    reason.
-
-    The same results give identical bytes.
-    """
-    if name not in NAMES:
-        raise NotFoundError(f"unknown plot {quote(name)}{nearest(name, NAMES)}")
-    formats = ("png",) if name == PANEL else PLOT_FORMATS
-    if format not in formats:
-        raise NotFoundError(f"unknown format {quote(format)} of plot '{name}'{nearest(format, formats)}")
-    if name == PANEL:
-        return picture(_draw_panel(context, study_id), format)
-    return picture(results.draw_plot(context, study_id, name, format), format)
-
-
-def _draw_panel(context: InContext, study_id: str) -> bytes:
-    try:
-        return results.draw_panel(context, study_id)
-    except TableError as error:
-        raise NotFoundError(str(error)) from error
-
-
-def picture(content: bytes, format: str) -> Response:
-    """A plot as a response."""
-    headers = {"Content-Security-Policy": SVG_POLICY} if format == "svg" else {}
-    return Response(content, media_type=PLOT_MEDIA[format], headers=headers)
 
 
 def negotiate(accept: str) -> Format:

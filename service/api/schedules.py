@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from ablate.errors import nearest, quote
 from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
 from ablate.remote.documents.studies import Page
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.plots.plot import PLOT_FORMATS
 from service.api.body import read_acknowledgement, read_change, read_schedule
 from service.api.examples import ACKNOWLEDGEMENTS, CHANGES, SCHEDULES
 from service.api.lanes import draws, plans
 from service.api.openapi import takes
 from service.api.parameters import Cursor, InContext, Limit, ScheduleName
+from service.api.plots import PLOT, Format, InTheme, check_theme, picture
 from service.api.problems import (
     CONFLICT,
     INVALID,
@@ -26,7 +28,6 @@ from service.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     documented,
 )
-from service.api.results import PLOT, picture
 from service.errors import NotFoundError
 from service.schedules import history, lifecycle
 from service.store.sql import now
@@ -114,13 +115,16 @@ def list_history(context: InContext, name: ScheduleName, limit: Limit = 50, curs
 def draw_history(
     context: InContext,
     name: ScheduleName,
-    format: Annotated[str, Path(description="file format", json_schema_extra={"enum": list(PLOT_FORMATS)})],
+    format: Format,
     row: Annotated[str | None, Query(max_length=200, description="only this row")] = None,
+    theme: InTheme = "light",
 ) -> Response:
     """Mean and interval of each row at each firing; reference windows are shaded, alarms and changes are marked."""
     if format not in PLOT_FORMATS:
         raise NotFoundError(f"unknown plot format {quote(format)}{nearest(format, PLOT_FORMATS)}")
-    return picture(history.draw_history(context, name, row, format), format)
+    look = PlotLook(theme=theme)
+    check_theme(format, look)
+    return picture(history.draw_history(context, name, row, format, look), format)
 
 
 @router.post("/{name}/trigger", status_code=201, responses=ONE | documented(CONFLICT), summary="Fire a schedule now")

@@ -13,6 +13,7 @@ from ablate.cli.app import main
 from service.cli import (  # noqa: F401 - each adds its commands
     ledger,
     paper,
+    plots,
     schedules,
     selftest,
     serve,

@@ -31,11 +31,11 @@ Tables = Annotated[
 Gains = Annotated[
     Path | None,
     typer.Option(
-        help="Draw the paper's Figure 1 from existing results into this .svg or .png file; submit nothing.",
+        help="Draw the paper's Figure 1 from existing results into this .pdf, .svg or .png file; submit nothing.",
         show_default=False,
     ),
 ]
-PICTURES: dict[str, PlotFormat] = {".svg": "svg", ".png": "png"}
+PICTURES: dict[str, PlotFormat] = {".pdf": "pdf", ".svg": "svg", ".png": "png"}
 
 
 @app.command()
@@ -112,7 +112,7 @@ def _prepare(client: Client, plan: PaperPlan, scale: str, *, is_confirmed: bool)
 def _draw_gains(file: Path, scale: str, url: str | None, *, as_json: bool) -> None:
     kind = PICTURES.get(file.suffix.lower())
     if kind is None:
-        raise typer.BadParameter(f"{file.name!r} should end in .svg or .png", param_hint="--gains")
+        raise typer.BadParameter(f"{file.name!r} should end in .pdf, .svg or .png", param_hint="--gains")
     with connected(url) as client:
         file.write_bytes(client.paper.gains(kind, scale=scale))
     show({"file": str(file.absolute())}, as_json, str(file))

@@ -9,6 +9,7 @@ from ablate.errors import TableError
 from ablate.remote.documents.firings import AlarmView
 from ablate.study.document import Study
 from ablate.tables.history import Heading, History, HistoryAlarm, build_history
+from ablate.tables.plots.look import PlotLook
 from ablate.trials.registry import get_task
 from service.context import Context
 from service.errors import NotFoundError
@@ -17,16 +18,16 @@ from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
 
 
-def draw_history(context: Context, name: str, row: str | None, format: str) -> bytes:
+def draw_history(context: Context, name: str, row: str | None, format: str, look: PlotLook = PlotLook()) -> bytes:
     """The plot of a schedule's history, for all rows or for one.
 
     Raises:
-        NotFoundError: there is no schedule with that name, or no such row in its history.
+        NotFoundError: there is no schedule with that name, no such row in its history, or no such theme in the format.
     """
     from ablate.tables.plots.plot import plot_history
 
     try:
-        return plot_history(get_history(context, name), row, format)
+        return plot_history(get_history(context, name), row, format, look=look)
     except TableError as error:
         raise NotFoundError(str(error)) from error
 

@@ -8,6 +8,7 @@ from ablate.errors import Problem, StudyError, nearest, quote
 from ablate.paper.published import load_published
 from ablate.study.paper_tables import list_tables
 from ablate.tables.gains import TASKS, collect_gains
+from ablate.tables.plots.look import PlotLook
 from service.context import Context
 from service.store import studies
 from service.store.studies import Stored, Wanted
@@ -16,12 +17,12 @@ from service.studies.results import get_table
 PAGE = 200
 
 
-def draw_gains(context: Context, scale: str, format: str) -> bytes:
+def draw_gains(context: Context, scale: str, format: str, look: PlotLook = PlotLook()) -> bytes:
     """The figure; tables without a successful study are shown as not trained.
 
     Raises:
         StudyError: no table of the paper has the scale.
-        TableError: the format is unknown.
+        TableError: the format is unknown, or does not have the theme.
     """
     from ablate.tables.plots.plot import plot_gains  # matplotlib is loaded when the first plot is drawn
 
@@ -35,7 +36,7 @@ def draw_gains(context: Context, scale: str, format: str) -> bytes:
         if stored.scale == scale and table_id in {table_id for table_id, _ in TASKS.values()}:
             newest.setdefault(table_id, stored)
     tables = {table_id: get_table(context, stored.id) for table_id, stored in newest.items()}
-    return plot_gains(collect_gains(tables, load_published()), scale, format)
+    return plot_gains(collect_gains(tables, load_published()), scale, format, look=look)
 
 
 def _finished(context: Context) -> Iterator[Stored]:

@@ -14,6 +14,7 @@ from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
 from ablate.tables.build import build_table
 from ablate.tables.inputs import RowCosts, StudyState
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
 from ablate.trials.trial import Cost, TrialRecord
@@ -193,20 +194,20 @@ def draw_panel(context: Context, study_id: str) -> bytes:
         return panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
 
 
-def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
+def draw_plot(context: Context, study_id: str, name: str, format: str, look: PlotLook = PlotLook()) -> bytes:
     """A plot of a study's results.
 
     Raises:
         NotFoundError: there is no study with that id, or the study has no such plot.
-        TableError: there is no such plot or format.
+        TableError: there is no such plot or format, or the format does not have the theme.
     """
-    from ablate.tables.plots.plot import PLOTS, plot, plots_of  # matplotlib is loaded when the first plot is drawn
+    from ablate.tables.plots.plot import check_applies, plot_table  # matplotlib is loaded when the first plot is drawn
 
     table = get_table(context, study_id)
-    if name in PLOTS and name not in plots_of(table):
-        undecided = (note for note in table.notes if note.startswith("nothing is decided"))
-        reason = "only a grid of factors has effects" if table.families else next(undecided, "results are outstanding")
-        raise NotFoundError(f"the study has no plot '{name}': {reason}; its plots are {', '.join(plots_of(table))}")
+    try:
+        check_applies(table, name)
+    except TableError as error:
+        raise NotFoundError(str(error)) from error
     if len(table.rows) > MAX_PLOTTED:
         raise TableError(
             f"the study has {len(table.rows):,} rows, above the limit of {MAX_PLOTTED} for plots; use its table"
@@ -215,4 +216,4 @@ def draw_plot(context: Context, study_id: str, name: str, format: str) -> bytes:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
     with context.faults.answering(work_of_answer("plot", study_id, name)):
-        return plot(table, records, plan_stored(context, stored), name, format)
+        return plot_table(table, name, format, records=records, look=look)

@@ -21,7 +21,7 @@ from ablate.study.preregistration import register
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.inputs import StudyState
-from ablate.tables.plots.plot import plot, plots_of
+from ablate.tables.plots.plot import plot_table, plots_of
 from ablate.tables.table import Table
 from ablate.tables.two_rows import compare_rows
 from ablate.trials.trial import Outcome
@@ -55,7 +55,7 @@ def test_any_results_give_a_table_in_all_formats_and_all_comparisons(data):
         assert found.decision in DECISIONS
     if data.draw(st.integers(0, 7)) == 0:
         for name in plots_of(table):
-            assert plot(table, records, plan, name, "svg").startswith(b"<?xml")
+            assert plot_table(table, name, "svg", records=records).startswith(b"<?xml")
 
 
 def refuse(constant: str) -> NoReturn:

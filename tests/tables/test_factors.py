@@ -12,7 +12,8 @@ from ablate.tables.build import build_table
 from ablate.tables.formats.render import render
 from ablate.tables.plots import canvas
 from ablate.tables.plots.effects import draw_effects
-from ablate.tables.plots.plot import plot, plots_of
+from ablate.tables.plots.look import PlotLook
+from ablate.tables.plots.plot import plot_table, plots_of
 from ablate.trials.trial import Cost, Outcome, TrialRecord
 
 METRIC = "top1_error_pct"
@@ -142,7 +143,7 @@ def test_the_picture_of_a_nested_grid_has_a_panel_for_each_factor() -> None:
     plan = plan_document(NESTED)
     table = build_table(plan, results(plan, by_activation))
     with canvas.drawing():
-        axes = draw_effects(table).axes
+        axes = draw_effects(table, PlotLook()).axes
     assert [[tick.get_text() for tick in one.get_xticklabels()] for one in axes] == [
         ["relu", "swish", "frelu"], ["bn", "none"],
     ]  # fmt: skip
@@ -298,9 +299,9 @@ def test_effects_are_drawn_where_there_are_some_and_say_so_where_there_are_none(
     plan = plan_document(document)
     records = results(plan, lambda row: 13.0) if known else {}
     table = build_table(plan, records)
-    picture = plot(table, records, plan, "effects")
+    picture = plot_table(table, "effects", records=records)
     assert picture.startswith(b"<?xml")
-    assert plot(table, records, plan, "effects") == picture
+    assert plot_table(table, "effects", records=records) == picture
 
 
 def test_effects_of_a_grid_that_lost_runs_say_on_how_many_complete_seeds_they_rest() -> None:

@@ -13,14 +13,15 @@ from ablate.statistics.words import counted
 from ablate.tables.columns import Column
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
-from ablate.tables.notes_choices import EXPLORATORY
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import listed, metric_unit
 
 WORSE, EQUIVALENT = "$\\dagger$", "$\\ddagger$"
 TESTS = {"flip": "paired sign-flip test", "t": "paired $t$ test", "pooled": "Dunnett's test"}
-UNDECIDED = "nothing is decided: "
+KNOWN = "results were known when the study was fixed or changed"
+"""What a note says of a study that is exploratory for this reason."""
+UNDECIDED = "nothing is decided"
 """Begin of the note that says why a table has no test."""
 FULL = "full"
 """Label of the row of a leave-one-out study that has every component."""
@@ -130,8 +131,7 @@ def _state(table: Table) -> Iterator[str]:
     if table.provisional:
         yield "\\emph{Provisional}: some trials have not ended, and nothing is tested yet"
     else:
-        reasons = (note.removeprefix(UNDECIDED) for note in table.notes if note.startswith(UNDECIDED))
-        yield from (f"nothing is tested: {escape_latex(reason)}" for reason in reasons)
+        yield from (escape_latex(note) for note in table.notes if note.casefold().startswith(UNDECIDED))
 
 
 def _choices(table: Table) -> Iterator[str]:
@@ -142,8 +142,8 @@ def _choices(table: Table) -> Iterator[str]:
         was = "was" if len(tried) == 1 else "were"
         names = re.sub(r"\((try \d+)\)", r"(\\emph{\1})", escape_latex(listed(tried)))
         yield f"\\emph{{Exploratory}}: {names} {was} tried before, and the seeds of all tries decide (e-process)"
-    if table.exploratory and (EXPLORATORY in table.notes or not tried):
-        yield f"\\emph{{Exploratory}}: {EXPLORATORY.removeprefix('exploratory: ')}"
+    if table.exploratory and (not tried or any(KNOWN in note for note in table.notes)):
+        yield f"\\emph{{Exploratory}}: {KNOWN}, so p-values do not keep their level"
 
 
 def _lost(table: Table) -> Iterator[str]:

@@ -1,41 +1,48 @@
 """Common parts of the plots: figures without global state, one style, the same bytes for the same numbers.
 
-It is imported only when a plot is drawn, since it imports matplotlib. The colours are those of Okabe and Ito, which
-colour-blind readers can distinguish, and no plot depends on colour alone.
+It is imported only when a plot is drawn, since it imports matplotlib. The colours are those of the service's page, in
+its light and in its dark theme. No plot depends on colour alone: lines have dashes and marks have shapes.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 
 from ablate.tables.captions import title_of
+from ablate.tables.plots import fonts
+from ablate.tables.plots.fonts import printable, text_width_in
+from ablate.tables.plots.look import WIDTH_IN, PlotLook
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
-from ablate.text import visible
 
-INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
-BLUE, ORANGE = "#0072B2", "#D55E00"
-PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
+INK, GREY, FAINT = "#1c1d1f", "#5a5e63", "#d9dad6"
+TEAL, ORANGE, VIOLET = "#0b7a8a", "#c05a14", "#6b54b5"
+PALETTE = (TEAL, ORANGE, VIOLET, "#9a6b00", "#b03c72", "#1b6e3c", "#b9bdb8")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-WIDTH_IN, DPI = 7.0, 160
-MEASURED_PT = 100
-"""Type size at which characters are measured."""
+DPI = 300
+NARROW_TYPE = 0.85
+"""Size of the type in a narrow plot, relative to a wide one: labels of 7.7 pt, numbers of 6.8 pt."""
 MEASURED_CHARACTERS = 400
 """Number of characters of a text that are measured: the narrowest ones would fill more than the width of a figure."""
 EXPLORATORY = "results were known when the study was fixed or changed, or rows were tried before"
 """The line below a title that starts with `Exploratory: `."""
-LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS = 34, 3, 80
+LABEL_CHARACTERS, LABEL_LINES, TITLE_CHARACTERS, LINE_CHARACTERS = 34, 3, 80, 84
+DARK = {
+    INK: "#e6e7e4", GREY: "#a3a8aa", FAINT: "#35393b", TEAL: "#58c4d2", ORANGE: "#f09a5c", VIOLET: "#b3a2f0",
+    "#9a6b00": "#dfb650", "#b03c72": "#ee8fb8", "#1b6e3c": "#7ccf98", "#b9bdb8": "#575d5f", "#ffffff": "#1a1d1e",
+    "#000000": "#e6e7e4",
+}  # fmt: skip
+"""Colours of the dark theme, by those of the light one; the background is that of a sheet of the page."""
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -52,6 +59,7 @@ STYLE: dict[str, Any] = {
     "ytick.labelcolor": INK,
     "svg.hashsalt": "ablate",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # conferences refuse fonts of type 3
     "text.parse_math": False,
 }
 
@@ -60,38 +68,88 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(look: PlotLook = PlotLook()) -> Iterator[None]:
     """Give matplotlib our style inside the context and restore the user's settings afterwards."""
     with _LOCK, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
+        fonts.use(fonts.family_of(look.font))
+        matplotlib.rcParams["figure.figsize"] = (look.width_in, look.width_in)
+        if look.is_narrow:
+            for name in ("font.size", "axes.titlesize"):
+                matplotlib.rcParams[name] = STYLE[name] * NARROW_TYPE
         yield
 
 
-def new_figure(table: Table, height_in: float, *, is_laid_out: bool = True) -> Figure:
-    """A figure of the common width with the table's title and, if it is exploratory, a line with the reason.
+def figure_width_in() -> float:
+    """The width of figures in this drawing."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def is_narrow() -> bool:
+    """Whether figures of this drawing are for one column of a paper."""
+    return PlotLook(width_in=figure_width_in()).is_narrow
+
+
+def pt(size: float) -> float:
+    """A size of type in this drawing; `size` is that of a wide plot."""
+    return size * NARROW_TYPE if is_narrow() else size
+
+
+def share_of_width(characters: int) -> int:
+    """Number of characters that have room in this drawing where a wide plot has room for `characters`."""
+    room = figure_width_in() / WIDTH_IN / (NARROW_TYPE if is_narrow() else 1)
+    return max(12, round(characters * min(1.0, room)))
+
+
+def legend_columns(wide: int) -> int:
+    """Columns of a legend below the plot; `wide` is their number in a wide plot."""
+    return max(1, min(wide, int(figure_width_in() / 1.6)))
+
+
+def new_figure(table: Table, height_in: float, *, look: PlotLook, is_laid_out: bool = True) -> Figure:
+    """A figure with the table's title and, if it is exploratory, a line with the reason.
 
     Without a layout by matplotlib, the caller places all axes; the figure is then drawn once instead of twice.
     """
     below = EXPLORATORY if table.exploratory else ""
+    if not look.has_title:
+        return titled_figure("", height_in, f"Exploratory: {below}" if below else "", is_laid_out=is_laid_out)
     return titled_figure(title_of(table), height_in, below, is_laid_out=is_laid_out)
 
 
 def titled_figure(title: str, height_in: float, below: str = "", *, is_laid_out: bool = True) -> Figure:
-    """A figure of the common width with a title and a line below it only."""
+    """A figure with a title and a text below it only, broken to the width of the figure."""
     layout: Literal["constrained"] | None = "constrained" if is_laid_out else None
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout=layout, facecolor="white")
-    lines = [printable(shortened(title)), *([below] if below else [])]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
+    room = share_of_width(LINE_CHARACTERS)
+    lines = [line for text in (printable(shortened(title)), below) for line in textwrap.wrap(text, room)]
+    extra_in = pt(10) / 72 * 1.25 * max(0, len(lines) - 2)
+    figure = Figure(figsize=(figure_width_in(), height_in + extra_in), layout=layout, facecolor="white")
+    if lines:
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=pt(10))
     return figure
 
 
-def to_bytes(figure: Figure, format: str) -> bytes:
-    """The figure as SVG or PNG, without date and version."""
+METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What each format would write about the time and the program; without it, the same numbers give the same bytes."""
+
+
+def to_bytes(figure: Figure, format: str, look: PlotLook = PlotLook()) -> bytes:
+    """The figure as SVG, PDF or PNG (300 dpi), without date and version."""
     out = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-    figure.savefig(out, format=format, dpi=DPI, metadata=metadata)
-    return out.getvalue()
+    figure.savefig(out, format=format, dpi=DPI, metadata=METADATA[format])
+    return _darkened(out.getvalue()) if look.theme == "dark" else out.getvalue()
+
+
+def _darkened(svg: bytes) -> bytes:
+    """An SVG file with the colours of the dark theme; a shape without a colour is black."""
+    found = {light.lower(): dark for light, dark in DARK.items()}
+    text = re.sub("#[0-9a-fA-F]{6}", lambda match: found.get(match[0].lower(), match[0]), svg.decode())
+    return text.replace("<svg ", f'<svg fill="{DARK["#000000"]}" ', 1).encode()
 
 
 def grouped_rows(table: Table) -> list[TableRow | str]:
@@ -121,12 +179,12 @@ def rows_height_in(lines: list[TableRow | str]) -> float:
     """Height of a figure with these lines; broken labels need more."""
     labels = [line if isinstance(line, str) else label_of(line) for line in lines]
     deepest = max((label.count("\n") for label in labels), default=0)
-    return 1.3 + (0.29, 0.38, 0.52)[deepest] * max(1, len(lines))
+    return 1.3 + (pt(0.29), pt(0.38), 0.52)[deepest] * max(1, len(lines))
 
 
 def label_of(row: TableRow) -> str:
     """The label of a row in at most three lines, with the mark of the baseline."""
-    return wrapped(row.label, suffix=" (baseline)" if row.baseline else "")
+    return wrapped(row.label, share_of_width(LABEL_CHARACTERS), " (baseline)" if row.baseline else "")
 
 
 def wrapped(text: str, width: int = LABEL_CHARACTERS, suffix: str = "") -> str:
@@ -148,20 +206,9 @@ def fitted(text: str, room_in: float, size_pt: float) -> str:
     """A text that is not wider than this many inches; a wider text loses its middle."""
     text = shortened(text, MEASURED_CHARACTERS)
     rooms = range(len(text), 4, -1)
-    return next((short for room in rooms if width_in(short := shortened(text, room), size_pt) <= room_in), text[:4])
-
-
-def width_in(text: str, size_pt: float) -> float:
-    """Width of a line of text in inches, without kerning."""
-    return size_pt / 72 * sum(_advance(character) for character in printable(text))
-
-
-@cache
-def _advance(character: str) -> float:
-    """Width of a character in ems."""
-    font = get_font(findfont("DejaVu Sans"))
-    font.set_size(MEASURED_PT, 72)
-    return float(font.load_char(ord(character)).linearHoriAdvance) / 2**16 / MEASURED_PT
+    return next(
+        (short for room in rooms if text_width_in(short := shortened(text, room), size_pt) <= room_in), text[:4]
+    )
 
 
 def metric_label(metric: str) -> str:
@@ -172,13 +219,3 @@ def metric_label(metric: str) -> str:
 def better(lower_is_better: bool) -> str:
     """An arrow along a horizontal axis in the direction of better values."""
     return "\u2190 better" if lower_is_better else "better \u2192"
-
-
-def printable(text: str) -> str:
-    """A text with only characters of the font; others become boxes."""
-    return "".join(c if c == "\n" or ord(c) in _characters() else "\u25a1" for c in visible(text, lines=True))
-
-
-@cache
-def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

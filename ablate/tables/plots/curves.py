@@ -9,7 +9,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.plots import canvas
+from ablate.tables.plots.fonts import printable
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.table import Table, TableRow
 from ablate.trials.trial import TrialRecord
 
@@ -35,16 +37,16 @@ class Curve:
     high: tuple[float, ...]
 
 
-def draw_curves(table: Table, records: Mapping[str, TrialRecord]) -> Figure:
+def draw_curves(table: Table, records: Mapping[str, TrialRecord], look: PlotLook) -> Figure:
     """The curves of the primary metric if trials report it during training, else of the most reported metric."""
     trials = {row.label: _succeeded(row, records) for row in table.rows}
     metric = _metric_of(table, [record for found in trials.values() for record in found])
     curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
     if not curves:
-        return _empty(table)
+        return _empty(table, look)
     if len(table.rows) <= MAX_LINES:
-        return _draw_together(table, curves, metric)
-    return _draw_panels(table, curves, metric)
+        return _draw_together(table, curves, metric, look)
+    return _draw_panels(table, curves, metric, look)
 
 
 def _succeeded(row: TableRow, records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
@@ -81,63 +83,71 @@ def _is_drawn(value: float | None) -> TypeGuard[float]:
     return value is not None and abs(value) < LARGEST
 
 
-def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
-    figure = canvas.new_figure(table, 4.2)
+def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str, look: PlotLook) -> Figure:
+    figure = canvas.new_figure(table, 4.2 if canvas.figure_width_in() > 4 else 3.4, look=look)
     axes = figure.add_subplot()
     others = 0
     for row in table.rows:
         if row.label in curves:
-            _draw_curve(axes, curves[row.label], _look(row, others), canvas.label_of(row))
+            _draw_curve(axes, curves[row.label], _line_of(row, others), canvas.label_of(row))
             others += not row.baseline
     _finish(axes, metric)
-    axes.figure.legend(loc="outside right center", frameon=False, fontsize=8, title=BAND, title_fontsize=8)
+    size = canvas.pt(8)
+    place: Literal["outside lower center", "outside right center"] = "outside right center"
+    if canvas.is_narrow():
+        place = "outside lower center"
+    columns = canvas.legend_columns(3) if canvas.is_narrow() else 1
+    axes.figure.legend(loc=place, ncols=columns, frameon=False, fontsize=size, title=BAND, title_fontsize=size)
     return figure
 
 
 BAND = "mean, lowest to highest seed"
 
 
-def _look(row: TableRow, index: int) -> tuple[str, str, str]:
+def _line_of(row: TableRow, index: int) -> tuple[str, str, str]:
     """Colour, line and marker of a row; the baseline has its own."""
     if row.baseline:
         return canvas.INK, "-", ""
     return canvas.PALETTE[index % 7], STYLES[(index + 1) % 4], canvas.MARKERS[index % 7]
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: tuple[str, str, str], label: str | None = None) -> None:
-    color, line, marker = look
+def _draw_curve(axes: Axes, curve: Curve, style: tuple[str, str, str], label: str | None = None) -> None:
+    color, line, marker = style
     axes.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
     axes.plot(
         curve.steps, curve.mean, color=color, linestyle=line, marker=marker or None, markersize=4, linewidth=1.5,
-        markevery=max(1, len(curve.steps) // 8), label=canvas.printable(label) if label else None,
+        markevery=max(1, len(curve.steps) // 8), label=printable(label) if label else None,
     )  # fmt: skip
 
 
-def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str) -> Figure:
+def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str, look: PlotLook) -> Figure:
     rows = [row for row in table.rows if row.label in curves]
-    down = math.ceil(len(rows) / PANELS_ACROSS)
+    across = PANELS_ACROSS if not canvas.is_narrow() else PANELS_ACROSS // 2
+    down = math.ceil(len(rows) / across)
     height = 1.1 + 1.75 * down
-    figure = canvas.new_figure(table, height, is_laid_out=False)
-    edges = {"left": 0.09, "right": 0.99, "bottom": 0.5 / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
+    figure = canvas.new_figure(table, height, look=look, is_laid_out=False)
+    bottom_in = 0.65 if canvas.is_narrow() else 0.5
+    edges = {"left": 0.09, "right": 0.99, "bottom": bottom_in / height, "top": 0.98 - 0.75 / height, "hspace": 0.6}
     # shared axes would ask all panels for their limits at each step: the time would grow with the square of the rows
-    grid = figure.subplots(down, PANELS_ACROSS, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}).ravel()
+    grid = figure.subplots(down, across, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}).ravel()
     limits = _limits_of(curves.values())
     baselines = {row.group: curves[row.label] for row in rows if row.baseline}
     for axes, row in zip(grid, rows, strict=False):
         if row.group in baselines and not row.baseline:
             _draw_curve(axes, baselines[row.group], (canvas.GREY, "--", ""))
-        _draw_curve(axes, curves[row.label], (canvas.INK if row.baseline else canvas.BLUE, "-", ""))
-        axes.set_title(canvas.printable(canvas.wrapped(row.label, 27)), fontsize=7)
+        _draw_curve(axes, curves[row.label], (canvas.INK if row.baseline else canvas.TEAL, "-", ""))
+        axes.set_title(printable(canvas.wrapped(row.label, 27)), fontsize=canvas.pt(7))
         axes.update_datalim(limits)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(color=canvas.FAINT, linewidth=0.5)
         axes.label_outer()
     for axes in grid[len(rows) :]:
         axes.set_axis_off()
-    for axes in grid[max(0, len(rows) - PANELS_ACROSS) : len(rows)]:
+    for axes in grid[max(0, len(rows) - across) : len(rows)]:
         axes.tick_params(axis="x", labelbottom=True)  # the lowest of its column
-    figure.supxlabel(f"step   ({BAND}; dashed grey: the baseline)", y=0.08 / height, fontsize=9)
-    figure.supylabel(canvas.metric_label(metric), x=0.01, fontsize=9)
+    explained = f"step   ({BAND};{chr(10) if canvas.is_narrow() else ' '}dashed grey: the baseline)"
+    figure.supxlabel(explained, y=0.08 / height, fontsize=canvas.pt(9))
+    figure.supylabel(canvas.metric_label(metric), x=0.01, fontsize=canvas.pt(9))
     return figure
 
 
@@ -156,8 +166,8 @@ def _finish(axes: Axes, metric: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _empty(table: Table) -> Figure:
-    figure = canvas.new_figure(table, 2.0)
+def _empty(table: Table, look: PlotLook) -> Figure:
+    figure = canvas.new_figure(table, 2.0, look=look)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, "no learning curve yet", ha="center", va="center", color=canvas.GREY)

@@ -16,13 +16,15 @@ from matplotlib.patches import Patch
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.cells import difference_text
 from ablate.tables.plots import canvas
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.table import Table, TableRow
+from ablate.tables.words import fixed
 
 
-def draw_forest(table: Table, decimals: int) -> Figure:
-    """One line per row, with the numbers on the right."""
+def draw_forest(table: Table, decimals: int, look: PlotLook) -> Figure:
+    """One line per row, with the numbers on the right; a narrow plot has no room for the ends of the intervals."""
     lines = canvas.grouped_rows(table)
-    figure = canvas.new_figure(table, canvas.rows_height_in(lines))
+    figure = canvas.new_figure(table, canvas.rows_height_in(lines), look=look)
     axes = canvas.row_axes(figure, lines)
     if table.margin:
         margin = min(table.margin, LARGEST)
@@ -31,9 +33,8 @@ def draw_forest(table: Table, decimals: int) -> Figure:
     for place, line in enumerate(lines):
         if not isinstance(line, str):
             _draw_row(axes, place, line, table, decimals)
-    axes.set_xlabel(
-        f"difference in {canvas.metric_label(table.metric)} from the baseline  {canvas.better(table.lower_is_better)}"
-    )
+    what, arrow = f"difference in {canvas.metric_label(table.metric)}", canvas.better(table.lower_is_better)
+    axes.set_xlabel(f"{what}  {arrow}" if canvas.is_narrow() else f"{what} from the baseline  {arrow}")
     axes.margins(x=0.08)
     _keep_zero_inside(axes)
     _legend(axes, table)
@@ -56,18 +57,21 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
             axes.plot([low, high], [place, place], **INTERVAL)
         axes.plot([cell.diff.mean], [place], **MARKS.get(cell.decision or "", OPEN))
         decided = f" {cell.decision}" if cell.decision and cell.decision != "undecided" else ""
-        _write(axes, place, difference_text(cell, decimals) + decided)
+        difference = (
+            fixed(cell.diff.mean, decimals, signed=True) if canvas.is_narrow() else difference_text(cell, decimals)
+        )
+        _write(axes, place, difference + decided)
     if cell.published and cell.published.diff is not None:
         axes.plot([cell.published.diff], [place], **PRINTED)
 
 
-DECIDED: dict[str, Any] = {"marker": "o", "markersize": 6, "color": canvas.BLUE, "zorder": 3}
+DECIDED: dict[str, Any] = {"marker": "o", "markersize": 6, "color": canvas.TEAL, "zorder": 3}
 OPEN: dict[str, Any] = DECIDED | {"markerfacecolor": "white", "markeredgewidth": 1.4}
 EQUIVALENT: dict[str, Any] = DECIDED | {"marker": "s"}
 MARKS = {"better": DECIDED, "worse": DECIDED, "equivalent": EQUIVALENT}
 """Marks by decision; rows that are undecided or not tested have an open mark."""
-INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 2.4, "solid_capstyle": "butt"}
-SIMULTANEOUS: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 0.8}
+INTERVAL: dict[str, Any] = {"color": canvas.TEAL, "linewidth": 2.4, "solid_capstyle": "butt"}
+SIMULTANEOUS: dict[str, Any] = {"color": canvas.TEAL, "linewidth": 0.8}
 MARGIN: dict[str, Any] = {"color": canvas.FAINT, "alpha": 0.45, "linewidth": 0, "zorder": 0}
 PRINTED: dict[str, Any] = {
     "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
@@ -79,7 +83,7 @@ def _write(axes: Axes, place: int, text: str) -> None:
     """Write the numbers of the row in the right margin."""
     axes.annotate(
         text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-        va="center", fontsize=8, color=canvas.INK,
+        va="center", fontsize=canvas.pt(8), color=canvas.INK,
     )  # fmt: skip
 
 
@@ -110,4 +114,5 @@ def _legend(axes: Axes, table: Table) -> None:
         handles.append(Patch(**MARGIN, label=f"margin ±{table.margin:g}"))
     if any(cell.published and cell.published.diff is not None for cell in cells):
         handles += axes.plot([], [], **PRINTED, label="printed")
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=8)
+    columns, size = canvas.legend_columns(4), canvas.pt(8)
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)

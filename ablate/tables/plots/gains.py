@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ablate.tables.gains import ACTIVATIONS, TaskGains
 from ablate.tables.plots import canvas
+from ablate.tables.plots.fonts import printable
 from ablate.tables.plots.forest import DECIDED, INTERVAL, OPEN, PRINTED
 from ablate.tables.words import fixed
 
@@ -47,7 +48,7 @@ def _draw_task(axes: Axes, task: TaskGains) -> None:
             axes.plot([place - SIDE], [gain.mean], **(DECIDED if gain.is_decided else OPEN))
         axes.plot([place + SIDE], [task.printed[name]], **PRINTED)
         _write(axes, place, NAME_PT, name, canvas.INK)
-        _write(axes, place, OURS_PT, _number(gain.mean if gain else None), canvas.BLUE)
+        _write(axes, place, OURS_PT, _number(gain.mean if gain else None), canvas.TEAL)
         _write(axes, place, PRINTED_PT, _number(task.printed[name]), canvas.ORANGE)
     _write(axes, (len(ACTIVATIONS) - 1) / 2, CAPTION_PT, _caption(task), canvas.INK)
     axes.set_xlim(-0.6, len(ACTIVATIONS) - 0.4)
@@ -60,7 +61,7 @@ def _draw_task(axes: Axes, task: TaskGains) -> None:
 
 def _head_lines(axes: Axes) -> None:
     """Label the lines of numbers on their left."""
-    for below_pt, text, colour in ((OURS_PT, "ours", canvas.BLUE), (PRINTED_PT, "printed", canvas.ORANGE)):
+    for below_pt, text, colour in ((OURS_PT, "ours", canvas.TEAL), (PRINTED_PT, "printed", canvas.ORANGE)):
         axes.annotate(
             text, (0, 0), xytext=(-6, below_pt), color=colour, **(LINE | {"xycoords": "axes fraction", "ha": "right"})
         )
@@ -88,7 +89,7 @@ def _caption(task: TaskGains) -> str:
     seeds = sorted({gain.n for gain in task.ours.values()})
     count = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]}-{seeds[-1]}"
     name = task.setup[0] if task.setup else "ours"
-    return canvas.printable(f"{task.task} (Table {number})\n{name}, {count}") + "\nexploratory" * task.exploratory
+    return printable(f"{task.task} (Table {number})\n{name}, {count}") + "\nexploratory" * task.exploratory
 
 
 def _legend(figure: Figure, gains: Sequence[TaskGains]) -> None:
@@ -100,4 +101,6 @@ def _legend(figure: Figure, gains: Sequence[TaskGains]) -> None:
     if any(gain.is_decided for gain in ours):
         handles += axes.plot([], [], label="decided", **DECIDED, linestyle="none")
     handles += axes.plot([], [], **PRINTED, label="printed (Figure 1: ImageNet, COCO, Cityscapes)")
-    figure.legend(handles=handles, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
+    figure.legend(
+        handles=handles, loc="outside lower right", ncols=canvas.legend_columns(3), frameon=False, fontsize=canvas.pt(8)
+    )

@@ -21,6 +21,7 @@ from matplotlib.patches import Patch
 
 from ablate.tables.history import History, HistoryAlarm, HistoryRow, alarm_sentence
 from ablate.tables.plots import canvas
+from ablate.tables.plots.fonts import printable
 from ablate.tables.words import decimals_of
 
 WIDTH_IN, PANEL_IN = 4.1, 1.55
@@ -32,14 +33,14 @@ HALF_FIRING = 0.5
 """Margin of a shaded window at both ends, as a share of the typical pause between firings."""
 
 POINT: dict[str, Any] = {
-    "marker": "o", "markersize": 3.2, "linestyle": "none", "color": canvas.BLUE, "zorder": 3,
+    "marker": "o", "markersize": 3.2, "linestyle": "none", "color": canvas.TEAL, "zorder": 3,
 }  # fmt: skip
 PARTIAL: dict[str, Any] = POINT | {"markerfacecolor": "white", "markersize": 4.2}
 UNKNOWN: dict[str, Any] = {"marker": "x", "markersize": 6, "linestyle": "none", "color": canvas.ORANGE, "zorder": 3}
-INTERVAL: dict[str, Any] = {"color": canvas.BLUE, "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
+INTERVAL: dict[str, Any] = {"color": canvas.TEAL, "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
 WINDOW: dict[str, Any] = {"facecolor": canvas.FAINT, "edgecolor": canvas.GREY, "linewidth": 0.4, "hatch": "////"}
 LEVEL: dict[str, Any] = {"color": canvas.INK, "linewidth": 0.9, "linestyle": "-", "zorder": 1}
-PRINTED: dict[str, Any] = {"color": "#7A5195", "linewidth": 1.3, "linestyle": "-.", "zorder": 1}
+PRINTED: dict[str, Any] = {"color": canvas.VIOLET, "linewidth": 1.3, "linestyle": "-.", "zorder": 1}
 CHANGED: dict[str, Any] = {"color": canvas.ORANGE, "linewidth": 1.1, "linestyle": "--", "marker": "D", "markersize": 4}
 OPEN: dict[str, Any] = {"color": canvas.ORANGE, "linewidth": 1.6, "linestyle": "-", "marker": "v", "markersize": 7}
 CLOSED: dict[str, Any] = {
@@ -58,7 +59,7 @@ def draw_history(history: History, row: str | None = None) -> Figure:
     figure = Figure(figsize=(WIDTH_IN, 1.5 + PANEL_IN * max(1, len(rows))), layout="constrained", facecolor="white")
     lines = canvas.wrapped(f"{history.schedule}: {history.measure}", TITLE_CHARACTERS).splitlines()
     title = "\n".join(canvas.fitted(line, TITLE_IN, TITLE_PT) for line in lines)
-    figure.suptitle(canvas.printable(title), x=0.01, ha="left", fontsize=TITLE_PT)
+    figure.suptitle(printable(title), x=0.01, ha="left", fontsize=TITLE_PT)
     if not any(one.points or one.unknown for one in rows):
         axes = figure.add_subplot()
         axes.set_axis_off()
@@ -103,7 +104,7 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
         if alarm.changed_at != alarm.at:
             _mark(axes, alarm.changed_at, CHANGED)
         _mark(axes, alarm.at, _look(alarm))
-    axes.set_title(canvas.printable(_title(row, _decimals_of(history))), fontsize=LABEL_PT)
+    axes.set_title(printable(_title(row, _decimals_of(history))), fontsize=LABEL_PT)
     axes.grid(axis="y", color=canvas.FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(x=0.03, y=0.12)

@@ -8,16 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.tables.plots import canvas
+from ablate.tables.plots.look import PlotLook
 from ablate.tables.table import Table, TableRow
 
 SPREAD = 0.22
 """Half the height for the seeds of a row, in lines."""
 
 
-def draw_seeds(table: Table) -> Figure:
+def draw_seeds(table: Table, look: PlotLook) -> Figure:
     """One line per row; a seed has the same place within every line."""
     lines = canvas.grouped_rows(table)
-    figure = canvas.new_figure(table, canvas.rows_height_in(lines))
+    figure = canvas.new_figure(table, canvas.rows_height_in(lines), look=look)
     axes = canvas.row_axes(figure, lines)
     for place, line in enumerate(lines):
         if not isinstance(line, str):
@@ -40,12 +41,12 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table) -> None:
     text = ", ".join(f"{count} {word}" for word, count in holes.items() if count)
     axes.annotate(
         text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-        va="center", fontsize=8, color=canvas.INK,
+        va="center", fontsize=canvas.pt(8), color=canvas.INK,
     )  # fmt: skip
 
 
 SEED: dict[str, Any] = {
-    "marker": "o", "markersize": 5, "linestyle": "none", "color": canvas.BLUE, "markeredgecolor": "white",
+    "marker": "o", "markersize": 5, "linestyle": "none", "color": canvas.TEAL, "markeredgecolor": "white",
     "markeredgewidth": 0.5, "alpha": 0.85, "zorder": 3,
 }  # fmt: skip
 
@@ -78,4 +79,5 @@ def _legend(axes: Axes) -> None:
         *axes.plot([], [], **tick, label="mean"),
         *axes.plot([], [], color=canvas.GREY, linestyle="--", linewidth=1, label="mean of the baseline"),
     ]
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
+    columns, size = canvas.legend_columns(3), canvas.pt(8)
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)

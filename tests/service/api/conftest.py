@@ -166,3 +166,11 @@ def post(client: TestClient, study: dict[str, Any]) -> Callable[..., dict[str, A
         return document
 
     return submit
+
+
+@pytest.fixture
+def done(post: Callable[..., dict[str, Any]], finish: Callable[[str], None]) -> dict[str, Any]:
+    """The study, finished."""
+    study = post()
+    finish(study["id"])
+    return study

@@ -26,14 +26,6 @@ MEDIA = {
 }
 
 
-@pytest.fixture
-def done(post: Post, finish: Finish) -> dict[str, Any]:
-    """The study, finished."""
-    study = post()
-    finish(study["id"])
-    return study
-
-
 def test_a_table_is_provisional_until_the_study_is_done(client: TestClient, post: Post, finish: Finish) -> None:
     study = post()
     assert client.get(study["links"]["table"]).json()["provisional"] is True
@@ -177,42 +169,6 @@ def test_measured_values_can_be_left_out(client: TestClient, done: dict[str, Any
     assert "provenance" not in stable
     answer = client.get(done["links"]["table"], params={"measured": "false", "format": "md", "columns": "train_s"})
     assert answer.status_code == 422
-
-
-@pytest.mark.parametrize("name", ["forest", "seeds", "curves"])
-@pytest.mark.parametrize(
-    ("format", "media", "magic"), [("svg", "image/svg+xml", b"<?xml"), ("png", "image/png", b"\x89PNG")]
-)
-def test_plots_are_drawn(
-    client: TestClient, done: dict[str, Any], name: str, format: str, media: str, magic: bytes
-) -> None:
-    answer = client.get(f"{done['links']['self']}/plots/{name}.{format}")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == media
-    assert answer.content.startswith(magic)
-    assert ("sandbox" in answer.headers["content-security-policy"]) == (format == "svg")
-
-
-@pytest.mark.parametrize("format", ["svg", "png"])
-def test_only_a_grid_has_a_plot_of_effects_and_others_say_why(
-    client: TestClient, done: dict[str, Any], post: Post, format: str
-) -> None:
-    answer = client.get(f"{done['links']['self']}/plots/effects.{format}")
-    assert answer.status_code == 404
-    assert "only a grid of factors has effects; its plots are forest, seeds, curves" in answer.json()["detail"]
-    waiting = client.get(f"{post()['links']['self']}/plots/effects.{format}")
-    assert (waiting.status_code, "results are outstanding" in waiting.json()["detail"]) == (404, True)
-
-
-@pytest.mark.parametrize("file", ["forrest.svg", "seeds.pdf", "seeds.", ".svg", "seeds.svg.svg", "seeds"])
-def test_there_are_no_other_plots(client: TestClient, post: Post, file: str) -> None:
-    assert client.get(f"{post()['links']['self']}/plots/{file}").status_code == 404
-
-
-def test_a_study_of_a_task_without_panels_has_no_picture_and_says_why(client: TestClient, done: dict[str, Any]) -> None:
-    answer = client.get(f"{done['links']['self']}/plots/panel.png")
-    assert answer.status_code == 404
-    assert "has no panel; tasks with panels: detect, segment" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("fresh", [False, True])

@@ -206,6 +206,7 @@ REMOTE = {
     "watch": Case(["watch", STUDY], 1),
     "table": Case(["table", STUDY]),
     "compare": Case(["compare", STUDY, NAME, "b"]),
+    "plot": Case(["plot", STUDY, "forest"], shows=False),
     **{name: Case([name, STUDY]) for name in ("cancel", "retry", "pause", "resume")},
     "extend": Case(["extend", STUDY, "--seeds", "4"]),
     "today": Case(["today"], 1),

@@ -149,6 +149,13 @@ def test_known_results_earlier_tries_and_trials_that_run_are_confessed(plan, mak
     assert "bold" not in running
 
 
+def test_a_pilot_says_that_it_decides_nothing(make_plan, make_records):
+    plan = make_plan([{"label": "a"}, {"label": "b", "set": {"window": "5x5"}}], pilot=True)
+    text = caption(render(build_table(plan, make_records(plan)), "tex"))
+    assert "Nothing is decided: the study is a pilot" in text
+    assert "test" not in text
+
+
 def test_a_table_in_which_nothing_is_decided_says_so_and_has_no_legend(plan, make_records):
     text = render(build_table(plan, make_records(plan, [22.4] * 5)), "tex")
     assert "; no row differs significantly from B 3x3 (5\\,\\% level, " in caption(text)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 from zlib import crc32
 
@@ -17,15 +18,16 @@ from matplotlib.transforms import Bbox
 from ablate.errors import TableError
 from ablate.paper.published import load_published
 from ablate.tables.build import build_table
-from ablate.tables.plots import canvas
+from ablate.tables.plots import canvas, fonts
 from ablate.tables.plots.curves import draw_curves
 from ablate.tables.plots.effects import draw_effects
 from ablate.tables.plots.forest import draw_forest
-from ablate.tables.plots.plot import PLOTS, plot, plot_table
+from ablate.tables.plots.look import PlotLook
+from ablate.tables.plots.plot import PLOTS, plot_table
 from ablate.tables.plots.seeds import draw_seeds
 from ablate.tables.table import Table
 from ablate.tables.verdicts import Effect, Effects, LevelMean
-from ablate.trials.trial import EpochMetrics, Outcome
+from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
 
 
 @pytest.fixture
@@ -34,22 +36,27 @@ def drawn(window_plan, make_records):
     return build_table(window_plan, records, published=load_published().column("T7")), records, window_plan
 
 
+def plot_of(drawn, name, format="svg", look=PlotLook()):
+    table, records, _ = drawn
+    return plot_table(table, name, format, records=records, look=look)
+
+
 @pytest.mark.parametrize("name", PLOTS)
 def test_the_same_results_give_the_same_bytes(drawn, name):
-    first = plot(*drawn, name)
-    assert first == plot(*drawn, name)
+    first = plot_of(drawn, name)
+    assert first == plot_of(drawn, name)
     ElementTree.fromstring(first)
     assert b"<dc:date>" not in first
 
 
 def test_a_plot_shows_control_characters_and_overrides_as_escapes():
-    assert canvas.printable("a\x1b\u202eb\n漏é") == "a\\x1b\\u202eb\n\u25a1é"
+    assert fonts.printable("a\x1b\u202eb\n漏é") == "a\\x1b\\u202eb\n\u25a1é"
 
 
 def test_a_picture_can_be_had_as_png(drawn):
-    picture = plot(*drawn, "forest", "png")
+    picture = plot_of(drawn, "forest", "png")
     assert picture.startswith(b"\x89PNG")
-    assert picture == plot(*drawn, "forest", "png")
+    assert picture == plot_of(drawn, "forest", "png")
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -61,14 +68,14 @@ def test_plots_survive_holes_one_seed_groups_and_hostile_labels(make_plan, make_
     first, second, third, *_ = (plan.memberships[label, 0] for label in labels)
     del records[second]
     records[third] = make_record(records[third].trial, Outcome(status="diverged", reason="loss is nan"))
-    assert plot(build_table(plan, records), records, plan, name)
+    assert plot_table(build_table(plan, records), name, records=records)
     del records[first]
-    assert plot(build_table(plan, records), records, plan, name)
+    assert plot_table(build_table(plan, records), name, records=records)
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_of_no_record_at_all_are_drawn(window_plan, name):
-    assert plot(build_table(window_plan, {}), {}, window_plan, name)
+    assert plot_table(build_table(window_plan, {}), name, records={})
 
 
 @pytest.mark.parametrize("count", [2, 8])
@@ -81,14 +88,14 @@ def test_a_plot_of_an_exploratory_table_says_so_and_why(make_plan, make_records,
     marked = table.model_copy(update={"exploratory": True})
     grid = grid_table(3, 2, "level {}").model_copy(update={"exploratory": True})
     with canvas.drawing():
-        for figure in (draw_forest(marked, 2), draw_seeds(marked), draw_curves(marked, records), draw_effects(grid)):
+        for figure in (*draw_all(marked, records, PlotLook()), draw_effects(grid, PlotLook())):
             check_texts(figure)
-            title, below = figure.get_suptitle().split("\n")
+            title, below = figure.get_suptitle().split("\n")[0], figure.get_suptitle().split("\n")[-1]
             assert title.startswith("Exploratory: ")
             assert below == "results were known when the study was fixed or changed, or rows were tried before"
             bottom = figure.texts[0].get_window_extent().y0
             assert all(axes.get_tightbbox().y1 <= bottom for axes in figure.axes if axes.get_visible())
-        assert "xploratory" not in draw_forest(table, 2).get_suptitle()
+        assert "xploratory" not in draw_forest(table, 2, PlotLook()).get_suptitle()
 
 
 def test_many_rows_make_a_plot_higher(make_plan, make_records):
@@ -96,14 +103,14 @@ def test_many_rows_make_a_plot_higher(make_plan, make_records):
     for count in (2, 20):
         plan = make_plan([{"label": f"row {n}", "set": {"lr": 0.1 + n}} for n in range(count)], seeds=[0])
         records = make_records(plan)
-        root = ElementTree.fromstring(plot(build_table(plan, records), records, plan, "seeds"))
+        root = ElementTree.fromstring(plot_table(build_table(plan, records), "seeds", records=records))
         heights.append(float(root.attrib["height"].removesuffix("pt")))
     assert heights[1] > 3 * heights[0]
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(drawn):
     before = dict(matplotlib.rcParams)
-    plot(*drawn, "seeds")
+    plot_of(drawn, "seeds")
     assert dict(matplotlib.rcParams) == before
 
 
@@ -137,28 +144,37 @@ def check_texts(figure: Figure) -> None:
     assert not outside
 
 
+def draw_all(table: Table, records: Mapping[str, TrialRecord], look: PlotLook) -> Iterator[Figure]:
+    """The plots that every table has."""
+    yield draw_forest(table, 2, look)
+    yield draw_seeds(table, look)
+    yield draw_curves(table, records, look)
+
+
 LONG = "a rather long label that has sixty characters, it is no {:02d}"
 
 
 @pytest.mark.parametrize("count", [2, 8, 30])
 @pytest.mark.parametrize("is_long", [False, True])
-def test_texts_do_not_touch_and_are_inside_of_the_picture(make_plan, make_records, count, is_long):
+@pytest.mark.parametrize("look", [PlotLook(), PlotLook(3.25, "Times", has_title=False), PlotLook(3.25), PlotLook(5)])
+def test_texts_do_not_touch_and_are_inside_of_the_picture(make_plan, make_records, count, is_long, look):
     labels = [LONG.format(n) if is_long else f"row {n}" for n in range(count)]
     rows = [{"label": label, "set": {"lr": 0.1 + n}} for n, label in enumerate(labels)]
     plan = make_plan(rows, seeds=range(8), table={"margin": 0.6})
     records = make_records(plan)
     table = build_table(plan, records)
-    with canvas.drawing():
-        for figure in (draw_forest(table, 2), draw_seeds(table), draw_curves(table, records)):
+    with canvas.drawing(look):
+        for figure in draw_all(table, records, look):
             check_texts(figure)
 
 
 @pytest.mark.parametrize(("levels", "factors"), [(2, 2), (3, 3), (8, 2), (12, 2), (20, 1), (60, 1)])
 @pytest.mark.parametrize("label", ["{}", "level {}", LONG, "W" * 60 + "{}"])
-def test_levels_do_not_touch_and_are_inside_of_the_picture(levels, factors, label):
+@pytest.mark.parametrize("look", [PlotLook(), PlotLook(3.25, has_title=False)])
+def test_levels_do_not_touch_and_are_inside_of_the_picture(levels, factors, label, look):
     table = grid_table(levels, factors, label)
-    with canvas.drawing():
-        figure = draw_effects(table)
+    with canvas.drawing(look):
+        figure = draw_effects(table, look)
         check_texts(figure)
         keys = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert keys == ["95 % t interval"]
@@ -200,7 +216,7 @@ def test_the_marks_of_a_forest_tell_every_decision_apart_by_their_shape(make_pla
     shapes, labels = {}, set()
     for drawn in (table, open_table):
         with canvas.drawing():
-            figure = draw_forest(drawn, 2)
+            figure = draw_forest(drawn, 2, PlotLook())
         for line in figure.legends[0].legend_handles:
             labels.add(line.get_label())
             if isinstance(line, Line2D) and line.get_marker() not in ("", "None"):
@@ -211,16 +227,16 @@ def test_the_marks_of_a_forest_tell_every_decision_apart_by_their_shape(make_pla
 
 def test_an_unknown_plot_or_format_names_the_nearest(drawn):
     with pytest.raises(TableError, match="no plot 'forrest'; did you mean 'forest'"):
-        plot(*drawn, "forrest")
-    with pytest.raises(TableError, match="no plot format 'gif'; allowed: svg, png"):
-        plot(*drawn, "forest", "gif")
+        plot_of(drawn, "forrest")
+    with pytest.raises(TableError, match="no plot format 'gif'; allowed: svg, png, pdf"):
+        plot_of(drawn, "forest", "gif")
 
 
 def test_panels_of_curves_have_the_same_limits_without_asking_each_other(make_plan, make_records):
     plan = make_plan([{"label": f"row {n}", "set": {"lr": 0.1 + n}} for n in range(9)])
     records = make_records(plan, [10.0 * n for n in range(9)])
     with canvas.drawing():
-        panels = [axes for axes in draw_curves(build_table(plan, records), records).axes if axes.lines]
+        panels = [axes for axes in draw_curves(build_table(plan, records), records, PlotLook()).axes if axes.lines]
     assert len(panels) == 9
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
     assert all(len(axes.get_shared_y_axes().get_siblings(axes)) == 1 for axes in panels)
@@ -238,7 +254,7 @@ def test_numbers_of_any_size_are_drawn(make_plan, make_records, make_record, nam
         )
         for key, trial in plan.trials.items()
     }
-    ElementTree.fromstring(plot(build_table(plan, records), records, plan, name))
+    ElementTree.fromstring(plot_table(build_table(plan, records), name, records=records))
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -252,5 +268,5 @@ def test_a_metric_of_any_name_is_written_in_characters_of_the_font(name):
 
 def test_a_very_long_word_is_fitted_at_once():
     began = time.process_time()
-    assert canvas.width_in(canvas.fitted("w" * 200_000, 2.0, 8), 8) <= 2.0
+    assert fonts.text_width_in(canvas.fitted("w" * 200_000, 2.0, 8), 8) <= 2.0
     assert time.process_time() - began < 2
