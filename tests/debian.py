@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ COMPOSE = (["docker", "compose"], ["docker-compose"])
 SKIP_REASON = "needs the Debian package"
 
 
-def _has_latex() -> bool:
+def _has_latex(file: str) -> bool:
     if not (shutil.which("pdflatex") and shutil.which("kpsewhich")):
         return False
-    return subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode == 0
+    return subprocess.run(["kpsewhich", file], capture_output=True).returncode == 0
 
 
 def compose_command() -> list[str] | None:
@@ -37,7 +38,11 @@ PACKAGES: dict[str, Callable[[], bool]] = {
     "docker-compose": lambda: compose_command() is not None,
     "poppler-utils": lambda: shutil.which("pdftotext") is not None,
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
-    "texlive-latex-recommended": _has_latex,
+    "texlive-fonts-recommended": partial(_has_latex, "ptmr7t.tfm"),  # 5 MB: Times of IEEEtran
+    "texlive-latex-extra": partial(_has_latex, "totpages.sty"),  # 41 MB: packages that acmart loads
+    "texlive-latex-recommended": partial(_has_latex, "booktabs.sty"),
+    "texlive-publishers": partial(_has_latex, "IEEEtran.cls"),  # 21 MB: IEEEtran, acmart, llncs
+    "texlive-science": partial(_has_latex, "siunitx.sty"),  # 82 MB, 78 of them Greek fonts that it depends on
 }
 """Package -> whether it is installed."""
 

@@ -48,7 +48,8 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["to_markdown", "to_latex", "to_csv", "to_html", "to_json", "to_pandas", "from_json", "plot", "row"]
+    "name",
+    ["select", "to_markdown", "to_latex", "to_csv", "to_html", "to_json", "to_pandas", "from_json", "plot", "row"],
 )
 def test_every_method_of_a_table_is_documented(name: str) -> None:
     assert inspect.getdoc(getattr(ablate.Table, name))
@@ -153,6 +154,14 @@ def test_a_table_exports_the_formats_of_the_command(table: ablate.Table, tmp_pat
         assert text == (out / f"table.{name}").read_bytes().decode()
     assert str(table) == repr(table) == table.to_markdown()
     assert ablate.Table.from_json(json.loads((out / "table.json").read_text())).to_csv() == table.to_csv()
+
+
+def test_a_table_selects_its_rows_and_keeps_its_plots(table: ablate.Table) -> None:
+    first, *_, last = (row.label for row in table.rows)
+    view = table.select(rows=[last], rename={last: "ours"})
+    assert [row.label for row in view.rows] == [first, "ours"]
+    assert "ours & " in view.to_latex(caption="Mine.", label="tab:mine", delta=True, spread="subscript")
+    assert view.plot("curves").draw().startswith(b"<?xml")
 
 
 def test_a_notebook_shows_the_table_and_styles_nothing_else(table: ablate.Table) -> None:

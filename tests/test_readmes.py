@@ -23,6 +23,7 @@ from ablate.cli.app import app
 from ablate.study.plan import plan_document
 from ablate.study.text import read_document
 from service.cli import main as _service_commands  # noqa: F401 - adds the service's commands to the app
+from tests.debian import need
 from tests.service.processes import Running, install_task, serving
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ READMES = sorted(
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LANGUAGES = {"sh", "toml", "python", "text"}
-PROGRAMS = {"ablate", "curl", "git", "make", "pip", "pre-commit", "python", "source"}
+PROGRAMS = {"ablate", "curl", "git", "make", "pdflatex", "pip", "pre-commit", "printf", "python", "source"}
 INLINE = {"ABLATE_DISPATCHER": "inline", "ABLATE_TRACKING_URI": "off", "ABLATE_WORKERS": "2"}
 SEPARATORS = {";", "|", "||", "&&", "(", ")"}
 
@@ -281,3 +282,17 @@ def test_a_python_block_runs(block: Block, tmp_path: Path, request: pytest.Fixtu
     command = [sys.executable, "-c", text]
     done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_commands_of_a_paper_end_with_a_pdf_of_two_columns_in_which_nothing_is_too_wide(tmp_path: Path) -> None:
+    need("texlive-latex-recommended")
+    (block,) = (block for block in blocks("sh") if "pdflatex" in block.text)
+    write_digits(tmp_path).rename(tmp_path / "mine.toml")
+    text = block.text.replace("mine-base", "digits-base")
+    variables = environment(tmp_path)
+    variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+    done = subprocess.run(["sh", "-ec", text], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
+    assert not re.findall(r"Overfull .hbox|LaTeX Warning: Reference", (tmp_path / "paper.log").read_text("latin-1"))

@@ -20,17 +20,29 @@ from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
 from ablate.cli.options import (
     AsJson,
+    Caption,
     Columns,
     Cpus,
+    Delta,
+    Digits,
     Full,
     Gpus,
+    Label,
+    NoMeasured,
     Notes,
+    Order,
     Out,
+    Rename,
+    Rows,
     Scale,
     Seeds,
+    Siunitx,
+    Spread,
     StudyFile,
+    Style,
     asked_resources,
     chosen_columns,
+    chosen_rows,
 )
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
@@ -89,21 +101,17 @@ def run(
     ] = False,
     columns: Columns = None,
     full: Full = False,
-    digits: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=10,
-            help="Number of decimals. Default: as many as the spread over seeds supports.",
-            show_default=False,
-        ),
-    ] = None,
-    no_measured: Annotated[
-        bool,
-        typer.Option(
-            "--no-measured", help="Leave out measured times and memory, so that the output is the same after every run."
-        ),
-    ] = False,
+    digits: Digits = None,
+    no_measured: NoMeasured = False,
+    rows: Rows = None,
+    order: Order = None,
+    rename: Rename = None,
+    style: Style = "paper",
+    caption: Caption = None,
+    label: Label = None,
+    siunitx: Siunitx = False,
+    delta: Delta = None,
+    spread: Spread = "pm",
     notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,10 +127,13 @@ def run(
     from ablate.cli import run as screen
     from ablate.local.prepare import default_folder
     from ablate.local.results import Form
+    from ablate.tables.formats.latex_options import LatexOptions
 
     chosen = chosen_columns(columns, full=full)
+    latex = LatexOptions(style, caption, label, siunitx, delta, spread)
     plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
-    form = Form(chosen, digits, measured=not no_measured, notes=notes)
+    selection = chosen_rows(rows, order, rename)
+    form = Form(chosen, digits, measured=not no_measured, notes=notes, selection=selection, latex=latex)
     folder = out or default_folder(plan)
     status = screen.run(plan, folder, form, workers=workers, fresh=fresh, as_json=as_json)
     raise typer.Exit(status)

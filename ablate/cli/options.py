@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ablate.tables.selection import Selection
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
 Scale = Annotated[
@@ -37,7 +40,78 @@ Columns = Annotated[
     ),
 ]
 Notes = Annotated[bool, typer.Option("--notes", help="Print all notes below the table, not only its summary.")]
+Robust = Annotated[
+    bool,
+    typer.Option(
+        "--robust", help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds."
+    ),
+]
+Rows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rows",
+        metavar="LABELS",
+        help="Rows of the table, in this order: labels separated by commas, or the option several times. Give a label "
+        "that contains a comma in an option of its own. '!LABEL' leaves a row out. The baseline stays unless it is "
+        "left out in this way. Statistics are those of all rows.",
+        show_default=False,
+    ),
+]
+Order = Annotated[
+    Literal["plan", "value", "name"] | None,
+    typer.Option(
+        help="Order of the rows in each group: that of the study, best first, or by name. Default: that of --rows, "
+        "else plan.",
+        show_default=False,
+    ),
+]
+Rename = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='New names of rows, groups, factors and their levels, and columns: TOML ("old" = "new"), or CSV with two '
+        "columns.",
+        show_default=False,
+    ),
+]
+Style = Annotated[
+    Literal["paper", "full"],
+    typer.Option(help="LaTeX: 'paper' has the results and a short caption, 'full' everything that Markdown has."),
+]
+Caption = Annotated[
+    str | None,
+    typer.Option(
+        help="LaTeX: what the table shows, in place of the study's title. Seeds, marks and test follow it.",
+        show_default=False,
+    ),
+]
+Label = Annotated[
+    str | None, typer.Option(help="LaTeX: label for \\ref. Default: tab:NAME of the study.", show_default=False)
+]
+Siunitx = Annotated[bool, typer.Option("--siunitx", help="LaTeX: align means with the package siunitx.")]
+Delta = Annotated[
+    bool | None,
+    typer.Option("--delta/--no-delta", help="LaTeX: a column of differences from the baseline.", show_default=False),
+]
+Spread = Annotated[
+    Literal["pm", "subscript"], typer.Option(help="LaTeX: standard deviation behind ± or as a subscript.")
+]
 Full = Annotated[bool, typer.Option("--full", help="Show every column, like --columns all.")]
+Digits = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=10,
+        help="Number of decimals. Default: as many as the spread over seeds supports.",
+        show_default=False,
+    ),
+]
+NoMeasured = Annotated[
+    bool,
+    typer.Option(
+        "--no-measured", help="Leave out measured times and memory, so that the output is the same after every run."
+    ),
+]
 
 
 def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
@@ -46,6 +120,19 @@ def chosen_columns(columns: str | None, *, full: bool) -> list[str] | None:
         text = "--full shows every column and --columns some; use only one of them"
         raise typer.BadParameter(text)
     return ["all"] if full else columns.split(",") if columns else None
+
+
+def chosen_rows(
+    rows: list[str] | None, order: Literal["plan", "value", "name"] | None, rename: Path | None
+) -> Selection:
+    """What `--rows`, `--order` and `--rename` ask for.
+
+    Raises:
+        TableError: the file of the new names is wrong.
+    """
+    from ablate.tables.selection import Selection, read_names
+
+    return Selection(tuple(rows or ()), order, read_names(rename) if rename else {})
 
 
 def asked_resources(cpus: int | None, gpus: float | None) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ablate.errors import TableError
@@ -14,34 +14,42 @@ from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
 from ablate.tables.build import build_table
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
+from ablate.tables.selection import Selection
 from ablate.tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a table is rendered; see `ablate.tables.formats.render.render`."""
+    """How a table is rendered; see `ablate.tables.selection` and `ablate.tables.formats.render.render`."""
 
     columns: list[str] | None = None
     digits: int | None = None
     measured: bool = True
     notes: bool = False
+    selection: Selection = field(default_factory=Selection)
+    latex: LatexOptions = field(default_factory=LatexOptions)
 
     def render(self, table: Table, name: str) -> str:
         """The table in the format of that name."""
-        return render(table, name, columns=self.columns, digits=self.digits, measured=self.measured, notes=self.notes)
+        return render(
+            self.selection.of(table), name, columns=self.columns, digits=self.digits, measured=self.measured,
+            notes=self.notes, latex=self.latex,
+        )  # fmt: skip
 
 
 def check_form(plan: Plan, form: Form) -> None:
     """Check before a run that its table can be rendered as asked.
 
     Raises:
-        TableError: a column that the table does not have, digits out of range, or an unknown published table.
+        TableError: a column, row or name that the table does not have, digits out of range, or an unknown published
+            table.
     """
-    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "md")
+    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "tex")
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:
@@ -73,8 +81,9 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
     records, table = folder.read(), read_table(plan, folder)
     with folder.writing():
         for name in FORMATS:
-            text = replace(form, notes=name == "md").render(table, name)
-            (folder.path / f"table.{name}").write_text(text, encoding="utf-8", newline="")
+            selection = Selection() if name == "json" else form.selection  # `rerun` reads all rows there
+            chosen = replace(form, notes=name == "md", selection=selection)
+            (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
                 (folder.path / f"{name}.{kind}").write_bytes(plot_table(table, name, kind, records=records))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as in_path
 
 from ablate.errors import quote
@@ -18,7 +20,9 @@ from ablate.tables.plots.look import PlotLook
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
+    from ablate.tables.formats.latex_options import LatexOptions
     from ablate.tables.notebook import NotebookTable
+    from ablate.tables.selection import Selection
     from ablate.tables.two_rows import RowComparison
 
 StudyName = str | StudyView
@@ -107,6 +111,8 @@ class Results:
         measured: bool = True,
         robust: bool = False,
         notes: bool = False,
+        selection: Selection | None = None,
+        latex: LatexOptions | None = None,
     ) -> str:
         """The result table of a study as text.
 
@@ -117,11 +123,18 @@ class Results:
             digits: decimals of the metrics; None to choose them by the spread of the values.
             measured: as in `table`.
             robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds.
-            notes: whether Markdown and LaTeX have all notes and not only the summary.
+            notes: whether Markdown has all notes and not only the summary.
+            selection: rows, their order and new names; None for the table as it is.
+            latex: style of `tex`; None for its default.
         """
         options = {"columns": ",".join(columns) if columns else None, "measured": None if measured else "false"}
         options |= {"robust": "true" if robust else None, "notes": "true" if notes else None}
-        return self._connection.get_text(f"{self._path(study)}/table", format=format, digits=digits, **options)
+        chosen = _changed(latex) | _changed(selection)
+        if "rename" in chosen:
+            chosen["rename"] = json.dumps(chosen["rename"])
+        return self._connection.get_text(
+            f"{self._path(study)}/table", format=format, digits=digits, **options, **chosen
+        )
 
     def plot(self, study: StudyName, name: str, format: PlotFormat = "svg", *, look: PlotLook = PlotLook()) -> bytes:
         """A plot of a study, as the bytes of an image file.
@@ -172,3 +185,11 @@ class Results:
 
     def _path(self, study: StudyName) -> str:
         return f"/studies/{self.find(study)}"
+
+
+def _changed(options: LatexOptions | Selection | None) -> dict[str, Any]:
+    """The options that are not as by default, as parameters."""
+    fields = dataclasses.fields(options) if options is not None else ()
+    given = {field.name: getattr(options, field.name) for field in fields if field.init}
+    default = {} if options is None else {name: getattr(type(options)(), name) for name in given}
+    return {name: value for name, value in given.items() if value != default[name]}

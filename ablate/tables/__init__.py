@@ -6,6 +6,7 @@ analysis, grid_effects    decisions on its rows; effects
 agreement                 its rows next to the printed ones; `printed_comparability` tells which of them may be
 fronts                    rows that are worth their cost
 columns, cells, captions  which columns there are; text of a cell; title and headings
+selection                 some of the rows, in another order, under other names
 notes                     the sentences below a table; `notes_verdicts`, `notes_choices` (other studies of the same
                           rows) and `notes_provenance` (when and where it ran) are parts of them
 notebook                  `ablate.Table`: the table with its methods

@@ -22,14 +22,20 @@ class Field:
     rounds: bool = False
 
 
+def mean_and_sd(row: TableRow, metric: str, decimals: int) -> tuple[str, str]:
+    """The mean and the standard deviation as texts; each is empty if there is none."""
+    cell = row.cells[metric]
+    places = places_of((cell.mean, cell.sd), decimals)
+    mean, sd = ("" if value is None else number(value, places) for value in (cell.mean, cell.sd))
+    return mean, sd
+
+
 def _mean_text(row: TableRow, metric: str, decimals: int) -> str:
     cell = row.cells[metric]
     if cell.mean is None:
         return _end_text(row)
     seeds = str(len(cell.values)) if len(cell.values) == row.n_planned else f"{len(cell.values)}/{row.n_planned}"
-    places = places_of((cell.mean, cell.sd), decimals)
-    spread = "" if cell.sd is None else f" ± {number(cell.sd, places)}"
-    return f"{number(cell.mean, places)}{spread} ({seeds})"
+    return f"{' ± '.join(filter(None, mean_and_sd(row, metric, decimals)))} ({seeds})"
 
 
 def _end_text(row: TableRow) -> str:

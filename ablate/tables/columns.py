@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate.errors import TableError, nearest, quote
-from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, metric_fields, value_at
+from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, mean_and_sd, metric_fields, value_at
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
@@ -94,6 +94,7 @@ class Column:
         fields: the same as plain values.
         is_strong: whether the cell of a row is bold, which it is only if the row is decided to be better.
         more: additional text of a cell, for formats that can fold it away.
+        mean: mean and standard deviation of a cell apart, for formats that print them apart; None for other columns.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Column:
     fields: tuple[Field, ...]
     is_strong: Callable[[TableRow], bool] = lambda row: False
     more: Callable[[TableRow], str] = lambda row: ""
+    mean: Callable[[TableRow], tuple[str, str]] | None = None
 
 
 def default_columns(
@@ -136,7 +138,8 @@ def choose_columns(
 
     Args:
         table: table whose metrics are available.
-        names: None means the table's default; `all` means every column, `factors` one column for each factor.
+        names: None means the table's default; `all` means every column, `factors` one column for each factor. With
+            `factors` alone, the table's default columns follow.
         digits: decimals of metrics; None derives them from the spread.
         measured: False refuses columns of measured times and memory, and leaves them out of `all`.
 
@@ -147,6 +150,7 @@ def choose_columns(
         raise TableError(f"digits is {digits}; allowed: whole numbers from 0 to {MAX_DIGITS}")
     known = list_columns(table, measured=measured)
     wanted = list(table.columns) if names is None else names.split(",") if isinstance(names, str) else list(names)
+    wanted += table.columns if set(wanted) == {"factors"} else []
     chosen = dict.fromkeys(["label"])
     for name in wanted:
         chosen |= dict.fromkeys(_expanded(name, known, table))
@@ -212,13 +216,13 @@ def _build_column(name: str, table: Table, digits: int | None) -> Column:
         metric, part = table.metric, name
     if metric in table.directions:
         return _metric_column(name, metric, part, table, digits)
-    return _plain_column(name)
+    return _plain_column(name, table)
 
 
 def _metric_column(name: str, metric: str, part: str, table: Table, digits: int | None) -> Column:
-    heading = HEADINGS[part] if part else metric_name(metric)
+    heading = HEADINGS[part] if part else _metric_heading(metric, table)
     if part and metric != table.metric:
-        heading = f"{metric_name(metric)}: {heading}"
+        heading = f"{_metric_heading(metric, table)}: {heading}"
     decimals = metric_decimals(table, metric) if digits is None else digits
     text = partial(METRIC_TEXTS[part], metric=metric, decimals=decimals)
     if part in SPREADING:
@@ -226,14 +230,19 @@ def _metric_column(name: str, metric: str, part: str, table: Table, digits: int 
     direction = None if part else table.directions[metric]
     return Column(
         name,
-        heading,
+        table.headings.get(name, heading),
         direction,
         is_text=part in ("decision", "agreement", "agreement_text"),
         text=text,
         fields=metric_fields(metric, part),
         is_strong=partial(_is_better, metric=metric) if not part else lambda row: False,
         more=partial(_agreement_in_words, metric=metric) if part == "agreement" else lambda row: "",
+        mean=None if part else partial(mean_and_sd, metric=metric, decimals=decimals),
     )
+
+
+def _metric_heading(metric: str, table: Table) -> str:
+    return table.headings.get(metric, metric_name(metric))
 
 
 def _is_better(row: TableRow, metric: str) -> bool:
@@ -257,10 +266,11 @@ def _factor_column(name: str, table: Table) -> Column:
         return marks.get(level, level)
 
     field = Field(f"factor_{factor}", lambda row: row.levels.get(factor))
-    return Column(name, factor, None, is_text=True, text=text, fields=(field,))
+    return Column(name, table.headings.get(name, factor), None, is_text=True, text=text, fields=(field,))
 
 
-def _plain_column(name: str) -> Column:
+def _plain_column(name: str, table: Table) -> Column:
     text, paths = PLAIN[name]
     fields = tuple(Field(header, partial(value_at, path=path)) for header, path in paths.items())
-    return Column(name, HEADINGS[name], None, is_text=name in ("label", "set"), text=text, fields=fields)
+    heading = table.headings.get(name, HEADINGS[name])
+    return Column(name, heading, None, is_text=name in ("label", "set"), text=text, fields=fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,9 +11,11 @@ from pydantic import PrivateAttr
 
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.columns import choose_columns
+from ablate.tables.formats.latex_options import LatexOptions, Spread, Style
 from ablate.tables.formats.render import render, render_embedded
 from ablate.tables.plots.look import WIDTH_IN, PlotLook
 from ablate.tables.plots.plot import PLOT_FORMATS, PLOTS, check_applies, plot_table
+from ablate.tables.selection import Order, select_rows
 from ablate.tables.table import Table
 from ablate.trials.trial import TrialRecord
 
@@ -46,6 +48,19 @@ class NotebookTable(Table):
         made._records = records or {}
         return made
 
+    def select(
+        self, *, rows: Sequence[str] = (), order: Order | None = None, rename: Mapping[str, str] | None = None
+    ) -> Self:
+        """The table with these rows, in this order and with these names; no number changes.
+
+        Args:
+            rows, order, rename: see `ablate.tables.selection.select_rows`.
+
+        Raises:
+            TableError: there is no row, name or order of that name.
+        """
+        return self.of(select_rows(self, rows=rows, order=order, rename=rename), self._records)
+
     def __repr__(self) -> str:
         return self.to_markdown()
 
@@ -64,9 +79,27 @@ class NotebookTable(Table):
         """
         return render(self, "md", columns=columns, digits=digits, notes=notes)
 
-    def to_latex(self, *, columns: Iterable[str] | None = None, digits: int | None = None, notes: bool = False) -> str:
-        """The table as LaTeX with booktabs; arguments as for `to_markdown`. Without `notes` they are comments."""
-        return render(self, "tex", columns=columns, digits=digits, notes=notes)
+    def to_latex(
+        self,
+        *,
+        columns: Iterable[str] | None = None,
+        digits: int | None = None,
+        style: Style = "paper",
+        caption: str | None = None,
+        label: str | None = None,
+        siunitx: bool = False,
+        delta: bool | None = None,
+        spread: Spread = "pm",
+    ) -> str:
+        """The table as LaTeX with booktabs, ready to be pasted.
+
+        Args:
+            columns: names, see the class. None means the results, as papers print them.
+            digits: decimals of metrics. None follows their spread over seeds.
+            style, caption, label, siunitx, delta, spread: see `ablate.tables.formats.latex_options.LatexOptions`.
+        """
+        latex = LatexOptions(style, caption, label, siunitx, delta, spread)
+        return render(self, "tex", columns=columns, digits=digits, latex=latex)
 
     def to_csv(self, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
         """The table as CSV, one plain number per cell.

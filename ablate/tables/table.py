@@ -172,7 +172,8 @@ class Table(Document):
         fronts: Pareto-optimal rows, by cost.
         families: rows that are tested together; empty while planned seeds are outstanding.
         columns: default columns.
-        rows: rows in the order of the plan.
+        headings: headings of columns that the reader renamed, by name of the column.
+        rows: rows in the order of the plan, unless the reader chose others.
         published: source of the printed numbers; null without any.
         summary: at most four sentences that everybody should read: the result, how it was decided, what is missing,
             what limits it; the same when the study is run again.
@@ -201,6 +202,7 @@ class Table(Document):
     fronts: list[Front] = Field(default_factory=list)
     families: list[Family] = Field(default_factory=list)
     columns: list[str]
+    headings: dict[str, str] = Field(default_factory=dict)
     rows: list[TableRow]
     published: PublishedColumn | None = None
     summary: list[str] = Field(default_factory=list)

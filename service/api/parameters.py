@@ -84,6 +84,10 @@ IdempotencyKey = Annotated[
 ]
 
 
+REPEATED = frozenset({"rows"})
+"""Query parameters that may be given several times."""
+
+
 async def refuse_unknown_parameters(request: Request) -> None:
     """A dependency of all routes: an unknown query parameter, or one that is given twice, is an error.
 
@@ -103,7 +107,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     problems += [
         Problem(f"/{name}", "given_twice", f"'{name}' is given {times} times; give it once")
         for name, times in given.items()
-        if name in allowed and times > 1
+        if name in allowed and times > 1 and name not in REPEATED
     ]
     if problems:
         raise StudyError(problems)

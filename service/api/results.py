@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote as quote_url
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from ablate.errors import Problem, StudyError, TableError
 from ablate.tables.columns import MAX_DIGITS
 from ablate.tables.formats.html import STYLE
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import render
+from ablate.tables.selection import Selection
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
 from service.api.lanes import draws
@@ -27,6 +29,7 @@ from service.api.problems import (
     Refusal,
     documented,
 )
+from service.api.table_form import read_latex, read_selection, select
 from service.studies import results
 
 router = APIRouter(prefix="/studies/{study_id}", tags=["results"])
@@ -59,13 +62,15 @@ TABLE: dict[int | str, dict[str, Any]] = {
 def get_table(
     context: InContext,
     study_id: StudyId,
+    selection: Annotated[Selection, Depends(read_selection)],
+    latex: Annotated[LatexOptions, Depends(read_latex)],
     format: Annotated[Format | None, Query(description="overrides the Accept header; default: json")] = None,
     columns: Annotated[
         str | None,
         Query(
             max_length=4096,
-            description="comma-separated names; `all`: every column; `factors`: one column per factor of the study. "
-            "JSON always has every cell",
+            description="comma-separated names; `all`: every column; `factors`: one column per factor of the study, "
+            "followed by the default columns if no others are named. JSON always has every cell",
         ),
     ] = None,
     digits: Annotated[int | None, Query(ge=0, le=MAX_DIGITS, description="decimal places of metrics")] = None,
@@ -82,16 +87,25 @@ def get_table(
 ) -> Response:
     """The table of a study; provisional while trials are unfinished.
 
-    Below it is a summary of at most four lines; `notes` adds the other notes. JSON has every cell, unrounded, with the
-    value of each seed. CSV is for programs (all columns by default) and is sent as an attachment. Markdown, LaTeX
-    (booktabs; longtable where the table is longer than a page) and HTML show the columns that the study selects.
+    Below it is a summary of at most four lines; `notes` adds the other notes to Markdown. JSON has every cell,
+    unrounded, with the value of each seed. CSV is for programs (all columns by default) and is sent as an attachment.
+    Markdown, LaTeX (booktabs; longtable where the table is longer than a page) and HTML show the columns that the study
+    selects. LaTeX leaves the decisions to bold and daggers unless `style=full`. Leaving out rows changes no number:
+    p-values stay corrected for all rows of the study.
     """
     chosen = format or negotiate(accept)
-    table = results.get_table(context, study_id)
+    table = select(results.get_table(context, study_id), selection)
     try:
         with context.faults.answering(results.work_of_answer("table", study_id)):
             text = render(
-                table, chosen, columns=_names(columns), digits=digits, measured=measured, robust=robust, notes=notes
+                table,
+                chosen,
+                columns=_names(columns),
+                digits=digits,
+                measured=measured,
+                robust=robust,
+                notes=notes,
+                latex=latex,
             )
     except TableError as error:  # format and digits were checked above
         raise StudyError([Problem("/columns", "unknown_column", str(error))]) from error

@@ -12,16 +12,29 @@ import typer
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import (
     AsJson,
+    Caption,
     Columns,
     Cpus,
+    Delta,
+    Digits,
     Full,
     Gpus,
+    Label,
+    NoMeasured,
     Notes,
+    Order,
+    Rename,
+    Robust,
+    Rows,
     Scale,
     Seeds,
+    Siunitx,
+    Spread,
     StudyFile,
+    Style,
     asked_resources,
     chosen_columns,
+    chosen_rows,
 )
 from ablate.cli.output import say, show_json_text, show_text
 from ablate.remote.choices import StudyState, TableFormat
@@ -132,22 +145,24 @@ def watch(study: StudyId, notes: Notes = False, url: Url = None, as_json: AsJson
 @app.command()
 def table(
     study: StudyId,
-    format: Annotated[TableFormat, typer.Option(help="Format of the table.")] = "md",
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(help="Default: tex with an option of LaTeX, else md.", show_default=False),
+    ] = None,
     columns: Columns = None,
     full: Full = False,
-    digits: Annotated[
-        int | None, typer.Option(min=0, max=10, help="Decimals. Default: chosen by the spread.", show_default=False)
-    ] = None,
-    no_measured: Annotated[
-        bool, typer.Option("--no-measured", help="Leave out measured times and memory, which differ in every run.")
-    ] = False,
-    robust: Annotated[
-        bool,
-        typer.Option(
-            "--robust",
-            help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds.",
-        ),
-    ] = False,
+    digits: Digits = None,
+    no_measured: NoMeasured = False,
+    robust: Robust = False,
+    rows: Rows = None,
+    order: Order = None,
+    rename: Rename = None,
+    style: Style = "paper",
+    caption: Caption = None,
+    label: Label = None,
+    siunitx: Siunitx = False,
+    delta: Delta = None,
+    spread: Spread = "pm",
     notes: Notes = False,
     out: Annotated[
         Path | None,
@@ -156,25 +171,31 @@ def table(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the table of a study.
+    """Print the table of a study. While it runs, the table is provisional.
 
-    While the study runs, the table is provisional. Below it are the lines that everybody should read; --notes prints
-    the other notes, too. Of the files of --out, table.md has all notes.
+    Below the table are the lines that everybody should read; --notes prints the other notes, too. Of the files of
+    --out, table.md has all notes.
     """
-    chosen = chosen_columns(columns, full=full)
+    from ablate.tables.formats.latex_options import LatexOptions
+
+    chosen, selection = chosen_columns(columns, full=full), chosen_rows(rows, order, rename)
+    latex = LatexOptions(style, caption, label, siunitx, delta, spread)
     with connected(url) as client:
         study_id = client.find(study)
         text = partial(
-            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust
-        )
+            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust,
+            selection=selection, latex=latex,
+        )  # fmt: skip
         if out is not None:
             from service.cli.saving import save
 
             save(client, study_id, out, text)
             show({"folder": str(out.absolute())}, as_json, None)
         else:
-            _show_table(partial(text, notes=notes), "json" if as_json else format)
-            if format == "md" and not (as_json or notes or robust):
+            by_options: TableFormat = "tex" if latex != LatexOptions() else "md"
+            chosen_format: TableFormat = "json" if as_json else format or by_options
+            _show_table(partial(text, notes=notes), chosen_format)
+            if chosen_format == "md" and not (notes or robust):
                 say(f"more: ablate table {study} --notes", err=True)
 
 

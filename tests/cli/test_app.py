@@ -85,6 +85,26 @@ def test_a_study_is_trained_and_its_table_lands_in_five_formats_and_plots(
     assert (out / "trials.jsonl").read_bytes() == before
     assert json.loads(shown.out)["rows"][0]["cells"]["top1_error_pct"]["values"].keys() == {"0", "1"}
 
+    (tmp_path / "names.csv").write_text("FReLU,ours\n")
+    choice = [
+        "--rows",
+        "FReLU,!ReLU",
+        "--rename",
+        str(tmp_path / "names.csv"),
+        "--caption",
+        "Mine.",
+        "--label",
+        "tab:me",
+    ]
+    assert status_of(["run", str(study), "--out", str(out), *choice]) == 0
+    assert "| ours " in capsys.readouterr().out
+    text = (out / "table.tex").read_text()
+    assert "\\caption{Mine. Mean $\\pm$ standard deviation over 2 seeds; " in text
+    assert "\\label{tab:me}" in text
+    assert "\nReLU & " not in text
+    whole = json.loads((out / "table.json").read_text())
+    assert [row["label"] for row in whole["rows"]] == [row["label"] for row in table["rows"]], "`rerun` reads all rows"
+
 
 @pytest.mark.slow
 def test_check_counts_and_trains_nothing(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +139,9 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--rows", "FReLu"], "no row 'FReLu'; did you mean 'FReLU'"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--rename", "none.toml"], "none.toml' cannot be read"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--label", "a b"], "is not one that LaTeX can refer to"),
         (
             ["run", str(ROOT / "studies/smoke.toml"), "--full", "--columns", "n"],
             "--full shows every column",

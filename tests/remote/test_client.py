@@ -18,6 +18,8 @@ from ablate.remote.documents.events import ProgressEvent
 from ablate.remote.errors import RefusedError, UnreachableError
 from ablate.study.document import Study
 from ablate.study.source import document_of
+from ablate.tables.formats.latex_options import LatexOptions
+from ablate.tables.selection import Selection
 from tests.service.processes import Running, install_task, serving
 
 
@@ -135,6 +137,10 @@ def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
     assert table.provisional is False
     assert json.loads(client.table_text(study, "json")) == table.to_json()
     assert "| other " in client.table_text(study, columns=["params"], digits=1)
+    ours = Selection(rows=("other", "!plain"), order="name", rename={"other": "ours, now"})
+    assert json.loads(client.table_text(study, "json", selection=ours))["rows"][0]["label"] == "ours, now"
+    latex = LatexOptions(label="tab:mine", delta=True)
+    assert client.table_text(study, "tex", latex=latex) == table.to_latex(label="tab:mine", delta=True)
     assert client.compare(study, "other", "plain").seeds[1].difference == pytest.approx(1.0)
     assert client.plot(study, "forest").startswith(b"<?xml")
     with pytest.raises(StudyError, match="missing"):

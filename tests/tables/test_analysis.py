@@ -19,6 +19,7 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import Plan, Row, plan_document
 from ablate.study.preregistration import register
 from ablate.tables.build import build_table
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
@@ -27,6 +28,7 @@ from ablate.tables.two_rows import compare_rows
 from ablate.trials.trial import Outcome
 
 METRIC = "top1_error_pct"
+FULL = LatexOptions(style="full")
 LEVELS = [13.6, 13.0, 13.02, 13.1, 11.4]
 
 
@@ -86,8 +88,9 @@ def test_only_what_is_decided_to_be_better_is_bold_in_every_format(planned, make
     assert decided == {"E Sum(1x3, 3x1)"}
     assert [line.split("|")[1].strip() for line in render(table, "md").splitlines() if "**" in line] == [*decided]
     assert render(table, "html").count("<strong>") == 1
-    (line,) = (line for line in render(table, "tex").splitlines() if "\\textbf" in line)
-    assert line.startswith("E Sum(1x3, 3x1) & ")
+    for style in ("paper", "full"):
+        lines = render(table, "tex", latex=LatexOptions(style=style)).splitlines()
+        assert [line.split(" & ")[0] for line in lines if " & \\textbf" in line] == ["E Sum(1x3, 3x1)"]
 
 
 def test_the_best_mean_is_not_bold_where_it_is_not_decided(planned, make_records):
@@ -221,7 +224,7 @@ def test_an_undecided_row_states_what_it_can_detect_and_what_would_decide_it(pla
     upper = sd * math.sqrt(2 / stats.chi2.ppf(0.2, 2))
     at, below = (power_of(0.5, upper, n, comparisons=4) for n in (tested.seeds_needed, tested.seeds_needed - 1))
     assert below < 0.8 <= at
-    texts = {format: render(table, format, notes=True) for format in ("md", "html", "tex", "json")}
+    texts = {format: render(table, format, notes=True, latex=FULL) for format in ("md", "html", "tex", "json")}
     written = {"html": html.escape(note), "tex": escape_latex(note)}
     assert all(written.get(format, note) in text for format, text in texts.items()), "all formats have the same words"
     assert "worker_h" not in table.to_json(measured=False)["rows"][2]
@@ -357,7 +360,7 @@ def test_the_caption_of_latex_says_data_length_seeds_and_test(planned, make_reco
     plan = planned(3)
     (caption,) = (
         line
-        for line in render(build_table(plan, make_records(plan, LEVELS)), "tex").splitlines()
+        for line in render(build_table(plan, make_records(plan, LEVELS)), "tex", latex=FULL).splitlines()
         if "\\caption" in line
     )
     for part in ("Digits, resnet50, 120 epochs", "3 seeds (0-2)", "paired t test, corrected for 4 comparisons (Holm)"):
@@ -418,7 +421,7 @@ def test_an_audit_that_differs_by_the_same_on_every_seed_is_an_alarm(make_record
 
 def test_the_caption_has_the_check_of_equal_spread(planned, make_records):
     plan = planned(4, test="pooled")
-    text = render(build_table(plan, make_records(plan, LEVELS)), "tex")
+    text = render(build_table(plan, make_records(plan, LEVELS)), "tex", latex=FULL)
     assert "Levene" in next(line for line in text.splitlines() if "\\caption" in line)
 
 

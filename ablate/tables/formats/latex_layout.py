@@ -39,6 +39,7 @@ class LatexLayout:
         line: distance of lines in points.
         gap: space on either side of a column in points.
         width: available width in points.
+        depth: largest number of lines of a heading.
     """
 
     environment: str
@@ -47,6 +48,7 @@ class LatexLayout:
     line: float
     gap: float
     width: float
+    depth: int = 2
 
 
 LAYOUTS = (
@@ -56,6 +58,19 @@ LAYOUTS = (
     LatexLayout("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
 )
 """The layouts in order of preference."""
+PAPER = tuple(
+    LatexLayout(environment, size, em, line, gap, width, depth)
+    for environment, size, em, line, gap, width in (
+        ("table", "small", 4.63, 11.0, 4.0, COLUMN_PT),
+        ("table", "footnotesize", 4.25, 9.5, 3.0, COLUMN_PT),
+        ("table*", "small", 4.63, 11.0, 6.0, PAGE_PT),
+        ("table*", "footnotesize", 4.63, 11.0, 4.0, PAGE_PT),  # as large as \small in LNCS
+        ("table", "scriptsize", 3.99, 8.0, 2.0, COLUMN_PT),  # of many rows
+        ("table*", "scriptsize", 3.99, 8.0, 2.5, PAGE_PT),
+    )
+    for depth in (1, 2)
+)
+"""The layouts of the style `paper` in order of preference."""
 LONG = (
     LatexLayout("longtable", "footnotesize", 4.25, 9.5, 3.0, PAGE_PT),
     LatexLayout("longtable", "scriptsize", 3.99, 8.0, 2.0, PAGE_PT),
@@ -63,14 +78,32 @@ LONG = (
 """The layouts of tables higher than a page."""
 
 
-def choose_layout(table: Table, columns: Sequence[Column], caption: str, notes: Sequence[str]) -> LatexLayout:
+def choose_layout(
+    table: Table,
+    columns: Sequence[Column],
+    caption: str,
+    notes: Sequence[str] = (),
+    *,
+    layouts: Sequence[LatexLayout] = LAYOUTS,
+) -> LatexLayout:
     """The first layout in which everything fits, in blocks if necessary, else one over several pages."""
-    for layout in LAYOUTS:
+    for layout in layouts:
         if _fits(layout, table, columns) and _height(layout, table, columns, caption, notes) <= HEIGHT_PT:
             return layout
-    if _height(LAYOUTS[-1], table, columns, caption, notes) <= HEIGHT_PT:
-        return LAYOUTS[-1]
+    if _height(layouts[-1], table, columns, caption, notes) <= HEIGHT_PT:
+        return layouts[-1]
     return next((layout for layout in LONG if len(blocks_of(layout, table, columns)) == 1), LONG[-1])
+
+
+def choose_paper_layout(table: Table, columns: Sequence[Column], caption: str) -> LatexLayout:
+    """The first layout in which everything fits and no label is broken; if there is none, labels are broken."""
+    for layout in PAPER:
+        if len(table.rows) * layout.line > HEIGHT_PT:
+            continue
+        is_whole = len(blocks_of(layout, table, columns)) == 1 and not any(rooms_of(layout, table, columns))
+        if is_whole and _height(layout, table, columns, caption, ()) <= HEIGHT_PT:
+            return layout
+    return choose_layout(table, columns, caption, layouts=PAPER[-1:])
 
 
 def blocks_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> list[list[Column]]:
@@ -102,11 +135,11 @@ def rooms_of(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> li
     ]
 
 
-def heading_lines(column: Column) -> list[str]:
-    """A heading in one line, or in two lines if it is long."""
+def heading_lines(column: Column, depth: int = 2) -> list[str]:
+    """A heading in one line, or in two lines if it is long and may have them."""
     words = heading_of(column).split()
     lines = [" ".join(words[:cut]) for cut in range(1, len(words))]
-    if not lines or len(heading_of(column)) <= 12:
+    if depth == 1 or not lines or len(heading_of(column)) <= 12:
         return [heading_of(column)]
     cuts = [(max(len(line), len(heading_of(column)) - len(line) - 1), line) for line in lines]
     first = min(cuts)[1]
@@ -147,7 +180,10 @@ def _width(layout: LatexLayout, table: Table, column: Column) -> float:
 
 
 def _natural_width(layout: LatexLayout, table: Table, column: Column) -> float:
-    texts = [*heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows)]
+    texts = [
+        *heading_lines(column, layout.depth),
+        *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows),
+    ]
     return max(_text_width(text, layout.em) for text in texts)
 
 

@@ -10,8 +10,8 @@ import unicodedata
 
 from ablate.text import on_one_line
 
-LONG_WORD, PIECE = 18, 9
-"""Largest length of a word that stays whole, and length of the pieces of a longer word."""
+LONG_WORD, WHOLE, PIECE = 18, 12, 9
+"""Largest length of a word that stays whole, of a part of a longer word, and length of the pieces of a longer part."""
 
 SPECIALS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -67,9 +67,9 @@ def _word(word: str) -> str:
     """A word; a long word may break after its punctuation, else after some characters."""
     if len(word) <= LONG_WORD:
         return _characters(word)
-    parts = re.findall(r"[^/_.,:=+]*[/_.,:=+]+|[^/_.,:=+]+", word)
-    pieces = [piece for part in parts for piece in re.findall(rf".{{1,{PIECE}}}", part)]
-    return r"\allowbreak{}".join(_characters(piece) for piece in pieces)
+    parts = re.findall(r"[^-/_.,:=+]*[-/_.,:=+]+|[^-/_.,:=+]+", word)
+    cuts = ([part] if len(part) <= WHOLE else re.findall(rf".{{1,{PIECE}}}", part) for part in parts)
+    return r"\allowbreak{}".join(_characters(piece) for pieces in cuts for piece in pieces)
 
 
 def _characters(text: str) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.captions import reading_notes
 from ablate.tables.columns import Column, choose_columns
 from ablate.tables.formats.csv import render_csv
 from ablate.tables.formats.html import html_embedded, render_html
-from ablate.tables.formats.latex import render_latex
+from ablate.tables.formats.latex_full import render_full
+from ablate.tables.formats.latex_options import LatexOptions
+from ablate.tables.formats.latex_paper import render_paper
 from ablate.tables.formats.markdown import render_markdown
 from ablate.tables.robustness import robustness_notes
 from ablate.tables.table import Table
@@ -27,6 +30,7 @@ def render(
     measured: bool = True,
     robust: bool = False,
     notes: bool = False,
+    latex: LatexOptions = LatexOptions(),
 ) -> str:
     """The table as text.
 
@@ -41,8 +45,9 @@ def render(
             when the study is run again.
         robust: whether to add notes on how far the decisions depend on the test, lost runs and single seeds; these
             are shown, too.
-        notes: whether Markdown and LaTeX show all notes. Otherwise Markdown has the summary only, and LaTeX has the
-            notes as comments. HTML has them folded, and JSON as a field, in any case.
+        notes: whether Markdown shows all notes, and not only the summary. HTML has them folded, LaTeX below the table
+            (style `full`) or as comments, and JSON as a field, in any case.
+        latex: style of `tex`; other formats ignore it.
 
     Raises:
         TableError: the format or a column is unknown, or digits is out of range.
@@ -53,16 +58,19 @@ def render(
         table = table.model_copy(update={"provenance": [], "commits": []})
     if robust:
         table = table.model_copy(update={"notes": [*table.notes, *robustness_notes(table)]})
-    names = ["all"] if format == "csv" and columns is None else columns
-    chosen = choose_columns(table, names, digits=digits, measured=measured)
+    names = columns.split(",") if isinstance(columns, str) else None if columns is None else list(columns)
+    choose = partial(choose_columns, table, digits=digits, measured=measured)
+    if format == "tex" and latex.style == "paper":
+        return render_paper(table, names, choose, [*table.notes, *table.provenance], latex)
+    chosen = choose(["all"] if format == "csv" and names is None else names)
     if format == "json":
         return _render_json(table, chosen, measured)
     if format == "csv":
         return render_csv(table, chosen, digits=digits)
-    found, is_open = all_notes(table, chosen), notes or robust
+    found = all_notes(table, chosen)
     if format == "md":
-        return render_markdown(table, chosen, found if is_open else [])
-    return render_html(table, chosen, found) if format == "html" else render_latex(table, chosen, found, is_open)
+        return render_markdown(table, chosen, found if notes or robust else [])
+    return render_html(table, chosen, found) if format == "html" else render_full(table, chosen, found, latex)
 
 
 def render_embedded(table: Table) -> str:

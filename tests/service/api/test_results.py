@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -83,6 +84,50 @@ def test_an_unknown_column_is_told_with_the_nearest(client: TestClient, done: di
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/columns"
     assert "did you mean 'error'?" in answer.json()["detail"]
+
+
+def test_latex_has_the_style_caption_and_label_that_are_asked_for(client: TestClient, done: dict[str, Any]) -> None:
+    asked = {"format": "tex", "caption": "Mine & yours", "label": "tab:mine", "delta": "true", "spread": "subscript"}
+    text = client.get(done["links"]["table"], params=asked).text
+    assert "\\caption{Mine \\& yours: mean $\\pm$ standard deviation over 2 seeds; " in text
+    assert "\\label{tab:mine}" in text
+    assert "$\\Delta$" in text
+    full = client.get(done["links"]["table"], params={"format": "tex", "style": "full"}).text
+    assert "plain (baseline)" in full
+    assert "plain (baseline)" not in text
+
+
+def test_rows_are_chosen_ordered_and_renamed_in_every_format(client: TestClient, done: dict[str, Any]) -> None:
+    asked = {"rows": ["shifted", "!plain"], "rename": json.dumps({"shifted": "ours, at last"})}
+    for format in MEDIA:
+        text = client.get(done["links"]["table"], params={"format": format, **asked}).text
+        assert "ours, at last" in text
+    (row,) = client.get(done["links"]["table"], params=asked).json()["rows"]
+    assert row["label"] == "ours, at last"
+    named = client.get(done["links"]["table"], params={"order": "value"}).json()
+    assert [row["label"] for row in named["rows"]] == ["plain", "shifted"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer", "text"),
+    [
+        ({"rows": "shiftd"}, "/rows", "did you mean 'shifted'?"),
+        ({"rename": '{"shiftd": "x"}'}, "/rename", "did you mean 'shifted'?"),
+        ({"rename": "shifted=x"}, "/rename", "JSON object"),
+        ({"order": "best"}, "/order", "'plan', 'value' or 'name'"),
+        ({"style": "papr"}, "/style", "'paper' or 'full'"),
+        ({"label": "a b"}, "/label", "letters, digits"),
+        ({"siunitx": "true", "spread": "subscript"}, "/siunitx", "use only one of them"),
+        ({"format": ["md", "tex"]}, "/format", "give it once"),
+    ],
+)
+def test_a_wrong_choice_of_rows_or_style_is_refused_at_its_place(
+    client: TestClient, done: dict[str, Any], asked: dict[str, Any], pointer: str, text: str
+) -> None:
+    answer = client.get(done["links"]["table"], params=asked)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert text in answer.json()["detail"]
 
 
 def test_csv_is_a_file_to_save(client: TestClient, done: dict[str, Any]) -> None:

@@ -262,6 +262,8 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("table", "gated")["provisional"] is True
     folder = Path(write("x")).parent / "out"
     assert ask("table", "gated", "--out", str(folder)) == {"folder": str(folder)}
+    status, text, _ = call("table", "ended", "--rows", "other,!plain", "--label", "tab:mine")
+    assert (status, "\\label{tab:mine}" in text, "\nplain & " in text) == (0, True, False)
     assert ask("pause", "gated")["state"] == "paused"
     assert ask("resume", "gated")["state"] == "running"
     assert ask("extend", "gated", "--seeds", "2")["progress"]["trials"] == 6

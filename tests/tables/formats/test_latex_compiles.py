@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ablate.paper.published import load_published
 from ablate.tables.build import build_table
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
@@ -21,7 +22,7 @@ HOSTILE = (
     "quote \" and ' -- '' ``", "^^5cinput ^^M", "中" * 60,
 )  # fmt: skip
 
-
+FULL = LatexOptions(style="full")
 LNCS = "\\setlength{\\textwidth}{12.2cm}\\setlength{\\columnwidth}{12.2cm}\\setlength{\\hsize}{12.2cm}"
 """The width of the text in Springer's LNCS, the paper's own format, which has one column."""
 
@@ -58,39 +59,44 @@ def test_a_table_over_both_columns_fits_the_text_of_lncs(tmp_path, make_plan, ma
     names = {"ReLU": "relu", "PReLU": "prelu", "Swish": "swish", "FReLU": "frelu"}
     rows = [{"label": f"resnet50 / {name}", "set": {"activation": value}} for name, value in names.items()]
     plan = make_plan(rows, seeds=range(8), metrics=["map_pct"])
-    text = render(build_table(plan, make_records(plan), published=document), "tex")
+    text = render(build_table(plan, make_records(plan), published=document), "tex", latex=FULL)
     assert "\\begin{table*}" in text
     assert "Overfull \\hbox" not in compile_latex(tmp_path, text, columns="onecolumn", preamble=LNCS)
 
 
-def test_tables_compile_bare_and_fit_their_width(tmp_path, table, make_plan, make_records):
+@pytest.mark.parametrize("style", ["paper", "full"])
+def test_tables_compile_bare_and_fit_their_width(tmp_path, table, make_plan, make_records, style):
     long = [{"label": f"model=resnet50, activation=frelu, lr={lr / 10}", "set": {"lr": lr / 10}} for lr in range(1, 31)]
     many = make_plan(long, metrics=["map_pct"])
+    latex = LatexOptions(style=style)
     log = compile_latex(
         tmp_path,
-        render(table, "tex", columns=["diff"]),
-        render(table, "tex"),
-        render(table, "tex", columns=["all"]),
-        render(build_table(many, make_records(many)), "tex"),
+        render(table, "tex", columns=["diff"], latex=latex),
+        render(table, "tex", latex=latex),
+        render(table, "tex", columns=["all"], latex=latex),
+        render(build_table(many, make_records(many)), "tex", latex=latex),
     )
     assert not re.findall(r"Overfull \\hbox.*|Float too large.*", log)
 
 
+@pytest.mark.parametrize("latex", [FULL, LatexOptions(), LatexOptions(spread="subscript")])
 @pytest.mark.parametrize("scale", [1e12, 1e-8])
-def test_numbers_with_exponents_compile_and_fit(tmp_path, window_plan, make_records, scale):
+def test_numbers_with_exponents_compile_and_fit(tmp_path, window_plan, make_records, scale, latex):
     def scaled(record):
         metrics = {name: value * scale for name, value in record.outcome.metrics.items()}
         return record.model_copy(update={"outcome": record.outcome.model_copy(update={"metrics": metrics})})
 
     records = {key: scaled(record) for key, record in make_records(window_plan).items()}
-    text = render(build_table(window_plan, records), "tex")
+    text = render(build_table(window_plan, records), "tex", latex=latex)
     assert "\\times 10^{" in text
     assert not re.findall(r"Overfull \\hbox.*", compile_latex(tmp_path, text))
 
 
 def test_hostile_labels_compile(tmp_path, hostile):
-    text = render(hostile, "tex")
-    compile_latex(tmp_path, text, render(hostile, "tex", columns=["set"]))
+    caption = " ".join(HOSTILE)
+    texts = [render(hostile, "tex", latex=LatexOptions(style, caption)) for style in ("paper", "full")]
+    compile_latex(tmp_path, *texts, render(hostile, "tex", columns=["set"]))
+    text = "\n".join(texts)
     source = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     assert "\\input" not in source
     assert "\\textbackslash{}input\\{x\\}" in source
@@ -101,8 +107,9 @@ def test_a_table_without_rows_that_ended_compiles(tmp_path, window_plan):
 
 
 def test_a_few_columns_stay_in_one_column_and_many_take_both(table):
-    assert "\\begin{table}[t]" in render(table, "tex", columns=["top1_error_pct"])
-    assert "\\begin{table*}[t]" in render(table, "tex", columns=["top1_error_pct", "diff", "decision", "published"])
+    assert "\\begin{table}[t]" in render(table, "tex", columns=["top1_error_pct"], latex=FULL)
+    columns = ["top1_error_pct", "diff", "decision", "published"]
+    assert "\\begin{table*}[t]" in render(table, "tex", columns=columns, latex=FULL)
 
 
 def text_of(folder: Path) -> list[str]:
@@ -113,7 +120,7 @@ def text_of(folder: Path) -> list[str]:
 
 
 def test_why_rows_are_undecided_is_printed(tmp_path, table):
-    compile_latex(tmp_path, render(table, "tex"))
+    compile_latex(tmp_path, render(table, "tex", latex=FULL))
     page = " ".join(text_of(tmp_path)).replace("- ", "")
     undecided = [row.label for row in table.rows if row.cells[table.metric].decision == "undecided"]
     assert undecided
@@ -129,7 +136,8 @@ def test_many_rows_go_on_over_pages_with_caption_and_headings(tmp_path, make_pla
         for n in range(80)
     ]
     plan = make_plan(rows)
-    text = render(build_table(plan, make_records(plan)), "tex", columns=["all"] if is_full else None)
+    columns_shown = ["all"] if is_full else None
+    text = render(build_table(plan, make_records(plan)), "tex", columns=columns_shown, latex=FULL)
     log = compile_latex(tmp_path, text, columns=columns)
     log = compile_latex(tmp_path, text, columns=columns)  # the second time longtable knows its widths
     assert not re.findall(r"Overfull \\hbox.*", log)

@@ -16,14 +16,17 @@ from ablate.paper.published import load_published
 from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
 from ablate.tables.formats.csv import guard_formula
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.markdown import escape_markdown
 from ablate.tables.formats.render import FORMATS, render, render_embedded
 from ablate.tables.inputs import RowCosts, StudyState
+from ablate.tables.selection import Selection
 from ablate.tables.words import number, places_of, places_within
 from ablate.text import visible
 from ablate.trials.trial import Measured, Outcome
 
 METRIC = "top1_error_pct"
+FULL = LatexOptions(style="full")
 HOSTILE = (
     "<script>alert(1)</script>", "a | b", "snake_case_name", "100 % & more", "costs $5", "\\input{x}", "=1+1",
     "-1", "@sum", "*bold* `code` [link](http://x.y)", "{braces} ~tilde^ #hash", "ä ß × → ± 中文 α ½ 🙂", "w" * 200,
@@ -102,14 +105,29 @@ def expected_numbers(row: dict) -> list[str]:
     return texts + ([f"{cell['published']['diff']:.1f}"] if cell["diff"] else [])
 
 
-def test_the_formats_carry_the_same_numbers(table):
+PAPERS = [LatexOptions(), LatexOptions(spread="subscript"), LatexOptions(siunitx=True)]
+SELECTIONS = [
+    Selection(),
+    Selection(rows=("C 5x5", "A 1x1,!B 3x3")),
+    Selection(order="value", rename={"B 3x3": "Ours, 3x3", "top-1 error (%)": "Err."}),
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_formats_carry_the_same_numbers(table, selection):
+    table = selection.of(table)
     rows = json.loads(render(table, "json"))["rows"]
     markdown = markdown_cells(render(table, "md"))[1:]
     html = Cells(render(table, "html")).rows[1:]
-    latex = latex_lines(render(table, "tex"))
-    for row, *texts in zip(rows, markdown, html, latex, strict=True):
-        shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), texts[2].split(" & ", 1)[1]]
-        assert [numbers(text) for text in shown] == [expected_numbers(row)] * 3
+    columns = ["diff", "published", "published_diff"]
+    latex = [latex_lines(render(table, "tex", columns=[METRIC, *columns], latex=latex)) for latex in (FULL, *PAPERS)]
+    for row, *texts in zip(rows, markdown, html, *latex, strict=True):
+        shown = [" ".join(texts[0][1:]), " ".join(texts[1][1:]), *(text.split(" & ", 1)[1] for text in texts[2:])]
+        assert [numbers(text) for text in shown] == [expected_numbers(row)] * 6
+    for row, line in zip(rows, csv_rows(render(table, "csv")), strict=True):
+        cell = row["cells"][METRIC]
+        assert (line["label"], float(line[f"{METRIC}_mean"])) == (row["label"], cell["mean"])
+        assert line[f"{METRIC}_diff"] == (str(cell["diff"]["mean"]) if cell["diff"] else "")
 
 
 @pytest.mark.parametrize("scale", [1e18, 1e9, 1e7, 1e-6, 1e-10])
@@ -117,7 +135,7 @@ def test_numbers_out_of_all_proportion_have_exponents_and_the_formats_still_agre
     table = scaled_table(make_plan, make_records, {"a": scale, "b": 1.1 * scale})
     rows = json.loads(render(table, "json"))["rows"]
     shown = [markdown_cells(render(table, "md"))[1:], Cells(render(table, "html")).rows[1:]]
-    shown.append([line.split(" & ") for line in latex_lines(render(table, "tex"))])
+    shown.append([line.split(" & ") for line in latex_lines(render(table, "tex", latex=FULL))])
     for row, line, *texts in zip(rows, csv_rows(render(table, "csv")), *shown, strict=True):
         cell = row["cells"][METRIC]
         parts = [cell["diff"]["mean"], cell["diff"]["low"], cell["diff"]["high"]] if cell["diff"] else []
@@ -237,7 +255,7 @@ def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan,
     records = make_records(window_plan)
     state = StudyState(provisional=True)
     built = build_table(window_plan, records, published=load_published().column("T7"), state=state)
-    text = render(built, format, notes=True)
+    text = render(built, format, notes=True, latex=FULL)
     assert "rovisional" in text
     assert {"csv": "true", "json": '"baseline": true'}.get(format, "B 3x3 (baseline)") in text
     assert "Funnel Activation for Visual Recognition" in text
@@ -247,7 +265,7 @@ def test_the_baseline_the_source_and_a_provisional_state_are_marked(window_plan,
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_exploratory_table_says_so_in_its_head_and_with_its_numbers(table, format):
     marked = table.model_copy(update={"exploratory": True})
-    text = render(marked, format)
+    text = render(marked, format, latex=FULL)
     if format == "csv":
         assert {line["exploratory"] for line in csv_rows(text)} == {"true"}
         assert {line["exploratory"] for line in csv_rows(render(table, format))} == {"false"}
@@ -255,7 +273,7 @@ def test_an_exploratory_table_says_so_in_its_head_and_with_its_numbers(table, fo
     assert {"json": '"exploratory": true', "html": "<caption>Exploratory: ", "tex": "\\caption{Exploratory: "}.get(
         format, "### Exploratory: "
     ) in text
-    both = render(marked.model_copy(update={"provisional": True}), format)
+    both = render(marked.model_copy(update={"provisional": True}), format, latex=FULL)
     assert format == "json" or "Provisional, exploratory: " in both
 
 
@@ -265,26 +283,27 @@ def caption_of(text: str) -> str:
 
 def test_bold_is_explained_where_something_is_bold(paired, lost):
     for format in ("md", "html", "tex"):
-        assert "Bold means decided to be better" in render(paired, format, notes=True)
-        without_bold = render(paired, format, columns=["decision"], notes=True)
+        assert "Bold means decided to be better" in render(paired, format, notes=True, latex=FULL)
+        without_bold = render(paired, format, columns=["decision"], notes=True, latex=FULL)
         assert "Bold means decided to be better" not in without_bold, "nothing bold is shown"
-        assert "Bold means decided to be better" not in render(lost, format, notes=True), "nothing is better"
-    assert "Bold means decided to be better" in caption_of(render(paired, "tex"))
+        nothing = render(lost, format, notes=True, latex=FULL)
+        assert "Bold means decided to be better" not in nothing, "nothing is better"
+    assert "Bold means decided to be better" in caption_of(render(paired, "tex", latex=FULL))
 
 
 def test_the_commit_is_in_the_caption_and_below_other_tables(table):
     assert table.commits == ["abc123"]
-    assert "Trained with commit abc123." in caption_of(render(table, "tex"))
+    assert "Trained with commit abc123." in caption_of(render(table, "tex", latex=FULL))
     for format in ("md", "html"):
         assert "Trained with commit abc123" in render(table, format, notes=True)
     several = table.model_copy(update={"commits": ["abc123", "def456+"]})
-    text = caption_of(render(several, "tex"))
+    text = caption_of(render(several, "tex", latex=FULL))
     assert "Trained with commits abc123, def456+ (+: with uncommitted changes)" in text
     assert "abc123" not in render(table, "tex", measured=False)
 
 
 def test_a_caption_begins_with_what_there_is(table):
-    text = caption_of(render(table.model_copy(update={"setup": []}), "tex"))
+    text = caption_of(render(table.model_copy(update={"setup": []}), "tex", latex=FULL))
     assert "Mean $\\pm$ standard deviation over 3 seeds" in text
     assert ". ;" not in text
 
@@ -325,7 +344,8 @@ def test_groups_have_a_heading_across_the_table(make_plan, make_records):
         "G|1", "G|10 (baseline)", "G|11", "H_2", "H_20 (baseline)", "H_21",
     ]  # fmt: skip
     assert '<th scope="rowgroup" colspan="4">H_2</th>' in render(table, "html")
-    assert "\\multicolumn{4}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex")
+    assert "\\multicolumn{4}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex", latex=FULL)
+    assert "\\midrule\n\\multicolumn{2}{@{}l@{}}{\\textit{H\\_2}}" in render(table, "tex")
     assert [line["group"] for line in csv_rows(render(table, "csv"))] == ["G|1", "H_2", "G|1", "H_2"]
 
 

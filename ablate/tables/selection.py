@@ -1,0 +1,185 @@
+"""A choice of rows, their order and their names: a view of a table whose statistics are those of the whole study.
+
+Leaving out rows changes no number: p-values stay corrected for all rows of the study, and a note says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ablate.errors import TableError, nearest, quote
+from ablate.tables.columns import FACTOR, HEADINGS, list_columns
+from ablate.tables.table import Table, TableRow
+from ablate.tables.words import metric_name
+
+Order = Literal["plan", "value", "name"]
+LEAVE_OUT = "!"
+"""Prefix of the label of a row to leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The arguments of `select_rows`; the default selects the table as it is."""
+
+    rows: tuple[str, ...] = ()
+    order: Order | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, table: Table) -> Table:
+        """The selected view of a table."""
+        return select_rows(table, rows=self.rows, order=self.order, rename=self.rename)
+
+
+def select_rows(
+    table: Table, *, rows: Sequence[str] = (), order: Order | None = None, rename: Mapping[str, str] | None = None
+) -> Table:
+    """The table with these rows, in this order and with these names. No number changes.
+
+    Args:
+        table: table of the whole study.
+        rows: labels of the rows to show, old or new; empty shows all. An item is one label, or several labels separated
+            by commas. A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The
+            baseline of a shown row is shown too, unless it is left out in this way.
+        order: `plan` (order of the study), `value` (best mean first) or `name`, within each group. None means the order
+            of `rows`, if they are given, else that of the study.
+        rename: old name -> new name of rows, groups, factors and their levels, metrics and other columns. A column may
+            be named by its heading. JSON and CSV keep the names of columns.
+
+    Raises:
+        TableError: there is no row, name or order of that name, or two rows would have the same label.
+    """
+    if order is not None and order not in get_args(Order):
+        raise TableError(f"no order of rows {quote(order)}{nearest(order, get_args(Order))}")
+    shown = _chosen(table, rows, rename or {}, in_plan=order is not None) if rows else list(table.rows)
+    view = table.model_copy(update={"rows": shown})
+    if len(shown) < len(table.rows):
+        note = f"{len(shown)} of {len(table.rows)} rows of the study are shown; its tests count all of them"
+        view = view.model_copy(update={"notes": [*table.notes, note]})
+    view = _renamed(view, table, rename) if rename else view
+    return view.model_copy(update={"rows": _sorted(view, order)}) if order in ("value", "name") else view
+
+
+def read_names(path: Path) -> dict[str, str]:
+    """The new names in a file: TOML (`"old name" = "new name"`), or CSV with two columns if it is called `.csv`.
+
+    Raises:
+        TableError: the file cannot be read, or it is neither.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+        if path.suffix.lower() == ".csv":
+            return {old: new for old, new in csv.reader(io.StringIO(text, newline="")) if old or new}
+        names = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"the names in {quote(str(path))} cannot be read: {error}") from error
+    except ValueError as error:  # also of TOML
+        form = 'lines such as "old name" = "new name" in TOML, or two columns in a .csv file'
+        raise TableError(f"the names in {quote(str(path))} are wrong: {error}; write {form}") from error
+    wrong = next((old for old, new in names.items() if not isinstance(new, str)), None)
+    if wrong is not None:
+        text = f'write "{wrong}" = "new name", and quote names that contain dots'
+        raise TableError(f"the new name of {quote(wrong)} in {quote(str(path))} must be a text; {text}")
+    return names
+
+
+def _chosen(table: Table, items: Sequence[str], rename: Mapping[str, str], *, in_plan: bool) -> list[TableRow]:
+    """The chosen rows in the order of the items or of the plan; missing baselines come first in their group."""
+    rows = {row.label: row for row in table.rows}
+    known = {rename[label]: label for label in rows if label in rename} | {label: label for label in rows}
+    marked = [pair for item in items for pair in _labels_in(item, known)]
+    without = {label for label, is_left_out in marked if is_left_out}
+    kept = list(dict.fromkeys(label for label, is_left_out in marked if not is_left_out)) or list(rows)
+    groups = {rows[label].group for label in kept}
+    baselines = [row.label for row in table.rows if row.baseline and row.group in groups and row.label not in kept]
+    for label in baselines:
+        first = next(place for place, other in enumerate(kept) if rows[other].group == rows[label].group)
+        kept.insert(first, label)
+    chosen = [rows[label] for label in kept if label not in without]
+    if not chosen:
+        raise TableError(f"the rows {quote(', '.join(items))} leave out every row; allowed: at least one row")
+    return [row for row in table.rows if row in chosen] if in_plan else chosen
+
+
+def _labels_in(item: str, known: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """The labels in an item, and whether each is left out. `known` has the label of each name."""
+    is_one = item in known or item.removeprefix(LEAVE_OUT) in known
+    for name in [item] if is_one else [part.strip() for part in item.split(",")]:
+        found = known.get(name, known.get(name.removeprefix(LEAVE_OUT)))
+        if found is None:
+            advice = "; a label that contains a comma needs an option of its own" if "," in item else ""
+            raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), known)}{advice}")
+        yield found, name not in known
+
+
+def _sorted(table: Table, order: Order) -> list[TableRow]:
+    """The rows, sorted within each group; rows without a mean are last."""
+    sign = 1 if table.lower_is_better else -1
+
+    def value(row: TableRow) -> tuple[bool, float]:
+        mean = row.cells[table.metric].mean
+        return mean is None, sign * (mean or 0.0)
+
+    def name(row: TableRow) -> str:
+        return row.label.casefold()
+
+    key: Callable[[TableRow], Any] = value if order == "value" else name
+    return [row for _, rows in table.grouped() for row in sorted(rows, key=key)]
+
+
+def _renamed(view: Table, whole: Table, rename: Mapping[str, str]) -> Table:
+    """The view under its new names, which must exist in the whole table."""
+    columns = _columns_by_name(whole)
+    levels = {level for found in whole.factors.values() for level in found}
+    known = {*(row.label for row in whole.rows), *filter(None, (row.group for row in whole.rows)), *levels, *columns}
+    for name in rename:
+        if name not in known:
+            raise TableError(f"nothing in the table is called {quote(name)}{nearest(name, sorted(known))}")
+    labels = [rename.get(row.label, row.label) for row in whole.rows]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise TableError(f"two rows would be called {quote(twice)}; give each row a label of its own")
+    headings = {columns[old]: new for old, new in rename.items() if old in columns}
+    document: dict[str, Any] = _with_names(view.to_json(), rename)
+    document["headings"] |= headings
+    return Table.from_json(document)
+
+
+def _columns_by_name(table: Table) -> dict[str, str]:
+    """Name, heading, metric or factor -> name of its column."""
+    found = {heading: name for name, heading in HEADINGS.items()}
+    found |= {metric_name(metric): metric for metric in (table.metric, *table.metrics)}
+    return found | {name.removeprefix(FACTOR): name for name in list_columns(table)}
+
+
+NAMES = ("label", "group", "baseline", "headline", "levels", "within")
+SENTENCES = ("summary", "notes", "provenance", "text", "method", "spread", "rank", "pairs", "lost")
+KINDS: Mapping[str, str] = dict.fromkeys(NAMES, "name") | dict.fromkeys(SENTENCES, "sentence") | {"set": "set"}
+"""Field of a table's document -> whether it names rows, groups or levels, or is a sentence that quotes them."""
+
+
+def _with_names(value: Any, rename: Mapping[str, str], kind: str = "") -> Any:
+    """A part of a table's document under new names."""
+    if isinstance(value, dict):
+        return {key: _with_names(inner, rename, _kind_of(key, inner, kind)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_names(inner, rename, kind) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if kind == "sentence":
+        return re.sub(r"'([^']+)'", lambda quoted: f"'{rename.get(quoted[1], quoted[1])}'", value)
+    return rename.get(value, value) if kind == "name" else value
+
+
+def _kind_of(field: str, value: Any, kind: str) -> str:
+    """The kind of a field; the rows of a Pareto front are labels, and the factors of a table have lists of levels."""
+    if kind == "set" or (field == "factors" and isinstance(value, dict)):
+        return kind or "name"
+    is_front = field == "rows" and any(isinstance(item, str) for item in value)
+    return "name" if is_front else KINDS.get(field, kind)
