@@ -1,4 +1,6 @@
-"""What a run leaves in its folder: the table in every format, the plots, and the picture of a study of scenes."""
+"""What a run leaves in its folder: the table in every format, the value of every seed, the plots, and the picture of a
+study of scenes.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
 from ablate.tables.build import build_table
 from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.formats.seeds import SEEDS_FILE, render_seeds
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot, plots_of
@@ -59,7 +62,7 @@ def read_table(plan: Plan, folder: Folder) -> Table:
 
 
 def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
-    """Write the table in every format and every plot into the folder. Returns the table.
+    """Write the table in every format, `seeds.csv` and every plot into the folder. Returns the table.
 
     Raises:
         MachineError: the folder cannot be written.
@@ -68,6 +71,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
     with folder.writing():
         for name in FORMATS:
             (folder.path / f"table.{name}").write_text(form.render(table, name), encoding="utf-8", newline="")
+        (folder.path / SEEDS_FILE).write_text(render_seeds(plan, records), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
                 (folder.path / f"{name}.{kind}").write_bytes(plot(table, records, plan, name, kind))

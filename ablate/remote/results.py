@@ -120,6 +120,19 @@ class Results:
         options["robust"] = "true" if robust else None
         return self._connection.get_text(f"{self._path(study)}/table", format=format, digits=digits, **options)
 
+    def seeds(self, study: StudyName) -> str:
+        """The value of every seed of a study's table, as the text of a CSV file.
+
+        One line per row, seed and metric, unrounded; a seed without a value has a line with its `status`.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+
+        Example:
+            >>> pd.read_csv(io.StringIO(client.seeds("table07")))
+        """
+        return self._connection.get_text(f"{self._path(study)}/seeds.csv")
+
     def plot(self, study: StudyName, name: str, format: PlotFormat = "svg") -> bytes:
         """A plot of a study, as the bytes of an image file.
 

@@ -1,4 +1,4 @@
-"""Routes of results: the table in five formats, and the plots."""
+"""Routes of results: the table in five formats, the values of its seeds, and the plots."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ TABLE: dict[int | str, dict[str, Any]] = {
         "content": {media: {"schema": {"type": "string"}} for name, media in MEDIA.items() if name != "json"},
     }
 }
+SEEDS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The values", "content": {MEDIA["csv"]: {"schema": {"type": "string"}}}}
+}
 PLOT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The plot",
@@ -105,6 +108,24 @@ def get_table(
     except TableError as error:  # format and digits were checked above
         raise StudyError([Problem("/columns", "unknown_column", str(error))]) from error
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))
+
+
+@router.get(
+    "/seeds.csv",
+    responses=SEEDS | documented(NOT_FOUND, CONFLICT),
+    response_class=Response,
+    summary="Get the value of every seed",
+)
+@draws
+def get_seeds(context: InContext, study_id: StudyId) -> Response:
+    """Every value of the table as CSV, one line per row, seed and metric: row, group, seed, metric, value, key, status.
+
+    Values are unrounded. A seed without a value has a line with an empty value and a `status`: `diverged`, `failed`,
+    `missing` (its trial has not ended, or was cancelled), `unreported` (it succeeded without this metric) or `unusable`
+    (the value is too large to be squared). The table uses the values with the status `ok`.
+    """
+    text = results.get_seeds(context, study_id)
+    return Response(text, media_type=MEDIA["csv"], headers=_attached(f"{study_id}-seeds"))
 
 
 @router.get("/compare", responses=documented(NOT_FOUND, CONFLICT, INVALID), summary="Compare two rows, seed by seed")
@@ -210,6 +231,9 @@ def _headers(format: Format, table: Table) -> dict[str, str]:
     if format == "html":
         headers["Content-Security-Policy"] = HTML_POLICY
     if format == "csv":
-        name = "-".join(filter(None, (table.study, table.scale)))
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote_url(name, safe='')}.csv"
+        headers |= _attached("-".join(filter(None, (table.study, table.scale))))
     return headers
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote_url(name, safe='')}.csv"}

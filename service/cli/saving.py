@@ -1,4 +1,4 @@
-"""`ablate table --out`: the table in every format and every plot, as files."""
+"""`ablate table --out`: the table in every format, the value of every seed, and every plot, as files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from ablate.text import visible
 
 
 def save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
-    """Write the table in every format, and every plot, to a folder."""
+    """Write the table in every format, `seeds.csv` and every plot to a folder."""
     from ablate.tables.plots.plot import plots_of
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in get_args(TableFormat):
         content = text(name) if name == "json" else visible(text(name), lines=True)
         (folder / f"table.{name}").write_text(content, encoding="utf-8", newline="")
+    (folder / "seeds.csv").write_text(visible(client.seeds(study_id), lines=True), encoding="utf-8", newline="")
     shown = client.table(study_id, measured=False)
     for name in plots_of(shown):
         for kind in get_args(PlotFormat):

@@ -13,6 +13,7 @@ from ablate.paper.published import find_published
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
 from ablate.tables.build import build_table
+from ablate.tables.formats.seeds import render_seeds
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
@@ -29,7 +30,11 @@ from service.store.studies import Stored
 from service.studies.prepare import plan_stored
 from service.studies.tries import find_known
 
-TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
+TEXTS = {
+    "": "the table of the study",
+    "compare": "the comparison of the two rows",
+    "seeds": "the values of the study's seeds",
+}
 
 MAX_PLOTTED = 300
 """Largest number of rows in a plot: more are unreadable, and the learning curves of so many take 15 s to draw."""
@@ -54,6 +59,21 @@ def get_table(context: Context, study_id: str) -> Table:
         raise ConflictError(f"the table of the study {reason}")
     with context.faults.answering(work):
         return _make_table(context, stored, provisional=stored.state in LIVE)
+
+
+def get_seeds(context: Context, study_id: str) -> str:
+    """The value of every seed of a study's table, as the text of `seeds.csv`.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        ConflictError: this version of ablate cannot plan the study.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        records = cells.list_records(connection, stored.seq)
+    plan = plan_stored(context, stored)
+    with context.faults.answering(work_of_answer("table", study_id, "seeds")):
+        return render_seeds(plan, records)
 
 
 def work_of_table(study_seq: int) -> Work:

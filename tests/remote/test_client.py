@@ -136,6 +136,7 @@ def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
     assert json.loads(client.table_text(study, "json")) == table.to_json()
     assert "| other " in client.table_text(study, columns=["params"], digits=1)
     assert client.compare(study, "other", "plain").seeds[1].difference == pytest.approx(1.0)
+    assert client.seeds(study).startswith("row,group,seed,metric,value,key,status")
     assert client.plot(study, "forest").startswith(b"<?xml")
     with pytest.raises(StudyError, match="missing"):
         client.compare(study, "missing", "plain")

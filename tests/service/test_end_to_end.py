@@ -78,6 +78,7 @@ def test_a_real_study_over_rest_gives_the_numbers_of_ablate_run(
     assert {path.name for path in (tmp_path / "saved").iterdir()} >= {
         "table.tex",
         "table.csv",
+        "seeds.csv",
         "forest.svg",
         "seeds.png",
     }
@@ -100,6 +101,8 @@ def test_mlflow_shows_the_study_its_trials_and_its_tables(running: Running) -> N
     artifact = {"run_uuid": parent["info"]["run_id"], "path": "table.md"}
     text = httpx2.get(f"{running.client.url}/mlflow/get-artifact", params=artifact).text
     assert text == running.client.get_text(f"/studies/{study['id']}/table", format="md")
+    values = httpx2.get(f"{running.client.url}/mlflow/get-artifact", params=artifact | {"path": "seeds.csv"}).text
+    assert values == running.client.get_text(f"/studies/{study['id']}/seeds.csv")
 
 
 def test_a_shared_baseline_is_trained_once_and_a_cancel_leaves_it_to_the_other(running: Running) -> None:

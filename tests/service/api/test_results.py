@@ -42,6 +42,23 @@ def test_a_table_is_provisional_until_the_study_is_done(client: TestClient, post
     assert table.row("shifted").cells["error"].mean == pytest.approx(2.05)
 
 
+def test_the_value_of_every_seed_is_a_csv_file(client: TestClient, post: Post, finish: Finish) -> None:
+    study = post()
+    path = f"{study['links']['self']}/seeds.csv"
+    lines = list(csv.DictReader(client.get(path).text.splitlines()))
+    assert {line["status"] for line in lines} == {"missing"}
+    finish(study["id"])
+    answer = client.get(path)
+    assert answer.headers["content-type"] == MEDIA["csv"]
+    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{study['id']}-seeds.csv"
+    table = Table.from_json(client.get(study["links"]["table"]).json())
+    found = {(line["row"], int(line["seed"])): line for line in csv.DictReader(answer.text.splitlines())}
+    for row in table.rows:
+        for seed, key in zip(table.seeds, row.trials, strict=True):
+            line = found[row.label, seed]
+            assert (float(line["value"]), line["key"]) == (row.cells["error"].values[seed], key)
+
+
 @pytest.mark.parametrize(("format", "media"), MEDIA.items())
 def test_the_format_is_asked_for_by_name_or_by_accept(
     client: TestClient, done: dict[str, Any], format: str, media: str
