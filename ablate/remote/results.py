@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote as in_path
 
 from ablate.errors import quote
@@ -142,6 +142,27 @@ class Results:
             format: `svg` or `png`.
         """
         return self._connection.get_bytes(f"{self._path(study)}/plots/{in_path(name, safe='')}.{format}")
+
+    def download_bundle(
+        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False
+    ) -> None:
+        """Write a study with all that a reviewer needs, as a zip file, into an open file.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            file: open for writing bytes.
+            measured: False leaves out times and memory, so that the same results give the same bytes.
+            weights: whether the trained weights that the service has are included.
+
+        Raises:
+            RefusedError: the study has no result yet, or weights were asked for and there are none.
+
+        Example:
+            >>> with open("table07.zip", "wb") as file:
+            ...     client.download_bundle("table07", file)
+        """
+        options = {"measured": None if measured else "false", "weights": "true" if weights else None}
+        self._connection.download(f"{self._path(study)}/bundle.zip", file, **options)
 
     def ledger(self, *, alpha: float = 0.05) -> Ledger:
         """Everything that ended studies of the service tested, and what of it holds over all of it together.

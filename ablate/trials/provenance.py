@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
@@ -23,7 +24,7 @@ def describe_process() -> dict[str, Any]:
     device = _device()
     return {
         "commit": _commit(),
-        "lock": _lock(),
+        "lock": digest_of_packages(list_packages()),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -41,10 +42,14 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _lock() -> str:
-    """Digest of the names and versions of all installed packages: equal if the same lock file was installed."""
-    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+def list_packages() -> list[str]:
+    """All installed packages, as `name==version`."""
+    return sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions()})
+
+
+def digest_of_packages(packages: Sequence[str]) -> str:
+    """Digest of the names and versions of packages: equal if the same lock file was installed."""
+    return hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
 
 
 def _commit() -> str | None:

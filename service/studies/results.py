@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ TEXTS = {
     "": "the table of the study",
     "compare": "the comparison of the two rows",
     "seeds": "the values of the study's seeds",
+    "bundle": "the bundle of the study",
 }
 
 MAX_PLOTTED = 300
@@ -131,27 +132,38 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
     plan = plan_stored(context, stored)
     with context.store.read() as connection:
         found = _read(connection, stored, plan)
-    registrations = _registrations(stored)
-    known = find_known(context, stored, plan)
     table = build_table(
         plan,
         found.records,
         published=find_published(plan.study.table.published),
-        costs=RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()}),
-        state=StudyState(
-            provisional=provisional,
-            missing="cancelled with the study; retry the study to queue them"
-            if stored.state == "cancelled"
-            else "no result yet",
-            registrations=registrations,
-            others=found.others,
-            retried=known.retried,
-            seen=known.seen,
-            other_families=known.other_families,
-            is_firing=stored.schedule is not None,
-        ),
+        costs=costs_of(stored),
+        state=state_of(context, stored, plan, provisional=provisional, others=found.others),
     )
     return table.model_copy(update={"provenance": [*table.provenance, *_reused(found.origins)]})
+
+
+def costs_of(stored: Stored) -> RowCosts:
+    """The costs of the rows that were counted when the study was submitted."""
+    return RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()})
+
+
+def state_of(
+    context: Context, stored: Stored, plan: Plan, *, provisional: bool, others: Sequence[Preregistration] = ()
+) -> StudyState:
+    """The state of a study, for its table. `others`: preregistrations of other studies with the same trials."""
+    known = find_known(context, stored, plan)
+    return StudyState(
+        provisional=provisional,
+        missing="cancelled with the study; retry the study to queue them"
+        if stored.state == "cancelled"
+        else "no result yet",
+        registrations=_registrations(stored),
+        others=others,
+        retried=known.retried,
+        seen=known.seen,
+        other_families=known.other_families,
+        is_firing=stored.schedule is not None,
+    )
 
 
 def _since(count: int) -> list[str]:

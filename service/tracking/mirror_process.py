@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.errors import AblateError
+from ablate.study.written import render_document
 from ablate.tables.formats.render import FORMATS, render
 from ablate.tables.formats.seeds import SEEDS_FILE
 from ablate.tables.plots.plot import plots_of
@@ -22,7 +23,6 @@ from ablate.text import log_to_stderr
 from service.context import make_context
 from service.documents.runs import StudyRun
 from service.documents.states import LIVE
-from service.documents.text import render_document
 from service.faults.work import let_pass
 from service.settings import Settings
 from service.store import mirror_queries as rows

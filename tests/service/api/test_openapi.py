@@ -31,6 +31,7 @@ def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
         f"GET {v1}/studies/{{study_id}}/trials", f"GET {v1}/trials/{{key}}", f"GET {v1}/trials/{{key}}/log",
         f"GET {v1}/trials/{{key}}/items",
         f"GET {v1}/studies/{{study_id}}/table", f"GET {v1}/studies/{{study_id}}/seeds.csv",
+        f"GET {v1}/studies/{{study_id}}/bundle.zip",
         f"GET {v1}/studies/{{study_id}}/compare",
         f"GET {v1}/studies/{{study_id}}/plots/{{name}}.{{format}}", f"GET {v1}/studies/{{study_id}}/events",
         f"POST {v1}/studies/{{study_id}}/cancel", f"POST {v1}/studies/{{study_id}}/retry",
