@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -63,7 +64,7 @@ def _studies(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _metadata(installed: Distribution) -> Iterator[tuple[str, str]]:
-    yield "METADATA", _with_version(installed.read_text("METADATA") or "")
+    yield "METADATA", _up_to_date(installed.read_text("METADATA") or "")
     yield "WHEEL", f"Wheel-Version: 1.0\nGenerator: ablate {VERSION}\nRoot-Is-Purelib: true\nTag: {TAG}\n"
     for name in ("entry_points.txt", LICENSE):
         text = installed.read_text(name)
@@ -71,10 +72,16 @@ def _metadata(installed: Distribution) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _with_version(metadata: str) -> str:
-    """The metadata with the version of the code, which an editable installation may have changed since."""
-    lines = metadata.splitlines(keepends=True)
-    return "".join(f"Version: {VERSION}\n" if line.startswith("Version: ") else line for line in lines)
+def _up_to_date(metadata: str) -> str:
+    """The metadata with the version and the dependencies of the code: an editable installation may have older ones."""
+    lines = [line for line in metadata.splitlines() if not line.startswith("Version: ")]
+    project = ROOT / "pyproject.toml"
+    if project.exists():
+        needed = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+        lines = [line for line in lines if not (line.startswith("Requires-Dist: ") and "extra ==" not in line)]
+        lines[2:2] = [f"Requires-Dist: {one}" for one in needed]
+    lines.insert(2, f"Version: {VERSION}")
+    return "\n".join(lines) + "\n"
 
 
 def _record(files: dict[str, bytes], own: str) -> bytes:

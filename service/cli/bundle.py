@@ -15,7 +15,7 @@ from service.cli.connect import Url, connected, show
 
 @app.command()
 def export(
-    study: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
             metavar="ID", help="Id or name of a study of the service, or a folder of `ablate run`.", show_default=False
@@ -44,14 +44,14 @@ def export(
     removed from logs and reasons.
     """
     measured = not no_measured
-    if Path(study).is_dir():
+    if Path(source).is_dir():
         from ablate.cli.bundle import export_folder
 
-        export_folder(Path(study), out, measured=measured, weights=weights, force=force)
+        export_folder(Path(source), out, measured=measured, weights=weights, force=force)
     else:
         from service.cli.saving import save_bundle
 
         with connected(url) as client:
-            save_bundle(client, study, out, options={"measured": measured, "weights": weights}, force=force)
+            save_bundle(client, source, out, options={"measured": measured, "weights": weights}, force=force)
     say(f"the bundle is in {out}; `ablate verify {out}` recomputes its table", err=True)
     show({"bundle": str(out.absolute())}, as_json, None)

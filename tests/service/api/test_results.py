@@ -4,12 +4,15 @@ import base64
 import csv
 import hashlib
 import re
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from ablate.bundle.verify import verify
 from ablate.tables.table import Table
 from service.api.results import negotiate
 
@@ -57,6 +60,30 @@ def test_the_value_of_every_seed_is_a_csv_file(client: TestClient, post: Post, f
         for seed, key in zip(table.seeds, row.trials, strict=True):
             line = found[row.label, seed]
             assert (float(line["value"]), line["key"]) == (row.cells["error"].values[seed], key)
+
+
+def test_a_study_is_a_bundle_that_its_wheel_verifies(
+    client: TestClient, post: Post, finish: Finish, tmp_path: Path
+) -> None:
+    study = post()
+    path = f"{study['links']['self']}/bundle.zip"
+    assert client.get(path).status_code == 409
+    finish(study["id"])
+    answer = client.get(path)
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].endswith(f"{study['id']}.zip")
+    file = tmp_path / "out.zip"
+    file.write_bytes(answer.content)
+    found = verify(file)
+    assert found.is_equal, (found.problems, found.differences)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read("seeds.csv") == client.get(f"{study['links']['self']}/seeds.csv").content
+        assert archive.read("table.md") == client.get(study["links"]["table"], params={"format": "md"}).content
+    plain = client.get(path, params={"measured": "false"})
+    assert plain.content == client.get(path, params={"measured": "false"}).content
+    refused = client.get(path, params={"weights": "true"})
+    assert refused.status_code == 409
+    assert "ask without weights" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(("format", "media"), MEDIA.items())
