@@ -27,13 +27,13 @@ DATE = (1980, 1, 1, 0, 0, 0)
 MODE = (stat.S_IFREG | 0o644) << 16
 
 MAX_ENTRIES = 50_000
-MAX_ENTRY_BYTES = 256 << 20
-"""Bytes of one entry, unpacked; weights are not read and may be larger."""
-MAX_BYTES = 2 << 30
-"""Bytes of all entries together, unpacked, without weights."""
+MAX_BYTES = 4 << 30
+"""Bytes of all entries together, unpacked, without weights. They are hashed piece by piece."""
+MAX_DOCUMENT_BYTES = 256 << 20
+"""Bytes of an entry that is read as a whole, unpacked."""
 MAX_RATIO = 200
 """Largest ratio of the unpacked to the packed bytes of an entry above `SMALL` bytes."""
-SMALL = 1 << 20
+SMALL = 16 << 20
 CHUNK = 1 << 20
 WEIGHTS = "weights/"
 
@@ -135,7 +135,7 @@ def open_archive(path: Path) -> Archive:
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise BundleError(f"{quote(name)} in the bundle is damaged: {_describe(error)}") from error
 
-    return _archive(entries, stream)
+    return _archive({name: entry.file_size for name, entry in entries.items()}, stream)
 
 
 def _open_folder(path: Path) -> Archive:
@@ -144,22 +144,25 @@ def _open_folder(path: Path) -> Archive:
     for name, one in entries.items():
         if one.is_symlink() or not one.is_file():
             raise BundleError(f"{quote(name)} in the bundle is a link or no regular file; unpack the .zip again")
-    _check_sizes([(name, one.stat().st_size) for name, one in entries.items()])
+    sizes = {name: one.stat().st_size for name, one in entries.items()}
+    _check_sizes(list(sizes.items()))
 
     def stream(name: str, use: Callable[[bytes], object]) -> None:
         try:
             with entries[name].open("rb") as file:
-                _copy(file, use, quote(name), entries[name].stat().st_size)
+                _copy(file, use, quote(name), sizes[name])
         except OSError as error:
             raise BundleError(f"{quote(name)} in the bundle cannot be read: {describe_os_error(error)}") from error
 
-    return _archive(entries, stream)
+    return _archive(sizes, stream)
 
 
-def _archive(names: Mapping[str, object], stream: Callable[[str, Callable[[bytes], object]], None]) -> Archive:
+def _archive(sizes: Mapping[str, int], stream: Callable[[str, Callable[[bytes], object]], None]) -> Archive:
     def read(name: str) -> bytes:
-        if name not in names:
+        if name not in sizes:
             raise BundleError(f"the bundle lacks {quote(name)}; ask for the complete file")
+        if sizes[name] > MAX_DOCUMENT_BYTES:
+            raise BundleError(f"{quote(name)} in the bundle has more than {MAX_DOCUMENT_BYTES >> 20} MiB")
         parts: list[bytes] = []
         stream(name, parts.append)
         return b"".join(parts)
@@ -169,7 +172,7 @@ def _archive(names: Mapping[str, object], stream: Callable[[str, Callable[[bytes
         stream(name, found.update)
         return found.hexdigest()
 
-    return Archive(frozenset(names), read, digest)
+    return Archive(frozenset(sizes), read, digest)
 
 
 def _copy(file: IO[bytes], use: Callable[[bytes], object], name: str, size: int) -> None:
@@ -205,12 +208,8 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
 def _check_sizes(sizes: list[tuple[str, int]]) -> None:
     if len(sizes) > MAX_ENTRIES:
         raise BundleError(f"the bundle has {len(sizes):,} files; allowed are {MAX_ENTRIES:,}")
-    read = [(name, size) for name, size in sizes if not name.startswith(WEIGHTS)]
-    if sum(size for _, size in read) > MAX_BYTES or any(size > MAX_ENTRY_BYTES for _, size in read):
-        raise BundleError(
-            f"the files of the bundle are too large; allowed are {MAX_ENTRY_BYTES >> 20} MiB each and "
-            f"{MAX_BYTES >> 30} GiB together, without weights"
-        )
+    if sum(size for name, size in sizes if not name.startswith(WEIGHTS)) > MAX_BYTES:
+        raise BundleError(f"the files of the bundle are too large; allowed are {MAX_BYTES >> 30} GiB without weights")
 
 
 def check_manifest(archive: Archive) -> list[str]:

@@ -93,6 +93,8 @@ def _remarks(parts: Parts, rounded: int, notes: tuple[int, int]) -> list[str]:
         found.append(
             f"as stored: {stored - made} of {stored} notes, on when the study was fixed and what was tried elsewhere"
         )
+    if parts.table.exploratory:
+        found.append("as stored: that the table is exploratory, which depends on what else was known")
     if parts.table.provenance:
         found.append("as stored: the notes on when and where trials ran")
     if parts.resolved.ablate != VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,28 +25,27 @@ def export_folder(folder: Path, out: Path, *, measured: bool, weights: bool, for
         write_zip(file, files)
 
 
-def show_verdict(path: Path, *, as_json: bool) -> int:
-    """Print the answer on a bundle. Returns the exit status."""
+def show_verdict(path: Path, *, as_json: bool = False, err: bool = False) -> int:
+    """Print the answer on a bundle, on stdout or on stderr. Returns the exit status."""
     found = verify(path)
     if as_json:
         show_json(found.model_dump(mode="json"))
     else:
-        _show(found)
+        for line in _lines(found):
+            say(line, err=err)
     return 0 if found.is_equal else DIFFERS
 
 
-def _show(found: Verdict) -> None:
+def _lines(found: Verdict) -> Iterator[str]:
     wrong = [*found.problems, *map(str, found.differences)]
     if found.is_equal:
-        say(
+        yield (
             f"equal: {found.numbers} numbers of {found.rows} rows recomputed from {found.values} values; "
             f"{found.keys} trial keys belong to their recipes (study {found.study}, scale {found.scale})"
         )
     else:
-        say(f"differs: {len(wrong)} {'place' if len(wrong) == 1 else 'places'}")
-        for line in wrong[:MAX_SHOWN]:
-            say(f"  {line}")
+        yield f"differs: {len(wrong)} {'place' if len(wrong) == 1 else 'places'}"
+        yield from (f"  {line}" for line in wrong[:MAX_SHOWN])
         if len(wrong) > MAX_SHOWN:
-            say(f"  and {len(wrong) - MAX_SHOWN} more; --json lists all")
-    for remark in found.remarks:
-        say(f"  {remark}")
+            yield f"  and {len(wrong) - MAX_SHOWN} more; --json lists all"
+    yield from (f"  {remark}" for remark in found.remarks)

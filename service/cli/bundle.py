@@ -40,18 +40,22 @@ def export(
     """Write a study with all that a reviewer needs to one zip file.
 
     It contains the study, the value of every seed, the curves, logs, tables and plots, provenance, and what recomputes
-    the table: verify.py and the wheel of ablate. `ablate verify OUT` checks it. Home folders, host names and keys are
-    removed from logs and reasons.
+    the table: verify.py and the wheel of ablate. Home folders, host names and keys are removed from logs and reasons.
+    The bundle is verified before the command ends.
+
+    Exit status: 0 written, and its table follows from its values; 1 written, and what differs is listed; 2 refused.
     """
+    from ablate.cli.bundle import export_folder, show_verdict
+
     measured = not no_measured
     if Path(source).is_dir():
-        from ablate.cli.bundle import export_folder
-
         export_folder(Path(source), out, measured=measured, weights=weights, force=force)
     else:
         from service.cli.saving import save_bundle
 
         with connected(url) as client:
             save_bundle(client, source, out, options={"measured": measured, "weights": weights}, force=force)
-    say(f"the bundle is in {out}; `ablate verify {out}` recomputes its table", err=True)
+    say(f"the bundle is in {out}; `ablate verify {out}` checks it, as is done here:", err=True)
+    status = show_verdict(out, err=True)
     show({"bundle": str(out.absolute())}, as_json, None)
+    raise typer.Exit(status)

@@ -42,6 +42,14 @@ PRINTED: dict[str, Any] = {
              (("A 1x1", "1x1"), ("B 3x3", "3x3"), ("C 5x5", "5x5"), ("D 7x7", "7x7"))],
     "table": {"published": "T7", "baseline": "B 3x3"},
 }  # fmt: skip
+ONE_AT_A_TIME: dict[str, Any] = {
+    **GRID, "name": "one", "design": "one_at_a_time",
+    "factors": [{"name": "window", "levels": ["1x1", "5x5"]}, {"name": "combine", "levels": ["sum"]}],
+}  # fmt: skip
+LEAVE_OUT: dict[str, Any] = {
+    **GRID, "name": "leave", "design": "leave_one_out", "seeds": 8,
+    "factors": [{"name": "funnel", "off": {"activation": "relu"}}, {"name": "wide", "off": {"window": "1x1"}}],
+}  # fmt: skip
 DETECT: dict[str, Any] = {
     "name": "scenes", "seeds": 4, "audit": True, "metrics": ["ap50_pct"],
     "base": {"task": "detect", "dataset": "scenes-coco", "model": "resnet50", "backbone": {"dataset": "digits"}},
@@ -79,6 +87,8 @@ CASES: dict[str, tuple[Mapping[str, Any], Callable[[Plan], dict[str, TrialRecord
     "groups": (GROUPS, draw_records),
     "grid": (GRID, draw_records),
     "grid with holes": (GRID, lost(("window=5x5, combine=max", 0, "failed"))),
+    "one at a time": (ONE_AT_A_TIME, draw_records),
+    "leave one out": (LEAVE_OUT, draw_records),
     "printed numbers": (PRINTED, draw_records),
     "backbones and an audit": (DETECT, draw_records),
     "a task that trains nothing": (NULL, draw_records),

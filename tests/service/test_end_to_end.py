@@ -73,6 +73,9 @@ def test_a_real_study_over_rest_gives_the_numbers_of_ablate_run(
     assert [row["cells"] for row in there["rows"]] == [row["cells"] for row in here["rows"]]
     assert [row["trials"] for row in there["rows"]] == [row["trials"] for row in here["rows"]]
     assert [row["params"] for row in there["rows"]] == [row["params"] for row in here["rows"]]
+    exported = running.ablate("export", "small", str(tmp_path / "small.zip"))
+    assert exported.returncode == 0, exported.stderr
+    assert status_of(["verify", str(tmp_path / "small.zip")]) == 0
     saved = running.ablate("table", "small", "--out", str(tmp_path / "saved"))
     assert saved.returncode == 0, saved.stderr
     assert {path.name for path in (tmp_path / "saved").iterdir()} >= {

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from ablate.bundle.verify import verify
 from ablate.tables.table import Table
 from service.api.results import negotiate
+from service.settings import Settings
 
 Post = Callable[..., dict[str, Any]]
 Finish = Callable[[str], None]
@@ -63,7 +64,7 @@ def test_the_value_of_every_seed_is_a_csv_file(client: TestClient, post: Post, f
 
 
 def test_a_study_is_a_bundle_that_its_wheel_verifies(
-    client: TestClient, post: Post, finish: Finish, tmp_path: Path
+    client: TestClient, post: Post, finish: Finish, settings: Settings, tmp_path: Path
 ) -> None:
     study = post()
     path = f"{study['links']['self']}/bundle.zip"
@@ -84,6 +85,18 @@ def test_a_study_is_a_bundle_that_its_wheel_verifies(
     refused = client.get(path, params={"weights": "true"})
     assert refused.status_code == 409
     assert "ask without weights" in refused.json()["detail"]
+    key = found_keys(client, study)[0]
+    folder = settings.workdir(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.safetensors").write_bytes(b"weights")
+    file.write_bytes(client.get(path, params={"weights": "true"}).content)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read(f"weights/{key}/checkpoint.safetensors") == b"weights"
+    assert verify(file).is_equal
+
+
+def found_keys(client: TestClient, study: dict[str, Any]) -> list[str]:
+    return [cell["key"] for cell in client.get(study["links"]["trials"]).json()["items"]]
 
 
 @pytest.mark.parametrize(("format", "media"), MEDIA.items())
