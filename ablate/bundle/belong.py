@@ -76,9 +76,9 @@ def _seed_lines(parts: Parts) -> Iterator[str]:
         for metric in (resolved.metric, *resolved.metrics)
     }
     lines = {(line.row, line.seed, line.metric): line for line in parts.lines}
-    for place in expected.keys() - lines.keys():
+    for place in sorted(expected.keys() - lines.keys()):
         yield f"seeds.csv lacks {_named(place)}"
-    for place in lines.keys() - expected.keys():
+    for place in sorted(lines.keys() - expected.keys()):
         yield f"seeds.csv has {_named(place)}, which is not in resolved.json"
     if len(lines) < len(parts.lines):
         yield "seeds.csv has two lines of the same row, seed and metric"

@@ -40,8 +40,8 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """A study with its results, as a bundle shows it.
+class Contents:
+    """What a bundle is made of: a study with its results.
 
     Attributes:
         document: the study document; planned at `plan.scale` it gives `plan`.
@@ -63,7 +63,7 @@ class Results:
     weights: Mapping[str, Path] = field(default_factory=dict)
 
 
-def bundle_files(results: Results, report: Report, *, measured: bool = True) -> dict[str, Content]:
+def bundle_files(results: Contents, report: Report, *, measured: bool = True) -> dict[str, Content]:
     """The files of a bundle: name -> content.
 
     Args:
@@ -95,7 +95,7 @@ def _size(content: Content) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def _texts(results: Results, scrub: Scrubber, *, measured: bool) -> Iterator[tuple[str, str]]:
+def _texts(results: Contents, scrub: Scrubber, *, measured: bool) -> Iterator[tuple[str, str]]:
     plan, records, table = results.plan, results.records, scrubbed(results.table, scrub)
     name, text = render_document(results.document)
     if name != "study.json":
@@ -141,7 +141,7 @@ def scrubbed(table: Table, scrub: Scrubber) -> Table:
     return table.model_copy(update={"rows": rows, "families": families, "notes": notes, "provenance": provenance})
 
 
-def _plots(results: Results, report: Report) -> dict[str, bytes]:
+def _plots(results: Contents, report: Report) -> dict[str, bytes]:
     if find_spec("matplotlib") is None:
         report("left out the plots: matplotlib is not installed")
         return {}
@@ -152,7 +152,7 @@ def _plots(results: Results, report: Report) -> dict[str, bytes]:
     return {f"plots/{name}.svg": plot(results.table, results.records, results.plan, name, "svg") for name in names}
 
 
-def _tools(results: Results, report: Report) -> dict[str, bytes]:
+def _tools(results: Contents, report: Report) -> dict[str, bytes]:
     """What checks the table: the script, the wheel, and the words that explain both."""
     reviewer = files("ablate.bundle") / "reviewer"
     wheel = build_wheel()
@@ -170,7 +170,7 @@ def _tools(results: Results, report: Report) -> dict[str, bytes]:
     return found | ({wheel[0]: wheel[1]} if wheel else {})
 
 
-def _about(results: Results) -> About:
+def _about(results: Contents) -> About:
     plan = results.plan
     ends = sorted(record.finished_at for record in _used(results))
     return About(
@@ -186,6 +186,6 @@ def _about(results: Results) -> About:
     )
 
 
-def _used(results: Results) -> Iterable[TrialRecord]:
+def _used(results: Contents) -> Iterable[TrialRecord]:
     keys = set(results.plan.memberships.values())
     return (record for key, record in results.records.items() if key in keys)

@@ -10,7 +10,7 @@ from ablate.bundle.archive import new_file, write_zip
 from ablate.bundle.contents import bundle_files
 from ablate.bundle.verify import Verdict, verify
 from ablate.cli.output import say, show_json
-from ablate.local.export import read_results
+from ablate.local.export import read_contents
 
 DIFFERS = 1
 MAX_SHOWN = 50
@@ -20,7 +20,7 @@ MAX_SHOWN = 50
 def export_folder(folder: Path, out: Path, *, measured: bool, weights: bool, force: bool) -> None:
     """Write the bundle of a folder of `ablate run`, with progress on stderr."""
     with new_file(out, force=force) as file:
-        files = bundle_files(read_results(folder, weights=weights), partial(say, err=True), measured=measured)
+        files = bundle_files(read_contents(folder, weights=weights), partial(say, err=True), measured=measured)
         say(f"packing {len(files)} files", err=True)
         write_zip(file, files)
 

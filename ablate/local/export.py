@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ablate.bundle.archive import BundleError
-from ablate.bundle.contents import Results
+from ablate.bundle.contents import Contents
 from ablate.local.folder import Folder
 from ablate.local.results import read_costs, read_state, read_table
 from ablate.settings import read_library_settings
@@ -14,7 +14,7 @@ from ablate.study.plan import Plan, plan_document
 from ablate.trials.run import TRACEBACK
 
 
-def read_results(path: Path, *, weights: bool = False) -> Results:
+def read_contents(path: Path, *, weights: bool = False) -> Contents:
     """The study that was last run in a folder, with its results.
 
     Args:
@@ -28,7 +28,7 @@ def read_results(path: Path, *, weights: bool = False) -> Results:
     folder = Folder(path)
     run = folder.read_study()
     plan = plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
-    return Results(
+    return Contents(
         document=run.study,
         plan=plan,
         records=folder.read(),

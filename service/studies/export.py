@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ablate.bundle.archive import BundleError, write_zip
-from ablate.bundle.contents import Results, bundle_files
+from ablate.bundle.contents import Contents, bundle_files
 from ablate.study.plan import Plan
 from service.context import Context, refuse_without_space
 from service.documents.states import LIVE
@@ -44,13 +44,13 @@ def write_bundle(context: Context, study_id: str, *, measured: bool, weights: bo
     return file
 
 
-def _read(context: Context, study_id: str, *, weights: bool) -> Results:
+def _read(context: Context, study_id: str, *, weights: bool) -> Contents:
     table = get_table(context, study_id)
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
     plan = plan_stored(context, stored)
-    return Results(
+    return Contents(
         document=stored.document,
         plan=plan,
         records=records,
@@ -78,7 +78,7 @@ def _weights(context: Context, plan: Plan) -> dict[str, Path]:
     return found
 
 
-def _refuse_without_room(context: Context, results: Results) -> None:
+def _refuse_without_room(context: Context, results: Contents) -> None:
     refuse_without_space(context)
     size = sum(file.stat().st_size for folder in results.weights.values() for file in folder.glob("*.safetensors"))
     if size and 2 * size > context.free_bytes():

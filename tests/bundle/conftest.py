@@ -13,7 +13,7 @@ import pytest
 from numpy.random import default_rng
 
 from ablate.bundle.archive import MANIFEST, new_file, write_zip
-from ablate.bundle.contents import Results, bundle_files
+from ablate.bundle.contents import Contents, bundle_files
 from ablate.paper.published import find_published
 from ablate.study.plan import Plan, plan_document
 from ablate.tables.build import build_table
@@ -77,7 +77,7 @@ def results_of(
     scale: str | None = None,
     state: StudyState = StudyState(),
     logs: Mapping[str, str] | None = None,
-) -> Results:
+) -> Contents:
     plan = plan_document(document, scale=scale)
     made = records(plan)
     measured = Measured(
@@ -86,10 +86,10 @@ def results_of(
     costs = RowCosts(measured={row.label: measured for row in plan.rows})
     published = find_published(plan.study.table.published)
     table = build_table(plan, made, published=published, costs=costs, state=state)
-    return Results(document, plan, made, table, state, costs, logs or {})
+    return Contents(document, plan, made, table, state, costs, logs or {})
 
 
-def write(path: Path, results: Results, *, measured: bool = True) -> Path:
+def write(path: Path, results: Contents, *, measured: bool = True) -> Path:
     with new_file(path, force=True) as file:
         write_zip(file, bundle_files(results, lambda sentence: None, measured=measured))
     return path
