@@ -33,7 +33,9 @@ class Scrubber:
 
     def __init__(self) -> None:
         places = dict(sorted(_places(), key=lambda place: -len(place[0])))
-        self._places = {name: word for name, word in places.items() if len(name) > 1}
+        self._places = [
+            (re.compile(rf"{re.escape(name)}(?![\w-])"), word) for name, word in places.items() if len(name) > 1
+        ]
         self._hosts = [re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])") for name in _host_names()]
         self._secrets = sorted(_secrets(), key=len, reverse=True)
 
@@ -42,8 +44,8 @@ class Scrubber:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = SECRETS.sub("***", without_password(text))
-        for place, word in self._places.items():
-            text = text.replace(place, word)
+        for place, word in self._places:
+            text = place.sub(word, text)
         text = HOMES.sub("~", text)
         for host in self._hosts:
             text = host.sub("<host>", text)

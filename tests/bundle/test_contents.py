@@ -13,6 +13,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,10 @@ def test_the_wheel_is_one_that_pip_takes_and_it_verifies_alone(windows: Path, tm
             if path != record:
                 made = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
                 assert (digest, size) == (f"sha256={made}", str(len(content)))
+        (metadata,) = [one for one in wheel.namelist() if one.endswith("METADATA")]
+        needed = re.findall(r"^Requires-Dist: ([^;\n]+)$", wheel.read(metadata).decode(), re.MULTILINE)
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+        assert sorted(needed) == sorted(project["dependencies"])
         assert {"ablate/studies/published.json", "ablate/py.typed", "ablate/bundle/reviewer/verify.py"} <= {
             line[0] for line in lines
         }
@@ -178,6 +183,7 @@ def test_no_home_user_host_or_token_is_in_it(tmp_path: Path, monkeypatch: pytest
         ("https://ada:pw@example.org/x", "https://***@example.org/x"),
         ("Bearer abcdefgh12345", "Bearer ***"),
         ("hf_abcdefghijkl", "***"),
+        ("/somewhere/else/x and /somewhere/elsewhere", "~/x and /somewhere/elsewhere"),
         ("loss is NaN at step 3", "loss is NaN at step 3"),
     ],
 )
