@@ -6,6 +6,7 @@ longer gives its key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,9 +14,10 @@ from ablate.bundle.archive import Archive, BundleError
 from ablate.bundle.code import CODE, digest_of_snapshot
 from ablate.bundle.documents import ResolvedNeed, ResolvedRow
 from ablate.bundle.rebuild import Parts, SeedLine, read_recipe, rebuild_plan
+from ablate.documents import canonical_json
 from ablate.errors import AblateError, quote
-from ablate.recipes.identity import identity_of
-from ablate.study.plan import Plan, plan_document
+from ablate.recipes.identity import applicable_values, identity_of
+from ablate.study.plan import Plan, Row, plan_document
 from ablate.tables.formats.csv import guard_formula
 from ablate.trials.registry import BUILT_IN, get_task
 from ablate.trials.trial import trial_key
@@ -160,13 +162,23 @@ def _check_study(parts: Parts, found: Belonging) -> None:
         found.unchecked.append("whether study.json expands to these keys; its task is not a built-in one")
         return
     found.problems += list(_differing(planned, plan))
+    folders = [name for name in plan.datasets if "@" in name and name not in planned.datasets]
+    if folders:
+        found.unchecked.append(f"whether study.json expands to these keys; {', '.join(folders)} is not registered here")
+    elif dict(planned.memberships) != dict(plan.memberships):
+        found.problems.append("study.json expands to other trials than those of resolved.json")
+
+
+def _recipe_of(row: Row) -> str:
+    """The recipe of a row without the fingerprints of registered folders, which another machine may not know."""
+    return re.sub(r"@[0-9a-f]{16}", "", canonical_json(applicable_values(row.recipe)))
 
 
 def _differing(planned: Plan, plan: Plan) -> Iterator[str]:
     if planned.seeds != plan.seeds:
         yield "study.json has other seeds than resolved.json"
     ours, theirs = (
-        {row.label: (row.group, dict(row.set), row.is_baseline, dict(row.levels)) for row in one.rows}
+        {row.label: (row.group, dict(row.set), row.is_baseline, dict(row.levels), _recipe_of(row)) for row in one.rows}
         for one in (planned, plan)
     )
     if list(ours) != list(theirs):
@@ -176,8 +188,6 @@ def _differing(planned: Plan, plan: Plan) -> Iterator[str]:
     names = ("metric", "metrics", "excluded", "scale")
     yield from (f"study.json gives another {name} than resolved.json" for name in names
                 if getattr(planned, name) != getattr(plan, name))  # fmt: skip
-    if dict(planned.memberships) != dict(plan.memberships):
-        yield "study.json expands to other trials than those of resolved.json"
 
 
 def _check_code(archive: Archive, parts: Parts, found: Belonging) -> None:

@@ -17,11 +17,13 @@ import pytest
 
 from ablate.bundle.reviewer import verify as reviewer
 from ablate.bundle.verify import verify
+from ablate.data.add_folder import register
 from ablate.study.plan import Plan
 from ablate.tables.inputs import StudyState
 from ablate.tables.tries import PairHistory
 from ablate.trials.trial import TrialRecord
 from tests.bundle.conftest import STUDY, draw_records, read_all, results_of, write, write_all
+from tests.image_folders import write_folder
 
 Files = dict[str, bytes]
 GRID: dict[str, Any] = {
@@ -302,6 +304,23 @@ def test_a_newer_bundle_is_refused_with_what_to_do(windows: Path, tmp_path: Path
     change_json("resolved.json", lambda r: r.update(format=2))(files)
     with pytest.raises(Exception, match="use the wheel in the bundle"):
         verify(write_all(tmp_path / "out.zip", files, signed=True))
+
+
+def test_a_registered_folder_that_only_its_owner_has_is_a_remark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "data"))
+    register("mine", write_folder(tmp_path / "photos", {"cat": 12, "dog": 12}))
+    document = {**STUDY, "base": {**STUDY["base"], "dataset": "mine"}}
+    path = write(tmp_path / "out.zip", results_of(document))
+    assert verify(path).remarks == ["as stored: the notes on when and where trials ran"]
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path / "elsewhere"))
+    found = verify(path)
+    assert found.is_equal, found.problems
+    assert any("is not registered here" in one for one in found.remarks)
+    files = read_all(path)
+    change_json("study.json", lambda s: s["base"].update(lr=9.0))(files)
+    assert not verify(write_all(tmp_path / "forged.zip", files, signed=True)).is_equal
 
 
 def test_a_study_that_cannot_be_planned_here_is_a_remark(tmp_path: Path) -> None:
