@@ -47,7 +47,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 SLOW = tuple(
     Path(__file__).parent / name
     for name in (
-        "fuzz", "models", "tasks", "training", "workers", "data/scenes", "tables/plots", "statistics/grids",
+        "bundle", "fuzz", "models", "tasks", "training", "workers", "data/scenes", "tables/plots", "statistics/grids",
         "service/api", "service/dispatch", "service/running", "service/schedules", "service/store", "service/studies",
         "service/tracking", "service/web/test_line_numbers.py", "service/web/test_preview.py",
         "service/web/test_routes.py", "service/test_compose.py", "service/cli/test_schedules.py",

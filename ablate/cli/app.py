@@ -191,6 +191,28 @@ def sites(
     screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
 
 
+@app.command()
+def verify(
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BUNDLE", help="Bundle of `ablate export`: the .zip, or its unpacked folder.", show_default=False
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the table of a bundle from its values, and compare.
+
+    Every mean, difference, interval, p and decision is computed again from seeds.csv. The printed tables, the trial
+    keys and the manifest are checked too. It needs no service, no data and no training.
+
+    Exit status: 0 equal; 1 something differs, which is listed; 2 the file is not a bundle, or damaged.
+    """
+    from ablate.cli.bundle import show_verdict
+
+    raise typer.Exit(show_verdict(bundle, as_json=as_json))
+
+
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """List all data sets, and where each one is on this machine."""

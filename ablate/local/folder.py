@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ablate.documents import Document
 from ablate.errors import MachineError, TrialError
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
 from ablate.study.preregistration import Preregistration, changes
@@ -22,6 +24,18 @@ from ablate.trials.trial import TrialRecord
 
 ASIDE = "before-"
 """Start of the names of folders with results that `Folder.set_aside` moved."""
+
+
+class RunOfStudy(Document):
+    """What a folder was last used for: `run.json`.
+
+    Attributes:
+        study: the study document with the number of seeds that were asked for.
+        scale: name of the scale; None for the base of the study.
+    """
+
+    study: dict[str, Any]
+    scale: str | None
 
 
 class Folder:
@@ -39,6 +53,11 @@ class Folder:
     def registrations_file(self) -> Path:
         """The registered designs, at the start and after each change; see `ablate.study.preregistration`."""
         return self.path / "registrations.jsonl"
+
+    @property
+    def run_file(self) -> Path:
+        """The study that was last run in the folder, and its scale."""
+        return self.path / "run.json"
 
     def workdir(self, key: str) -> Path:
         """The folder of one trial, with its checkpoint and traceback."""
@@ -126,6 +145,24 @@ class Folder:
         remedy = "a registered design; restore the file from a backup, or choose another folder with --out"
         found = read_lines(self.registrations_file, Preregistration, remedy)
         return [one for one in found if one.study in ("", study) and one.has_decisions == has_decisions]
+
+    def keep_study(self, run: RunOfStudy) -> None:
+        """Store which study is run, so that the folder can be exported without its file."""
+        self.run_file.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    def read_study(self) -> RunOfStudy:
+        """The study that was last run in the folder.
+
+        Raises:
+            TrialError: the folder has none, or it cannot be read.
+        """
+        advice = "run `ablate run STUDY` with the same --out again, which trains nothing twice"
+        try:
+            return RunOfStudy.model_validate_json(self.run_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TrialError(f"{self.path} has no {self.run_file.name}, so its study is unknown; {advice}") from None
+        except (OSError, ValueError) as error:
+            raise TrialError(f"{self.run_file} cannot be read; {advice}") from error
 
     def set_aside(self) -> Path | None:
         """Move the known results to a new folder, so that every trial is trained again. Returns that folder."""

@@ -24,7 +24,6 @@ EXTRA_OF = {
     "ray": "service",
     "sqlalchemy": "service",
     "starlette": "service",
-    "tomli_w": "service",
     "uvicorn": "service",
     "matplotlib": "notebook",
     "pandas": "notebook",

@@ -1,21 +1,26 @@
-"""What a run leaves in its folder: the table in every format, the plots, and the picture of a study of scenes."""
+"""What a run leaves in its folder: the table in every format, the value of every seed, the plots, and the picture of a
+study of scenes.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import TableError
-from ablate.local.folder import Folder
+from ablate.local.folder import Folder, RunOfStudy
 from ablate.local.run import read_measured
 from ablate.local.tries import read_known
 from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
+from ablate.study.source import document_of
 from ablate.tables.build import build_table
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.formats.seeds import SEEDS_FILE, render_seeds
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
@@ -54,23 +59,30 @@ def check_form(plan: Plan, form: Form) -> None:
 
 def read_table(plan: Plan, folder: Folder) -> Table:
     """The table of the results that are in the folder."""
-    records, known = folder.read(), read_known(read_library_settings().home, plan, folder)
+    published = find_published(plan.study.table.published)
     return build_table(
-        plan,
-        records,
-        published=find_published(plan.study.table.published),
-        costs=RowCosts(measured=read_measured(plan, folder) or {}),
-        state=StudyState(
-            registrations=folder.registrations(plan.study.name, has_decisions=plan.has_decisions),
-            retried=known.retried,
-            seen=known.seen,
-            other_families=known.other_families,
-        ),
+        plan, folder.read(), published=published, costs=read_costs(plan, folder), state=read_state(plan, folder)
+    )
+
+
+def read_costs(plan: Plan, folder: Folder) -> RowCosts:
+    """The measured costs that are in the folder."""
+    return RowCosts(measured=read_measured(plan, folder) or {})
+
+
+def read_state(plan: Plan, folder: Folder) -> StudyState:
+    """The state of the study, as the folder and the home have it."""
+    known = read_known(read_library_settings().home, plan, folder)
+    return StudyState(
+        registrations=folder.registrations(plan.study.name, has_decisions=plan.has_decisions),
+        retried=known.retried,
+        seen=known.seen,
+        other_families=known.other_families,
     )
 
 
 def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
-    """Write the table in every format and every plot into the folder. Only `table.md` shows all notes.
+    """Write the table in every format, `seeds.csv` and every plot into the folder. Only `table.md` shows all notes.
 
     Returns:
         The table.
@@ -84,6 +96,8 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
             selection = Selection() if name == "json" else form.selection  # `rerun` reads all rows there
             chosen = replace(form, notes=name == "md", selection=selection)
             (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
+        folder.keep_study(RunOfStudy(study=_document_of(plan), scale=plan.scale))
+        (folder.path / SEEDS_FILE).write_text(render_seeds(plan, records), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
                 (folder.path / f"{name}.{kind}").write_bytes(plot_table(table, name, kind, records=records))
@@ -107,6 +121,12 @@ def read_written_table(path: Path) -> Table:
         ) from error
     except ValueError as error:
         raise TableError(f"'{file}' is not a table that this version can read; run the study again") from error
+
+
+def _document_of(plan: Plan) -> dict[str, Any]:
+    """The study document, with the seeds that were asked for."""
+    document: dict[str, Any] = document_of(plan.study)
+    return document if plan.seeds == plan.study.seed_list else {**document, "seeds": list(plan.seeds)}
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import IO, Any, Self, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
@@ -112,6 +112,24 @@ class Connection:
     def get_file(self, path: str, **parameters: Any) -> httpx2.Response:
         """The answer to a GET of a file, with its headers."""
         return self._call("GET", path, params=_given(parameters))
+
+    def download(self, path: str, file: IO[bytes], **parameters: Any) -> None:
+        """Write the answer to a GET into a file, without keeping it in memory.
+
+        Raises:
+            UnreachableError: the connection broke.
+            RefusedError, StudyError: the service answered with a problem.
+        """
+        self._refuse_if_closed()
+        try:
+            with self._http.stream("GET", f"/api/v1{path}", params=_given(parameters)) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    _raise(answer)
+                for part in answer.iter_bytes():
+                    file.write(part)
+        except httpx2.RequestError as error:
+            raise UnreachableError(f"the download broke: {error}; try again") from error
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The JSON answer to a POST; with an idempotency key it is sent a second time if the connection breaks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote as in_path
 
 from ablate.errors import quote
@@ -136,6 +136,19 @@ class Results:
             f"{self._path(study)}/table", format=format, digits=digits, **options, **chosen
         )
 
+    def seeds(self, study: StudyName) -> str:
+        """The value of every seed of a study's table, as the text of a CSV file.
+
+        One line per row, seed and metric, unrounded; a seed without a value has a line with its `status`.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+
+        Example:
+            >>> pd.read_csv(io.StringIO(client.seeds("table07")))
+        """
+        return self._connection.get_text(f"{self._path(study)}/seeds.csv")
+
     def plot(self, study: StudyName, name: str, format: PlotFormat = "svg", *, look: PlotLook = PlotLook()) -> bytes:
         """A plot of a study, as the bytes of an image file.
 
@@ -153,6 +166,27 @@ class Results:
         title = None if look.has_title else "false"
         answer = self._connection.get_file(path, width_in=look.width_in, font=look.font, title=title, theme=look.theme)
         return answer.content, answer.headers.get("Ablate-Notice")
+
+    def download_bundle(
+        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False
+    ) -> None:
+        """Write a study with all that a reviewer needs, as a zip file, into an open file.
+
+        Args:
+            study: its id, its name, or the document of an earlier answer.
+            file: open for writing bytes.
+            measured: False leaves out times and memory, so that the same results give the same bytes.
+            weights: whether the trained weights that the service has are included.
+
+        Raises:
+            RefusedError: the study has no result yet, or weights were asked for and there are none.
+
+        Example:
+            >>> with open("table07.zip", "wb") as file:
+            ...     client.download_bundle("table07", file)
+        """
+        options = {"measured": None if measured else "false", "weights": "true" if weights else None}
+        self._connection.download(f"{self._path(study)}/bundle.zip", file, **options)
 
     def ledger(self, *, alpha: float = 0.05) -> Ledger:
         """Everything that ended studies of the service tested, and what of it holds over all of it together.

@@ -1,6 +1,6 @@
 """Studies: from the text of a document to a plan. Nothing here trains or imports torch.
 
-source, text     a study as a caller gives it; TOML and JSON, read strictly
+source, text     a study as a caller gives it; TOML and JSON, read strictly; `written` writes a study file
 scan             limits of a text before it is parsed, and of its values after
 document         the fields of a study document
 designs          cells from factors: rows, grid, leave_one_out, one_at_a_time

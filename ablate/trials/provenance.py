@@ -7,6 +7,7 @@ import os
 import platform
 import site
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
@@ -26,7 +27,7 @@ def describe_process() -> dict[str, Any]:
     device = _device()
     return {
         "commit": _commit(),
-        "lock": _lock(),
+        "lock": digest_of_packages(list_packages()),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -44,14 +45,18 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _lock() -> str:
-    """Digest of the names and versions of the environment's packages: equal if the same lock file was installed.
+def list_packages() -> list[str]:
+    """The packages of the environment, as `name==version`.
 
     Packages elsewhere on the path do not count: Ray puts some of its own there, in its workers only.
     """
     folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
-    found = sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions(path=folders)})
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+    return sorted({f"{one.metadata['Name']}=={one.version}".lower() for one in distributions(path=folders)})
+
+
+def digest_of_packages(packages: Sequence[str]) -> str:
+    """Digest of the names and versions of packages: equal if the same lock file was installed."""
+    return hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
 
 
 def _commit() -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -105,14 +106,36 @@ def _as_task(name: str, task: Any) -> Task[Any]:
     return ForeignTask(name, task)
 
 
+def find_module(task: str) -> str:
+    """The module of an installed task.
+
+    Raises:
+        TrialError: the task is not installed.
+    """
+    point = _installed().get(task)
+    if point is None:
+        raise TrialError(f"no task {quote(task)}{nearest(task, list_tasks())}")
+    return point.module
+
+
 def code_digest(module: str) -> str:
     """First 16 digits of the SHA-256 of a module's code: its file, or every `.py` file of its top-level package."""
-    package = sys.modules[module.split(".")[0]]
+    return digest_of_code(code_files(module))
+
+
+def code_files(module: str) -> list[tuple[str, bytes]]:
+    """Name and content of the files of a module's code, in the order in which they enter its digest."""
+    package = sys.modules.get(module.split(".")[0]) or import_module(module.split(".")[0])
     if package.__file__ is None:
         raise TrialError(f"the code of {module} is not in a file, or in a package with an __init__.py")
     file = Path(package.__file__)
     files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    return [(path.relative_to(file.parent).as_posix(), path.read_bytes()) for path in files]
+
+
+def digest_of_code(files: Iterable[tuple[str, bytes]]) -> str:
+    """First 16 digits of the SHA-256 of the files of a module's code."""
     digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.relative_to(file.parent).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    for name, content in files:
+        digest.update(f"{name}\0".encode() + content + b"\0")
     return digest.hexdigest()[:16]

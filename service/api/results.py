@@ -1,4 +1,4 @@
-"""Routes of results: the table in five formats, and the comparison of two rows."""
+"""Routes of results: the table in five formats, the values of its seeds, the bundle, and the comparison of two rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote as quote_url
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
 
 from ablate.errors import Problem, StudyError, TableError
 from ablate.tables.columns import MAX_DIGITS
@@ -26,11 +28,12 @@ from service.api.problems import (
     INVALID,
     NOT_ACCEPTABLE,
     NOT_FOUND,
+    UNAVAILABLE,
     Refusal,
     documented,
 )
 from service.api.table_form import read_latex, read_selection, select
-from service.studies import results
+from service.studies import export, results
 
 router = APIRouter(prefix="/studies/{study_id}", tags=["results"])
 
@@ -52,6 +55,13 @@ TABLE: dict[int | str, dict[str, Any]] = {
         "model": Table,
         "content": {media: {"schema": {"type": "string"}} for name, media in MEDIA.items() if name != "json"},
     }
+}
+SEEDS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The values", "content": {MEDIA["csv"]: {"schema": {"type": "string"}}}}
+}
+ZIP, CHUNK = "application/zip", 1 << 16
+BUNDLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The bundle", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
 }
 
 
@@ -112,6 +122,53 @@ def get_table(
     return Response(text, media_type=MEDIA[chosen], headers=_headers(chosen, table))
 
 
+@router.get(
+    "/seeds.csv",
+    responses=SEEDS | documented(NOT_FOUND, CONFLICT),
+    response_class=Response,
+    summary="Get the value of every seed",
+)
+@draws
+def get_seeds(context: InContext, study_id: StudyId) -> Response:
+    """Every value of the table as CSV, one line per row, seed and metric: row, group, seed, metric, value, key, status.
+
+    Values are unrounded. A seed without a value has a line with an empty value and a `status`: `diverged`, `failed`,
+    `missing` (its trial has not ended, or was cancelled), `unreported` (it succeeded without this metric) or `unusable`
+    (the value is too large to be squared). The table uses the values with the status `ok`.
+    """
+    text = results.get_seeds(context, study_id)
+    return Response(text, media_type=MEDIA["csv"], headers=_attached(f"{study_id}-seeds"))
+
+
+@router.get(
+    "/bundle.zip",
+    responses=BUNDLE | documented(NOT_FOUND, CONFLICT, UNAVAILABLE),
+    response_class=Response,
+    summary="Get a study with all that a reviewer needs",
+)
+@draws
+def get_bundle(
+    context: InContext,
+    study_id: StudyId,
+    measured: Annotated[
+        bool, Query(description="false: leave out times and memory, so that the same results give the same bytes")
+    ] = True,
+    weights: Annotated[bool, Query(description="true: include the trained weights that are on this machine")] = False,
+) -> StreamingResponse:
+    """A study as one zip file: document, value of every seed, curves, logs, tables, plots, provenance.
+
+    `verify.py` in it, or `ablate verify`, recomputes the table from `seeds.csv`. It is an RO-Crate. Home folders, host
+    names and keys are removed from logs and reasons. A study without a result is a 409, and so is `weights=true` where
+    this machine has none.
+    """
+    file = export.write_bundle(context, study_id, measured=measured, weights=weights)
+    size = file.seek(0, 2)
+    file.seek(0)
+    headers = {"Content-Length": str(size), **_attached(study_id, "zip")}
+    parts = iter(lambda: file.read(CHUNK), b"")
+    return StreamingResponse(parts, media_type=ZIP, headers=headers, background=BackgroundTask(file.close))
+
+
 @router.get("/compare", responses=documented(NOT_FOUND, CONFLICT, INVALID), summary="Compare two rows, seed by seed")
 @draws
 def compare(
@@ -170,6 +227,9 @@ def _headers(format: Format, table: Table) -> dict[str, str]:
     if format == "html":
         headers["Content-Security-Policy"] = HTML_POLICY
     if format == "csv":
-        name = "-".join(filter(None, (table.study, table.scale)))
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote_url(name, safe='')}.csv"
+        headers |= _attached("-".join(filter(None, (table.study, table.scale))))
     return headers
+
+
+def _attached(name: str, kind: str = "csv") -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote_url(name, safe='')}.{kind}"}

@@ -11,6 +11,7 @@ import sys
 
 from ablate.cli.app import main
 from service.cli import (  # noqa: F401 - each adds its commands
+    bundle,
     ledger,
     paper,
     plots,

@@ -3,5 +3,4 @@
 states   states, causes and modes as tuples, for the database
 events   events of a study as stored
 runs     a study and a trial as the mirror writes them to MLflow
-text     a stored study document as the text of a file
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from ablate.paper.published import find_published
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
 from ablate.tables.build import build_table
+from ablate.tables.formats.seeds import render_seeds
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.look import PlotLook
 from ablate.tables.summary import summarise_older
@@ -32,7 +33,12 @@ from service.store.studies import Stored
 from service.studies.prepare import plan_stored
 from service.studies.tries import find_known
 
-TEXTS = {"": "the table of the study", "compare": "the comparison of the two rows"}
+TEXTS = {
+    "": "the table of the study",
+    "compare": "the comparison of the two rows",
+    "seeds": "the values of the study's seeds",
+    "bundle": "the bundle of the study",
+}
 
 MAX_PLOTTED = 300
 """Largest number of rows in a plot: more are unreadable, and the learning curves of so many take 15 s to draw."""
@@ -57,6 +63,21 @@ def get_table(context: Context, study_id: str) -> Table:
         raise ConflictError(f"the table of the study {reason}")
     with context.faults.answering(work):
         return _make_table(context, stored, provisional=stored.state in LIVE)
+
+
+def get_seeds(context: Context, study_id: str) -> str:
+    """The value of every seed of a study's table, as the text of `seeds.csv`.
+
+    Raises:
+        NotFoundError: there is no study with that id.
+        ConflictError: this version of ablate cannot plan the study.
+    """
+    with context.store.read() as connection:
+        stored = studies.get_study(connection, study_id)
+        records = cells.list_records(connection, stored.seq)
+    plan = plan_stored(context, stored)
+    with context.faults.answering(work_of_answer("table", study_id, "seeds")):
+        return render_seeds(plan, records)
 
 
 def work_of_table(study_seq: int) -> Work:
@@ -114,27 +135,38 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
     plan = plan_stored(context, stored)
     with context.store.read() as connection:
         found = _read(connection, stored, plan)
-    registrations = _registrations(stored)
-    known = find_known(context, stored, plan)
     table = build_table(
         plan,
         found.records,
         published=find_published(plan.study.table.published),
-        costs=RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()}),
-        state=StudyState(
-            provisional=provisional,
-            missing="cancelled with the study; retry the study to queue them"
-            if stored.state == "cancelled"
-            else "not run yet",
-            registrations=registrations,
-            others=found.others,
-            retried=known.retried,
-            seen=known.seen,
-            other_families=known.other_families,
-            is_firing=stored.schedule is not None,
-        ),
+        costs=costs_of(stored),
+        state=state_of(context, stored, plan, provisional=provisional, others=found.others),
     )
     return table.model_copy(update={"provenance": [*table.provenance, *_reused(found.origins)]})
+
+
+def costs_of(stored: Stored) -> RowCosts:
+    """The costs of the rows that were counted when the study was submitted."""
+    return RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()})
+
+
+def state_of(
+    context: Context, stored: Stored, plan: Plan, *, provisional: bool, others: Sequence[Preregistration] = ()
+) -> StudyState:
+    """The state of a study, for its table. `others`: preregistrations of other studies with the same trials."""
+    known = find_known(context, stored, plan)
+    return StudyState(
+        provisional=provisional,
+        missing="cancelled with the study; retry the study to queue them"
+        if stored.state == "cancelled"
+        else "no result yet",
+        registrations=_registrations(stored),
+        others=others,
+        retried=known.retried,
+        seen=known.seen,
+        other_families=known.other_families,
+        is_firing=stored.schedule is not None,
+    )
 
 
 def _since(count: int) -> list[str]:

@@ -14,14 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.errors import AblateError
+from ablate.study.written import render_document
 from ablate.tables.formats.render import FORMATS, render
+from ablate.tables.formats.seeds import SEEDS_FILE
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table
 from ablate.text import log_to_stderr
 from service.context import make_context
 from service.documents.runs import StudyRun
 from service.documents.states import LIVE
-from service.documents.text import render_document
 from service.faults.work import let_pass
 from service.settings import Settings
 from service.store import mirror_queries as rows
@@ -30,7 +31,7 @@ from service.store.queue import outbox
 from service.store.queue.outbox import OutboxEntry
 from service.store.session import Store
 from service.store.studies import Stored
-from service.studies.results import MAX_PLOTTED, draw_plot, get_table, work_of_answer
+from service.studies.results import MAX_PLOTTED, draw_plot, get_seeds, get_table, work_of_answer
 from service.tracking.mlflow_file import MirrorError
 from service.tracking.mlflow_writer import Mirror
 
@@ -125,6 +126,7 @@ class Shower:
                 means = _means(table)
                 with self.context.faults.answering(work_of_answer("table", stored.id)):
                     files |= {f"table.{name}": render(table, name, notes=name == "md") for name in FORMATS}
+                files[SEEDS_FILE] = get_seeds(self.context, stored.id)
                 if len(table.rows) <= MAX_PLOTTED:
                     files |= {
                         f"{name}.svg": draw_plot(self.context, stored.id, name, "svg") for name in plots_of(table)

@@ -13,8 +13,8 @@ from ablate.errors import quote
 from ablate.limits import MAX_BYTES
 from ablate.paper.published import studies_folder
 from ablate.study.document import StrictDocument
+from ablate.study.written import render_document
 from service.context import Context
-from service.documents.text import render_document
 from service.errors import NotFoundError
 from service.store import studies
 from service.store.studies import Stored

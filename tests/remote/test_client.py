@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ablate.bundle.verify import verify
 from ablate.errors import StudyError
 from ablate.remote.client import Client
 from ablate.remote.documents.events import ProgressEvent
@@ -120,7 +121,7 @@ def client(running: Running) -> Iterator[Client]:
 
 
 @pytest.mark.slow
-def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
+def test_a_session_submits_waits_and_reads_the_table(client: Client, tmp_path: Path) -> None:
     plan = client.plan(toys(), seeds=3)
     assert (plan.trials, plan.known, [row.label for row in plan.rows]) == (6, 0, ["plain", "other"])
     assert client.studies(name="toys").items == []
@@ -142,6 +143,10 @@ def test_a_session_submits_waits_and_reads_the_table(client: Client) -> None:
     latex = LatexOptions(label="tab:mine", delta=True)
     assert client.table_text(study, "tex", latex=latex) == table.to_latex(label="tab:mine", delta=True)
     assert client.compare(study, "other", "plain").seeds[1].difference == pytest.approx(1.0)
+    assert client.seeds(study).startswith("row,group,seed,metric,value,key,status")
+    with (tmp_path / "out.zip").open("wb") as file:
+        client.download_bundle(study, file)
+    assert verify(tmp_path / "out.zip").is_equal
     assert client.plot(study, "forest").startswith(b"<?xml")
     with pytest.raises(StudyError, match="missing"):
         client.compare(study, "missing", "plain")

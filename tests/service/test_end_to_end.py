@@ -73,11 +73,15 @@ def test_a_real_study_over_rest_gives_the_numbers_of_ablate_run(
     assert [row["cells"] for row in there["rows"]] == [row["cells"] for row in here["rows"]]
     assert [row["trials"] for row in there["rows"]] == [row["trials"] for row in here["rows"]]
     assert [row["params"] for row in there["rows"]] == [row["params"] for row in here["rows"]]
+    exported = running.ablate("export", "small", str(tmp_path / "small.zip"))
+    assert exported.returncode == 0, exported.stderr
+    assert status_of(["verify", str(tmp_path / "small.zip")]) == 0
     saved = running.ablate("table", "small", "--out", str(tmp_path / "saved"))
     assert saved.returncode == 0, saved.stderr
     assert {path.name for path in (tmp_path / "saved").iterdir()} >= {
         "table.tex",
         "table.csv",
+        "seeds.csv",
         "forest.svg",
         "seeds.png",
     }
@@ -100,6 +104,8 @@ def test_mlflow_shows_the_study_its_trials_and_its_tables(running: Running) -> N
     artifact = {"run_uuid": parent["info"]["run_id"], "path": "table.md"}
     text = httpx2.get(f"{running.client.url}/mlflow/get-artifact", params=artifact).text
     assert text == running.client.get_text(f"/studies/{study['id']}/table", format="md", notes="true")
+    values = httpx2.get(f"{running.client.url}/mlflow/get-artifact", params=artifact | {"path": "seeds.csv"}).text
+    assert values == running.client.get_text(f"/studies/{study['id']}/seeds.csv")
 
 
 def test_a_shared_baseline_is_trained_once_and_a_cancel_leaves_it_to_the_other(running: Running) -> None:

@@ -5,14 +5,18 @@ import csv
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from ablate.bundle.verify import verify
 from ablate.tables.table import Table
 from service.api.results import negotiate
+from service.settings import Settings
 
 Post = Callable[..., dict[str, Any]]
 Finish = Callable[[str], None]
@@ -33,6 +37,59 @@ def test_a_table_is_provisional_until_the_study_is_done(client: TestClient, post
     table = Table.from_json(client.get(study["links"]["table"]).json())
     assert table.provisional is False
     assert table.row("shifted").cells["error"].mean == pytest.approx(2.05)
+
+
+def test_the_value_of_every_seed_is_a_csv_file(client: TestClient, post: Post, finish: Finish) -> None:
+    study = post()
+    path = f"{study['links']['self']}/seeds.csv"
+    lines = list(csv.DictReader(client.get(path).text.splitlines()))
+    assert {line["status"] for line in lines} == {"missing"}
+    finish(study["id"])
+    answer = client.get(path)
+    assert answer.headers["content-type"] == MEDIA["csv"]
+    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{study['id']}-seeds.csv"
+    table = Table.from_json(client.get(study["links"]["table"]).json())
+    found = {(line["row"], int(line["seed"])): line for line in csv.DictReader(answer.text.splitlines())}
+    for row in table.rows:
+        for seed, key in zip(table.seeds, row.trials, strict=True):
+            line = found[row.label, seed]
+            assert (float(line["value"]), line["key"]) == (row.cells["error"].values[seed], key)
+
+
+def test_a_study_is_a_bundle_that_its_wheel_verifies(
+    client: TestClient, post: Post, finish: Finish, settings: Settings, tmp_path: Path
+) -> None:
+    study = post()
+    path = f"{study['links']['self']}/bundle.zip"
+    assert client.get(path).status_code == 409
+    finish(study["id"])
+    answer = client.get(path)
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].endswith(f"{study['id']}.zip")
+    file = tmp_path / "out.zip"
+    file.write_bytes(answer.content)
+    found = verify(file)
+    assert found.is_equal, (found.problems, found.differences)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read("seeds.csv") == client.get(f"{study['links']['self']}/seeds.csv").content
+        assert archive.read("table.md") == client.get(study["links"]["table"], params={"format": "md"}).content
+    plain = client.get(path, params={"measured": "false"})
+    assert plain.content == client.get(path, params={"measured": "false"}).content
+    refused = client.get(path, params={"weights": "true"})
+    assert refused.status_code == 409
+    assert "ask without weights" in refused.json()["detail"]
+    key = found_keys(client, study)[0]
+    folder = settings.workdir(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.safetensors").write_bytes(b"weights")
+    file.write_bytes(client.get(path, params={"weights": "true"}).content)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read(f"weights/{key}/checkpoint.safetensors") == b"weights"
+    assert verify(file).is_equal
+
+
+def found_keys(client: TestClient, study: dict[str, Any]) -> list[str]:
+    return [cell["key"] for cell in client.get(study["links"]["trials"]).json()["items"]]
 
 
 @pytest.mark.parametrize(("format", "media"), MEDIA.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import types
+import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -162,6 +163,8 @@ def place(tmp_path: Path, toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("study.json").write_text(json.dumps(study))
     Path("wrong.json").write_text(json.dumps({**study, "scales": {NAME: {}}, NAME: 1, "table": {"baseline": NAME}}))
     Path(f"{NAME}.toml").write_text("name = 1")
+    with zipfile.ZipFile("forged.zip", "w") as archive:
+        archive.writestr(f"../{NAME}", "leaves the folder")
     folder = write_folder(tmp_path / f"photos {NAME}", {"cat": 12, f"dog {NAME}": 12})
     (folder / "cat" / f"{NAME}.txt").write_text("not an image")
     (folder / "cat" / f"{NAME}.png").write_bytes(b"not an image either")
@@ -184,6 +187,7 @@ LOCAL = {
         Case(["check", "study.json", "--out", TEXT], 0, shows=False), Case(["check", "wrong.json"], 2),
         Case(["check", f"{NAME}.toml"], 2, shows=False), Case(["check", "wrong.json", "--json"], 2, shows=False),
     ],
+    "verify": [Case(["verify", NAME], 2), Case(["verify", "forged.zip"], 2), Case(["verify", "study.json"], 2, False)],
     "sites": [Case(["sites", NAME], 2, shows=False), Case(["sites", "resnet50", "wrong.json", NAME], 2)],
     "serve": [Case(["serve", "--host", NAME], 2, shows=False), Case(["serve", "--role", NAME], 2)],
     "selftest": [Case(["selftest", "--null", "0"], 2, shows=False), Case(["selftest", "--home", "."], 2, shows=False)],
@@ -205,6 +209,7 @@ REMOTE = {
     "show": Case(["show", STUDY]),
     "watch": Case(["watch", STUDY], 1),
     "table": Case(["table", STUDY]),
+    "export": Case(["export", STUDY, f"{TEXT}.zip"], 2, shows=False),
     "compare": Case(["compare", STUDY, NAME, "b"]),
     "plot": Case(["plot", STUDY, "forest"], shows=False),
     **{name: Case([name, STUDY]) for name in ("cancel", "retry", "pause", "resume")},

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.documents.text import render_document
+from ablate.study.written import render_document
 from service.store.studies import Stored
 from service.web.drafts import document_text
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ablate.study.document import Study
+from ablate.study.written import render_document
 from ablate.text import visible
-from service.documents.text import render_document
 
 ROWS = [{"label": "A", "set": {}}]
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import tomli_w
-
 from ablate.text import visible_json
 
 PATCHES = frozenset({"base", "scales", "set", "off", "levels", "exclude"})
@@ -19,6 +17,8 @@ def render_document(document: Mapping[str, Any]) -> tuple[str, str]:
     written = _without_unset(document)
     if _has_null(written):
         return "study.json", visible_json(json.dumps(written, ensure_ascii=False, indent=2))
+    import tomli_w
+
     return "study.toml", visible_json(tomli_w.dumps(written))
 
 

@@ -1,0 +1,56 @@
+"""A folder of `ablate run` as a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ablate.bundle.archive import BundleError
+from ablate.bundle.contents import Contents
+from ablate.local.folder import Folder
+from ablate.local.results import read_costs, read_state, read_table
+from ablate.settings import read_library_settings
+from ablate.study.plan import Plan, plan_document
+from ablate.trials.run import TRACEBACK
+
+
+def read_contents(path: Path, *, weights: bool = False) -> Contents:
+    """The study that was last run in a folder, with its results.
+
+    Args:
+        path: folder of `ablate run`.
+        weights: whether the trained weights are included.
+
+    Raises:
+        TrialError: the folder has no study; BundleError: weights were asked for, and there are none.
+        StudyError: the study cannot be planned any more, for example because its data set is not registered here.
+    """
+    folder = Folder(path)
+    run = folder.read_study()
+    plan = plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
+    return Contents(
+        document=run.study,
+        plan=plan,
+        records=folder.read(),
+        table=read_table(plan, folder),
+        state=read_state(plan, folder),
+        costs=read_costs(plan, folder),
+        logs=dict(_logs(plan, folder)),
+        weights=_weights(plan, folder) if weights else {},
+    )
+
+
+def _logs(plan: Plan, folder: Folder) -> Iterator[tuple[str, str]]:
+    """The traceback of each trial that left one; `ablate run` keeps no other log."""
+    for key in plan.trials:
+        file = folder.workdir(key) / TRACEBACK
+        if file.exists():
+            yield key, file.read_text(encoding="utf-8", errors="replace")
+
+
+def _weights(plan: Plan, folder: Folder) -> dict[str, Path]:
+    """The folders of the trials that have their weights here."""
+    found = {key: folder.workdir(key) for key in plan.trials if any(folder.workdir(key).glob("*.safetensors"))}
+    if not found:
+        raise BundleError(f"no trial has its weights in {folder.path}; export it without --weights")
+    return found
