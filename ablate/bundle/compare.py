@@ -18,7 +18,7 @@ TOLERANCE = 1e-9
 """Relative. Quantiles and probabilities may differ so much between versions of numpy and scipy."""
 EXACT = frozenset({"mean", "sd", "values", "n", "n_ok", "n_planned", "n_diverged", "n_failed"})
 """Fields that are exact on every machine: values, and sums of rationals."""
-AS_STORED = ("provenance", "exploratory", "notes", "columns")
+AS_STORED = ("provenance", "exploratory", "notes", "summary", "columns")
 """Fields at the top that depend on what else a service knew, or on the reader's choice."""
 MAX_TEXT = 160
 
@@ -70,7 +70,7 @@ def compare_tables(parts: Parts, rebuilt: Table) -> Compared:
     for path, ours, theirs in _leaves("", stored, made):
         if path.split("/")[1] not in AS_STORED:
             _compare_leaf(found, labels, path, ours, theirs)
-    _compare_notes(found, parts.table.notes, rebuilt.notes)
+    _compare_notes(found, [*parts.table.summary, *parts.table.notes], [*rebuilt.summary, *rebuilt.notes])
     found.differences += list(_printed(parts))
     return found
 

@@ -137,8 +137,8 @@ def scrubbed(table: Table, scrub: Scrubber) -> Table:
         else family
         for family in table.families
     ]
-    notes, provenance = ([scrub(note) for note in found] for found in (table.notes, table.provenance))
-    return table.model_copy(update={"rows": rows, "families": families, "notes": notes, "provenance": provenance})
+    texts = {name: [scrub(text) for text in getattr(table, name)] for name in ("summary", "notes", "provenance")}
+    return table.model_copy(update={"rows": rows, "families": families, **texts})
 
 
 def _plots(results: Contents, report: Report) -> dict[str, bytes]:

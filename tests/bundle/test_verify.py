@@ -252,7 +252,7 @@ def test_whatever_is_changed_the_manifest_shows_it(
     assert "equal" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", TAMPERED.keys() - SIGNED_AND_WHOLE)
+@pytest.mark.parametrize("name", [name for name in TAMPERED if name not in SIGNED_AND_WHOLE])
 def test_a_forger_who_also_makes_a_new_manifest_is_found_out(
     name: str, windows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
