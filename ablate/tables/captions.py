@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ablate.tables.columns import Column
 from ablate.tables.notes_verdicts import method_notes
+from ablate.tables.pivot import cells_note
 from ablate.tables.table import Table
 from ablate.tables.words import ARROWS, listed
 
@@ -22,7 +23,7 @@ def caption_of(table: Table, columns: Sequence[Column]) -> str:
     """The caption of a table in a paper: title, question, setup, seeds, test with its assumptions, code."""
     numbers = f"mean ± standard deviation over {_seeds_of(table)}" if len(table.seeds) > 1 else _seeds_of(table)
     parts = (", ".join(table.setup), numbers, *method_notes(table), *reading_notes(table, columns))
-    setting = "; ".join(part for part in parts if part)
+    setting = "; ".join(part.rstrip(".") for part in parts if part)
     texts = (title_of(table), table.question, setting[:1].upper() + setting[1:])
     return " ".join(
         f"{text.rstrip('.')}{'' if text.rstrip().endswith(('?', '!')) else '.'}" for text in texts if text.strip()
@@ -30,8 +31,9 @@ def caption_of(table: Table, columns: Sequence[Column]) -> str:
 
 
 def reading_notes(table: Table, columns: Sequence[Column]) -> list[str]:
-    """The meaning of bold cells, if there are any, and the commits of the training code."""
-    notes = (
+    """The meaning of the cells of a pivoted table and of bold cells, and the commits of the training code."""
+    notes = [*cells_note(table, columns)]
+    notes += (
         ["bold: decided to be better than the baseline"]
         if any(column.is_strong(row) for column in columns for row in table.rows)
         else []

@@ -117,13 +117,15 @@ def _fits(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> bool:
     """Whether there is a single block and, in one column, no page of broken labels."""
     if len(blocks_of(layout, table, columns)) > 1:
         return False
-    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.rows))
+    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.printed_rows))
 
 
 def _lines(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> int:
     """Number of lines of the rows of a block."""
     rooms = rooms_of(layout, table, columns)
-    return sum(max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.rows)
+    return sum(
+        max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.printed_rows
+    )
 
 
 def _lines_of(layout: LatexLayout, row: TableRow, column: Column, room: float | None) -> int:
@@ -147,7 +149,7 @@ def _width(layout: LatexLayout, table: Table, column: Column) -> float:
 
 
 def _natural_width(layout: LatexLayout, table: Table, column: Column) -> float:
-    texts = [*heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows)]
+    texts = [*heading_lines(column), *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.printed_rows)]
     return max(_text_width(text, layout.em) for text in texts)
 
 

@@ -12,6 +12,7 @@ from ablate.tables.formats.csv import render_csv
 from ablate.tables.formats.html import html_embedded, render_html
 from ablate.tables.formats.latex import render_latex
 from ablate.tables.formats.markdown import render_markdown
+from ablate.tables.pivot import as_printed, columns_of
 from ablate.tables.robustness import robustness_notes
 from ablate.tables.table import Table
 
@@ -33,7 +34,7 @@ def render(
         table: table to render.
         format: `md`, `tex`, `csv`, `html` or `json`.
         columns: names from `list_columns`, or `all`. None means the table's default, and all columns for CSV. JSON
-            always contains every cell.
+            always contains every cell. `all`, JSON and CSV have the groups of a pivoted table below each other.
         digits: decimals of metrics. None derives them from the spread (two digits of the median sd) and leaves CSV and
             JSON unrounded. Numbers that are too large or too small for these decimals have four digits and an exponent.
         measured: False leaves out measured times, memory, provenance notes and commits, so that the bytes do not change
@@ -49,12 +50,13 @@ def render(
         table = table.model_copy(update={"provenance": [], "commits": []})
     if robust:
         table = table.model_copy(update={"notes": [*table.notes, *robustness_notes(table)]})
-    names = ["all"] if format == "csv" and columns is None else columns
-    chosen = choose_columns(table, names, digits=digits, measured=measured)
-    if format == "json":
-        return _render_json(table, chosen, measured)
-    if format == "csv":
-        return render_csv(table, chosen, digits=digits)
+    names = columns.split(",") if isinstance(columns, str) else None if columns is None else list(columns)
+    if format in ("json", "csv"):
+        whole = ["all"] if format == "csv" and names is None else names
+        chosen = choose_columns(table, whole, digits=digits, measured=measured)
+        return _render_json(table, chosen, measured) if format == "json" else render_csv(table, chosen, digits=digits)
+    table = as_printed(table, names)
+    chosen = columns_of(table, names, digits=digits, measured=measured)
     notes = [*table.notes, *table.provenance, *reading_notes(table, chosen)]
     renderer = {"md": render_markdown, "tex": render_latex, "html": render_html}[format]
     return renderer(table, chosen, notes)
@@ -62,7 +64,8 @@ def render(
 
 def render_embedded(table: Table) -> str:
     """The table as HTML for a page that is not ours, such as a notebook: its styles apply to the table alone."""
-    chosen = choose_columns(table)
+    table = as_printed(table)
+    chosen = columns_of(table)
     return html_embedded(table, chosen, [*table.notes, *table.provenance, *reading_notes(table, chosen)])
 
 
