@@ -16,6 +16,7 @@ from typing import Any
 
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
+from ablate.limits import MAX_GROUPS
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.over_groups import describe_power_over_groups
 from ablate.statistics.words import counted
@@ -46,9 +47,15 @@ def check_pivot(study: Study, rows: Sequence[Row]) -> None:
     """Validate `[table] pivot` against the groups of the rows.
 
     Raises:
-        StudyError: the rows are grouped by something else, or there are fewer than two groups.
+        StudyError: the rows are grouped by something else, or there are fewer than two groups, or too many.
     """
-    text = _wrong_pivot(study, rows) if study.table.pivot is not None else ""
+    if study.table.pivot is None:
+        return
+    count = len({row.group for row in rows})
+    if count > MAX_GROUPS:
+        text = f"the table has {count:,} groups as columns, above the limit of {MAX_GROUPS}; use 'group_by' instead"
+        raise StudyError([Problem(POINTER, "too_many", text)])
+    text = _wrong_pivot(study, rows)
     if text:
         raise StudyError([Problem(POINTER, "groups", text)])
 
@@ -93,7 +100,11 @@ def with_lines(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
         key = canonical_json([row.label in written, facts[row.label]])
         lines.setdefault(f"{key} {seen[key, row.group]}", []).append(row)
         seen[key, row.group] += 1
-    known = [names.get(members[0].label) or _common_name(members, rows) for members in lines.values()]
+    labels: dict[str | None, list[str]] = {}
+    for row in rows:
+        labels.setdefault(row.group, []).append(row.label)
+    shared = {group: _shared(found) for group, found in labels.items()}
+    known = [names.get(members[0].label) or _common_name(members, shared) for members in lines.values()]
     line_of = {row.label: name for name, of in zip(_distinct(known), lines.values(), strict=True) for row in of}
     return tuple(replace(row, line=line_of[row.label]) for row in rows)
 
@@ -166,15 +177,14 @@ def _trimmed(text: str) -> str:
     return LAST_WORDS.sub("", " ".join(text.split()).strip(EDGES))
 
 
-def _common_name(members: Sequence[Row], rows: Sequence[Row]) -> str:
+def _common_name(members: Sequence[Row], shared: Mapping[str | None, tuple[int, int]]) -> str:
     """The words that the rows of a line have in common; for a row alone, those that not all of its group have."""
     words = members[0].label.split()
     if members[1:]:
         begin, end = _shared([row.label for row in members])
         kept = [*words[:begin], *words[len(words) - end :]]
     else:
-        labels = [row.label for row in rows if row.group == members[0].group]
-        begin, end = _shared(labels) if labels[1:] else (0, 0)
+        begin, end = shared[members[0].group]
         kept = words[begin : len(words) - end]
     return _trimmed(" ".join(kept)) or members[0].label
 
@@ -190,11 +200,15 @@ def _shared(labels: Sequence[str]) -> tuple[int, int]:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """The names, with a number where one would stand twice."""
-    taken: set[str] = set()
+    numbers: Counter[str] = Counter()
+    taken = set(names)
     found = []
     for name in names:
-        numbers = (f"{name} ({number})" for number in range(2, len(names) + 2))
-        unique = next(one for one in (name, *numbers) if one not in taken)
+        numbers[name] += 1
+        unique = name
+        while numbers[name] > 1 and unique in taken:
+            unique = f"{name} ({numbers[name]})"
+            numbers[name] += unique in taken
         taken.add(unique)
         found.append(unique)
     return found

@@ -66,6 +66,7 @@ def columns_of(
     label, *columns = choose_columns(table, wanted, digits=digits, measured=measured)
     lines, of_group = lines_of(table.rows), _columns_by_group(table, wanted, digits=digits, measured=measured)
     is_heading = sum(column.name in table.directions for column in columns) == 1
+    is_whole = _is_whole(table)
     made = [dataclasses.replace(label, text=_label_text)]
     for is_shared, run in groupby(range(len(columns)), key=lambda at: _is_shared(columns[at].name)):
         places = list(run)
@@ -74,7 +75,7 @@ def columns_of(
             continue
         for group in table.pivot.groups:
             of = (of_group[group][at] for at in places)
-            made += [_in_group(column, group, lines, table, is_heading=is_heading) for column in of]
+            made += [_in_group(column, group, lines, is_heading=is_heading, is_whole=is_whole) for column in of]
     return made
 
 
@@ -121,8 +122,16 @@ def _is_told_by_group(name: str, table: Table) -> bool:
     return name == "line" or (name.startswith(FACTOR) and any(len(one) > 1 for one in levels))
 
 
-def _in_group(column: Column, group: str, lines: Lines, table: Table, *, is_heading: bool) -> Column:
-    """The column for the rows of one group."""
+def _in_group(column: Column, group: str, lines: Lines, *, is_heading: bool, is_whole: bool) -> Column:
+    """The column for the rows of one group.
+
+    Args:
+        column: as it is for these rows.
+        group: the group.
+        lines: rows by line and group.
+        is_heading: whether the name of the group is the whole heading of a metric.
+        is_whole: whether cells leave out the number of seeds, because it is the same in all of them.
+    """
 
     def source(row: TableRow) -> TableRow | None:
         return lines.get(row.line or "", {}).get(group)
@@ -134,7 +143,6 @@ def _in_group(column: Column, group: str, lines: Lines, table: Table, *, is_head
         parts = list(filter(None, column.mean(found))) if column.mean and is_whole else []
         return " ± ".join(parts) or column.text(found)
 
-    is_whole = _is_whole(table)
     of, strong, more = column.mean, column.is_strong, column.more
     return dataclasses.replace(
         column,

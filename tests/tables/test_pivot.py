@@ -25,6 +25,7 @@ from ablate.tables.lines import Line, Pivot
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.pivot import as_printed, columns_of
 from ablate.tables.table import Table
+from ablate.tables.tries import PairHistory
 from ablate.trials.trial import Outcome, TrialRecord
 
 METHODS = ("plain", "a", "b")
@@ -196,6 +197,21 @@ def test_a_table_with_outstanding_results_shows_cells_and_decides_nothing() -> N
         assert headings == ["row", "1", "2", "3", "4", "5", "6", "7"]
         assert rows[1][1] == "9.00 ± 0.50 (3)"
         assert rows[2][7] == "70.75 ± 0.35 (2/3)"
+
+
+def test_a_line_with_a_row_that_was_tried_before_is_not_tested() -> None:
+    """The differences in the table are of this try alone, and no p of them keeps its level."""
+    history = PairHistory(3, tuple([-1.0] * 12))
+    table = build(study(7), differing(7, {"a": [-1.0] * 7, "b": [-2.0] * 7}), retried={"world=2, method=a": history})
+    found = lines(table)["a"]
+    assert (found.p, found.decision, found.reason, found.mean_rank) == (None, None, "tried before", 2.0)
+    assert lines(table)["b"].p_adj == 4 / 128
+    assert table.exploratory
+    assert "'method=a' is not tested over groups, because rows were tried before." in table.notes
+    view = as_printed(table)
+    assert columns_of(view)[2].is_strong(view.printed_rows[1]), "bold is the decision of all tries"
+    assert render(table, "md").startswith("### Exploratory: many")
+    assert "'world=2, method=a' (try 3)" in render(table, "tex")
 
 
 def test_different_baselines_are_ranked_and_not_tested() -> None:
