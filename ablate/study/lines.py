@@ -89,23 +89,17 @@ def with_lines(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
     written = {row.label for row in study.rows}
     named, generated = [row for row in rows if row.label in written], [row for row in rows if row.label not in written]
     names = {row.label: _without_group(row) for row in named}
-    facts = _facts(generated, study) | (_facts(named, study) if not all(names.values()) else names)
+    facts = _facts(generated, study) | (names if all(names.values()) else _facts(named, study))
     if study.design_or_default == "grid":
-        names |= {
-            row.label: ", ".join(f"{factor}={level}" for factor, level in facts[row.label].items()) for row in generated
-        }
+        names |= {row.label: _joined(facts[row.label]) for row in generated}
     lines: dict[str, list[Row]] = {}
     seen: Counter[tuple[str, str | None]] = Counter()
     for row in rows:  # two rows of a group that differ in nothing are two lines
         key = canonical_json([row.label in written, facts[row.label]])
         lines.setdefault(f"{key} {seen[key, row.group]}", []).append(row)
         seen[key, row.group] += 1
-    labels: dict[str | None, list[str]] = {}
-    for row in rows:
-        labels.setdefault(row.group, []).append(row.label)
-    shared = {group: _shared(found) for group, found in labels.items()}
-    known = [names.get(members[0].label) or _common_name(members, shared) for members in lines.values()]
-    line_of = {row.label: name for name, of in zip(_distinct(known), lines.values(), strict=True) for row in of}
+    named_lines = zip(_names_of(list(lines.values()), rows, names), lines.values(), strict=True)
+    line_of = {row.label: name for name, members in named_lines for row in members}
     return tuple(replace(row, line=line_of[row.label]) for row in rows)
 
 
@@ -175,6 +169,19 @@ def _trimmed(text: str) -> str:
     for pattern, rest in LEFT_OVER:
         text = pattern.sub(rest, text)
     return LAST_WORDS.sub("", " ".join(text.split()).strip(EDGES))
+
+
+def _joined(levels: Mapping[str, str]) -> str:
+    return ", ".join(f"{factor}={level}" for factor, level in levels.items())
+
+
+def _names_of(lines: Sequence[Sequence[Row]], rows: Sequence[Row], known: Mapping[str, str]) -> list[str]:
+    """The name of each line: that of its first row in `known`, else the words that its rows have in common."""
+    labels: dict[str | None, list[str]] = {}
+    for row in rows:
+        labels.setdefault(row.group, []).append(row.label)
+    shared = {group: _shared(found) for group, found in labels.items()}
+    return _distinct([known.get(members[0].label) or _common_name(members, shared) for members in lines])
 
 
 def _common_name(members: Sequence[Row], shared: Mapping[str | None, tuple[int, int]]) -> str:
