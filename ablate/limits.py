@@ -25,6 +25,8 @@ MAX_ITEMS = 10_000
 """Items of a list in a study: rows, levels of a factor, exclusions, seeds."""
 MAX_TRIALS = 10_000
 """Trials of a study, unless `ABLATE_MAX_TRIALS` is set."""
+MAX_GROUPS = 64
+"""Groups side by side, each of which is a column of a table."""
 MAX_LABEL = 200
 """Characters of a label, a level's included."""
 MAX_LABELS = 20_000_000

@@ -109,6 +109,8 @@ def _chosen(draw: DrawFn, rows: list[dict[str, Any]]) -> dict[str, Any]:
         found["baseline"] = next(iter(by_group.values())) if None in by_group else by_group
     if draw(st.booleans()):
         found["headline"] = [rows[-1]["label"]]
+    if len({row.get("group") for row in rows}) > 1 and draw(st.booleans()):
+        found["pivot"] = "group"
     return found
 
 

@@ -128,6 +128,7 @@ def table07() -> dict[str, Any]:
 
 
 SNIPPETS = {
+    "data sets as columns": lambda: {"name": "snippet", "seeds": 2},
     "removing one component at a time": lambda: {"name": "snippet", "seeds": 2, "base": {"dataset": "digits"}},
     "how a study decides": table07,
     "what a schedule trains again": table07,

@@ -178,7 +178,10 @@ def _differing(planned: Plan, plan: Plan) -> Iterator[str]:
     if planned.seeds != plan.seeds:
         yield "study.json has other seeds than resolved.json"
     ours, theirs = (
-        {row.label: (row.group, dict(row.set), row.is_baseline, dict(row.levels), _recipe_of(row)) for row in one.rows}
+        {
+            row.label: (row.group, dict(row.set), row.is_baseline, row.line, dict(row.levels), _recipe_of(row))
+            for row in one.rows
+        }
         for one in (planned, plan)
     )
     if list(ours) != list(theirs):

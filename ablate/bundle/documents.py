@@ -39,7 +39,7 @@ class ResolvedRow(Document):
     """A row of the plan, or an audit copy of a baseline: its recipe and its trials.
 
     Attributes:
-        label, group, set, levels, is_baseline: see `ablate.study.plan.Row`.
+        label, group, set, levels, is_baseline, line: see `ablate.study.plan.Row`.
         replicate: number added to that of the plan.
         recipe: every field that applies.
         identity: the fields that enter the key, without those of needs.
@@ -52,6 +52,7 @@ class ResolvedRow(Document):
     set: dict[str, Any]
     levels: dict[str, str]
     is_baseline: bool
+    line: str | None = None
     replicate: int
     recipe: dict[str, Any]
     identity: dict[str, Any]

@@ -196,7 +196,8 @@ def _row(row: ResolvedRow, named: NamedTask) -> Row:
     recipe = read_recipe(named, row.recipe)
     needs = {name: _need(need) for name, need in row.needs.items()}
     blueprint = Blueprint(named, recipe, row.identity, row.recipe, needs)
-    return Row(row.label, row.group, row.set, recipe, row.is_baseline, row.levels, row.replicate, blueprint)
+    more = (row.levels, row.replicate, blueprint, row.line)
+    return Row(row.label, row.group, row.set, recipe, row.is_baseline, *more)
 
 
 def _need(need: ResolvedNeed) -> Blueprint:

@@ -55,6 +55,7 @@ def _row(plan: Plan, row: Row) -> ResolvedRow:
         set=dict(row.set),
         levels=dict(row.levels),
         is_baseline=row.is_baseline,
+        line=row.line,
         replicate=row.replicate,
         recipe=blueprint.values,
         identity=dict(blueprint.identity),

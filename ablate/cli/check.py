@@ -71,6 +71,8 @@ def _show_check(answer: Mapping[str, Any]) -> None:
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
         console.say(f"excluded: {cut}")
+    if answer["pivot"]:
+        console.say(answer["pivot"])
     console.say(
         f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
         f"{answer['known']} known; time left: {estimate}"

@@ -16,6 +16,7 @@ from ablate.paper.published import Printed, find_published
 from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_of
 from ablate.remote.documents.plans import PlanRow, PlanView, PrintedCost
 from ablate.remote.documents.studies import Finding
+from ablate.study.lines import describe_pivot
 from ablate.study.plan import Plan, Row, task_name
 from ablate.tables.printed_comparability import has_printed_cost
 from ablate.trials.needs import label_of_need
@@ -127,6 +128,7 @@ def describe_plan(
         known=len(known),
         estimate_s=estimate_s(plan, records, trial_s, parallel),
         excluded=list(plan.excluded),
+        pivot=describe_pivot(plan.study, plan.rows) or None,
         warnings=[Finding(pointer=one.pointer, code=one.code, message=one.message) for one in plan.warnings],
     )
 
@@ -138,6 +140,7 @@ def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -
         set=dict(row.set),
         key_fields=identity_of(row.recipe),
         baseline=row.is_baseline,
+        line=row.line,
         params=cost.params if cost else None,
         params_without_norm=cost.params_without_norm if cost else None,
         multiply_adds=cost.multiply_adds if cost else None,

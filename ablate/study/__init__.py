@@ -7,6 +7,7 @@ designs          cells from factors: rows, grid, leave_one_out, one_at_a_time
 levels           levels of factors, and labels; `exclusions` are the cells that are removed from a grid
 layers, resolve  patches of base, scale, group and row, merged into recipes
 rows, baselines  rows with their recipe; the row that the others are compared with
+lines            rows of different groups that are one line of a pivoted table
 canaries, seeds  the rows that a schedule repeats; seeds as written
 checks           what is refused, and what is warned of
 expansion        the steps above, in order, with all errors together

@@ -17,8 +17,10 @@ from ablate.limits import MAX_FINDINGS
 from ablate.paper.presets import preset_of
 from ablate.paper.published import PublishedTable, load_published
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
+from ablate.statistics.decisions.over_groups import MIN_GROUPS
 from ablate.statistics.decisions.power import describe_power
 from ablate.study.document import Study
+from ablate.study.lines import power_over_groups
 from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task
 
@@ -210,6 +212,8 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
         yield Problem("/table/headline", "idle", text)
     if len(seeds) == 1:
         return
+    if study.table.pivot is not None and len({row.group for row in rows}) >= MIN_GROUPS:
+        yield from (Problem("/table/pivot", "power", text) for text in [power_over_groups(study, rows)] if text)
     families = Counter(row.group for row in rows)
     for size in sorted({count - 1 for count in families.values()}):
         for sentence in describe_power(len(seeds), size, study.table.alpha, study.table.test):

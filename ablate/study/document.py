@@ -26,7 +26,7 @@ from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIAL
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 
-NOT_YET = ("search", "pivot")
+NOT_YET = ("search",)
 """Fields that are planned and not built yet: refused by name, never ignored."""
 
 UNPRINTABLE = "contains a line break, a control character or a surrogate, which cannot be printed"
@@ -39,6 +39,9 @@ def _is_printable(text: str) -> str:
         raise ValueError(UNPRINTABLE)
     return text
 
+
+WRITTEN_GROUPS = "group"
+"""The pivot of a study whose named rows are in groups of their own."""
 
 Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_printable)]
 Patch = dict[str, Any]
@@ -147,6 +150,7 @@ class TableSpec(StrictDocument):
             row of each group.
         published: id of the printed table whose numbers are shown, such as `T7`.
         group_by: factor or recipe field that assigns generated rows to groups.
+        pivot: the same field, or `group` for groups of named rows: the printed table has a column for each group.
         margin: largest difference, in units of the primary metric, that counts as equivalent; without it no row is
             called equivalent.
         alpha: probability that a family without any real difference contains a decided row.
@@ -157,10 +161,16 @@ class TableSpec(StrictDocument):
     baseline: Label | dict[str, Label] | None = None
     published: str | None = Field(None, max_length=64)
     group_by: str | None = Field(None, max_length=64)
+    pivot: str | None = Field(None, max_length=64)
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
     alpha: float = Field(0.05, ge=0.0001, le=0.5)
     test: Literal["auto", "flip", "t", "pooled"] = "auto"
     headline: list[Label] | None = Field(None, min_length=1, max_length=MAX_ITEMS)
+
+    @property
+    def groups_by(self) -> str | None:
+        """The factor or recipe field that assigns rows to groups; None if at most the rows name their groups."""
+        return self.group_by if self.group_by is not None or self.pivot == WRITTEN_GROUPS else self.pivot
 
 
 class CanarySpec(StrictDocument):

@@ -11,6 +11,7 @@ from ablate.study.baselines import check_labels, choose_baselines
 from ablate.study.canaries import check_canary
 from ablate.study.designs import build_design
 from ablate.study.document import Study
+from ablate.study.lines import check_pivot, with_lines
 from ablate.study.resolve import check_base, resolve_rows
 from ablate.study.rows import Row, build_rows, check_hidden_labels, copy_baselines
 from ablate.trials.registry import NamedTask
@@ -111,8 +112,10 @@ def _build(inputs: Inputs, scale: str | None, found: Findings) -> Rows:
         checks.check_presets,
         check_canary,
         checks.check_ranks,
+        check_pivot,
     ):
         check(study, rows)
+    rows = with_lines(study, rows)
     audits = copy_baselines(rows) if study.audit else ()
     check_hidden_labels(rows, audits)
     needs = sum(len(row.needs) for row in (*rows, *audits))

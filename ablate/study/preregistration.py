@@ -26,13 +26,14 @@ from itertools import pairwise
 from ablate.documents import Document, canonical_json
 from ablate.errors import quote
 from ablate.recipes.classify import identity_of
+from ablate.statistics.decisions.over_groups import MIN_GROUPS
 from ablate.study.plan import Plan
 from ablate.trials.trial import TrialRecord
 
 WORDS = {
     "seeds": "its seeds", "rows": "its rows or baselines", "metric": "its metric", "alpha": "its significance level",
     "margin": "its margin", "test": "its test", "headline": "its headline rows",
-    "has_decisions": "whether it decides",
+    "has_decisions": "whether it decides", "pivot": "its test over groups",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ class Preregistration(Document):
         metric: tested metric.
         alpha, margin, test, headline: see `ablate.study.document.TableSpec`.
         has_decisions: see `Plan.has_decisions`; whoever has looked at a pilot may not register it again as a decision.
+        pivot: factor or field over whose groups rows are tested; None without such a test.
     """
 
     at: str
@@ -59,11 +61,13 @@ class Preregistration(Document):
     test: str
     headline: list[str] | None
     has_decisions: bool = True
+    pivot: str | None = None
 
     @property
     def digest(self) -> str:
         """What is equal for two designs exactly if there are no `changes` between them."""
-        fixed = canonical_json({name: getattr(self, name) for name in WORDS})
+        names = (name for name in WORDS if name != "pivot" or self.pivot is not None)  # so that older digests stay
+        fixed = canonical_json({name: getattr(self, name) for name in names})
         return hashlib.sha256(fixed.encode()).hexdigest()[:32]
 
 
@@ -83,6 +87,7 @@ def register(plan: Plan, at: datetime | None = None) -> Preregistration:
         test=table.test,
         headline=table.headline,
         has_decisions=plan.has_decisions,
+        pivot=table.pivot if len(baselines) >= MIN_GROUPS else None,
     )
 
 

@@ -13,7 +13,7 @@ from ablate.errors import Findings, Problem, StudyError, nearest, quote
 from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import applicable_values, inapplicable_fields
 from ablate.study.designs import Design, DesignCell
-from ablate.study.document import UNPRINTABLE, Study
+from ablate.study.document import UNPRINTABLE, WRITTEN_GROUPS, Study
 from ablate.study.layers import Resolver, layer_of
 from ablate.study.levels import Level, label_of, merged_sets
 from ablate.study.problems import pointer_of
@@ -64,11 +64,12 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
             continue
         if cell.is_explicit:
             resolver.refuse_what_does_not_apply(cell, recipe)
-        rows.append(_row(cell, recipe, study.table.group_by, fields))
+        rows.append(_row(cell, recipe, study.table.groups_by, fields))
     found.extend(resolver.found.problems, resolver.found.more)
     for group in dict.fromkeys(row.group for row in rows if row.group is not None):
         if visible(group) != group:
-            found.add(Problem("/table/group_by", "invalid", f"group {quote(group)} {UNPRINTABLE}"))
+            place = "/table/pivot" if study.table.group_by is None else "/table/group_by"
+            found.add(Problem(place, "invalid", f"group {quote(group)} {UNPRINTABLE}"))
     found.refuse()
     explicit = sum(cell.is_explicit for cell in design.cells)
     return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
@@ -87,11 +88,12 @@ def _wrong_groups(study: Study, found: Findings) -> Iterator[Problem]:
 
 
 def _wrong_group_by(study: Study, recipe_class: type[BaseModel]) -> Iterator[Problem]:
-    name = study.table.group_by
     allowed = [*(factor.name for factor in study.factors), *recipe_class.model_fields]
-    if name is not None and name not in allowed:
-        text = f"{quote(name)} is neither a recipe field nor a factor{nearest(name, allowed)}"
-        yield Problem("/table/group_by", "unknown_field", text)
+    asked = {"/table/group_by": study.table.group_by, "/table/pivot": study.table.pivot}
+    for place, name in asked.items():
+        if name is not None and name not in allowed and (place, name) != ("/table/pivot", WRITTEN_GROUPS):
+            text = f"{quote(name)} is neither a recipe field nor a factor{nearest(name, allowed)}"
+            yield Problem(place, "unknown_field", text)
 
 
 def check_base(study: Study, recipe_class: type[BaseModel]) -> None:

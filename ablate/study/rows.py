@@ -32,6 +32,7 @@ class Row:
         replicate: number added to the replicate of the plan's trials; 1 for the audit replicate of a baseline, which
             has the same recipe and other random numbers.
         blueprint: the row's trials without seed and replicate; None for a row that is not planned.
+        line: line of the pivoted table in which the row is one cell; None if the study has no pivot.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Row:
     levels: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 0
     blueprint: Blueprint | None = None
+    line: str | None = None
 
     @property
     def needs(self) -> Mapping[str, Blueprint]:

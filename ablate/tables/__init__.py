@@ -4,6 +4,9 @@ table, verdicts, results  the documents: rows, cells, decisions; values of one r
 build                     a table from a plan and its records; `inputs` are its further arguments
 analysis, grid_effects    decisions on its rows; effects
 agreement                 its rows next to the printed ones; `printed_comparability` tells which of them may be
+lines, pivot_results      the lines of a pivoted table: documents; mean ranks, the test over groups, sentences on them
+pivot                     the view of a table with its groups side by side; `line_cells` are its own columns
+row_costs                 counted, printed and measured costs of a row
 fronts                    rows that are worth their cost
 columns, cells, captions  which columns there are; text of a cell; title and headings
 selection                 some of the rows, in another order, under other names

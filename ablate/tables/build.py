@@ -13,7 +13,6 @@ from typing import Any
 from ablate.paper.published import PublishedTable
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
-from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
@@ -25,20 +24,21 @@ from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.notes import table_notes
 from ablate.tables.notes_choices import choice_notes, limits, why_table_undecided, why_undecided
 from ablate.tables.notes_provenance import provenance_notes
-from ablate.tables.printed_comparability import COSTS, has_printed_cost
+from ablate.tables.pivot_results import find_pivot, pivot_notes
+from ablate.tables.printed_comparability import has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
+from ablate.tables.row_costs import cost_of, printed_cost_of, train_s_of, with_cost, with_measured
 from ablate.tables.summary import summarise
 from ablate.tables.table import (
     Difference,
     FunnelShare,
     PrintedCell,
-    PrintedCount,
     PublishedColumn,
     Table,
     TableCell,
     TableRow,
 )
-from ablate.trials.trial import Cost, Measured, TrialRecord
+from ablate.trials.trial import TrialRecord
 
 
 def build_table(
@@ -61,9 +61,7 @@ def build_table(
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     found = Findings() if why_undecided(plan, state) else find_verdicts(plan, results, audits, published, state.retried)
     rows = _build_rows(results, found, plan, published, state.missing)
-    rows = [
-        _with_measured(_with_cost(row, costs.counted.get(row.label)), costs.measured.get(row.label)) for row in rows
-    ]
+    rows = [with_measured(with_cost(row, costs.counted.get(row.label)), costs.measured.get(row.label)) for row in rows]
     seen = Seen.of(records.values()) if state.seen is None else state.seen
     was_known = is_exploratory(plan, state.registrations, seen)
     table = Table(
@@ -75,13 +73,15 @@ def build_table(
         fronts=find_fronts(rows, plan.metric, lower_is_better=plan.lower_is_better[plan.metric]),
         families=list(found.families),
         columns=_columns_of(plan, found, published),
+        pivot=find_pivot(plan, rows, found, is_open=state.provisional or any(result.missing for result in results)),
         rows=rows,
         published=_source_of(published),
         notes=[],
         provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
     )
     undecided, known = why_table_undecided(plan, state, table), limits(plan, state, table, seen, was_known=was_known)
-    notes = [*table_notes(plan, results, table, published, missing=state.missing), *choice_notes(state, table)]
+    notes = table_notes(plan, results, table, published, missing=state.missing)
+    notes += [*pivot_notes(table), *choice_notes(state, table)]
     return table.model_copy(update={"summary": summarise(table, undecided=undecided, limits=known), "notes": notes})
 
 
@@ -145,7 +145,7 @@ def _build_rows(
     for result in results:
         baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
         row = _build_row(result, baseline, plan, published, missing)
-        rows.append(_with_finding(row, plan.metric, finding, _train_s_of(baseline)))
+        rows.append(_with_finding(row, plan.metric, finding, train_s_of(baseline)))
     return rows
 
 
@@ -165,10 +165,11 @@ def _build_row(
         n_failed=len(result.with_status("failed")),
         cells={metric: _build_cell(metric, result, baseline, published) for metric in metrics},
         trials=list(result.keys.values()),
+        line=row.line,
         notes=row_notes(result, metrics, missing),
-        **_cost_of(result),
-        **_printed_cost_of(row.label, published),
-        train_s=_train_s_of(result),
+        **cost_of(result),
+        **printed_cost_of(row.label, published),
+        train_s=train_s_of(result),
         funnel_share=_funnel_share_of(result),
     )
 
@@ -234,46 +235,6 @@ def _printed_cell(
         text=printed.text,
         diff_text=difference.text if difference else None,
     )
-
-
-def _cost_of(result: RowResults) -> dict[str, Any]:
-    cost = next((record.outcome.cost for record in result.records.values() if record.outcome.cost), None)
-    return cost.model_dump() if cost else {}
-
-
-def _with_cost(row: TableRow, cost: Cost | None) -> TableRow:
-    return row.model_copy(update=cost.model_dump()) if cost and row.params is None else row
-
-
-def _printed_cost_of(label: str, published: PublishedTable | None) -> dict[str, Any]:
-    printed = published.cells.get(label, {}) if published else {}
-    return {
-        f"published_{name}": PrintedCount(text=printed[name].text, value=printed[name].value)
-        for name in COSTS
-        if name in printed
-    }
-
-
-def _train_s_of(result: RowResults | None) -> float | None:
-    if result is None:
-        return None
-    times = [record.outcome.train_s for record in result.succeeded.values()]
-    known = [time for time in times if time is not None and 0 <= time < LARGEST]
-    return statistics.median(known) if known else None
-
-
-def _with_measured(row: TableRow, measured: Measured | None) -> TableRow:
-    if measured is None:
-        return row
-    fields = {
-        "peak_memory_bytes": measured.peak_memory_bytes,
-        "inference_ms_1": measured.inference_ms_1,
-        "inference_ms_32": measured.inference_ms_32,
-        "inference_rounds": measured.rounds,
-        "inference_folded": measured.is_folded,
-        "measured_on": measured.device,
-    }
-    return row.model_copy(update=fields)
 
 
 def _funnel_share_of(result: RowResults) -> FunnelShare | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ablate.tables.columns import Column
 from ablate.tables.notes_verdicts import method_notes
+from ablate.tables.pivot import cells_note
 from ablate.tables.table import Table
 from ablate.tables.words import ARROWS, listed
 
@@ -30,8 +31,9 @@ def caption_of(table: Table, columns: Sequence[Column]) -> str:
 
 
 def reading_notes(table: Table, columns: Sequence[Column]) -> list[str]:
-    """The meaning of bold cells, if there are any, and the commits of the training code."""
-    notes = (
+    """The meaning of the cells of a pivoted table and of bold cells, and the commits of the training code."""
+    notes = [*cells_note(table, columns)]
+    notes += (
         ["Bold means decided to be better than the baseline."]
         if any(column.is_strong(row) for column in columns for row in table.rows)
         else []

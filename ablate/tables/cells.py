@@ -10,7 +10,7 @@ from typing import Any
 from ablate.statistics.words import MINUS, format_p
 from ablate.tables.table import Difference, TableCell, TableRow
 from ablate.tables.verdicts import Bounds, Superiority
-from ablate.tables.words import MISSING, count, fixed, four_digits, number, places_of, places_within
+from ablate.tables.words import MISSING, count, decision_with_p, fixed, four_digits, number, places_of, places_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,8 @@ def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
 
 
 def _decision_text(row: TableRow, metric: str, decimals: int) -> str:
-    """The decision, with p if it depends on p: `equivalent` depends on an interval, and failed runs overrule p."""
     cell = row.cells[metric]
-    if cell.decision is None or cell.decision == "baseline":
-        return MISSING
-    if cell.tested is not None and cell.tested.reason == "failures":
-        return "undecided (failures)"
-    if cell.decision == "equivalent" or cell.p_adj is None:
-        return cell.decision
-    return f"{cell.decision} ({format_p(cell.p_adj)})"
+    return decision_with_p(cell.decision, cell.tested.reason if cell.tested else None, cell.p_adj)
 
 
 def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:

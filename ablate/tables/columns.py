@@ -12,6 +12,8 @@ from functools import partial
 
 from ablate.errors import TableError, nearest, quote
 from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, mean_and_sd, metric_fields, value_at
+from ablate.tables.line_cells import LINE_ABOUT, LINE_HEADINGS, LINE_PATHS, has_lines, line_fields, line_text
+from ablate.tables.lines import Pivot
 from ablate.tables.table import MEASURED_FIELDS, Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import CHECK, MISSING, decimals_of, metric_name
@@ -63,6 +65,7 @@ ABOUT = {
     "inference_ms_1": "inference time in milliseconds for a batch of 1",
     "inference_ms_32": "inference time in milliseconds for a batch of 32",
     "funnel_share": "share of pixels at which the funnel condition wins, mean over sites and seeds",
+    **LINE_ABOUT,
 }
 """Columns by name, in the order of `all`; the metrics of a study come after `set`."""
 
@@ -77,7 +80,7 @@ HEADINGS = {
     "published_multiply_adds": "printed mult-adds", "params_and_printed": "params (printed)",
     "multiply_adds_and_printed": "mult-adds (printed)", "train_s": "training (s)", "worker_h": "hours needed",
     "peak_memory": "peak memory (MiB)", "inference_ms_1": "inference, batch 1 (ms)",
-    "inference_ms_32": "inference, batch 32 (ms)", "funnel_share": "funnel share (%)",
+    "inference_ms_32": "inference, batch 32 (ms)", "funnel_share": "funnel share (%)", **LINE_HEADINGS,
 }  # fmt: skip
 
 
@@ -95,6 +98,8 @@ class Column:
         is_strong: whether the cell of a row is bold, which it is only if the row is decided to be better.
         more: additional text of a cell, for formats that can fold it away.
         mean: mean and standard deviation of a cell apart, for formats that print them apart; None for other columns.
+        source: the row whose numbers the cell of a row shows; None for an empty cell of a pivoted table.
+        group: the group whose rows it shows in a pivoted table; its name is in the heading. None shows all rows.
     """
 
     name: str
@@ -106,6 +111,8 @@ class Column:
     is_strong: Callable[[TableRow], bool] = lambda row: False
     more: Callable[[TableRow], str] = lambda row: ""
     mean: Callable[[TableRow], tuple[str, str]] | None = None
+    source: Callable[[TableRow], TableRow | None] = lambda row: row
+    group: str | None = None
 
 
 def default_columns(
@@ -128,7 +135,8 @@ def list_columns(table: Table, *, measured: bool = True) -> dict[str, str]:
     names |= {metric: f"{metric_name(metric)}: mean, sample standard deviation, seeds" for metric in metrics}
     names |= {name: about.pop(name) for name in ABOUT if name in (*PARTS, *TESTED)}
     names |= {f"{metric}:{part}": f"{metric_name(metric)}: {ABOUT[part]}" for metric in table.metrics for part in PARTS}
-    return names | {name: text for name, text in about.items() if measured or not is_measured(name)}
+    about = {name: text for name, text in about.items() if measured or not is_measured(name)}
+    return names | {name: text for name, text in about.items() if table.pivot or name not in LINE_PATHS}
 
 
 def choose_columns(
@@ -196,6 +204,8 @@ def _has_content(name: str, table: Table) -> bool:
         return bool(table.families) and is_there
     if part in WITH_PRINTED:
         return False
+    if part in LINE_PATHS:
+        return table.pivot is not None and has_lines(table.pivot, part)
     if not part.startswith("published"):
         return True
     if part in PARTS:
@@ -211,6 +221,9 @@ def is_measured(name: str) -> bool:
 def _build_column(name: str, table: Table, digits: int | None) -> Column:
     if name.startswith(FACTOR):
         return _factor_column(name, table)
+    if name in LINE_PATHS and table.pivot is not None and name not in table.directions:
+        decimals = metric_decimals(table, table.metric) if digits is None else digits
+        return _line_column(name, table, table.pivot, decimals)
     metric, _, part = name.partition(":")
     if name in (*PARTS, *TESTED):
         metric, part = table.metric, name
@@ -243,6 +256,13 @@ def _metric_column(name: str, metric: str, part: str, table: Table, digits: int 
 
 def _metric_heading(metric: str, table: Table) -> str:
     return table.headings.get(metric, metric_name(metric))
+
+
+def _line_column(name: str, table: Table, pivot: Pivot, decimals: int) -> Column:
+    text = partial(line_text, lines={line.label: line for line in pivot.lines}, name=name, decimals=decimals)
+    heading, direction = table.headings.get(name, HEADINGS[name]), True if name == "mean_rank" else None
+    is_text, fields = name in ("line", "overall"), line_fields(pivot, name)
+    return Column(name, heading, direction, is_text=is_text, text=text, fields=fields)
 
 
 def _is_better(row: TableRow, metric: str) -> bool:

@@ -9,7 +9,8 @@ import csv
 import io
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -45,10 +46,11 @@ def select_rows(
     Args:
         table: table of the whole study.
         rows: labels of the rows to show, old or new; empty shows all. An item is one label, or several labels separated
-            by commas. A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The
+            by commas. A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The label
+            of a line of a pivoted table means its rows in all groups. The
             baseline of a shown row is shown too, unless it is left out in this way.
-        order: `plan` (order of the study), `value` (best mean first) or `name`, within each group. None means the order
-            of `rows`, if they are given, else that of the study.
+        order: `plan` (order of the study), `value` (best mean first; in a pivoted table, best mean rank) or `name`,
+            within each group. None means the order of `rows`, if they are given, else that of the study.
         rename: old name -> new name of rows, groups, factors and their levels, metrics and other columns. A column may
             be named by its heading. JSON and CSV keep the names of columns.
 
@@ -60,7 +62,8 @@ def select_rows(
     shown = _chosen(table, rows, rename or {}, in_plan=order is not None) if rows else list(table.rows)
     view = table.model_copy(update={"rows": shown})
     if len(shown) < len(table.rows):
-        note = f"{len(shown)} of {len(table.rows)} rows of the study are shown; its tests count all of them"
+        counting = "tests and ranks" if table.pivot else "tests"
+        note = f"{len(shown)} of {len(table.rows)} rows of the study are shown; its {counting} count all of them"
         view = view.model_copy(update={"notes": [*table.notes, note]})
     view = _renamed(view, table, rename) if rename else view
     return view.model_copy(update={"rows": _sorted(view, order)}) if order in ("value", "name") else view
@@ -92,7 +95,7 @@ def read_names(path: Path) -> dict[str, str]:
 def _chosen(table: Table, items: Sequence[str], rename: Mapping[str, str], *, in_plan: bool) -> list[TableRow]:
     """The chosen rows in the order of the items or of the plan; missing baselines come first in their group."""
     rows = {row.label: row for row in table.rows}
-    known = {rename[label]: label for label in rows if label in rename} | {label: label for label in rows}
+    known = _labels_by_name(table, rename)
     marked = [pair for item in items for pair in _labels_in(item, known)]
     without = {label for label, is_left_out in marked if is_left_out}
     kept = list(dict.fromkeys(label for label, is_left_out in marked if not is_left_out)) or list(rows)
@@ -107,24 +110,35 @@ def _chosen(table: Table, items: Sequence[str], rename: Mapping[str, str], *, in
     return [row for row in table.rows if row in chosen] if in_plan else chosen
 
 
-def _labels_in(item: str, known: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
-    """The labels in an item, and whether each is left out. `known` has the label of each name."""
+def _labels_by_name(table: Table, rename: Mapping[str, str]) -> dict[str, list[str]]:
+    """The labels of the rows that each name means, old or new: one row, or all rows of a line of a pivoted table."""
+    found: dict[str, list[str]] = {}
+    for row in table.rows:
+        if row.line is not None:
+            found.setdefault(row.line, []).append(row.label)
+    found |= {row.label: [row.label] for row in table.rows}
+    return {rename[name]: labels for name, labels in found.items() if name in rename} | found
+
+
+def _labels_in(item: str, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bool]]:
+    """The labels in an item, and whether each is left out. `known` has the labels of each name."""
     is_one = item in known or item.removeprefix(LEAVE_OUT) in known
     for name in [item] if is_one else [part.strip() for part in item.split(",")]:
         found = known.get(name, known.get(name.removeprefix(LEAVE_OUT)))
         if found is None:
             advice = "; a label that contains a comma needs an option of its own" if "," in item else ""
             raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), known)}{advice}")
-        yield found, name not in known
+        yield from ((label, name not in known) for label in found)
 
 
 def _sorted(table: Table, order: Order) -> list[TableRow]:
     """The rows, sorted within each group; rows without a mean are last."""
     sign = 1 if table.lower_is_better else -1
+    ranks = {line.label: line.mean_rank for line in table.pivot.lines} if table.pivot else {}
 
     def value(row: TableRow) -> tuple[bool, float]:
-        mean = row.cells[table.metric].mean
-        return mean is None, sign * (mean or 0.0)
+        mean, rank = row.cells[table.metric].mean, ranks.get(row.line or "")
+        return (False, rank) if rank is not None else (mean is None, sign * (mean or 0.0))
 
     def name(row: TableRow) -> str:
         return row.label.casefold()
@@ -137,18 +151,24 @@ def _renamed(view: Table, whole: Table, rename: Mapping[str, str]) -> Table:
     """The view under its new names, which must exist in the whole table."""
     columns = _columns_by_name(whole)
     levels = {level for found in whole.factors.values() for level in found}
-    known = {*(row.label for row in whole.rows), *filter(None, (row.group for row in whole.rows)), *levels, *columns}
+    known = {*levels, *columns} | {name for row in whole.rows for name in (row.label, row.group, row.line) if name}
     for name in rename:
         if name not in known:
             raise TableError(f"nothing in the table is called {quote(name)}{nearest(name, sorted(known))}")
-    labels = [rename.get(row.label, row.label) for row in whole.rows]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
+    lines = dict.fromkeys(row.line for row in whole.rows if row.line)
+    twice = _twice([row.label for row in whole.rows], rename) or _twice(lines, rename)
     if twice is not None:
         raise TableError(f"two rows would be called {quote(twice)}; give each row a label of its own")
     headings = {columns[old]: new for old, new in rename.items() if old in columns}
     document: dict[str, Any] = _with_names(view.to_json(), rename)
     document["headings"] |= headings
     return Table.from_json(document)
+
+
+def _twice(names: Iterable[str], rename: Mapping[str, str]) -> str | None:
+    """The first new name that two of the names would have."""
+    counts = Counter(rename.get(name, name) for name in names)
+    return next((name for name, count in counts.items() if count > 1), None)
 
 
 def _columns_by_name(table: Table) -> dict[str, str]:
@@ -158,7 +178,7 @@ def _columns_by_name(table: Table) -> dict[str, str]:
     return found | {name.removeprefix(FACTOR): name for name in list_columns(table)}
 
 
-NAMES = ("label", "group", "baseline", "headline", "levels", "within")
+NAMES = ("label", "line", "group", "groups", "baseline", "headline", "levels", "within")
 SENTENCES = ("summary", "notes", "provenance", "text", "method", "spread", "rank", "pairs", "lost")
 KINDS: Mapping[str, str] = dict.fromkeys(NAMES, "name") | dict.fromkeys(SENTENCES, "sentence") | {"set": "set"}
 """Field of a table's document -> whether it names rows, groups or levels, or is a sentence that quotes them."""

@@ -1,7 +1,7 @@
 """The lines below a table that everybody should read: the result, how it was decided, what is missing, what limits it.
 
-They are at most four, in plain text, and made from the finished table, so that the same results give the same lines.
-All other sentences are the table's notes.
+They are at most four, or five with a pivot, in plain text, and made from the finished table, so that the same results
+give the same lines. All other sentences are the table's notes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, OTHER_WORDS, PAPER_WORDS, VERDICT_FROM
 from ablate.statistics.decisions.power import POWER
 from ablate.statistics.words import counted, of_planned, plain_number, with_unit
+from ablate.tables.pivot_results import describe_over_groups
 from ablate.tables.summary_results import MAX_NAMES, describe_effects, describe_results, joined, names_of
 from ablate.tables.table import Table
 from ablate.tables.verdicts import Tested
@@ -35,6 +36,7 @@ def summarise(table: Table, *, undecided: str, limits: Sequence[str]) -> list[st
     """
     lines = [
         undecided or _result(table),
+        _fit(describe_over_groups(table)),
         "" if undecided else _method(table),
         _missing(table),
         _fit([" ".join([*limits, *_agreement(table)]), " ".join(limits)]),
@@ -59,10 +61,10 @@ def _fit(wordings: Sequence[str]) -> str:
 
 
 def _result(table: Table) -> str:
-    """The decisions; in a grid the factors come first."""
+    """The decisions; in a grid the factors come first, unless one of them only tells the groups of a pivot apart."""
     if not any(row.cells[table.metric].values for row in table.rows):
         return "There is nothing to compare: no run gave a result."
-    results, effects = describe_results(table), describe_effects(table)
+    results, effects = describe_results(table), [] if table.pivot else describe_effects(table)
     return _fit([*(f"{effect} {result}" for effect in effects for result in results), *effects[-1:], *results])
 
 

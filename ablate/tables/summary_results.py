@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ablate.statistics.words import counted, equals_p, with_unit
+from ablate.study.lines import noun_of
 from ablate.tables.cells import difference_size
 from ablate.tables.columns import metric_decimals
 from ablate.tables.table import Table, TableRow
@@ -53,7 +54,11 @@ def names_of(table: Table, *, in_groups: bool = False) -> dict[str, str]:
         in_groups: whether the sentence names the group, so that labels need not repeat it.
     """
     prefixes = {group: _prefix(group, rows) if in_groups else "" for group, rows in table.grouped()}
-    names = {row.label: visible_name(row.label.removeprefix(prefixes[row.group])) for row in table.rows}
+    lines = {row.label: row.line for row in table.rows if row.line and in_groups}
+    names = {
+        row.label: visible_name(lines.get(row.label) or row.label.removeprefix(prefixes[row.group]))
+        for row in table.rows
+    }
     is_plain = all(PLAIN_NAME.fullmatch(names[row.label]) for row in table.rows if not _is_without(row))
     quoted = {label: name if is_plain else f"'{name}'" for label, name in names.items()}
     return quoted | {row.label: f"removing {visible_name(row.label[2:])}" for row in table.rows if _is_without(row)}
@@ -152,7 +157,8 @@ def _name_over_groups(table: Table, groups: Sequence[Sequence[TableRow]], names:
 def _decided_in(table: Table, word: str, rows: Sequence[TableRow], groups: int, baseline: str) -> str:
     """`better than ReLU in all 5 groups (by 1.80 to 2.10 points)`."""
     of = f"{PREPOSITIONS[word]}{baseline}" if baseline else ""
-    where = f"all {groups} groups" if len(rows) == groups else f"{len(rows)} of {groups} groups"
+    noun = noun_of(table.pivot.by) if table.pivot else "groups"
+    where = f"all {groups} {noun}" if len(rows) == groups else f"{len(rows)} of {groups} {noun}"
     if word not in ("better", "worse") or any(row.cells[table.metric].tries for row in rows):
         return f"{word}{of} in {where}"
     decimals = metric_decimals(table, table.metric)

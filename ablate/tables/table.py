@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.documents import Document
+from ablate.tables.lines import Pivot
 from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested, Tries
 
 MEASURED_FIELDS = (
@@ -108,6 +109,7 @@ class TableRow(Document):
             `is_folded` and `device` are `inference_rounds`, `inference_folded` and `measured_on`.
         funnel_share: share of pixels at which the funnel condition wins; null if the network has no funnel site.
         trials: trial keys, in the order of the seeds.
+        line: label of its line in the pivoted table; null without a pivot.
         notes: what happened to missing results of this row, such as `failed on seed 2: CUDA out of memory`.
     """
 
@@ -136,6 +138,7 @@ class TableRow(Document):
     measured_on: str | None = None
     funnel_share: FunnelShare | None = None
     trials: list[str] = Field(default_factory=list)
+    line: str | None = None
     notes: list[str] = Field(default_factory=list)
 
 
@@ -171,12 +174,13 @@ class Table(Document):
         effects: effects in a grid; null if the study is not a grid and while seeds are outstanding.
         fronts: Pareto-optimal rows, by cost.
         families: rows that are tested together; empty while planned seeds are outstanding.
-        columns: default columns.
+        pivot: the groups side by side; null if the study has no `pivot`.
+        columns: default columns of the table with its groups below each other.
         headings: headings of columns that the reader renamed, by name of the column.
         rows: rows in the order of the plan, unless the reader chose others.
         published: source of the printed numbers; null without any.
-        summary: at most four sentences that everybody should read: the result, how it was decided, what is missing,
-            what limits it; the same when the study is run again.
+        summary: at most five sentences that everybody should read: the result, that over the groups of a pivot, how it
+            was decided, what is missing, what limits it; the same when the study is run again.
         notes: further sentences on the table; the same when the study is run again.
         provenance: sentences on when and where trials ran; left out with the measured values.
     """
@@ -201,6 +205,7 @@ class Table(Document):
     effects: Effects | None = None
     fronts: list[Front] = Field(default_factory=list)
     families: list[Family] = Field(default_factory=list)
+    pivot: Pivot | None = None
     columns: list[str]
     headings: dict[str, str] = Field(default_factory=dict)
     rows: list[TableRow]
@@ -235,8 +240,13 @@ class Table(Document):
         return rows[label]
 
     def grouped(self) -> list[tuple[str | None, list[TableRow]]]:
-        """The rows by group, in the order of the groups' first rows."""
+        """The printed rows by group, in the order of the groups' first rows."""
         groups: dict[str | None, list[TableRow]] = {}
         for row in self.rows:
             groups.setdefault(row.group, []).append(row)
         return list(groups.items())
+
+    @property
+    def printed_rows(self) -> list[TableRow]:
+        """The rows in the order in which they are printed; in a pivoted table, a row for each line."""
+        return [row for _, rows in self.grouped() for row in rows]

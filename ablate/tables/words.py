@@ -11,7 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 
-from ablate.statistics.words import MINUS
+from ablate.statistics.words import MINUS, format_p
 
 MISSING, CHECK = "\u2013", "\u2713"
 MAX_NAMES = 6
@@ -129,6 +129,15 @@ def four_digits(value: float) -> str:
 def named(labels: Iterable[str]) -> str:
     """Labels in quotes; only the first few of a long list."""
     return listed([f"'{label}'" for label in labels])
+
+
+def decision_with_p(decision: str | None, reason: str | None, p_adj: float | None) -> str:
+    """The decision, with p if it depends on p: `equivalent` depends on an interval, and failed runs overrule p."""
+    if decision is None or decision == "baseline":
+        return MISSING
+    if reason == "failures":
+        return "undecided (failures)"
+    return decision if decision == "equivalent" or p_adj is None else f"{decision} ({format_p(p_adj)})"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -10,9 +10,10 @@ from functools import cached_property
 from ablate.errors import StudyError
 from ablate.remote.documents.studies import StudyView
 from ablate.tables.captions import heading_of
-from ablate.tables.columns import Column, choose_columns, metric_decimals
+from ablate.tables.columns import Column, metric_decimals
 from ablate.tables.formats.html import LONG_TEXT
-from ablate.tables.formats.render import all_notes
+from ablate.tables.formats.render import all_notes, explained
+from ablate.tables.pivot import PivotedTable, as_printed, columns_of
 from ablate.tables.plots import panel
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
@@ -209,14 +210,16 @@ def _shown(context: Context, study_id: str) -> tuple[ShownTable | None, str]:
     try:
         table = results.get_table(context, study_id)
         with context.faults.answering(results.work_of_answer("table", study_id)):
-            return show(table), ""
+            return show(as_printed(table)), ""
     except ConflictError as error:
         return None, str(error)
 
 
 def show(table: Table) -> ShownTable:
     """A table as pages show it."""
-    return ShownTable(table, choose_columns(table)[1:], draw_intervals(table), metric_decimals(table, table.metric))
+    intervals = {} if isinstance(table, PivotedTable) else draw_intervals(table)
+    columns = columns_of(table)[1:]
+    return ShownTable(explained(table, columns), columns, intervals, metric_decimals(table, table.metric))
 
 
 def _ordered(table: Table) -> list[str]:

@@ -38,6 +38,13 @@ GROUPS: dict[str, Any] = {
         for name, activation in (("=ReLU", "relu"), ("Swish", "swish"), ("FReLU", "frelu"))
     ],
 }  # fmt: skip
+PIVOT: dict[str, Any] = {
+    "name": "pivot", "seeds": 3, "base": {"dataset": "digits", "model": "resnet50"}, "table": {"pivot": "world"},
+    "factors": [
+        {"name": "window", "levels": ["1x1", "3x3"]},
+        {"name": "world", "levels": [{"label": f"w{k}", "set": {"epochs": k}} for k in range(1, 7)]},
+    ],
+}  # fmt: skip
 PRINTED: dict[str, Any] = {
     "name": "printed", "seeds": 3, "base": {"dataset": "digits", "model": "resnet50"},
     "rows": [{"label": label, "set": {"window": window}} for label, window in
@@ -87,6 +94,9 @@ CASES: dict[str, tuple[Mapping[str, Any], Callable[[Plan], dict[str, TrialRecord
     "one seed": ({**STUDY, "seeds": 1}, draw_records),
     "one row": ({**STUDY, "rows": STUDY["rows"][1:2]}, draw_records),
     "groups": (GROUPS, draw_records),
+    "data sets as columns": (PIVOT, draw_records),
+    "data sets as columns with lost runs": (PIVOT, lost(("window=3x3, world=w2", 1, "failed"))),
+    "groups as columns": (with_table(GROUPS, pivot="group"), draw_records),
     "grid": (GRID, draw_records),
     "grid with holes": (GRID, lost(("window=5x5, combine=max", 0, "failed"))),
     "one at a time": (ONE_AT_A_TIME, draw_records),

@@ -74,6 +74,10 @@ def check_table(table: Table) -> None:
             if cell.tested:
                 check_tested(cell.tested.model_dump())
                 check_sentence(cell.tested.text)
+    for line in table.pivot.lines if table.pivot else ():
+        check_p(line.p, line.p_adj)
+        assert line.decision in DECISIONS
+        assert line.mean_rank is None or 1 <= line.mean_rank <= len(table.pivot.lines)
     for sentence in (*table.notes, *table.provenance):
         check_sentence(sentence)
 

@@ -22,6 +22,7 @@ class PlanRow(Document):
         set: fields that the row sets over the base.
         key_fields: fields of the recipe that enter the key of the row's trials.
         baseline: whether other rows are compared with it.
+        line: row of the pivoted table in which this row is one cell; null for a study without a pivot.
         params: trainable parameters; null, as the next two, where the task does not count costs.
         params_without_norm: trainable parameters without those of normalisation layers.
         multiply_adds: of convolutions and linear layers for one image at the recipe's resolution.
@@ -34,6 +35,7 @@ class PlanRow(Document):
     set: dict[str, Any]
     key_fields: dict[str, Any]
     baseline: bool
+    line: str | None = None
     params: int | None
     params_without_norm: int | None
     multiply_adds: int | None
@@ -52,6 +54,7 @@ class PlanView(Document):
         known: number of distinct trials that already have a result.
         estimate_s: estimated wall time of the trials that are left, in seconds; null until a similar trial was timed.
         excluded: labels of the cells that `[[exclude]]` removed.
+        pivot: what the pivoted table will show, and which test follows; null for a study without a pivot.
     """
 
     study: str
@@ -63,4 +66,5 @@ class PlanView(Document):
     known: int
     estimate_s: float | None
     excluded: list[str]
+    pivot: str | None = None
     warnings: list[Finding]

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Sequence, Set
 
 from ablate.statistics.words import counted
+from ablate.study.lines import noun_of
 from ablate.tables.columns import Column
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
+from ablate.tables.pivot import PivotedTable
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Family
-from ablate.tables.words import listed, metric_unit
+from ablate.tables.words import listed, metric_name, metric_unit
 
 WORSE, EQUIVALENT = "$\\dagger$", "$\\ddagger$"
 TESTS = {"flip": "paired sign-flip test", "t": "paired $t$ test", "pooled": "Dunnett's test"}
@@ -31,7 +33,7 @@ def paper_caption(table: Table, columns: Sequence[Column], options: LatexOptions
     """The caption as LaTeX."""
     names = {column.name for column in columns}
     subject = options.caption or _title(table)
-    parts = [*_numbers(table, names), *_differences(table, names), *_marks(table, names)]
+    parts = [*_numbers(table, names), *_differences(table, names), *_marks(table, names), *_overall(table, names)]
     facts = [*_state(table), *_choices(table), *_lost(table), *_audits(table), *_printed(table, names)]
     is_sentence = subject.rstrip().endswith((".", "?", "!"))
     first = "; ".join(parts)
@@ -61,7 +63,10 @@ def _title(table: Table) -> str:
 def _numbers(table: Table, names: Set[str]) -> Iterator[str]:
     if names & {table.metric, *table.metrics}:
         n = len(table.seeds)
-        yield f"mean $\\pm$ standard deviation over {n} seeds" if n > 1 else "one seed, hence no spread and no test"
+        what = f"{escape_latex(metric_name(table.metric))}, " if isinstance(table, PivotedTable) else ""
+        yield what + (
+            f"mean $\\pm$ standard deviation over {n} seeds" if n > 1 else "one seed, hence no spread and no test"
+        )
 
 
 def _differences(table: Table, names: Set[str]) -> Iterator[str]:
@@ -90,6 +95,14 @@ def _marks(table: Table, names: Set[str]) -> Iterator[str]:
     else:
         shown[0] += f" to {_reference(table, families)}"
     yield f"{', '.join(shown)} ({100 * table.alpha:g}\\,\\% level, {_how(table, families)})"
+
+
+def _overall(table: Table, names: Set[str]) -> Iterator[str]:
+    """The test over the groups of a pivoted table."""
+    if table.pivot is not None and table.pivot.test and "overall" in names:
+        groups = f"{len(table.pivot.groups)} {noun_of(table.pivot.by)}"
+        corrected = f"Holm-corrected for {counted(table.pivot.comparisons, 'row')}"
+        yield f"overall: sign-flip test of the mean differences in {groups}, {corrected}"
 
 
 def _how(table: Table, families: Sequence[Family]) -> str:
@@ -121,6 +134,8 @@ def _reference(table: Table, families: Sequence[Family]) -> str:
     baselines = {family.group: family.baseline for family in families}
     baselines = baselines or {row.group: row.label for row in table.rows if row.baseline}
     names = list(dict.fromkeys(baselines.values()))
+    if isinstance(table, PivotedTable) and table.pivot and table.pivot.baseline:
+        names = [table.pivot.baseline]
     if len(names) == 1:
         is_full = names[0] == FULL and bool(table.factors)
         name = escape_latex(names[0])

@@ -98,7 +98,7 @@ def choose_layout(
 def choose_paper_layout(table: Table, columns: Sequence[Column], caption: str) -> LatexLayout:
     """The first layout in which everything fits and no label is broken; if there is none, labels are broken."""
     for layout in PAPER:
-        if len(table.rows) * layout.line > HEIGHT_PT:
+        if len(table.printed_rows) * layout.line > HEIGHT_PT:
             continue
         is_whole = len(blocks_of(layout, table, columns)) == 1 and not any(rooms_of(layout, table, columns))
         if is_whole and _height(layout, table, columns, caption, ()) <= HEIGHT_PT:
@@ -150,13 +150,15 @@ def _fits(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> bool:
     """Whether there is a single block and, in one column, no page of broken labels."""
     if len(blocks_of(layout, table, columns)) > 1:
         return False
-    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.rows))
+    return layout.environment == "table*" or _lines(layout, table, columns) <= max(MAX_LINES, len(table.printed_rows))
 
 
 def _lines(layout: LatexLayout, table: Table, columns: Sequence[Column]) -> int:
     """Number of lines of the rows of a block."""
     rooms = rooms_of(layout, table, columns)
-    return sum(max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.rows)
+    return sum(
+        max(_lines_of(layout, row, *pair) for pair in zip(columns, rooms, strict=True)) for row in table.printed_rows
+    )
 
 
 def _lines_of(layout: LatexLayout, row: TableRow, column: Column, room: float | None) -> int:
@@ -182,7 +184,7 @@ def _width(layout: LatexLayout, table: Table, column: Column) -> float:
 def _natural_width(layout: LatexLayout, table: Table, column: Column) -> float:
     texts = [
         *heading_lines(column, layout.depth),
-        *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.rows),
+        *(SCIENTIFIC.sub(r"\1 × 10\2", column.text(row)) for row in table.printed_rows),
     ]
     return max(_text_width(text, layout.em) for text in texts)
 

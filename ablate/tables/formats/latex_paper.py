@@ -18,6 +18,7 @@ from ablate.tables.formats.latex_layout import blocks_of, choose_paper_layout
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_sheet import LatexSheet, kind_of, numbers_in, print_sheet
 from ablate.tables.formats.latex_text import escape_latex
+from ablate.tables.pivot import PivotedTable, default_names
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import CHECK, MISSING
 
@@ -49,8 +50,8 @@ def render_paper(
     columns, left_out = _fitting(table, names, choose, options)
     caption = paper_caption(table, columns, options)
     layout = choose_paper_layout(table, columns, caption)
-    has_checks = any(CHECK in column.text(row) for column in columns for row in table.rows)
-    widths = {column.name: _format_of(column, table) for column in columns} if options.siunitx else {}
+    has_checks = any(CHECK in column.text(row) for column in columns for row in table.printed_rows)
+    widths = {column: _format_of(column, table) for column in columns} if options.siunitx else {}
     sheet = LatexSheet(
         table,
         columns,
@@ -64,7 +65,7 @@ def render_paper(
         cell=partial(_cell, options=options, formats=widths),
         heading=partial(_heading, formats=widths),
         kind=partial(_kind, formats=widths),
-        last="@{\\hspace{4pt}}" if _is_marked(columns[-1], table) and not widths.get(columns[-1].name) else "@{}",
+        last="@{\\hspace{4pt}}" if _is_marked(columns[-1], table) and not widths.get(columns[-1]) else "@{}",
     )
     return print_sheet(sheet)
 
@@ -90,7 +91,7 @@ def _fitting(
 def _defaults(table: Table, options: LatexOptions) -> Iterator[list[str]]:
     """Names of columns in order of preference."""
     factors = [f"{FACTOR}{name}" for name in table.factors]
-    own = [name for name in table.columns if name not in ("label", *LEFT_TO_THE_TEXT)]
+    own = [name for name in default_names(table) if name not in ("label", *LEFT_TO_THE_TEXT)]
     own = [name for name in own if name not in table.metrics or _has_value(table, name)]
     own = _with_delta(table, own, options)
     short = [name for name in own if name not in table.metrics]
@@ -98,7 +99,10 @@ def _defaults(table: Table, options: LatexOptions) -> Iterator[list[str]]:
     for rest in (own, short):
         if factors:
             yield [*factors, *rest] if is_generated else ["label", *factors, *rest]
-    yield from (["label", *own], ["label", *short], ["label", table.metric])
+    if not isinstance(table, PivotedTable):
+        yield from (["label", *own], ["label", *short], ["label", table.metric])
+    elif not is_generated:  # too many groups are printed in blocks, with their ranks
+        yield ["label", *own]
 
 
 def _has_value(table: Table, metric: str) -> bool:
@@ -116,7 +120,7 @@ def _with_delta(table: Table, names: Sequence[str], options: LatexOptions) -> li
 
 def _without_label(columns: list[Column], names: Sequence[str]) -> list[Column]:
     """The label only if it was chosen, or if no factor tells the rows apart."""
-    has_factors = any(name.startswith(FACTOR) or name == "factors" for name in names)
+    has_factors = any(column.name.startswith(FACTOR) for column in columns)
     return columns[1:] if has_factors and "label" not in names else columns
 
 
@@ -127,7 +131,7 @@ def _is_one_block(table: Table, columns: list[Column]) -> bool:
 def _on_paper(column: Column, table: Table) -> Column:
     """A column with the heading and the texts of the style; each text is made once, for all layouts that are tried."""
     found = _styled(column, table)
-    texts = {row.label: found.text(row) for row in table.rows}
+    texts = {row.label: found.text(row) for row in table.printed_rows}
     return dataclasses.replace(found, text=lambda row: texts[row.label])
 
 
@@ -136,7 +140,8 @@ def _styled(column: Column, table: Table) -> Column:
     if column.name.startswith(FACTOR) and set(table.factors[column.name.removeprefix(FACTOR)]) <= SWITCHES.keys():
         words = column.text
         return dataclasses.replace(column, text=lambda row: SWITCHES.get(words(row), words(row)))
-    heading = column.heading if is_renamed or column.heading[1:2].isupper() else capital(column.heading)
+    is_name = is_renamed or column.group is not None or column.heading[1:2].isupper()
+    heading = column.heading if is_name else capital(column.heading)
     if column.name == "label":
         heading = column.heading if is_renamed else ""
         return dataclasses.replace(column, heading=heading, text=lambda row: row.label)
@@ -159,16 +164,18 @@ def _parts(column: Column, row: TableRow) -> list[str]:
 
 def _mark(column: Column, row: TableRow) -> str:
     """The dagger of a decided row, at its mean of the primary metric."""
-    return MARKS.get(row.cells[column.name].decision or "", "") if column.name in row.cells else ""
+    source = column.source(row)
+    cell = source.cells.get(column.name) if source else None
+    return MARKS.get(cell.decision or "", "") if cell else ""
 
 
 def _is_marked(column: Column, table: Table) -> bool:
-    return any(_mark(column, row) for row in table.rows)
+    return any(_mark(column, row) for row in table.printed_rows)
 
 
-def _cell(column: Column, row: TableRow, *, options: LatexOptions, formats: dict[str, str]) -> str:
+def _cell(column: Column, row: TableRow, *, options: LatexOptions, formats: dict[Column, str]) -> str:
     text = column.text(row)
-    if formats.get(column.name):
+    if formats.get(column):
         return _aligned(column, row)
     if _parts(column, row):
         return _mean(column, row, options)
@@ -207,7 +214,8 @@ def _aligned(column: Column, row: TableRow) -> str:
 
 def _format_of(column: Column, table: Table) -> str:
     """The options of an `S` column; empty for a column that is none."""
-    numbers = [[NUMBER.fullmatch(part.replace("\u2212", "-")) for part in _parts(column, row)] for row in table.rows]
+    cells = [_parts(column, row) for row in table.printed_rows]
+    numbers = [[NUMBER.fullmatch(part.replace("\u2212", "-")) for part in parts] for parts in cells]
     found = [match for parts in numbers for match in parts]
     means = [parts[0] for parts in numbers if parts]
     if not found or not all(found):
@@ -220,14 +228,14 @@ def _format_of(column: Column, table: Table) -> str:
     return f"table-format={whole}.{places}{spread}{marks}"
 
 
-def _heading(column: Column, line: str, *, formats: dict[str, str]) -> str:
+def _heading(column: Column, line: str, *, formats: dict[Column, str]) -> str:
     text = escape_latex(line)
-    return f"{{{text}}}" if formats.get(column.name) else text
+    return f"{{{text}}}" if formats.get(column) else text
 
 
-def _kind(column: Column, *, formats: dict[str, str]) -> str:
-    if formats.get(column.name):
-        return f"S[{formats[column.name]}]"
+def _kind(column: Column, *, formats: dict[Column, str]) -> str:
+    if formats.get(column):
+        return f"S[{formats[column]}]"
     return "c" if column.name.startswith(FACTOR) else kind_of(column)
 
 

@@ -348,6 +348,32 @@ def test_the_page_is_no_part_of_the_documented_interface(desk: Any) -> None:
     assert not [path for path in paths if not path.startswith(("/api/v1/", "/healthz", "/readyz", "/metrics"))]
 
 
+def test_groups_side_by_side_keep_the_seeds_of_every_cell(client: TestClient, desk: Any) -> None:
+    """One row for each method, one column for each data set, and a list of seeds behind every cell."""
+    rows = [
+        {"label": f"{name} on {group}", "group": group, "set": {"offset": offset + shift}}
+        for group, shift in (("digits", 0.0), ("letters", 100.0))
+        for name, offset in (("plain", 1.0), ("new", 2.0))
+    ]
+    document = {"name": "pivot", "seeds": 2, "base": {"task": "toy"}, "rows": rows, "table": {"pivot": "group"}}
+    view = desk.finish(desk.submit(document))
+    page = outline_of(client, f"/studies/{view.id}")
+    assert re.search(r"row\s+digits ↓\s+letters ↓\s+mean rank ↓", page.text)
+    ids = {attributes["id"] for _, attributes in page.elements if attributes.get("id")}
+    opened = [attributes["popovertarget"] for _, attributes in page.elements if attributes.get("popovertarget")]
+    assert len(opened) == len(set(opened)) == 4
+    assert set(opened) <= ids
+    lists = {str(attributes["aria-label"]) for _, attributes in page.elements if attributes.get("class") == "seeds"}
+    assert lists == {f"Seeds of {row['label']}" for row in rows}
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert {f"/trials/{cell.key}?study={view.id}" for cell in desk.cells(view)} <= links
+    table = client.get(f"/api/v1/studies/{view.id}/table?format=json").json()
+    assert [line["label"] for line in table["pivot"]["lines"]] == ["plain", "new"]
+    assert [row["line"] for row in table["rows"]] == ["plain", "new"] * 2
+    plan = client.post("/api/v1/studies/plan", json={"study": document}, headers={"accept": "*/*"}).json()
+    assert plan["pivot"].startswith("pivot: 2 rows, a column for each of 2 groups (digits, letters); no test")
+
+
 def test_a_picture_of_what_trials_find_is_for_tasks_that_leave_one(client: TestClient, finished: Any) -> None:
     pictures = [
         values["src"] for name, values in outline_of(client, f"/studies/{finished.id}").elements if name == "img"
