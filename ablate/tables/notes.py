@@ -81,8 +81,9 @@ def _method(table: Table) -> Iterator[str]:
     if not counts:
         return
     if max(counts) > 1:
+        which = "Cells of the full table (--full)" if table.pivot else "Cells"
         yield (
-            "Cells show the mean ± the sample standard deviation over seeds, and the number of seeds in brackets. "
+            f"{which} show the mean ± the sample standard deviation over seeds, and the number of seeds in brackets. "
             "Differences are paired by seed. Their 95 % t intervals are not corrected for the number of rows."
         )
     if min(counts) == 1:
