@@ -21,7 +21,7 @@ PlotName = Literal["forest", "seeds", "curves", "effects", "specification"]
 
 @app.command()
 def plot(
-    study: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
             metavar="ID",
@@ -56,8 +56,8 @@ def plot(
     from ablate.tables.plots.look import PlotLook, inches_of
 
     look = PlotLook(inches_of(width), font, has_title=not no_title, theme="dark" if dark else "light")
-    path = out or Path(f"{Path(study).name}-{name}.pdf")
-    content, notice = _draw(study, name, _format_of(path), look, url)
+    path = out or Path(f"{Path(source).name}-{name}.pdf")
+    content, notice = _draw(source, name, _format_of(path), look, url)
     path.write_bytes(content)
     if notice:
         say(f"warning: {notice}", err=True)
@@ -77,13 +77,13 @@ def _format_of(path: Path) -> Literal["svg", "png", "pdf"]:
 
 
 def _draw(
-    study: str, name: PlotName, format: Literal["svg", "png", "pdf"], look: PlotLook, url: str | None
+    source: str, name: PlotName, format: Literal["svg", "png", "pdf"], look: PlotLook, url: str | None
 ) -> tuple[bytes, str | None]:
     """The plot, and a sentence on the font if it is not the one that was asked for."""
-    if Path(study).is_dir():
-        return _draw_folder(Path(study), name, format, look)
+    if Path(source).is_dir():
+        return _draw_folder(Path(source), name, format, look)
     with connected(url) as client:
-        return client.drawn(study, name, format, look=look)
+        return client.drawn(source, name, format, look=look)
 
 
 def _draw_folder(path: Path, name: PlotName, format: str, look: PlotLook) -> tuple[bytes, str | None]:

@@ -15,6 +15,7 @@ from ablate.paper.published import find_published, load_published
 from ablate.study.plan import plan_document
 from ablate.study.preregistration import Seen, register
 from ablate.tables.build import build_table
+from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.render import render
 from ablate.tables.inputs import StudyState
 from ablate.tables.summary import MAX_CHARACTERS, summarise_older
@@ -315,10 +316,11 @@ def test_every_format_shows_the_summary_and_only_some_the_notes(table):
     assert shown == {"md": (True, False), "html": (True, True), "json": (True, True)}
     assert note in render(found, "md", notes=True)
     assert '<details class="notes"><summary>Notes (' in render(found, "html")
-    tex, full = render(found, "tex"), render(found, "tex", notes=True)
-    assert f"\n{line}\\par\n" in tex
-    assert any(line.startswith("% Cells show the mean") and note in line for line in tex.splitlines())
-    assert any(line.startswith("Cells show the mean") for line in full.splitlines())
+    paper, full = (render(found, "tex", latex=LatexOptions(style=style)).splitlines() for style in ("paper", "full"))
+    assert f"% {line}" in paper
+    assert any(text.startswith("% Cells show the mean") and note in text for text in paper)
+    assert f"{line}\\par" in full
+    assert any(text.startswith(("% Cells show the mean", "Cells show the mean")) for text in full)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
