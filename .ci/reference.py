@@ -33,7 +33,7 @@ BLOCK = re.compile(r"(\[//\]: # \(generated: ([^)\n]+)\)\n)(.*?)(\[//\]: # \(end
 EVERYWHERE = {"--url", "--json", "--help"}
 """Options that many commands have; the text above the table explains them once."""
 
-INTERNAL_VARIABLES = {"ABLATE_LIFELINE"}
+INTERNAL_VARIABLES = {"ABLATE_LIFELINE", "ABLATE_TRIAL_GPUS"}
 """Variables that a process of ablate sets for its children, and nobody else."""
 
 Row = tuple[str, ...]
