@@ -233,15 +233,15 @@ def known_of(
     own = min((one.at for one in registered if one.study == study), default=None)
     earlier = [one for one in registered if own is None or one.at < own]
     names, firsts = other_keys(plan, registered), trials_of_first(plan, earlier)
-    states = states_of(keys | plan.trials.keys() | names.keys())
+    wanted = keys | plan.trials.keys() | names.keys()
+    ended = states_of(wanted | firsts)
+    states = {key: state for key, state in ended.items() if key not in firsts - wanted}
     outcomes = {key: states[key].outcome if key in states else None for key in keys
                 if key not in states or states[key].is_begun}  # fmt: skip
 
     def history(one: PairTrials) -> PairHistory:
         return history_of(one, outcomes, plan.metric, lower_is_better=plan.lower_is_better[plan.metric])
 
-    more = firsts - states.keys()
-    ended = {**states, **(states_of(more) if more else {})}
     results = {key: one.result_at for key, one in ended.items() if one.result_at}
     return Known(
         retried={label: history(one) for label, one in pairs.items()},
