@@ -149,7 +149,7 @@ def test_two_rows_are_compared_from_the_folder(toys: dict[str, Any], table: abla
 def test_a_table_exports_the_formats_of_the_command(table: ablate.Table, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for name, text in (
-        ("md", table.to_markdown()), ("tex", table.to_latex()), ("csv", table.to_csv()), ("html", table.to_html()),
+        ("md", table.to_markdown(notes=True)), ("tex", table.to_latex()), ("csv", table.to_csv()), ("html", table.to_html()),
     ):  # fmt: skip
         assert text == (out / f"table.{name}").read_bytes().decode()
     assert str(table) == repr(table) == table.to_markdown()
@@ -197,7 +197,7 @@ def test_a_plot_is_shown_and_saved(table: ablate.Table, tmp_path: Path) -> None:
         plot = table.plot(name)
         assert plot._repr_svg_().encode() == (tmp_path / "out" / f"{name}.svg").read_bytes()
     assert table.plot().save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(ablate.AblateError, match=r"'a\.gif'; end the name with \.svg or \.png"):
+    with pytest.raises(ablate.AblateError, match=r"'a\.gif'; end the name with \.svg, \.png or \.pdf"):
         table.plot().save(tmp_path / "a.gif")
     with pytest.raises(ablate.AblateError, match="did you mean 'forest'"):
         table.plot("forst")
