@@ -149,7 +149,8 @@ def test_two_rows_are_compared_from_the_folder(toys: dict[str, Any], table: abla
 def test_a_table_exports_the_formats_of_the_command(table: ablate.Table, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for name, text in (
-        ("md", table.to_markdown(notes=True)), ("tex", table.to_latex()), ("csv", table.to_csv()), ("html", table.to_html()),
+        ("md", table.to_markdown(notes=True)), ("tex", table.to_latex()), ("csv", table.to_csv()),
+        ("html", table.to_html()),
     ):  # fmt: skip
         assert text == (out / f"table.{name}").read_bytes().decode()
     assert str(table) == repr(table) == table.to_markdown()
