@@ -72,7 +72,8 @@ def test_a_study_is_a_bundle_that_its_wheel_verifies(
     assert found.is_equal, (found.problems, found.differences)
     with zipfile.ZipFile(file) as archive:
         assert archive.read("seeds.csv") == client.get(f"{study['links']['self']}/seeds.csv").content
-        assert archive.read("table.md") == client.get(study["links"]["table"], params={"format": "md"}).content
+        form = {"format": "md", "notes": "true"}
+        assert archive.read("table.md") == client.get(study["links"]["table"], params=form).content
     plain = client.get(path, params={"measured": "false"})
     assert plain.content == client.get(path, params={"measured": "false"}).content
     refused = client.get(path, params={"weights": "true"})
