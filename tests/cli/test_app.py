@@ -268,4 +268,4 @@ def test_a_study_that_is_run_again_on_other_seeds_in_another_folder_is_a_second_
         assert table["exploratory"] is (number == 2)
     tries = table["rows"][1]["cells"]["error"]["tries"]
     assert (tries["number"], tries["n"], tries["mean"]) == (2, 6, pytest.approx(1.0))
-    assert any("(try 2) was compared with its baseline before" in note for note in table["notes"])
+    assert any("(try 2) was compared with its baseline before" in line for line in table["summary"])

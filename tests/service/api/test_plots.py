@@ -37,7 +37,10 @@ def test_only_a_grid_has_a_plot_of_effects_and_others_say_why(
     assert answer.status_code == 404
     assert "only a grid of factors has effects; its plots are forest, seeds, curves" in answer.json()["detail"]
     waiting = client.get(f"{post()['links']['self']}/plots/effects.{format}")
-    assert (waiting.status_code, "results are outstanding" in waiting.json()["detail"]) == (404, True)
+    assert (waiting.status_code, "Nothing is decided while results are missing" in waiting.json()["detail"]) == (
+        404,
+        True,
+    )
 
 
 @pytest.mark.parametrize("file", ["forrest.svg", "seeds.eps", "seeds.", ".svg", "seeds.svg.svg", "seeds"])

@@ -32,8 +32,8 @@ def test_a_grid_with_a_hole_has_main_effects_and_says_what_it_takes_as_zero():
     assert found.anova.effects[0].eta_squared > 0.9
     assert (found.is_full, found.taken_as_zero) == (False, ("window x norm",))
     assert found.notes == (
-        "some combinations of levels have no result, so level means are adjusted for other factors, and shares assume "
-        "that these do not interact: window x norm",
+        "Some combinations of levels have no result, so level means are adjusted for other factors. Shares assume "
+        "that these do not interact: window x norm.",
     )
     assert ("3x3", "ln") not in found.means["window", "norm"]
 
@@ -49,8 +49,8 @@ def test_a_hole_that_hides_no_interaction_is_named_and_takes_nothing_as_zero():
     found = effects_of(holed, levels)
     assert (found.is_full, found.taken_as_zero) == (False, ())
     assert found.notes[0] == (
-        "some combinations of levels have no result, so level means are adjusted for other factors, and shares come "
-        "from a linear model"
+        "Some combinations of levels have no result, so level means are adjusted for other factors. Shares come "
+        "from a linear model."
     )
 
 
@@ -59,7 +59,7 @@ def test_a_failed_seed_does_not_make_a_grid_unbalanced():
     failed["1x1", "bn"][2] = math.nan
     found = effects_of(failed, FACTORS)
     assert found.anova.n == 3
-    assert found.notes == ("seeds left out because some cells lack them: 2",)
+    assert found.notes == ("Effects leave out seeds that some cells lack: 2.",)
 
 
 def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, float]]:
@@ -69,20 +69,20 @@ def equal(value_of_seed=lambda seed: 1.0) -> dict[tuple[str, str], dict[int, flo
 @pytest.mark.parametrize(
     ("given", "note"),
     [
-        ({}, "no value yet"),
-        ({key: {0: math.nan} for key in cells()}, "no value yet"),
-        ({("1x1", "bn"): {0: 1.0}}, "no factor varies, so there are no effects"),
-        (equal(), "all rows are equal at every seed, so there is no variation to explain"),
-        (equal(lambda seed: 0.1 * seed), "all rows are equal at every seed, so there is no variation to explain"),
-        (dict(list(equal().items())[1:]), "all rows are equal at every seed, so there is no variation to explain"),
-        (cells(1), "1 seed: every share includes the noise of training, and nothing is tested"),
+        ({}, "No row of the grid has a value."),
+        ({key: {0: math.nan} for key in cells()}, "No row of the grid has a value."),
+        ({("1x1", "bn"): {0: 1.0}}, "No factor varies, so there are no effects."),
+        (equal(), "All rows are equal at every seed, so there is no variation to explain."),
+        (equal(lambda seed: 0.1 * seed), "All rows are equal at every seed, so there is no variation to explain."),
+        (dict(list(equal().items())[1:]), "All rows are equal at every seed, so there is no variation to explain."),
+        (cells(1), "With 1 seed every share includes the noise of training, and nothing is tested."),
         (
             {key: {0: 1.0 * place, 1: 1.0 * place} for place, key in enumerate(cells())},
-            "not tested, because all seeds agree: window, norm, window x norm",
+            "These are not tested, because all seeds agree: window, norm, window x norm.",
         ),
         (
             {("1x1", "bn"): {0: 1.0}, ("3x3", "bn"): {1: 1.0}},
-            "rows have too few seeds in common to be compared, so there are no shares",
+            "Rows have too few seeds in common to be compared, so there are no shares.",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_where_there_is_no_answer_there_is_a_sentence(given, note):
 def test_two_seeds_are_tested_and_have_no_interval():
     found = effects_of(cells(2), FACTORS)
     assert all(effect.p is not None and effect.low is None for effect in found.anova.effects)
-    assert found.notes == ("2 seeds give no interval of a share, which needs 3",)
+    assert found.notes == ("2 seeds give no interval of a share, which needs 3.",)
 
 
 def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
@@ -104,7 +104,7 @@ def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
     found = effects_of(lost, FACTORS)
     assert found.anova.effects[0].eta_squared > 0.9
     assert all(effect.p is None for effect in found.anova.effects)
-    assert found.notes[-1].startswith("fewer than 2 seeds are common to all rows")
+    assert found.notes[-1].startswith("Fewer than 2 seeds are common to all rows")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -117,7 +117,8 @@ def test_equal_rows_that_lost_different_seeds_have_no_shares_of_rounding(seed):
         for key in itertools.product(*levels.values())
     }
     assert (
-        effects_of(partial, levels).notes[-1] == "all rows are equal at every seed, so there is no variation to explain"
+        effects_of(partial, levels).notes[-1]
+        == "All rows are equal at every seed, so there is no variation to explain."
     )
 
 
@@ -128,11 +129,11 @@ def test_many_levels_take_no_time(many, other):
     del cells["0", "0"]
     found = effects_of(cells, levels)
     assert found.anova.effects[0].eta_squared > 0.99
-    assert any("interactions have more than 600" in note for note in found.notes) == (many > 40)
+    assert any("Interactions have more than 600" in note for note in found.notes) == (many > 40)
 
 
 def test_a_grid_with_too_many_levels_says_so():
     levels = tuple(map(str, range(700)))
     found = effects_of({(level,): {0: float(level)} for level in levels}, {"many": levels})
     assert found.anova is None
-    assert found.notes == ("the factors have more than 600 levels together, above the limit for shares",)
+    assert found.notes == ("The factors have more than 600 levels together, above the limit for shares.",)

@@ -31,7 +31,7 @@ def test_a_missing_cell_is_a_hole_and_rows_without_a_value_are_counted():
     cells["3x3", "ln"] = {0: math.nan}
     grid = grid_of(cells, FACTORS)
     assert not grid.is_full
-    assert grid.notes == ("1 row of the grid without a value",)
+    assert grid.notes == ("1 row of the grid has no value.",)
 
 
 def test_levels_to_which_a_nested_factor_does_not_apply_are_no_holes():
@@ -67,7 +67,7 @@ def test_a_seed_that_some_cell_lacks_is_dropped_as_a_whole():
     grid = grid_of(cells, FACTORS)
     assert grid.is_full
     assert grid.seeds == (0, 2)
-    assert grid.notes == ("seeds left out because some cells lack them: 1",)
+    assert grid.notes == ("Effects leave out seeds that some cells lack: 1.",)
 
 
 def test_no_seed_is_dropped_where_less_than_two_would_remain():
@@ -82,7 +82,7 @@ def test_a_level_without_a_value_leaves_the_rest_a_full_grid():
     grid = grid_of(cells, FACTORS)
     assert grid.is_full
     assert grid.factors == {"window": ("1x1", "3x3"), "norm": ("bn", "none")}
-    assert "norm is judged without ln: no run with it gave a value" in grid.notes
+    assert "norm is judged without ln, because no run with it gave a value." in grid.notes
 
 
 def test_a_factor_with_one_level_left_drops_out_and_is_named():
@@ -90,23 +90,23 @@ def test_a_factor_with_one_level_left_drops_out_and_is_named():
     grid = grid_of(cells, FACTORS)
     assert grid.factors == {"norm": ("bn", "none", "ln")}
     assert set(grid.cells) == {("bn",), ("none",), ("ln",)}
-    assert "window cannot be judged: no run with 1x1 gave a value" in grid.notes
+    assert "window cannot be judged, because no run with 1x1 gave a value." in grid.notes
 
 
 def test_a_factor_without_any_run_that_gave_a_value_is_named():
     factors = {"activation": ("relu", "swish", "frelu"), "norm": ("bn", "none")}
     cells = {("relu", None): {0: 1.0}, ("swish", None): {0: 2.0}, ("frelu", "bn"): {}, ("frelu", "none"): {0: math.nan}}
     assert grid_of(cells, factors).notes == (
-        "2 rows of the grid without a value",
-        "activation is judged without frelu: no run with it gave a value",
-        "norm cannot be judged: no run with bn or none gave a value",
+        "2 rows of the grid have no value.",
+        "activation is judged without frelu, because no run with it gave a value.",
+        "norm cannot be judged, because no run with bn or none gave a value.",
     )
 
 
 def test_a_factor_that_never_had_two_levels_says_so():
     cells = {(window, "0.1"): {0: 1.0} for window in FACTORS["window"]}
     grid = grid_of(cells, {"window": FACTORS["window"], "lr": ("0.1",)})
-    assert grid.notes == ("lr has one level, so nothing can be compared",)
+    assert grid.notes == ("lr has one level, so nothing can be compared.",)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e200])
@@ -114,7 +114,7 @@ def test_infinite_values_are_left_out_and_counted(value):
     cells = full(seeds=(0, 1, 2))
     cells["1x1", "bn"][1] = value
     grid = grid_of(cells, FACTORS)
-    assert "left out: 1 infinite value" in grid.notes
+    assert "Effects leave out 1 infinite value." in grid.notes
     assert grid.seeds == (0, 2)
 
 
