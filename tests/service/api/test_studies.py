@@ -96,11 +96,12 @@ def test_a_plan_stores_nothing(client: TestClient, study: dict[str, Any]) -> Non
     plan = answer.json()
     assert plan["trials"] == plan["distinct"] == 6
     assert list(plan) == [
-        "study", "scale", "rows", "trials", "distinct", "needed", "known", "estimate_s", "excluded", "pivot", "warnings",
+        "study", "scale", "rows", "trials", "distinct", "needed", "known", "estimate_s", "excluded", "pivot",
+        "warnings",
     ]  # fmt: skip
     assert [row["label"] for row in plan["rows"]] == ["plain", "shifted"]
     assert list(plan["rows"][0]) == [
-        "label", "group", "set", "key_fields", "baseline", "params", "params_without_norm", "multiply_adds",
+        "label", "group", "set", "key_fields", "baseline", "line", "params", "params_without_norm", "multiply_adds",
         "published_params", "published_multiply_adds",
     ]  # fmt: skip
     assert client.get(STUDIES).json() == {"items": [], "next": None}
