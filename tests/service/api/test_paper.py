@@ -400,5 +400,5 @@ def test_the_command_draws_the_figure(url: str, tmp_path: Path, capsys: pytest.C
     file = tmp_path / "figure1.png"
     assert status_of(["paper", "--gains", str(file), "--url", url]) == 0
     assert file.read_bytes().startswith(b"\x89PNG")
-    assert status_of(["paper", "--gains", str(tmp_path / "figure1.pdf"), "--url", url]) == 2
+    assert status_of(["paper", "--gains", str(tmp_path / "figure1.gif"), "--url", url]) == 2
     assert "should end in .pdf, .svg or .png" in capsys.readouterr().err
