@@ -42,7 +42,7 @@ Content = bytes | Path
 
 
 class BundleError(TrialError):
-    """A file is not a bundle, or a damaged one."""
+    """A file is not a bundle, or the bundle is damaged."""
 
 
 @contextmanager

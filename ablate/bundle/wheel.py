@@ -55,7 +55,7 @@ def _package_files() -> Iterator[tuple[str, bytes]]:
 
 
 def _studies(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    """The studies, which in a checkout lie beside the package."""
+    """The studies; in a checkout they are in a folder next to the package."""
     for one in sorted(folder.iterdir(), key=lambda one: one.name):
         if one.is_dir() and one.name not in SKIPPED:
             yield from _studies(one, f"{name}/{one.name}")

@@ -154,7 +154,7 @@ class Folder:
         """The study that was last run in the folder.
 
         Raises:
-            TrialError: the folder has none, or it cannot be read.
+            TrialError: the folder has no such file, or the file cannot be read.
         """
         advice = "run `ablate run STUDY` with the same --out again, which trains nothing twice"
         try:

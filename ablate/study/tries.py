@@ -4,7 +4,7 @@ Whoever repeats a study on other seeds until a row is decided will find one that
 each study registers its rows in its home before its trials run. The first one to register a pair keeps its level. Each
 later one on other seeds or replicates, or with another metric or test, is a later try, whatever its name, its labels or
 its folder, and however its recipes are written: see `ablate.study.effective`. No try is a study that shows no decision:
-see `Plan.has_decisions`. The very same trials, metric and test again are no new try either, since they give the same
+see `Plan.has_decisions`. The same trials, metric and test again do not count as a new try, since they give the same
 answer.
 """
 

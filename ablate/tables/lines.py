@@ -18,7 +18,7 @@ class Line(Document):
         baseline: whether its rows are the baselines of all groups.
         mean_rank: mean over the groups of its rank among the lines that have a value in every group; null for a line
             without one, and while planned seeds are outstanding.
-        mean_diff: mean over the groups of its mean difference from the baseline; null if a group has none.
+        mean_diff: mean over the groups of its mean difference from the baseline; null if a group has no difference.
         p: uncorrected p-value of the sign-flip test over the groups; null without a test.
         p_adj: p corrected over all lines.
         decision: `baseline`, `better`, `worse` or `undecided`; null without a test.

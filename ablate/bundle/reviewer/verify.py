@@ -351,7 +351,7 @@ def read_rows(read: Reader, resolved: dict[str, Any], metric: str) -> tuple[dict
             elif line["status"] != "missing":
                 lost.add(seed)
         rows[row["label"]] = Row(row["label"], values, lost)
-    return rows, wrong + [f"seeds.csv has {label}, seed {seed}, which is no row" for label, seed in found]
+    return rows, wrong + [f"seeds.csv has {label}, seed {seed}, which the study does not have" for label, seed in found]
 
 
 def recompute(read: Reader, table: dict[str, Any]) -> tuple[dict[tuple[str, str, str], Any], list[str]]:
@@ -461,7 +461,7 @@ def main(arguments: list[str]) -> int:
         differing, numbers, tried = compare_tables(read)
         wrong += differing
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        print(f"{path} is no bundle, or a damaged one: {error}", file=sys.stderr)
+        print(f"{path} is not a bundle, or it is damaged: {error}", file=sys.stderr)
         return 2
     print(f"differs: {len(wrong)} places" if wrong else f"equal: {numbers} numbers and words recomputed from seeds.csv")
     print("".join(f"  {line}\n" for line in wrong), end="")

@@ -76,7 +76,7 @@ def _fitting(
     """The columns, and the names of those that are left out because they do not fit."""
     is_default = names is None or list(names) == ["factors"]
     if names is not None:
-        choose(names)  # refuses unknown names, and factors of a study that has none
+        choose(names)  # refuses unknown names, and `factors` where the study has no factors
     candidates = _defaults(table, options) if is_default else [_with_delta(table, names or (), options)]
     wanted: list[str] = []
     for each in candidates:
