@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli.app import HOLES, app
+from ablate.cli.app import app
 from ablate.cli.options import (
     AsJson,
     Caption,
@@ -36,9 +36,10 @@ from ablate.cli.options import (
     chosen_columns,
     chosen_rows,
 )
-from ablate.cli.output import say, show_json_text, show_text
+from ablate.cli.output import say
 from ablate.remote.choices import StudyState, TableFormat
 from service.cli.connect import Priority, StudyId, StudyOrFault, Url, connected, fetch_missing, is_own, show
+from service.cli.table import show_table, wait_for_table
 
 if TYPE_CHECKING:
     from ablate.errors import StudyError
@@ -82,7 +83,7 @@ def submit(
         for warning in stored.warnings:
             say(f"warning: {warning.message}", err=True)
         if wait:
-            raise typer.Exit(_wait(client, stored.id, notes=notes, as_json=as_json))
+            raise typer.Exit(wait_for_table(client, stored.id, notes=notes, as_json=as_json))
         show(stored, as_json, stored.id)
 
 
@@ -139,7 +140,7 @@ def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None
 def watch(study: StudyId, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
     """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
-        raise typer.Exit(_wait(client, client.find(study), notes=notes, as_json=as_json))
+        raise typer.Exit(wait_for_table(client, client.find(study), notes=notes, as_json=as_json))
 
 
 @app.command()
@@ -194,7 +195,7 @@ def table(
         else:
             by_options: TableFormat = "tex" if latex != LatexOptions() else "md"
             chosen_format: TableFormat = "json" if as_json else format or by_options
-            _show_table(partial(text, notes=notes), chosen_format)
+            show_table(partial(text, notes=notes), chosen_format)
             if chosen_format == "md" and not (notes or robust):
                 say(f"more: ablate table {study} --notes", err=True)
 
@@ -279,32 +280,3 @@ def _show_one(study: StudyView, as_json: bool) -> None:
     from service.cli import show_studies as screen
 
     show(study, as_json, lambda: screen.show_studies([study]))
-
-
-def _wait(client: Client, study_id: str, *, notes: bool, as_json: bool) -> int:
-    """Watch a study until it has ended, print its table, and name its holes. Returns the exit status."""
-    from ablate.cli.terminal import Terminal
-    from ablate.remote.errors import RefusedError
-    from service.cli.watch import watch
-
-    console = Terminal(stderr=True)
-    try:
-        state = watch(client, study_id, console)
-    except KeyboardInterrupt:
-        console.say(f"the study keeps running; `ablate watch {study_id}` shows its progress again")
-        raise
-    reason = client.study(study_id).reason
-    try:
-        _show_table(partial(client.table_text, study_id, notes=notes), "json" if as_json else "md")
-        if not (as_json or notes):
-            say(f"more: ablate table {study_id} --notes", err=True)
-    except RefusedError:  # it cannot be made, which is the reason that follows
-        if not reason:
-            raise
-    if reason:
-        say(f"{state}: {reason}", err=True)
-    return 0 if state == "succeeded" else HOLES
-
-
-def _show_table(text: partial[str], format: TableFormat) -> None:
-    (show_json_text if format == "json" else show_text)(text(format))
