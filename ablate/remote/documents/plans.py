@@ -35,7 +35,7 @@ class PlanRow(Document):
     set: dict[str, Any]
     key_fields: dict[str, Any]
     baseline: bool
-    line: str | None = None
+    line: str | None
     params: int | None
     params_without_norm: int | None
     multiply_adds: int | None
@@ -66,5 +66,5 @@ class PlanView(Document):
     known: int
     estimate_s: float | None
     excluded: list[str]
-    pivot: str | None = None
+    pivot: str | None
     warnings: list[Finding]
