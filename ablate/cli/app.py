@@ -18,6 +18,7 @@ import typer
 
 from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
+from ablate.cli.help import App, GroupedCommands
 from ablate.cli.options import (
     AsJson,
     Caption,
@@ -50,13 +51,14 @@ from ablate.text import log_to_stderr
 
 INTERRUPTED = 130
 
-app = typer.Typer(
+app = App(
+    cls=GroupedCommands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = typer.Typer(no_args_is_help=True, help="List, download and register data sets.")
+data = App(no_args_is_help=True, help="List, download and register data sets.")
 app.add_typer(data, name="data")
 
 

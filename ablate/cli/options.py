@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ablate.tables.selection import Selection
 
+TABLE, LATEX = "Options of the table", "Options of LaTeX"
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
 Scale = Annotated[
     str | None,
@@ -37,13 +38,18 @@ Columns = Annotated[
     typer.Option(
         help="Columns of the table, separated by commas. 'factors': one column for each factor. 'all': every column.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
-Notes = Annotated[bool, typer.Option("--notes", help="Print all notes below the table, not only its summary.")]
+Notes = Annotated[
+    bool, typer.Option("--notes", help="Print all notes below the table, not only its summary.", rich_help_panel=TABLE)
+]
 Robust = Annotated[
     bool,
     typer.Option(
-        "--robust", help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds."
+        "--robust",
+        help="Add notes on how far the decisions depend on the test, on lost runs and on single seeds.",
+        rich_help_panel=TABLE,
     ),
 ]
 Rows = Annotated[
@@ -55,6 +61,7 @@ Rows = Annotated[
         "that contains a comma in an option of its own. '!LABEL' leaves a row out. The baseline stays unless it is "
         "left out in this way. Statistics are those of all rows.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
 Order = Annotated[
@@ -63,6 +70,7 @@ Order = Annotated[
         help="Order of the rows in each group: that of the study, best first, or by name. Default: that of --rows, "
         "else plan.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
 Rename = Annotated[
@@ -72,31 +80,44 @@ Rename = Annotated[
         help='New names of rows, groups, factors and their levels, and columns: TOML ("old" = "new"), or CSV with two '
         "columns.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
 Style = Annotated[
     Literal["paper", "full"],
-    typer.Option(help="LaTeX: 'paper' has the results and a short caption, 'full' everything that Markdown has."),
+    typer.Option(
+        help="'paper' has the results and a short caption, 'full' everything that Markdown has.", rich_help_panel=LATEX
+    ),
 ]
 Caption = Annotated[
     str | None,
     typer.Option(
-        help="LaTeX: what the table shows, in place of the study's title. Seeds, marks and test follow it.",
+        help="What the table shows, in place of the study's title. Seeds, marks and test follow it.",
         show_default=False,
+        rich_help_panel=LATEX,
     ),
 ]
 Label = Annotated[
-    str | None, typer.Option(help="LaTeX: label for \\ref. Default: tab:NAME of the study.", show_default=False)
+    str | None,
+    typer.Option(help="Label for \\ref. Default: tab:NAME of the study.", show_default=False, rich_help_panel=LATEX),
 ]
-Siunitx = Annotated[bool, typer.Option("--siunitx", help="LaTeX: align means with the package siunitx.")]
+Siunitx = Annotated[
+    bool, typer.Option("--siunitx", help="Align means with the package siunitx.", rich_help_panel=LATEX)
+]
 Delta = Annotated[
     bool | None,
-    typer.Option("--delta/--no-delta", help="LaTeX: a column of differences from the baseline.", show_default=False),
+    typer.Option(
+        "--delta/--no-delta",
+        help="A column of differences from the baseline.",
+        show_default=False,
+        rich_help_panel=LATEX,
+    ),
 ]
 Spread = Annotated[
-    Literal["pm", "subscript"], typer.Option(help="LaTeX: standard deviation behind ± or as a subscript.")
+    Literal["pm", "subscript"],
+    typer.Option(help="Standard deviation behind ± or as a subscript.", rich_help_panel=LATEX),
 ]
-Full = Annotated[bool, typer.Option("--full", help="Show every column, like --columns all.")]
+Full = Annotated[bool, typer.Option("--full", help="Show every column, like --columns all.", rich_help_panel=TABLE)]
 Digits = Annotated[
     int | None,
     typer.Option(
@@ -104,12 +125,15 @@ Digits = Annotated[
         max=10,
         help="Number of decimals. Default: as many as the spread over seeds supports.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
 NoMeasured = Annotated[
     bool,
     typer.Option(
-        "--no-measured", help="Leave out measured times and memory, so that the output is the same after every run."
+        "--no-measured",
+        help="Leave out measured times and memory, so that the output is the same after every run.",
+        rich_help_panel=TABLE,
     ),
 ]
 

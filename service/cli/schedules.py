@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate.cli.app import HOLES, app
+from ablate.cli.help import App
 from ablate.cli.options import AsJson, Scale, Seeds
 from ablate.cli.output import say
 from ablate.errors import AblateError, Problem, StudyError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ablate.remote.client import Client
     from ablate.remote.documents.schedules import ScheduleView
 
-schedule = typer.Typer(no_args_is_help=True, help="Re-run studies on a cron schedule, and report what changed.")
+schedule = App(no_args_is_help=True, help="Re-run studies on a cron schedule, and report what changed.")
 app.add_typer(schedule, name="schedule")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the schedule.", show_default=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ablate.cli.app import status_of
+from ablate.cli.help import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "service.cli.main"]
@@ -45,6 +47,23 @@ def test_help_answers_without_heavy_imports() -> None:
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([command, "--help"]) == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def test_the_help_lists_every_command_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    import service.cli.main  # noqa: F401 - adds the service's commands
+
+    assert status_of(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [line[:-1] for line in shown.splitlines() if re.fullmatch(r"[A-Z].*:", line)] == ["Options", *COMMANDS]
+    assert all(f"\n  {name} " in shown for names in COMMANDS.values() for name in names)
+
+
+def test_the_options_of_latex_have_a_heading_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["run", "--help"]) == 0
+    first, of_table, of_latex = re.split(r"\nOptions of .*:\n", capsys.readouterr().out)
+    assert "--workers" in first
+    assert "--columns" in of_table
+    assert "--siunitx" in of_latex
 
 
 def test_warnings_of_libraries_do_not_reach_the_terminal(tmp_path: Path) -> None:
