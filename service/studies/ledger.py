@@ -9,6 +9,7 @@ from ablate.remote.documents.ledger import Ledger, LedgerPair
 from ablate.statistics.decisions.anytime import evidence_now
 from ablate.statistics.decisions.false_discovery import find_discoveries
 from ablate.study.tries import Block
+from ablate.tables.lines import Pivot
 from ablate.tables.table import Table
 from ablate.tables.tries import PairTrials, history_of
 from ablate.trials.trial import Outcome
@@ -48,8 +49,15 @@ def read_ledger(context: Context, alpha: float) -> Ledger:
     differences = [_differences(pair, outcomes, tables) for pair in pairs]
     evidence = [evidence_now(values) for values in differences]
     found = find_discoveries(evidence, alpha)
-    families = [(table, family.group) for table in tables.values() for family in table.families]
-    decided = [table for table, group in families if _is_decided(table, group)]
+    families = [
+        *((table, _is_decided(table, family.group)) for table in tables.values() for family in table.families),
+        *(
+            (table, _is_decided_over_groups(table.pivot))
+            for table in tables.values()
+            if table.pivot and table.pivot.test
+        ),
+    ]
+    decided = [table for table, is_decided in families if is_decided]
     return Ledger(
         alpha=alpha,
         families=len(families),
@@ -103,6 +111,10 @@ def _differences(pair: _Pair, outcomes: Mapping[str, Outcome | None], tables: Ma
 
 def _is_decided(table: Table, group: str | None) -> bool:
     return any(row.group == group and row.cells[table.metric].decision in DECIDED for row in table.rows)
+
+
+def _is_decided_over_groups(pivot: Pivot) -> bool:
+    return any(line.decision in DECIDED for line in pivot.lines)
 
 
 def _decision(pair: _Pair, tables: Mapping[int, Table]) -> str | None:

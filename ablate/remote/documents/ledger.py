@@ -36,7 +36,8 @@ class Ledger(Document):
 
     Attributes:
         alpha: false discovery rate of `LedgerPair.is_discovery`.
-        families: number of families: the rows of a study that are compared with the same baseline.
+        families: number of families: the rows of a study that are compared with the same baseline. The test over the
+            groups of a pivoted table is one more.
         decided: number of families that show a row as better or worse.
         exploratory: number of these that are exploratory.
         expected: largest number of families that are expected to show a false decision: the sum of their levels.

@@ -49,5 +49,15 @@ def test_families_are_counted_and_the_evidence_of_all_tries_is_gathered(context:
     assert desk.study(running).state in ("queued", "running")
 
 
+def test_the_test_over_the_groups_of_a_pivoted_table_is_a_family_of_its_own(context: Any, desk: Any) -> None:
+    worlds = [{"label": f"world {number}", "set": {"tags": [str(number)]}} for number in range(6)]
+    methods = [{"label": label, "set": {"offset": offset}} for label, offset in (("old", 0.0), ("new", 6.0))]
+    factors = [{"name": "world", "levels": worlds}, {"name": "method", "levels": methods}]
+    finish(desk, {"name": "wide", "seeds": 3, "base": {"task": "toy"}, "factors": factors,
+                  "table": {"pivot": "world", "test": "flip"}})  # fmt: skip
+    found = read_ledger(context, 0.05)
+    assert (found.families, found.decided) == (7, 1), "three seeds decide in no group; six groups do"
+
+
 def noise_of(seed: int, offset: float) -> float:
     return random.Random(f"{seed} {offset}").gauss(0, 0.1)
