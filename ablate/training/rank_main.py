@@ -48,7 +48,7 @@ def _join(share: Share) -> None:
         torch.cuda.set_device(device)
     distributed.init_process_group(
         "nccl" if device else "gloo",
-        init_method=f"file://{share.store}",
+        store=distributed.FileStore(str(share.store), ranks.count),  # in a URL, a path may not have every sign
         rank=ranks.rank,
         world_size=ranks.count,
         timeout=PATIENCE,
