@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from ablate.data.regular_files import printable, read_regular
 from ablate.errors import DataError
@@ -119,11 +119,11 @@ def _load(content: bytes, path: str | Path, formats: tuple[str, ...]) -> Image.I
         raise DataError(f"{name} is damaged: {error}") from error
 
 
-def _open(content: bytes, formats: Sequence[str]) -> Image.Image:
+def _open(content: bytes, formats: Sequence[str]) -> ImageFile.ImageFile:
     return Image.open(BytesIO(content), formats=list(formats))
 
 
-def _check_depth(image: Image.Image, name: str) -> None:
+def _check_depth(image: ImageFile.ImageFile, name: str) -> None:
     """Refuse what Pillow would cut to 8 bits while it loads."""
     layouts = [args if isinstance(args, str) else args[0] for *_, args in image.tile if args]
     deep = next((one for one in layouts if isinstance(one, str) and DEEP_CHANNELS.search(one)), None)

@@ -48,7 +48,8 @@ def _join(share: Share) -> None:
         torch.cuda.set_device(device)
     distributed.init_process_group(
         "nccl" if device else "gloo",
-        store=distributed.FileStore(str(share.store), ranks.count),  # in a URL, a path may not have every sign
+        # not by a URL, in which a path may not have every sign
+        store=distributed.FileStore(str(share.store), ranks.count),  # type: ignore[attr-defined]
         rank=ranks.rank,
         world_size=ranks.count,
         timeout=PATIENCE,
