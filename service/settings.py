@@ -92,7 +92,7 @@ class Settings(LibrarySettings):
         """The database's URL; a secret if it contains a password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.home / 'ablate.db'}"
+        return sqlite_url(self.home / "ablate.db")
 
     @property
     def is_embedded(self) -> bool:
@@ -102,6 +102,11 @@ class Settings(LibrarySettings):
     def workdir(self, key: str) -> Path:
         """The folder of a trial."""
         return self.home / "trials" / key[:2] / key
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file. The two signs that have a meaning there are escaped; SQLAlchemy undoes it."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
 
 
 def _split(value: object, split: Callable[[str], list[str]]) -> object:

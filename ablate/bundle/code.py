@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from ablate.trials.registry import BUILT_IN, code_files, digest_of_code, find_module
+from ablate.trials.code import code_files, digest_of_code
+from ablate.trials.registry import BUILT_IN, find_module
 
 CODE = "code/"
 

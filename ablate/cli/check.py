@@ -60,6 +60,9 @@ COUNTS = {
 }  # fmt: skip
 """The costs that `ablate check` shows for each row; a column without any value is left out."""
 
+MAX_FILES = 12
+"""Largest number of files of a task that `ablate check` names."""
+
 
 def _show_check(answer: Mapping[str, Any]) -> None:
     console = Terminal()
@@ -73,6 +76,9 @@ def _show_check(answer: Mapping[str, Any]) -> None:
         console.say(f"excluded: {cut}")
     if answer["pivot"]:
         console.say(answer["pivot"])
+    for task, files in answer["code"].items():
+        rest = f" and {len(files) - MAX_FILES} more (--json lists them)" if len(files) > MAX_FILES else ""
+        console.say(f"a trial's key covers this code of task {task}: {', '.join(files[:MAX_FILES])}{rest}")
     console.say(
         f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
         f"{answer['known']} known; time left: {estimate}"

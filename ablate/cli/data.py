@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,11 @@ from ablate.data import datasets
 from ablate.data.add_folder import RegisteredFolder, register
 from ablate.data.fetch import can_fetch, describe_way
 from ablate.data.info import DatasetInfo
+from ablate.data.regular_files import printable
 from ablate.statistics.words import counted
+
+MAX_PATHS = 5
+"""Largest number of images of a kind that `ablate data add` names."""
 
 
 def list_data(*, as_json: bool) -> None:
@@ -54,6 +58,7 @@ def add_data(name: str, folder: Path, *, skip_damaged: bool, replace: bool, as_j
     found = done.registered
     if as_json:
         lists = {"others": done.others, "unused": done.unused, "flat": done.flat}
+        lists |= {"turned": done.turned, "transparent": done.transparent, "animated": done.animated}
         answer = {"status": done.status, **found.model_dump(mode="json"), "pinned": found.pinned, **lists}
         show_json(answer)
         return
@@ -79,7 +84,20 @@ def _sentences(done: RegisteredFolder) -> Iterator[str]:
         yield f"  {', '.join(done.unused)} is not used: the folders in use are train and {found.test_folder}"
     if found.duplicates:
         yield f"  {found.duplicates:,} test images are byte-identical to training images: errors will look too low"
+    for paths, what in (
+        (done.turned, "turned as the EXIF data say"),
+        (done.transparent, "with transparent pixels; the colours stored below these are used"),
+        (done.animated, "with more than one picture; the first is used"),
+    ):
+        if paths:
+            yield f"  {counted(len(paths), 'image')} {what}: {_some(paths)}"
     if found.skipped:
         yield f"  left out: {counted(len(found.skipped), 'damaged file')}; the first: {found.skipped[0].reason}"
     if done.others:
         yield f"  left out: {counted(len(done.others), 'file')} without an image's suffix; the first: {done.others[0]}"
+
+
+def _some(paths: Sequence[str]) -> str:
+    """The first paths of a list, and how many more there are."""
+    more = f" and {len(paths) - MAX_PATHS:,} more (--json lists them)" if len(paths) > MAX_PATHS else ""
+    return ", ".join(map(printable, paths[:MAX_PATHS])) + more

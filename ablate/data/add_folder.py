@@ -10,7 +10,7 @@ import hashlib
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablate.data.datasets import is_in_catalog, writing_data
-from ablate.data.images import MAX_BYTES, decode_image, to_rgb
+from ablate.data.images import MAX_BYTES, Traits, decode_with_traits, to_rgb
 from ablate.data.layout import Layout, is_writable, read_layout
 from ablate.data.lock import Progress, locked
 from ablate.data.registered.store import NAME, ImageEntry, Registered, Skipped, find_registered, write_registered
@@ -36,6 +36,7 @@ MIN_STD = 1 / 255
 DECIMALS = 6
 FLOOR = round(MIN_STD, DECIMALS)
 CHANNELS = ("red", "green", "blue")
+NO_TRAITS = Traits(is_turned=False, is_transparent=False, is_animated=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,7 @@ class Image:
     Attributes:
         size_px: width and height.
         moments: (3, 2), mean and mean square of each channel on 0..1.
+        traits: what is unusual about it.
         fault: what is wrong with it; empty if nothing.
     """
 
@@ -56,6 +58,7 @@ class Image:
     sha256: str = ""
     size_px: tuple[int, int] = (0, 0)
     moments: NDArray[np.float64] = field(default_factory=lambda: np.empty((3, 2)))
+    traits: Traits = NO_TRAITS
     fault: str = ""
 
 
@@ -68,12 +71,18 @@ class RegisteredFolder:
         status: `registered`, `replaced`, or `unchanged` if the same content already had the name.
         others: files that are not images by their names; they are left out.
         unused: folders next to `train` and the test folder; they are left out.
+        turned: images that were turned or mirrored, as their EXIF data say.
+        transparent: images with pixels that are not opaque; the colour that is stored below these is used.
+        animated: images with further pictures; only the first is used.
     """
 
     registered: Registered
     status: str
     others: tuple[str, ...]
     unused: tuple[str, ...]
+    turned: tuple[str, ...]
+    transparent: tuple[str, ...]
+    animated: tuple[str, ...]
 
     @property
     def flat(self) -> tuple[str, ...]:
@@ -118,7 +127,15 @@ def register(
     found = _describe(name, folder, layout, sound, entries, damaged)
     with writing_data() as root:
         status = _write(root, found, entries, replace, progress)
-    return RegisteredFolder(found, status, layout.others, layout.unused)
+    return RegisteredFolder(
+        found,
+        status,
+        layout.others,
+        layout.unused,
+        turned=_turned(sound),
+        transparent=tuple(sorted(image.path for image in sound if image.traits.is_transparent)),
+        animated=tuple(sorted(image.path for image in sound if image.traits.is_animated)),
+    )
 
 
 def _check_name(name: str) -> None:
@@ -155,7 +172,8 @@ def open_image(folder: Path, image: Image) -> Image:
     path = folder / image.path
     try:
         content, status = read_regular(path, folder, MAX_BYTES)
-        pixels = to_rgb(decode_image(content, path), path)
+        decoded, traits = decode_with_traits(content, path)
+        pixels = to_rgb(decoded, path)
     except DataError as error:
         return Image(image.path, image.label, image.is_test, fault=str(error))
     digest = hashlib.sha256(content).hexdigest()
@@ -164,7 +182,7 @@ def open_image(folder: Path, image: Image) -> Image:
     moments = np.stack([shares @ values, shares @ values**2], axis=1)
     is_test = _falls_to_testing(digest) if image.is_test is None else image.is_test
     stamp = status.st_size, status.st_mtime_ns
-    return Image(image.path, image.label, is_test, *stamp, digest, pixels.size, moments)
+    return Image(image.path, image.label, is_test, *stamp, digest, pixels.size, moments, traits)
 
 
 def _falls_to_testing(digest: str) -> bool:
@@ -221,16 +239,22 @@ def _describe(
         mean=tuple(round(float(value), DECIMALS) for value in mean),
         std=tuple(round(float(value), DECIMALS) for value in std),
         duplicates=sum(entry.sha256 in trained for entry in tests),
-        fingerprint=_fingerprint(entries),
+        fingerprint=_fingerprint(entries, _turned(images)),
         skipped=tuple(Skipped(path=image.path, reason=image.fault) for image in damaged),
         registered_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _fingerprint(entries: Sequence[ImageEntry]) -> str:
-    digest = hashlib.sha256()
+def _turned(images: Sequence[Image]) -> tuple[str, ...]:
+    return tuple(sorted(image.path for image in images if image.traits.is_turned))
+
+
+def _fingerprint(entries: Sequence[ImageEntry], turned: Collection[str]) -> str:
+    """Earlier versions read a turned image as it is stored, so such an image makes another fingerprint than theirs."""
+    digest, turned = hashlib.sha256(), set(turned)
     for entry in entries:
-        line = f"{entry.path}\0{entry.sha256}\0{'test' if entry.is_test else 'train'}\n"
+        upright = "\0turned" if entry.path in turned else ""
+        line = f"{entry.path}\0{entry.sha256}\0{'test' if entry.is_test else 'train'}{upright}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

@@ -129,8 +129,15 @@ def describe_plan(
         estimate_s=estimate_s(plan, records, trial_s, parallel),
         excluded=list(plan.excluded),
         pivot=describe_pivot(plan.study, plan.rows) or None,
+        code=_list_code(plan),
         warnings=[Finding(pointer=one.pointer, code=one.code, message=one.message) for one in plan.warnings],
     )
+
+
+def _list_code(plan: Plan) -> dict[str, list[str]]:
+    """The files that the keys of the plan's trials depend on, by task; empty for built-in tasks."""
+    names = dict.fromkeys(trial.task for trial in plan.trials.values())
+    return {name: list(code) for name in names if (code := get_task(name).code)}
 
 
 def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> PlanRow:

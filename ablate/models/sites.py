@@ -9,20 +9,19 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from ablate.errors import SiteError
+from ablate.errors import SiteError, quote
 from ablate.models.call_site import Kind, Layout, Site
+from ablate.models.composed import NATIVE, activation_of, is_composed, is_composed_call, native_of
 from ablate.models.own_networks import OwnNetwork
 from ablate.models.trace import (
     Shapes,
-    activation_of,
     hidden_activation,
     is_normalisation,
     module_path,
@@ -31,17 +30,6 @@ from ablate.models.trace import (
 )
 
 __all__ = ["Call", "Site", "Survey", "find_sites", "survey"]
-
-NATIVE = ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "hardswish", "gelu", "mish")
-
-FUNCTIONS: dict[Any, str] = {
-    getattr(holder, spelling): name
-    for name in NATIVE
-    for spelling in (name, f"{name}_")
-    for holder in (F, torch)
-    if hasattr(holder, spelling)
-}
-METHODS = {"relu": "relu", "relu_": "relu", "prelu": "prelu"}
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
@@ -112,6 +100,12 @@ def survey(network: nn.Module, resolution_px: int, channels: int = 3, name: str 
     graph = trace(network, name)
     surveyor = _Surveyor(graph, propagate(graph, resolution_px, channels, name), network)
     calls = surveyor.find()
+    if composed := surveyor.find_composed(calls):
+        raise SiteError(
+            f"{name} cannot be used: in {quote(module_path(composed.node) or name)} its {composed.site.native} at "
+            f"{composed.site.name} is part of a composed activation (a power or a gate), which no other activation can "
+            "replace; choose another network"
+        )
     if not calls:
         advice = "set a larger resolution_px" if surveyor.has_points() else "choose a convolutional network"
         raise SiteError(
@@ -148,6 +142,10 @@ class _Surveyor:
                 calls.append(Call(self._site(len(calls), node, native, is_fused), node, is_fused))
         return tuple(calls)
 
+    def find_composed(self, calls: Sequence[Call]) -> Call | None:
+        """The first call whose result is made another function of, in the forward of a larger module."""
+        return next((call for call in calls if is_composed_call(call.node, self.modules, self.from_image)), None)
+
     def has_points(self) -> bool:
         """Whether an activation is called on a 1x1 map; at a higher resolution it may be a site."""
         return any(
@@ -171,12 +169,14 @@ class _Surveyor:
         )
 
     def _native(self, node: fx.Node) -> str | None:
+        """Name of the activation that a node calls; the class name of a module with a composed one."""
         if node.op == "call_module":
             module = self._module(node)
-            return activation_of(hidden_activation(module) or module)
-        if node.op == "call_function":
-            return FUNCTIONS.get(node.target)
-        return METHODS.get(str(node.target)) if node.op == "call_method" else None
+            if is_composed(module):
+                return type(module).__name__
+            hidden = hidden_activation(module)
+            return activation_of(hidden) if hidden is not None else native_of(node, self.modules)
+        return native_of(node, self.modules)
 
     def _is_map(self, node: fx.Node) -> bool:
         if len(self.shapes.get(node.name, ())) != 4:

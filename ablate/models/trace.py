@@ -22,27 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from ablate.errors import SiteError, quote
-
-ACTIVATION_MODULES = {
-    "ReLU": "relu",
-    "ReLU6": "relu6",
-    "LeakyReLU": "leaky_relu",
-    "PReLU": "prelu",
-    "ELU": "elu",
-    "SiLU": "silu",
-    "Swish": "silu",
-    "SwishMe": "silu",
-    "Hardswish": "hardswish",
-    "HardSwish": "hardswish",
-    "HardSwishMe": "hardswish",
-    "GELU": "gelu",
-    "GELUTanh": "gelu",
-    "Mish": "mish",
-    "MishMe": "mish",
-}
-"""Class name -> activation: torch's own modules and timm's of the same function."""
-
-FUNCTION_NAMES = frozenset({"relu", "relu_", *ACTIVATION_MODULES.values()})
+from ablate.models.composed import FUNCTION_NAMES, activation_of, is_composed, names_in_code
 
 LINEAR_MAPS = (nn.modules.conv._ConvNd, nn.Linear)
 
@@ -59,11 +39,6 @@ Network = TypeVar("Network", bound=nn.Module)
 
 Shapes = dict[str, tuple[int, ...]]
 """Name of a node -> shape of its result, if the result is a tensor."""
-
-
-def activation_of(module: nn.Module) -> str | None:
-    """Name of the activation that a module computes; None for any other module."""
-    return ACTIVATION_MODULES.get(type(module).__name__)
 
 
 def is_normalisation(module: nn.Module) -> bool:
@@ -102,7 +77,7 @@ class SiteTracer(fx.Tracer):
         """See `torch.fx.Tracer.is_leaf_module`."""
         if super().is_leaf_module(m, module_qualified_name) or activation_of(m) is not None:
             return True
-        if hidden_activation(m) is not None or type(m) in self._trusted:
+        if hidden_activation(m) is not None or is_composed(m) or type(m) in self._trusted:
             return True
         is_opaque = type(m) in self._leaves or _reads_mode(m) or is_normalisation(m)
         # An activation inside attention works on tokens or tables; elsewhere it may be a site and must be visible.
@@ -197,7 +172,7 @@ class _ShapeRecorder(fx.Interpreter):
         return result
 
     def _watch(self, path: str, module: nn.Module) -> None:
-        known = (module, hidden_activation(module))
+        known = {module, hidden_activation(module), *(module.modules() if is_composed(module) else ())}
         for inner in module.modules():
             if activation_of(inner) is not None and inner not in known:
                 inner.register_forward_hook(partial(self._note, path))
@@ -263,18 +238,11 @@ def _dropout_arguments(node: fx.Node) -> dict[str, Any]:
 
 
 def _reads_mode(module: nn.Module) -> bool:
-    return "training" in _names_in_code(module)
+    return "training" in names_in_code(module)
 
 
 def _has_activation(module: nn.Module) -> bool:
-    return any(activation_of(inner) is not None or FUNCTION_NAMES & _names_in_code(inner) for inner in module.modules())
-
-
-def _names_in_code(module: nn.Module) -> frozenset[str]:
-    """The names that the methods of a module's class use, without those of `nn.Module`."""
-    classes = [kind for kind in type(module).__mro__ if not issubclass(nn.Module, kind)]
-    methods = [method for kind in classes for method in vars(kind).values() if hasattr(method, "__code__")]
-    return frozenset(name for method in methods for name in method.__code__.co_names)
+    return any(activation_of(inner) is not None or FUNCTION_NAMES & names_in_code(inner) for inner in module.modules())
 
 
 def _timm_leaves() -> tuple[frozenset[type], tuple[Callable[..., Any], ...]]:

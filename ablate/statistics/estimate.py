@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
+FEWEST_SEEDS = 3
+"""Fewest seeds with which a t test, Dunnett's test or an F test decides. Two seeds leave one degree of freedom: p is
+then small whenever the two happen to be close together, and nothing in the data can check the assumptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,10 @@ def estimate(values: Mapping[int, float]) -> Estimate:
     return Estimate(len(numbers), mean, statistics.stdev(numbers) if len(numbers) > 1 else None)
 
 
-def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Student's t interval of a mean, `mean -+ t(n - 1) sd / sqrt(n)`; a point if sd = 0.
+
+    None for two seeds that are equal: that they are does not show that there is no spread.
 
     Args:
         mean: mean of the sample.
@@ -55,7 +60,7 @@ def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -
     if n < 2:
         raise ValueError(f"a t interval needs n >= 2, given {n}")
     if sd == 0:
-        return mean, mean
+        return None if n < FEWEST_SEEDS else (mean, mean)
     from scipy.special import stdtrit
 
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd / math.sqrt(n)

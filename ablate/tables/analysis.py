@@ -23,6 +23,7 @@ from ablate.statistics.decisions.family import (
 from ablate.statistics.decisions.row_comparison import Superiority as BetterShare
 from ablate.statistics.decisions.row_comparison import compare_runs
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.study.plan import Plan
 from ablate.tables.agreement import (
     TRIED_BEFORE,
@@ -201,7 +202,7 @@ def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
     """By the paired t test, since sign flip could never raise an alarm on five seeds."""
     ours, theirs = runs_of(copy, plan.metric), runs_of(baseline, plan.metric)
     found = compare_runs(ours, theirs)
-    is_constant = found.n > 1 and found.p_t is None and bool(found.mean)  # without spread, but different
+    is_constant = found.n >= FEWEST_SEEDS and found.p_t is None and bool(found.mean)  # without spread, but different
     is_apart = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
     return Audit(
         n=found.n,

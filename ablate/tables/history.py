@@ -187,7 +187,7 @@ def _point(firing: tuple[datetime, int], values: Values, label: str, baseline: s
     found = estimate(shown)
     if found.mean is None:
         return None
-    low, high = (None, None) if found.sd is None else t_interval(found.mean, found.sd, found.n)
+    low, high = (None if found.sd is None else t_interval(found.mean, found.sd, found.n)) or (None, None)
     return HistoryPoint(at=firing[0], mean=found.mean, low=low, high=high, n=found.n, lost=firing[1])
 
 

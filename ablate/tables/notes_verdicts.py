@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, NOISE_FACTOR
 from ablate.statistics.decisions.power import POWER
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, equals_p, format_p, plain_number, with_unit
 from ablate.tables.fronts import front_notes
 from ablate.tables.notes_effects import contribution_notes, effect_notes
@@ -14,7 +15,7 @@ from ablate.tables.tries import describe_tries
 from ablate.tables.verdicts import Audit, Tested
 from ablate.tables.words import metric_unit, named
 
-EXPLAINED_HERE = ("no common seed", "all seeds tie", "too few seeds")
+EXPLAINED_HERE = ("no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds")
 """Reasons of undecided rows that no other sentence gives."""
 MAX_OPEN = 12
 """Largest number of undecided rows, and of rows that were tried before, that have a sentence each."""
@@ -76,8 +77,11 @@ def _open_notes(table: Table) -> Iterator[str]:
     found = [(row, tested) for row in undecided if (tested := row.cells[metric].tested)]
     is_said = all(tested.reason != "no clear difference" for _, tested in found)  # then the summary has too few seeds
     reasons: dict[str, list[str]] = {}
+    said = {"too few seeds"} if is_said else set()
+    if len(table.seeds) < FEWEST_SEEDS:
+        said |= {"one seed", "two seeds"}
     for row, tested in found:
-        if tested.reason in EXPLAINED_HERE and not (is_said and tested.reason == "too few seeds"):
+        if tested.reason in EXPLAINED_HERE and tested.reason not in said:
             reasons.setdefault(tested.text.removeprefix("undecided: "), []).append(row.label)
     for reason, labels in reasons.items():
         yield f"{named(labels)} {'is' if len(labels) == 1 else 'are'} undecided, because {reason}."
@@ -187,7 +191,7 @@ def _audit_result(found: Audit, alpha: float) -> str:
     if found.p is None and found.is_alarm:
         return f"is DIFFERENT by {found.diff:.3g} on every seed: {suspect}"
     if found.p is None:
-        return f"cannot be compared with it ({counted(found.n, 'common seed')}, or no spread)"
+        return f"cannot be compared with it ({counted(found.n, 'common seed')}; the test needs {FEWEST_SEEDS})"
     test = f"p {equals_p(found.p)}, {counted(found.n, 'seed')}"
     if found.is_alarm:
         chance = f"By chance this happens in {100 * alpha:g} of 100 studies; otherwise {suspect}"

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, OTHER_WORDS, PAPER_WORDS, VERDICT_FROM
-from ablate.statistics.decisions.power import POWER
+from ablate.statistics.decisions.power import POWER, too_few
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, of_planned, plain_number, with_unit
 from ablate.tables.pivot_results import describe_over_groups
 from ablate.tables.summary_results import MAX_NAMES, describe_effects, describe_results, joined, names_of
@@ -82,7 +83,7 @@ def _tests(table: Table) -> list[str]:
     groups = {row.group for row in tested}
     families = [family for family in table.families if family.group in groups]
     names = list(dict.fromkeys(TESTS[family.test] for family in families if family.test))
-    seen = [cell.diff.n for row in tested if (cell := row.cells[metric]).diff and cell.diff.n > 1]
+    seen = [cell.diff.n for row in tested if (cell := row.cells[metric]).diff and cell.p is not None]
     if not names or not seen:
         return [_nothing_tested(table)]
     seeds = of_planned(min(seen), max(seen), len(table.seeds)) if min(seen) < len(table.seeds) else ""
@@ -106,9 +107,9 @@ def _nothing_tested(table: Table) -> str:
         return (
             f"Decided over all tries by a test that may be repeated (symmetry e-process), at {100 * table.alpha:g} %."
         )
-    if len(table.seeds) == 1:
-        return "1 seed gives no intervals and no tests; use at least 2 seeds."
-    return "Nothing is tested, because no row shares two seeds with its baseline." if others else ""
+    if len(table.seeds) < FEWEST_SEEDS:
+        return f"{too_few(len(table.seeds))}."
+    return f"Nothing is tested, because no row shares {FEWEST_SEEDS} seeds with its baseline." if others else ""
 
 
 def _power(table: Table) -> list[str]:

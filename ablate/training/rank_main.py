@@ -48,7 +48,8 @@ def _join(share: Share) -> None:
         torch.cuda.set_device(device)
     distributed.init_process_group(
         "nccl" if device else "gloo",
-        init_method=f"file://{share.store}",
+        # not by a URL, in which a path may not have every sign
+        store=distributed.FileStore(str(share.store), ranks.count),  # type: ignore[attr-defined]
         rank=ranks.rank,
         world_size=ranks.count,
         timeout=PATIENCE,

@@ -8,19 +8,16 @@ so that everything else works with `Task`.
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from ablate.errors import TrialError, foreign_code, nearest, quote
+from ablate.trials.code import code_files, digest_of_code
 from ablate.trials.messages import MAX_NAME_CHARACTERS, MAX_NAMES, is_metric_name
 from ablate.trials.task import ForeignTask, Task
 
@@ -43,12 +40,14 @@ class NamedTask:
         identity: the name; for an installed task, with a digest of its code.
         task: the task itself.
         origin: `module:attribute` of an installed task, which stays when its code or its name in studies changes.
+        code: names of the files that the digest covers; see `ablate.trials.code`.
     """
 
     name: str
     identity: str
     task: Task[Any]
     origin: str = ""
+    code: tuple[str, ...] = ()
 
     @property
     def primary_metric(self) -> str:
@@ -76,7 +75,8 @@ def get_task(name: str) -> NamedTask:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")
     with foreign_code(f"task {quote(name)} cannot be loaded"):
         task = _as_task(name, point.load())
-        return NamedTask(name, f"{name}@{code_digest(point.module)}", task, point.value)
+        files = code_files(point.module)
+        return NamedTask(name, f"{name}@{digest_of_code(files)}", task, point.value, tuple(path for path, _ in files))
 
 
 def _installed() -> dict[str, EntryPoint]:
@@ -116,26 +116,3 @@ def find_module(task: str) -> str:
     if point is None:
         raise TrialError(f"no task {quote(task)}{nearest(task, list_tasks())}")
     return point.module
-
-
-def code_digest(module: str) -> str:
-    """First 16 digits of the SHA-256 of a module's code: its file, or every `.py` file of its top-level package."""
-    return digest_of_code(code_files(module))
-
-
-def code_files(module: str) -> list[tuple[str, bytes]]:
-    """Name and content of the files of a module's code, in the order in which they enter its digest."""
-    package = sys.modules.get(module.split(".")[0]) or import_module(module.split(".")[0])
-    if package.__file__ is None:
-        raise TrialError(f"the code of {module} is not in a file, or in a package with an __init__.py")
-    file = Path(package.__file__)
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    return [(path.relative_to(file.parent).as_posix(), path.read_bytes()) for path in files]
-
-
-def digest_of_code(files: Iterable[tuple[str, bytes]]) -> str:
-    """First 16 digits of the SHA-256 of the files of a module's code."""
-    digest = hashlib.sha256()
-    for name, content in files:
-        digest.update(f"{name}\0".encode() + content + b"\0")
-    return digest.hexdigest()[:16]

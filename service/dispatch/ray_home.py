@@ -121,9 +121,12 @@ class RayHome:
 
 
 def _find_folder(home: Path) -> Path:
-    """A folder in home; if that path is too long for sockets, one in the system's folder for temporary files."""
+    """A folder in home; if that path is too long for sockets, or Ray cannot write it, one for temporary files.
+
+    Ray encodes the path of its folder in ASCII.
+    """
     folder = home / "ray"
-    if len(os.fsencode(folder)) + len(_LONGEST_SOCKET) <= _MOST_SOCKET_BYTES:
+    if str(folder).isascii() and len(os.fsencode(folder)) + len(_LONGEST_SOCKET) <= _MOST_SOCKET_BYTES:
         return folder
     return Path(tempfile.gettempdir()) / f"ablate-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"
 

@@ -25,7 +25,8 @@ def upgrade(store: Store) -> None:
         UnavailableError: the database was written by a newer version of ablate.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")  # the option is interpolated
+    config.set_main_option("script_location", folder)
     with store.write() as connection:
         if connection.dialect.name == "postgresql":  # processes that start at the same time do it one after the other
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": UPGRADING})

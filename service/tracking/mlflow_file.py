@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 from filelock import FileLock
 
 from service.errors import ServiceError
+from service.settings import sqlite_url
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -22,6 +25,13 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Environment of each of our processes that imports mlflow: no telemetry, no hints, no banner, no call of git."""
+
+ARTIFACTS = "mlartifacts"
+"""Folder of the files of runs, below the state directory."""
+RENAMED = " (ablate)"
+"""Ends the name of the experiment of a study that is called as MLflow's own experiment; see `mlflow_writer`."""
+
+SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///(.*)", re.DOTALL)
 
 
 class MirrorError(ServiceError):
@@ -38,7 +48,13 @@ class MirrorError(ServiceError):
 
 def embedded_store(home: Path) -> tuple[str, str]:
     """Tracking URI and artifact location of the embedded MLflow below the state directory."""
-    return f"sqlite:///{home.absolute() / 'mlflow.db'}", (home.absolute() / "mlartifacts").as_uri()
+    return _store_uri(home.absolute() / "mlflow.db"), (home.absolute() / ARTIFACTS).as_uri()
+
+
+def _store_uri(path: Path) -> str:
+    """The tracking URI of a file. Of a `sqlite:` one with an escape, MLflow would make a folder of the escaped name."""
+    url = sqlite_url(path)
+    return url.replace("sqlite:", "sqlite+pysqlite:", 1) if "%" in url else url
 
 
 def create_store(tracking_uri: str) -> None:
@@ -58,7 +74,7 @@ def create_store(tracking_uri: str) -> None:
             for cut_off in path.parent.glob(f"{path.name}.new-*"):
                 cut_off.unlink()
             new = path.with_name(f"{path.name}.new-{os.getpid()}")
-            _run_mlflow("db", "upgrade", f"sqlite:///{new}")
+            _run_mlflow("db", "upgrade", _store_uri(new))
             new.replace(path)
 
 
@@ -76,7 +92,8 @@ def _run_mlflow(*arguments: str) -> None:
 
 def find_file(tracking_uri: str) -> Path | None:
     """The file of a SQLite store; None for any other."""
-    return Path(tracking_uri.removeprefix("sqlite:///")) if tracking_uri.startswith("sqlite:///") else None
+    found = SQLITE.fullmatch(tracking_uri)
+    return Path(unquote(found[1])) if found else None
 
 
 def check_file(tracking_uri: str) -> None:
@@ -85,3 +102,33 @@ def check_file(tracking_uri: str) -> None:
     if path is not None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA schema_version")
+
+
+def follow_move(tracking_uri: str, artifacts: str) -> None:
+    """Make the files of our runs belong to this state directory, after it was moved or copied.
+
+    MLflow stores absolute addresses of files. It would write those of new runs to the old place, and look for the old
+    ones there.
+
+    Args:
+        tracking_uri: of the embedded store; its file exists.
+        artifacts: artifact location of the embedded store.
+    """
+    path = find_file(tracking_uri)
+    if path is None:
+        return
+    with closing(sqlite3.connect(path)) as connection, connection:
+        found = connection.execute("SELECT experiment_id, name, artifact_location FROM experiments").fetchall()
+        for experiment, name, old in found:
+            place = f"/{name.removesuffix(RENAMED)}"
+            new = artifacts + place
+            if old is None or old == new or not old.endswith(f"/{ARTIFACTS}{place}"):
+                continue
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, experiment)
+            )
+            connection.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+                "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+                (new, len(old) + 1, experiment, len(old) + 1, f"{old}/"),
+            )

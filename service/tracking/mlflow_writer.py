@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.documents.runs import StudyRun, TrialRun
 from service.tracking.grouped_view import grouped_view
-from service.tracking.mlflow_file import QUIET, MirrorError, check_file, create_store
+from service.tracking.mlflow_file import QUIET, RENAMED, MirrorError, check_file, create_store, follow_move
 from service.tracking.run_content import FINAL_STATUS, Content, content_of_study, content_of_trial
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Mirror:
 
     def __init__(self, tracking_uri: str, artifact_location: str | None) -> None:
         self._artifacts = artifact_location
-        self._client = _open_client(tracking_uri)
+        self._client = _open_client(tracking_uri, artifact_location)
         self._experiments: dict[str, str] = {}
         self._runs: OrderedDict[str, dict[str, str]] = (
             OrderedDict()
@@ -164,7 +164,7 @@ class Mirror:
         """Id of a study's experiment. It has the study's name, unless that is the name of MLflow's own one."""
         if name not in self._experiments:
             found = self._find_experiment(name)
-            title = f"{name} (ablate)" if found == _BUILT_IN else name
+            title = f"{name}{RENAMED}" if found == _BUILT_IN else name
             if found in (None, _BUILT_IN):
                 found = self._find_experiment(title) or self._create_experiment(title, name)
             self._experiments[name] = str(found)
@@ -214,7 +214,7 @@ class Mirror:
         ]
 
 
-def _open_client(tracking_uri: str) -> MlflowClient:
+def _open_client(tracking_uri: str, artifacts: str | None) -> MlflowClient:
     # MLflow would retry for minutes, also requests that did create a run: our outbox retries.
     os.environ |= {**QUIET, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
@@ -223,6 +223,8 @@ def _open_client(tracking_uri: str) -> MlflowClient:
 
         create_store(tracking_uri)
         check_file(tracking_uri)
+        if artifacts is not None:
+            follow_move(tracking_uri, artifacts)
         return MlflowClient(tracking_uri)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -534,3 +535,41 @@ def test_the_commands_add_and_list(folder: Path, tmp_path: Path, capsys: pytest.
     shutil.rmtree(folder)
     assert status_of(["data", "list"]) == 0
     assert "its folder is missing; if you moved it: ablate data add pets NEWPLACE" in capsys.readouterr().out
+
+
+def test_images_that_are_not_read_as_they_are_stored_are_counted_and_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = register("pets", folder).registered.fingerprint
+    tests = names("pets", False)
+    paths = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
+    lines = (
+        f"{path}\0{hashlib.sha256((folder / path).read_bytes()).hexdigest()}\0{'test' if path in tests else 'train'}\n"
+        for path in paths
+    )
+    assert plain == hashlib.sha256("".join(lines).encode()).hexdigest()  # as in earlier versions
+    image, exif = Image.open(folder / "cat" / "0.jpg").convert("RGBA"), Image.Exif()
+    exif[0x0112] = 8
+    image.save(folder / "cat" / "photo.png", exif=exif)
+    image.save(folder / "cat" / "moving.png", save_all=True, append_images=[image.rotate(90)])
+    image.putpixel((0, 0), (1, 2, 3, 0))
+    image.save(folder / "dog" / "glass.png")
+    done = register("others", folder)
+    assert (done.turned, done.transparent) == (("cat/photo.png",), ("dog/glass.png",))
+    assert done.animated == ("cat/moving.png",)
+    assert status_of(["data", "add", "others", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "  1 image turned as the EXIF data say: cat/photo.png\n" in printed
+    assert "  1 image with transparent pixels; the colours stored below these are used: dog/glass.png\n" in printed
+    assert "  1 image with more than one picture; the first is used: cat/moving.png\n" in printed
+
+
+def test_an_image_that_is_turned_now_gives_another_fingerprint_than_when_it_was_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, exif = Image.open(folder / "cat" / "0.jpg"), Image.Exif()
+    exif[0x0112] = 6
+    image.save(folder / "cat" / "photo.png", exif=exif)
+    now = register("now", folder).registered.fingerprint
+    monkeypatch.setattr("ablate.data.images.TURNS", {})  # as in earlier versions
+    assert register("then", folder).registered.fingerprint != now

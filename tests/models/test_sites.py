@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ablate.errors import SiteError
 from ablate.models.sites import find_sites
+from ablate.models.surgery import build
 from ablate.models.trace import trace
 from ablate.models.zoo import build_network
 from ablate.recipes.classify import ClassifyRecipe
@@ -177,3 +178,96 @@ def test_looking_changes_nothing_in_the_network():
     assert not network.training
     assert network.get_submodule("layer1").training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+class Star(nn.Module):
+    """s relu(x)^2 + b, as timm's StarReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.scale, self.bias = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * self.relu(x) ** 2 + self.bias
+
+
+class HandMadeHardswish(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * F.relu6(x + 3) / 6
+
+
+class Scaled(nn.Module):
+    """An activation with a constant, as in timm's normaliser-free networks: not composed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x) * 1.8
+
+
+class HalfGate(nn.Module):
+    """A gate that halves the channels: no other activation has its shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, 1)
+        return F.gelu(a) * b
+
+
+class Squeezed(nn.Module):
+    """Squeeze and excitation: the ReLU is a site, and so is no gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc, self.act = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.conv(x))
+        return x * torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True)))
+
+
+class InForward(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(F.conv2d(x, torch.ones(8, 8, 1, 1))) ** 2
+
+
+def around(inner: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10))
+
+
+@pytest.mark.parametrize(
+    ("inner", "site"),
+    [
+        (Star(), ("1", "Star")),
+        (HandMadeHardswish(), ("1", "HandMadeHardswish")),
+        (Scaled(), ("1.silu", "silu")),
+        (Squeezed(), ("1.act", "relu")),
+    ],
+)
+def test_a_composed_activation_is_one_site(inner: nn.Module, site: tuple[str, str]):
+    network = around(inner)
+    network(torch.zeros(1, 3, 8, 8))
+    (found,) = find_sites(network, 8)
+    assert (found.name, found.native) == site
+
+
+@pytest.mark.parametrize(
+    ("inner", "what"), [(HalfGate(), "in '1' its gelu at 1.gelu"), (InForward(), "in '1' its relu at 1.relu")]
+)
+def test_a_composed_activation_that_no_other_can_replace_is_refused_by_name(inner: nn.Module, what: str):
+    network = around(inner)
+    network(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(SiteError, match=f"^net cannot be used: {what} is part of a composed activation"):
+        find_sites(network, 8, name="net")
+
+
+def test_star_relu_of_timm_is_replaced_as_a_whole():
+    pytest.importorskip("timm")
+    recipe = ClassifyRecipe(
+        model="timm/poolformerv2_s12", activation="swish", stages="all", layers="all", resolution_px=32
+    )
+    operated = build(recipe, 10, 64, Streams(0).on_cpu)
+    assert {site.native for site in operated.replaced} == {"StarReLU"}
+    assert not any(type(module).__name__ in ("StarReLU", "ReLU") for module in operated.network.modules())
+    nodes = {str(node.target): node for node in operated.network.graph.nodes if node.op == "call_module"}
+    for path in operated.paths.values():
+        (user,) = nodes[path].users
+        assert user.op == "call_module"  # the next layer, and no square in between

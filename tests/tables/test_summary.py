@@ -121,11 +121,17 @@ def test_many_groups_and_many_rows_are_counted(table):
     )
 
 
-def test_one_seed_decides_nothing(table):
-    assert table(("ReLU", "FReLU"), [20, 18], seeds=1).summary == [
+@pytest.mark.parametrize(("seeds", "count"), [(1, "1 seed"), (2, "2 seeds")])
+@pytest.mark.parametrize("test", ["auto", "t", "pooled"])
+def test_one_or_two_seeds_decide_nothing_and_the_table_says_why(table, seeds, count, test):
+    found = table(("ReLU", "FReLU"), [20, 18], seeds=seeds, table={"test": test})
+    assert found.summary == [
         "FReLU is undecided against ReLU.",
-        "1 seed gives no intervals and no tests; use at least 2 seeds.",
+        f"{count}: nothing is decided, because every test needs at least 3 seeds.",
     ]
+    cell = found.row("FReLU").cells[found.metric]
+    assert (cell.decision, cell.p, cell.p_adj, cell.tested.simultaneous) == ("undecided", None, None, None)
+    assert not [note for note in found.notes if "common seed" in note]
 
 
 def test_seeds_that_can_decide_nothing_are_named(table):

@@ -28,6 +28,8 @@ from scipy import integrate, optimize, stats
 
 NOISE, SMALLEST, LARGEST = 1e-12, sys.float_info.min, 1e150
 EXACT_UP_TO, RANDOM_FLIPS = 14, 9_999
+FEWEST = 3
+"""Fewest seeds with which a test that assumes normal errors decides: the paired t test, Dunnett's, equivalence."""
 CLOSE = {"p": 1e-6, "p_adj": 1e-4, "low": 1e-6, "high": 1e-6}
 """Relative tolerance by field, for numbers that need an integral or a quantile; 1e-9 for all others."""
 NOT_RECOMPUTED = (
@@ -103,14 +105,18 @@ def difference(a: float, b: float) -> float:
     return 0.0 if abs(a - b) <= max(NOISE * max(abs(a), abs(b)), SMALLEST) else a - b
 
 
-def interval(mean: float, sd: float, n: int, alpha: float) -> tuple[float, float]:
-    """Student's t interval with confidence 1 - alpha."""
+def interval(mean: float, sd: float, n: int, alpha: float) -> tuple[float, float] | tuple[None, None]:
+    """Student's t interval with confidence 1 - alpha; none for two equal seeds."""
+    if sd == 0 and n < FEWEST:
+        return None, None
     half = float(stats.t.ppf(1 - alpha / 2, n - 1)) * sd / math.sqrt(n)
     return mean - half, mean + half
 
 
 def paired_t(mean: float, sd: float, n: int) -> float | None:
-    """Two-sided p of the paired t test; undefined if all differences are equal and not 0."""
+    """Two-sided p of the paired t test; undefined below 3 seeds, and if all differences are equal and not 0."""
+    if n < FEWEST:
+        return None
     if sd == 0:
         return None if mean else 1.0
     return max(2 * float(stats.t.sf(abs(mean) / (sd / math.sqrt(n)), n - 1)), SMALLEST)
@@ -153,11 +159,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def test_family(rows: Sequence[Row], base: Row, rule: Rule) -> list[Tested]:
     """The same test for all rows: Dunnett's for `pooled` where it is possible, else sign flip or the paired t test."""
     found = [compare(row, base) for row in rows]
-    testable = [one for one in found if len(one.differences) > 1]
+    fewest = 2 if rule.test == "flip" else FEWEST
+    testable = [one for one in found if len(one.differences) >= fewest]
     m, n = len(rows), min((len(one.differences) for one in testable), default=0)
     blocks = sorted(set(base.values).intersection(*(row.values for row, one in zip(rows, found, strict=True)
                                                     if one in testable)))  # fmt: skip
-    if rule.test == "pooled" and testable and len(blocks) > 1 and n == max(len(one.differences) for one in testable):
+    most = max((len(one.differences) for one in testable), default=0)
+    if rule.test == "pooled" and testable and len(blocks) >= FEWEST and n == most:
         pooled = dunnett_family(rows, found, base, blocks, rule.alpha)
         if pooled:
             return pooled
@@ -167,7 +175,7 @@ def test_family(rows: Sequence[Row], base: Row, rule: Rule) -> list[Tested]:
 
 def paired(one: Outcome, name: str, level: float) -> Tested:
     """A paired test of one row; without any spread, sign flip stands in for t."""
-    if one.sd is None or one.mean is None:
+    if one.sd is None or one.mean is None or (name == "t" and len(one.differences) < FEWEST):
         return Tested(None, None, one.mean, None, None)
     name = "flip" if one.p_t is None else name
     low, high = interval(one.mean, one.sd, len(one.differences), level)
@@ -178,7 +186,7 @@ def dunnett_family(
     rows: Sequence[Row], found: Sequence[Outcome], base: Row, blocks: list[int], alpha: float
 ) -> list[Tested] | None:
     """Dunnett's test with one variance for all rows in the model row + seed + error; None without any error."""
-    used = [row for row, one in zip(rows, found, strict=True) if len(one.differences) > 1]
+    used = [row for row, one in zip(rows, found, strict=True) if len(one.differences) >= FEWEST]
     values = np.array([[row.values[seed] for seed in blocks] for row in (base, *used)])
     scale = float(np.abs(values).max()) or 1.0
     values = values / scale
@@ -193,7 +201,7 @@ def dunnett_family(
     means = iter((values.mean(axis=1)[1:] - values.mean(axis=1)[0]) * scale)
     made = []
     for one in found:
-        if len(one.differences) < 2:
+        if len(one.differences) < FEWEST:
             made.append(Tested(None, None, one.mean, None, None))
             continue
         mean = float(next(means))
@@ -250,15 +258,15 @@ def worst_difference(ours: float | None, theirs: float | None, bad: float) -> fl
 def decide(one: Outcome, test: Tested, p_adj: float | None, m: int, rule: Rule) -> str:
     """The decision from the runs that succeeded."""
     n = len(one.differences)
-    if n < 2 or p_adj is None or test.mean is None or one.mean is None or one.sd is None:
+    if p_adj is None or test.mean is None or one.mean is None or one.sd is None:
         return "undecided"
     if p_adj <= rule.alpha:
         return "better" if (test.mean < 0) == rule.lower else "worse"
-    if rule.margin is not None:
-        low, high = interval(one.mean, one.sd, n, 2 * rule.alpha / m)
-        if -rule.margin < low and high < rule.margin and (one.sd > 0 or 2.0**-n <= rule.alpha / m):
-            return "equivalent"
-    return "undecided"
+    low, high = interval(one.mean, one.sd, n, 2 * rule.alpha / m)
+    if rule.margin is None or n < FEWEST or low is None or high is None:
+        return "undecided"
+    is_inside = -rule.margin < low and high < rule.margin
+    return "equivalent" if is_inside and (one.sd > 0 or 2.0**-n <= rule.alpha / m) else "undecided"
 
 
 def is_undone(decision: str, worst: tuple[float | None, int, int, int], p_worst_adj: float, rule: Rule) -> bool:

@@ -48,7 +48,8 @@ class Registered(Document):
         mean, std: mean and standard deviation of the training pixels on 0..1, for red, green and blue; each image has
             the same weight.
         duplicates: number of test images whose bytes are also those of a training image.
-        fingerprint: SHA-256 over path, content and split of every image, in the order of paths.
+        fingerprint: SHA-256 over path, content and split of every image, in the order of paths, and over which of them
+            are turned as their EXIF data say.
         skipped: files that were left out.
         registered_at: time of registration.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from ablate.documents import Document
 from ablate.remote.documents.studies import Finding
 
@@ -55,6 +57,7 @@ class PlanView(Document):
         estimate_s: estimated wall time of the trials that are left, in seconds; null until a similar trial was timed.
         excluded: labels of the cells that `[[exclude]]` removed.
         pivot: what the pivoted table will show, and which test follows; null for a study without a pivot.
+        code: task of your own -> names of the files whose digest is part of its trials' keys.
     """
 
     study: str
@@ -67,4 +70,5 @@ class PlanView(Document):
     estimate_s: float | None
     excluded: list[str]
     pivot: str | None
+    code: dict[str, list[str]] = Field(default_factory=dict)
     warnings: list[Finding]

@@ -15,7 +15,8 @@ class Magnitude:
     Attributes:
         ratio: our difference divided by the printed one; None if the printed one is 0.
         standardised: our difference divided by its sample sd, with its sign; None without spread.
-        low, high: 95 % prediction interval for the difference of one run; None at another scale and below 2 seeds.
+        low, high: 95 % prediction interval for the difference of one run; None at another scale, below 2 seeds and
+            for two with equal differences.
         is_inside: whether the printed difference is in that interval, ends included.
     """
 
@@ -40,12 +41,14 @@ def magnitude(mean: float, sd: float | None, n: int, printed: float, *, at_paper
     standardised = mean / sd if sd else None
     if sd is None or not at_paper_scale:
         return Magnitude(ratio, standardised)
-    low, high = prediction_interval(mean, sd, n)
-    return Magnitude(ratio, standardised, low, high, low <= printed <= high)
+    interval = prediction_interval(mean, sd, n)
+    if interval is None:
+        return Magnitude(ratio, standardised)
+    return Magnitude(ratio, standardised, *interval, interval[0] <= printed <= interval[1])
 
 
-def prediction_interval(mean: float, sd: float, n: int) -> tuple[float, float]:
-    """The 95 % interval for one further value, `mean -+ t(n - 1) sd sqrt(1 + 1/n)`; a point where sd = 0.
+def prediction_interval(mean: float, sd: float, n: int) -> tuple[float, float] | None:
+    """The 95 % interval for one further value, `mean -+ t(n - 1) sd sqrt(1 + 1/n)`; where sd = 0, see `t_interval`.
 
     Raises:
         ValueError: n is below 2.

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ablate.statistics.decisions.paired import NOISE, SMALLEST
+from ablate.statistics.estimate import FEWEST_SEEDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +30,14 @@ class PooledFit:
     """The model fitted to the complete blocks.
 
     Attributes:
-        seeds: seeds of the blocks, at least 2.
+        seeds: seeds of the blocks, at least 3.
         df: degrees of freedom of `sd`.
         sd: standard deviation of a single run about its row and block, above 0; that of a paired difference is sqrt(2)
             times as large.
         differences: mean of each row minus the mean of the reference, in the order of the rows.
-        p_spread: p-value of Levene's test, about means, for equal spread of the residuals of all rows; None below 3
-            blocks, for one row, whose residuals mirror those of the reference, and if the residuals of every row are
-            equally far from 0.
+        p_spread: p-value of Levene's test, about means, for equal spread of the residuals of all rows; None for one
+            row, whose residuals mirror those of the reference, and if the residuals of every row are equally far from
+            0.
             Measured: below .05 in 5 to 15 % of tables with equal spreads, in 20 to 35 % if one row has twice the
             spread, for 5 rows and 3 to 8 blocks (about medians never at 3 blocks).
         spread_ratio: largest / smallest sd of a row about its blocks, reference included, by `row_variances`; None if
@@ -73,12 +74,13 @@ class PooledComparison:
 def fit_blocks(rows: Sequence[Mapping[int, float]], reference: Mapping[int, float]) -> PooledFit | None:
     """Fit rows and blocks to the seeds that the reference and every row have.
 
-    None if that is impossible: no row, fewer than 2 complete blocks, or no error at all (or none that a float shows).
+    None if that is impossible: no row, fewer than 3 complete blocks, or no error at all (or none that a float shows).
+    With 2 blocks nothing could check that the rows have equal spread.
     """
     import numpy as np
 
     seeds = sorted(set(reference).intersection(*rows)) if rows else []
-    if len(seeds) < 2:
+    if len(seeds) < FEWEST_SEEDS:
         return None
     values = np.array([[row[seed] for seed in seeds] for row in (reference, *rows)])  # (1 + rows, blocks)
     scale = float(np.abs(values).max()) or 1.0
@@ -89,7 +91,7 @@ def fit_blocks(rows: Sequence[Mapping[int, float]], reference: Mapping[int, floa
     sd = math.sqrt(float((residuals**2).sum()) / df)
     if sd <= NOISE or sd * scale < SMALLEST:
         return None
-    is_checkable = len(seeds) > 2 and len(rows) > 1
+    is_checkable = len(rows) > 1
     variances = row_variances(residuals) if is_checkable else None
     return PooledFit(
         seeds=tuple(seeds),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ablate.statistics.decisions.corrections import bonferroni_level
-from ablate.statistics.estimate import t_interval
+from ablate.statistics.estimate import FEWEST_SEEDS, t_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,20 @@ def two_one_sided(
     Args:
         mean: mean of the differences.
         sd: standard deviation of the differences; 0 if all are equal.
-        n: number of seeds, at least 2.
+        n: number of seeds, at least 3.
         margin: half width of the range of equivalent differences, above 0, in metric units.
         level: level of the family.
         comparisons: number of comparisons in the family.
 
     Raises:
-        ValueError: n is below 2, or the margin is not above 0.
+        ValueError: n is below 3, or the margin is not above 0.
     """
     if not margin > 0:
         raise ValueError(f"the margin of equivalence must be above 0, given {margin}")
     each = bonferroni_level(level, comparisons)
-    low, high = t_interval(mean, sd, n, 1 - 2 * each)
+    interval = t_interval(mean, sd, n, 1 - 2 * each) if n >= FEWEST_SEEDS else None
+    if interval is None:
+        raise ValueError(f"the test of equivalence needs n >= {FEWEST_SEEDS}, given {n}")
+    low, high = interval
     is_inside = -margin < low and high < margin
     return Equivalence(low, high, 1 - 2 * each, is_inside and (sd > 0 or 2.0**-n <= each))

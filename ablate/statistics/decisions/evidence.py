@@ -2,7 +2,8 @@
 
 All comparisons use the same test. It is chosen from the numbers of seeds and never from the values. m, the number of
 comparisons, counts every given pair, with or without data. A row whose runs all failed counts with p = 1, so that it
-does not make the other rows easier to decide. `ablate.statistics.decisions.family` makes the decisions.
+does not make the other rows easier to decide. Tests that assume normal errors (paired t and Dunnett's) need 3 seeds:
+with fewer, a row has no test. `ablate.statistics.decisions.family` makes the decisions.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ablate.statistics.decisions.dunnett import PooledFit, compare_pooled, fit_b
 from ablate.statistics.decisions.failures import Failures, compare_failures
 from ablate.statistics.decisions.power import Test, pick_test
 from ablate.statistics.decisions.row_comparison import Comparison, Runs, compare_runs
-from ablate.statistics.estimate import t_interval
+from ablate.statistics.estimate import FEWEST_SEEDS, t_interval
 
 Applied = Literal["flip", "t", "pooled"]
 
@@ -30,7 +31,7 @@ class DecisionRule:
         lower_is_better: direction of the metric.
         alpha: family-wise error rate, in (0, 1).
         margin: half width of the range of equivalent differences, in metric units; None claims no equivalence.
-        test: name of the test. `pooled` falls back to `auto` with fewer than 2 blocks, without any spread, or if a row
+        test: name of the test. `pooled` falls back to `auto` with fewer than 3 blocks, without any spread, or if a row
             has a seed that another row lacks.
         unit: unit of a difference in sentences, such as `points`; may be empty.
     """
@@ -57,15 +58,15 @@ class Evidence:
     Attributes:
         comparison: paired comparison over all common seeds.
         failures: lost runs of the row and its reference.
-        test: applied test; None below 2 common seeds. If all differences are equal, `flip` replaces `t`, which is
-            undefined there.
+        test: applied test; None below 3 common seeds (2 for `flip`). If all differences are equal, `flip` replaces
+            `t`, which is undefined there.
         p: uncorrected p-value of that test; None without a test.
         p_adj: p-value corrected for all comparisons, by Holm or, if pooled, by Dunnett.
         p_worst_adj: Holm's p-value over the worst cases of all comparisons, see `Failures.p_worst`; a comparison
             without a worst case counts with `p`.
         n: number of seeds in the test.
         difference: mean difference over those seeds.
-        sd: standard deviation of a paired difference, with `df` degrees of freedom; None without a test.
+        sd: standard deviation of a paired difference, with `df` degrees of freedom; None below 2 common seeds.
         df: n - 1, or the degrees of freedom of the pooled variance.
         interval: simultaneous interval with confidence 1 - alpha for all comparisons, from Bonferroni's t or Dunnett's
             test; None without a test.
@@ -91,8 +92,8 @@ class JointEvidence:
     """The evidence on all comparisons of a family.
 
     Attributes:
-        test: test of all comparisons; None if no comparison has 2 common seeds.
-        n: number of seeds from which the test was chosen: the fewest common seeds of a comparison with at least 2
+        test: test of all comparisons; None if no comparison has enough common seeds for it.
+        n: number of seeds from which the test was chosen: the fewest common seeds of a comparison with enough of them
             (complete blocks, if pooled); 0 without any.
         comparisons: m, the number of comparisons.
         pooled: fitted model of the pooled test; else None.
@@ -139,7 +140,8 @@ def gather_evidence(
     planned = comparisons or len(pairs)
     compared = [compare_runs(row, reference) for row, reference in pairs]
     failures = [compare_failures(*pair, lower_is_better=design.lower_is_better) for pair in pairs]
-    testable = [index for index, comparison in enumerate(compared) if comparison.n > 1]
+    fewest = 2 if design.test == "flip" else FEWEST_SEEDS
+    testable = [index for index, comparison in enumerate(compared) if comparison.n >= fewest]
     fit = None
     if design.test == "pooled" and shared is not None:
         fit = fit_blocks([pairs[index][0].usable for index in testable], shared.usable)
@@ -197,12 +199,12 @@ def _corrected(
 
 
 def _untested(comparison: Comparison) -> _Tested:
-    return _Tested(n=comparison.n, difference=comparison.mean)
+    return _Tested(n=comparison.n, difference=comparison.mean, sd=comparison.sd, df=max(0, comparison.n - 1))
 
 
 def _paired(comparison: Comparison, test: Applied, comparisons: int, design: DecisionRule) -> _Tested:
     mean, sd, n = comparison.mean, comparison.sd, comparison.n
-    if mean is None or sd is None:
+    if mean is None or sd is None or (test == "t" and n < FEWEST_SEEDS):
         return _untested(comparison)
     is_flip = test == "flip" or comparison.p_t is None
     return _Tested(

@@ -20,13 +20,16 @@ from ablate.statistics.decisions.equivalence import Equivalence, two_one_sided
 from ablate.statistics.decisions.evidence import DecisionRule, Evidence, JointEvidence, gather_evidence
 from ablate.statistics.decisions.power import detectable_effect, seeds_for_effect, tost_seeds, upper_sd
 from ablate.statistics.decisions.row_comparison import Pairing, Runs, Superiority, pairing, superiority
+from ablate.statistics.estimate import FEWEST_SEEDS
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal[
-    "no common seed", "one seed", "all seeds tie", "too few seeds", "no clear difference", "failures"
+    "no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds", "no clear difference", "failures"
 ]  # fmt: skip
-"""Reason of an undecided row; see `sentences.describe_decision` for the words. `too few seeds`: sign flip could not
-decide with any values. `failures`: the worst case of the lost runs disagrees."""
+"""Reason of an undecided row; see `sentences.describe_decision` for the words. `one seed`, `two seeds`: a test needs 3.
+`too few seeds`: sign flip could not decide with any values. `failures`: the worst case of the lost runs disagrees."""
+FEW: tuple[Reason, ...] = ("no common seed", "one seed", "two seeds")
+"""The reason why a row has no test, by its number of common seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class RowAnalysis:
         evidence: differences, tests, intervals and failures.
         better: P(better) with its interval; None without a common seed.
         pairing: correlation and gain; None below 3 common seeds.
-        equivalence: outcome of the equivalence test; None without a margin or below 2 common seeds.
+        equivalence: outcome of the equivalence test; None without a margin or below 3 common seeds.
         decision: word of the decision.
         reason: reason of an undecided row; else None.
         mde_sd: smallest difference that n seeds can detect with 80 % power, in sd of a paired difference; None if no
@@ -167,7 +170,7 @@ def seeds_to_equivalence(row: RowAnalysis, design: DecisionRule) -> int | None:
 def _equivalence(evidence: Evidence, design: DecisionRule) -> Equivalence | None:
     """Equivalence by the row's own t interval, with any test: a margin concerns one row at a time."""
     found = evidence.comparison
-    if design.margin is None or found.mean is None or found.sd is None:
+    if design.margin is None or found.mean is None or found.sd is None or found.n < FEWEST_SEEDS:
         return None
     return two_one_sided(
         found.mean, found.sd, found.n, margin=design.margin, level=design.alpha, comparisons=evidence.comparisons
@@ -178,8 +181,8 @@ def _decide(
     evidence: Evidence, equivalence: Equivalence | None, design: DecisionRule
 ) -> tuple[Decision, Reason | None]:
     """The decision from the runs that succeeded."""
-    if evidence.comparison.n < 2 or evidence.p_adj is None or evidence.difference is None:
-        return "undecided", "one seed" if evidence.comparison.n else "no common seed"
+    if evidence.p_adj is None or evidence.difference is None:
+        return "undecided", FEW[evidence.comparison.n]
     if evidence.p_adj <= design.alpha:
         return direction(evidence.difference, design), None
     if equivalence and equivalence.is_shown:

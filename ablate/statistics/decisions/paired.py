@@ -28,7 +28,7 @@ class PairedDifference:
         differences: difference of each seed, ascending.
         mean: mean of the differences.
         sd: sample standard deviation of the differences; None for one seed, 0 if they differ by rounding only.
-        low: lower end of the t interval; None for one seed, the mean if sd = 0.
+        low: lower end of the t interval; None for one seed and for two with equal differences, the mean if sd = 0.
         high: upper end.
     """
 
@@ -58,7 +58,7 @@ def paired_difference(
         return PairedDifference(found, mean, None, None, None)
     if max(found.values()) - min(found.values()) <= _noise(largest):
         sd = 0.0
-    return PairedDifference(found, mean, sd, *t_interval(mean, sd, len(found), confidence))
+    return PairedDifference(found, mean, sd, *(t_interval(mean, sd, len(found), confidence) or (None, None)))
 
 
 def difference(value: float, reference: float) -> float:

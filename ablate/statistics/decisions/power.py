@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ablate.statistics.decisions.corrections import bonferroni_level
 from ablate.statistics.decisions.signflip import EXACT_UP_TO, smallest_p
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, format_p, plain_number
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ def detectable_effect(
     it is the effect at which the signs are equal with that probability; simulated power there is .73 to .82 for .8.
     """
     level = bonferroni_level(alpha, comparisons)
-    if n < 2:
+    uses_t = test in ("t", "pooled") or (test == "auto" and pick_test(n, comparisons, alpha) == "t")
+    if n < (FEWEST_SEEDS if uses_t else 2):
         return None
     if test == "pooled":
         return _detectable(n, level, power, (n - 1) * max(1, comparisons))
-    if test == "t" or (test == "auto" and pick_test(n, comparisons, alpha) == "t"):
+    if uses_t:
         return _detectable(n, level, power, n - 1)
     patterns = math.floor(level / smallest_p(n) * (1 + 1e-9))
     if not patterns:
@@ -146,13 +148,13 @@ def seeds_for_effect(
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest n >= 2 that is enough, if more is never worse."""
-    high = 2
+    """The smallest n, at least `FEWEST_SEEDS`, that is enough, if more is never worse."""
+    high = FEWEST_SEEDS
     while not enough(high):
         high *= 2
         if high > MAX_SEEDS:
             return None
-    low = high // 2
+    low = max(high // 2, FEWEST_SEEDS - 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -222,8 +224,8 @@ def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = 
     """
     if n_rows < 1:
         return []
-    if n_seeds < 2:
-        return ["1 seed gives no intervals and no tests; use at least 2 seeds"]
+    if n_seeds == 1 or (n_seeds < FEWEST_SEEDS and test != "flip"):
+        return [too_few(n_seeds)]
     if test in ("t", "pooled") or pick_test(n_seeds, n_rows, alpha) == "flip":
         return []
     sentences = [_floor_sentence(n_seeds, n_rows, alpha)]
@@ -235,6 +237,11 @@ def describe_power(n_seeds: int, n_rows: int, alpha: float = 0.05, test: Test = 
             "over seeds are normally distributed"
         )
     return sentences
+
+
+def too_few(n_seeds: int) -> str:
+    """Why so few seeds decide nothing: `2 seeds: nothing is decided, because every test needs at least 3 seeds`."""
+    return f"{counted(n_seeds, 'seed')}: nothing is decided, because every test needs at least {FEWEST_SEEDS} seeds"
 
 
 def _floor_sentence(n_seeds: int, n_rows: int, alpha: float) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ablate.statistics.decisions.paired import SMALLEST, paired_difference
 from ablate.statistics.decisions.signflip import signflip_p, smallest_p
-from ablate.statistics.estimate import CONFIDENCE
+from ablate.statistics.estimate import CONFIDENCE, FEWEST_SEEDS
 
 LARGEST = 1e150
 """Limit above which a value counts as not finite, since its square would not be finite."""
@@ -63,10 +63,11 @@ class Comparison:
         differences: differences by seed, ascending.
         mean: mean difference; None for n = 0.
         sd: sample standard deviation of the differences; None below n = 2, 0 if all are equal.
-        low: lower end of the 95 % t interval, uncorrected; None below n = 2, the mean if sd = 0.
+        low: lower end of the 95 % t interval, uncorrected; None below n = 2 and for n = 2 with sd = 0, else the mean if
+            sd = 0.
         high: upper end.
         p_flip: p-value of the sign-flip test; None for n = 0, 1 for n = 1 and if all seeds tie.
-        p_t: p-value of the paired t test; None below n = 2 and, for lack of a spread, if all differences are equal but
+        p_t: p-value of the paired t test; None below n = 3 and, for lack of a spread, if all differences are equal but
             not 0; 1 if all seeds tie.
         smallest_p: smallest p-value that sign flip could give with the seeds that do not tie.
     """
@@ -181,6 +182,8 @@ def _is_usable(value: float) -> bool:
 
 
 def _paired_t_p(mean: float, sd: float, n: int) -> float | None:
+    if n < FEWEST_SEEDS:
+        return None
     if sd == 0:
         return None if mean else 1.0
     from scipy.special import stdtr

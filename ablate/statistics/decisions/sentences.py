@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ablate.statistics.decisions.power import POWER
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, equals_p, format_p, plain_number, with_unit
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def describe_decision(row: RowAnalysis, design: DecisionRule) -> str:
     n = row.evidence.n
     reasons = {
         "no common seed": "the two rows have no common seed",
-        "one seed": "the two rows have only 1 common seed",
+        "one seed": f"the two rows have only 1 common seed, and a test needs {FEWEST_SEEDS}",
+        "two seeds": f"the two rows have only 2 common seeds, and a test needs {FEWEST_SEEDS}",
         "all seeds tie": f"all {n} seeds tie",
         "too few seeds": _too_few(row),
         "failures": "the decision depends on the failed runs",
@@ -58,7 +60,7 @@ def describe_test(family: FamilyAnalysis) -> str:
     joint = family.evidence
     comparisons = counted(joint.comparisons, "comparison")
     if joint.test is None:
-        return f"Nothing is tested, because no row has two seeds in common with '{family.reference}'."
+        return f"Nothing is tested, because no row has {FEWEST_SEEDS} seeds in common with '{family.reference}'."
     if joint.test == "pooled":
         return (
             f"p-values come from Dunnett's test on rows and seeds, for {comparisons}. The test assumes normal errors "
@@ -84,8 +86,7 @@ def describe_test(family: FamilyAnalysis) -> str:
 def describe_spread(fit: PooledFit) -> str:
     """The check of the pooled test's assumption of equal spread."""
     if fit.p_spread is None:
-        few = f"{len(fit.seeds)} complete seeds" if len(fit.seeds) < 3 else "these values"
-        few = "one row and its reference" if len(fit.differences) == 1 else few
+        few = "one row and its reference" if len(fit.differences) == 1 else "these values"
         return f"The test assumes equal spread of the rows, which {few} cannot check."
     ratio = f", largest sd / smallest sd {fit.spread_ratio:.2g}" if fit.spread_ratio else ""
     seeds, check = f"over {len(fit.seeds)} complete seeds", f"Levene p {equals_p(fit.p_spread)}{ratio}"
@@ -108,19 +109,21 @@ def describe_pair(row: RowAnalysis, design: DecisionRule, *, seeds_needed: int |
     text = f"{row.label} {differs} {row.reference} on average over {counted(found.n, 'common seed')}"
     verdict = describe_decision(row, design)
     verdict = f"U{verdict[1:]}" if row.decision == "undecided" else f"Decided: {verdict}"
-    if found.low is None or found.high is None or evidence.p is None or evidence.p_adj is None:
-        return f"{text} (no interval, no test). {verdict}"
-    sign = -1 if found.mean < 0 else 1
-    low, high = sorted((sign * found.low, sign * found.high))
-    interval = f"95 % t interval {plain_number(low, half)} to {plain_number(high, half)}"
+    interval = "no interval"
+    if found.low is not None and found.high is not None:
+        sign = -1 if found.mean < 0 else 1
+        low, high = sorted((sign * found.low, sign * found.high))
+        interval = f"95 % t interval {plain_number(low, half)} to {plain_number(high, half)}"
     if row.decision == "undecided" and seeds_needed:
         verdict += f"; about {seeds_needed} seeds would detect a difference of this size ({100 * POWER:.0f} % power)"
-    return f"{text} ({interval}; {_tested(evidence, is_post_hoc)}). {verdict}"
+    return f"{text} ({interval}{_tested(evidence, is_post_hoc)}). {verdict}"
 
 
 def _tested(evidence: Evidence, is_post_hoc: bool) -> str:
     """The raw and the corrected p of a pair, and for how many comparisons it is corrected."""
+    if evidence.p is None or evidence.p_adj is None:
+        return ", no test"
     pairs = counted(evidence.comparisons, "pair" if is_post_hoc else "planned comparison")
     test = TEST_NAMES[evidence.test or "t"]
-    corrected = f"{format_p(evidence.p_adj or 1.0)} corrected for {pairs}{', post hoc' * is_post_hoc}"
-    return f"p {equals_p(evidence.p or 1.0)} from {test}; {corrected}"
+    corrected = f"{format_p(evidence.p_adj)} corrected for {pairs}{', post hoc' * is_post_hoc}"
+    return f"; p {equals_p(evidence.p)} from {test}; {corrected}"

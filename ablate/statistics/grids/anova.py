@@ -31,6 +31,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ablate.statistics.decisions.corrections import holm
+from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.grids.amounts import Amount, effect_amount, noise_amount, share_interval
 from ablate.statistics.grids.model import Model, Source
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 ROUNDING = 16 * sys.float_info.epsilon
 """Relative to the largest value; a smaller root mean square is rounding and not a spread."""
-MIN_SEEDS = 3
-"""Smallest number of seeds with an interval of a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ class Effect:
         eta_squared: share of the variation, 0 to 1.
         df, df_error: degrees of freedom of f.
         low, high: 95 % interval of the share with infinitely many seeds. It may be below `eta_squared`, which includes
-            noise; None if f is None and below `MIN_SEEDS` seeds.
-        f: mean square of the effect divided by the seed-by-effect mean square; None below 2 seeds and without spread.
+            noise; None if f is None.
+        f: mean square of the effect divided by the seed-by-effect mean square; None below 3 seeds and without spread.
         p: p-value of f; None if f is None.
         p_adj: p-value adjusted by Holm over the effects of the grid.
     """
@@ -143,12 +142,12 @@ def anova(values: Array, model: Model) -> Anova | None:
         Effect(term.sources, spread.between / total, term.columns.shape[1], term.columns.shape[1] * (n - 1))
         for term, spread in zip(model.terms, spreads, strict=True)
     ]
-    if n > 1:
+    if n >= FEWEST_SEEDS:
         sums = _sums_of_squares(left, model)
         effects = [_tested(effect, *both, floor) for effect, both in zip(effects, sums, strict=True)]
     error = residual / max(1, n - 1)
     df, size = _degrees_beyond(np.ones((len(weights), 1)), weights)
-    if n >= MIN_SEEDS and error > floor * size:
+    if n >= FEWEST_SEEDS and error > floor * size:
         noise = noise_amount(n * error, df * (n - 1))
         amounts = [spread.amount(n, floor) for spread in [*spreads, *([beyond] if beyond else [])]]
         squares = [2 * spread.size**2 / spread.df for spread in spreads]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ablate.statistics.grids.anova import MIN_SEEDS, Anova, anova
+from ablate.statistics.estimate import FEWEST_SEEDS
+from ablate.statistics.grids.anova import Anova, anova
 from ablate.statistics.grids.grid import Cells, Grid, grid_of
 from ablate.statistics.grids.levels import Means, level_means
 from ablate.statistics.grids.model import MAX_COLUMNS, Model, model_of
-from ablate.statistics.words import counted
 
 ALL_EQUAL = "All rows are equal at every seed, so there is no variation to explain."
 
@@ -83,9 +83,9 @@ def _test_notes(grid: Grid, found: Anova) -> Iterator[str]:
         yield "Fewer than 2 seeds are common to all rows, so every share includes noise and nothing is tested."
     elif found.n == 1:
         yield "With 1 seed every share includes the noise of training, and nothing is tested."
+    elif found.n < FEWEST_SEEDS:
+        yield f"With {found.n} seeds no effect is tested and no share has an interval; both need {FEWEST_SEEDS} seeds."
     else:
         alike = ", ".join(effect.name for effect in found.effects if effect.f is None)
         if alike:
             yield f"These are not tested, because all seeds agree: {alike}."
-        if found.n < MIN_SEEDS and any(effect.f is not None for effect in found.effects):
-            yield f"{counted(found.n, 'seed')} give no interval of a share, which needs {MIN_SEEDS}."

@@ -33,7 +33,7 @@ class LevelMean:
         mean: mean of the metric; adjusted for the other factors on a grid with empty cells.
         low, high: 95 % t interval, over seeds, of the distance from the mean of all cells to which the factors apply,
             placed around the mean: a shift that all cells of a seed share is not an error of a comparison. None below
-            2 seeds and on a grid with empty cells.
+            2 seeds, for two equal ones and on a grid with empty cells.
     """
 
     mean: float
@@ -118,5 +118,7 @@ def _level_mean(values: Array, middle: Array | None) -> LevelMean:
     shifts = estimate(dict(enumerate((values.mean(axis=1) - middle).tolist())))
     if shifts.mean is None or shifts.sd is None:
         return LevelMean(mean, None, None)
-    low, high = t_interval(shifts.mean, shifts.sd, shifts.n)
-    return LevelMean(mean, mean + low - shifts.mean, mean + high - shifts.mean)
+    interval = t_interval(shifts.mean, shifts.sd, shifts.n)
+    if interval is None:
+        return LevelMean(mean, None, None)
+    return LevelMean(mean, *(mean + end - shifts.mean for end in interval))

@@ -237,9 +237,10 @@ def test_nothing_is_left_of_a_killed_service_after_a_sweep(play: Path, tmp_path:
     RayHome(tmp_path, has_gpus=False).clear()
 
 
-def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["long" * 20, "ü"])  # Ray encodes the path in ASCII
+def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    home = tmp_path / ("long" * 20)
+    home = tmp_path / name
     home.mkdir()
     folder = RayHome(home, has_gpus=False).folder
     assert folder.parent == tmp_path

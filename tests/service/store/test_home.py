@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from service.errors import UnavailableError
+from service.settings import Settings
 from service.store.home import make_private
+from service.store.lock import held
+from service.store.schema import upgrade
+from service.store.session import Store
 
 
 def modes(home: Path) -> dict[str, int]:
@@ -65,3 +71,15 @@ def test_a_home_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     for path, reason in {tmp_path / "file": "File exists", tmp_path / "file" / "home": "Not a directory"}.items():
         with pytest.raises(UnavailableError, match=f"^the state directory {path} cannot be used: {reason}; set"):
             make_private(path)
+
+
+@pytest.mark.parametrize("name", ["a%20b", "what?", "c#d", "e f", "ü", "a%3Fb", "x?mode=ro"])
+def test_the_database_and_its_lock_are_in_the_home_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    home = tmp_path / "homes" / name
+    settings = Settings(home=home)
+    with closing(Store(settings.database)) as store, held(settings.database):
+        upgrade(store)
+        with store.read() as connection:
+            assert connection.execute(text("SELECT count(*) FROM studies")).scalar_one() == 0
+    assert {"ablate.db", "ablate.db.lock"} <= {path.name for path in home.iterdir()}
+    assert [path.name for path in home.parent.iterdir()] == [name]

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from ablate.trials.trial import EpochMetrics
 from service.documents.runs import StudyRun, TrialRun
-from service.tracking.mlflow_file import MirrorError, create_store, embedded_store
+from service.tracking.mlflow_file import MirrorError, create_store, embedded_store, find_file
 from service.tracking.mlflow_writer import Mirror
 from service.tracking.run_content import metric_name
 
@@ -294,6 +294,38 @@ def test_a_retried_trial_ends_as_one_that_succeeded_at_once(mirror: Mirror, clie
     shown = shown_of(client, retried)
     assert shown.pop("tags")["ablate.reason"] == ""
     assert shown == {name: value for name, value in shown_of(client, at_once).items() if name != "tags"}
+
+
+@pytest.mark.parametrize("name", ["a%20b", "what?", "c#d", "e f", "ü", "a%3Fb"])
+def test_everything_is_in_the_state_directory_whatever_it_is_called(
+    empty_store: Path, tmp_path: Path, name: str
+) -> None:
+    home = tmp_path / "homes" / name
+    home.mkdir(parents=True)
+    uri, artifacts = embedded_store(home)
+    assert find_file(uri) == home / "mlflow.db"
+    shutil.copy(empty_store, home / "mlflow.db")
+    run_id = Mirror(uri, artifacts).record_study(DONE)
+    assert list((home / "mlartifacts").glob(f"*/{run_id}/artifacts/table.md"))
+    assert [path.name for path in home.parent.iterdir()] == [name]
+    assert plain_client(home).list_artifacts(run_id)
+
+
+def test_a_state_directory_that_was_moved_takes_the_files_of_runs_along(empty_store: Path, tmp_path: Path) -> None:
+    old, new = tmp_path / "old 1", tmp_path / "new?"
+    old.mkdir()
+    shutil.copy(empty_store, old / "mlflow.db")
+    before = Mirror(*embedded_store(old)).record_study(DONE)
+    foreign = plain_client(old).create_experiment("mine", "file:///elsewhere/mlartifacts")
+    old.rename(new)
+    mirror = Mirror(*embedded_store(new))
+    after = mirror.record_study(replace(DONE, study_id="another"))
+    client = plain_client(new)
+    for run_id in (before, after):
+        assert client.list_artifacts(run_id)
+        assert list((new / "mlartifacts").glob(f"*/{run_id}/artifacts/table.md"))
+    assert client.get_experiment(foreign).artifact_location == "file:///elsewhere/mlartifacts"
+    assert not old.exists()
 
 
 class Crash(BaseException):

@@ -124,7 +124,7 @@ def test_more_seeds_are_not_asked_for_where_lost_runs_are_in_the_way():
         (
             {0: 13.3},
             "F is 0.1 worse than B on average over 1 common seed (no interval, no test). Undecided: the two rows have "
-            "only 1 common seed",
+            "only 1 common seed, and a test needs 3",
         ),
         (
             dict(B.values),

@@ -37,7 +37,7 @@ def test_looking_at_the_mean_alone_does_not_pass_that_check():
 
 
 @settings(deadline=None)
-@given(st.floats(-3, 3), st.floats(0.01, 2), st.integers(2, 30), st.floats(0.05, 3))
+@given(st.floats(-3, 3), st.floats(0.01, 2), st.integers(3, 30), st.floats(0.05, 3))
 def test_it_is_the_two_one_sided_t_tests(mean, sd, n, margin):
     error = sd / math.sqrt(n)
     p = max(stats.t.sf((mean + margin) / error, n - 1), stats.t.cdf((mean - margin) / error, n - 1))
@@ -47,7 +47,7 @@ def test_it_is_the_two_one_sided_t_tests(mean, sd, n, margin):
 
 
 @settings(deadline=None)
-@given(st.floats(-3, 3), st.floats(0.01, 2), st.integers(2, 30), st.floats(0.05, 3))
+@given(st.floats(-3, 3), st.floats(0.01, 2), st.integers(3, 30), st.floats(0.05, 3))
 def test_the_sign_of_the_difference_does_not_matter(mean, sd, n, margin):
     there, back = (two_one_sided(m, sd, n, margin=margin) for m in (mean, -mean))
     assert (there.is_shown, there.low, there.high) == (back.is_shown, -back.high, -back.low)
@@ -66,7 +66,7 @@ def test_an_interval_that_touches_the_margin_is_not_inside():
     assert two_one_sided(0.0, 1.0, 5, margin=math.nextafter(high, 9)).is_shown
 
 
-@pytest.mark.parametrize(("n", "comparisons", "is_shown"), [(2, 1, False), (4, 1, False), (5, 1, True), (5, 5, False)])
+@pytest.mark.parametrize(("n", "comparisons", "is_shown"), [(3, 1, False), (4, 1, False), (5, 1, True), (5, 5, False)])
 def test_seeds_that_all_tie_show_equivalence_only_where_their_number_does(n, comparisons, is_shown):
     found = two_one_sided(0.0, 0.0, n, margin=0.5, comparisons=comparisons)
     assert (found.low, found.high, found.is_shown) == (0.0, 0.0, is_shown)
@@ -82,6 +82,7 @@ def test_a_margin_is_above_zero(margin):
         two_one_sided(0.1, 0.5, 8, margin=margin)
 
 
-def test_one_seed_shows_nothing():
-    with pytest.raises(ValueError, match="n >= 2"):
-        two_one_sided(0.1, 0.5, 1, margin=1)
+@pytest.mark.parametrize("n", [1, 2])
+def test_below_three_seeds_there_is_no_test(n):
+    with pytest.raises(ValueError, match=f"n >= 3, given {n}"):
+        two_one_sided(0.1, 0.5, n, margin=1)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import analyse_family, seeds_to_decide
-from ablate.statistics.decisions.power import detectable_effect
+from ablate.statistics.decisions.power import detectable_effect, seeds_for_effect, tost_seeds
 from ablate.statistics.decisions.row_comparison import Runs, compare_runs
 from ablate.statistics.decisions.sentences import describe_decision, describe_spread, describe_test
 from ablate.statistics.estimate import t_interval
@@ -105,6 +105,37 @@ def test_correlation_and_gain_are_those_of_the_definitions():
     assert b.pairing.rho == pytest.approx(np.corrcoef(ours, BASE)[0, 1], rel=1e-12)
     gain = 1 - np.var(ours - BASE, ddof=1) / (np.var(ours, ddof=1) + np.var(BASE, ddof=1))
     assert b.pairing.gain == pytest.approx(gain, rel=1e-12)
+
+
+@pytest.mark.parametrize("test", ["auto", "t", "pooled"])
+def test_nothing_is_decided_below_three_pairs_however_close_these_are(test):
+    near = Runs("B", {0: BASE[0] - 5, 1: BASE[1] - 5.001})
+    family = analyse_family([near], REFERENCE, replace(LOWER, test=test, margin=10.0))
+    (b,) = family.rows
+    assert (b.decision, b.reason, b.equivalence) == ("undecided", "two seeds", None)
+    assert (b.evidence.test, b.evidence.p, b.evidence.p_adj, b.evidence.interval) == (None, None, None, None)
+    assert b.evidence.comparison.p_t is None
+    assert b.evidence.comparison.low < -5 < b.evidence.comparison.high  # an interval with a width is one
+    assert describe_decision(b, LOWER) == "undecided: the two rows have only 2 common seeds, and a test needs 3"
+    assert (family.evidence.test, family.evidence.n) == (None, 0)
+
+
+def test_two_pairs_that_are_equal_have_no_interval():
+    (b,) = analyse_family([runs("B", [value + 1 for value in BASE[:2]])], REFERENCE, LOWER).rows
+    assert (b.evidence.comparison.sd, b.evidence.comparison.low, b.evidence.comparison.high) == (0.0, None, None)
+
+
+def test_a_row_of_two_pairs_leaves_the_test_of_the_others():
+    few, many = analyse_family([shifted("B", -0.5, n=2), shifted("C", -0.5)], REFERENCE, LOWER).rows
+    assert (many.evidence.test, many.decision, many.evidence.comparisons) == ("flip", "better", 2)
+    assert (few.evidence.test, few.decision, few.reason) == ("flip", "undecided", "too few seeds")
+
+
+def test_no_number_below_three_seeds_is_called_enough():
+    assert seeds_for_effect(1000.0) >= 3
+    assert seeds_for_effect(1000.0, test="pooled", comparisons=9) == 3
+    assert tost_seeds(1000.0) == 3
+    assert detectable_effect(2) is None
 
 
 def test_two_seeds_say_nothing_about_correlation():
@@ -210,7 +241,7 @@ def test_the_spread_of_a_pooled_difference_is_that_of_two_runs():
 
 
 def test_where_pooling_is_impossible_auto_decides_and_says_so():
-    rows = [shifted("B", -0.5, n=2), Runs("C", {5: 13.0, 6: 13.9})]
+    rows = [shifted("B", -0.5, n=3), Runs("C", {5: 13.0, 6: 13.9, 7: 13.1})]
     family = analyse_family(rows, REFERENCE, replace(LOWER, test="pooled"))
     assert family.evidence.pooled is None
     assert family.evidence.test == "t"
@@ -340,7 +371,7 @@ def test_there_is_always_a_word(case, test):
 
 
 @pytest.mark.parametrize("test", ["auto", "t", "flip", "pooled"])
-@pytest.mark.parametrize(("n", "decision"), [(2, "undecided"), (5, "undecided"), (8, "better")])
+@pytest.mark.parametrize(("n", "decision"), [(3, "undecided"), (5, "undecided"), (8, "better")])
 def test_equal_differences_are_decided_by_their_number_alone(n, decision, test):
     values = [0.3, 64.7, 3.1, 7.9, 13.2, 16.4, 33.1, 1.7][:n]
     row = runs("B", [value - 0.1 for value in values])  # equal but for rounding: t would be in the millions
@@ -374,7 +405,7 @@ def test_a_t_beyond_all_floats_has_no_p_of_zero():
 def test_a_reference_without_results_leaves_every_row_undecided():
     family = analyse_family([shifted("B", 1), shifted("C", -1)], runs("A", []), LOWER)
     assert [row.reason for row in family.rows] == ["no common seed"] * 2
-    assert describe_test(family) == "Nothing is tested, because no row has two seeds in common with 'A'."
+    assert describe_test(family) == "Nothing is tested, because no row has 3 seeds in common with 'A'."
 
 
 def test_a_reference_alone_is_a_family_without_rows():

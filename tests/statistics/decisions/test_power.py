@@ -56,8 +56,7 @@ def test_effects_that_the_t_test_can_see(n, one, eight):
 def test_the_effect_that_is_just_seen_takes_those_seeds(n, comparisons, test):
     effect = detectable_effect(n, comparisons=comparisons, test=test)
     if effect is None:
-        assert test == "flip"
-        assert n < flip_seeds(comparisons)
+        assert n < (flip_seeds(comparisons) if test == "flip" else 3)
         return
     needed = seeds_for_effect(effect * (1 + 1e-9), comparisons=comparisons, test=test)
     # with few seeds sign flip sees no more with one seed more, so that fewer may do
@@ -113,7 +112,7 @@ def test_no_effect_takes_no_number_of_seeds():
 
 
 def test_an_effect_beyond_all_noise_takes_the_fewest_seeds_there_are():
-    assert [seeds_for_effect(1e6, comparisons=5, test=test) for test in ("auto", "t", "pooled", "flip")] == [2, 2, 2, 8]
+    assert [seeds_for_effect(1e6, comparisons=5, test=test) for test in ("auto", "t", "pooled", "flip")] == [3, 3, 3, 8]
 
 
 @pytest.mark.parametrize(("margin", "n"), [(0.5, 37), (1.0, 11), (1.205, 8), (1.5, 6), (2.0, 4)])
@@ -168,10 +167,15 @@ def test_nothing_is_said_where_the_test_can_decide(n, rows, test):
     assert describe_power(n, rows, test=test) == []
 
 
+@pytest.mark.parametrize("test", ["auto", "t", "pooled"])
+def test_two_seeds_are_said_to_decide_nothing(test):
+    assert describe_power(2, 4, test=test) == ["2 seeds: nothing is decided, because every test needs at least 3 seeds"]
+
+
 @pytest.mark.parametrize("test", ["auto", "flip", "t", "pooled"])
 def test_one_seed_is_always_said(test):
     (sentence,) = describe_power(1, 4, test=test)
-    assert sentence == "1 seed gives no intervals and no tests; use at least 2 seeds"
+    assert sentence == "1 seed: nothing is decided, because every test needs at least 3 seeds"
 
 
 def test_a_family_that_no_number_of_flips_decides_is_named_so():
@@ -210,10 +214,10 @@ def test_the_power_of_equivalence_is_an_integral_over_the_spread(n, margin_sd):
 
 
 def test_an_effect_that_is_detected_at_a_tiny_level_has_the_power_that_was_asked_for():
-    # at 2 seeds, |T| > c is |Z| < |shift| / c for a shift far above 1
+    # at 3 seeds, |T| > c is chi2(2) / 2 < (shift / c)^2 for a shift far above 1, and chi2(2) / 2 is exponential
     level = 0.0001 / 5000
-    expected = stats.norm.ppf(0.9) * stats.t.isf(level / 2, 1) / math.sqrt(2)
-    assert detectable_effect(2, comparisons=5000, alpha=0.0001, test="t") == pytest.approx(expected, rel=1e-6)
+    expected = math.sqrt(-math.log(0.2)) * stats.t.isf(level / 2, 2) / math.sqrt(3)
+    assert detectable_effect(3, comparisons=5000, alpha=0.0001, test="t") == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("test", ["auto", "flip", "t", "pooled"])

@@ -90,10 +90,10 @@ def test_where_there_is_no_answer_there_is_a_sentence(given, note):
     assert effects_of(given, FACTORS).notes[-1] == note
 
 
-def test_two_seeds_are_tested_and_have_no_interval():
+def test_two_seeds_are_not_tested_and_have_no_interval():
     found = effects_of(cells(2), FACTORS)
-    assert all(effect.p is not None and effect.low is None for effect in found.anova.effects)
-    assert found.notes == ("2 seeds give no interval of a share, which needs 3.",)
+    assert all(effect.p is None and effect.low is None for effect in found.anova.effects)
+    assert found.notes == ("With 2 seeds no effect is tested and no share has an interval; both need 3 seeds.",)
 
 
 def test_seeds_that_differ_from_row_to_row_leave_shares_without_tests():
