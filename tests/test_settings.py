@@ -59,6 +59,36 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(
         read_settings()
 
 
+def test_the_standard_place_for_data_counts_where_no_home_exists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert read_settings().home == tmp_path / "xdg/ablate"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # the standard says: ignored
+    assert read_settings().home == tmp_path / ".local/share/ablate"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    (tmp_path / ".local/share/ablate").mkdir(parents=True)
+    assert read_settings().home == tmp_path / ".local/share/ablate"
+    monkeypatch.setenv("ABLATE_HOME", "~/chosen")
+    assert read_settings().home == tmp_path / "chosen"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_242_424)  # in no list of users, as in many containers
+    with pytest.raises(
+        SettingsError, match=r"^ABLATE_HOME: .* HOME is not set, and this user has no home; set ABLATE_"
+    ):
+        read_settings()
+    monkeypatch.setenv("ABLATE_HOME", "~/state")
+    with pytest.raises(SettingsError, match=r"^ABLATE_HOME: '~/state' cannot be found"):
+        read_settings()
+    monkeypatch.delenv("ABLATE_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert read_settings().home == tmp_path / "ablate"
+
+
 @pytest.mark.parametrize("text", ["a.example, b.example", '["a.example", "b.example"]'])
 def test_host_names_are_a_json_list_or_separated_by_commas(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("ABLATE_ALLOWED_HOSTS", text)

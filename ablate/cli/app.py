@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ablate.cli.errors import HOLES as HOLES
-from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
+from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.options import (
     AsJson,
     Caption,
@@ -294,6 +294,8 @@ def status_of(arguments: list[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):  # the reader has closed the pipe (`ablate ... | head`): rich exits then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return show_os_error(error, as_json=wants_json)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own usage errors
             return show_usage_error(error)

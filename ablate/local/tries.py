@@ -41,6 +41,7 @@ from ablate.trials.trial import Outcome, Trial, TrialRecord
 Writer = Literal["run", "service"]
 WRITERS: tuple[Writer, ...] = ("run", "service")
 LAST = datetime.max.replace(tzinfo=UTC)
+OTHER_HOME = "set ABLATE_HOME to a folder that you can write to"
 REMEDY = "a line of the home's tries; restore the file from a backup"
 
 
@@ -109,7 +110,7 @@ class HomeTries:
             with FileLock(self.folder / ".lock"):
                 yield
         except OSError as error:
-            raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}") from error
+            raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}; {OTHER_HOME}") from error
 
     def append(self, writer: Writer, documents: Sequence[RegisteredRow] | Sequence[TrialState]) -> None:
         """Append documents of one kind. Call it inside `writing`."""

@@ -1,0 +1,4 @@
+"""The machine that this process runs on: what it may use of it, and whether that works.
+
+folders       whether a folder that a setting names can be used
+"""
