@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from ablate.errors import AblateError
-from ablate.limits import MAX_TRIALS
+from ablate.limits import MAX_TRIALS, MAX_WORKERS
 from ablate.machine.folders import FolderError, default_home, find_folder
 
 PREFIX = "ABLATE_"
@@ -41,7 +41,7 @@ class LibrarySettings(BaseSettings):
     )
     data: Path | None = Field(None, description="Folder of the data sets. Default: `data` in the state directory.")
     workers: int | None = Field(
-        None, ge=1, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
+        None, ge=1, le=MAX_WORKERS, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
     )
     max_trials: int = Field(MAX_TRIALS, ge=1, description="Largest number of trials of one study.")
     url: str | None = Field(
@@ -106,7 +106,8 @@ def read_as(kind: type[S]) -> S:
     except UnreadableError as error:  # a list that is not JSON
         raise SettingsError(str(error)) from error
     except ValidationError as error:
-        raise SettingsError("; ".join(_explain(dict(one)) for one in error.errors(include_input=False))) from error
+        sentences = dict.fromkeys(_explain(dict(one)) for one in error.errors(include_input=False))
+        raise SettingsError("; ".join(sentences)) from error
     except FolderError as error:  # of the default
         raise SettingsError(f"{PREFIX}HOME: {error}; {_advice_for_folder('HOME')}") from error
 

@@ -46,6 +46,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
+from ablate.limits import MAX_WORKERS
 from ablate.text import log_to_stderr
 
 INTERRUPTED = 130
@@ -88,6 +89,7 @@ def run(
         int | None,
         typer.Option(
             min=1,
+            max=MAX_WORKERS,
             envvar="ABLATE_WORKERS",
             help="Number of trials that run at the same time. Default: as many as fit on this machine.",
             show_default=False,

@@ -30,7 +30,13 @@ class HeldFile:
 
     def __init__(self, url: str) -> None:
         path = Path(f"{make_url(url).database}.lock")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise UnavailableError(
+                f"the database's folder {path.parent} cannot be used: {error.strerror}; set ABLATE_DATABASE_URL to "
+                "another file"
+            ) from error
         # A soft lock, which is a file that exists, would outlive a killed process.
         self._lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
         try:
