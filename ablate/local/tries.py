@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
-
 from ablate.documents import Document
 from ablate.errors import MachineError
 from ablate.local.folder import Folder
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
+from ablate.machine.locks import explained, file_lock
 from ablate.study.first_tries import find_used_as_first, first_registered, trials_of_first
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, Seen, register
@@ -107,8 +106,13 @@ class HomeTries:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(self.folder / ".lock"):
+            lock = file_lock(self.folder / ".lock")
+            with explained(self.folder):
+                lock.acquire()
+            try:
                 yield
+            finally:
+                lock.release()
         except OSError as error:
             raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}; {OTHER_HOME}") from error
 

@@ -14,6 +14,7 @@ FAULTS = {
     errno.EROFS: "the disk is read-only",
     errno.EMFILE: "too many files are open in the process",
     errno.ENFILE: "too many files are open on the machine",
+    errno.ENOLCK: "the file system has no file locks; use a folder on a local disk, or mount it with locks",
     errno.EIO: "the disk reports an error",
     errno.ESTALE: "a network disk has changed or is gone",
     errno.ENOTCONN: "a network disk is gone",
