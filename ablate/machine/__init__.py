@@ -3,4 +3,5 @@
 folders       whether a folder that a setting names can be used
 mounts        the file system of a folder
 locks         locks on files
+resources     CPUs and memory, by the limits of a container
 """
