@@ -17,8 +17,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from ablate.trials.trial import FIRST
 from service.errors import UnavailableError
@@ -144,6 +145,33 @@ def test_a_database_that_cannot_be_reached_is_explained(
     with pytest.raises(UnavailableError, match=reason) as refused, closing(Store(url)) as store, store.read():
         pass
     assert "hush" not in str(refused.value)
+
+
+def test_a_database_that_is_read_only_for_a_while_is_away_and_comes_back(postgres_url: str) -> None:
+    name = make_url(postgres_url).database
+
+    def fail_over(value: str) -> None:
+        """As the change to another server: it ends every connection."""
+        url = make_url(postgres_url).set(database="postgres")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as admin:
+            admin.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"))
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            admin.execute(text(end), {"name": name})
+
+    with closing(Store(postgres_url)) as store:
+        schema.upgrade(store)
+        fail_over("on")
+        with (
+            pytest.raises(UnavailableError, match="it is read-only, as during a failover"),
+            store.write() as connection,
+        ):
+            connection.execute(text("DELETE FROM studies"))
+        with store.read() as connection:
+            assert connection.execute(text("SELECT count(*) FROM studies")).scalar_one() == 0
+        fail_over("off")
+        with store.write() as connection:
+            connection.execute(text("DELETE FROM studies"))
 
 
 def test_an_option_that_postgresql_does_not_know_is_refused() -> None:
