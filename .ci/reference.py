@@ -140,8 +140,6 @@ def _variable(name: str) -> tuple[str, str]:
     meaning, _, described = text.partition(" Default: ")
     if described:
         return described.rstrip("."), sentence(meaning)
-    if name == "home":
-        return "`~/.local/share/ablate`", sentence(meaning)
     value = field.get_default(call_default_factory=True)
     return "none" if value is None or value in ([], ()) else f"`{value}`", sentence(meaning)
 

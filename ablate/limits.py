@@ -25,6 +25,8 @@ MAX_ITEMS = 10_000
 """Items of a list in a study: rows, levels of a factor, exclusions, seeds."""
 MAX_TRIALS = 10_000
 """Trials of a study, unless `ABLATE_MAX_TRIALS` is set."""
+MAX_WORKERS = 4_096
+"""Trials at the same time on one machine."""
 MAX_GROUPS = 64
 """Groups side by side, each of which is a column of a table."""
 MAX_LABEL = 200

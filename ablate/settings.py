@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from ablate.errors import AblateError
-from ablate.limits import MAX_TRIALS
+from ablate.limits import MAX_TRIALS, MAX_WORKERS
+from ablate.machine.folders import FolderError, default_home, find_folder
 
 PREFIX = "ABLATE_"
+FOLDER = "folder"
+"""Type of the error of a folder that cannot be used."""
 S = TypeVar("S", bound="LibrarySettings")
 
 
@@ -30,13 +34,14 @@ class LibrarySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(
-        Path("~/.local/share/ablate"),
+        default_factory=default_home,
         validate_default=True,
-        description="State directory: database, trials' checkpoints and logs, MLflow's store, Ray's files.",
+        description="State directory: database, trials' checkpoints and logs, MLflow's store, Ray's files. Default: "
+        "`~/.local/share/ablate`, or `ablate` in `XDG_DATA_HOME` where that is set and the former does not exist.",
     )
     data: Path | None = Field(None, description="Folder of the data sets. Default: `data` in the state directory.")
     workers: int | None = Field(
-        None, ge=1, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
+        None, ge=1, le=MAX_WORKERS, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
     )
     max_trials: int = Field(MAX_TRIALS, ge=1, description="Largest number of trials of one study.")
     url: str | None = Field(
@@ -68,8 +73,13 @@ class LibrarySettings(BaseSettings):
 
     @field_validator("home", "data")
     @classmethod
-    def _is_absolute(cls, folder: Path | None) -> Path | None:
-        return None if folder is None else folder.expanduser().absolute()
+    def _can_be_used(cls, folder: Path | None) -> Path | None:
+        if folder is None:
+            return None
+        try:
+            return find_folder(folder)
+        except FolderError as error:
+            raise PydanticCustomError(FOLDER, "{text}", {"text": str(error)}) from error
 
     @property
     def data_root(self) -> Path:
@@ -96,7 +106,10 @@ def read_as(kind: type[S]) -> S:
     except UnreadableError as error:  # a list that is not JSON
         raise SettingsError(str(error)) from error
     except ValidationError as error:
-        raise SettingsError("; ".join(_explain(dict(one)) for one in error.errors(include_input=False))) from error
+        sentences = dict.fromkeys(_explain(dict(one)) for one in error.errors(include_input=False))
+        raise SettingsError("; ".join(sentences)) from error
+    except FolderError as error:  # of the default
+        raise SettingsError(f"{PREFIX}HOME: {error}; {_advice_for_folder('HOME')}") from error
 
 
 def _explain(error: dict[str, object]) -> str:
@@ -104,4 +117,11 @@ def _explain(error: dict[str, object]) -> str:
     assert isinstance(location, tuple)
     for opening in ("Value error, ", "Input "):
         message = message.removeprefix(opening)
-    return f"{PREFIX}{str(location[0]).upper()} {message}; unset it to use the default"
+    name = str(location[0]).upper()
+    if error["type"] == FOLDER:
+        return f"{PREFIX}{name}: {message}; {_advice_for_folder(name)}"
+    return f"{PREFIX}{name} {message}; unset it to use the default"
+
+
+def _advice_for_folder(name: str) -> str:
+    return f"set {PREFIX}{name} to a folder that you can write to"

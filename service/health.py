@@ -32,6 +32,8 @@ def describe_health(context: Context) -> dict[str, Any]:
             waiting: int | None = count_entries(connection)
             stuck = sum(count_stuck(connection).values())
             database = {"state": "ok", "kind": kind, "version": version}
+        if (away := context.outages.find("the database")) is not None:  # it can be read, and not written
+            database |= {"state": "away", "reason": away}
     except UnavailableError as error:
         beat, waiting, stuck = None, None, 0
         database = {"state": "away", "kind": kind, "reason": str(error)}

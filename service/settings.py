@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -25,7 +25,8 @@ class Settings(LibrarySettings):
 
     database_url: SecretStr | None = Field(
         None,
-        description="Database: `postgresql+psycopg://...` or `sqlite:///...`. Default: SQLite in the state directory.",
+        description="Database: `postgresql://USER:PASSWORD@HOST/NAME` or `sqlite:///FILE`. Default: SQLite in the "
+        "state directory.",
     )
     ray_address: str | None = Field(
         None,
@@ -41,7 +42,10 @@ class Settings(LibrarySettings):
         "directory.",
     )
     silence_s: float = Field(
-        600.0, gt=0, description="Seconds without a message after which a trial is ended and retried."
+        600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds without a message after which a trial is ended and retried.",
     )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest body of a request, in bytes.")
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
@@ -60,6 +64,26 @@ class Settings(LibrarySettings):
         description="Program and arguments that receive each notice as JSON on stdin, as a JSON list or split like a "
         "shell does; no shell is started.",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, url: SecretStr | None) -> SecretStr | None:
+        return None if url is None else SecretStr(_database_url(url.get_secret_value().strip()))
+
+    @field_validator("ray_address")
+    @classmethod
+    def _is_host_and_port(cls, address: str | None) -> str | None:
+        if address is not None and not _is_web_address(f"http://{address.removeprefix('ray://')}"):
+            raise ValueError("should be `host:port`")
+        return address
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_tracking_uri(cls, uri: str | None) -> str | None:
+        is_other = uri is not None and re.match(r"(databricks|[a-z+]+://)", uri) and not uri.startswith("http")
+        if uri not in (None, "off") and not is_other and not _is_web_address(uri or ""):
+            raise ValueError("should be `off`, or the address of an MLflow server, such as http://127.0.0.1:5000")
+        return uri
 
     @field_validator("notify_url")
     @classmethod
@@ -86,6 +110,13 @@ class Settings(LibrarySettings):
     @classmethod
     def _split_names(cls, hosts: object) -> object:
         return _split(hosts, lambda text: [name.strip() for name in text.split(",") if name.strip()])
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, hosts: list[str]) -> list[str]:
+        if not all(re.fullmatch(r"[^\s/:@{}]+|\[?[0-9A-Fa-f:.]+\]?", name) for name in hosts):
+            raise ValueError("should be host names without scheme and port, separated by commas")
+        return hosts
 
     @cached_property
     def database(self) -> str:
@@ -117,6 +148,34 @@ def _split(value: object, split: Callable[[str], list[str]]) -> object:
         return json.loads(value) if value.lstrip().startswith("[") else split(value)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"should be a list: {error}") from error
+
+
+def _database_url(text: str) -> str:
+    """The URL of a database as SQLAlchemy reads it. No part of it is in an error: it may be a password.
+
+    `postgres://` and other drivers than ours are understood, and a password whose `@`, `/`, `?`, `#` or `%` is not
+    escaped.
+    """
+    if re.fullmatch(r"sqlite(\+pysqlite)?://.*", text):
+        file = text.partition("://")[2].removeprefix("/")
+        if file in ("", ":memory:") or file.startswith("file:"):
+            raise ValueError("should name a file: sqlite:///FILE, or sqlite:////FILE with an absolute path")
+        return f"sqlite:///{file}"
+    found = re.fullmatch(r"postgres(?:ql)?(?:\+\w+)?://(.*)", text)
+    if found is None:
+        raise ValueError("should begin with postgresql:// or sqlite:///")
+    # The user and the password end at the first @ if they are escaped, else at the last one.
+    parts = re.fullmatch(r"([^@/?#]*)@([^@/?#]*(?:/[^@?]*)?(?:\?.*)?)", found[1])
+    who, at, where = (parts[1], "@", parts[2]) if parts else found[1].rpartition("@")
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]*)(:\d{1,5})?(/[^?]*)?(\?.*)?", where) or _bad_port(where):
+        raise ValueError("should be postgresql://USER:PASSWORD@HOST:PORT/NAME, with a port from 1 to 65535")
+    escaped = re.sub(r"%(?![0-9A-Fa-f]{2})|[@/?#\[\]]", lambda one: quote(one[0], safe=""), who)
+    return f"postgresql+psycopg://{escaped}{at}{where}"
+
+
+def _bad_port(where: str) -> bool:
+    port = re.match(r"(?:\[[^\]]*\]|[^:/?]*):(\d+)", where)
+    return port is not None and not 0 < int(port[1]) < 65536
 
 
 def _is_web_address(text: str) -> bool:

@@ -48,7 +48,7 @@ def test_a_stale_table_is_reported_and_then_written(
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "stale line" not in text
-    assert "| `ABLATE_HOME` | `~/.local/share/ablate` |" in text
+    assert "| `ABLATE_HOME` | `~/.local/share/ablate`, or `ablate` in `XDG_DATA_HOME`" in text
     assert reference.main(["--check"]) == 0
 
 

@@ -49,14 +49,79 @@ def test_the_service_and_the_library_read_the_same_values(monkeypatch: pytest.Mo
         ("MAX_TRIALS", "-1", "ABLATE_MAX_TRIALS should be greater than or equal to 1"),
         ("DISPATCHER", "dask", "ABLATE_DISPATCHER should be 'ray' or 'inline'; unset it to use the default"),
         ("ALLOWED_HOSTS", "[a", "ABLATE_ALLOWED_HOSTS"),
+        ("ALLOWED_HOSTS", "http://a:80/", "ABLATE_ALLOWED_HOSTS should be host names without scheme and port"),
+        ("ALLOWED_HOSTS", "{}", "ABLATE_ALLOWED_HOSTS should be host names"),
+        ("DATABASE_URL", "mysql://u:hush@h/db", "ABLATE_DATABASE_URL should begin with postgresql:// or sqlite:///"),
+        ("DATABASE_URL", "host=h password=hush", "ABLATE_DATABASE_URL should begin with postgresql://"),
+        ("DATABASE_URL", "postgresql://u:hush@h:hush/db", "ABLATE_DATABASE_URL should be postgresql://USER:PASSWORD@"),
+        ("DATABASE_URL", "postgresql://u:hush@h:99999/db", "ABLATE_DATABASE_URL should be postgresql://USER:PASSWORD@"),
+        ("DATABASE_URL", "sqlite://", "ABLATE_DATABASE_URL should name a file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "ABLATE_DATABASE_URL should name a file"),
+        ("RAY_ADDRESS", "hu sh", "ABLATE_RAY_ADDRESS should be `host:port`; unset it"),
+        ("TRACKING_URI", "http://u:hush@h:99999", "ABLATE_TRACKING_URI should be `off`, or the address of an MLflow"),
+        ("TRACKING_URI", "Off", "ABLATE_TRACKING_URI should be `off`"),
+        ("SILENCE_S", "inf", "ABLATE_SILENCE_S should be a finite number; unset it"),
+        ("NOTIFY_COMMAND", "[1,2]", "ABLATE_NOTIFY_COMMAND should be a valid string; unset it to use the default$"),
+        ("WORKERS", "99999999999", "ABLATE_WORKERS should be less than or equal to 4096"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str
 ) -> None:
     monkeypatch.setenv(f"ABLATE_{name}", value)
-    with pytest.raises(SettingsError, match=f"^{text}"):
+    with pytest.raises(SettingsError, match=f"^{text}") as refused:
         read_settings()
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("postgres://u:p@h/db", "u:p@h/db"),
+        ("postgresql://u:p@h:5432/db?sslmode=require", "u:p@h:5432/db?sslmode=require"),
+        ("postgresql+psycopg2://u:p%40ss@h/db", "u:p%40ss@h/db"),
+        ("postgres://u:p@ss@h/db", "u:p%40ss@h/db"),
+        ("postgres://u:50%off@h/db", "u:50%25off@h/db"),
+        ("postgres://u:a/b?c#d@[::1]:1/db", "u:a%2Fb%3Fc%23d@[::1]:1/db"),
+        ("postgres://u:p@h/db?application_name=a@b", "u:p@h/db?application_name=a@b"),
+        ("postgresql:///db?host=/run/postgresql", "/db?host=/run/postgresql"),
+    ],
+)
+def test_the_usual_ways_to_write_the_address_of_a_database_are_read(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: str
+) -> None:
+    monkeypatch.setenv("ABLATE_DATABASE_URL", given)
+    assert read_settings().database == f"postgresql+psycopg://{read}"
+
+
+def test_the_standard_place_for_data_counts_where_no_home_exists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert read_settings().home == tmp_path / "xdg/ablate"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # the standard says: ignored
+    assert read_settings().home == tmp_path / ".local/share/ablate"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    (tmp_path / ".local/share/ablate").mkdir(parents=True)
+    assert read_settings().home == tmp_path / ".local/share/ablate"
+    monkeypatch.setenv("ABLATE_HOME", "~/chosen")
+    assert read_settings().home == tmp_path / "chosen"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_242_424)  # in no list of users, as in many containers
+    with pytest.raises(
+        SettingsError, match=r"^ABLATE_HOME: .* HOME is not set, and this user has no home; set ABLATE_"
+    ):
+        read_settings()
+    monkeypatch.setenv("ABLATE_HOME", "~/state")
+    with pytest.raises(SettingsError, match=r"^ABLATE_HOME: '~/state' cannot be found"):
+        read_settings()
+    monkeypatch.delenv("ABLATE_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert read_settings().home == tmp_path / "ablate"
 
 
 @pytest.mark.parametrize("text", ["a.example, b.example", '["a.example", "b.example"]'])

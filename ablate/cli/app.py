@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ablate.cli.errors import HOLES as HOLES
-from ablate.cli.errors import show_error, show_internal, show_missing, show_usage_error
+from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.help import App, GroupedCommands
 from ablate.cli.options import (
     AsJson,
@@ -47,6 +47,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
+from ablate.limits import MAX_WORKERS
 from ablate.text import log_to_stderr
 
 INTERRUPTED = 130
@@ -90,6 +91,7 @@ def run(
         int | None,
         typer.Option(
             min=1,
+            max=MAX_WORKERS,
             envvar="ABLATE_WORKERS",
             help="Number of trials that run at the same time. Default: as many as fit on this machine.",
             show_default=False,
@@ -296,6 +298,8 @@ def status_of(arguments: list[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):  # the reader has closed the pipe (`ablate ... | head`): rich exits then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return show_os_error(error, as_json=wants_json)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own usage errors
             return show_usage_error(error)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ablate.cli.output import say, show_json, show_text
@@ -47,6 +49,29 @@ def show_missing(error: ModuleNotFoundError, *, as_json: bool) -> int:
 
     text = describe_missing(error)
     return show_error(AblateError(text), as_json=as_json) if text else show_internal()
+
+
+USELESS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""What the system says of a path that somebody chose badly; `FAULTS` has what it says of a disk."""
+
+
+def show_os_error(error: OSError, *, as_json: bool) -> int:
+    """Print what is wrong with a file or folder, and what to set. An error without a path is an internal one."""
+    from ablate.settings import SettingsError, read_library_settings
+    from ablate.trials.machine import FAULTS
+
+    if error.errno not in (*USELESS, *FAULTS) or not isinstance(error.filename, (str, Path)):
+        return show_internal()
+    text = f"{error.filename} cannot be used: {FAULTS.get(error.errno) or error.strerror}"
+    try:
+        settings = read_library_settings()
+    except SettingsError:
+        return show_error(AblateError(text), as_json=as_json)
+    for name, folder in (("ABLATE_DATA", settings.data_root), ("ABLATE_HOME", settings.home)):
+        if Path(error.filename).is_relative_to(folder):
+            text = f"{text}; set {name} to a folder that you can write to"
+            break
+    return show_error(AblateError(text), as_json=as_json)
 
 
 def show_internal() -> int:

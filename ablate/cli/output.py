@@ -7,9 +7,13 @@ ruff refuses `print`, `typer.echo` and rich's own console in the commands; `abla
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
+from ablate.errors import MachineError
 from ablate.text import visible, visible_json
 
 
@@ -31,3 +35,20 @@ def show_json(document: object, *, indent: int | None = 1) -> None:
 def show_json_text(text: str) -> None:
     """Print a text that is JSON already; no line break is added."""
     typer.echo(visible_json(text), nl=False)
+
+
+@contextmanager
+def writing_to(path: Path, option: str) -> Iterator[None]:
+    """Around everything that writes to a file or folder that an option names.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    from ablate.trials.machine import describe_os_error
+
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"cannot write to {path}: {describe_os_error(error)}; choose another place with {option}"
+        ) from error

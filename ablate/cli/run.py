@@ -34,15 +34,19 @@ def run(
     folder = Folder(path)
     show_warnings(console, plan)
     check_form(plan, form)
-    with prepared(plan, folder, report, fresh=fresh):
-        try:
+    is_prepared = False
+    try:
+        with prepared(plan, folder, report, fresh=fresh):
+            is_prepared = True
             with _end_of(report, plan, folder):
                 _train(console, report, plan, folder, workers)
             table = write_results(plan, folder, form)
-        except MachineError as error:
-            _show_stop(error, plan, folder, as_json=as_json)
-            _holes(report, plan, folder)
-            return HOLES
+    except MachineError as error:
+        if not is_prepared:
+            raise
+        _show_stop(error, plan, folder, as_json=as_json)
+        _holes(report, plan, folder)
+        return HOLES
     if as_json:
         show_json_text(form.render(table, "json"))
     else:

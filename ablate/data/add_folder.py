@@ -7,7 +7,6 @@ file is in the first fifth of all values: the same bytes are always in the same 
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -27,6 +26,7 @@ from ablate.data.lock import Progress, locked
 from ablate.data.registered.store import NAME, ImageEntry, Registered, Skipped, find_registered, write_registered
 from ablate.data.regular_files import printable, read_regular
 from ablate.errors import DataError, RegistryError, quote
+from ablate.machine.resources import usable_cpus
 
 TEST_SHARE = 0.2
 REPORT_EVERY_S = 5.0
@@ -159,7 +159,7 @@ def _expand(name: str, folder: Path) -> Path:
 def _open_all(folder: Path, images: Sequence[Image], prefix: str, progress: Progress) -> Iterator[Image]:
     """The same images, opened, in threads: decoding and hashing release the interpreter's lock."""
     reported = time.monotonic()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(usable_cpus()) as threads:
         for number, image in enumerate(threads.map(partial(open_image, folder), images), 1):
             if time.monotonic() - reported > REPORT_EVERY_S:
                 progress(f"{prefix}{number:,} of {len(images):,} images validated")

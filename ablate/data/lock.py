@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ablate.errors import DataError
+from ablate.machine.locks import explained, file_lock
 
 Progress = Callable[[str], None]
 """Takes one line of text for a person who waits."""
@@ -18,9 +19,10 @@ LOCK_TIMEOUT_S = 900
 @contextmanager
 def locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold an exclusive lock on a file; the system releases it when the process ends, however it ends."""
-    lock = FileLock(path)
+    lock = file_lock(path)
     try:
-        lock.acquire(blocking=False)
+        with explained(path):
+            lock.acquire(blocking=False)
     except Timeout:
         progress("another process is fetching the same data; waiting for it")
         _wait(lock, path)

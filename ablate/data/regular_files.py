@@ -1,7 +1,8 @@
 """Opening files of folders whose content nobody vouches for: only regular files inside a folder, up to a size.
 
 A path is first opened as a mere reference (`O_PATH`), which neither waits for a FIFO nor touches a device, and then
-checked by that descriptor. So what a path refers to cannot be replaced between the check and the reading.
+checked by that descriptor. So what a path refers to cannot be replaced between the check and the reading. Where that is
+missing, as on macOS, the path is checked before it is opened and again afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import BinaryIO
 
 from ablate.errors import DataError
 
+DESCRIPTORS = Path("/proc/self/fd")
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -42,16 +44,10 @@ def open_regular(path: str | Path, folder: Path, max_bytes: int) -> Iterator[tup
     Raises:
         DataError: it cannot be read, is not a regular file, is outside of the folder, or too large; it is named.
     """
+    opened = _open_reference if hasattr(os, "O_PATH") and DESCRIPTORS.is_dir() else _open_twice_checked
     try:
-        reference = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        try:
-            status = os.fstat(reference)
-            found = Path(f"/proc/self/fd/{reference}")
-            _check(path, status, found.readlink(), folder.resolve(), max_bytes)
-            with found.open("rb") as file:
-                yield file, status
-        finally:
-            os.close(reference)
+        with opened(Path(path), folder, max_bytes) as found:
+            yield found
     except OSError as error:
         raise DataError(f"{printable(path)} cannot be read: {error.strerror}") from error
 
@@ -67,6 +63,29 @@ def read_regular(path: str | Path, folder: Path, max_bytes: int) -> tuple[bytes,
     if len(content) > status.st_size:
         raise DataError(f"{printable(path)} grew while it was read; wait until it is complete, then try again")
     return content, status
+
+
+@contextmanager
+def _open_reference(path: Path, folder: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    reference = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        status = os.fstat(reference)
+        found = DESCRIPTORS / str(reference)
+        _check(path, status, found.readlink(), folder.resolve(), max_bytes)
+        with found.open("rb") as file:
+            yield file, status
+    finally:
+        os.close(reference)
+
+
+@contextmanager
+def _open_twice_checked(path: Path, folder: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    _check(path, path.stat(), path.resolve(), folder.resolve(), max_bytes)
+    # Should a FIFO have taken its place, opening it does not wait.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        _check(path, status, path.resolve(), folder.resolve(), max_bytes)
+        yield file, status
 
 
 def _check(path: str | Path, status: os.stat_result, place: Path, folder: Path, max_bytes: int) -> None:

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ablate.documents import Document
 from ablate.errors import MachineError, TrialError
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
+from ablate.machine.locks import describe_holder, explained, file_lock
 from ablate.study.preregistration import Preregistration, changes
-from ablate.trials.machine import describe_os_error
+from ablate.trials.machine import FAULTS, describe_os_error
 from ablate.trials.trial import TrialRecord
 
 ASIDE = "before-"
@@ -74,16 +75,13 @@ class Folder:
         pid = self.path / ".pid"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock").acquire(blocking=False)
+            with explained(self.path):
+                lock = file_lock(self.path / ".lock").acquire(blocking=False)
         except Timeout as error:
-            holder = pid.read_text(encoding="ascii") if pid.exists() else "unknown"
-            raise TrialError(
-                f"another process (pid {holder}) uses {self.path}; wait for it, or give another --out"
-            ) from error
+            raise TrialError(f"{describe_holder(pid)} uses {self.path}; wait for it, or give another --out") from error
         except OSError as error:
-            raise TrialError(
-                f"cannot write to {self.path}: {error.strerror}; choose another folder with --out"
-            ) from error
+            reason = FAULTS.get(error.errno or 0) or error.strerror
+            raise TrialError(f"cannot write to {self.path}: {reason}; choose another folder with --out") from error
         with lock:
             with self.writing():
                 pid.write_text(str(os.getpid()), encoding="ascii")

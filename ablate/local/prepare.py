@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ablate.data import datasets, fetch
+from ablate.errors import MachineError
 from ablate.local.folder import Folder
 from ablate.local.packages import require_training
 from ablate.local.tries import end_run, first_design, register_run
@@ -54,8 +55,14 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
         try:
             fetch_data(plan, report)
             yield
-        finally:
+        except MachineError:
+            with suppress(MachineError):  # the home is on the same disk; without a line its trials count as begun
+                end_run(home, plan, folder)
+            raise
+        except BaseException:
             end_run(home, plan, folder)
+            raise
+        end_run(home, plan, folder)
 
 
 def known_keys(plan: Plan, folder: Folder) -> set[str]:

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablate.errors import TrialError, quote
+from ablate.limits import MAX_WORKERS
+from ablate.machine.resources import count_workers_by_memory, usable_cpus
 from ablate.settings import read_library_settings
 from ablate.study.document import Resources
 from ablate.trials.gpus import PROMISED, VISIBLE, visible_gpus
@@ -22,7 +24,7 @@ def check_cpus(resources: Resources) -> None:
     Raises:
         TrialError: they do.
     """
-    there_are = len(os.sched_getaffinity(0))
+    there_are = usable_cpus()
     if resources.cpus > there_are:
         raise TrialError(
             f"the study asks for cpus = {resources.cpus} per trial, and this machine has {there_are}; set cpus under "
@@ -35,16 +37,17 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str | Non
 
     Args:
         resources: of one trial.
-        workers: number of workers; None: as many as fit on this machine.
+        workers: number of workers; None: as many as fit on this machine, by its CPUs (or GPUs) and its memory.
 
     Raises:
         TrialError: a trial needs more than this machine has.
     """
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise TrialError(f"workers is {str(workers)[:20]}; give a whole number from 1 on, or none for as many as fit")
+    by_memory = count_workers_by_memory() or MAX_WORKERS
     threads = {**hidden_variables(), "OMP_NUM_THREADS": str(resources.cpus)}
     if resources.gpus == 0:
-        count = workers or max(len(os.sched_getaffinity(0)) // resources.cpus, 1)
+        count = workers or min(max(usable_cpus() // resources.cpus, 1), by_memory)
         return [{**threads, VISIBLE: ""} for _ in range(count)]
     gpus, each = visible_gpus(), max(int(resources.gpus), 1)
     groups = [",".join(gpus[first : first + each]) for first in range(0, len(gpus) - each + 1, each)]
@@ -55,7 +58,7 @@ def slots(resources: Resources, workers: int | None) -> list[dict[str, str | Non
             f"shows {len(gpus)}{_shown_by()}; set gpus under [resources], or --gpus, to at most that number, 0 for none"
         )
     promised = {**threads, PROMISED: str(each)}
-    return [{**promised, VISIBLE: gpu} for gpu in places[: workers or len(places)]]
+    return [{**promised, VISIBLE: gpu} for gpu in places[: workers or by_memory]]
 
 
 def _shown_by() -> str:

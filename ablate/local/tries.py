@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
-
 from ablate.documents import Document
 from ablate.errors import MachineError
 from ablate.local.folder import Folder
 from ablate.local.lines import append_lines, cut_off_a_torn_line, read_lines
+from ablate.machine.locks import explained, file_lock
 from ablate.study.first_tries import find_used_as_first, first_registered, trials_of_first
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, Seen, register
@@ -41,6 +40,7 @@ from ablate.trials.trial import Outcome, Trial, TrialRecord
 Writer = Literal["run", "service"]
 WRITERS: tuple[Writer, ...] = ("run", "service")
 LAST = datetime.max.replace(tzinfo=UTC)
+OTHER_HOME = "set ABLATE_HOME to a folder that you can write to"
 REMEDY = "a line of the home's tries; restore the file from a backup"
 
 
@@ -106,10 +106,15 @@ class HomeTries:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(self.folder / ".lock"):
+            lock = file_lock(self.folder / ".lock")
+            with explained(self.folder):
+                lock.acquire()
+            try:
                 yield
+            finally:
+                lock.release()
         except OSError as error:
-            raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}") from error
+            raise MachineError(f"cannot write to {self.folder}: {describe_os_error(error)}; {OTHER_HOME}") from error
 
     def append(self, writer: Writer, documents: Sequence[RegisteredRow] | Sequence[TrialState]) -> None:
         """Append documents of one kind. Call it inside `writing`."""

@@ -24,13 +24,14 @@ import torch
 from ablate.training.practice import Work
 from ablate.training.ranks import Ranks
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
-from ablate.workers.child import Child
+from ablate.workers.child import LOOK_S, Child, open_process
 
 LOG = "ranks.txt"
 """File in the trial's folder with the output of the ranks' processes."""
 GRACE_S = 1.0
 """How long the other ranks have to report their errors after one has failed: the earliest error is the cause."""
-ON_LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+ON_LOOPBACK = {"GLOO_SOCKET_IFNAME": LOOPBACK, "NCCL_SOCKET_IFNAME": LOOPBACK}
 
 
 class RankError(RuntimeError):
@@ -77,7 +78,7 @@ class RankProcess:
                 stderr=log,
                 pass_fds=[theirs.fileno()],
             )
-        self.sentinel = os.pidfd_open(self.child.pid)
+        self.sentinel = open_process(self.child.pid)
         with suppress(OSError):  # it died just now, which `receive` reports
             self.pipe.send(share)
 
@@ -97,7 +98,8 @@ class RankProcess:
         self.child.kill()
         if not self.pipe.closed:
             self.pipe.close()
-            os.close(self.sentinel)
+            if self.sentinel is not None:
+                os.close(self.sentinel)
 
 
 def train_together(work: Work, count: int) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
@@ -147,8 +149,21 @@ def _listen(members: Sequence[RankProcess]) -> Iterator[Heartbeat | EpochMetrics
 
 def _ready(members: Sequence[RankProcess], timeout_s: float | None = None) -> list[RankProcess]:
     """Ranks with a message, or that died; waits for the first."""
-    ready = wait([thing for member in members for thing in (member.pipe, member.sentinel)], timeout_s)
-    return [member for member in members if member.pipe in ready or member.sentinel in ready]
+    deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+    sentinels = [member.sentinel for member in members if member.sentinel is not None]
+    while True:
+        # Without a sentinel, which Linux alone has, the process is looked at instead.
+        longest_s = min(deadline_s - time.monotonic(), math.inf if len(sentinels) == len(members) else LOOK_S)
+        ready = wait(
+            [*(member.pipe for member in members), *sentinels], max(longest_s, 0) if longest_s < math.inf else None
+        )
+        found = [member for member in members if member.pipe in ready or _has_ended(member, ready)]
+        if found or time.monotonic() >= deadline_s:
+            return found
+
+
+def _has_ended(member: RankProcess, ready: Sequence[object]) -> bool:
+    return member.sentinel in ready if member.sentinel is not None else not member.child.is_alive
 
 
 def _first_cause(failed: Failed, others: list[RankProcess]) -> Exception:

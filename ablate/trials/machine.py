@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +15,20 @@ FAULTS = {
     errno.EROFS: "the disk is read-only",
     errno.EMFILE: "too many files are open in the process",
     errno.ENFILE: "too many files are open on the machine",
+    errno.ENOLCK: "the file system has no file locks; use a folder on a local disk, or mount it with locks",
     errno.EIO: "the disk reports an error",
     errno.ESTALE: "a network disk has changed or is gone",
     errno.ENOTCONN: "a network disk is gone",
 }
 """Number of an `OSError` that is the machine's fault, whatever code meets it -> a sentence without a path."""
+IN_WORDS = {
+    "No space left on device": errno.ENOSPC,
+    "database or disk is full": errno.ENOSPC,
+    "Disk quota exceeded": errno.EDQUOT,
+    "Read-only file system": errno.EROFS,
+}
+"""What other exceptions than `OSError` say of a disk -> the number."""
+FULL_BYTES = 64 << 10
 
 
 def describe_os_error(error: OSError) -> str:
@@ -44,7 +54,26 @@ def find_fault(error: BaseException, workdir: Path | None = None) -> str | None:
             )
             if is_denied or one.errno in FAULTS:
                 return describe_os_error(one)
-    return None
+        elif (number := _in_words(one)) is not None:
+            return FAULTS[number]
+    return FAULTS[errno.ENOSPC] if workdir is not None and _is_full(workdir) else None
+
+
+def _in_words(error: BaseException) -> int | None:
+    """The number of the disk's error that a library put into words, as torch, safetensors and SQLite do."""
+    try:
+        text = str(error)
+    except Exception:  # its `__str__` is foreign code
+        return None
+    return next((number for words, number in IN_WORDS.items() if words in text), None)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room. Then an error without a reason, such as torch's, is charged to it."""
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

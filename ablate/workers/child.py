@@ -3,11 +3,14 @@
 A child leads its own process group. It has the read end of a pipe, its lifeline, whose write end exists only in
 the parent. The kernel closes that end however the parent ends, and the child then kills its group. PR_SET_PDEATHSIG
 is not enough: it does not reach the child's own children, and it fires when the *thread* that started the child ends.
+What Linux alone has (`pidfd_open`, `waitid`) is replaced by a look every `LOOK_S` where it is missing.
 Imports nothing of ablate, so that every package may use it.
 """
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import signal
 import subprocess
@@ -21,6 +24,7 @@ from typing import Any
 
 LIFELINE = "ABLATE_LIFELINE"
 """Variable with the number of the descriptor whose closing ends a child; see `end_with_parent`."""
+LOOK_S = 0.02
 EXIT_S = 1.0
 """How long a child whose pipes are closed may take to end by itself: its exit status shows why it ended."""
 
@@ -41,6 +45,7 @@ class Child:
     """
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, **options: Any) -> None:
+        self._is_killed = False
         lifeline, self._lifeline = os.pipe()
         options = {"stdin": subprocess.DEVNULL, **options}
         try:
@@ -66,6 +71,8 @@ class Child:
         """Whether the process runs."""
         if self.process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS
+            return self.process.poll() is None
         # It stays a zombie until `kill` reaps it, so that its number cannot pass on to another group.
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
 
@@ -79,21 +86,30 @@ class Child:
             Whether it has ended.
         """
         if self.process.returncode is None:
-            ended = os.pidfd_open(self.pid)
-            wait([ended], timeout_s)
-            os.close(ended)
+            ended = open_process(self.pid)
+            if ended is None:
+                self._look_until_it_ends(timeout_s)
+            else:
+                wait([ended], timeout_s)
+                os.close(ended)
         return not self.is_alive
+
+    def _look_until_it_ends(self, timeout_s: float | None) -> None:
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while self.is_alive and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group; nothing happens after `kill`."""
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError):
+        if not self._is_killed:
+            with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
                 os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """End the whole group, wait for the process, and close its pipes. Idempotent."""
-        if self.process.returncode is None:
+        if not self._is_killed:
             self.signal(signal.SIGKILL)
+            self._is_killed = True
             self.process.communicate()  # waits, and closes the pipes
             os.close(self._lifeline)
 
@@ -102,6 +118,24 @@ class Child:
         self.wait(EXIT_S)
         self.kill()
         return describe_end(self.process.returncode)
+
+
+def open_process(pid: int) -> int | None:
+    """A descriptor that becomes readable when a process ends; None where the system has none.
+
+    Some builds of Python, old kernels, macOS and some sandboxes have none.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except AttributeError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+            return None
+        raise
 
 
 def end_with_parent(grace_s: float = 0.0) -> threading.Thread:

@@ -12,7 +12,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson, Cpus, Gpus, Notes, Seeds, asked_resources
-from ablate.cli.output import say, show_text
+from ablate.cli.output import say, show_text, writing_to
 from ablate.errors import AblateError
 from ablate.remote.choices import PlotFormat
 from service.cli.connect import Priority, Url, connected, fetch_missing, is_own, show
@@ -115,7 +115,9 @@ def _draw_gains(file: Path, scale: str, url: str | None, *, as_json: bool) -> No
     if kind is None:
         raise typer.BadParameter(f"{file.name!r} should end in .pdf, .svg or .png", param_hint="--gains")
     with connected(url) as client:
-        file.write_bytes(client.paper.gains(kind, scale=scale))
+        picture = client.paper.gains(kind, scale=scale)
+    with writing_to(file, "--gains"):
+        file.write_bytes(picture)
     show({"file": str(file.absolute())}, as_json, str(file))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from ablate.cli.app import app
 from ablate.cli.options import AsJson
-from ablate.cli.output import say
+from ablate.cli.output import say, writing_to
 from ablate.errors import quote
 from service.cli.connect import Url, connected, show
 
@@ -58,7 +58,8 @@ def plot(
     look = PlotLook(inches_of(width), font, has_title=not no_title, theme="dark" if dark else "light")
     path = out or Path(f"{Path(source).name}-{name}.pdf")
     content, notice = _draw(source, name, _format_of(path), look, url)
-    path.write_bytes(content)
+    with writing_to(path, "--out"):
+        path.write_bytes(content)
     if notice:
         say(f"warning: {notice}", err=True)
     show({"file": str(path.absolute()), "notice": notice}, as_json, f"{path}: {look.width_in:.3g} inches wide")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 from zipfile import is_zipfile
 
-from ablate.cli.output import say
+from ablate.cli.output import say, writing_to
 from ablate.remote.choices import PlotFormat, TableFormat
 from ablate.remote.client import Client
 from ablate.text import visible
@@ -17,6 +17,12 @@ from service.cli.connect import is_own
 
 def save(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
     """Write the table in every format, `seeds.csv` and every plot to a folder. `table.md` has all notes."""
+    with writing_to(folder, "--out"):
+        _write(client, study_id, folder, text)
+    say(f"tables and plots are in {folder}", err=True)
+
+
+def _write(client: Client, study_id: str, folder: Path, text: partial[str]) -> None:
     from ablate.tables.plots.plot import plots_of
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +37,6 @@ def save(client: Client, study_id: str, folder: Path, text: partial[str]) -> Non
         for kind in get_args(PlotFormat):
             (folder / f"{name}.{kind}").write_bytes(client.plot(study_id, name, kind))
     _save_panel(client, study_id, shown.rows[0].trials[0], folder)
-    say(f"tables and plots are in {folder}", err=True)
 
 
 def save_bundle(client: Client, study: str, out: Path, *, options: Mapping[str, bool], force: bool) -> None:

@@ -18,7 +18,7 @@ from ablate.workers.pool import Ended, Job, Said, Worker, WorkerLost
 from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
-from service.dispatch.this_machine import OomKills, find_machine
+from service.dispatch.this_machine import OomKills, find_limit, find_machine
 from service.dispatch.trial_worker import WARM, hidden_variables, run_ticket, without_folders, worker_variables
 
 HERE = "this machine"
@@ -35,7 +35,7 @@ class InlineDispatcher:
 
     def __init__(self, workers: int | None) -> None:
         self._workers = workers
-        self._places: Places[Worker] = Places(workers, start=_start_worker, end=Worker.kill)
+        self._places: Places[Worker] = Places(find_limit(workers), start=_start_worker, end=Worker.kill)
         self._reports: list[Report] = []
         self._oom_kills = OomKills()
 

@@ -13,11 +13,15 @@ import os
 import select
 import signal
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from ablate.workers.child import LOOK_S, open_process
 
 log = logging.getLogger(__name__)
 
@@ -71,19 +75,17 @@ def end(processes: Iterable[psutil.Process]) -> int:
     whole = dict.fromkeys(member for process in processes for member in family(process) if is_alive(member))
     with ExitStack() as stack:
         held = [stack.enter_context(_held(process)) for process in whole]
-        for descriptor in held:
-            if descriptor is not None:
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        for descriptor in held:
-            _wait(descriptor, ENDED_WITHIN_S)
+        for one in held:
+            one.kill()
+        for one in held:
+            one.wait(ENDED_WITHIN_S)
     return len(whole)
 
 
 def wait_for_end(process: psutil.Process, timeout_s: float) -> None:
     """Wait until a process has ended, at most this long."""
-    with _held(process) as descriptor:
-        _wait(descriptor, timeout_s)
+    with _held(process) as held:
+        held.wait(timeout_s)
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -94,27 +96,48 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-@contextmanager
-def _held(process: psutil.Process) -> Iterator[int | None]:
-    """A descriptor of a process; None if it has ended.
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A process that may have ended.
 
-    It always refers to this process, while the system may give a process id to another process. It also shows the end
-    of a process that no parent reaps, as in a container without an init.
+    Attributes:
+        descriptor: of the process; None where the system has none, or if it has ended. It always refers to this
+            process, while the system may give a process id to another one. It also shows the end of a process that no
+            parent reaps, as in a container without an init.
     """
+
+    process: psutil.Process
+    descriptor: int | None
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if self.descriptor is None:
+                self.process.kill()  # psutil compares the start time before
+            else:
+                signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended, at most this long."""
+        if self.descriptor is not None:
+            select.select([self.descriptor], [], [], timeout_s)
+            return
+        deadline_s = time.monotonic() + timeout_s
+        while is_alive(self.process) and time.monotonic() < deadline_s:
+            time.sleep(LOOK_S)
+
+
+@contextmanager
+def _held(process: psutil.Process) -> Iterator[_Held]:
     try:
-        descriptor = os.pidfd_open(process.pid)
+        descriptor = open_process(process.pid) if hasattr(signal, "pidfd_send_signal") else None
     except ProcessLookupError:
-        yield None
-        return
+        descriptor = None
     try:
-        yield descriptor if process.is_running() else None
+        yield _Held(process, descriptor if descriptor is not None and process.is_running() else None)
     finally:
-        os.close(descriptor)
-
-
-def _wait(descriptor: int | None, timeout_s: float) -> None:
-    if descriptor is not None:
-        select.select([descriptor], [], [], timeout_s)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _recorded(home: Path) -> list[psutil.Process]:
@@ -148,7 +171,10 @@ def _started_s(process: psutil.Process) -> float:
 
 def _boot() -> str:
     """The id of this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:  # not on Linux
+        return f"{psutil.boot_time():.0f}"
 
 
 def _write(path: Path, text: str) -> None:

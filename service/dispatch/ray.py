@@ -17,7 +17,7 @@ from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
 from service.dispatch.places import MAX_REPORTS, Place, Places
 from service.dispatch.ray_cluster import RayCluster
-from service.dispatch.this_machine import OomKills
+from service.dispatch.this_machine import OomKills, find_limit
 from service.dispatch.trial_worker import without_folders
 
 CANCEL_S = 1.0
@@ -73,7 +73,9 @@ class RayDispatcher:
 
     def __init__(self, home: Path, address: str | None, workers: int | None) -> None:
         self._cluster = RayCluster(home, address, workers)
-        self._places: Places[Actor] = Places(workers, start=self._start_actor, end=self._kill)
+        self._places: Places[Actor] = Places(
+            workers if address else find_limit(workers), start=self._start_actor, end=self._kill
+        )
         self._reports: list[Report] = []
         self._oom_kills = OomKills()
 

@@ -19,6 +19,7 @@ from ablate.workers.child import Child
 from service.address import find_address
 from service.errors import SelftestError, ServeError
 from service.settings import read_settings
+from service.store.home import make_private
 
 START = """
 from ablate.workers.child import end_with_parent
@@ -39,11 +40,12 @@ def own_service(home: Path) -> Iterator[Client]:
 
     Raises:
         ServeError: the state directory exists already.
+        UnavailableError: it cannot be made.
         SelftestError: the service does not start.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise ServeError(f"{home} exists and is not an empty folder; give a new folder, so that no result is known yet")
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(home)
     log = home / "service.log"
     with log.open("wb") as file:
         child = Child(["-c", START], _environment(home), stdout=file, stderr=file)

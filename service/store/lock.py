@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DatabaseError
 
+from ablate.machine.locks import describe_holder, explained, file_lock
+from ablate.machine.mounts import warn_of_network
+from ablate.trials.machine import describe_os_error
 from service.errors import UnavailableError
 from service.store.session import Store
+
+log = logging.getLogger(__name__)
 
 ADVISORY = 7235197403
 """Number of our advisory lock on PostgreSQL."""
@@ -29,16 +35,29 @@ class HeldFile:
     """
 
     def __init__(self, url: str) -> None:
-        path = Path(f"{make_url(url).database}.lock")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A soft lock, which is a file that exists, would outlive a killed process.
-        self._lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+        database = Path(make_url(url).database or "")
+        path = database.with_name(f"{database.name}.lock")
         try:
-            self._lock.acquire()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise UnavailableError(
+                f"the database's folder {path.parent} cannot be used: {error.strerror}; set ABLATE_DATABASE_URL to "
+                "another file"
+            ) from error
+        if warning := warn_of_network(database.absolute()):
+            log.warning("%s", warning)
+        self._lock = file_lock(path, blocking=False, thread_local=False)
+        try:
+            with explained(path):
+                self._lock.acquire()
         except Timeout as error:
-            holder = path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
-            text_ = f"another ablate service (pid {holder}) uses this database; stop it, or set another ABLATE_HOME"
-            raise UnavailableError(text_) from error
+            holder = describe_holder(path).replace("process", "ablate service")
+            raise UnavailableError(f"{holder} uses this database; stop it, or set another ABLATE_HOME") from error
+        except OSError as error:
+            raise UnavailableError(
+                f"the database {database} cannot be locked: {describe_os_error(error)}; set ABLATE_HOME to another "
+                "folder, or ABLATE_DATABASE_URL to PostgreSQL"
+            ) from error
         path.write_text(str(os.getpid()), encoding="ascii")
 
     def keep(self) -> None:

@@ -68,9 +68,7 @@ class Store:
             self._writer = _sqlite_writer(path)
             self._reader = _sqlite_reader(path)
         else:
-            self._writer = self._reader = create_engine(
-                self.url, pool_pre_ping=True, pool_size=8, pool_timeout=LOCK_S, connect_args=POSTGRES
-            )
+            self._writer = self._reader = _postgres(self.url)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -158,8 +156,22 @@ REASONS = {
     "not a database": "its file is damaged; replace it by a backup",
     "I/O": "its disk does not work",
     "no free connection": "every connection is in use",
+    "Connection refused": "nothing listens at its address",
+    "resolve host": "its host is not known",
+    "translate host": "its host is not known",
+    "timeout expired": "its host does not answer",
+    "authentication failed": "it does not accept the user or the password",
+    "no password supplied": "it asks for a password",
+    "does not exist": "it has no such database or user",
+    "read-only transaction": "it is read-only, as during a failover",
+    "recovery": "it is read-only, as during a failover",
+    "starting up": "it is starting",
+    "terminating connection": "it closed the connection",
+    "shutting down": "it is shutting down",
+    "too many clients": "it has no free connection",
+    "remaining connection slots": "it has no free connection",
 }
-"""What SQLite says, and what we say; of others, only that the database does not answer."""
+"""What SQLite and PostgreSQL say, and what we say; of anything else, only that the database does not answer."""
 
 
 class _WriteLock:
@@ -179,6 +191,24 @@ class _WriteLock:
     def __exit__(self, *_: object) -> None:
         self._owner = None
         self._lock.release()
+
+
+def _postgres(url: URL) -> Engine:
+    """Raises UnavailableError if PostgreSQL's library is missing, or does not know an option of the URL."""
+    try:
+        from psycopg import ProgrammingError as UnknownOption
+        from psycopg.conninfo import make_conninfo
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:  # psycopg is there, and libpq is not
+        raise UnavailableError(
+            "PostgreSQL's library libpq is missing; install it: pip install 'psycopg[binary]'"
+        ) from error
+    try:
+        make_conninfo(**{name: str(value) for name, value in url.query.items()})
+    except UnknownOption:
+        raise UnavailableError("ABLATE_DATABASE_URL has an option after `?` that PostgreSQL does not know") from None
+    return create_engine(url, pool_pre_ping=True, pool_size=8, pool_timeout=LOCK_S, connect_args=POSTGRES)
 
 
 def _sqlite_writer(path: Path) -> Engine:

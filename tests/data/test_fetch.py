@@ -154,7 +154,8 @@ def test_a_later_source_is_taken_where_an_earlier_one_fails(root: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_advice(root: Path) -> None:
-    root.write_text("a file stands in the way")
+    root.mkdir()
+    (root / "FashionMNIST").write_text("a file stands in the way")
     with pytest.raises(DataError, match=r"cannot write to .*set ABLATE_DATA to another folder"):
         fetch("fashion-mnist")
 

@@ -18,6 +18,7 @@ from ablate.local.slots import check_cpus
 from ablate.study.document import Resources
 from ablate.study.plan import Plan, plan_document
 from ablate.study.preregistration import register
+from ablate.trials.machine import find_fault
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 12
@@ -82,6 +83,44 @@ def test_a_disk_without_inodes_fails_no_trial(toy: str, tmp_path: Path) -> None:
     kept = Folder(tmp_path).read()
     assert 0 < len(kept) < SEEDS
     assert {record.outcome.status for record in kept.values()} == {"succeeded"}
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_for_the_home_too_ends_the_run_once(toy: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"""
+        mount -t tmpfs -o size=36k none {disk} || exit 77
+        ABLATE_HOME={disk}/home "$@"; first=$?
+        cp {disk}/out/trials.jsonl {tmp_path}
+        mount -o remount,size=64m {disk} || exit 77
+        ABLATE_HOME={disk}/home "$@" || exit 78
+        exit $first
+    """
+    ended = run_command(tmp_path, disk / "out", "unshare", "-Urm", "sh", "-c", mount, "sh")
+    if ended.returncode == 77 or "unshare" in ended.stderr:
+        pytest.skip(f"no tmpfs can be mounted here: {ended.stderr}")
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stderr.count("error: ") == 1
+    kept = Folder(tmp_path).read()
+    assert {record.outcome.status for record in kept.values()} <= {"succeeded"}
+    assert f"{len(kept)} of {SEEDS} known" in ended.stderr or not kept
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"), "the disk is full"),
+        (RuntimeError("database or disk is full"), "the disk is full"),
+        (ValueError("[Errno 122] Disk quota exceeded"), "the disk quota is used up"),
+        (RuntimeError("a bug of the task"), None),
+    ],
+)
+def test_a_full_disk_in_the_words_of_a_library_is_no_fault_of_the_trial(
+    error: Exception, fault: str | None, tmp_path: Path
+) -> None:
+    found = find_fault(error, tmp_path)
+    assert (found is None) if fault is None else (found is not None and found.startswith(fault))
 
 
 def test_a_folder_that_cannot_be_written_at_the_start_is_wrong_input(toy: str, tmp_path: Path) -> None:

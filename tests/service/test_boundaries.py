@@ -14,6 +14,7 @@ BOUNDARIES = {
     "service/serve.py": "_end_in_time only waits and ends the process",
     "service/http/server.py": "uvicorn: errors of requests are answered by service.api.guard.Frame",
     "ablate/workers/child.py": "end_group only waits for the parent to end",
+    "service/doctor/examine.py": "answer: an error of a probe is a finding",
     "ablate/data/add_folder.py": "map: an error of a file is raised in the caller",
     "ablate/data/fashion_mnist_sources.py": "ask: its answer, or its error, is put into a queue",
 }
@@ -32,7 +33,7 @@ def test_every_thread_task_and_process_is_listed_with_its_boundary() -> None:
 def test_broad_excepts_are_in_boundaries_only() -> None:
     allowed = {
         "service/faults/boundary.py", "service/faults/steps.py", "service/running/threads.py", "service/api/guard.py",
-        "service/tracking/mirror_process.py",
+        "service/tracking/mirror_process.py", "service/doctor/examine.py",
         "service/running/keeper.py", "service/dispatch/ray_cluster.py",  # close what they made, and raise again
     }  # fmt: skip
     found = set()

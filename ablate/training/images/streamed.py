@@ -7,7 +7,6 @@ batch, side S in pixels. torchvision is imported when it is used, since its impo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import Any
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from ablate.data.class_folders import Files
 from ablate.data.images import read_image
 from ablate.errors import DataError
+from ablate.machine.resources import usable_cpus
 from ablate.training.determinism import Streams
 
 JITTER = 0.4
@@ -107,7 +107,7 @@ def decode(
             images,
             batch_size=None,
             sampler=requests,
-            num_workers=max(min(processes, len(os.sched_getaffinity(0))), 1),
+            num_workers=max(min(processes, usable_cpus()), 1),
             prefetch_factor=AHEAD,
             pin_memory=pin,
             multiprocessing_context="fork",

@@ -190,6 +190,7 @@ LOCAL = {
     "verify": [Case(["verify", NAME], 2), Case(["verify", "forged.zip"], 2), Case(["verify", "study.json"], 2, False)],
     "sites": [Case(["sites", NAME], 2, shows=False), Case(["sites", "resnet50", "wrong.json", NAME], 2)],
     "serve": [Case(["serve", "--host", NAME], 2, shows=False), Case(["serve", "--role", NAME], 2)],
+    "doctor": [Case(["doctor", NAME], 2)],
     "selftest": [Case(["selftest", "--null", "0"], 2, shows=False), Case(["selftest", "--home", "."], 2, shows=False)],
     "data list": [Case(["data", "list"], shows=False)],
     "data fetch": [Case(["data", "fetch", NAME], 2)],

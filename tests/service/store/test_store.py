@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -17,8 +17,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from ablate.trials.trial import FIRST
 from service.errors import UnavailableError
@@ -125,6 +126,57 @@ def test_a_statement_that_no_database_takes_is_an_error_of_ours(store: Store) ->
     for transaction in (store.read, store.write):
         with pytest.raises(OperationalError, match=r"stack|tree"), transaction() as connection:
             connection.execute(text(deep))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda url: url.set(port=1), "nothing listens at its address"),
+        (lambda url: url.set(host="nowhere.invalid"), "its host is not known"),
+        (lambda url: url.set(database="nothing"), "it has no such database or user"),
+        (lambda url: url.set(username="nobody-of-this-name"), "it has no such database or user"),
+    ],
+    ids=["port", "host", "database", "user"],
+)
+def test_a_database_that_cannot_be_reached_is_explained(
+    postgres_url: str, change: Callable[[URL], URL], reason: str
+) -> None:
+    url = change(make_url(postgres_url).set(password="hush")).render_as_string(hide_password=False)
+    with pytest.raises(UnavailableError, match=reason) as refused, closing(Store(url)) as store, store.read():
+        pass
+    assert "hush" not in str(refused.value)
+
+
+def test_a_database_that_is_read_only_for_a_while_is_away_and_comes_back(postgres_url: str) -> None:
+    name = make_url(postgres_url).database
+
+    def fail_over(value: str) -> None:
+        """As the change to another server: it ends every connection."""
+        url = make_url(postgres_url).set(database="postgres")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as admin:
+            admin.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"))
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            admin.execute(text(end), {"name": name})
+
+    with closing(Store(postgres_url)) as store:
+        schema.upgrade(store)
+        fail_over("on")
+        with (
+            pytest.raises(UnavailableError, match="it is read-only, as during a failover"),
+            store.write() as connection,
+        ):
+            connection.execute(text("DELETE FROM studies"))
+        with store.read() as connection:
+            assert connection.execute(text("SELECT count(*) FROM studies")).scalar_one() == 0
+        fail_over("off")
+        with store.write() as connection:
+            connection.execute(text("DELETE FROM studies"))
+
+
+def test_an_option_that_postgresql_does_not_know_is_refused() -> None:
+    with pytest.raises(UnavailableError, match="ABLATE_DATABASE_URL has an option after"):
+        Store("postgresql+psycopg://u:hush@h/db?nosuch=1")
 
 
 def test_one_process_at_a_time_holds_a_database(database_url: str) -> None:
