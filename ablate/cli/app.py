@@ -46,7 +46,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
-from ablate.text import log_to_stderr
+from ablate.text import log_to_stderr, print_every_character
 
 INTERRUPTED = 130
 
@@ -271,6 +271,7 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and ends the process with its status."""
+    print_every_character()
     log_to_stderr(logging.ERROR)  # warnings of libraries, such as Pillow's of a strange file, are not for the user
     logging.captureWarnings(True)
     sys.exit(status_of(arguments))

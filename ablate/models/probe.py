@@ -23,6 +23,7 @@ from ablate.errors import AblateError
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.text import print_every_character
 from ablate.workers.child import LIFELINE, end_with_parent
 
 WHATS = ("cost", "sites")
@@ -66,6 +67,7 @@ def respond(line: str) -> dict[str, Any]:
 
 def main() -> None:
     """Answer until stdin ends."""
+    print_every_character()
     if LIFELINE in os.environ:  # else it was started from a shell
         end_with_parent()
     torch.set_num_threads(1)

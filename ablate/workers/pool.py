@@ -28,6 +28,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ablate.text import print_every_character
 from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
 from ablate.workers.environment import WORKER_ENVIRONMENT
 
@@ -259,6 +260,7 @@ def work(pipe: Connection) -> None:
     A parent that needs nothing more has closed the pipe, which ends the worker when its job yields the next item.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print_every_character()
     end_with_parent()
     try:
         warm, is_trusted = pipe.recv()

@@ -219,7 +219,13 @@ def _run(
     """Run a program with a document on stdin; one deadline is for everything. Returns its status and its output."""
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
         )
     except OSError as error:
         raise DeliveryError(f"{name}: {command[0]} does not start: {error.strerror}") from error
