@@ -1,4 +1,4 @@
-"""A warm process that counts sites and costs with torch: `python -m ablate.models.probe`, JSON lines in and out.
+"""A warm process that counts sites and costs with torch: `main`, JSON lines in and out.
 
 A request on stdin is `{"id", "recipe": {...}, "what": "cost" | "sites"}`. The answer on stdout is
 `{"id", "sites": [...], "replaced": [names]}`, for `cost` also with `"cost": {...}`, or `{"id", "error": "..."}`. The

@@ -1,4 +1,4 @@
-"""The process of one rank: `python -m ablate.training.rank_main PIPE`, started only by `rank_processes`."""
+"""The process of one rank: `main`, with the number of a pipe; started only by `rank_processes`."""
 
 from __future__ import annotations
 

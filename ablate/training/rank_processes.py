@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -25,9 +24,11 @@ from ablate.training.practice import Work
 from ablate.training.ranks import Ranks
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 from ablate.workers.child import Child
+from ablate.workers.own_code import arguments_for
 
 LOG = "ranks.txt"
 """File in the trial's folder with the output of the ranks' processes."""
+START = "from ablate.training.rank_main import main; main()"
 GRACE_S = 1.0
 """How long the other ranks have to report their errors after one has failed: the earliest error is the cause."""
 ON_LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
@@ -68,11 +69,10 @@ class RankProcess:
     def __init__(self, share: Share, environment: Mapping[str, str], log: int) -> None:
         self.ranks = share.ranks
         self.pipe, theirs = Pipe()  # processes that the rank forks have it too, so its closing does not tell the end
-        path = os.pathsep.join(map(os.path.abspath, sys.path))
         with theirs:
             self.child = Child(
-                ["-P", "-m", "ablate.training.rank_main", str(theirs.fileno())],
-                {**os.environ, "PYTHONPATH": path, **environment},
+                [*arguments_for(START), str(theirs.fileno())],
+                {**os.environ, **environment},
                 stdout=log,
                 stderr=log,
                 pass_fds=[theirs.fileno()],

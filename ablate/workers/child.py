@@ -29,7 +29,7 @@ class Child:
     """A running Python process in its own group. Its code has to call `end_with_parent`.
 
     Args:
-        arguments: of this Python's command line, such as `["-m", "ablate.models.probe"]`.
+        arguments: of this Python's command line, as `ablate.workers.own_code.arguments_for` gives them.
         environment: all variables of the child; None: those of this process.
         options: further arguments of `subprocess.Popen`; without `stdin` the child has an empty one.
 
@@ -45,7 +45,7 @@ class Child:
         options = {"stdin": subprocess.DEVNULL, **options}
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, "-P", *arguments],  # -P: nothing is imported from the working directory
                 env={**(os.environ if environment is None else environment), LIFELINE: str(lifeline)},
                 start_new_session=True,
                 **{**options, "pass_fds": [lifeline, *options.get("pass_fds", ())]},

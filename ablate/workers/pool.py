@@ -17,7 +17,6 @@ import os
 import pickle
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from pydantic_core import from_json
 from ablate.text import print_every_character
 from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
 from ablate.workers.environment import WORKER_ENVIRONMENT
+from ablate.workers.own_code import arguments_for
 
 PATIENCE_S = 3.0
 """How long a busy worker may take to notice that the pool was left; then it is killed."""
@@ -41,11 +41,10 @@ START = """
 import sys
 from multiprocessing.connection import Connection
 pipe = Connection(int(sys.argv[1]))
-sys.path[:] = pipe.recv()
 from ablate.workers.pool import work
 work(pipe)
 """
-"""What a worker executes. It imports from the same folders as this process."""
+"""What a worker executes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +102,11 @@ class Worker:
         self.pipe = Connection(ours.detach())
         with theirs:
             self.child = Child(
-                ["-c", START, str(theirs.fileno())],
+                [*arguments_for(START), str(theirs.fileno())],
                 {name: value for name, value in variables.items() if value is not None},
                 pass_fds=[theirs.fileno()],
             )
         with suppress(OSError):  # it died just now, which `receive` reports
-            self.pipe.send([os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100 - "" is this folder
             self.pipe.send((tuple(warm), is_trusted))
 
     @property

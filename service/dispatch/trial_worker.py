@@ -42,7 +42,15 @@ Message = Heartbeat | EpochMetrics | Outcome
 
 
 class TrialWorker:
-    """The actor of the Ray dispatcher: a warm process that carries out one trial at a time."""
+    """The actor of the Ray dispatcher: a warm process that carries out one trial at a time.
+
+    Args:
+        folder: working directory of its trials; None: the one that the cluster gives.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            os.chdir(folder)
 
     def hello(self) -> int:
         """Import what trials need, and return the number of the process."""

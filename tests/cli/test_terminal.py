@@ -12,35 +12,68 @@ from typing import Any
 import pytest
 
 from ablate.cli.output import show_json
+from ablate.cli.terminal import Terminal
+from tests.traps import folder_of_traps
 
-COMMAND = [sys.executable, "-P", "-m", "ablate"]
 ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-P", "-m", "ablate"]
+"""As the console script: -P, since that does not take the working directory."""
 
 
-def study_file(tmp_path: Path, *labels: str) -> Path:
-    path = tmp_path / "study.json"
-    rows = [{"label": label, "set": {"effect": number / 8}} for number, label in enumerate(labels)]
-    document = {"name": "drawn", "seeds": 1, "base": {"task": "null"}, "rows": rows}
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[bytes], Path]:
+    """`ablate run` in a folder of traps, with a folder for the results that looks like markup, in latin-1."""
+    here, site = folder_of_traps(tmp_path_factory.mktemp("here")), tmp_path_factory.mktemp("site")
+    (site / "service").mkdir()
+    (site / "service" / "__init__.py").write_text("raise SystemExit('imported service of PYTHONPATH')")
+    document = {"name": "drawn", "seeds": 1, "base": {"task": "null"}, "rows": [{"label": "3×3 ↓"}, LABELLED]}
+    (here / "study.json").write_text(json.dumps(document), encoding="utf-8")
+    path = os.pathsep.join([str(site), str(ROOT), ""])  # "" is the working directory
+    done = subprocess.run(
+        [*COMMAND, "run", "study.json", "--out", "[exp1]/o[/b]"],
+        capture_output=True,
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "latin-1", "ABLATE_HOME": str(here / "home")},
+        timeout=240,
+    )
+    return done, here / "[exp1]" / "o[/b]"
 
 
-def ablate(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, env=environment, timeout=120)
+LABELLED = {"label": "中文 😀", "set": {"effect": 1.0}}
 
 
-def test_a_terminal_that_lacks_characters_gets_escapes_and_the_files_are_utf_8(tmp_path: Path) -> None:
-    path, out = study_file(tmp_path, "3×3 ↓", "中文 😀"), tmp_path / "out"
-    done = ablate("run", path, "--out", out, PYTHONIOENCODING="latin-1")
-    assert done.returncode == 0, done.stderr
+def test_a_command_and_its_workers_run_whatever_lies_in_the_working_directory(ran: Any) -> None:
+    done, _ = ran
+    assert done.returncode == 0, done.stderr.decode("latin-1")
+    assert b"[2/2]" in done.stderr
+
+
+def test_a_terminal_that_lacks_characters_gets_escapes_and_the_files_are_utf_8(ran: Any) -> None:
+    done, out = ran
     assert "3×3 \\u2193" in done.stdout.decode("latin-1")
     for name in ("table.md", "table.csv", "table.html", "table.json", "run.json"):
         assert "3×3 ↓" in (out / name).read_text(encoding="utf-8")
 
 
+def test_a_folder_with_brackets_in_its_name_is_used_and_named(ran: Any) -> None:
+    done, out = ran
+    assert b" [exp1]/o[/b]/table.md" in done.stderr
+    assert (out / "table.md").exists()
+
+
 def test_json_stays_json_on_a_terminal_that_lacks_characters(capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open(os.dup(1), "w", encoding="latin-1") as narrow:
+    with os.fdopen(os.dup(1), "w", encoding="latin-1") as narrow:
         monkeypatch.setattr(sys, "stdout", narrow)
         show_json({"label": "é ↓ 😀"})
     assert json.loads(capfd.readouterr().out) == {"label": "é ↓ 😀"}
+
+
+@pytest.mark.parametrize("text", ["[exp1]/o", "o[/b]", "[link=x]y", ":smile:", "\\[red]", "[@click=app.bell]x"])
+def test_text_that_looks_like_markup_is_printed_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.say(text)
+    terminal.show_rows((text,), ((text,),))
+    bars = terminal.build_bars()
+    bars.add_task(text, total=1, note=text)
+    terminal.print(bars.get_renderable())
+    assert capsys.readouterr().out.count(text) == 5

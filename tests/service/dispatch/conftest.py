@@ -89,6 +89,7 @@ class Play:
             time.sleep(0.01)
         if recipe.ending == "tells":
             (workdir / "environ.json").write_text(json.dumps(dict(os.environ)))
+            (workdir / "folders.json").write_text(json.dumps({"here": os.getcwd(), "path": sys.path}))
             yield Outcome(status="diverged", reason="as told")
         elif recipe.ending == "diverged":
             yield Outcome(status="diverged", reason="as told")
