@@ -21,6 +21,8 @@ from typing import Any
 
 LIFELINE = "ABLATE_LIFELINE"
 """Variable with the number of the descriptor whose closing ends a child; see `end_with_parent`."""
+OPTIONS = ("-P", "-u")
+"""Of Python: nothing is imported from the working directory, and what is printed does not wait in a buffer."""
 EXIT_S = 1.0
 """How long a child whose pipes are closed may take to end by itself: its exit status shows why it ended."""
 
@@ -45,7 +47,7 @@ class Child:
         options = {"stdin": subprocess.DEVNULL, **options}
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-P", *arguments],  # -P: nothing is imported from the working directory
+                [sys.executable, *OPTIONS, *arguments],
                 env={**(os.environ if environment is None else environment), LIFELINE: str(lifeline)},
                 start_new_session=True,
                 **{**options, "pass_fds": [lifeline, *options.get("pass_fds", ())]},

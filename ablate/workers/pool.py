@@ -263,7 +263,8 @@ def work(pipe: Connection) -> None:
     try:
         warm, is_trusted = pipe.recv()
         for module in warm:
-            __import__(module)
+            with suppress(ImportError, OSError):  # the job that needs it raises the error, where it is reported
+                __import__(module)
         while True:
             _carry_out(pipe.recv(), pipe, is_trusted=is_trusted)
     except (EOFError, ConnectionError):  # of the pipe alone: the parent has ended, or needs nothing more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,35 @@ def test_text_that_looks_like_markup_is_printed_as_it_is(text: str, capsys: pyte
     bars.add_task(text, total=1, note=text)
     terminal.print(bars.get_renderable())
     assert capsys.readouterr().out.count(text) == 5
+
+
+def test_a_narrow_terminal_leaves_out_columns_by_their_worth_and_keeps_ids_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headings = ("id", "name", "state", "cells", "created")
+    row = (
+        "01m8rrewtdh9rnx9zc3v",
+        "window-size",
+        "succeeded",
+        "12: 9 succeeded, 2 running, 1 queued",
+        "2026-12-01 12:14",
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    for columns in (200, 60, 30):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        Terminal().show_rows(headings, [row], spare=("created",))
+        lines = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).splitlines()
+        assert max(len(line.rstrip()) for line in lines if "left out" not in line) <= columns
+        words = " ".join(lines).split()
+        shown = [heading for heading in headings if heading in words[: len(headings)]]
+        assert shown == {200: [*headings], 60: [*headings[:4]], 30: ["id"]}[columns]
+        for heading, cell in zip(headings, row, strict=True):
+            assert heading not in shown or set(cell.split()) <= set(words), "no word is broken"
+    assert "left out: name, state, cells, created" in " ".join(words)
+
+
+def test_a_file_has_all_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    Terminal().show_rows(("id", "name"), [("0" * 20, "window-size")], spare=("name",))
+    assert "window-size" in capsys.readouterr().out

@@ -259,6 +259,8 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("show", "gated")["id"] == study["id"]
     assert ask("trial", key[:8])["key"] == key
     assert "the task says hello" in ask("logs", key[:8])["log"]
+    status, log, _ = call("logs", "--follow", key[:8])
+    assert (status, log) == (0, ask("logs", key[:8])["log"])
     assert ask("table", "gated")["provisional"] is True
     folder = Path(write("x")).parent / "out"
     assert ask("table", "gated", "--out", str(folder)) == {"folder": str(folder)}

@@ -116,6 +116,8 @@ def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Pat
     end = stage.end_of(stage.submit("dies"))
     assert isinstance(end, TrialLost)
     assert end.kind == "worker"
+    words = (end.ticket.workdir / "log.txt").read_text()
+    assert words.index("the play begins") < words.index("last words") < words.index("lost: its worker process")
     assert "/" not in end.reason
     assert stage.room() == 1, "the place of the dead is free, that of the neighbour is not"
     assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
