@@ -1,8 +1,8 @@
 """`ablate serve`: one process with all components of the service, or some. They stop in reverse order.
 
 The main thread runs uvicorn and handles SIGTERM, SIGINT and SIGHUP; the scheduler, the mirror and the notifier have a
-thread each. Ray, MLflow, MLflow's UI and the probe run in child processes, so that none of them can end this one. However
-the service ends, running trials are queued again with their checkpoints, and no process is left.
+thread each. Ray, MLflow, MLflow's UI and the probe run in child processes, so that none of them can end this one.
+However the service ends, running trials are queued again with their checkpoints, and no process is left.
 """
 
 from __future__ import annotations
