@@ -45,7 +45,7 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
     """
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
-    with (workdir / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
+    with (workdir / LOG).open("a+", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
         number = f"attempt {attempt}, " if attempt is not None else ""
         _write(log, f"{number}seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
         try:
@@ -65,7 +65,7 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
 
 def note_end(workdir: Path, how: str) -> None:
     """Write to the log how an attempt ended whose process cannot write it."""
-    with suppress(OSError), (workdir / LOG).open("a", encoding="utf-8") as log:  # a disk may be full, or elsewhere
+    with suppress(OSError), (workdir / LOG).open("a+", encoding="utf-8") as log:  # a disk may be full, or elsewhere
         _write(log, how)
 
 
@@ -120,6 +120,10 @@ def _number(stream: TextIOWrapper) -> int | None:
 
 
 def _write(log: TextIO, text: str) -> None:
+    """Write a line of ours, on a line of its own whatever the code of the task has printed before it."""
+    size = os.fstat(log.fileno()).st_size
+    if size and os.pread(log.fileno(), 1, size - 1) != b"\n":
+        log.write("\n")
     log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {visible(text)}\n")
 
 

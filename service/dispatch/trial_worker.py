@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 
 from ablate.errors import MachineError
@@ -44,6 +45,9 @@ class TrialWorker:
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None:
             os.chdir(folder)
+        for name, number in (("stdout", 1), ("stderr", 2)):  # as by `python -u`, so that no last words are lost
+            raw = FileIO(number, "w", closefd=False)
+            setattr(sys, name, TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True))
 
     def hello(self) -> int:
         """Import what trials need, and return the number of the process."""

@@ -32,3 +32,4 @@ def test_the_log_has_what_was_printed_before_a_worker_died_and_how_it_died(toy: 
     assert "Fatal Python error: Segmentation fault" in logs["faults"]
     assert "toy_task.py" in logs["faults"]
     assert "RuntimeError: the toy broke" in logs["raises"]
+    assert all(line[:2] == "20" for text in logs.values() for line in text.splitlines() if " lost: " in line)
