@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -46,6 +47,12 @@ class Terminal(Console):
     def say(self, sentence: str) -> None:
         """Print a sentence, which the terminal may wrap."""
         self.print(sentence, soft_wrap=True)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something goes on, where a line can be overwritten."""
+        with self.status(text) if self.has_bars else nullcontext():
+            yield
 
     def show_rows(
         self,

@@ -75,4 +75,8 @@ def test_a_file_gets_no_bars_even_if_colours_are_forced(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert not Terminal(stderr=True).has_bars
+    terminal = Terminal(stderr=True)
+    assert not terminal.has_bars
+    with terminal.working("building"):
+        pass
+    assert capsys.readouterr().err == ""
