@@ -226,8 +226,7 @@ def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Name in
     """Download a data set into the data folder and verify its files."""
     from ablate.data import fetch
 
-    path = fetch.fetch(name, partial(say, err=True))
-    say(path)
+    say(fetch.fetch(name, partial(say, err=True)))
 
 
 @data.command("add")
