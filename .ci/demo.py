@@ -85,7 +85,8 @@ def wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> str:
                 if client.ready():
                     return url
         time.sleep(0.2)
-    sys.exit(f"the service did not become ready; the end of {LOG}:\n{LOG.read_text()[-2000:]}")
+    end = LOG.read_text("utf-8", errors="replace")[-2000:]
+    sys.exit(f"the service did not become ready; the end of {LOG}:\n{end}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import textwrap
+from io import TextIOWrapper
 from types import TracebackType
 
 HIDDEN = (
@@ -59,6 +61,16 @@ def visible_name(name: str) -> str:
 def without_password(text: str) -> str:
     """A text with `***@` for the name and password of every address in it."""
     return _PASSWORD.sub("***@", text)
+
+
+def print_every_character() -> None:
+    """Let stdout and stderr take every text: a character that their encoding lacks is printed as an escape.
+
+    Each process calls it once, at its start. Otherwise an arrow in a table ends the process in a latin-1 terminal.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def log_to_stderr(level: int) -> None:

@@ -1,8 +1,8 @@
 """`ablate serve`: one process with all components of the service, or some. They stop in reverse order.
 
-The main thread runs uvicorn and handles SIGTERM and SIGINT; the scheduler, the mirror and the notifier have a thread
-each. Ray, MLflow, MLflow's UI and the probe run in child processes, so that none of them can end this one. However the
-service ends, running trials are queued again with their checkpoints, and no process is left.
+The main thread runs uvicorn and handles SIGTERM, SIGINT and SIGHUP; the scheduler, the mirror and the notifier have a
+thread each. Ray, MLflow, MLflow's UI and the probe run in child processes, so that none of them can end this one.
+However the service ends, running trials are queued again with their checkpoints, and no process is left.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ END_S = 18.0
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role, announce: Callable[[str], None]) -> int:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     Args:
         settings: of the service.
@@ -115,6 +115,12 @@ def _refuse_unguarded(host: str) -> None:
         raise ServeError(f"without API keys the service listens on loopback only; {host} is not a loopback address")
 
 
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end the service; SIGHUP, when a terminal is closed, unless it is ignored as by `nohup`."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if is_ignored else [signal.SIGHUP])]
+
+
 class _Parts:
     """The components other than the API, and what ends the service: a signal, or the loss of its state directory."""
 
@@ -125,7 +131,7 @@ class _Parts:
         self.ui = choose_server(context.settings.home, context.settings.tracking_uri)
         self._threads = Threads(context)
         self._home = _identity(context.settings.home)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, lambda *_: self.ended.set())
 
     def start_scheduler(self, lock: Held) -> None:

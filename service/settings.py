@@ -18,6 +18,7 @@ from pydantic_settings import NoDecode
 from ablate.settings import LibrarySettings, read_as
 
 Role = Literal["all", "api", "scheduler"]
+NotifyFormat = Literal["json", "slack", "teams"]
 
 
 class Settings(LibrarySettings):
@@ -58,6 +59,11 @@ class Settings(LibrarySettings):
         description="http(s) address that receives each notice as JSON by POST: drift, jumps, more lost "
         "seeds, unknown rows, holes, missed firings, schedules that cannot fire, finished studies, low disk. A "
         "repeated notice has the same `id`.",
+    )
+    notify_format: NotifyFormat = Field(
+        "json",
+        description="How a notice to the address is written: `json` with all fields; `slack` or `teams` as the message "
+        "of an incoming webhook, with the sentence alone. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are respected.",
     )
     notify_command: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -126,9 +126,15 @@ class Toy:
     def run(self, recipe, seed, workdir):
         if recipe.ending == "raises":
             raise RuntimeError("the toy broke")
-        if recipe.ending == "dies":
-            import os
-            os._exit(7)
+        if recipe.ending in ("dies", "killed", "faults"):
+            import ctypes, os
+            print("last words", end="", flush=recipe.ending == "faults")
+            os.system("echo from a child >&2")
+            if recipe.ending == "dies":
+                os._exit(7)
+            if recipe.ending == "killed":
+                os.kill(os.getpid(), 9)
+            ctypes.string_at(0)
         if recipe.ending == "junk":
             yield "garbage"
         if recipe.ending == "exits":

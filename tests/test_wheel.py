@@ -36,7 +36,7 @@ class Without:
 
 sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 sys.argv = ["ablate", *ARGUMENTS]
-from service.cli.main import main
+from ablate.__main__ import main
 main()
 """
 """Runs the console script in a process that finds no package of an extra, as in a base install."""
@@ -103,7 +103,7 @@ def test_the_base_dependencies_hold_no_package_of_an_extra(site: Path) -> None:
     assert "numpy" in base
     assert not base & {name.lower().replace("_", "-") for name in EXTRA_OF}
     assert "ablate" not in {one.name for one in needed}, "an extra that names ablate would be taken from PyPI"
-    assert "ablate = service.cli.main:main" in (info / "entry_points.txt").read_text()
+    assert "ablate = ablate.__main__:main" in (info / "entry_points.txt").read_text()
 
 
 def test_a_base_install_checks_a_study_and_speaks_to_a_service(

@@ -48,7 +48,7 @@ from ablate.cli.options import (
 from ablate.cli.output import say, show_text
 from ablate.errors import AblateError
 from ablate.limits import MAX_WORKERS
-from ablate.text import log_to_stderr
+from ablate.text import log_to_stderr, print_every_character
 
 INTERRUPTED = 130
 
@@ -230,8 +230,7 @@ def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Name in
     """Download a data set into the data folder and verify its files."""
     from ablate.data import fetch
 
-    path = fetch.fetch(name, partial(say, err=True))
-    say(path)
+    say(fetch.fetch(name, partial(say, err=True)))
 
 
 @data.command("add")
@@ -275,6 +274,7 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and ends the process with its status."""
+    print_every_character()
     log_to_stderr(logging.ERROR)  # warnings of libraries, such as Pillow's of a strange file, are not for the user
     logging.captureWarnings(True)
     sys.exit(status_of(arguments))

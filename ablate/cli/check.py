@@ -50,7 +50,7 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
     if not can_train(plan):
         console.say("networks were not built, so costs are not counted: " + describe_package("torch"))
         return {}, {}
-    with console.status(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
+    with console.working(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
 
 

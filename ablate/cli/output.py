@@ -7,6 +7,8 @@ ruff refuses `print`, `typer.echo` and rich's own console in the commands; `abla
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ import typer
 
 from ablate.errors import MachineError
 from ablate.text import visible, visible_json
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def say(sentence: object = "", *, err: bool = False) -> None:
@@ -33,8 +37,16 @@ def show_json(document: object, *, indent: int | None = 1) -> None:
 
 
 def show_json_text(text: str) -> None:
-    """Print a text that is JSON already; no line break is added."""
-    typer.echo(visible_json(text), nl=False)
+    """Print a text that is JSON already; no line break is added.
+
+    Where stdout cannot print its characters, they are written as the escapes of JSON.
+    """
+    text = visible_json(text)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    typer.echo(text, nl=False)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Progress on a terminal, as bars on stderr; without one, `ablate.local.progress` prints lines."""
+"""Progress on a terminal, as bars on stderr; elsewhere `ablate.local.progress` prints lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 from rich.progress import TaskID
 
 from ablate.cli.terminal import Terminal
-from ablate.local.progress import Lines
+from ablate.local.progress import MINUTE_S, Lines
 from ablate.study.plan import Plan
 from ablate.tables.words import duration_text
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
@@ -29,8 +29,6 @@ class Board(Lines):
         self.bars = console.build_bars()
         self.all = self.bars.add_task("trials", total=len(plan.trials), completed=self.done, note="")
         self.running: dict[str, TaskID] = {}
-        self.fraction: dict[str, float] = {}
-        self.began_with = self.done
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -42,32 +40,20 @@ class Board(Lines):
     def show(self, trial: Trial, message: Heartbeat | EpochMetrics | Outcome) -> None:
         """Show a message of a trial."""
         super().show(trial, message)
-        if isinstance(message, Outcome):
-            self.fraction.pop(trial.key, None)
-            if trial.key in self.running:
-                self.bars.remove_task(self.running.pop(trial.key))
-        else:
-            self.fraction[trial.key] = message.step / max(message.steps, 1)
-            if trial.key not in self.running:
-                name = self.names[trial.key]
-                self.running[trial.key] = self.bars.add_task(name, total=message.steps, note="")
-            note = ", ".join(f"{_short(name)} {value:.3g}" for name, value in message.metrics.items())
-            self.bars.update(self.running[trial.key], completed=message.step, note=note)
-        self.bars.update(self.all, completed=self.done, note=self._remaining())
+        if isinstance(message, Outcome) and trial.key in self.running:
+            self.bars.remove_task(self.running.pop(trial.key))
+        self.bars.update(self.all, completed=self.done, note=self.time_left())
 
-    def _remaining(self) -> str:
-        elapsed = self.bars.tasks[0].elapsed or 0.0
-        trained = self.done - self.began_with + sum(self.fraction.values())
-        if trained < 0.05 or elapsed < 2:
-            return ""
-        left = len(self.plan.trials) - self.began_with - trained
-        return f"about {duration_text(elapsed / trained * left)} left"
+    def show_running(self, key: str, message: Heartbeat | EpochMetrics) -> None:
+        """Show where a running trial is, by its bar."""
+        if key not in self.running:
+            self.running[key] = self.bars.add_task(self.names[key], total=message.steps, note="")
+        note = ", ".join(f"{_short(name)} {value:.3g}" for name, value in message.metrics.items())
+        self.bars.update(self.running[key], completed=message.step, note=note)
 
 
 class OneTrial:
-    """Progress of a single trial: a bar on a terminal, else a line every 10 seconds."""
-
-    LINE_S = 10.0
+    """Progress of a single trial: a bar on a terminal, else a line each minute."""
 
     def __init__(self, console: Terminal, name: str) -> None:
         self.console = console
@@ -77,12 +63,12 @@ class OneTrial:
         self.printed_s = time.monotonic()
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self.console.has_bars:
             self.bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
+        if self.console.has_bars:
             self.bars.stop()
 
     def show(self, message: Heartbeat | EpochMetrics | Outcome) -> None:
@@ -91,9 +77,9 @@ class OneTrial:
             return
         now = time.monotonic()
         left = self._left(message.step, message.steps, now)
-        if self.console.is_terminal:
+        if self.console.has_bars:
             self.bars.update(self.bar, total=message.steps, completed=message.step, note=left)
-        elif now - self.printed_s >= self.LINE_S:
+        elif now - self.printed_s >= MINUTE_S:
             self.printed_s = now
             text = f"step {message.step} of {message.steps}" + (f", {left}" if left else "")
             self.console.say(text)

@@ -17,6 +17,7 @@ from ablate.local.prepare import Report, known_keys, prepared
 from ablate.local.progress import Lines, trial_names
 from ablate.local.results import Form, check_form, write_results
 from ablate.study.plan import Plan
+from ablate.trials.log import LOG
 
 
 def run(
@@ -56,9 +57,9 @@ def run(
 
 
 def _train(console: Terminal, report: Report, plan: Plan, folder: Folder, workers: int | None) -> None:
-    """Train what is not known: with bars on a terminal, else with a line for each trial that ends."""
+    """Train what is not known: with bars on a terminal, else with lines."""
     known = known_keys(plan, folder)
-    board = Board(console, plan, known) if console.is_terminal else Lines(report, plan, known)
+    board = Board(console, plan, known) if console.has_bars else Lines(report, plan, known)
     with board:
         for event in local.run_study(plan, folder, workers):
             if isinstance(event, local.Moved):
@@ -91,5 +92,7 @@ def _holes(report: Report, plan: Plan, folder: Folder) -> int:
     for key in failed:
         reason = records[key].outcome.reason if key in records else "it was not run"
         report(f"hole: {names[key]}: {reason}")
-        report(f"      its folder is {folder.workdir(key)}")
+        log = folder.workdir(key) / LOG
+        if log.exists():
+            report(f"      its log is {log}")
     return HOLES if failed else 0

@@ -36,6 +36,8 @@ class FashionMnist(MemberFiles):
         """See `DataSet.fetch`; every file is checked before it gets its name."""
         raw = root / self.folder
         try:
+            if self.is_intact(root):  # perhaps in a folder that is shared and cannot be written
+                return self._verified(raw, progress)
             raw.mkdir(parents=True, exist_ok=True)
             with locked(raw / ".lock", progress):
                 if not self.is_intact(root):
@@ -43,6 +45,9 @@ class FashionMnist(MemberFiles):
         except OSError as error:
             text = f"data set {self.name!r}: cannot write to {raw}: {error}; set ABLATE_DATA to another folder"
             raise DataError(text) from error
+        return self._verified(raw, progress)
+
+    def _verified(self, raw: Path, progress: Progress) -> Path:
         progress(f"{self.name}: {len(self.members)} files verified in {raw}")
         return raw
 

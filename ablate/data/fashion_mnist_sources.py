@@ -152,7 +152,9 @@ def _download(url: str, target: Path) -> None:
 def _call(command: list[str], folder: Path) -> tuple[int, str]:
     """Run a command in a folder. Returns its status and the last line that it wrote to stderr."""
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as process:
         try:
             _, errors = process.communicate(timeout=STEP_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablate.data import datasets
 from ablate.errors import MachineError, TrialError, quote
-from ablate.local.run import train_in_worker
+from ablate.local.run import sent
 from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
 from ablate.study.document import Resources
@@ -30,7 +30,7 @@ from ablate.trials.messages import MessageCheck
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.provenance import CPU
 from ablate.trials.registry import NamedTask, get_task
-from ablate.trials.run import TRACEBACK
+from ablate.trials.run import TRACEBACK, run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial, TrialRecord
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
@@ -133,9 +133,9 @@ def retrain(then: TrialRecord, show: Callable[[Message], None], *, needs: Mappin
 
 
 def train_aside(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
-    """Run in a worker: like `train_in_worker`, but output of the task goes to stderr."""
+    """Run in a worker: as `ablate.local.run.train_in_worker`, but what the task prints goes to stderr."""
     with redirect_stdout(sys.stderr):
-        yield from train_in_worker(trial, workdir, needs)
+        yield from sent(run_trial(trial, workdir, needs))
 
 
 def _print_traceback(path: Path) -> None:

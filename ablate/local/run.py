@@ -22,11 +22,11 @@ from ablate.local.slots import ask, check_cpus, slots
 from ablate.recipes.classify import identity_of
 from ablate.study.plan import Plan, Row, task_name, task_of
 from ablate.trials.dependents import Waiting
+from ablate.trials.log import Message, note_end, run_logged
 from ablate.trials.machine import describe_os_error
 from ablate.trials.messages import Envelope, MessageCheck, MessageError
 from ablate.trials.provenance import describe_process
 from ablate.trials.registry import get_task
-from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
@@ -132,6 +132,7 @@ class _Work:
             yield Moved(trial, message)
 
     def _lose(self, trial: Trial, event: WorkerLost) -> Iterator[Moved | Note]:
+        note_end(self.folder.workdir(trial.key), f"lost: {event.reason}")
         self.curves[trial.key].clear()
         self.checks[trial.key] = MessageCheck()
         if self.tries[trial.key] < TRIES:
@@ -164,9 +165,14 @@ class _Work:
 
 
 def train_in_worker(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:
-    """Run in a worker: the messages of a trial as envelopes, the outcome with the provenance of the process."""
+    """Run in a worker: a trial, which is logged; see `sent`."""
+    yield from sent(run_logged(trial, workdir, needs))
+
+
+def sent(messages: Iterator[Message]) -> Iterator[str]:
+    """Messages as envelopes, the outcome with the provenance of the process; a fault of the machine is the last one."""
     try:
-        for message in run_trial(trial, workdir, needs):
+        for message in messages:
             provenance = describe_process() if isinstance(message, Outcome) else {}
             yield Envelope(message=message, provenance=provenance).model_dump_json()
     except MachineError as error:

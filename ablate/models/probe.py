@@ -1,4 +1,4 @@
-"""A warm process that counts sites and costs with torch: `python -m ablate.models.probe`, JSON lines in and out.
+"""A warm process that counts sites and costs with torch: `main`, JSON lines in and out.
 
 A request on stdin is `{"id", "recipe": {...}, "what": "cost" | "sites"}`. The answer on stdout is
 `{"id", "sites": [...], "replaced": [names]}`, for `cost` also with `"cost": {...}`, or `{"id", "error": "..."}`. The
@@ -23,6 +23,7 @@ from ablate.errors import AblateError
 from ablate.models.cost import count_cost
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.text import print_every_character
 from ablate.workers.child import LIFELINE, end_with_parent
 
 WHATS = ("cost", "sites")
@@ -66,6 +67,7 @@ def respond(line: str) -> dict[str, Any]:
 
 def main() -> None:
     """Answer until stdin ends."""
+    print_every_character()
     if LIFELINE in os.environ:  # else it was started from a shell
         end_with_parent()
     torch.set_num_threads(1)

@@ -17,6 +17,9 @@ from ablate.errors import AblateError, SiteError
 from ablate.models.call_site import Site
 from ablate.trials.trial import Cost
 from ablate.workers.child import Child
+from ablate.workers.own_code import arguments_for
+
+START = "from ablate.models.probe import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Probe:
         if self._child is None or not self._child.is_alive:
             self._end()
             variables = {name: value for name, value in os.environ.items() if name not in self._hidden}
-            self._child = Child(["-m", "ablate.models.probe"], variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._child = Child(arguments_for(START), variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._child
 
     def _end(self) -> None:

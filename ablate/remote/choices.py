@@ -15,3 +15,5 @@ Overlap = Literal["skip", "queue"]
 Cause = Literal["cron", "manual"]
 Kind = Literal["reference", "verify", "fresh"]
 FiringState = Literal["queued", "running", "done", "holes", "cancelled", "skipped", "missed", "refused"]
+LOG_END = "Ablate-Log-End"
+"""Header of the answer with a log: number of bytes up to the end of what was sent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote as in_path
 
@@ -15,6 +15,7 @@ from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.studies import Page, StudyView
 from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from ablate.remote.errors import RefusedError
+from ablate.remote.follow import follow_log
 from ablate.remote.names import STUDY_ID, check_key
 from ablate.tables.plots.look import PlotLook
 
@@ -85,6 +86,18 @@ class Results:
             key: the trial's key, or its first 8 digits or more.
         """
         return self._connection.get_text(f"/trials/{check_key(key)}/log")
+
+    def follow_log(self, key: str, notify: Callable[[str], None] = lambda sentence: None) -> Iterator[str]:
+        """The log of a trial, part by part, until the trial has ended; a lost connection is restored.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+            notify: is called with a sentence when the connection is lost, and when it is restored.
+
+        Raises:
+            UnreachableError: the connection was lost for more than 60 s.
+        """
+        return follow_log(self._connection, check_key(key), notify)
 
     def table(self, study: StudyName, *, measured: bool = True) -> NotebookTable:
         """The result table of a study; while trials are outstanding, the provisional one.

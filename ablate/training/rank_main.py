@@ -1,4 +1,4 @@
-"""The process of one rank: `python -m ablate.training.rank_main PIPE`, started only by `rank_processes`."""
+"""The process of one rank: `main`, with the number of a pipe; started only by `rank_processes`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch import distributed
 
+from ablate.text import print_every_character
 from ablate.training.loop import carry_out_as
 from ablate.training.rank_processes import Failed, Share
 from ablate.workers.child import end_with_parent
@@ -27,6 +28,7 @@ def main() -> None:
     A rank that is done waits until it is killed: NCCL takes the end of one rank for a failure of all.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print_every_character()
     until_parent_ends = end_with_parent()
     pipe = Connection(int(sys.argv[1]))
     share: Share = pipe.recv()

@@ -25,9 +25,9 @@ from ablate.training.practice import Work
 from ablate.training.ranks import Ranks
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome
 from ablate.workers.child import LOOK_S, Child, open_process
+from ablate.workers.own_code import arguments_for
 
-LOG = "ranks.txt"
-"""File in the trial's folder with the output of the ranks' processes."""
+START = "from ablate.training.rank_main import main; main()"
 GRACE_S = 1.0
 """How long the other ranks have to report their errors after one has failed: the earliest error is the cause."""
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
@@ -66,16 +66,13 @@ class Failed:
 class RankProcess:
     """The process of a rank, and the pipe to it."""
 
-    def __init__(self, share: Share, environment: Mapping[str, str], log: int) -> None:
+    def __init__(self, share: Share, environment: Mapping[str, str]) -> None:
         self.ranks = share.ranks
         self.pipe, theirs = Pipe()  # processes that the rank forks have it too, so its closing does not tell the end
-        path = os.pathsep.join(map(os.path.abspath, sys.path))
         with theirs:
             self.child = Child(
-                ["-P", "-m", "ablate.training.rank_main", str(theirs.fileno())],
-                {**os.environ, "PYTHONPATH": path, **environment},
-                stdout=log,
-                stderr=log,
+                [*arguments_for(START), str(theirs.fileno())],
+                {**os.environ, **environment},
                 pass_fds=[theirs.fileno()],
             )
         self.sentinel = open_process(self.child.pid)
@@ -90,7 +87,7 @@ class RankProcess:
                 return message
         how = self.child.how_it_ended()
         self.end()
-        text = f"rank {self.ranks.rank} of {self.ranks.count} {how}; its output is in the trial's {LOG}"
+        text = f"rank {self.ranks.rank} of {self.ranks.count} {how}; its output is in the trial's log"
         return Failed(RankError(text), -math.inf)
 
     def end(self) -> None:
@@ -123,7 +120,6 @@ def _start(work: Work, count: int, stack: ExitStack) -> list[RankProcess]:
     """Start the processes of all ranks. The stack ends them."""
     work.workdir.mkdir(parents=True, exist_ok=True)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="ablate-ranks-")))
-    log = stack.enter_context((work.workdir / LOG).open("ab"))
     environment = {**ON_LOOPBACK, "OMP_NUM_THREADS": str(max(torch.get_num_threads() // count, 1))}
     if torch.cuda.device_count() < count:
         environment["CUDA_VISIBLE_DEVICES"] = ""
@@ -132,7 +128,7 @@ def _start(work: Work, count: int, stack: ExitStack) -> list[RankProcess]:
     members = []
     for rank in range(count):
         share = Share(Ranks(rank, count), work, folder / "store")
-        members.append(RankProcess(share, environment, log.fileno()))
+        members.append(RankProcess(share, environment))
         stack.callback(members[-1].end)
     return members
 

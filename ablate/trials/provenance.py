@@ -67,7 +67,7 @@ def _commit() -> str | None:
     try:
         described = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--match="],
-            capture_output=True, text=True, timeout=10, check=True,
+            capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None

@@ -25,6 +25,9 @@ from typing import Any
 LIFELINE = "ABLATE_LIFELINE"
 """Variable with the number of the descriptor whose closing ends a child; see `end_with_parent`."""
 LOOK_S = 0.02
+"""How often a process is looked at where the system cannot wait for it; seconds."""
+OPTIONS = ("-P", "-u")
+"""Of Python: nothing is imported from the working directory, and what is printed does not wait in a buffer."""
 EXIT_S = 1.0
 """How long a child whose pipes are closed may take to end by itself: its exit status shows why it ended."""
 
@@ -33,7 +36,7 @@ class Child:
     """A running Python process in its own group. Its code has to call `end_with_parent`.
 
     Args:
-        arguments: of this Python's command line, such as `["-m", "ablate.models.probe"]`.
+        arguments: of this Python's command line, as `ablate.workers.own_code.arguments_for` gives them.
         environment: all variables of the child; None: those of this process.
         options: further arguments of `subprocess.Popen`; without `stdin` the child has an empty one.
 
@@ -50,7 +53,7 @@ class Child:
         options = {"stdin": subprocess.DEVNULL, **options}
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, *OPTIONS, *arguments],
                 env={**(os.environ if environment is None else environment), LIFELINE: str(lifeline)},
                 start_new_session=True,
                 **{**options, "pass_fds": [lifeline, *options.get("pass_fds", ())]},

@@ -17,7 +17,6 @@ import os
 import pickle
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +27,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ablate.text import print_every_character
 from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
 from ablate.workers.environment import WORKER_ENVIRONMENT
+from ablate.workers.own_code import arguments_for
 
 PATIENCE_S = 3.0
 """How long a busy worker may take to notice that the pool was left; then it is killed."""
@@ -40,11 +41,10 @@ START = """
 import sys
 from multiprocessing.connection import Connection
 pipe = Connection(int(sys.argv[1]))
-sys.path[:] = pipe.recv()
 from ablate.workers.pool import work
 work(pipe)
 """
-"""What a worker executes. It imports from the same folders as this process."""
+"""What a worker executes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,11 @@ class Worker:
         self.pipe = Connection(ours.detach())
         with theirs:
             self.child = Child(
-                ["-c", START, str(theirs.fileno())],
+                [*arguments_for(START), str(theirs.fileno())],
                 {name: value for name, value in variables.items() if value is not None},
                 pass_fds=[theirs.fileno()],
             )
         with suppress(OSError):  # it died just now, which `receive` reports
-            self.pipe.send([os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100 - "" is this folder
             self.pipe.send((tuple(warm), is_trusted))
 
     @property
@@ -259,11 +258,13 @@ def work(pipe: Connection) -> None:
     A parent that needs nothing more has closed the pipe, which ends the worker when its job yields the next item.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print_every_character()
     end_with_parent()
     try:
         warm, is_trusted = pipe.recv()
         for module in warm:
-            __import__(module)
+            with suppress(ImportError, OSError):  # the job that needs it raises the error, where it is reported
+                __import__(module)
         while True:
             _carry_out(pipe.recv(), pipe, is_trusted=is_trusted)
     except (EOFError, ConnectionError):  # of the pipe alone: the parent has ended, or needs nothing more

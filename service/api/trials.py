@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from starlette.responses import PlainTextResponse
 
+from ablate.remote.choices import LOG_END
 from ablate.remote.documents.studies import Page
 from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
@@ -14,6 +15,8 @@ from service.api.problems import CONFLICT, INVALID, NOT_FOUND, documented
 from service.studies import trials
 
 router = APIRouter(tags=["trials"])
+MAX_START = 1 << 53
+"""Larger numbers are not exact in JSON."""
 
 
 @router.get("/studies/{study_id}/trials", responses=documented(NOT_FOUND, INVALID), summary="List trials of a study")
@@ -53,10 +56,22 @@ def get_items(
 
 @router.get(
     "/trials/{key}/log",
-    responses=documented(NOT_FOUND),
+    responses=documented(NOT_FOUND, INVALID),
     response_class=PlainTextResponse,
     summary="Get the log of a trial",
 )
-def read_log(context: InContext, key: TrialKey) -> str:
-    """The output of the trial, attempt by attempt, as plain text."""
-    return trials.read_log(context, key)
+def read_log(
+    context: InContext,
+    key: TrialKey,
+    response: Response,
+    start: Annotated[
+        int, Query(ge=0, le=MAX_START, description="number of bytes at the begin of the log to leave out")
+    ] = 0,
+) -> str:
+    """The output of the trial, attempt by attempt, as plain text; only the last MiB of a long one.
+
+    The header `Ablate-Log-End` is the `start` with which the next call reads on.
+    """
+    text, end = trials.read_log(context, key, start)
+    response.headers[LOG_END] = str(end)
+    return text

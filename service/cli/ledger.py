@@ -61,6 +61,7 @@ def show_ledger(found: Ledger, *, everything: bool = False) -> None:
             for pair in pairs
         ],
         right=(3, 4, 6, 7),
+        spare=("metric", "needed", "studies", "evidence"),
     )  # fmt: skip
     if len(pairs) < len(found.pairs):
         console.say(f"... and {len(found.pairs) - len(pairs)} more pairs; --all shows them")

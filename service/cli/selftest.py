@@ -74,7 +74,7 @@ def carry_out(
     bars = console.build_bars()
     with ExitStack() as stack:
         home = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ablate-selftest-")))
-        if console.is_terminal:
+        if console.has_bars:
             stack.enter_context(bars)
         bar = bars.add_task("studies submitted and ended", total=2 * len(studies), note="")
         client = stack.enter_context(own_service(home.absolute()))

@@ -18,6 +18,7 @@ def show_schedules(schedules: Sequence[ScheduleView]) -> None:
     show_rows(
         ("name", "study", "mode", "next", "last", "needs"),
         [(one.name, one.study_name, one.mode, one.next_text, _last(one.last), _needs(one)) for one in schedules],
+        ("mode", "last", "study"),
     )
 
 
@@ -26,6 +27,7 @@ def show_history(schedule: ScheduleView, firings: Sequence[FiringView]) -> None:
     show_rows(
         ("instant (UTC)", "kind", "state", "study", "found"),
         [(minute_text(one.instant), _kind(one), one.state, one.study_id or "-", _found(one)) for one in firings],
+        ("kind", "study"),
     )
     for alarm in schedule.alarms:
         show_alarm(alarm)

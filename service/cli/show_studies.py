@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def show_studies(studies: Sequence[StudyView]) -> None:
     """One line for each study; with a column for the schedule if schedules fired any of them."""
-    headings = ["id", "name", "scale", "state", "cells", "left", "created"]
+    headings, spare = ["id", "name", "scale", "state", "cells", "left", "created"], ["created", "scale", "left"]
     rows = [
         [
             study.id, study.name, study.scale or "-", study.state, _counts(study.progress), _left(study),
@@ -32,8 +32,9 @@ def show_studies(studies: Sequence[StudyView]) -> None:
     ]  # fmt: skip
     if any(study.schedule for study in studies):
         headings.append("schedule")
+        spare.append("schedule")
         rows = [[*row, study.schedule or "-"] for row, study in zip(rows, studies, strict=True)]
-    show_rows(headings, rows)
+    show_rows(headings, rows, spare)
 
 
 def show_faults(faults: Sequence[FaultView]) -> None:
@@ -42,7 +43,7 @@ def show_faults(faults: Sequence[FaultView]) -> None:
         (fault.number, fault.work, fault.study_id or "-", str(fault.tries), minute_text(fault.last_at), fault.error)
         for fault in faults
     ]
-    show_rows(("number", "work", "study", "tries", "last", "error"), rows)
+    show_rows(("number", "work", "study", "tries", "last", "error"), rows, ("last", "tries", "study"))
 
 
 def show_study(study: StudyView, cells: Sequence[CellView]) -> None:
@@ -59,6 +60,7 @@ def show_study(study: StudyView, cells: Sequence[CellView]) -> None:
             (cell.row, str(cell.seed), cell.key[:12], cell.state, str(len(cell.attempts)), _result(cell))
             for cell in cells
         ],
+        ("attempts", "result"),
     )
 
 
@@ -91,7 +93,9 @@ def show_tables(plan: PaperPlan) -> None:
         for table in plan.items
     ]
     total = ("all", "", "", *_plan_counts(plan), hours_text(plan.gpu_hours))
-    console.show_rows(("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total])
+    console.show_rows(
+        ("table", "study", "scale", "rows", "trials", "known", "GPU-hours"), [*rows, total], spare=("scale", "study")
+    )
     console.say(f"GPU-hours are {plan.basis}.")
 
 
@@ -103,6 +107,7 @@ def show_paper(submitted: PaperView, plan: PaperPlan, url: str) -> None:
             (table.id, study.id, *_plan_counts(table), url + study.links.table)
             for table, study in zip(plan.items, submitted.items, strict=True)
         ],
+        ("link", "known", "rows"),
     )
     say(
         f"{submitted.rows:,} rows, {submitted.trials:,} trials, {submitted.distinct:,} distinct, "
@@ -192,9 +197,9 @@ def _pairing(found: RowComparison) -> Iterator[str]:
         yield f"{related}; pairing by seed {did} the variance of the difference by {share}"
 
 
-def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under headings, without lines."""
-    Terminal().show_rows(headings, rows)
+def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    """Rows under headings; see `Terminal.show_rows`."""
+    Terminal().show_rows(headings, rows, spare=spare)
 
 
 def minute_text(instant: datetime) -> str:

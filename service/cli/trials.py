@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson
-from ablate.cli.output import show_text
+from ablate.cli.output import say, show_text
 from service.cli.connect import TrialKey, Url, connected, show
 
 
@@ -24,9 +25,22 @@ def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def logs(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
-    """Print the log of a trial."""
+def logs(
+    key: TrialKey,
+    url: Url = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print what is added to the log, until the trial has ended.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the log of a trial: what its code printed, and how each attempt ended."""
+    if follow and as_json:
+        raise typer.BadParameter("--follow cannot be combined with --json")
     with connected(url) as client:
+        if follow:
+            for part in client.follow_log(key, partial(say, err=True)):
+                show_text(part)
+            return
         log = client.log(key)
     show({"key": key, "log": log}, as_json, lambda: show_text(log))
 

@@ -1,16 +1,20 @@
 """The progress of a study on a terminal, from its events: bars for the study and its running trials, a line per result.
 
-Without a terminal it prints a line for each trial that ends. Everything goes to stderr.
+Without a terminal it prints a line for each trial that ends, and each minute one for those that run. Everything goes to
+stderr.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.progress import TaskID
 
 from ablate.cli.terminal import Terminal
+from ablate.local.progress import MINUTE_S, running_line
 from ablate.remote.documents.events import DoneEvent, EventData, FaultEvent, ProgressEvent, TrialEvent
 from ablate.remote.errors import RefusedError
 from ablate.tables.words import duration_text
@@ -48,7 +52,7 @@ def watch(client: Client, study_id: str, console: Terminal) -> str:
         metric = client.table(study_id).metric
     except RefusedError:  # it cannot be made; the study's reason says why
         metric = ""
-    screen: Screen = (Bars if console.is_terminal else EventLines)(console, study, metric)
+    screen: Screen = (Bars if console.has_bars else EventLines)(console, study, metric)
     state: str = study.state
     with screen:
         for event in client.events(study_id, screen.say):
@@ -58,11 +62,15 @@ def watch(client: Client, study_id: str, console: Terminal) -> str:
 
 
 class EventLines:
-    """Progress without a terminal: one line for each trial that ends."""
+    """Progress without a terminal: one line for each trial that ends, and each minute one for those that run."""
 
-    def __init__(self, console: Terminal, study: StudyView, metric: str) -> None:
-        self.console, self.progress, self.metric = console, study.progress, metric
+    def __init__(
+        self, console: Terminal, study: StudyView, metric: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.console, self.progress, self.metric, self._clock = console, study.progress, metric, clock
         self.ended: set[tuple[str, int]] = set()
+        self._at: dict[tuple[str, int], tuple[int, int]] = {}
+        self._counts, self._left, self._printed_s = f"{study.progress.ended}/{study.progress.trials}", "", clock()
 
     def __enter__(self) -> Self:
         if self.progress.ended:
@@ -79,13 +87,28 @@ class EventLines:
         if isinstance(data, FaultEvent):
             then = f"`ablate retry {data.number}` tries it again" if data.stuck else "it is tried again"
             self.say(f"{data.work} ended with an internal error of the service, {data.number}; {then}")
+        if isinstance(data, ProgressEvent):
+            self._counts = f"{data.ended}/{data.trials}"
+            self._left = f"about {duration_text(data.eta_s)} left" if data.eta_s else ""
         if not isinstance(data, TrialEvent):
             return
-        if data.state in ENDED:
+        self._at.pop((data.row, data.seed), None)
+        if data.state == "running":
+            self._at[data.row, data.seed] = data.step or 0, data.steps or 0
+            self.show_running(data)
+        elif data.state in ENDED:
             self.ended.add((data.row, data.seed))
             self.say(f"[{len(self.ended)}] {data.row}, seed {data.seed}: {self._ending(data)}")
         elif data.state == "queued" and data.reason:
             self.say(f"{data.row}, seed {data.seed} is queued again: {data.reason}")
+
+    def show_running(self, data: TrialEvent) -> None:
+        """Show where the running trials are."""
+        del data
+        if self._clock() - self._printed_s >= MINUTE_S:
+            self._printed_s = self._clock()
+            running = [(f"{row}, seed {seed}", *at) for (row, seed), at in self._at.items()]
+            self.say(running_line(self._counts, running, self._left))
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -121,17 +144,13 @@ class Bars(EventLines):
         """Show an event."""
         super().show(data)
         if isinstance(data, ProgressEvent):
-            left = f"about {duration_text(data.eta_s)} left" if data.eta_s else ""
-            self.bars.update(self.all, completed=data.ended, total=data.trials, note=left)
-        elif isinstance(data, TrialEvent):
-            self._show_trial(data)
+            self.bars.update(self.all, completed=data.ended, total=data.trials, note=self._left)
+        elif isinstance(data, TrialEvent) and data.state != "running" and (data.row, data.seed) in self.running:
+            self.bars.remove_task(self.running.pop((data.row, data.seed)))
 
-    def _show_trial(self, data: TrialEvent) -> None:
+    def show_running(self, data: TrialEvent) -> None:
+        """Show where a running trial is, by its bar."""
         place = data.row, data.seed
-        if data.state != "running":
-            if place in self.running:
-                self.bars.remove_task(self.running.pop(place))
-            return
         if place not in self.running:
             self.running[place] = self.bars.add_task(f"{data.row}, seed {data.seed}", total=None, note="starts")
         if data.steps:

@@ -13,6 +13,7 @@ from typing import cast
 
 from ablate.study.document import Resources
 from ablate.trials.gpus import visible_gpus
+from ablate.trials.log import note_end
 from ablate.trials.machine import describe_os_error
 from ablate.workers.pool import Ended, Job, Said, Worker, WorkerLost
 from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, is_last, open_report
@@ -80,6 +81,7 @@ class InlineDispatcher:
         place = self._places.find(ticket)
         if place is not None:
             place.worker.kill()
+            note_end(ticket.workdir, "it was stopped")
             self._reports.append(place.last or TrialLost(ticket, "stopped", "it was stopped"))
             self._places.renew(place)
 
@@ -123,6 +125,7 @@ class InlineDispatcher:
         if isinstance(event, Ended):
             return TrialLost(ticket, "worker", "its worker sent no outcome")
         is_oom = not worker.is_alive and worker.exit_status == -signal.SIGKILL and self._oom_kills.have_grown()
+        note_end(ticket.workdir, f"lost: {event.reason}")
         return TrialLost(ticket, "oom" if is_oom else "worker", without_folders(event.reason))
 
     def _end(self, place: Place[Worker], last: Report, *, is_over: bool) -> Report:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from ablate.study.document import Resources
+from ablate.trials.log import note_end
 from service.dispatch.interface import LossKind, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.leftovers import is_alive
 from service.dispatch.machines import Machine
@@ -228,6 +229,7 @@ class RayDispatcher:
         assert place.ticket is not None
         lost = TrialLost(place.ticket, kind, reason)
         if is_gone:
+            note_end(place.ticket.workdir, reason if kind == "stopped" else f"lost: {reason}")
             self._kill(place.worker)
             self._places.set_machines(self._cluster.look(is_due=True))  # its machine may be gone too
             self._places.renew(place)

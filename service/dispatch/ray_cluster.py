@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import psutil
 
 from ablate.study.document import Resources
 from ablate.workers.environment import WORKER_ENVIRONMENT, child_environment
+from ablate.workers.own_code import ROOT
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine
@@ -51,6 +52,7 @@ class RayCluster:
     def __init__(self, home: Path, address: str | None, workers: int | None) -> None:
         self.ray: Any = None
         self._home, self._address, self._workers = home, address, workers
+        self._folder = None if address else Path.cwd()
         self._own: RayHome | None = None
         self._head = ("", 0)
         self._actor_class: Any = None
@@ -126,7 +128,7 @@ class RayCluster:
             enable_task_events=False,  # they are not read, and Ray keeps a hundred thousand
             scheduling_strategy=strategy,
             runtime_env={"env_vars": missing} if missing else None,  # half a second: Ray has no process ready for it
-        ).remote()
+        ).remote(self._folder)
 
     def find_process(self, pid: int) -> psutil.Process | None:
         """The process of an actor that has answered; None if it has ended or is not on this machine."""
@@ -177,7 +179,8 @@ class RayCluster:
 
     def _init(self, variables: Mapping[str, str | None], **options: Any) -> None:
         try:
-            with child_environment(variables):
+            # Ray's workers import first from the folder in which Ray is started; `TrialWorker` goes back to ours.
+            with child_environment(variables), chdir(ROOT):
                 import ray
 
                 self.ray = ray

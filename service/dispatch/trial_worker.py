@@ -10,44 +10,50 @@ from __future__ import annotations
 import gc
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
-from datetime import UTC, datetime
+from contextlib import suppress
 from importlib.util import find_spec
+from io import FileIO, TextIOWrapper
 from pathlib import Path
-from typing import TextIO
 
 from ablate.errors import MachineError
 from ablate.settings import read_library_settings
 from ablate.study.document import Resources
-from ablate.text import visible
 from ablate.trials.gpus import PROMISED, VISIBLE
+from ablate.trials.log import run_logged
 from ablate.trials.machine import describe_os_error
 from ablate.trials.messages import Envelope
 from ablate.trials.provenance import describe_process
-from ablate.trials.run import TRACEBACK, run_trial
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.trials.trial import Outcome, Trial
 from ablate.workers.environment import hide_unlisted
 from service.dispatch.machines import count_gpus
 
-LOG = "log.txt"
 WARM = ("torch",) if find_spec("torch") else ()
 """Modules that a worker imports before its first trial."""
 
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
 
-Message = Heartbeat | EpochMetrics | Outcome
-
 
 class TrialWorker:
-    """The actor of the Ray dispatcher: a warm process that carries out one trial at a time."""
+    """The actor of the Ray dispatcher: a warm process that carries out one trial at a time.
+
+    Args:
+        folder: working directory of its trials; None: the one that the cluster gives.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            os.chdir(folder)
+        for name, number in (("stdout", 1), ("stderr", 2)):  # as by `python -u`, so that no last words are lost
+            raw = FileIO(number, "w", closefd=False)
+            setattr(sys, name, TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True))
 
     def hello(self) -> int:
         """Import what trials need, and return the number of the process."""
         for module in WARM:
-            __import__(module)
+            with suppress(ImportError, OSError):  # the trial that needs it raises the error, and has it in its log
+                __import__(module)
         describe_process()  # cached: the current code, even if another commit is checked out later
         return os.getpid()
 
@@ -80,57 +86,13 @@ def run_ticket(trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path
 
 
 def _run(trial: Trial, fence: int, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Envelope]:
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
-    with (workdir / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
-        _write(log, f"attempt {fence}, seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
-        try:
-            for message in _speak(run_trial(trial, workdir, needs), log):
-                if isinstance(message, EpochMetrics):
-                    _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
-                if not isinstance(message, Outcome):
-                    yield Envelope(message=message)
-                    continue
-                _write_end(log, message, workdir)
-                _release_gpu()
-                reason = without_folders(message.reason) if message.reason else None
-                yield Envelope(message=message.model_copy(update={"reason": reason}), provenance=describe_process())
-        except (GeneratorExit, KeyboardInterrupt, SystemExit) as end:
-            _write(log, "stopped" if isinstance(end, GeneratorExit) else f"broken off by {type(end).__name__}")
-            raise
-        except MachineError as error:
-            _write(log, f"broken off by the machine: {error}")
-            raise
-
-
-def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:
-    """The same messages, while the output of the task goes to the log; the outcome once the task is over."""
-    message, last = None, None
-    while True:
-        with redirect_stdout(log), redirect_stderr(log):  # not between two messages, where other code runs
-            message = next(messages, None)
-        if message is None:
-            break
-        if isinstance(message, Outcome):
-            last = message
-        else:
-            yield message
-    if last is not None:
-        yield last
-
-
-def _write(log: TextIO, text: str) -> None:
-    log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {visible(text)}\n")
-
-
-def _write_end(log: TextIO, outcome: Outcome, workdir: Path) -> None:
-    _write(log, f"{outcome.status}: {outcome.reason or _list(outcome.metrics)}")
-    if (workdir / TRACEBACK).exists():
-        log.write(visible((workdir / TRACEBACK).read_text(encoding="utf-8"), lines=True))
-
-
-def _list(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
+    for message in run_logged(trial, workdir, needs, fence):
+        if not isinstance(message, Outcome):
+            yield Envelope(message=message)
+            continue
+        _release_gpu()
+        reason = without_folders(message.reason) if message.reason else None
+        yield Envelope(message=message.model_copy(update={"reason": reason}), provenance=describe_process())
 
 
 def _release_gpu() -> None:

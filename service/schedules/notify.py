@@ -29,6 +29,8 @@ from service.errors import UnavailableError
 from service.faults.disk import FREE_BYTES
 from service.faults.steps import Steps
 from service.faults.work import Work
+from service.schedules.notice_formats import body_for, body_of
+from service.settings import NotifyFormat
 from service.store.schedules import notices
 from service.store.schedules.notices import CHANNELS, Delivery
 from service.store.sql import now
@@ -75,7 +77,9 @@ class Notifier:
         self._send: dict[str, Callable[[Delivery], None]] = {}
         self._absent: dict[str, datetime] = {}
         if url is not None:
-            self._send["url"] = lambda delivery: post(url.get_secret_value(), delivery, self._is_stopping)
+            self._send["url"] = lambda delivery: post(
+                url.get_secret_value(), delivery, self._is_stopping, context.settings.notify_format
+            )
         if command:
             self._send["command"] = lambda delivery: run_command(command, delivery, self._is_stopping)
 
@@ -164,24 +168,20 @@ class Notifier:
                 notices.postpone_delivery(connection, delivery, error, at + timedelta(seconds=pause_s))
 
 
-def body_of(delivery: Delivery) -> Mapping[str, Any]:
-    """The delivered document: `id` (stable), `kind`, `at`, the notice's fields, and a `sentence` for people."""
-    return {"id": delivery.uid, "kind": delivery.kind, "at": delivery.created_at.isoformat(), **delivery.document}
-
-
-def post(url: str, delivery: Delivery, is_stopping: Callable[[], bool]) -> None:
+def post(url: str, delivery: Delivery, is_stopping: Callable[[], bool], format: NotifyFormat = "json") -> None:
     """Post a notice by a child process; see `service.schedules.post`.
 
     Args:
         url: where to.
         delivery: the notice.
         is_stopping: whether the service stops, so that the attempt is abandoned.
+        format: how it is written.
 
     Raises:
         DeliveryError: no response, or a status other than 2xx.
         AbandonedError: the service stops.
     """
-    document = {"url": url, "key": delivery.uid, "body": body_of(delivery)}
+    document = {"url": url, "key": delivery.uid, "body": body_for(format, delivery)}
     command = (sys.executable, "-P", str(Path(__file__).with_name("post.py")))
     _, answer = _run(command, document, TIMEOUT_S, "ABLATE_NOTIFY_URL", is_stopping, stdout=subprocess.PIPE)
     if not answer.isdecimal():
@@ -219,7 +219,13 @@ def _run(
     """Run a program with a document on stdin; one deadline is for everything. Returns its status and its output."""
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
         )
     except OSError as error:
         raise DeliveryError(f"{name}: {command[0]} does not start: {error.strerror}") from error

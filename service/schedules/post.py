@@ -3,7 +3,7 @@
 Resolving a name, a handshake and headers that drip have no common time limit in any library, but a process can be
 killed; if the service has gone, by its own alarm. stdin is a JSON document with `url`, `key` and `body`; stdout is the
 status of the answer, or the name of an error. Redirects are not followed: the operator configured one URL. The body of
-the answer is not read.
+the answer is not read. Proxies are those of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import httpx2
 
 LIMIT_S = 10
+DIRECT = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
+"""This machine is reached without a proxy."""
 
 
 def main() -> None:
@@ -24,11 +26,11 @@ def main() -> None:
     headers = {"Idempotency-Key": given["key"], "User-Agent": "ablate"}
     try:
         with (
-            httpx2.Client(timeout=LIMIT_S, trust_env=False, follow_redirects=False) as client,
+            httpx2.Client(timeout=LIMIT_S, mounts=DIRECT, follow_redirects=False) as client,
             client.stream("POST", given["url"], json=given["body"], headers=headers) as answer,
         ):
             sys.stdout.write(str(answer.status_code))
-    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, ImportError) as error:  # the last two of a wrong proxy
         sys.stdout.write(type(error).__name__)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ablate.remote.client import Client
 from ablate.settings import PREFIX
 from ablate.workers.child import Child
+from ablate.workers.own_code import arguments_for
 from service.address import find_address
 from service.errors import SelftestError, ServeError
 from service.settings import read_settings
@@ -48,7 +49,7 @@ def own_service(home: Path) -> Iterator[Client]:
     make_private(home)
     log = home / "service.log"
     with log.open("wb") as file:
-        child = Child(["-c", START], _environment(home), stdout=file, stderr=file)
+        child = Child(arguments_for(START), _environment(home), stdout=file, stderr=file)
     try:
         with Client(_wait_until_ready(child, home, log)) as client:
             yield client

@@ -65,7 +65,7 @@ def _read(context: Context, study_id: str, *, weights: bool) -> Contents:
 def _logs(context: Context, plan: Plan) -> Iterator[tuple[str, str]]:
     for key in sorted({*plan.memberships.values()}):
         try:
-            yield key, read_log(context, key)
+            yield key, read_log(context, key)[0]
         except NotFoundError:  # it ran on another machine, or never
             continue
 

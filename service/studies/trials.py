@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+
 from ablate.remote.choices import TrialState
 from ablate.remote.documents.studies import Page
 from ablate.remote.documents.trials import CellView, ItemsView, TrialView
+from ablate.trials.log import LOG
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
 from service.store import cells, studies
 from service.studies.lifecycle import read_cursor
 
-LOG = "log.txt"
 LOG_BYTES = 1 << 20
 """Largest part of a log that is returned: its end."""
 
@@ -76,8 +78,16 @@ def get_items(context: Context, key: str, *, as_list: bool = False) -> ItemsView
     return ItemsView(key=whole, test_set=items.test_set, n=items.n, correct=items.correct, bits=bits)
 
 
-def read_log(context: Context, key: str) -> str:
+def read_log(context: Context, key: str, start: int = 0) -> tuple[str, int]:
     """The output of a trial's attempts; only the end of a long one.
+
+    Args:
+        context: context of this process.
+        key: of the trial.
+        start: number of bytes at the begin of the log to leave out.
+
+    Returns:
+        The text, and the number of bytes up to its end: `start` of a later call that reads on.
 
     Raises:
         NotFoundError: there is no such trial, or it has not started.
@@ -89,10 +99,13 @@ def read_log(context: Context, key: str) -> str:
             "no log here: the trial has not started, or it ran on a machine that does not share its folder"
         )
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - LOG_BYTES, 0))
-        text = file.read().decode("utf-8", errors="replace")
-    return text if size <= LOG_BYTES else f"(the first {size - LOG_BYTES:,} bytes are omitted)\n{text}"
+        first = max(file.seek(0, 2) - LOG_BYTES, start)
+        file.seek(first)
+        content = file.read()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text, cut = decoder.decode(content), len(decoder.getstate()[0])  # a character that is cut is left for later
+    omitted = f"(the first {first:,} bytes are omitted)\n" if first > start else ""
+    return omitted + text, first + len(content) - cut
 
 
 def _whole_key(context: Context, key: str) -> str:

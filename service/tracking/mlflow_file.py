@@ -84,7 +84,8 @@ def _run_mlflow(*arguments: str) -> None:
         env={**os.environ, **QUIET},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         raise MirrorError(f"`mlflow {arguments[0]}` ended with status {done.returncode}: {done.stderr[-500:].strip()}")

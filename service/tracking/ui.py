@@ -1,6 +1,6 @@
 """MLflow's own UI: `mlflow server` as a supervised child process on a free loopback port. Knows no web framework.
 
-The child runs this module (`python -m service.tracking.ui STORE server ...`): MLflow's command line, in a process that
+The child runs this module (`main`, with the arguments STORE server ...): MLflow's command line, in a process that
 ends with the service (`ablate.workers.child`), together with MLflow's own child, the uvicorn process. Only that process
 imports mlflow.
 """
@@ -25,6 +25,7 @@ from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from ablate.workers.child import Child, end_with_parent
+from ablate.workers.own_code import arguments_for
 from service.tracking.mlflow_file import QUIET, create_store, embedded_store
 
 State = Literal["starting", "ready", "failed", "stopped"]
@@ -154,7 +155,8 @@ class MlflowServer:
 
     def _command(self, port: int) -> list[str]:
         return [
-            *("-m", "service.tracking.ui", self._tracking_uri, "server"),
+            *arguments_for("from service.tracking.ui import main; main()"),
+            *(self._tracking_uri, "server"),
             *("--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--static-prefix", PREFIX),
             *("--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
             *("--backend-store-uri", self._tracking_uri, "--default-artifact-root", self._artifact_location),
@@ -238,12 +240,9 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _main() -> None:
+def main() -> None:
+    """MLflow's command line, in a process that ends with the service."""
     end_with_parent(_GRACE_S)  # MLflow's own process waits for its child; both have usually ended before SIGKILL
     create_store(sys.argv.pop(1))
     sys.argv[0] = "mlflow"
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    _main()

@@ -161,7 +161,7 @@ def _all_rows(plan: Plan) -> Sequence[Row]:
 
 def _log_of(context: Context, trial: TrialView) -> tuple[str, str]:
     try:
-        lines = trials.read_log(context, trial.key).splitlines()
+        lines = trials.read_log(context, trial.key)[0].splitlines()
     except NotFoundError as error:
         return "", str(error)
     left_out = len(lines) - LOG_LINES

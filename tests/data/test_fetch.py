@@ -74,6 +74,9 @@ def test_the_installed_package_is_copied_and_a_second_fetch_changes_nothing(root
     assert fetch_from(root, progress=lines.append) == raw
     assert {path.name: path.stat().st_mtime_ns for path in raw.iterdir()} == before
     assert set(before) == {member.name for member in FASHION_MNIST} | {".lock"}
+    (raw / ".lock").unlink()
+    (raw / ".lock").mkdir()  # no lock can be made, as in a folder that is shared and cannot be written
+    assert fetch_from(root) == raw
     assert [line for line in lines if "verified" in line] == [f"fashion-mnist: 4 files verified in {raw}"] * 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,11 +35,15 @@ def make(folder: Path, recipe: SceneRecipe, garments: Path, progress: Progress =
     Raises:
         DataError: the folder contains something else, or it cannot be written.
     """
+    left = f".{folder.name}.*.part"  # by a killed process, which held the lock
+    if not any(folder.parent.glob(left)):
+        with suppress(DataError):  # it is made below
+            return check(folder, recipe)  # perhaps in a folder that is shared and cannot be written
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent / f".{folder.name}.lock", progress):
-            for left in folder.parent.glob(f".{folder.name}.*.part"):  # left by a killed process, which held the lock
-                shutil.rmtree(left)
+            for part in folder.parent.glob(left):
+                shutil.rmtree(part)
             try:
                 return check(folder, recipe)
             except DataError as fault:

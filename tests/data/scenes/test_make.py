@@ -71,6 +71,13 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert lines[0] == "set: composing 6 scenes"
 
 
+def test_what_is_there_is_used_where_no_lock_can_be_made(tmp_path: Path) -> None:
+    made = make(tmp_path / "set", tiny("scenes-coco"))
+    (tmp_path / ".set.lock").unlink()
+    (tmp_path / ".set.lock").mkdir()  # as in a folder that is shared and cannot be written
+    assert make(tmp_path / "set", tiny("scenes-coco")) == made
+
+
 def test_damage_is_named_and_mended(tmp_path: Path) -> None:
     folder, recipe = tmp_path / "set", tiny("scenes-coco")
     first = make(folder, recipe)

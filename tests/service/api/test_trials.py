@@ -35,6 +35,8 @@ def test_a_finished_trial_tells_everything(client: TestClient, post: Post, finis
     log = client.get(f"/api/v1/trials/{cell['key']}/log")
     assert log.headers["content-type"] == "text/plain; charset=utf-8"
     assert log.text == "the toy ran\n"
+    rest = client.get(f"/api/v1/trials/{cell['key']}/log", params={"start": 4})
+    assert (rest.text, rest.headers["Ablate-Log-End"]) == ("toy ran\n", "12")
 
 
 @pytest.mark.parametrize("what", ["", "/log", "/items"])

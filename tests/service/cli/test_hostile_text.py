@@ -7,6 +7,7 @@ every text is hostile, with problem documents, or with something that is not JSO
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import types
 import zipfile
@@ -294,7 +295,8 @@ def test_bars_on_a_terminal_show_text(
     arguments: list[str], server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lies, "way", "documents")
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "400")
     assert "\x1b[" in look(capsys, Case([*arguments, "--url", server], 1)), "rich writes for a terminal"
 

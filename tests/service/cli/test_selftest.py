@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def test_a_service_that_does_not_start_ends_the_self_test_with_the_end_of_its_lo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "uvicorn.py").write_text("raise RuntimeError('this uvicorn is broken')\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(tmp_path)
     assert status_of(["selftest", "--null", "1"]) == 1
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "error: the service did not become ready; the end of its log:"

@@ -259,6 +259,8 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("show", "gated")["id"] == study["id"]
     assert ask("trial", key[:8])["key"] == key
     assert "the task says hello" in ask("logs", key[:8])["log"]
+    status, log, _ = call("logs", "--follow", key[:8])
+    assert (status, log) == (0, ask("logs", key[:8])["log"])
     assert ask("table", "gated")["provisional"] is True
     folder = Path(write("x")).parent / "out"
     assert ask("table", "gated", "--out", str(folder)) == {"folder": str(folder)}
@@ -351,7 +353,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
 def test_watch_goes_on_across_a_restart_of_the_service(
     tmp_path: Path, write: Callable[..., str], end: signal.Signals
 ) -> None:
@@ -361,7 +363,7 @@ def test_watch_goes_on_across_a_restart_of_the_service(
         with command(first, "watch", "long") as (process, out, err):
             until(lambda: "[1]" in err.read_text(), "it shows the first trial", first.log)
             first.process.send_signal(end)
-            first.process.wait(END_S)
+            assert first.process.wait(END_S) == (0 if end == signal.SIGHUP else -end)
             until(lambda: "reconnecting" in err.read_text(), "it waits", first.log)
             with serving(home, site, port, **INLINE) as second:
                 until(lambda: "connected again" in err.read_text(), "it is back", second.log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +22,7 @@ from service.dispatch.interface import Dispatcher, TrialLost, TrialMessage
 from service.dispatch.leftovers import is_alive
 from service.dispatch.own_process import Apart
 from service.dispatch.ray import RayDispatcher
+from tests.traps import folder_of_traps
 
 if TYPE_CHECKING:
     from tests.service.dispatch.conftest import Stage
@@ -44,6 +46,7 @@ def stage(
     """One dispatcher for all tests, on a machine of which it believes that it has two GPUs."""
     folder = tmp_path_factory.mktemp("trials")
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder_of_traps(tmp_path_factory.mktemp("traps")))
         patch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
         devices = tmp_path_factory.mktemp("dev")
         for number in range(2):
@@ -113,6 +116,8 @@ def test_a_worker_that_dies_costs_its_own_trial_only(stage: Stage, tmp_path: Pat
     end = stage.end_of(stage.submit("dies"))
     assert isinstance(end, TrialLost)
     assert end.kind == "worker"
+    words = (end.ticket.workdir / "log.txt").read_text()
+    assert words.index("the play begins") < words.index("last words") < words.index("lost: its worker process")
     assert "/" not in end.reason
     assert stage.room() == 1, "the place of the dead is free, that of the neighbour is not"
     assert stage.outcome(stage.end_of(stage.submit())).status == "succeeded"
@@ -309,6 +314,14 @@ def test_a_trial_sees_its_threads_and_its_gpu_and_no_secret(
     assert "hush" not in str(variables)
     assert "UNLISTED" not in variables
     assert {"PATH", "HOME", "PYTHONPATH"} <= variables.keys()
+
+
+def test_a_trial_runs_in_the_working_directory_and_imports_nothing_from_it(stage: Stage) -> None:
+    ticket = stage.submit("tells")
+    stage.end_of(ticket)
+    found = json.loads((ticket.workdir / "folders.json").read_text())
+    assert found["here"] == str(Path.cwd())
+    assert found["here"] not in map(os.path.realpath, found["path"])
 
 
 def test_two_trials_share_a_gpu_when_each_asks_for_half(stage: Stage, tmp_path: Path) -> None:

@@ -150,6 +150,42 @@ def test_a_redirect_is_not_followed(context: Context, clock: Clock, mailbox: Mai
     assert waiting(context)
 
 
+def test_a_notice_goes_through_the_proxy_unless_no_proxy_names_the_host_or_it_is_this_machine(
+    context: Context, clock: Clock, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HTTP_PROXY", mailbox.url)
+    for number, host in enumerate(("hooks.invalid", "none.invalid")):
+        announce(context, f"alarm:{number}")
+        notifier(context, clock, f"http://{host}/hook").tick()
+        assert [one["Host"] for one in mailbox.headers] == ["hooks.invalid"]
+        monkeypatch.setenv("NO_PROXY", "none.invalid")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    clock.at += timedelta(hours=1)
+    notifier(context, clock, mailbox.url).tick()
+    assert len(mailbox.got) == 2
+
+
+@pytest.mark.parametrize("format", ["slack", "teams"])
+def test_a_chat_gets_the_sentence_as_text_without_markup_or_mentions(
+    context: Context, clock: Clock, mailbox: Mailbox, format: str
+) -> None:
+    sentence = "<!channel> [x](http://evil) *a* & b\x1b drifted"
+    with context.store.write() as connection:
+        notices.queue_notice(connection, "drift", "alarm:1", {"sentence": sentence}, START)
+    settings = context.settings.model_copy(update={"notify_url": SecretStr(mailbox.url), "notify_format": format})
+    Notifier(replace(context, settings=settings), clock).tick()
+    text = "ablate: <!channel> [x](http://evil) *a* & b\\x1b drifted"
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    block = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text}]}
+    card = {"type": "AdaptiveCard", "version": "1.2", "body": [block]}
+    teams = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    expected = {"slack": {"text": escaped, "mrkdwn": False}, "teams": {"type": "message", "attachments": [teams]}}
+    assert mailbox.got == [expected[format]]
+
+
 def test_a_server_that_is_away_delays_and_loses_nothing_and_its_address_is_not_logged(
     context: Context, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
