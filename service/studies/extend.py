@@ -65,10 +65,8 @@ def _refuse_label(row: RowSpec, index: int, plan: Plan) -> None:
         if row.group is None or one.group == row.group:
             text = f"the study already has a row {quote(one.name)}; give the new row another label"
         elif not one.is_shared:
-            text = (
-                f"the study has a row {quote(one.name)} in group {quote(one.group or '')}, and its results are stored "
-            )
-            text += "under the label alone; give the new row another label"
+            where = f"row {quote(one.name)} in group {quote(one.group or '')}"
+            text = f"the study has a {where}, and its results are stored under the label alone; give another label"
     if text:
         raise StudyError([Problem(f"/rows/{index}/label", "duplicate", text)])
 
