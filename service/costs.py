@@ -39,7 +39,7 @@ class Counted:
     """Costs of the rows of a plan.
 
     Attributes:
-        costs: costs by the label of a row or of what it needs, without those that could not be counted in time.
+        costs: costs by the name of a row or of what it needs, without those that could not be counted in time.
         problems: rows that cannot be built.
         warnings: rows that were not counted.
     """
@@ -151,17 +151,17 @@ def _networks(plan: Plan) -> tuple[dict[str, ClassifyRecipe], dict[str, str]]:
         try:
             network = get_task(one.task).task.counted_network(one.recipe)
         except AblateError as error:
-            errors[one.label] = str(error)
+            errors[one.row] = str(error)
             continue
         if network is not None:
-            rows[one.label] = network
+            rows[one.row] = network
     return rows, errors
 
 
 def _problems(plan: Plan, errors: Mapping[str, str]) -> Iterator[Problem]:
     for one in list_asked(plan):
-        if one.label in errors:
-            yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.label]}")
+        if one.row in errors:
+            yield Problem(one.place, "not_buildable", f"{one.name}: {errors[one.row]}")
             continue
         try:
             get_task(one.task).task.check(one.recipe)

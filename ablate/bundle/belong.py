@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ablate.bundle.archive import Archive, BundleError
 from ablate.bundle.code import CODE, digest_of_snapshot
@@ -17,8 +18,8 @@ from ablate.bundle.rebuild import Parts, SeedLine, read_recipe, rebuild_plan
 from ablate.documents import canonical_json
 from ablate.errors import AblateError, quote
 from ablate.recipes.identity import applicable_values, identity_of
+from ablate.study.names import DASH
 from ablate.study.plan import Plan, Row, plan_document
-from ablate.tables.formats.csv import guard_formula
 from ablate.trials.registry import BUILT_IN, get_task
 from ablate.trials.trial import trial_key
 
@@ -58,7 +59,7 @@ def _names(parts: Parts) -> Iterator[str]:
         "scale": (resolved.scale, resolved.scale, table.scale),
         "metric": (resolved.metric, resolved.metric, table.metric),
         "seeds": (resolved.seeds, resolved.seeds, table.seeds),
-        "labels": ([row.label for row in resolved.rows],) * 2 + ([row.label for row in table.rows],),
+        "rows": ([row.name for row in resolved.rows],) * 2 + ([row.name for row in table.rows],),
     }
     for name, (in_study, in_resolved, in_table) in pairs.items():
         if not in_study == in_resolved == in_table:
@@ -69,10 +70,7 @@ def _seed_lines(parts: Parts) -> Iterator[str]:
     """Whether `seeds.csv` has exactly the lines that the plan asks for, each with its key and a status that fits."""
     resolved = parts.resolved
     expected = {
-        (guard_formula(row.label), seed, guard_formula(metric)): (
-            guard_formula(row.group or ""),
-            row.keys.get(seed, ""),
-        )
+        (row.name, seed, metric): (row.group or "", row.keys.get(seed, ""))
         for row in resolved.rows
         for seed in resolved.seeds
         for metric in (resolved.metric, *resolved.metrics)
@@ -123,20 +121,20 @@ def _check_keys(parts: Parts, row: ResolvedRow, found: Belonging) -> None:
     resolved = parts.resolved
     replicate = resolved.replicate + row.replicate
     for name, need in row.needs.items():
-        _check_identity(f"{name} of row {quote(row.label)}", need.task, need, found)
+        _check_identity(f"{name} of row {quote(row.name)}", need.task, need, found)
         for seed, key in need.keys.items():
             found.keys += 1
             if trial_key(need.task_identity, need.identity, seed, replicate, repeat=resolved.repeat) != key:
                 found.problems.append(
-                    f"the key of the {name} of row {quote(row.label)}, seed {seed}, is not its recipe's"
+                    f"the key of the {name} of row {quote(row.name)}, seed {seed}, is not its recipe's"
                 )
-    _check_identity(f"row {quote(row.label)}", resolved.task, row, found)
+    _check_identity(f"row {quote(row.name)}", resolved.task, row, found)
     for seed, key in row.keys.items():
         needs = {name: need.keys.get(seed, "") for name, need in row.needs.items()}
         found.keys += 1
         made = trial_key(resolved.task_identity, row.identity, seed, replicate, repeat=resolved.repeat, needs=needs)
         if made != key:
-            found.problems.append(f"the key of row {quote(row.label)}, seed {seed}, is not that of its recipe and seed")
+            found.problems.append(f"the key of row {quote(row.name)}, seed {seed}, is not that of its recipe and seed")
 
 
 def _check_identity(what: str, task: str, row: ResolvedRow | ResolvedNeed, found: Belonging) -> None:
@@ -153,7 +151,7 @@ def _check_study(parts: Parts, found: Belonging) -> None:
     """Whether the study document expands to these rows and trials."""
     resolved, plan = parts.resolved, rebuild_plan(parts)
     try:
-        planned = plan_document(parts.document, scale=resolved.scale, repetition=plan.repetition)
+        planned = plan_document(_as_it_was(parts), scale=resolved.scale, repetition=plan.repetition)
     except AblateError as error:
         first = str(error).splitlines()[0]
         found.unchecked.append(f"whether study.json expands to these rows; it cannot be planned here: {first}")
@@ -169,6 +167,12 @@ def _check_study(parts: Parts, found: Belonging) -> None:
         found.problems.append("study.json expands to other trials than those of resolved.json")
 
 
+def _as_it_was(parts: Parts) -> dict[str, Any]:
+    """The study document, which expands to the labels of the version that wrote the bundle."""
+    is_older = parts.study.design == "leave_one_out" and any(row.label.startswith(DASH) for row in parts.resolved.rows)
+    return {**parts.document, "minus_labels": True} if is_older else dict(parts.document)
+
+
 def _recipe_of(row: Row) -> str:
     """The recipe of a row without the fingerprints of registered folders, which another machine may not know."""
     return re.sub(r"@[0-9a-f]{16}", "", canonical_json(applicable_values(row.recipe)))
@@ -179,15 +183,15 @@ def _differing(planned: Plan, plan: Plan) -> Iterator[str]:
         yield "study.json has other seeds than resolved.json"
     ours, theirs = (
         {
-            row.label: (row.group, dict(row.set), row.is_baseline, row.line, dict(row.levels), _recipe_of(row))
+            row.name: (row.group, dict(row.set), row.is_baseline, row.line, dict(row.levels), _recipe_of(row))
             for row in one.rows
         }
         for one in (planned, plan)
     )
     if list(ours) != list(theirs):
         yield "study.json expands to other rows than those of resolved.json"
-    yield from (f"study.json has another row {quote(label)} than resolved.json" for label in ours.keys() & theirs.keys()
-                if ours[label] != theirs[label])  # fmt: skip
+    yield from (f"study.json has another row {quote(name)} than resolved.json" for name in ours.keys() & theirs.keys()
+                if ours[name] != theirs[name])  # fmt: skip
     names = ("metric", "metrics", "excluded", "scale")
     yield from (f"study.json gives another {name} than resolved.json" for name in names
                 if getattr(planned, name) != getattr(plan, name))  # fmt: skip

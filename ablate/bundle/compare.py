@@ -27,7 +27,7 @@ class Difference(Document):
     """One place where the bundle and its recomputation differ.
 
     Attributes:
-        row: label of the row, or the file; empty for the whole table.
+        row: name of the row, or the file; empty for the whole table.
         metric: metric; empty if it is none.
         field: path of the field.
         stored, recomputed: both values, as text.
@@ -66,10 +66,10 @@ def compare_tables(parts: Parts, rebuilt: Table) -> Compared:
     measured = parts.resolved.is_measured
     stored, made = json.loads(parts.texts["json"]), json.loads(render(rebuilt, "json", measured=measured))
     found = Compared([])
-    labels = [row.label for row in parts.table.rows]
+    names = [row.name for row in parts.table.rows]
     for path, ours, theirs in _leaves("", stored, made):
         if path.split("/")[1] not in AS_STORED:
-            _compare_leaf(found, labels, path, ours, theirs)
+            _compare_leaf(found, names, path, ours, theirs)
     _compare_notes(found, [*parts.table.summary, *parts.table.notes], [*rebuilt.summary, *rebuilt.notes])
     found.differences += list(_printed(parts))
     return found
@@ -95,7 +95,7 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _compare_leaf(found: Compared, labels: list[str], path: str, ours: Any, theirs: Any) -> None:
+def _compare_leaf(found: Compared, names: list[str], path: str, ours: Any, theirs: Any) -> None:
     is_number = _is_number(ours) and _is_number(theirs)
     if type(ours) is type(theirs) and ours == theirs:
         found.numbers += is_number
@@ -105,7 +105,7 @@ def _compare_leaf(found: Compared, labels: list[str], path: str, ours: Any, thei
         found.numbers += 1
         found.rounded += 1
         return
-    row, metric, field = _place(labels, path)
+    row, metric, field = _place(names, path)
     found.differences.append(
         Difference(row=row, metric=metric, field=field, stored=_text(ours), recomputed=_text(theirs))
     )
@@ -115,13 +115,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _place(labels: list[str], path: str) -> tuple[str, str, str]:
+def _place(names: list[str], path: str) -> tuple[str, str, str]:
     """Row, metric and field of a path such as `/rows/1/cells/top1_error_pct/diff/mean`."""
     _, top, *rest = path.split("/")
     if top != "rows" or not rest:
         return "", "", "/".join((top, *rest))
     index, *inner = rest
-    row = labels[int(index)] if int(index) < len(labels) else f"row {int(index) + 1}"
+    row = names[int(index)] if int(index) < len(names) else f"row {int(index) + 1}"
     if len(inner) > 1 and inner[0] == "cells":
         return row, inner[1].replace("~1", "/").replace("~0", "~"), "/".join(inner[2:])
     return row, "", "/".join(inner)

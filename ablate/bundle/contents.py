@@ -121,8 +121,8 @@ def _curves(plan: Plan, records: Mapping[str, TrialRecord]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(CURVES_HEADER)
-    for label, seed, key, step, epoch, metric, value in curve_lines(plan, records):
-        writer.writerow([guard_formula(str(label)), seed, key, step, epoch, guard_formula(str(metric)), value])
+    for row, seed, key, step, epoch, metric, value in curve_lines(plan, records):
+        writer.writerow([guard_formula(str(row)), seed, key, step, epoch, guard_formula(str(metric)), value])
     return out.getvalue()
 
 

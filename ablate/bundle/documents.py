@@ -40,6 +40,7 @@ class ResolvedRow(Document):
 
     Attributes:
         label, group, set, levels, is_baseline, line: see `ablate.study.plan.Row`.
+        row: `GROUP / LABEL` where several groups have the label; absent where it is unique in the study.
         replicate: number added to that of the plan.
         recipe: every field that applies.
         identity: the fields that enter the key, without those of needs.
@@ -48,6 +49,7 @@ class ResolvedRow(Document):
     """
 
     label: str
+    row: str | None = Field(None, exclude_if=lambda name: name is None)
     group: str | None
     set: dict[str, Any]
     levels: dict[str, str]
@@ -58,6 +60,11 @@ class ResolvedRow(Document):
     identity: dict[str, Any]
     needs: dict[str, ResolvedNeed] = Field(default_factory=dict)
     keys: dict[int, str]
+
+    @property
+    def name(self) -> str:
+        """What the row is called in its study; see `ablate.study.names`."""
+        return self.row or self.label
 
 
 class Tried(Document):
@@ -83,7 +90,7 @@ class Resolved(Document):
         is_measured: whether the tables show measured times.
         provisional, missing, is_firing: see `ablate.tables.inputs.StudyState`.
         registrations: registered designs, oldest first.
-        tried: row label -> its tries, for rows that were tried before.
+        tried: row name -> its tries, for rows that were tried before.
     """
 
     format: Literal[1]
@@ -132,12 +139,12 @@ class TrialFacts(Document):
 
 
 class Provenance(Document):
-    """`provenance.json`: of every trial, by key; and the measured costs of every row, by label.
+    """`provenance.json`: of every trial, by key; and the measured costs of every row, by name.
 
     Attributes:
         trials: key -> facts.
-        counted: row label -> cost that was counted before a trial reported it.
-        measured: row label -> measured inference time and memory.
+        counted: row name -> cost that was counted before a trial reported it.
+        measured: row name -> measured inference time and memory.
     """
 
     trials: dict[str, TrialFacts]

@@ -25,6 +25,7 @@ from ablate.paper.published import find_published
 from ablate.study.document import Study
 from ablate.study.plan import Plan, Row
 from ablate.tables.build import build_table
+from ablate.tables.formats.csv import unguarded
 from ablate.tables.formats.seeds import HEADER, SEEDS_FILE
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.table import Table
@@ -58,7 +59,7 @@ class RecordedTask(Task[BaseModel]):
 
 @dataclass(frozen=True, slots=True)
 class SeedLine:
-    """A line of `seeds.csv`; `value` is its text."""
+    """A line of `seeds.csv`, with its texts as they were before `guard_formula`; `value` is its text."""
 
     row: str
     group: str
@@ -150,7 +151,7 @@ def _lines(text: str) -> list[SeedLine]:
 def _line(row: str, group: str, seed: str, metric: str, value: str, key: str, status: str) -> SeedLine:
     if value and not math.isfinite(float(value)):
         raise ValueError(f"the value {quote(value)} is not a finite number")
-    return SeedLine(row, group, int(seed), metric, value, key, status)
+    return SeedLine(unguarded(row), unguarded(group), int(seed), unguarded(metric), value, key, status)
 
 
 def rebuild_plan(parts: Parts) -> Plan:
@@ -166,10 +167,10 @@ def rebuild_plan(parts: Parts) -> Plan:
     trials: dict[str, Trial] = {}
     for row in (*resolved.rows, *resolved.audits):
         if any(list(keys) != resolved.seeds for keys in (row.keys, *(need.keys for need in row.needs.values()))):
-            raise BundleError(f"resolved.json has other seeds for row {quote(row.label)} than for the study")
+            raise BundleError(f"resolved.json has other seeds for row {quote(row.name)} than for the study")
         for name, need in row.needs.items():
-            memberships |= {(label_of_need(name, row.label), seed): key for seed, key in need.keys.items()}
-        memberships |= {(row.label, seed): key for seed, key in row.keys.items()}
+            memberships |= {(label_of_need(name, row.name), seed): key for seed, key in need.keys.items()}
+        memberships |= {(row.name, seed): key for seed, key in row.keys.items()}
         trials |= {key: _trial(resolved, row, seed, key) for seed, key in row.keys.items()}
     return Plan(
         study=parts.study,
@@ -196,8 +197,11 @@ def _row(row: ResolvedRow, named: NamedTask) -> Row:
     recipe = read_recipe(named, row.recipe)
     needs = {name: _need(need) for name, need in row.needs.items()}
     blueprint = Blueprint(named, recipe, row.identity, row.recipe, needs)
-    more = (row.levels, row.replicate, blueprint, row.line)
-    return Row(row.label, row.group, row.set, recipe, row.is_baseline, *more)
+    more = (row.levels, row.replicate, blueprint, row.line, row.row is not None)
+    made = Row(row.label, row.group, row.set, recipe, row.is_baseline, *more)
+    if made.name != row.name:
+        raise BundleError(f"resolved.json calls row {quote(made.name)} {quote(row.name)}")
+    return made
 
 
 def _need(need: ResolvedNeed) -> Blueprint:
@@ -237,7 +241,7 @@ def rebuild_records(parts: Parts, plan: Plan) -> dict[str, TrialRecord]:
     metrics: dict[str, dict[str, float]] = {}
     for line in parts.lines:
         if line.value:
-            metrics.setdefault(line.key, {})[_unguarded(line.metric, plan)] = float(line.value)
+            metrics.setdefault(line.key, {})[line.metric] = float(line.value)
     found = {}
     for key, facts in parts.provenance.trials.items():
         if key not in plan.trials:
@@ -257,10 +261,6 @@ def rebuild_records(parts: Parts, plan: Plan) -> dict[str, TrialRecord]:
     return found
 
 
-def _unguarded(metric: str, plan: Plan) -> str:
-    return next((name for name in (plan.metric, *plan.metrics) if f"'{name}" == metric), metric)
-
-
 def rebuild_table(parts: Parts) -> Table:
     """The table of the values in the bundle."""
     plan, resolved, provenance = rebuild_plan(parts), parts.resolved, parts.provenance
@@ -269,7 +269,7 @@ def rebuild_table(parts: Parts) -> Table:
         missing=resolved.missing,
         registrations=resolved.registrations,
         retried={
-            label: PairHistory(one.number, tuple(map(float, one.differences))) for label, one in resolved.tried.items()
+            name: PairHistory(one.number, tuple(map(float, one.differences))) for name, one in resolved.tried.items()
         },
         is_firing=resolved.is_firing,
     )

@@ -41,8 +41,8 @@ def resolve(plan: Plan, state: StudyState, *, measured: bool) -> Resolved:
         is_firing=state.is_firing,
         registrations=list(state.registrations),
         tried={
-            label: Tried(number=history.number, differences=[repr(one) for one in history.differences])
-            for label, history in state.retried.items()
+            name: Tried(number=history.number, differences=[repr(one) for one in history.differences])
+            for name, history in state.retried.items()
         },
     )
 
@@ -51,6 +51,7 @@ def _row(plan: Plan, row: Row) -> ResolvedRow:
     blueprint = row.blueprint or build_blueprint(get_task(task_name(plan)), row.recipe)
     return ResolvedRow(
         label=row.label,
+        row=row.name if row.is_shared else None,
         group=row.group,
         set=dict(row.set),
         levels=dict(row.levels),
@@ -59,23 +60,23 @@ def _row(plan: Plan, row: Row) -> ResolvedRow:
         replicate=row.replicate,
         recipe=blueprint.values,
         identity=dict(blueprint.identity),
-        needs={name: _need(plan, label_of_need(name, row.label), need) for name, need in row.needs.items()},
-        keys=_keys(plan, row.label),
+        needs={name: _need(plan, label_of_need(name, row.name), need) for name, need in row.needs.items()},
+        keys=_keys(plan, row.name),
     )
 
 
-def _need(plan: Plan, label: str, need: Blueprint) -> ResolvedNeed:
+def _need(plan: Plan, name: str, need: Blueprint) -> ResolvedNeed:
     return ResolvedNeed(
         task=need.task.name,
         task_identity=need.task.identity,
         recipe=need.values,
         identity=dict(need.identity),
-        keys=_keys(plan, label),
+        keys=_keys(plan, name),
     )
 
 
-def _keys(plan: Plan, label: str) -> dict[int, str]:
-    return {seed: plan.memberships[label, seed] for seed in plan.seeds}
+def _keys(plan: Plan, name: str) -> dict[int, str]:
+    return {seed: plan.memberships[name, seed] for seed in plan.seeds}
 
 
 def describe_trials(
@@ -90,7 +91,7 @@ def describe_trials(
         scrub: removes what must not leave the machine.
         measured: whether times are included.
     """
-    audits = {plan.memberships[row.label, seed] for row in plan.audits for seed in plan.seeds}
+    audits = {plan.memberships[row.name, seed] for row in plan.audits for seed in plan.seeds}
     wanted = sorted(set(plan.memberships.values()) & records.keys())
     return Provenance(
         trials={key: _facts(records[key], scrub, measured=measured, is_audit=key in audits) for key in wanted},
@@ -116,8 +117,8 @@ def _facts(record: TrialRecord, scrub: Scrubber, *, measured: bool, is_audit: bo
 
 def curve_lines(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterable[tuple[object, ...]]:
     """The lines of `curves.csv`, of rows, audit copies and needed trials."""
-    for (label, seed), key in plan.memberships.items():
+    for (name, seed), key in plan.memberships.items():
         if key in records:
             for point in records[key].curve:
                 for metric, value in sorted(point.metrics.items()):
-                    yield label, seed, key, point.step, repr(point.epoch), metric, repr(value)
+                    yield name, seed, key, point.step, repr(point.epoch), metric, repr(value)

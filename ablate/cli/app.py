@@ -35,6 +35,7 @@ from ablate.cli.options import (
     Out,
     Rename,
     Rows,
+    RowsCommand,
     Scale,
     Seeds,
     Siunitx,
@@ -172,12 +173,13 @@ def check(
     screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=RowsCommand)
 def sites(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Network: resnet50, torchvision/NAME or timm/NAME.")],
     study: Annotated[Path | None, typer.Argument(metavar="STUDY", help="Study document.", show_default=False)] = None,
     row: Annotated[
-        str | None, typer.Argument(metavar="ROW", help="Label of one of the study's rows.", show_default=False)
+        str | None,
+        typer.Argument(metavar="ROW", help="Row of the study: LABEL or GROUP / LABEL.", show_default=False),
     ] = None,
     scale: Scale = None,
     resolution_px: Annotated[int, typer.Option(min=1, max=1024, help="Side of the input image in pixels.")] = 224,

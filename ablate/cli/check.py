@@ -12,13 +12,14 @@ from ablate.cli.output import say, show_json
 from ablate.cli.progress import show_warnings
 from ablate.cli.terminal import Terminal
 from ablate.data import datasets
-from ablate.errors import DataError, nearest, quote
+from ablate.errors import DataError, quote
 from ablate.local import preview
 from ablate.local.folder import Folder
 from ablate.local.packages import can_train, describe_package, require, require_training
 from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.field_catalog import describe_fields
+from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
@@ -139,10 +140,10 @@ def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px:
     base = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
     recipe = plan_document({"name": "sites", "seeds": 1, "base": base, "rows": [{"label": "-"}]}).rows[0].recipe
     if plan is not None:
-        labels = [one.label for one in plan.rows]
-        if row not in labels:
-            raise DataError(f"no row {quote(row)}{nearest(str(row), labels)}")
-        chosen = plan.rows[labels.index(row)].recipe
+        name = find_name(str(row), plan.rows)
+        if name is None:
+            raise DataError(f"no row {quote(row)}{clause_on_unknown(str(row), plan.rows)}")
+        chosen = next(one.recipe for one in plan.rows if one.name == name)
         if not isinstance(chosen, ClassifyRecipe) or chosen.model != model:
             raise DataError(f"row {quote(row)} has model {quote(getattr(chosen, 'model', '?'))}, not {quote(model)}")
         recipe = chosen

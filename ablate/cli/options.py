@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from ablate.cli.help import GroupedCommand
+from ablate.study.names import DASH, other_spelling
 
 if TYPE_CHECKING:
     from ablate.tables.selection import Selection
 
 TABLE, LATEX = "Options of the table", "Options of LaTeX"
+
+
+class RowsCommand(GroupedCommand):
+    """A command with rows as arguments: `- funnel`, a label of earlier versions, is a row and no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `- funnel` as `without funnel`, which is the same row; no option begins with a dash and a blank."""
+        return super().parse_args(ctx, [other_spelling(arg) if arg.startswith(DASH) else arg for arg in args])
+
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
 Scale = Annotated[
     str | None,
@@ -58,8 +71,9 @@ Rows = Annotated[
         "--rows",
         metavar="LABELS",
         help="Rows of the table, in this order: labels separated by commas, or the option several times. Give a label "
-        "that contains a comma in an option of its own. '!LABEL' leaves a row out. The baseline stays unless it is "
-        "left out in this way. Statistics are those of all rows.",
+        "that contains a comma in an option of its own. A label of several groups means the rows of all of them, "
+        "'GROUP / LABEL' one row. '!LABEL' leaves a row out. The baseline stays unless it is left out in this way. "
+        "Statistics are those of all rows.",
         show_default=False,
         rich_help_panel=TABLE,
     ),

@@ -18,6 +18,7 @@ from ablate.remote.documents.plans import PlanRow, PlanView, PrintedCost
 from ablate.remote.documents.studies import Finding
 from ablate.study.lines import describe_pivot
 from ablate.study.plan import Plan, Row, task_name
+from ablate.study.printed_rows import join_printed
 from ablate.tables.printed_comparability import has_printed_cost
 from ablate.trials.needs import label_of_need
 from ablate.trials.registry import get_task
@@ -33,12 +34,12 @@ class Asked:
     """A recipe that a worker inspects: that of a row, or of a trial that a row needs.
 
     Attributes:
-        label: its label in the plan.
+        row: the name of the row in the plan, or of what it needs.
         name: its name in error messages.
         place: JSON pointer to it in the document.
     """
 
-    label: str
+    row: str
     name: str
     place: str
     task: str
@@ -48,11 +49,11 @@ class Asked:
 def list_asked(plan: Plan) -> Iterator[Asked]:
     """The recipes of all rows, each followed by those of the trials that it needs."""
     for index, row in enumerate(plan.rows):
-        name, place = f"row {quote(row.label)}", place_of(plan, index)
-        yield Asked(row.label, name, place, task_name(plan), row.recipe)
+        name, place = f"row {quote(row.name)}", place_of(plan, index)
+        yield Asked(row.name, name, place, task_name(plan), row.recipe)
         for need_name, need in row.needs.items():
-            label = label_of_need(need_name, row.label)
-            yield Asked(label, f"{name}, its {need_name}", place, need.task.name, need.recipe)
+            needed = label_of_need(need_name, row.name)
+            yield Asked(needed, f"{name}, its {need_name}", place, need.task.name, need.recipe)
 
 
 def _ask_all(
@@ -69,7 +70,7 @@ def _ask_all(
 
 
 def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
-    """The counted cost of every row and of the trials that rows need, by label, if their task can count it.
+    """The counted cost of every row and of the trials that rows need, by name, if their task can count it.
 
     Args:
         plan: the study, expanded.
@@ -86,7 +87,7 @@ def count_costs(plan: Plan, pool: Pool) -> dict[str, Cost]:
     ]
     if problems:
         raise StudyError(problems)
-    return {one.label: Cost.model_validate(answer) for one, answer in answers}
+    return {one.row: Cost.model_validate(answer) for one, answer in answers}
 
 
 def place_of(plan: Plan, index: int) -> str:
@@ -95,8 +96,8 @@ def place_of(plan: Plan, index: int) -> str:
 
 
 def time_rows(plan: Plan, pool: Pool) -> dict[str, float]:
-    """Estimated seconds of a trial of every row and of the trials it needs, by label, from 20 training steps."""
-    return {one.label: answer for one, answer in _ask_all(plan, "time_steps", time_in_worker, pool)}
+    """Estimated seconds of a trial of every row and of the trials it needs, by name, from 20 training steps."""
+    return {one.row: answer for one, answer in _ask_all(plan, "time_steps", time_in_worker, pool)}
 
 
 def describe_plan(
@@ -111,17 +112,18 @@ def describe_plan(
     Args:
         plan: the study, expanded.
         records: known trials, by key.
-        costs: counted costs of the rows, by label; a row without one has nulls.
-        trial_s: measured seconds of one trial, by label.
+        costs: counted costs of the rows, by name; a row without one has nulls.
+        trial_s: measured seconds of one trial, by name.
         parallel: number of trials that run at the same time.
     """
     known = {key for key, record in records.items() if record.is_result and key in plan.trials}
     published = find_published(plan.study.table.published)
+    published = join_printed(published, plan.rows) if published else None
     printed = published.cells if published and has_printed_cost(plan, published) else {}
     return PlanView(
         study=plan.study.name,
         scale=plan.scale,
-        rows=[_describe_row(row, costs.get(row.label), printed.get(row.label, {})) for row in plan.rows],
+        rows=[_describe_row(row, costs.get(row.name), printed.get(row.name, {})) for row in plan.rows],
         trials=len(plan.memberships),
         distinct=len(plan.trials),
         needed=len(plan.needed),
@@ -143,6 +145,7 @@ def _list_code(plan: Plan) -> dict[str, list[str]]:
 def _describe_row(row: Row, cost: Cost | None, printed: Mapping[str, Printed]) -> PlanRow:
     return PlanRow(
         label=row.label,
+        row=row.name if row.is_shared else None,
         group=row.group,
         set=dict(row.set),
         key_fields=identity_of(row.recipe),
@@ -170,16 +173,16 @@ def estimate_s(
     known = {key: record for key, record in records.items() if record.is_result and key in plan.trials}
     outstanding = {trial.key for trial in plan.outstanding(known)}
     by_row: dict[str, list[float]] = {}
-    for (label, _), key in plan.memberships.items():
+    for (row, _), key in plan.memberships.items():
         if key in known and known[key].outcome.train_s is not None:
-            by_row.setdefault(label, []).append(known[key].outcome.train_s or 0.0)
+            by_row.setdefault(row, []).append(known[key].outcome.train_s or 0.0)
     everything = [seconds for times in by_row.values() for seconds in times]
     total = 0.0
-    for (label, _), key in plan.memberships.items():
+    for (row, _), key in plan.memberships.items():
         if key not in outstanding:
             continue
         outstanding.discard(key)
-        times = [trial_s[label]] if label in trial_s else by_row.get(label, everything)
+        times = [trial_s[row]] if row in trial_s else by_row.get(row, everything)
         if not times:
             return None
         total += statistics.median(times)

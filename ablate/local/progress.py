@@ -19,8 +19,8 @@ MAX_NAMED = 4
 def trial_names(plan: Plan) -> dict[str, str]:
     """Key -> `LABEL, seed N` of the first row that has it."""
     names: dict[str, str] = {}
-    for (label, seed), key in plan.memberships.items():
-        names.setdefault(key, f"{label}, seed {seed}")
+    for (row, seed), key in plan.memberships.items():
+        names.setdefault(key, f"{row}, seed {seed}")
     return names
 
 

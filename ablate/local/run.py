@@ -206,7 +206,7 @@ def measure_rows(task_name: str, recipes: Sequence[str]) -> Iterator[list[dict[s
 
 
 def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
-    """The measured costs that are stored in the folder, by row label; empty if the task measures nothing.
+    """The measured costs that are stored in the folder, by row name; empty if the task measures nothing.
 
     None if a row has none: then all rows are measured again, since only values that were measured together can be
     compared.
@@ -216,7 +216,7 @@ def read_measured(plan: Plan, folder: Folder) -> Mapping[str, Measured] | None:
     path = folder.path / "measured.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return {row.label: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
+        return {row.name: Measured.model_validate(content[_recipe_id(row)]) for row in plan.rows}
     except (ValueError, KeyError, TypeError):  # a row is missing, or the file is damaged: measured again
         return None
 

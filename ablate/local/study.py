@@ -22,7 +22,7 @@ from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
 from ablate.tables.notebook import NotebookTable
-from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
+from ablate.tables.two_rows import RowComparison, compare_rows, find_row_problems, names_of_two
 from ablate.text import visible
 
 
@@ -126,8 +126,8 @@ def compare(
 
     Args:
         study: as given to `run`, like `scale`, `seeds` and `out`.
-        a: label of the row to judge.
-        b: label of the row that it is compared with.
+        a: the row to judge: its label, or `GROUP / LABEL` where several groups have the label.
+        b: the row that it is compared with.
         scale: see `plan`.
         seeds: see `plan`.
         out: folder of the results; see `run`.
@@ -138,12 +138,12 @@ def compare(
 
     Raises:
         StudyError: the study is wrong.
-        TableError: a label is not a row of the study, or both are the same.
+        TableError: a name is not a row of the study, or both are the same.
     """
     planned = plan(study, scale=scale, seeds=seeds)
     folder = _folder_of(planned, out)
-    problems = find_label_problems(planned, a, b)
-    known = read_known(read_library_settings().home, planned, folder, None if problems else (a, b))
+    pair = None if find_row_problems(planned, a, b) else names_of_two(planned, a, b)
+    known = read_known(read_library_settings().home, planned, folder, pair)
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)
     return compare_rows(planned, folder.read(), a, b, registrations=registrations, seen=known.seen, history=known.pair)
 

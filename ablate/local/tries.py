@@ -76,7 +76,7 @@ class Known:
     """What a home and a folder know of a study's rows.
 
     Attributes:
-        retried: label -> tries, for rows that were tried before.
+        retried: name -> tries, for rows that were tried before.
         pair: tries of two rows, if they were asked for and were tried before.
         seen: results that somebody may have seen.
         other_families: families of other studies that test some of the rows in the same way.
@@ -230,7 +230,7 @@ def known_of(
         registered: registrations of its recipes, itself and all studies that try one of its pairs, oldest first; with
             `rows` all of their recipes. Also all with its recipes as another study wrote them.
         states_of: gives the states of trials by key; a trial without one counts as begun.
-        rows: labels of two rows whose tries are wanted too.
+        rows: names of two rows whose tries are wanted too.
     """
     pairs = find_retried(plan, registered, study)
     pair = find_pair(plan, registered, study, *rows) if rows else None
@@ -249,7 +249,7 @@ def known_of(
 
     results = {key: one.result_at for key, one in ended.items() if one.result_at}
     return Known(
-        retried={label: history(one) for label, one in pairs.items()},
+        retried={name: history(one) for name, one in pairs.items()},
         pair=history(pair) if pair else None,
         seen=Seen(_finished(states, names), find_used_as_first(plan, earlier, results)),
         other_families=find_other_families(plan, study, registered),

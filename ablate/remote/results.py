@@ -217,11 +217,11 @@ class Results:
 
         Args:
             study: its id, its name, or the document of an earlier answer.
-            a: label of the row to judge.
-            b: label of the row to compare it with.
+            a: the row to judge: its label, or `GROUP / LABEL` where several groups have the label.
+            b: the row to compare it with.
 
         Raises:
-            StudyError: no row has such a label.
+            StudyError: there is no such row.
 
         Example:
             >>> print(client.compare("table07", "C 5x5", "B 3x3").sentence)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ablate.errors import Findings, Problem, StudyError, nearest, quote
 from ablate.study.document import Study
+from ablate.study.names import find_name, full_name, names_by_text
 from ablate.study.resolve import Resolved
 
 POINTER = "/table/baseline"
@@ -20,9 +21,10 @@ def check_labels(study: Study) -> None:
     if study.design_or_default != "rows" or study.table.baseline is None:
         return
     baseline, labels = study.table.baseline, dict.fromkeys(row.label for row in study.rows)
+    known = labels.keys() | {full_name(row.group, row.label) for row in study.rows}
     found = Findings()
     for label in [baseline] if isinstance(baseline, str) else dict.fromkeys(baseline.values()):
-        if label not in labels:
+        if label not in known:
             found.add(_unknown(label, labels, found))
     found.refuse()
 
@@ -41,17 +43,24 @@ def choose_baselines(study: Study, rows: Sequence[Resolved], anchor: str | None)
             group; the default of other groups is their first row.
 
     Raises:
-        StudyError: a label or a group is unknown, or one label is given for several groups.
+        StudyError: a label or a group is unknown, or the row is not in the group.
     """
-    groups = list(dict.fromkeys(row.group for row in rows))
-    chosen = _written(study, groups)
-    labels = {row.label: row.group for row in rows}
+    members: dict[str | None, list[Resolved]] = {}
+    for row in rows:
+        members.setdefault(row.group, []).append(row)
+    written, known = _written(study, list(members)), {row.label for row in rows} | names_by_text(rows).keys()
+    chosen: dict[str | None, str] = {}
     found = Findings()
-    found.extend(_unknown(label, labels, found) for label in dict.fromkeys(chosen.values()) if label not in labels)
-    for group, label in chosen.items():
-        if label in labels and labels[label] != group:
-            text = f"row {quote(label)} is not in group {quote(group)}; the baseline must be a row of its group"
+    for group, text in written.items():
+        labels = {row.name: row.label for row in members[group]}
+        name = find_name(text, members[group])
+        if name is not None:
+            chosen[group] = labels[name]
+        elif text in known:
+            text = f"row {quote(text)} is not in group {quote(group)}; the baseline must be a row of its group"
             found.add(Problem(POINTER, "unknown_row", text))
+        else:
+            found.add(_unknown(text, dict.fromkeys(row.label for row in rows), found))
     found.refuse()
     for row in sorted(rows, key=lambda row: row.label != anchor):
         chosen.setdefault(row.group, row.label)

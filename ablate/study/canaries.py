@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ablate.errors import Findings, Problem, quote
+from ablate.study.checks import refuse_unknown_rows
 from ablate.study.document import Study
+from ablate.study.names import names_by_text
 from ablate.study.rows import Row
 
 
@@ -16,13 +17,7 @@ def check_canary(study: Study, rows: Sequence[Row]) -> None:
     Raises:
         StudyError: with every label that is not a row.
     """
-    labels = dict.fromkeys(row.label for row in rows)
-    found = Findings()
-    for index, label in enumerate(study.canary.rows if study.canary else ()):
-        if label not in labels:
-            text = f"no row {quote(label)}{found.nearest(label, labels)}"
-            found.add(Problem(f"/canary/rows/{index}", "unknown_row", text))
-    found.refuse()
+    refuse_unknown_rows(study.canary.rows if study.canary else (), "/canary/rows", rows)
 
 
 def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -32,8 +27,9 @@ def pick_canaries(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
     """
     if study.canary is None:
         return tuple(row for row in rows if row.is_baseline)
-    labels = set(study.canary.rows)
-    chosen = [row for row in rows if row.label in labels]
+    meant = names_by_text(rows)
+    names = {meant[text] for text in study.canary.rows}
+    chosen = [row for row in rows if row.name in names]
     anchors = {row.group: row.label for row in reversed(chosen)}
     anchors |= {row.group: row.label for row in chosen if row.is_baseline}
     return tuple(replace(row, is_baseline=row.label == anchors[row.group]) for row in chosen)

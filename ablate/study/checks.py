@@ -21,6 +21,8 @@ from ablate.statistics.decisions.over_groups import MIN_GROUPS
 from ablate.statistics.decisions.power import describe_power
 from ablate.study.document import Study
 from ablate.study.lines import power_over_groups
+from ablate.study.names import Named, clause_on_unknown, names_by_text
+from ablate.study.printed_rows import join_printed
 from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task
 
@@ -106,7 +108,7 @@ def check_printed_table(study: Study) -> PublishedTable | None:
 
 
 def check_published(study: Study, rows: Sequence[Row]) -> None:
-    """Every row's label must match a printed row; a typo would otherwise look like a number that was not printed.
+    """Every row must match a printed row; a typo would otherwise look like a number that was not printed.
 
     Raises:
         StudyError: with every label that does not match.
@@ -115,7 +117,7 @@ def check_published(study: Study, rows: Sequence[Row]) -> None:
     if printed is None:
         return
     found = Findings()
-    for label in printed.unmatched(row.label for row in rows):
+    for label in join_printed(printed, rows).unmatched(row.name for row in rows):
         text = f"no printed row {quote(label)} in {printed.id}{printed.suggest(label) if found.has_room else ''}"
         found.add(Problem("/table/published", "unmatched", text))
     found.refuse()
@@ -130,7 +132,7 @@ def check_presets(study: Study, rows: Sequence[Row]) -> None:
     by_preset: dict[str, str] = {}
     for row in rows if study.table.published else ():
         if name := preset_of(row.recipe):
-            by_preset.setdefault(name, row.label)
+            by_preset.setdefault(name, row.name)
     if len(by_preset) > 1:
         places = ", ".join(f"row {quote(label)} uses '{name}'" for name, label in by_preset.items())
         text = f"the table mixes two recipes of the paper: {places}; use one for all rows, or remove table.published"
@@ -147,9 +149,9 @@ def check_ranks(study: Study, rows: Sequence[Row]) -> None:
     """
     gpus = int(study.resources.gpus)
     for row in rows if gpus > 1 else ():
-        _check_batch(f"row {quote(row.label)}", row.recipe, gpus)
+        _check_batch(f"row {quote(row.name)}", row.recipe, gpus)
         for name, need in row.needs.items():
-            _check_batch(f"row {quote(row.label)}, its {name}", need.recipe, gpus)
+            _check_batch(f"row {quote(row.name)}, its {name}", need.recipe, gpus)
 
 
 def _check_batch(what: str, recipe: BaseModel, gpus: int) -> None:
@@ -170,12 +172,20 @@ def check_headline(study: Study, rows: Sequence[Row]) -> None:
     Raises:
         StudyError: with every label that is not a row.
     """
-    labels = dict.fromkeys(row.label for row in rows)
-    found = Findings()
-    for index, label in enumerate(study.table.headline or ()):
-        if label not in labels:
-            text = f"no row {quote(label)}{found.nearest(label, labels)}"
-            found.add(Problem(f"/table/headline/{index}", "unknown_row", text))
+    refuse_unknown_rows(study.table.headline or (), "/table/headline", rows)
+
+
+def refuse_unknown_rows(texts: Sequence[str], pointer: str, rows: Sequence[Named]) -> None:
+    """Validate a list of rows in a document; see `ablate.study.names`.
+
+    Raises:
+        StudyError: with every text that does not mean one row.
+    """
+    names, found = names_by_text(rows), Findings()
+    for index, text in enumerate(texts):
+        if text not in names:
+            advice = clause_on_unknown(text, rows) if found.has_room else ""
+            found.add(Problem(f"{pointer}/{index}", "unknown_row", f"no row {quote(text)}{advice}"))
     found.refuse()
 
 
@@ -228,8 +238,8 @@ def row_warnings(
         yield Problem("/seeds", "one_seed", "with 1 seed the table has no standard deviation and no interval")
     first: dict[str, str] = {}
     for row in rows:
-        key = memberships[row.label, seeds[0]]
+        key = memberships[row.name, seeds[0]]
         if key in first:
-            text = f"rows {quote(first[key])} and {quote(row.label)} have the same recipe and share their trials"
+            text = f"rows {quote(first[key])} and {quote(row.name)} have the same recipe and share their trials"
             yield Problem("/rows", "coincide", text)
-        first.setdefault(key, row.label)
+        first.setdefault(key, row.name)

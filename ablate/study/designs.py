@@ -18,6 +18,7 @@ from ablate.limits import MAX_LABEL, MAX_LABELS
 from ablate.study.document import FactorSpec, LevelSpec, Study
 from ablate.study.exclusions import cut_cells, read_exclusions
 from ablate.study.levels import Level, label_of, text_of
+from ablate.study.names import DASH, WITHOUT
 from ablate.text import visible
 
 
@@ -139,17 +140,21 @@ def _named_level(factor: str, value: Mapping[str, Any], pointer: str, found: Fin
 
 
 def _repeated(study: Study, levels: Sequence[Sequence[Level]]) -> Iterator[Problem]:
-    yield from _twice([row.label for row in study.rows], "/rows/{}/label", "row")
+    if study.table.groups_by is None:  # else the groups of rows without one are known with their recipes
+        yield from _twice([(row.group, row.label) for row in study.rows], "/rows/{}/label", "row")
     yield from _twice([factor.name for factor in study.factors], "/factors/{}/name", "factor")
     for index, of_factor in enumerate(levels):
         yield from _twice([level.label for level in of_factor], f"/factors/{index}/levels/{{}}", "level")
 
 
-def _twice(names: Sequence[str], pointer: str, noun: str) -> Iterator[Problem]:
-    seen: set[str] = set()
+def _twice(names: Sequence[str | tuple[str | None, str]], pointer: str, noun: str) -> Iterator[Problem]:
+    """Problems of names that are repeated; the name of a row is its group with its label."""
+    seen: set[str | tuple[str | None, str]] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield Problem(pointer.format(index), "duplicate", f"{noun} {quote(name)} is repeated; names must be unique")
+            group, label = (None, name) if isinstance(name, str) else name
+            where = "is repeated" if group is None else f"is repeated in group {quote(group)}"
+            yield Problem(pointer.format(index), "duplicate", f"{noun} {quote(label)} {where}; names must be unique")
         seen.add(name)
 
 
@@ -194,7 +199,8 @@ def _add_leave_one_out(design: Design, study: Study) -> None:
     design.cells.append(DesignCell("full", (), is_explicit=False))
     for index, factor in enumerate(study.factors):
         level = Level(factor.name, "off", None, factor.off or {}, f"/factors/{index}/off")
-        design.cells.append(DesignCell(f"- {factor.name}", (level,), is_explicit=False))
+        label = f"{DASH if study.minus_labels else WITHOUT}{factor.name}"
+        design.cells.append(DesignCell(label, (level,), is_explicit=False))
 
 
 def _add_one_at_a_time(design: Design, levels: Sequence[Sequence[Level]], max_cells: int) -> None:

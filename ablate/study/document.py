@@ -78,7 +78,7 @@ class RowSpec(StrictDocument):
     """A named row as written in `[[rows]]`.
 
     Attributes:
-        label: unique in the study.
+        label: unique in its group.
         set: recipe fields that the row changes.
         group: group within which the row is compared.
     """
@@ -208,6 +208,12 @@ class Study(StrictDocument):
     pilot: bool = Field(
         False,
         description="a trial run: its table decides nothing, so that the study with other seeds is not a second try",
+    )
+    minus_labels: bool = Field(
+        False,
+        exclude_if=lambda chosen: not chosen,
+        description="label the rows of a leave-one-out design '- NAME', as studies of earlier versions do, instead of "
+        "'without NAME'",
     )
     audit: bool = Field(False, description="train a hidden replicate of each baseline, which must not differ from it")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from ablate.study.names import is_same_row
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration
 from ablate.study.tries import Block, RegisteredRow, blocks_of, digest_of
@@ -64,8 +65,8 @@ def find_used_as_first(plan: Plan, earlier: Iterable[RegisteredRow], ended: Mapp
     """
     earlier = list(earlier)
     blocks = {(seed, plan.repetition.replicate) for seed in plan.seeds}
-    baselines = {row.label: digest_of(row) for row in plan.rows if row.is_baseline}
-    return frozenset(label for label, recipe in baselines.items() if _is_first(recipe, earlier, blocks, ended))
+    baselines = {row.name: digest_of(row) for row in plan.rows if row.is_baseline}
+    return frozenset(name for name, recipe in baselines.items() if _is_first(recipe, earlier, blocks, ended))
 
 
 def _is_first(recipe: str, rows: Sequence[RegisteredRow], blocks: set[Block], ended: Mapping[str, datetime]) -> bool:
@@ -96,5 +97,5 @@ def _registered_blindly(
         return [first]
     results = [ended[key] for one in rows for key in one.trials if key in ended]
     limit = min(results, default=None)
-    alike = [one for one in rows if (one.row, one.source) == (first.row, first.source)]
+    alike = [one for one in rows if one.source == first.source and is_same_row(one.row, first.row)]
     return [one for one in alike if limit is None or datetime.fromisoformat(one.at) < limit] or [first]

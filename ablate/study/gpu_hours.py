@@ -98,13 +98,13 @@ def outstanding_gpu_hours(plan: Plan, costs: Mapping[str, Cost], known: Collecti
 
     Args:
         plan: the plan.
-        costs: row label -> counted cost.
+        costs: row name -> counted cost.
         known: keys of the trials that have a result.
 
     Returns:
         Key -> GPU-hours; None for a trial of a task that is not built in.
     """
-    recipes = {row.label: row.recipe for row in (*plan.rows, *plan.audits)}
+    recipes = {row.name: row.recipe for row in (*plan.rows, *plan.audits)}
     recipes |= {label: need.recipe for label, need in plan.needs.items()}
     ours = {label: one for label, one in recipes.items() if isinstance(one, ClassifyRecipe | SceneFields)}
     counted = {

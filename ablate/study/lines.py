@@ -1,9 +1,10 @@
 """The lines of a pivoted table: which rows of different groups are one line, and what it is called.
 
 Rows are one line if they differ only in what tells the groups apart. Generated rows are compared by the levels of their
-factors. Named rows are compared by their labels without the name of the group, if every label has it, else by the
-fields that they set. A factor or field that has one value within each group, and not the same in all groups, belongs to
-the group and not to the line: `dataset` itself, or a learning rate that each data set has of its own.
+factors. Named rows are compared by their labels, if every label is in several groups or has the name of the group in
+it, which is left out; else by the fields that they set. A factor or field that has one value within each group, and not
+the same in all groups, belongs to the group and not to the line: `dataset` itself, or a learning rate that each data
+set has of its own.
 """
 
 from __future__ import annotations
@@ -86,21 +87,21 @@ def with_lines(study: Study, rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with the names of their lines; unchanged for a study without a pivot."""
     if study.table.pivot is None:
         return tuple(rows)
-    written = {row.label for row in study.rows}
-    named, generated = [row for row in rows if row.label in written], [row for row in rows if row.label not in written]
-    names = {row.label: _without_group(row) for row in named}
+    named, generated = rows[: len(study.rows)], rows[len(study.rows) :]
+    written = {row.name for row in named}
+    names = {row.name: row.label if row.is_shared else _without_group(row) for row in named}
     facts = _facts(generated, study) | (names if all(names.values()) else _facts(named, study))
     if study.design_or_default == "grid":
-        names |= {row.label: _joined(facts[row.label]) for row in generated}
+        names |= {row.name: _joined(facts[row.name]) for row in generated}
     lines: dict[str, list[Row]] = {}
     seen: Counter[tuple[str, str | None]] = Counter()
     for row in rows:  # two rows of a group that differ in nothing are two lines
-        key = canonical_json([row.label in written, facts[row.label]])
+        key = canonical_json([row.name in written, facts[row.name]])
         lines.setdefault(f"{key} {seen[key, row.group]}", []).append(row)
         seen[key, row.group] += 1
     named_lines = zip(_names_of(list(lines.values()), rows, names), lines.values(), strict=True)
-    line_of = {row.label: name for name, members in named_lines for row in members}
-    return tuple(replace(row, line=line_of[row.label]) for row in rows)
+    line_of = {row.name: name for name, members in named_lines for row in members}
+    return tuple(replace(row, line=line_of[row.name]) for row in rows)
 
 
 def describe_pivot(study: Study, rows: Sequence[Row]) -> str:
@@ -134,20 +135,18 @@ def differing_fields(rows: Sequence[Row], pivot: str) -> list[str]:
 
 
 def _facts(rows: Sequence[Row], study: Study) -> dict[str, Any]:
-    """Label -> the levels of the row, or the fields that it sets, without those that belong to its group."""
-    facts = {row.label: row.levels or row.set for row in rows}
+    """Name -> the levels of the row, or the fields that it sets, without those that belong to its group."""
+    facts = {row.name: row.levels or row.set for row in rows}
     names = dict.fromkeys(name for found in facts.values() for name in found)
     of_group = {name for name in names if name == study.table.groups_by}
     of_group |= {name for name in names if _tells_groups_apart(_by_group(name, facts, rows))}
-    return {
-        label: {name: value for name, value in found.items() if name not in of_group} for label, found in facts.items()
-    }
+    return {row: {name: value for name, value in found.items() if name not in of_group} for row, found in facts.items()}
 
 
 def _by_group(name: str, facts: Mapping[str, Mapping[str, object]], rows: Sequence[Row]) -> list[set[str]]:
     groups: dict[str | None, set[str]] = {}
     for row in rows:
-        found = facts[row.label]
+        found = facts[row.name]
         groups.setdefault(row.group, set()).add(canonical_json(found[name]) if name in found else "")
     return list(groups.values())
 
@@ -181,7 +180,7 @@ def _names_of(lines: Sequence[Sequence[Row]], rows: Sequence[Row], known: Mappin
     for row in rows:
         labels.setdefault(row.group, []).append(row.label)
     shared = {group: _shared(found) for group, found in labels.items()}
-    return _distinct([known.get(members[0].label) or _common_name(members, shared) for members in lines])
+    return _distinct([known.get(members[0].name) or _common_name(members, shared) for members in lines])
 
 
 def _common_name(members: Sequence[Row], shared: Mapping[str | None, tuple[int, int]]) -> str:

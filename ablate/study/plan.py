@@ -46,7 +46,7 @@ class Plan:
         lower_is_better: metric of the task -> its direction.
         trials: key -> distinct trial, in the order in which they run: seed by seed, the baselines first, each trial
             after those that it needs.
-        memberships: (row label, seed) -> key, including audit replicates and needed trials. Two rows with the same
+        memberships: (row name, seed) -> key, including audit replicates and needed trials. Two rows with the same
             recipe share trials.
         excluded: labels of the cells that `[[exclude]]` removed.
         warnings: findings that do not stop the study.
@@ -75,13 +75,19 @@ class Plan:
 
     @property
     def needs(self) -> dict[str, Blueprint]:
-        """Label in the study -> what rows and audit replicates need; these are not rows of the table."""
-        return {label: need for row in (*self.rows, *self.audits) for label, need in row.needs_by_label.items()}
+        """Name in the study -> what rows and audit replicates need; these are not rows of the table."""
+        return {name: need for row in (*self.rows, *self.audits) for name, need in row.needs_by_name.items()}
 
     @property
     def needed(self) -> set[str]:
         """Keys of the trials that others need."""
-        return {self.memberships[label, seed] for label in self.needs for seed in self.seeds}
+        return {self.memberships[name, seed] for name in self.needs for seed in self.seeds}
+
+    @property
+    def group_of(self) -> dict[str, str | None]:
+        """Name in the study -> group, of rows, audit replicates and what they need."""
+        rows = (*self.rows, *self.audits)
+        return {name: row.group for row in rows for name in (row.name, *row.needs_by_name)}
 
     @property
     def has_decisions(self) -> bool:
@@ -92,7 +98,7 @@ class Plan:
     def first_key(self) -> str:
         """Key of the first baseline's trial with the first seed, which every study of the same rows and seeds has."""
         baseline = min(self.rows, key=lambda row: not row.is_baseline)
-        return self.memberships[baseline.label, self.seeds[0]]
+        return self.memberships[baseline.name, self.seeds[0]]
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -234,16 +240,16 @@ def _without(document: object, pointers: Sequence[str]) -> object:
 def _trials_of(
     rows: Sequence[Row], seeds: Sequence[int], named: NamedTask, repetition: Repetition
 ) -> tuple[dict[str, Trial], dict[tuple[str, int], str]]:
-    """Distinct trials in the order in which they run, each after those that it needs; (label, seed) -> key."""
+    """Distinct trials in the order in which they run, each after those that it needs; (name, seed) -> key."""
     trials: dict[str, Trial] = {}
     memberships: dict[tuple[str, int], str] = {}
-    made = {row.label: row.blueprint or build_blueprint(named, row.recipe) for row in rows}
+    made = {row.name: row.blueprint or build_blueprint(named, row.recipe) for row in rows}
     in_order = sorted(rows, key=lambda row: not row.is_baseline)
     for seed in seeds:
         for row in in_order:
-            for label, blueprint in (*row.needs_by_label.items(), (row.label, made[row.label])):
+            for name, blueprint in (*row.needs_by_name.items(), (row.name, made[row.name])):
                 trial = blueprint.at(seed, repetition.replicate + row.replicate, repetition.repeat)
-                memberships[label, seed] = trial.key
+                memberships[name, seed] = trial.key
                 trials.setdefault(trial.key, trial)
     return trials, memberships
 

@@ -102,7 +102,7 @@ class Seen:
 
     Attributes:
         finished: key of a trial -> time at which it ended, including results that were set aside.
-        used_as_first: labels of the baselines on exactly the seeds with which they were first registered; see
+        used_as_first: names of the baselines on exactly the seeds with which they were first registered; see
             `ablate.study.tries.find_used_as_first`.
     """
 
@@ -139,10 +139,10 @@ def is_exploratory(plan: Plan, history: Sequence[Preregistration], seen: Seen) -
 
 
 def find_known_baselines(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> list[str]:
-    """Labels of the baselines of which results were known when the study was first fixed."""
+    """Names of the baselines of which results were known when the study was first fixed."""
     known = {key for one in history[:1] for key in seen.without(plan.needed).known(one.at)}
-    baselines = [row.label for row in plan.rows if row.is_baseline]
-    return [label for label in baselines if any(plan.memberships[label, seed] in known for seed in plan.seeds)]
+    baselines = [row.name for row in plan.rows if row.is_baseline]
+    return [name for name in baselines if any(plan.memberships[name, seed] in known for seed in plan.seeds)]
 
 
 def describe_registrations(plan: Plan, history: Sequence[Preregistration], seen: Seen) -> list[str]:
@@ -184,12 +184,12 @@ def _known_of_its_own(plan: Plan, seen: Seen, at: str) -> str:
 def _influence(plan: Plan, seen: Seen, at: str) -> str:
     """The results known at a time that could have influenced the study, in words; empty if there are none."""
     known = seen.known(at)
-    of_rows = {row.label: {plan.memberships[row.label, seed] for seed in plan.seeds} for row in plan.rows}
-    baselines = {row.label: of_rows[row.label] for row in plan.rows if row.is_baseline}
+    of_rows = {row.name: {plan.memberships[row.name, seed] for seed in plan.seeds} for row in plan.rows}
+    baselines = {row.name: of_rows[row.name] for row in plan.rows if row.is_baseline}
     tested = set().union(*of_rows.values()) - set().union(*baselines.values())
     if count := len(known & tested):
         return f"{count} of them {'belongs' if count == 1 else 'belong'} to rows that are tested here"
-    chosen = [label for label, keys in baselines.items() if known & keys and label not in seen.used_as_first]
+    chosen = [name for name, keys in baselines.items() if known & keys and name not in seen.used_as_first]
     if chosen:
         which = "these are not exactly the seeds with which it first was a baseline"
         return f"some of them belong to the baseline {quote(chosen[0])}, and {which}"

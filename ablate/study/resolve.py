@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from ablate.study.designs import Design, DesignCell
 from ablate.study.document import UNPRINTABLE, WRITTEN_GROUPS, Study
 from ablate.study.layers import Resolver, layer_of
 from ablate.study.levels import Level, label_of, merged_sets
+from ablate.study.names import full_name
 from ablate.study.problems import pointer_of
 from ablate.text import visible
 
@@ -25,12 +26,13 @@ class Resolved:
     """A row with its resolved recipe.
 
     Attributes:
-        label: label of the row.
+        label: label of the row, unique in its group.
         group: group within which the row is compared; None if the study has no groups.
         set: recipe fields that the row changes, without those that do not apply.
         recipe: the resolved recipe.
         cell: label before factors that do not apply were dropped.
         levels: factor -> label of its level, for a generated row, without the factors that do not apply.
+        is_shared: whether another group has a row of the same label.
     """
 
     label: str
@@ -39,13 +41,20 @@ class Resolved:
     recipe: BaseModel
     cell: str
     levels: Mapping[str, str] = field(default_factory=dict)
+    is_shared: bool = False
+
+    @property
+    def name(self) -> str:
+        """See `ablate.study.names`."""
+        return full_name(self.group, self.label) if self.is_shared else self.label
 
 
 def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: type[BaseModel]) -> list[Resolved]:
     """Resolve the recipe of every row of the design.
 
     Factors that do not apply are dropped from generated cells. Cells that then have the same recipe are merged, with a
-    warning in `design.warnings`. A generated label that an explicit row already has is an error.
+    warning in `design.warnings`. A label that another row of the group already has is an error, as is one that equals
+    the group and label of another row.
 
     Raises:
         StudyError: with every problem in base, the scale, rows and levels.
@@ -72,7 +81,8 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
             found.add(Problem(place, "invalid", f"group {quote(group)} {UNPRINTABLE}"))
     found.refuse()
     explicit = sum(cell.is_explicit for cell in design.cells)
-    return list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
+    kept = list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))
+    return _named(kept, explicit)
 
 
 def _wrong_groups(study: Study, found: Findings) -> Iterator[Problem]:
@@ -131,7 +141,7 @@ def _row(cell: DesignCell, recipe: BaseModel, group_by: str | None, fields: Mapp
     gone = inapplicable_fields(recipe)
     kept = [level for level in cell.levels if not level.set or set(level.set) - set(gone)]
     merged = {name: value for name, value in merged_sets(kept).items() if name not in gone}
-    is_renamed = len(kept) < len(cell.levels) and not cell.label.startswith("- ")
+    is_renamed = len(kept) < len(cell.levels) and cell.label == label_of(cell.levels)
     label = label_of(kept) if is_renamed else cell.label
     levels = {
         level.factor: level.label
@@ -156,7 +166,7 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, is_by_
     yield from rows[:explicit]
     first: dict[str, str] = {}
     merged: list[str] = []
-    labels = {row.label for row in rows[:explicit]}
+    places = {(row.group, row.label) for row in rows[:explicit]}
     found = Findings()
     for row in rows[explicit:]:
         content = canonical_json(applicable_values(row.recipe))
@@ -164,14 +174,50 @@ def _distinct(rows: Sequence[Resolved], explicit: int, design: Design, *, is_by_
             if not (is_by_level and row.set and first[content] == design.anchor):
                 merged.append(f"{quote(row.cell)} into {quote(first[content])}")
             continue
-        if row.label in labels:
+        if (row.group, row.label) in places:
             text = f"row {quote(row.label)} has the label of a generated row; give it another label"
             found.add(Problem("/rows", "duplicate", text))
         first[content] = row.label
-        labels.add(row.label)
+        places.add((row.group, row.label))
         yield row
     found.refuse()
     if merged:
         shown = ", ".join(merged[:3]) + (f" and {len(merged) - 3} more" if len(merged) > 3 else "")
         text = f"these cells resolve to the same recipe and were merged: {shown}"
         design.warnings.append(Problem("/factors", "coincide", text))
+
+
+def _named(rows: Sequence[Resolved], explicit: int) -> list[Resolved]:
+    """The rows, each with whether its label needs the group; their names must be unique.
+
+    Args:
+        rows: all rows; a label is unique in its group, unless an explicit row got the group from its recipe.
+        explicit: number of explicit rows, which come first.
+
+    Raises:
+        StudyError: with every name that two rows have.
+    """
+    groups: dict[str, set[str | None]] = {}
+    for row in rows:
+        groups.setdefault(row.label, set()).add(row.group)
+    named = [replace(row, is_shared=True) if len(groups[row.label]) > 1 else row for row in rows]
+    found = Findings()
+    first: dict[str, Resolved] = {}
+    for index, row in enumerate(named):
+        place = f"/rows/{index}/label" if index < explicit else "/factors"
+        other = first.setdefault(row.name, row)
+        if row.is_shared and None in groups[row.label]:
+            text = f"rows of several groups have the label {quote(row.label)}, and one of them has no group"
+            found.add(Problem(place, "duplicate", f"{text}; give every row a 'group', or another label"))
+        elif other is not row:
+            found.add(Problem(place, "duplicate", _same_name(row, other)))
+    found.refuse()
+    return named
+
+
+def _same_name(row: Resolved, other: Resolved) -> str:
+    if (row.group, row.label) == (other.group, other.label):
+        where = "" if row.group is None else f" in group {quote(row.group)}"
+        return f"row {quote(row.label)} is repeated{where}; names must be unique"
+    what = f"row {quote(row.label)} of group {quote(row.group or '')}" if row.group else f"row {quote(row.label)}"
+    return f"{what} has the name of another row, {quote(row.name)} (group / label); give it another label"

@@ -13,6 +13,7 @@ from ablate.data.datasets import pin
 from ablate.errors import Code, DataError, Findings, Problem, RegistryError, StudyError, TrialError, quote
 from ablate.recipes.classify import NetworkFields, Recipe
 from ablate.study.document import Study
+from ablate.study.names import full_name
 from ablate.study.resolve import Resolved
 from ablate.trials.needs import Blueprint, build_blueprint, label_of_need
 from ablate.trials.registry import NamedTask
@@ -23,7 +24,7 @@ class Row:
     """One row of the result table.
 
     Attributes:
-        label: unique in the study.
+        label: unique in its group.
         group: rows are compared within a group; None if the study has no groups.
         set: recipe fields that the row changes in the study's base.
         recipe: the resolved recipe, an instance of its task's `Recipe`.
@@ -33,6 +34,7 @@ class Row:
             has the same recipe and other random numbers.
         blueprint: the row's trials without seed and replicate; None for a row that is not planned.
         line: line of the pivoted table in which the row is one cell; None if the study has no pivot.
+        is_shared: whether another group has a row of the same label.
     """
 
     label: str
@@ -44,6 +46,12 @@ class Row:
     replicate: int = 0
     blueprint: Blueprint | None = None
     line: str | None = None
+    is_shared: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the row is called in its study, unique there; see `ablate.study.names`."""
+        return full_name(self.group, self.label) if self.is_shared else self.label
 
     @property
     def needs(self) -> Mapping[str, Blueprint]:
@@ -51,9 +59,9 @@ class Row:
         return self.blueprint.needs if self.blueprint else {}
 
     @property
-    def needs_by_label(self) -> dict[str, Blueprint]:
-        """The trials it needs, by their label in the study."""
-        return {label_of_need(name, self.label): need for name, need in self.needs.items()}
+    def needs_by_name(self) -> dict[str, Blueprint]:
+        """The trials it needs, by their name in the study."""
+        return {label_of_need(name, self.name): need for name, need in self.needs.items()}
 
 
 def build_rows(
@@ -79,12 +87,13 @@ def build_rows(
             blueprint = build_blueprint(named, recipe)
         except (TrialError, ValidationError) as error:
             place = f"/rows/{index}" if index < len(study.rows) else "/factors"
-            found.add(Problem(place, "invalid", f"row {quote(row.label)}: {_sentence(error)}"))
+            found.add(Problem(place, "invalid", f"row {quote(row.name)}: {_sentence(error)}"))
             if found.is_full:
                 break
             continue
         is_baseline = baselines[row.group] == row.label
-        rows.append(Row(row.label, row.group, row.set, recipe, is_baseline, row.levels, blueprint=blueprint))
+        more: dict[str, Any] = {"blueprint": blueprint, "is_shared": row.is_shared}
+        rows.append(Row(row.label, row.group, row.set, recipe, is_baseline, row.levels, **more))
     found.refuse()
     return tuple(rows)
 
@@ -145,14 +154,14 @@ def check_hidden_labels(rows: Sequence[Row], audits: Sequence[Row]) -> None:
 
 
 def _taken(rows: Sequence[Row], audits: Sequence[Row]) -> Iterator[Problem]:
-    labels = {row.label for row in rows}
-    for label in (audit.label for audit in audits if audit.label in labels):
+    labels = {row.name for row in rows}
+    for label in (audit.name for audit in audits if audit.name in labels):
         yield Problem(
             "/audit", "duplicate", f"row {quote(label)} has the label of an audit copy; give it another label"
         )
     for row in (*rows, *audits):
-        for label in labels & row.needs_by_label.keys():
+        for label in labels & row.needs_by_name.keys():
             text = (
-                f"row {quote(label)} has the label of a trial that row {quote(row.label)} needs; give it another label"
+                f"row {quote(label)} has the label of a trial that row {quote(row.name)} needs; give it another label"
             )
             yield Problem("/rows", "duplicate", text)

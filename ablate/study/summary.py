@@ -10,7 +10,7 @@ from ablate.study.rows import Row
 
 def summarize(heading: str, rows: Sequence[Row], warnings: Sequence[str]) -> str:
     """The heading, a line for each row with what it sets, and the warnings."""
-    labels = [row.label + " (baseline)" * row.is_baseline for row in rows]
+    labels = [row.name + " (baseline)" * row.is_baseline for row in rows]
     width = max(map(len, labels), default=0)
     sets = [", ".join(f"{name} = {json.dumps(value)}" for name, value in row.set.items()) for row in rows]
     lines = [f"  {label:<{width}}  {text}".rstrip() for label, text in zip(labels, sets, strict=True)]

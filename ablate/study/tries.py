@@ -20,6 +20,7 @@ from pydantic import Field
 
 from ablate.documents import Document
 from ablate.study.effective import effective_digest
+from ablate.study.names import is_same_row
 from ablate.study.plan import Plan
 from ablate.study.preregistration import register
 from ablate.study.rows import Row
@@ -35,7 +36,7 @@ class RegisteredRow(Document):
     Attributes:
         at: time in ISO 8601 with offset, to the microsecond.
         study: id of the study, unique in the home.
-        row: label of the row.
+        row: name of the row.
         recipe, baseline: digests of what the row and its baseline train in effect; equal for the baseline itself.
         exact, exact_baseline: the same of their recipes as they are written; empty in records from before both were
             kept, whose `recipe` and `baseline` are these. See `in_effect`.
@@ -101,7 +102,7 @@ def exact_of(row: Row) -> str:
 
 def _blueprint_of(row: Row) -> Blueprint:
     if row.blueprint is None:
-        raise ValueError(f"row {row.label!r} is not planned, so its recipe has no digest")
+        raise ValueError(f"row {row.name!r} is not planned, so its recipe has no digest")
     return row.blueprint
 
 
@@ -142,7 +143,7 @@ def rows_to_register(
         RegisteredRow(
             at=design.at,
             study=study,
-            row=row.label,
+            row=row.name,
             recipe=digest_of(row),
             baseline=baselines[row.group][0],
             seeds=list(plan.seeds),
@@ -153,7 +154,7 @@ def rows_to_register(
             design=design.digest,
             exact=exact_of(row),
             exact_baseline=baselines[row.group][1],
-            trials=[plan.memberships[row.label, seed] for seed in plan.seeds],
+            trials=[plan.memberships[row.name, seed] for seed in plan.seeds],
         )
         for row in plan.rows
     ]
@@ -171,10 +172,10 @@ def numbered(new: Iterable[RegisteredRow], known: Iterable[RegisteredRow]) -> It
         by_pair.setdefault(one.pair, []).append(one)
     for row in new:
         alike = by_pair.get(row.pair, [])
-        own = [one for one in alike if (one.source, one.row) == (row.source, row.row)]
+        own = [one for one in alike if one.source == row.source and is_same_row(one.row, row.row)]
         others = [one for one in alike if one.source != row.source and one.number is not None]
         is_try = row.has_decisions and row.is_tested and len(row.seeds) > 1  # one seed is never tested
-        is_there = bool(own) and own[-1].model_copy(update={"at": row.at, "number": None}) == row
+        is_there = bool(own) and own[-1].model_copy(update={"at": row.at, "number": None, "row": row.row}) == row
         if not is_there or is_try != (own[-1].number is not None):
             yield row.model_copy(update={"number": number_of([*own, row], others) if is_try else None})
 
@@ -222,7 +223,7 @@ class OtherFamily:
     """A family of another study that repeats tries of a study, on the same seeds, among other rows.
 
     Attributes:
-        rows: labels of the repeated rows in the study itself.
+        rows: names of the repeated rows in the study itself.
         size: number of tested rows of the family, for which its p-values are corrected.
     """
 
@@ -276,11 +277,11 @@ def other_keys(plan: Plan, registered: Iterable[RegisteredRow]) -> dict[str, str
         plan: plan of a study.
         registered: registrations that contain its recipes.
     """
-    labels = {digest_of(row): row.label for row in plan.rows}
+    names = {digest_of(row): row.name for row in plan.rows}
     found = {}
     for one in registered:
         for (seed, replicate), key in one.by_block.items():
-            place = (labels.get(one.recipe, ""), seed)
+            place = (names.get(one.recipe, ""), seed)
             own = plan.memberships.get(place) if replicate == plan.repetition.replicate else None
             if own is not None and key not in plan.trials:
                 found[key] = own

@@ -13,6 +13,7 @@ from ablate.statistics.agreement.row_agreement import PrintedRow
 from ablate.statistics.agreement.row_agreement import RowAgreement as RowVerdict
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import FamilyAnalysis, RowAnalysis, depends_on_failures
+from ablate.study.names import names_by_text
 from ablate.study.plan import Plan
 from ablate.tables.printed_comparability import papers_own
 from ablate.tables.results import RowResults, runs_of
@@ -29,8 +30,8 @@ def printed_differences(
 ) -> dict[str, float]:
     """Printed difference from the baseline, for rows that have both printed numbers."""
     cells = published.cells if published else {}
-    against = cells.get(baseline.row.label, {}).get(metric)
-    found = {result.row.label: cells.get(result.row.label, {}).get(metric) for result in rows}
+    against = cells.get(baseline.row.name, {}).get(metric)
+    found = {result.row.name: cells.get(result.row.name, {}).get(metric) for result in rows}
     return {label: one.minus(against).value for label, one in found.items() if one and against}
 
 
@@ -50,7 +51,8 @@ def compare_with_paper(
         return None
     own = papers_own(plan, published)
     rows = [_printed_row(row, printed.get(row.label), found.design, row.label in tried) for row in found.rows]
-    asked = plan.study.table.headline
+    names = names_by_text(plan.rows)
+    asked = plan.study.table.headline and {names.get(text) for text in plan.study.table.headline}
     return agreement(
         [replace(row, is_papers_own=row.label in own) for row in rows],
         alpha=found.design.alpha,

@@ -61,7 +61,7 @@ class Findings:
 
     Attributes:
         families: families in the order of the groups.
-        rows: findings by row label, without the baselines.
+        rows: findings by row name, without the baselines.
     """
 
     families: tuple[Family, ...] = ()
@@ -90,7 +90,7 @@ def find_verdicts(
         results: results of every row.
         audits: results of the hidden duplicates of baselines.
         published: printed numbers, joined by row label.
-        retried: label -> tries of the rows that were tried before.
+        retried: name -> tries of the rows that were tried before.
     """
     if any(result.missing for result in (*results, *audits)):
         return Findings()
@@ -120,7 +120,7 @@ def _test_family(
     verdicts = {row.label: row_agreement(row) for row in agreed.rows} if agreed else {}
     family = Family(
         group=baseline.row.group,
-        baseline=baseline.row.label,
+        baseline=baseline.row.name,
         comparisons=found.evidence.comparisons,
         n=found.evidence.n,
         test=found.evidence.test,

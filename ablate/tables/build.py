@@ -16,6 +16,7 @@ from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
+from ablate.study.printed_rows import join_printed
 from ablate.tables.analysis import Findings, RowFinding, find_verdicts, tries_of
 from ablate.tables.columns import default_columns
 from ablate.tables.fronts import find_fronts
@@ -54,14 +55,15 @@ def build_table(
     Args:
         plan: rows, seeds and trial keys.
         records: records by trial key; keys without a record are missing results.
-        published: printed numbers, joined by row label.
+        published: printed numbers, joined by `join_printed`.
         costs: costs of the rows.
         state: state of the study.
     """
+    published = join_printed(published, plan.rows) if published else None
     results, audits = (collect_results(rows, plan, records) for rows in (plan.rows, plan.audits))
     found = Findings() if why_undecided(plan, state) else find_verdicts(plan, results, audits, published, state.retried)
     rows = _build_rows(results, found, plan, published, state.missing)
-    rows = [with_measured(with_cost(row, costs.counted.get(row.label)), costs.measured.get(row.label)) for row in rows]
+    rows = [with_measured(with_cost(row, costs.counted.get(row.name)), costs.measured.get(row.name)) for row in rows]
     seen = Seen.of(records.values()) if state.seen is None else state.seen
     was_known = is_exploratory(plan, state.registrations, seen)
     table = Table(
@@ -143,7 +145,7 @@ def _build_rows(
     baselines = {result.row.group: result for result in results if result.row.is_baseline}
     rows = []
     for result in results:
-        baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.label)
+        baseline, finding = baselines.get(result.row.group), findings.rows.get(result.row.name)
         row = _build_row(result, baseline, plan, published, missing)
         rows.append(_with_finding(row, plan.metric, finding, train_s_of(baseline)))
     return rows
@@ -155,6 +157,7 @@ def _build_row(
     row, metrics = result.row, (plan.metric, *plan.metrics)
     return TableRow(
         label=row.label,
+        row=row.name if row.is_shared else None,
         group=row.group,
         baseline=row.is_baseline,
         set=dict(row.set),
@@ -168,7 +171,7 @@ def _build_row(
         line=row.line,
         notes=row_notes(result, metrics, missing),
         **cost_of(result),
-        **printed_cost_of(row.label, published),
+        **printed_cost_of(row.name, published),
         train_s=train_s_of(result),
         funnel_share=_funnel_share_of(result),
     )
@@ -187,7 +190,7 @@ def _build_cell(
         values=values,
         diff=_difference(values, reference.values(metric)) if reference else None,
         decision="baseline" if is_baseline else None,
-        published=_printed_cell(metric, result.row.label, reference.row.label if reference else None, published),
+        published=_printed_cell(metric, result.row.name, reference.row.name if reference else None, published),
     )
 
 
@@ -220,10 +223,10 @@ def _difference(values: Mapping[int, float], reference: Mapping[int, float]) -> 
 
 
 def _printed_cell(
-    metric: str, label: str, reference: str | None, published: PublishedTable | None
+    metric: str, name: str, reference: str | None, published: PublishedTable | None
 ) -> PrintedCell | None:
     """The printed number, and its difference from the printed number of the row `reference`."""
-    printed = published.cells.get(label, {}).get(metric) if published else None
+    printed = published.cells.get(name, {}).get(metric) if published else None
     if published is None or printed is None:
         return None
     against = published.cells.get(reference, {}).get(metric) if reference else None
@@ -231,7 +234,7 @@ def _printed_cell(
     return PrintedCell(
         value=printed.value,
         diff=difference.value if difference else None,
-        source=", ".join(published.sources[label]),
+        source=", ".join(published.sources[name]),
         text=printed.text,
         diff_text=difference.text if difference else None,
     )

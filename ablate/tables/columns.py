@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate.errors import TableError, nearest, quote
+from ablate.study.names import component_of
 from ablate.tables.cells import METRIC_TEXTS, PLAIN, SPREADING, Field, mean_and_sd, metric_fields, value_at
 from ablate.tables.line_cells import LINE_ABOUT, LINE_HEADINGS, LINE_PATHS, has_lines, line_fields, line_text
 from ablate.tables.lines import Pivot
@@ -276,9 +277,9 @@ def _agreement_in_words(row: TableRow, metric: str) -> str:
 
 
 def _factor_column(name: str, table: Table) -> Column:
-    """The levels of a factor; in a leave-one-out study, whose rows are `- NAME`, a check mark for `on`."""
+    """The levels of a factor; in a leave-one-out study, whose rows are `without NAME`, a check mark for `on`."""
     factor = name.removeprefix(FACTOR)
-    is_leave_one_out = any(row.levels and row.label.startswith("- ") for row in table.rows)
+    is_leave_one_out = any(component_of(row.label, row.levels) for row in table.rows)
     marks = {"off": MISSING, "on": CHECK} if is_leave_one_out else {}
 
     def text(row: TableRow) -> str:

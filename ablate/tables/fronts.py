@@ -16,10 +16,10 @@ COSTS = ("multiply_adds", "params", "train_s")
 def find_fronts(rows: Sequence[TableRow], metric: str, *, lower_is_better: bool) -> list[Front]:
     """The Pareto front of the metric against each cost that differs between rows, without `incomparable_rows`."""
     left_out = incomparable_rows(rows, metric)
-    means = {row.label: row.cells[metric].mean for row in rows if row.label not in left_out}
+    means = {row.name: row.cells[metric].mean for row in rows if row.name not in left_out}
     fronts = []
     for cost in COSTS:
-        paid: Mapping[str, float | None] = {row.label: getattr(row, cost) for row in rows}
+        paid: Mapping[str, float | None] = {row.name: getattr(row, cost) for row in rows}
         if len({value for value in paid.values() if value is not None}) > 1:
             found = pareto_front(means, paid, lower_is_better=lower_is_better)
             fronts.append(Front(cost=cost, rows=list(found.on_front)))
@@ -47,7 +47,7 @@ def front_notes(table: Table) -> Iterator[str]:
     without = without.replace(" are not", " is not") if len(left_out) == 1 else without
     for front in table.fronts:
         if front.cost != "train_s" and len(front.rows) < len(table.rows):
-            paid = {row.label: getattr(row, front.cost) for row in table.rows}
+            paid = {row.name: getattr(row, front.cost) for row in table.rows}
             shown = listed([f"'{label}' ({count(paid[label])})" for label in front.rows])
             resting = _resting_on(table, left_out)
             cost = front.cost.replace("_", "-")
@@ -56,7 +56,7 @@ def front_notes(table: Table) -> Iterator[str]:
 
 def _resting_on(table: Table, left_out: Sequence[str]) -> str:
     """On how many seeds the compared means rest, if runs failed."""
-    compared = [len(row.cells[table.metric].values) for row in table.rows if row.label not in left_out]
+    compared = [len(row.cells[table.metric].values) for row in table.rows if row.name not in left_out]
     counts = [count for count in compared if count]
     if min(counts, default=len(table.seeds)) == len(table.seeds):
         return ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.paper.published import Published
+from ablate.study.names import names_by_text
 from ablate.tables.table import Table, TableCell
 
 FIGURE = "F1"
@@ -81,7 +82,8 @@ def collect_gains(tables: Mapping[str, Table], published: Published) -> list[Tas
 
 
 def _gains_of(table: Table, prefix: str) -> dict[str, Gain]:
-    rows = {row.label: row for row in table.rows}
+    by_name = {row.name: row for row in table.rows}
+    rows = {text: by_name[name] for text, name in names_by_text(table.rows).items()}
     baseline = rows.get(f"{prefix}ReLU")
     if baseline is None or not baseline.baseline:
         return {}

@@ -59,11 +59,12 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
     if plan.study.design_or_default != "grid":
         return None
     factors = find_factors(plan)
-    by_hand = {row.label for row in plan.study.rows}
+    labels = {row.label for row in plan.study.rows}
+    by_hand = [result.row.name for result in results if result.row.label in labels and not result.row.levels]
     cells = {
         tuple(result.row.levels.get(name) for name in factors): result.values(plan.metric)
         for result in results
-        if result.row.label not in by_hand
+        if result.row.name not in by_hand
     }
     found = effects_of(cells, factors)
     effects = [
@@ -79,8 +80,7 @@ def find_effects(plan: Plan, results: Sequence[RowResults]) -> Effects | None:
         for names, by_levels in found.means.items()
         for levels, one in by_levels.items()
     ]
-    apart = [result.row.label for result in results if result.row.label in by_hand]
-    notes = [*found.notes, *([f"These rows are outside the grid: {', '.join(apart)}."] if apart else [])]
+    notes = [*found.notes, *([f"These rows are outside the grid: {', '.join(by_hand)}."] if by_hand else [])]
     return Effects(
         method=("anova" if found.is_full else "linear_model") if found.anova else None,
         effects=effects,

@@ -13,7 +13,7 @@ from ablate.trials.trial import Cost, Measured
 
 @dataclass(frozen=True, slots=True)
 class RowCosts:
-    """Costs by row label.
+    """Costs by row name.
 
     Attributes:
         counted: counted costs of rows whose trials have not reported any.
@@ -33,7 +33,7 @@ class StudyState:
         missing: note on seeds without a result.
         registrations: registrations of the study, oldest first.
         others: the last registrations of other studies that test the same rows.
-        retried: row label -> its tries, for rows that were tried before.
+        retried: row name -> its tries, for rows that were tried before.
         seen: every result that could have been seen before something was fixed; None means the records of the table.
         other_families: families of other studies that test some of the rows in the same way.
         is_firing: whether a schedule fired the study; its table decides nothing, since its history does.

@@ -124,7 +124,8 @@ class NotebookTable(Table):
         Args:
             by_seed: False gives one line for each row of the table, indexed by `label`, with every column of the CSV
                 (`METRIC_mean`, `METRIC_sd`, `METRIC_diff`, ...). True gives one line for each row and seed, indexed by
-                `label` and `seed`, with a column for each metric.
+                `label` and `seed`, with a column for each metric. The index has `GROUP / LABEL` where several groups
+                have the label.
 
         Raises:
             ModuleNotFoundError: pandas is not installed.
@@ -137,7 +138,7 @@ class NotebookTable(Table):
 
         if by_seed:
             lines = [
-                {"label": row.label, "seed": seed, **{name: cell.values.get(seed) for name, cell in row.cells.items()}}
+                {"label": row.name, "seed": seed, **{name: cell.values.get(seed) for name, cell in row.cells.items()}}
                 for row in self.rows
                 for seed in self.seeds
             ]
@@ -146,7 +147,8 @@ class NotebookTable(Table):
         content: dict[str, list[Any]] = {
             name: [field.value(row) for row in self.rows] for name, field in fields.items()
         }
-        head = {name: [getattr(row, name) for row in self.rows] for name in ("label", "group", "baseline")}
+        head: dict[str, list[Any]] = {"label": [row.name for row in self.rows]}
+        head |= {name: [getattr(row, name) for row in self.rows] for name in ("group", "baseline")}
         return pandas.DataFrame({**content, **head}, columns=list({**head, **content})).set_index("label")
 
     def plot(

@@ -56,7 +56,7 @@ def _holes(results: Sequence[RowResults], table: Table, missing: str) -> Iterato
     rows: dict[str, list[str]] = {}
     for result in results:
         for note in row_notes(result, (table.metric, *table.metrics), None if table.provisional else missing):
-            rows.setdefault(note, []).append(result.row.label)
+            rows.setdefault(note, []).append(result.row.name)
     yield from (f"{named(labels)} {note}." for note, labels in rows.items())
 
 
@@ -67,7 +67,7 @@ def _pairing(rows: Sequence[TableRow], metric: str) -> Iterator[str]:
         cell = row.cells[metric]
         common = cell.diff.n if cell.diff else 0
         if not row.baseline and cell.values and common < row.n_planned:
-            short.setdefault((common, row.n_planned), []).append(row.label)
+            short.setdefault((common, row.n_planned), []).append(row.name)
     for (common, planned), labels in short.items():
         if common:
             seeds = of_planned(common, common, planned)
@@ -87,7 +87,7 @@ def _method(table: Table) -> Iterator[str]:
             "Differences are paired by seed. Their 95 % t intervals are not corrected for the number of rows."
         )
     if min(counts) == 1:
-        single = named([row.label for row in table.rows if row.n_ok == 1])
+        single = named([row.name for row in table.rows if row.n_ok == 1])
         yield f"One seed gives no standard deviation, no interval and no test: {single}."
 
 
@@ -97,9 +97,9 @@ def _near_perfect(table: Table) -> Iterator[str]:
         return
     perfect = 0.0 if table.lower_is_better else 100.0
     for _, rows in table.grouped():
-        means = {row.label: row.cells[table.metric].mean for row in rows}
+        means = {row.name: row.cells[table.metric].mean for row in rows}
         left = {label: abs(mean - perfect) for label, mean in means.items() if mean is not None and 0 <= mean <= 100}
-        baseline = next(row.label for row in rows if row.baseline)
+        baseline = next(row.name for row in rows if row.baseline)
         size = left.pop(baseline, 0.0)
         others = [f"'{label}' {each / size:.2g} times" for label, each in left.items() if 1e-6 < size < NEAR_POINTS]
         if others:
@@ -111,7 +111,7 @@ def _near_perfect(table: Table) -> Iterator[str]:
 
 def _fresh(plan: Plan) -> Iterator[str]:
     """Whether the rows, and not only an audit duplicate, are replicates."""
-    keys = (plan.memberships[row.label, seed] for row in plan.rows for seed in plan.seeds)
+    keys = (plan.memberships[row.name, seed] for row in plan.rows for seed in plan.seeds)
     if any(plan.trials[key].replicate for key in keys if key in plan.trials):
         yield "Each cell was trained only for this study, with its own random numbers (fresh replicates)."
 
@@ -128,7 +128,7 @@ def _needs(plan: Plan) -> Iterator[str]:
     keys: dict[tuple[str, str], set[str]] = {}
     for row in (*plan.rows, *plan.audits):
         for name, need in row.needs.items():
-            label = label_of_need(name, row.label)
+            label = label_of_need(name, row.name)
             keys.setdefault((name, need.task.name), set()).update(plan.memberships[label, seed] for seed in plan.seeds)
     for (name, task), found in keys.items():
         trials = counted(len(found), "trial")
@@ -168,8 +168,8 @@ def _printed(plan: Plan, published: PublishedTable | None) -> Iterator[str]:
         yield f"About {published.id} as printed: {published.note}"
     assumed: dict[str, list[str]] = {}
     for row in plan.rows:
-        if row.label in published.row_notes:
-            assumed.setdefault(published.row_notes[row.label], []).append(row.label)
+        if row.name in published.row_notes:
+            assumed.setdefault(published.row_notes[row.name], []).append(row.name)
     yield from (f"About {named(labels)} as printed: {note}" for note, labels in assumed.items())
     if unlike := unlike_printed(plan, published):
         shown = "; ".join(f"'{label}': {fields}" for label, fields in unlike.items())
@@ -181,9 +181,9 @@ def _costs(plan: Plan, rows: Sequence[TableRow], published: PublishedTable | Non
     if published is None or not has_printed_cost(plan, published):
         return
     yield "Parameter counts next to printed ones exclude normalisation layers, as the printed counts do."
-    own = [row for row in rows if row.label in papers_own(plan, published)]
+    own = [row for row in rows if row.name in papers_own(plan, published)]
     for cost, name in zip(COSTS, ("params_without_norm", "multiply_adds"), strict=True):
-        differing = [row.label for row in own if _differs(getattr(row, name), published.cells[row.label].get(cost))]
+        differing = [row.name for row in own if _differs(getattr(row, name), published.cells[row.name].get(cost))]
         if differing:
             what = cost.replace("_", "-").replace("params", "parameters")
             yield f"Counted {what} of {named(differing)} differ from the printed ones; the paper's network may differ."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, equals_p, of_planned
+from ablate.study.names import bare
 from ablate.tables.table import Table
 from ablate.tables.verdicts import Effect, LevelMean
 from ablate.tables.words import fixed
@@ -70,8 +71,8 @@ def _percent(share: float) -> str:
 
 def contribution_notes(table: Table) -> Iterator[str]:
     """The contribution of each component to the full method of a leave-one-out study."""
-    values = {row.label: row.cells[table.metric].values for row in table.rows if row.levels}
-    full = next((row.label for row in table.rows if row.levels and "off" not in row.levels.values()), None)
+    values = {row.name: row.cells[table.metric].values for row in table.rows if row.levels}
+    full = next((row.name for row in table.rows if row.levels and "off" not in row.levels.values()), None)
     if full is None:
         return
     without = {label: found for label, found in values.items() if label != full}
@@ -83,7 +84,7 @@ def contribution_notes(table: Table) -> Iterator[str]:
 
 
 def _contribution(one: Contribution) -> str:
-    found, name = one.difference, one.label.removeprefix("- ")
+    found, name = one.difference, bare(one.label)
     if found is None or one.gain is None:
         return f"{name} unknown"
     text = f"{name} {one.gain:+.3g}".replace("-", MINUS)

@@ -33,7 +33,7 @@ def _inference(rows: Sequence[TableRow]) -> list[str]:
     notes = [
         f"Inference time (median of {rounds} rounds) and memory were measured on {device}." for device, rounds in kinds
     ]
-    unfolded = [row.label for row in measured if row.inference_folded is False]
+    unfolded = [row.name for row in measured if row.inference_folded is False]
     if unfolded:
         notes.append(
             f"Inference times of {named(unfolded)} include a normalisation that cannot be folded into its convolution."
@@ -57,7 +57,7 @@ def training_time_notes(rows: Sequence[TableRow]) -> Iterator[str]:
             and baseline_s > 1e-3
             and not 1 / SAME_TIME <= row.train_s / baseline_s <= SAME_TIME
         ):
-            ratios.setdefault(f"{row.train_s / baseline_s:.2g}", []).append(row.label)
+            ratios.setdefault(f"{row.train_s / baseline_s:.2g}", []).append(row.name)
     if ratios:
         shown = listed([f"{times} times ({named(labels)})" for times, labels in ratios.items()])
         yield (
@@ -68,7 +68,7 @@ def training_time_notes(rows: Sequence[TableRow]) -> Iterator[str]:
 
 def _hours(rows: Sequence[TableRow]) -> list[str]:
     """The training time that would decide the undecided rows."""
-    open_rows = [f"'{row.label}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
+    open_rows = [f"'{row.name}' {row.worker_h:.2g}" for row in rows if row.worker_h is not None]
     if not open_rows:
         return []
     return [
@@ -79,18 +79,18 @@ def _hours(rows: Sequence[TableRow]) -> list[str]:
 
 def _differing(results: Sequence[RowResults]) -> list[str]:
     """One note for each provenance field in which trials differ, with the rows that differ from their baseline."""
-    provenances = {result.row.label: _provenance_of(result) for result in results}
-    baselines = {result.row.group: provenances[result.row.label] for result in results if result.row.is_baseline}
-    everything = {key: flat for result in results for key, flat in _by_key(result, provenances[result.row.label])}
+    provenances = {result.row.name: _provenance_of(result) for result in results}
+    baselines = {result.row.group: provenances[result.row.name] for result in results if result.row.is_baseline}
+    everything = {key: flat for result in results for key, flat in _by_key(result, provenances[result.row.name])}
     notes = []
     for name in sorted({name for flat in everything.values() for name in flat}):
         counts = Counter(flat.get(name, "not recorded") for flat in everything.values())
         if len(counts) > 1:
             shown = [f"{value} ({count})" for value, count in counts.most_common()]
             apart = [
-                result.row.label
+                result.row.name
                 for result in results
-                if _is_apart(provenances[result.row.label], baselines.get(result.row.group, {}), name)
+                if _is_apart(provenances[result.row.name], baselines.get(result.row.group, {}), name)
             ]
             unlike = f" Different from their baseline: {named(apart)}." if apart else ""
             notes.append(f"Trials differ in {name}: {listed(shown)}.{unlike}")

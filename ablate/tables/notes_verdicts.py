@@ -66,7 +66,7 @@ def method_notes(table: Table) -> list[str]:
             text = family.method + (f" {family.spread}" if family.spread else "")
             methods.setdefault(text, []).append(family.group or "")
     found = [f"{f'In {named(groups)}: ' * (len(methods) > 1)}{method}" for method, groups in methods.items()]
-    tried = [row.label for row in table.rows if row.cells[table.metric].tries]
+    tried = [row.name for row in table.rows if row.cells[table.metric].tries]
     return [*found, f"Rows that were tried before ({named(tried)}) {ANYTIME}"] if tried else found
 
 
@@ -82,7 +82,7 @@ def _open_notes(table: Table) -> Iterator[str]:
         said |= {"one seed", "two seeds"}
     for row, tested in found:
         if tested.reason in EXPLAINED_HERE and tested.reason not in said:
-            reasons.setdefault(tested.text.removeprefix("undecided: "), []).append(row.label)
+            reasons.setdefault(tested.text.removeprefix("undecided: "), []).append(row.name)
     for reason, labels in reasons.items():
         yield f"{named(labels)} {'is' if len(labels) == 1 else 'are'} undecided, because {reason}."
     if len(undecided) > MAX_OPEN:
@@ -107,12 +107,12 @@ def _detectable(row: TableRow, cell: TableCell, unit: str) -> str:
     smallest = tested.mde or 0.0
     needed = "; ".join(_seeds_needed(cell, tested, unit))
     amount = with_unit(plain_number(smallest, smallest), unit) if smallest else "nothing"
-    return f"'{row.label}' above {amount}" + (f" ({needed})" if needed else "")
+    return f"'{row.name}' above {amount}" + (f" ({needed})" if needed else "")
 
 
 def _tries(table: Table) -> Iterator[str]:
     """The answers for rows that were tried before, which the tests of this try alone cannot give."""
-    cells, unit = {row.label: row.cells[table.metric] for row in table.rows}, metric_unit(table.metric)
+    cells, unit = {row.name: row.cells[table.metric] for row in table.rows}, metric_unit(table.metric)
     shown = [
         f"'{label}', {describe_tries(cell.tries, cell.decision or 'undecided', unit)}."
         for label, cell in cells.items()
@@ -145,7 +145,7 @@ def _against_their_interval(table: Table) -> Iterator[str]:
             and cell.diff.low is not None
             and cell.diff.high is not None
         ):
-            rows += [row.label] if cell.diff.low <= 0 <= cell.diff.high else []
+            rows += [row.name] if cell.diff.low <= 0 <= cell.diff.high else []
     if rows:
         yield (
             f"{named(rows)} {'is' if len(rows) == 1 else 'are'} decided although the t interval includes 0. The "
@@ -163,7 +163,7 @@ def _lost(table: Table) -> Iterator[str]:
                 lost, of = (one.n_planned - len(one.cells[table.metric].values) for one in (row, baseline))
                 adjusted = found.p_worst_adj if found.p_worst_adj is not None else found.p_worst
                 yield (
-                    f"'{row.label}' lost {lost} of {counted(row.n_planned, 'seed')}, its baseline {of or 'none'}: by "
+                    f"'{row.name}' lost {lost} of {counted(row.n_planned, 'seed')}, its baseline {of or 'none'}: by "
                     f"chance this happens in {_of_100(found.p_lost)} studies (exact McNemar test). With lost runs "
                     f"counted as the worst values, p {equals_p(found.p_worst)}, {format_p(adjusted)} corrected (sign "
                     "flip on ranks)."
@@ -211,7 +211,7 @@ def _agreements(table: Table) -> Iterator[str]:
             f"'No claim' means that the paper prints no difference, or one below {NOISE_FACTOR:g} standard deviations "
             "of our paired differences, which single runs can show by chance."
         )
-    against = [row.label for row in table.rows if _is_decided_against(row.cells[table.metric])]
+    against = [row.name for row in table.rows if _is_decided_against(row.cells[table.metric])]
     if against:
         yield (
             f"{named(against)} {'is' if len(against) == 1 else 'are'} decided against the direction of the printed "

@@ -97,8 +97,8 @@ def compare_by_image(a: RowResults, b: RowResults, metric: str, decision: str) -
         b_only_count=counts[1],
         sentences=[
             f"over seeds and test images ({size}): {_meaning(found, metric_unit(metric), decision)}",
-            _describe(a.row.label, b.row.label, named_flips[0], counts[0]),
-            _describe(b.row.label, a.row.label, named_flips[1], counts[1]),
+            _describe(a.row.name, b.row.name, named_flips[0], counts[0]),
+            _describe(b.row.name, a.row.name, named_flips[1], counts[1]),
         ],
     )
 
@@ -184,7 +184,7 @@ def image_notes(table: Table, results: Sequence[RowResults]) -> Iterator[str]:
             gains = _gains(result, baselines[result.row.group], table.metric)
             if not isinstance(gains, str):
                 found = over_seeds_and_images(gains)
-                rows += [row.label] if found.low <= 0 <= found.high else []
+                rows += [row.name] if found.low <= 0 <= found.high else []
     if rows:
         yield (
             f"{named(rows)} {'is' if len(rows) == 1 else 'are'} decided for these test images. On other images of this "

@@ -39,7 +39,9 @@ def _row_of(label: str, is_baseline: bool, members: Mapping[str, TableRow]) -> T
     keys = [[f"{key} ({on_one_line(group)})" for key in row.trials] for group, row in members.items()]
     trials = [", ".join(of_seed) for of_seed in zip(*keys, strict=True)]
     first = next(iter(members.values()))
-    return first.model_copy(update={"label": label, "group": None, "baseline": is_baseline, "trials": trials})
+    return first.model_copy(
+        update={"label": label, "row": None, "group": None, "baseline": is_baseline, "trials": trials}
+    )
 
 
 def as_printed(table: Table, names: Iterable[str] | None = None) -> Table:

@@ -123,7 +123,7 @@ def _tested(plan: Plan, members: Members, found: OverGroups | None, suspect: Col
     """The fields of a line that the test decides."""
     if found is None:
         return {"reason": TRIED_BEFORE if _was_tried(plan.metric, members) else NO_DIFFERENCE}
-    is_undone = found.decision != "undecided" and any(row.label in suspect for row in members.values())
+    is_undone = found.decision != "undecided" and any(row.name in suspect for row in members.values())
     decision, reason = ("undecided", FAILURES) if is_undone else (found.decision, None)
     return {"p": found.p, "p_adj": found.p_adj, "decision": decision, "reason": reason}
 

@@ -27,20 +27,20 @@ def papers_own(plan: Plan, published: PublishedTable | None) -> frozenset[str]:
         return frozenset()
     unlike = unlike_printed(plan, published)
     presets = {
-        row.label: preset_of(row.recipe)
+        row.name: preset_of(row.recipe)
         for row in plan.rows
         if getattr(row.recipe, "dataset", "") in published.dataset.lower()
-        and row.label in published.factors
-        and row.label not in unlike
+        and row.name in published.factors
+        and row.name not in unlike
     }
-    of_baselines = {row.group: presets.get(row.label) for row in plan.rows if row.is_baseline}
-    found = ((row.label, presets.get(row.label), of_baselines[row.group]) for row in plan.rows)
+    of_baselines = {row.group: presets.get(row.name) for row in plan.rows if row.is_baseline}
+    found = ((row.name, presets.get(row.name), of_baselines[row.group]) for row in plan.rows)
     return frozenset(label for label, own, of_baseline in found if own is not None and own == of_baseline)
 
 
 def unlike_printed(plan: Plan, published: PublishedTable) -> dict[str, str]:
     """Rows that are not the printed ones: label -> the fields that differ, in words."""
-    found = {row.label: _differing(row, published.factors.get(row.label)) for row in plan.rows}
+    found = {row.name: _differing(row, published.factors.get(row.name)) for row in plan.rows}
     return {label: ", ".join(fields) for label, fields in found.items() if fields}
 
 
@@ -57,4 +57,4 @@ def _differing(row: Row, factors: Mapping[str, Any] | None) -> list[str]:
 def has_printed_cost(plan: Plan, published: PublishedTable | None) -> bool:
     """Whether a row has a printed cost. Like the paper, scene tasks count the backbone alone, at 224 px."""
     cells = published.cells if published else {}
-    return any(cells.get(row.label, {}).keys() & set(COSTS) for row in plan.rows)
+    return any(cells.get(row.name, {}).keys() & set(COSTS) for row in plan.rows)

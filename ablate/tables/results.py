@@ -55,7 +55,7 @@ def collect_results(rows: Sequence[Row], plan: Plan, records: Mapping[str, Trial
 
 
 def _results_of(row: Row, plan: Plan, records: Mapping[str, TrialRecord]) -> RowResults:
-    keys = {seed: plan.memberships[row.label, seed] for seed in plan.seeds}
+    keys = {seed: plan.memberships[row.name, seed] for seed in plan.seeds}
     return RowResults(row, keys, {seed: records[key] for seed, key in keys.items() if key in records})
 
 
@@ -110,4 +110,4 @@ def runs_of(result: RowResults, metric: str) -> Runs:
     """The metric of a row as input of the statistics; a trial that did not report it counts as failed."""
     values = result.values(metric)
     failed = [*result.with_status("failed"), *(seed for seed in result.succeeded if seed not in values)]
-    return Runs(result.row.label, values, list(result.keys), list(result.with_status("diverged")), failed)
+    return Runs(result.row.name, values, list(result.keys), list(result.with_status("diverged")), failed)

@@ -33,16 +33,16 @@ def robustness_notes(table: Table) -> list[str]:
 def _runs(table: Table, row: TableRow) -> Runs:
     """The runs of a row. All have ended, so a seed without a value was lost."""
     values = row.cells[table.metric].values
-    return Runs(row.label, values, table.seeds, failed=[seed for seed in table.seeds if seed not in values])
+    return Runs(row.name, values, table.seeds, failed=[seed for seed in table.seeds if seed not in values])
 
 
 def _note(table: Table, row: TableRow, found: Robustness, design: DecisionRule) -> str:
     test, tries = found.registered.evidence.test, row.cells[table.metric].tries
     if tries is not None:  # decided by all its tries; other tests of this one alone would not keep their level
-        parts = [f"'{row.label}' is {row.cells[table.metric].decision} over all its {tries.number} tries"]
+        parts = [f"'{row.name}' is {row.cells[table.metric].decision} over all its {tries.number} tries"]
         return "; ".join([*parts, *_seeds(found, design), *_other_metrics(table, row)]) + "."
     by = f" by {TESTS[test]}" if test else ""
-    parts = [f"'{row.label}' is {found.registered.decision}{by}"]
+    parts = [f"'{row.name}' is {found.registered.decision}{by}"]
     for decision in dict.fromkeys(one.decision for one in found.others.values()):
         names = [TESTS[name] for name, one in found.others.items() if one.decision == decision]
         parts.append(f"by {' and '.join(names)} it is {decision}")

@@ -24,9 +24,9 @@ def with_cost(row: TableRow, cost: Cost | None) -> TableRow:
     return row.model_copy(update=cost.model_dump()) if cost and row.params is None else row
 
 
-def printed_cost_of(label: str, published: PublishedTable | None) -> dict[str, Any]:
+def printed_cost_of(name: str, published: PublishedTable | None) -> dict[str, Any]:
     """The printed cost of a row."""
-    printed = published.cells.get(label, {}) if published else {}
+    printed = published.cells.get(name, {}) if published else {}
     return {
         f"published_{name}": PrintedCount(text=printed[name].text, value=printed[name].value)
         for name in COSTS

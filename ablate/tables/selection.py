@@ -10,13 +10,15 @@ import io
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from ablate.errors import TableError, nearest, quote
+from ablate.study.names import full_name, names_by_text, names_with_label
 from ablate.tables.columns import FACTOR, HEADINGS, list_columns
+from ablate.tables.formats.csv import unguarded
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import metric_name
 
@@ -47,12 +49,13 @@ def select_rows(
         table: table of the whole study.
         rows: labels of the rows to show, old or new; empty shows all. An item is one label, or several labels separated
             by commas. A label that contains a comma must be an item of its own. `!LABEL` leaves the row out. The label
-            of a line of a pivoted table means its rows in all groups. The
-            baseline of a shown row is shown too, unless it is left out in this way.
+            of a line of a pivoted table, or one that several groups have, means its rows in all groups; `GROUP / LABEL`
+            is one of them. The baseline of a shown row is shown too, unless it is left out in this way.
         order: `plan` (order of the study), `value` (best mean first; in a pivoted table, best mean rank) or `name`,
             within each group. None means the order of `rows`, if they are given, else that of the study.
-        rename: old name -> new name of rows, groups, factors and their levels, metrics and other columns. A column may
-            be named by its heading. JSON and CSV keep the names of columns.
+        rename: old name -> new name of rows, groups, factors and their levels, metrics and other columns. Where several
+            groups have a label, `GROUP / LABEL` is one of its rows. Rows of different groups may get the same label. A
+            column may be named by its heading. JSON and CSV keep the names of columns.
 
     Raises:
         TableError: there is no row, name or order of that name, or two rows would have the same label.
@@ -78,7 +81,8 @@ def read_names(path: Path) -> dict[str, str]:
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix.lower() == ".csv":
-            return {old: new for old, new in csv.reader(io.StringIO(text, newline="")) if old or new}
+            lines = [map(unguarded, line) for line in csv.reader(io.StringIO(text, newline="")) if any(line)]
+            return {old: new for old, new in lines}  # noqa: C416 - refuses lines of another length
         names = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"the names in {quote(str(path))} cannot be read: {error}") from error
@@ -94,41 +98,43 @@ def read_names(path: Path) -> dict[str, str]:
 
 def _chosen(table: Table, items: Sequence[str], rename: Mapping[str, str], *, in_plan: bool) -> list[TableRow]:
     """The chosen rows in the order of the items or of the plan; missing baselines come first in their group."""
-    rows = {row.label: row for row in table.rows}
-    known = _labels_by_name(table, rename)
-    marked = [pair for item in items for pair in _labels_in(item, known)]
-    without = {label for label, is_left_out in marked if is_left_out}
-    kept = list(dict.fromkeys(label for label, is_left_out in marked if not is_left_out)) or list(rows)
-    groups = {rows[label].group for label in kept}
-    baselines = [row.label for row in table.rows if row.baseline and row.group in groups and row.label not in kept]
-    for label in baselines:
-        first = next(place for place, other in enumerate(kept) if rows[other].group == rows[label].group)
-        kept.insert(first, label)
-    chosen = [rows[label] for label in kept if label not in without]
+    rows = {row.name: row for row in table.rows}
+    known = _names_by_text(table, rename)
+    marked = [pair for item in items for pair in _names_in(item, known)]
+    without = {name for name, is_left_out in marked if is_left_out}
+    kept = list(dict.fromkeys(name for name, is_left_out in marked if not is_left_out)) or list(rows)
+    groups = {rows[name].group for name in kept}
+    baselines = [row.name for row in table.rows if row.baseline and row.group in groups and row.name not in kept]
+    for name in baselines:
+        first = next(place for place, other in enumerate(kept) if rows[other].group == rows[name].group)
+        kept.insert(first, name)
+    chosen = [rows[name] for name in kept if name not in without]
     if not chosen:
         raise TableError(f"the rows {quote(', '.join(items))} leave out every row; allowed: at least one row")
     return [row for row in table.rows if row in chosen] if in_plan else chosen
 
 
-def _labels_by_name(table: Table, rename: Mapping[str, str]) -> dict[str, list[str]]:
-    """The labels of the rows that each name means, old or new: one row, or all rows of a line of a pivoted table."""
+def _names_by_text(table: Table, rename: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names of the rows that each text means, old or new: one row, or all with a label or in a line."""
     found: dict[str, list[str]] = {}
     for row in table.rows:
         if row.line is not None:
-            found.setdefault(row.line, []).append(row.label)
-    found |= {row.label: [row.label] for row in table.rows}
-    return {rename[name]: labels for name, labels in found.items() if name in rename} | found
+            found.setdefault(row.line, []).append(row.name)
+    found |= {row.label: names_with_label(row.label, table.rows) for row in table.rows if row.row is not None}
+    found |= {text: [name] for text, name in names_by_text(table.rows).items()}
+    return {rename[text]: names for text, names in found.items() if text in rename} | found
 
 
-def _labels_in(item: str, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bool]]:
-    """The labels in an item, and whether each is left out. `known` has the labels of each name."""
+def _names_in(item: str, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bool]]:
+    """The names of the rows in an item, and whether each is left out. `known` has the names of each text."""
     is_one = item in known or item.removeprefix(LEAVE_OUT) in known
     for name in [item] if is_one else [part.strip() for part in item.split(",")]:
         found = known.get(name, known.get(name.removeprefix(LEAVE_OUT)))
         if found is None:
+            allowed = dict.fromkeys(one for names in known.values() for one in names)
             advice = "; a label that contains a comma needs an option of its own" if "," in item else ""
-            raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), known)}{advice}")
-        yield from ((label, name not in known) for label in found)
+            raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), allowed)}{advice}")
+        yield from ((one, name not in known) for one in found)
 
 
 def _sorted(table: Table, order: Order) -> list[TableRow]:
@@ -149,26 +155,54 @@ def _sorted(table: Table, order: Order) -> list[TableRow]:
 
 def _renamed(view: Table, whole: Table, rename: Mapping[str, str]) -> Table:
     """The view under its new names, which must exist in the whole table."""
-    columns = _columns_by_name(whole)
+    columns, meant = _columns_by_name(whole), names_by_text(whole.rows)
     levels = {level for found in whole.factors.values() for level in found}
     known = {*levels, *columns} | {name for row in whole.rows for name in (row.label, row.group, row.line) if name}
     for name in rename:
-        if name not in known:
+        if name not in known and name not in meant:
             raise TableError(f"nothing in the table is called {quote(name)}{nearest(name, sorted(known))}")
-    lines = dict.fromkeys(row.line for row in whole.rows if row.line)
-    twice = _twice([row.label for row in whole.rows], rename) or _twice(lines, rename)
-    if twice is not None:
-        raise TableError(f"two rows would be called {quote(twice)}; give each row a label of its own")
+    rename = {name if name in known else meant[name]: new for name, new in rename.items()}
+    places = _new_places(whole, rename)
     headings = {columns[old]: new for old, new in rename.items() if old in columns}
-    document: dict[str, Any] = _with_names(view.to_json(), rename)
+    document: dict[str, Any] = _with_names(view.to_json(), {**rename, **{old: one.name for old, one in places.items()}})
+    for row, made in zip(view.rows, document["rows"], strict=True):
+        place = places[row.name]
+        made |= {"label": place.label, "row": place.name if place.name != place.label else None}
     document["headings"] |= headings
     return Table.from_json(document)
 
 
-def _twice(names: Iterable[str], rename: Mapping[str, str]) -> str | None:
-    """The first new name that two of the names would have."""
-    counts = Counter(rename.get(name, name) for name in names)
-    return next((name for name, count in counts.items() if count > 1), None)
+class _Place(NamedTuple):
+    """A row under its new names."""
+
+    group: str | None
+    label: str
+    name: str
+
+
+def _new_places(table: Table, rename: Mapping[str, str]) -> dict[str, _Place]:
+    """Name of each row -> its new names; labels may be equal in two groups.
+
+    Raises:
+        TableError: two rows or two lines would have the same name.
+    """
+    pairs = {}
+    for row in table.rows:
+        group = None if row.group is None else rename.get(row.group, row.group)
+        pairs[row.name] = group, rename.get(row.name, rename.get(row.label, row.label))
+    groups: dict[str, set[str | None]] = {}
+    for group, label in pairs.values():
+        groups.setdefault(label, set()).add(group)
+    places = {
+        old: _Place(group, label, full_name(group, label) if len(groups[label]) > 1 else label)
+        for old, (group, label) in pairs.items()
+    }
+    lines = dict.fromkeys(row.line for row in table.rows if row.line)
+    for names in ([place.name for place in places.values()], [rename.get(line, line) for line in lines]):
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise TableError(f"two rows would be called {quote(twice)}; give each row a label of its own")
+    return places
 
 
 def _columns_by_name(table: Table) -> dict[str, str]:
@@ -178,7 +212,7 @@ def _columns_by_name(table: Table) -> dict[str, str]:
     return found | {name.removeprefix(FACTOR): name for name in list_columns(table)}
 
 
-NAMES = ("label", "line", "group", "groups", "baseline", "headline", "levels", "within")
+NAMES = ("label", "row", "line", "group", "groups", "baseline", "headline", "levels", "within")
 SENTENCES = ("summary", "notes", "provenance", "text", "method", "spread", "rank", "pairs", "lost")
 KINDS: Mapping[str, str] = dict.fromkeys(NAMES, "name") | dict.fromkeys(SENTENCES, "sentence") | {"set": "set"}
 """Field of a table's document -> whether it names rows, groups or levels, or is a sentence that quotes them."""

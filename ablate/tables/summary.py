@@ -193,7 +193,7 @@ def _lost(table: Table) -> dict[str, dict[str, int]]:
         }
         for kind, count in kinds.items():
             if count:
-                found.setdefault(kind, {})[row.label] = count
+                found.setdefault(kind, {})[row.name] = count
     return found
 
 
@@ -202,7 +202,7 @@ def _open_because_of_failures(table: Table) -> str:
     if not rows:
         return ""
     names = names_of(table)
-    which = joined([names[row.label] for row in rows]) if len(rows) <= MAX_NAMES else f"{len(rows)} rows"
+    which = joined([names[row.name] for row in rows]) if len(rows) <= MAX_NAMES else f"{len(rows)} rows"
     return f" They leave {which} undecided."
 
 

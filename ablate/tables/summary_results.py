@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ablate.statistics.words import counted, equals_p, with_unit
 from ablate.study.lines import noun_of
+from ablate.study.names import component_of
 from ablate.tables.cells import difference_size
 from ablate.tables.columns import metric_decimals
 from ablate.tables.table import Table, TableRow
@@ -54,14 +55,16 @@ def names_of(table: Table, *, in_groups: bool = False) -> dict[str, str]:
         in_groups: whether the sentence names the group, so that labels need not repeat it.
     """
     prefixes = {group: _prefix(group, rows) if in_groups else "" for group, rows in table.grouped()}
-    lines = {row.label: row.line for row in table.rows if row.line and in_groups}
+    lines = {row.name: row.line for row in table.rows if row.line and in_groups}
+    labels = {row.name: row.label if in_groups else row.name for row in table.rows}
     names = {
-        row.label: visible_name(lines.get(row.label) or row.label.removeprefix(prefixes[row.group]))
+        row.name: visible_name(lines.get(row.name) or labels[row.name].removeprefix(prefixes[row.group]))
         for row in table.rows
     }
-    is_plain = all(PLAIN_NAME.fullmatch(names[row.label]) for row in table.rows if not _is_without(row))
-    quoted = {label: name if is_plain else f"'{name}'" for label, name in names.items()}
-    return quoted | {row.label: f"removing {visible_name(row.label[2:])}" for row in table.rows if _is_without(row)}
+    gone = {row.name: part for row in table.rows if (part := component_of(row.label, row.levels))}
+    is_plain = all(PLAIN_NAME.fullmatch(text) for name, text in names.items() if name not in gone)
+    quoted = {name: text if is_plain else f"'{text}'" for name, text in names.items()}
+    return quoted | {name: f"removing {visible_name(part)}" for name, part in gone.items()}
 
 
 def _prefix(group: str | None, rows: Sequence[TableRow]) -> str:
@@ -71,11 +74,6 @@ def _prefix(group: str | None, rows: Sequence[TableRow]) -> str:
     heads = {row.label.partition(" / ")[0] + " / " for row in rows}
     prefix = heads.pop() if len(heads) == 1 else f"{group} "
     return prefix if all(row.label.startswith(prefix) and row.label != prefix for row in rows) else ""
-
-
-def _is_without(row: TableRow) -> bool:
-    """Whether the row of a leave-one-out study lacks a component; its label is `- NAME`."""
-    return row.label.startswith("- ") and "off" in row.levels.values()
 
 
 def _by_decision(table: Table, rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
@@ -103,7 +101,7 @@ def _name_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str])
     found = _by_decision(table, rows)
     if any(len(found.get(word, ())) > MAX_NAMES for word in ("better", "worse")):
         return ""
-    baseline = next(names[row.label] for row in rows if row.baseline)
+    baseline = next(names[row.name] for row in rows if row.baseline)
     clauses = [
         _clause(table, word, members, names, baseline if index == 0 else "")
         for index, (word, members) in enumerate(found.items())
@@ -120,10 +118,10 @@ def _clause(table: Table, word: str, rows: Sequence[TableRow], names: Mapping[st
         amounts = [_amount(table, row, unit="" if index else unit) for index, row in enumerate(rows)]
         than = f"{verb} {word} than {baseline}" if baseline else f"{verb} {word}"
         if len(rows) == 1:
-            return f"{names[rows[0].label]} {than} {amounts[0]}"
-        return f"{joined([f'{names[row.label]} ({by})' for row, by in zip(rows, amounts, strict=True)])} {than}"
+            return f"{names[rows[0].name]} {than} {amounts[0]}"
+        return f"{joined([f'{names[row.name]} ({by})' for row, by in zip(rows, amounts, strict=True)])} {than}"
     if len(rows) <= MAX_NAMES:
-        subject = joined([names[row.label] for row in rows])
+        subject = joined([names[row.name] for row in rows])
     else:
         subject = f"all {len(rows)} rows" if baseline else f"the other {len(rows)} rows"
     if word == "equivalent":
@@ -139,8 +137,8 @@ def _name_over_groups(table: Table, groups: Sequence[Sequence[TableRow]], names:
     """
     alike: dict[str, list[TableRow]] = {}
     for row in (row for rows in groups for row in rows if not row.baseline):
-        alike.setdefault(names[row.label], []).append(row)
-    baselines = {names[row.label] for rows in groups for row in rows if row.baseline}
+        alike.setdefault(names[row.name], []).append(row)
+    baselines = {names[row.name] for rows in groups for row in rows if row.baseline}
     if len(baselines) > 1 or len(alike) > MAX_NAMES or any(len(rows) != len(groups) for rows in alike.values()):
         return ""
     clauses: list[str] = []
@@ -172,11 +170,11 @@ def _count_rows(table: Table, rows: Sequence[TableRow], names: Mapping[str, str]
     found = _by_decision(table, rows)
     unit = metric_unit(table.metric)
     most = {
-        word: f" (most of all {names[rows[0].label]}, {_amount(table, rows[0], unit=unit)})"
+        word: f" (most of all {names[rows[0].name]}, {_amount(table, rows[0], unit=unit)})"
         for word, rows in found.items()
         if word in ("better", "worse") and rows[0].cells[table.metric].tries is None
     }
-    return _count(found, next(names[row.label] for row in rows if row.baseline), most)
+    return _count(found, next(names[row.name] for row in rows if row.baseline), most)
 
 
 def _count(found: Mapping[str, Sequence[TableRow]], baseline: str, most: Mapping[str, str]) -> str:

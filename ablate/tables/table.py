@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.documents import Document
+from ablate.study.names import find_name
 from ablate.tables.lines import Pivot
 from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested, Tries
 
@@ -101,6 +102,8 @@ class TableRow(Document):
     """One row; see `ablate.study.plan.Row` for the first four fields and `ablate.trials.trial.Cost` for the counts.
 
     Attributes:
+        row: `GROUP / LABEL`, what the row is called where several groups have its label; absent where the label is
+            unique in the study. Families, fronts and cells of a study name rows so.
         n_planned, n_ok, n_diverged, n_failed: numbers of seeds; the rest has no result yet.
         cells: cells by metric, the primary metric first.
         train_s: median training time over the seeds that succeeded, in seconds.
@@ -114,6 +117,7 @@ class TableRow(Document):
     """
 
     label: str
+    row: str | None = Field(None, exclude_if=lambda name: name is None)
     group: str | None
     baseline: bool
     set: dict[str, Any]
@@ -140,6 +144,11 @@ class TableRow(Document):
     trials: list[str] = Field(default_factory=list)
     line: str | None = None
     notes: list[str] = Field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the row is called in its study, unique there; see `ablate.study.names`."""
+        return self.row or self.label
 
 
 class PublishedColumn(Document):
@@ -232,12 +241,13 @@ class Table(Document):
         """The table that `to_json` wrote, with or without the measured values."""
         return cls.model_validate(document)
 
-    def row(self, label: str) -> TableRow:
-        """The row with this label; KeyError if there is none."""
-        rows = {row.label: row for row in self.rows}
-        if label not in rows:
-            raise KeyError(f"no row {label!r}; the table has {', '.join(map(repr, rows))}")
-        return rows[label]
+    def row(self, name: str) -> TableRow:
+        """The row with this label, or `GROUP / LABEL` where several groups have it; KeyError if there is none."""
+        rows = {row.name: row for row in self.rows}
+        found = rows.get(name) or rows.get(find_name(name, self.rows) or "")
+        if found is None:
+            raise KeyError(f"no row {name!r}; the table has {', '.join(map(repr, rows))}")
+        return found
 
     def grouped(self) -> list[tuple[str | None, list[TableRow]]]:
         """The printed rows by group, in the order of the groups' first rows."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ablate.statistics.decisions.paired import difference
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.statistics.words import MINUS, counted, with_unit
+from ablate.study.names import is_same_row
 from ablate.study.plan import Plan, Row
 from ablate.study.tries import (
     Block,
@@ -48,7 +49,7 @@ class PairTrials:
 
 
 def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) -> dict[str, PairTrials]:
-    """Label -> trials of all tries up to this one, for the rows of a plan that were tried before.
+    """Name -> trials of all tries up to this one, for the rows of a plan that were tried before.
 
     Args:
         plan: plan of the study.
@@ -58,11 +59,11 @@ def find_retried(plan: Plan, registered: Sequence[RegisteredRow], study: str) ->
     baselines = {row.group: row for row in plan.rows if row.is_baseline}
     found = {}
     for row in plan.rows:
-        own = [one for one in registered if (one.study, one.row) == (study, row.label)]
+        own = [one for one in registered if one.study == study and is_same_row(one.row, row.name)]
         if own and own[-1].number is not None and own[-1].number > 1:
             alike = [one for one in registered if one.pair == own[-1].pair and one.at <= own[-1].at]
             tries = [one for one in alike if one.number is not None]
-            found[row.label] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], tries, registered))
+            found[row.name] = PairTrials(own[-1].number, _keys_of(row, baselines[row.group], tries, registered))
     return found
 
 
@@ -76,13 +77,13 @@ def find_pair(plan: Plan, registered: Sequence[RegisteredRow], study: str, a: st
         plan: plan of the study.
         registered: registrations of the recipes of its rows, oldest first.
         study: id of the study.
-        a, b: labels of the two rows.
+        a, b: names of the two rows.
     """
-    rows = {row.label: row for row in plan.rows}
+    rows = {row.name: row for row in plan.rows}
     first, second = rows[a], rows[b]
     for row, other in ((first, second), (second, first)):
         if other.is_baseline and row.group == other.group:
-            found = find_retried(plan, registered, study).get(row.label)
+            found = find_retried(plan, registered, study).get(row.name)
             keys = () if found is None else found.keys
             return found and PairTrials(found.number, keys if row is first else tuple((y, x) for x, y in keys))
     begin = min((one.at for one in registered if one.study == study), default=None)

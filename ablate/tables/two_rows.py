@@ -15,7 +15,8 @@ from ablate.statistics.decisions.any_two_rows import PairAnalysis, analyse_pair
 from ablate.statistics.decisions.anytime import answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.words import counted
-from ablate.study.plan import Plan
+from ablate.study.names import clause_on_unknown, names_by_text, names_with_label
+from ablate.study.plan import Plan, Row
 from ablate.study.preregistration import Preregistration, Seen, find_known_baselines, is_exploratory
 from ablate.tables.analysis import bounds_of, design_of, superiority_of, tries_of
 from ablate.tables.inputs import StudyState
@@ -118,18 +119,19 @@ def compare_rows(
     Args:
         plan: rows and seeds.
         records: records by trial key.
-        a: label of the row to judge.
-        b: label of the row for comparison.
+        a: the row to judge: its label, or `GROUP / LABEL` where several groups have the label.
+        b: the row for comparison.
         registrations: registrations of the study, oldest first.
         seen: see `ablate.tables.inputs.StudyState`, as `is_firing`.
         history: tries of the two rows, a minus b, if they were tried before.
 
     Raises:
-        TableError: no row has such a label, or both labels are the same.
+        TableError: there is no such row, or both are the same.
     """
-    problems = find_label_problems(plan, a, b)
+    problems = find_row_problems(plan, a, b)
     if problems:
         raise TableError("; ".join(problem.message for problem in problems))
+    a, b = names_of_two(plan, a, b)
     results = collect_results(plan.rows, plan, records)
     runs = [runs_of(result, plan.metric) for result in results]
     found = analyse_pair(runs, a, b, design=design_of(plan), planned=_family_of(plan, a, b))
@@ -138,8 +140,8 @@ def compare_rows(
     document = _document(plan, found, is_exploratory=is_known)
     if history is not None:
         document = _with_tries(document, history, design_of(plan))
-    known = [label for label in find_known_baselines(plan, registrations, seen) if label in (a, b) and not is_known]
-    for text in (KNOWN_BASELINE.format(named([label])) for label in known):
+    known = [name for name in find_known_baselines(plan, registrations, seen) if name in (a, b) and not is_known]
+    for text in (KNOWN_BASELINE.format(named([name])) for name in known):
         document = document.model_copy(update={"sentence": f"{document.sentence}. {text.rstrip('.')}"})
     if any(result.missing for result in results):  # the correction covers all rows
         return document.model_copy(
@@ -147,7 +149,7 @@ def compare_rows(
         )
     why = why_undecided(plan, StudyState(is_firing=is_firing))
     document = document.model_copy(update={"decision": "undecided", "sentence": why} if why else {})
-    first, second = (next(result for result in results if result.row.label == label) for label in (a, b))
+    first, second = (next(result for result in results if result.row.name == name) for name in (a, b))
     return document.model_copy(update={"images": compare_by_image(first, second, plan.metric, document.decision)})
 
 
@@ -170,31 +172,39 @@ def _with_tries(document: RowComparison, history: PairHistory, design: DecisionR
 
 
 def _family_of(plan: Plan, a: str, b: str) -> list[str]:
-    """Labels of the rows of the family, if one of the two rows is its baseline; empty for any other two."""
-    rows = {row.label: row for row in plan.rows}
+    """Names of the rows of the family, if one of the two rows is its baseline; empty for any other two."""
+    rows = {row.name: row for row in plan.rows}
     if rows[a].group != rows[b].group or not (rows[a].is_baseline or rows[b].is_baseline):
         return []
-    return [row.label for row in plan.rows if row.group == rows[a].group and not row.is_baseline]
+    return [row.name for row in plan.rows if row.group == rows[a].group and not row.is_baseline]
 
 
-def find_label_problems(plan: Plan, a: str, b: str) -> list[Problem]:
-    """All problems that prevent the comparison of two labels; the pointers are `/a` and `/b`."""
-    labels = [row.label for row in plan.rows]
-    wrong = [(pointer, label) for pointer, label in (("/a", a), ("/b", b)) if label not in labels]
+def names_of_two(plan: Plan, a: str, b: str) -> tuple[str, str]:
+    """The names of two rows of a plan, without `find_row_problems`; see `ablate.study.names`."""
+    names = names_by_text(plan.rows)
+    return names[a], names[b]
+
+
+def find_row_problems(plan: Plan, a: str, b: str) -> list[Problem]:
+    """All problems that prevent the comparison of two rows; the pointers are `/a` and `/b`."""
+    names = names_by_text(plan.rows)
+    wrong = [(pointer, text) for pointer, text in (("/a", a), ("/b", b)) if text not in names]
     if wrong:
-        return [Problem(pointer, "unknown_row", _unknown_row(label, labels)) for pointer, label in wrong]
-    if a == b:
+        return [Problem(pointer, "unknown_row", _unknown_row(text, plan.rows)) for pointer, text in wrong]
+    if names[a] == names[b]:
         return [Problem("/b", "same_row", f"row {quote(a)} cannot be compared with itself; name two rows")]
     return []
 
 
-def _unknown_row(label: str, labels: Sequence[str]) -> str:
-    what = f"no row {quote(label)}"
-    close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
+def _unknown_row(text: str, rows: Sequence[Row]) -> str:
+    names, what = [row.name for row in rows], f"no row {quote(text)}"
+    if names_with_label(text, rows):
+        return what + clause_on_unknown(text, rows)
+    close = difflib.get_close_matches(text, names, n=1, cutoff=0.6)
     if close:
         return f"{what}; did you mean {quote(close[0])}?"
-    rest = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
-    return f"{what}; the rows are {', '.join(map(quote, labels[:MAX_LABELS]))}{rest}"
+    rest = f" and {len(names) - MAX_LABELS} more" if len(names) > MAX_LABELS else ""
+    return f"{what}; the rows are {', '.join(map(quote, names[:MAX_LABELS]))}{rest}"
 
 
 def _outstanding(found: PairAnalysis) -> str:

@@ -174,8 +174,8 @@ def get_bundle(
 def compare(
     context: InContext,
     study_id: StudyId,
-    a: Annotated[str, Query(max_length=4096, description="label of the first row")],
-    b: Annotated[str, Query(max_length=4096, description="label of the row to compare it with")],
+    a: Annotated[str, Query(max_length=4096, description="first row: its label, or `GROUP / LABEL`")],
+    b: Annotated[str, Query(max_length=4096, description="row to compare it with")],
 ) -> RowComparison:
     """Whether row a differs from row b.
 

@@ -22,6 +22,7 @@ def read_selection(
         Sequence[Annotated[str, Query(max_length=MAX_TEXT)]],
         Query(
             description="labels of rows, separated by commas; repeat the parameter for a label that contains a comma. "
+            "A label of several groups means the rows of all of them, `GROUP / LABEL` one row. "
             "`!LABEL` leaves a row out. The baseline stays unless it is left out in this way"
         ),
     ] = (),

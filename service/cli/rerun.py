@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from ablate.cli.progress import OneTrial
 from ablate.cli.terminal import Terminal
-from ablate.errors import TrialError, nearest, quote
+from ablate.errors import TrialError, quote
 from ablate.local.folder import Folder
 from ablate.local.rerun import check, retrain
 from ablate.remote.errors import BrokenError
 from ablate.remote.names import KEY
+from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.problems import NAME
 from ablate.trials.record_comparison import TrialComparison, compare_records
 from ablate.trials.trial import EpochMetrics, Outcome, Trial, TrialRecord
@@ -139,7 +140,12 @@ def _key_in_table(path: Path, cell: CellAddress) -> str:
     file = path / "table.json"
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        rows = {row["label"]: dict(zip(table["seeds"], row["trials"], strict=True)) for row in table["rows"]}
+        rows = {
+            _Row(row["label"], row["group"], row.get("row") or row["label"]): dict(
+                zip(table["seeds"], row["trials"], strict=True)
+            )
+            for row in table["rows"]
+        }
     except FileNotFoundError:
         raise TargetError(
             f"{path} has no table.json, which lists the rows; finish its `ablate run`, or give {path}:KEY"
@@ -175,16 +181,26 @@ def find_in_service(client: Client, study: str | None, what: Key | CellAddress) 
 
 
 def _key_in_study(client: Client, study: str, cell: CellAddress) -> str:
-    rows: dict[str, dict[int, str]] = {}
+    rows: dict[_Row, dict[int, str]] = {}
     for one in client.trials(study):
-        rows.setdefault(one.row, {})[one.seed] = one.key
+        label = one.row.removeprefix(f"{one.group} / ")
+        rows.setdefault(_Row(label, one.group, one.row), {})[one.seed] = one.key
     return _choose(rows, cell, f"study {study}")
 
 
-def _choose(rows: Mapping[str, Mapping[int, str]], cell: CellAddress, where: str) -> str:
-    if cell.row not in rows:
-        raise TargetError(f"no row {quote(cell.row)} in {where}{nearest(cell.row, rows)}")
-    seeds = rows[cell.row]
+class _Row(NamedTuple):
+    """A row of a table or of a study, see `ablate.study.names`."""
+
+    label: str
+    group: str | None
+    name: str
+
+
+def _choose(rows: Mapping[_Row, Mapping[int, str]], cell: CellAddress, where: str) -> str:
+    name = find_name(cell.row, rows)
+    if name is None:
+        raise TargetError(f"no row {quote(cell.row)} in {where}{clause_on_unknown(cell.row, list(rows))}")
+    seeds = next(seeds for row, seeds in rows.items() if row.name == name)
     if cell.seed not in seeds:
         raise TargetError(f"no seed {cell.seed} of row {quote(cell.row)} in {where}; it has {_list(seeds)}")
     return seeds[cell.seed]

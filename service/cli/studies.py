@@ -26,6 +26,7 @@ from ablate.cli.options import (
     Rename,
     Robust,
     Rows,
+    RowsCommand,
     Scale,
     Seeds,
     Siunitx,
@@ -200,11 +201,11 @@ def table(
                 say(f"more: ablate table {study} --notes", err=True)
 
 
-@app.command()
+@app.command(cls=RowsCommand)
 def compare(
     study: StudyId,
-    a: Annotated[str, typer.Argument(metavar="A", help="Label of the row to judge.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Label of the row to compare it with.", show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", help="Row to judge: LABEL or GROUP / LABEL.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Row to compare it with.", show_default=False)],
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

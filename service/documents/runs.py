@@ -17,7 +17,7 @@ class StudyRun:
     Attributes:
         state: of the study; every state except `queued`, `running` and `paused` is final.
         started_at, ended_at: aware; `ended_at` is None while the study is live.
-        row_means: row label -> metric -> mean. Written when the study is final: a metric of MLflow is never taken
+        row_means: row name -> metric -> mean. Written when the study is final: a metric of MLflow is never taken
             back, and its latest value is found by time.
         files: artifact name -> content (tables, plots, the study document); `table.md` also becomes the run's note.
     """
@@ -38,7 +38,7 @@ class TrialRun:
     """One trial as one study's run shows it.
 
     Attributes:
-        row: label of the first row of the study that the trial fills.
+        row, group: name and group of the first row of the study that the trial fills.
         state: of the trial in this study; `queued` means that it waits for its next attempt.
         recipe: resolved, flat.
         metrics: final.
@@ -63,3 +63,4 @@ class TrialRun:
     curve: tuple[EpochMetrics, ...]
     attempts: tuple[str, ...]
     shared: bool
+    group: str | None = None

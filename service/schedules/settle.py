@@ -124,7 +124,8 @@ def _rows_of(data: FiringData) -> list[FiringRow]:
     metric = data.table.metric
     return [
         FiringRow(
-            row=row.label,
+            row=row.name,
+            group=row.group,
             n=len(row.cells[metric].values),
             lost=row.n_planned - len(row.cells[metric].values),
             mean=row.cells[metric].mean,

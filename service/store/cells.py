@@ -26,9 +26,10 @@ def list_cells(
     """(position, cell) of a study's cells after a position."""
     statement = (
         select(
-            memberships.c.position, memberships.c.row, memberships.c.seed.label("cell_seed"), memberships.c.shared,
-            cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.open_needs, trials.c.step,
-            trials.c.steps, trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at, mirrored.c.run_id,
+            memberships.c.position, memberships.c.row, memberships.c.group, memberships.c.seed.label("cell_seed"),
+            memberships.c.shared, cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.open_needs,
+            trials.c.step, trials.c.steps, trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at,
+            mirrored.c.run_id,
         )
         .join(trials, trials.c.key == memberships.c.trial_key)
         .outerjoin(
@@ -51,6 +52,7 @@ def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> C
     return CellView(
         key=row.key,
         row=row.row,
+        group=row.group,
         seed=row.cell_seed,
         state=row.cell_state,
         reason=row.reason or (_waits_for(needed) if row.cell_state == "queued" else None),
@@ -145,12 +147,12 @@ def get_outcome(connection: Connection, key: str) -> Outcome | None:
 
 def _places(connection: Connection, key: str) -> list[CellOfStudy]:
     rows = connection.execute(
-        select(studies.c.id, memberships.c.row, memberships.c.seed)
+        select(studies.c.id, memberships.c.row, memberships.c.group, memberships.c.seed)
         .join(studies, studies.c.seq == memberships.c.study_seq)
         .where(memberships.c.trial_key == key)
         .order_by(memberships.c.study_seq, memberships.c.position)
     )
-    return [CellOfStudy(study_id=row.id, row=row.row, seed=row.seed) for row in rows]
+    return [CellOfStudy(study_id=row.id, row=row.row, group=row.group, seed=row.seed) for row in rows]
 
 
 def find_keys(connection: Connection, prefix: str) -> list[str]:
@@ -228,14 +230,17 @@ def list_origins(connection: Connection, study_seq: int) -> list[Origin]:
 def list_live(connection: Connection, study_seq: int) -> list[dict[str, Any]]:
     """Progress of a study's running trials, as data of `trial` events."""
     rows = connection.execute(
-        select(trials.c.key, memberships.c.row, memberships.c.seed, trials.c.step, trials.c.steps, trials.c.live)
+        select(
+            trials.c.key, memberships.c.row, memberships.c.group, memberships.c.seed, trials.c.step, trials.c.steps,
+            trials.c.live,
+        )
         .join(memberships, memberships.c.trial_key == trials.c.key)
         .where(trials.c.state == "running", memberships.c.study_seq == study_seq, memberships.c.settled.is_(None))
-    )
+    )  # fmt: skip
     return [
         {
-            "key": row.key, "row": row.row, "seed": row.seed, "state": "running", "reason": None, "step": row.step,
-            "steps": row.steps, "metrics": row.live or {},
+            "key": row.key, "row": row.row, "group": row.group, "seed": row.seed, "state": "running", "reason": None,
+            "step": row.step, "steps": row.steps, "metrics": row.live or {},
         }
         for row in rows
     ]  # fmt: skip

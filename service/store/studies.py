@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ class Stored:
         schedule: name of the schedule that fired it.
         document: the study document of the last plan, with seeds, scale and resources resolved.
         registrations: the preregistration, as submitted and after each change; see `ablate.study.preregistration`.
-        costs: row label -> counted cost as JSON values.
+        costs: row name -> counted cost as JSON values.
     """
 
     seq: int
@@ -61,11 +61,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class CellKey:
-    """A cell of a study and the trial that fills it."""
+    """A cell of a study and the trial that fills it; `group` is that of the row, where it is known."""
 
     row: str
     seed: int
     key: str
+    group: str | None = field(default=None, compare=False)
 
 
 def add_study(connection: Connection, values: dict[str, Any]) -> int:
@@ -84,7 +85,8 @@ def add_cells(connection: Connection, study_seq: int, cells: Sequence[CellKey], 
     for position, cell in enumerate(cells, start=first):
         values.append(
             {
-                "study_seq": study_seq, "position": position, "row": cell.row, "seed": cell.seed,
+                "study_seq": study_seq, "position": position, "row": cell.row, "group": cell.group,
+                "seed": cell.seed,
                 "trial_key": cell.key, "shared": cell.key not in own, "settled": None,
             }
         )  # fmt: skip

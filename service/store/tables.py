@@ -166,7 +166,8 @@ memberships = Table(
     metadata,
     Column("study_seq", ForeignKey("studies.seq"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("row", Text, nullable=False),
+    Column("row", Text, nullable=False),  # name of the row, see `ablate.study.names`
+    Column("group", Text),
     Column("seed", BigInteger, nullable=False),
     Column("trial_key", ForeignKey("trials.key"), nullable=False, index=True),
     Column("shared", Boolean, nullable=False),

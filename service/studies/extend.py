@@ -9,6 +9,7 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
 from ablate.remote.documents.studies import Extension, StudyView
+from ablate.study.document import RowSpec
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes, register
 from service.context import Context, refuse_without_space
@@ -45,11 +46,8 @@ def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any
     asked = extension.seeds
     wanted = range(asked) if isinstance(asked, int) else asked or ()
     seeds = list(dict.fromkeys([*plan.seeds, *wanted]))
-    labels = {row.label for row in plan.rows}
     for index, row in enumerate(extension.rows):
-        if row.label in labels:
-            text = f"the study already has a row {quote(row.label)}; give the new row another label"
-            raise StudyError([Problem(f"/rows/{index}/label", "duplicate", text)])
+        _refuse_label(row, index, plan)
     rows = [row.model_dump(exclude_none=True) for row in extension.rows]
     document = dict(stored.document)
     if len(seeds) > len(plan.seeds):
@@ -58,6 +56,19 @@ def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any
         document["rows"] = [*document.get("rows", []), *rows]
         document["table"] = _kept_baseline(document, plan)
     return document
+
+
+def _refuse_label(row: RowSpec, index: int, plan: Plan) -> None:
+    """Refuse a label that is taken, or that would give an existing row another name: its cells are stored under it."""
+    text = ""
+    for one in (one for one in plan.rows if one.label == row.label):
+        if row.group is None or one.group == row.group:
+            text = f"the study already has a row {quote(one.name)}; give the new row another label"
+        elif not one.is_shared:
+            where = f"row {quote(one.name)} in group {quote(one.group or '')}"
+            text = f"the study has a {where}, and its results are stored under the label alone; give another label"
+    if text:
+        raise StudyError([Problem(f"/rows/{index}/label", "duplicate", text)])
 
 
 def _kept_baseline(document: dict[str, Any], plan: Plan) -> dict[str, Any]:

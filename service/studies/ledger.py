@@ -121,6 +121,6 @@ def _decision(pair: _Pair, tables: Mapping[int, Table]) -> str | None:
     last = pair.studies[-1]
     table = tables.get(last.study_seq)
     rows: Iterable[str | None] = (
-        (row.cells[table.metric].decision for row in table.rows if row.label == last.registered.row) if table else ()
+        (row.cells[table.metric].decision for row in table.rows if row.name == last.registered.row) if table else ()
     )
     return next(iter(rows), None)

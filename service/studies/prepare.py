@@ -29,7 +29,7 @@ class Prepared:
 
     Attributes:
         document: the study document including the submission's options, so that planning it again gives the same.
-        costs: by row label.
+        costs: by row name.
     """
 
     plan: Plan
@@ -41,7 +41,8 @@ class Prepared:
     def cells(self) -> list[CellKey]:
         """Every cell, ordered by seed, then by row."""
         order = {key: index for index, key in enumerate(self.plan.trials)}
-        cells = [CellKey(row, seed, key) for (row, seed), key in self.plan.memberships.items()]
+        groups = self.plan.group_of
+        cells = [CellKey(row, seed, key, groups[row]) for (row, seed), key in self.plan.memberships.items()]
         return sorted(cells, key=lambda cell: order[cell.key])
 
 

@@ -18,7 +18,7 @@ from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.look import PlotLook
 from ablate.tables.summary import summarise_older
 from ablate.tables.table import Table
-from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
+from ablate.tables.two_rows import RowComparison, compare_rows, find_row_problems, names_of_two
 from ablate.tables.words import listed
 from ablate.trials.trial import Cost, TrialRecord
 from service.context import Context
@@ -147,7 +147,7 @@ def _make_table(context: Context, stored: Stored, *, provisional: bool) -> Table
 
 def costs_of(stored: Stored) -> RowCosts:
     """The costs of the rows that were counted when the study was submitted."""
-    return RowCosts(counted={label: Cost.model_validate(cost) for label, cost in stored.costs.items()})
+    return RowCosts(counted={name: Cost.model_validate(cost) for name, cost in stored.costs.items()})
 
 
 def state_of(
@@ -195,16 +195,17 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
 
     Raises:
         NotFoundError: there is no study with that id.
-        StudyError: a label is unknown, or both are the same.
+        StudyError: there is no such row, or both are the same.
         ConflictError: this version of ablate cannot plan the study.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
     plan = plan_stored(context, stored)
-    problems = find_label_problems(plan, a, b)
+    problems = find_row_problems(plan, a, b)
     if problems:
         raise StudyError(problems)
+    a, b = names_of_two(plan, a, b)
     with context.faults.answering(work_of_answer("table", study_id, "compare")):
         known = find_known(context, stored, plan, (a, b))
         return compare_rows(

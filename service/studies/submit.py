@@ -152,7 +152,7 @@ def _first_registrations(connection: Connection, home: Path, plan: Plan, at: dat
 
 def list_costs(prepared: Prepared) -> dict[str, dict[str, int]]:
     """Counted costs by row, in their stored form."""
-    return {label: cost.model_dump() for label, cost in prepared.costs.items()}
+    return {name: cost.model_dump() for name, cost in prepared.costs.items()}
 
 
 def plan_only(context: Context, submission: Submission) -> PlanView:

@@ -87,14 +87,14 @@ def end_tries(connection: Connection, home: Path, stored: Stored) -> None:
 
 def find_known(context: Context, stored: Stored, plan: Plan, rows: tuple[str, str] | None = None) -> Known:
     """What this home knows of a study's rows; `rows`: see `ablate.local.tries.known_of`."""
-    recipes = {row.label: digest_of(row) for row in plan.rows}
+    recipes = {row.name: digest_of(row) for row in plan.rows}
     with _files(context.settings.home) as desk, context.store.read() as connection:
         own = tries.list_own(connection, stored.seq)
         found = [
             *own,
             *tries.list_families(connection, {row.pair for row in own}),
             *tries.list_until_first(connection, recipes.values()),
-            *tries.list_of_recipes(connection, [recipes[label] for label in rows or ()]),
+            *tries.list_of_recipes(connection, [recipes[name] for name in rows or ()]),
             *tries.list_other_names(connection, {digest_of(row): exact_of(row) for row in plan.rows}),
             *desk.rows(plan, "run"),
         ]

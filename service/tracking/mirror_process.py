@@ -203,5 +203,5 @@ def reconcile(settings: Settings, where: Where) -> Iterator[int]:
 
 def _means(table: Table) -> dict[str, dict[str, float]]:
     return {
-        row.label: {name: cell.mean for name, cell in row.cells.items() if cell.mean is not None} for row in table.rows
+        row.name: {name: cell.mean for name, cell in row.cells.items() if cell.mean is not None} for row in table.rows
     }

@@ -39,13 +39,13 @@ class Content:
     files: Mapping[str, str | bytes] = field(default_factory=dict)
 
 
-def metric_name(label: str, metric: str) -> str:
-    """Name of a row's mean: `label/metric` in the characters that MLflow allows; different pairs differ.
+def metric_name(row: str, metric: str) -> str:
+    """Name of a row's mean: `row/metric` in the characters that MLflow allows; different pairs differ.
 
     `window=1x3+3x1, norm=bn` reads `window:1x3 plus 3x1 norm:bn`. A text that cannot be recovered from its plain form
     gets a digest, so that no two texts share a name.
     """
-    return f"{_allowed(label, 180)}/{_allowed(metric, 60, slash='_')}"
+    return f"{_allowed(row, 180)}/{_allowed(metric, 60, slash='_')}"
 
 
 def _allowed(text: str, limit: int = _MAX_NAME, slash: str = "/") -> str:
@@ -99,6 +99,7 @@ def content_of_trial(run: TrialRun, study_run_id: str) -> Content:
         "ablate.study_id": run.study_id,
         "ablate.trial_key": run.key,
         "ablate.row": run.row,
+        **({} if run.group is None else {"ablate.group": run.group}),
         "ablate.seed": str(run.seed),
         "ablate.state": run.state,
         "ablate.reason": run.reason or "",

@@ -1,4 +1,4 @@
-"""Two studies side by side: their rows by label, differences between their documents, and shared trials."""
+"""Two studies side by side: their rows by name, differences between their documents, and shared trials."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ablate.remote.documents.studies import StudyView
 from ablate.statistics.decisions.paired import PairedDifference, paired_difference
+from ablate.study.names import find_name, full_name
 from ablate.tables.cells import difference_text
 from ablate.tables.columns import Column
 from ablate.tables.table import Difference, TableCell, TableRow
@@ -31,13 +32,15 @@ class Side:
     shown: ShownTable | None
     problem: str
 
-    def row(self, label: str) -> TableRow | None:
-        """The row of a label."""
-        return next((row for row in self.shown.table.rows if row.label == label), None) if self.shown else None
+    def row(self, name: str) -> TableRow | None:
+        """The row of a name, in either spelling."""
+        rows = self.shown.table.rows if self.shown else []
+        found = find_name(name, rows)
+        return next((row for row in rows if row.name == found), None)
 
-    def text(self, label: str, name: str) -> str:
+    def text(self, row_name: str, name: str) -> str:
         """A cell of a column as text; a dash if the side has no such row or column."""
-        row, column = self.row(label), self._column(name)
+        row, column = self.row(row_name), self._column(name)
         return column.text(row) if row and column else "–"
 
     def _column(self, name: str) -> Column | None:
@@ -54,7 +57,7 @@ class ComparedRow:
         is_changed: whether the two decisions differ.
     """
 
-    label: str
+    name: str
     difference: str
     is_same: bool
     is_changed: bool
@@ -89,7 +92,7 @@ def read_compare_page(context: Context, ids: Sequence[str]) -> ComparePage:
     if len(sides) < 2:
         return page
     first, second = sides
-    lines = [_line(first, second, label, page.metric) for label in _labels(sides)]
+    lines = [_line(first, second, name, page.metric) for name in _names(sides)]
     return ComparePage(page.choice, sides, lines, list(document_differences(first.document, second.document)))
 
 
@@ -102,17 +105,17 @@ def _read_side(context: Context, study_id: str) -> Side:
         return Side(get_study(context, study_id), document, None, str(error))
 
 
-def _labels(sides: Sequence[Side]) -> list[str]:
-    return list(dict.fromkeys(row.label for side in sides if side.shown for row in side.shown.table.rows))
+def _names(sides: Sequence[Side]) -> list[str]:
+    return list(dict.fromkeys(row.name for side in sides if side.shown for row in side.shown.table.rows))
 
 
-def _line(first: Side, second: Side, label: str, metric: str | None) -> ComparedRow:
-    one, two = first.row(label), second.row(label)
+def _line(first: Side, second: Side, name: str, metric: str | None) -> ComparedRow:
+    one, two = first.row(name), second.row(name)
     if one is None or two is None or metric is None:
-        return ComparedRow(label, "–", is_same=False, is_changed=False)
+        return ComparedRow(name, "–", is_same=False, is_changed=False)
     a, b = one.cells[metric], two.cells[metric]
     return ComparedRow(
-        label,
+        name,
         _difference(paired_difference(b.values, a.values), b, first.shown),
         is_same=bool(one.trials) and set(one.trials) == set(two.trials),
         is_changed=a.decision != b.decision,
@@ -140,4 +143,6 @@ def _by_label(value: Any) -> Any:
     """A list of rows or factors as a mapping by name; any other value unchanged."""
     is_named = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     names = [one.get("label", one.get("name")) for one in value] if is_named else []
+    if len(set(names)) < len(names):  # labels that are equal in two groups
+        names = [full_name(one.get("group"), str(name)) for one, name in zip(value, names, strict=True)]
     return dict(zip(names, value, strict=True)) if names and all(isinstance(name, str) for name in names) else value

@@ -45,8 +45,8 @@ class Interval:
 
 
 def draw_intervals(table: Table) -> dict[str, Interval]:
-    """The differences of the primary metric, by row label."""
-    cells = {row.label: row.cells[table.metric] for row in table.rows}
+    """The differences of the primary metric, by row name."""
+    cells = {row.name: row.cells[table.metric] for row in table.rows}
     low, high = _bounds([cell for cell in cells.values() if cell.diff])
 
     def at(value: float) -> float:
@@ -54,12 +54,12 @@ def draw_intervals(table: Table) -> dict[str, Interval]:
         return round(MARGIN / 2 + (WIDTH - MARGIN) * (inside - low) / (high - low), 1)
 
     found = {}
-    for label, cell in cells.items():
+    for name, cell in cells.items():
         if cell.diff is None:
             continue
         ends = cell.diff.low, cell.diff.high
         printed = _printed(cell)
-        found[label] = Interval(
+        found[name] = Interval(
             mean=at(cell.diff.mean),
             low=None if ends[0] is None else at(ends[0]),
             high=None if ends[1] is None else at(ends[1]),
@@ -124,7 +124,7 @@ def draw_curves(
     """Learning curves of a study's trials.
 
     Args:
-        rows: labels, those of baselines first.
+        rows: names, those of baselines first.
         curves: (row, seed, points of `ablate.trials.trial.EpochMetrics` as JSON values).
         metric: drawn where trials report it during training, else the one that most trials report.
         counted: whether steps are counts that begin at 1, so that ticks are whole numbers.

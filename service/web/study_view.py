@@ -45,7 +45,7 @@ class ShownTable:
 
     Attributes:
         columns: as the study chose them.
-        intervals: by row label.
+        intervals: by row name.
         decimals: of the primary metric.
     """
 
@@ -86,15 +86,15 @@ class ShownTable:
         """The sign before a row's decision."""
         return MARKS.get(row.cells[self.table.metric].decision or "", "")
 
-    def value(self, label: str, seed: int, metric: str | None = None) -> str | None:
+    def value(self, name: str, seed: int, metric: str | None = None) -> str | None:
         """One seed's value of a row; None if there is none."""
-        cell = self.table.row(label).cells[metric or self.table.metric] if label in self._labels else None
+        cell = self.table.row(name).cells[metric or self.table.metric] if name in self._names else None
         value = cell.values.get(seed) if cell else None
         return None if value is None else number(value, places_of((value,), self.decimals + 1))
 
     @property
-    def _labels(self) -> set[str]:
-        return {row.label for row in self.table.rows}
+    def _names(self) -> set[str]:
+        return {row.name for row in self.table.rows}
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ class StudyPage:
 
     @property
     def rows(self) -> list[str]:
-        """Labels of the rows that have cells: those of the table, then audit trials and trials that rows start from."""
+        """Names of the rows that have cells: those of the table, then audit trials and trials that rows start from."""
         found = dict.fromkeys(row for row, _ in self.cells)
-        in_table = [row.label for row in self.shown.table.rows if row.label in found] if self.shown else []
-        return [*in_table, *(label for label in found if label not in in_table)]
+        in_table = [row.name for row in self.shown.table.rows if row.name in found] if self.shown else []
+        return [*in_table, *(name for name in found if name not in in_table)]
 
     @property
     def seeds(self) -> list[int]:
@@ -202,8 +202,8 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
 
 def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | None:
     """Curves of the table's rows only: trials that they start from learn another task, with another loss."""
-    labels = _ordered(table)
-    return draw_curves(labels, [one for one in curves if one[0] in labels], table.metric)
+    names = _ordered(table)
+    return draw_curves(names, [one for one in curves if one[0] in names], table.metric)
 
 
 def _shown(context: Context, study_id: str) -> tuple[ShownTable | None, str]:
@@ -223,8 +223,8 @@ def show(table: Table) -> ShownTable:
 
 
 def _ordered(table: Table) -> list[str]:
-    """Labels, those of baselines first."""
-    return [row.label for row in sorted(table.rows, key=lambda row: not row.baseline)]
+    """Names, those of baselines first."""
+    return [row.name for row in sorted(table.rows, key=lambda row: not row.baseline)]
 
 
 def _compared(context: Context, study_id: str, pair: tuple[str, str] | None) -> tuple[RowComparison | None, str]:

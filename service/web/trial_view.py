@@ -47,7 +47,7 @@ class TrialPage:
 
     Attributes:
         places: its cells; the page describes the first one.
-        baseline: label of the baseline row in that study; None if it is unknown.
+        baseline: name of the baseline row in that study; None if it is unknown.
         is_baseline: whether the trial belongs to the baseline row.
         changes: differences from that baseline.
         log: its last lines; `log_note`: a remark on lines that are missing.
@@ -115,7 +115,7 @@ def read_trial_page(context: Context, key: str, study_id: str | None = None) -> 
     return TrialPage(
         trial=trial,
         places=places,
-        baseline=baseline.label if baseline else None,
+        baseline=baseline.name if baseline else None,
         is_baseline=row is not None and row.is_baseline,
         changes=changes_of(applicable_values(baseline.recipe), trial.recipe) if baseline else [],
         log=log,
@@ -150,7 +150,7 @@ def _rows_of(
         plan = plan_stored(context, stored[places[0].study_id])
     except ConflictError:  # an older document; the page then has no baseline
         return None, None
-    row = next((row for row in _all_rows(plan) if row.label == places[0].row), None)
+    row = next((row for row in _all_rows(plan) if row.name == places[0].row), None)
     baseline = next((each for each in plan.rows if row and each.is_baseline and each.group == row.group), None)
     return row, baseline
 

@@ -39,12 +39,12 @@ def draw_records(
 ) -> dict[str, TrialRecord]:
     """A record for each trial. `lost`: (row, seed) -> how it ended, `missing` for a trial that has not."""
     draws, lost = default_rng(seed), lost or {}
-    levels = {row.label: 20 + step * place for place, row in enumerate(plan.rows)}
+    levels = {row.name: 20 + step * place for place, row in enumerate(plan.rows)}
     shared = {one: draws.normal() for one in plan.seeds}
     records = {}
-    for (label, one), key in plan.memberships.items():
-        value = levels.get(label, 20.0) + shared[one] + spread * draws.normal()
-        status = lost.get((label, one), "succeeded")
+    for (row, one), key in plan.memberships.items():
+        value = levels.get(row, 20.0) + shared[one] + spread * draws.normal()
+        status = lost.get((row, one), "succeeded")
         if status != "missing":
             records[key] = record_of(plan, key, value, status)
     return records

@@ -38,6 +38,11 @@ GROUPS: dict[str, Any] = {
         for name, activation in (("=ReLU", "relu"), ("Swish", "swish"), ("FReLU", "frelu"))
     ],
 }  # fmt: skip
+EQUAL: dict[str, Any] = {
+    **GROUPS, "name": "equal", "audit": True,
+    "rows": [{**row, "label": row["label"].removeprefix(f"{row['group']} ")} for row in GROUPS["rows"]],
+}  # fmt: skip
+"""Labels that are equal in two groups."""
 PIVOT: dict[str, Any] = {
     "name": "pivot", "seeds": 3, "base": {"dataset": "digits", "model": "resnet50"}, "table": {"pivot": "world"},
     "factors": [
@@ -94,6 +99,8 @@ CASES: dict[str, tuple[Mapping[str, Any], Callable[[Plan], dict[str, TrialRecord
     "one seed": ({**STUDY, "seeds": 1}, draw_records),
     "one row": ({**STUDY, "rows": STUDY["rows"][1:2]}, draw_records),
     "groups": (GROUPS, draw_records),
+    "equal labels in two groups": (EQUAL, lost(("resnet50 / =ReLU", 1, "failed"))),
+    "equal labels in groups as columns": (with_table(EQUAL, pivot="group"), draw_records),
     "data sets as columns": (PIVOT, draw_records),
     "data sets as columns with lost runs": (PIVOT, lost(("window=3x3, world=w2", 1, "failed"))),
     "groups as columns": (with_table(GROUPS, pivot="group"), draw_records),
@@ -127,6 +134,17 @@ def test_both_programs_recompute_every_number_of_a_table(
     assert found.keys >= len(results.plan.rows) * len(results.plan.seeds)
     assert reviewer.main([str(path)]) == 0, capsys.readouterr().out
     assert capsys.readouterr().out.startswith("equal: ")
+
+
+def test_a_bundle_of_an_earlier_version_keeps_its_labels_of_leave_one_out(tmp_path: Path) -> None:
+    older = replace(results_of({**LEAVE_OUT, "minus_labels": True}), document=dict(LEAVE_OUT))
+    assert [row.label for row in older.plan.rows] == ["full", "- funnel", "- wide"]
+    path = write(tmp_path / "out.zip", older)
+    found = verify(path)
+    assert (found.problems, found.differences) == ([], [])
+    assert reviewer.main([str(path)]) == 0
+    lines = csv.reader(io.StringIO(read_all(path)["seeds.csv"].decode()))
+    assert {line[0] for line in lines} == {"row", "full", "'- funnel", "'- wide"}
 
 
 @pytest.mark.parametrize("measured", [True, False])

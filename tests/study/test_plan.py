@@ -95,7 +95,7 @@ def test_exclusions_that_remove_every_cell_are_an_error() -> None:
 def test_leave_one_out_has_the_full_row_and_one_row_without_each_factor() -> None:
     factors = [{"name": "funnel", "off": {"activation": "relu"}}, {"name": "SE", "off": {"se": False}}]
     plan = plan_document({"name": "a", "design": "leave_one_out", "base": {"se": True}, "factors": factors})
-    assert labels(plan) == ["full", "- funnel", "- SE"]
+    assert labels(plan) == ["full", "without funnel", "without SE"]
     assert plan.rows[0].is_baseline
 
 
@@ -294,7 +294,7 @@ def test_a_factor_that_nothing_has_a_use_for_does_not_vanish_without_a_word() ->
     assert plan.warnings[0].message == f"these cells resolve to the same recipe and were merged: {merged}"
     off = [{"name": "groups", "off": {"norm_groups": 4}}, {"name": "SE", "off": {}}]
     plan = plan_document({"name": "a", "design": "leave_one_out", "factors": off})
-    assert "'- groups' into 'full', '- SE' into 'full'" in plan.warnings[0].message
+    assert "'without groups' into 'full', 'without SE' into 'full'" in plan.warnings[0].message
 
 
 def test_a_field_of_base_that_applies_to_no_row_is_warned_of(document: dict[str, Any]) -> None:
@@ -361,7 +361,7 @@ def test_generated_rows_know_their_levels_without_those_that_do_not_apply() -> N
     ]  # fmt: skip
     off = [{"name": "SE", "off": {"se": False}}]
     without = plan_document({"name": "a", "base": {"se": True}, "design": "leave_one_out", "factors": off}).rows
-    assert [(row.label, dict(row.levels)) for row in without] == [("full", {}), ("- SE", {"SE": "off"})]
+    assert [(row.label, dict(row.levels)) for row in without] == [("full", {}), ("without SE", {"SE": "off"})]
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_factors_have_columns_of_check_marks_or_levels() -> None:
     lines = render(table, "md", columns=["factors"]).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     assert cells[0][:5] == ["row", "nesterov", "smoothing", "top-1 error (%) ↓", "difference (95 % CI)"]
-    marks = [["full (baseline)", "✓", "✓"], ["- nesterov", "–", "✓"], ["- smoothing", "✓", "–"]]
+    marks = [["full (baseline)", "✓", "✓"], ["without nesterov", "–", "✓"], ["without smoothing", "✓", "–"]]
     assert [line[:3] for line in cells[2:]] == marks
     assert "-- & \\checkmark & " in render(table, "tex", columns=["factors"])
     grid = plan_document(GRID)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ablate.errors import TableError
-from ablate.tables.two_rows import compare_rows, find_label_problems
+from ablate.tables.two_rows import compare_rows, find_row_problems
 
 LABELS = ("it's", 'say "hi": x', "a, b")
 
@@ -30,18 +30,18 @@ def test_below_three_common_seeds_nothing_is_said_of_pairing(make_plan, make_rec
 
 
 def test_both_labels_that_are_none_are_told_and_labels_with_quotes_are_quoted(plan):
-    found = find_label_problems(plan, "its", 'say "hi": y')
+    found = find_row_problems(plan, "its", 'say "hi": y')
     assert [(one.pointer, one.code, one.message) for one in found] == [
         ("/a", "unknown_row", "no row 'its'; did you mean \"it's\"?"),
         ("/b", "unknown_row", "no row 'say \"hi\": y'; did you mean 'say \"hi\": x'?"),
     ]
-    (found,) = find_label_problems(plan, "zzz", "a, b")
+    (found,) = find_row_problems(plan, "zzz", "a, b")
     assert found.message == "no row 'zzz'; the rows are \"it's\", 'say \"hi\": x', 'a, b'"
     with pytest.raises(TableError, match=r"no row 'its'; did you mean .*; no row 'zzz'; the rows are"):
         compare_rows(plan, {}, "its", "zzz")
 
 
 def test_a_row_is_not_compared_with_itself(plan):
-    (found,) = find_label_problems(plan, "it's", "it's")
+    (found,) = find_row_problems(plan, "it's", "it's")
     assert (found.pointer, found.code) == ("/b", "same_row")
     assert found.message == 'row "it\'s" cannot be compared with itself; name two rows'

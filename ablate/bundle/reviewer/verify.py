@@ -44,7 +44,7 @@ Reader = Callable[[str], bytes]
 class Row(NamedTuple):
     """A row of one metric: its usable values and its lost seeds."""
 
-    label: str
+    name: str
     values: Values
     lost: set[int]
 
@@ -282,7 +282,7 @@ def is_undone(decision: str, worst: tuple[float | None, int, int, int], p_worst_
 
 
 def analyse(rows: Sequence[Row], base: Row, rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(label, fields) of every row of a family."""
+    """(name, fields) of every row of a family."""
     tests, m = test_family(rows, base, rule), len(rows)
     raw = [1.0 if one.p is None else one.p for one in tests]
     worst = [worst_case(row, base, rule.lower) for row in rows]
@@ -298,7 +298,7 @@ def analyse(rows: Sequence[Row], base: Row, rule: Rule) -> Iterator[tuple[str, d
         fields |= {"tested/p_worst_adj": None if lost[0] is None else p_worst}
         if test.low is not None:
             fields |= {"tested/simultaneous/low": test.low, "tested/simultaneous/high": test.high}
-        yield row.label, fields | shares(one, rule.lower)
+        yield row.name, fields | shares(one, rule.lower)
 
 
 def shares(one: Outcome, lower: bool) -> dict[str, Any]:
@@ -337,29 +337,34 @@ def check_manifest(read: Reader, names: set[str]) -> Iterator[str]:
             yield f"{name} was changed: its SHA-256 is not that in MANIFEST.sha256"
 
 
-def shown(label: str) -> str:
+def name_of(row: dict[str, Any]) -> str:
+    """What a row is called in its study: its label, or GROUP / LABEL where several groups have the label."""
+    return str(row.get("row") or row["label"])
+
+
+def shown(text: str) -> str:
     """A label as the CSV files have it: with an apostrophe before what a spreadsheet would run."""
-    return f"'{label}" if unicodedata.normalize("NFKC", label).lstrip()[:1] in tuple("=+-@") else label
+    return f"'{text}" if unicodedata.normalize("NFKC", text.lstrip("'")).lstrip()[:1] in tuple("=+-@") else text
 
 
 def read_rows(read: Reader, resolved: dict[str, Any], metric: str) -> tuple[dict[str, Row], list[str]]:
-    """The rows of one metric by label, and what is wrong with the lines of `seeds.csv`."""
+    """The rows of one metric by name, and what is wrong with the lines of `seeds.csv`."""
     every = csv.DictReader(io.StringIO(read("seeds.csv").decode(), newline=""))
     lines = [line for line in every if line["metric"] == shown(metric)]
     found = {(line["row"], int(line["seed"])): line for line in lines}
     rows, wrong = {}, ["seeds.csv has two lines of one row and seed"] if len(found) < len(lines) else []
     for row in resolved["rows"]:
-        values, lost = {}, set()
+        values, lost, name = {}, set(), name_of(row)
         for seed in resolved["seeds"]:
-            line = found.pop((shown(row["label"]), seed), None)
+            line = found.pop((shown(name), seed), None)
             if line is None or line["key"] != row["keys"][str(seed)]:
-                wrong.append(f"seeds.csv lacks {row['label']}, seed {seed}, {metric}, or has another key for it")
+                wrong.append(f"seeds.csv lacks {name}, seed {seed}, {metric}, or has another key for it")
             elif line["status"] == "ok" and line["value"] and abs(float(line["value"])) < LARGEST:
                 values[seed] = float(line["value"])
             elif line["status"] != "missing":
                 lost.add(seed)
-        rows[row["label"]] = Row(row["label"], values, lost)
-    return rows, wrong + [f"seeds.csv has {label}, seed {seed}, which the study does not have" for label, seed in found]
+        rows[name] = Row(name, values, lost)
+    return rows, wrong + [f"seeds.csv has {name}, seed {seed}, which the study does not have" for name, seed in found]
 
 
 def recompute(read: Reader, table: dict[str, Any]) -> tuple[dict[tuple[str, str, str], Any], list[str]]:
@@ -370,23 +375,23 @@ def recompute(read: Reader, table: dict[str, Any]) -> tuple[dict[tuple[str, str,
     for metric in (resolved["metric"], *resolved["metrics"]):
         rows, more = read_rows(read, resolved, metric)
         wrong += more
-        bases = {row["group"]: rows[row["label"]] for row in resolved["rows"] if row["is_baseline"]}
+        bases = {row["group"]: rows[name_of(row)] for row in resolved["rows"] if row["is_baseline"]}
         for row in resolved["rows"]:
-            one = rows[row["label"]]
+            one = rows[name_of(row)]
             found = {f"values/{seed}": value for seed, value in one.values.items()} | spread(list(one.values.values()))
             outcome = compare(one, bases[row["group"]])
             if not row["is_baseline"] and outcome.differences:
                 found |= {"diff/mean": outcome.mean, "diff/low": outcome.low, "diff/high": outcome.high,
                           "diff/n": len(outcome.differences)}  # fmt: skip
-            made |= {(row["label"], metric, name): value for name, value in found.items()}
+            made |= {(one.name, metric, name): value for name, value in found.items()}
         if metric != resolved["metric"] or not table["families"]:
             continue
         rule = Rule(resolved["lower_is_better"][metric], study.get("alpha") or 0.05, study.get("margin"),
                     study.get("test") or "auto")  # fmt: skip
         for group, base in bases.items():
-            others = [rows[r["label"]] for r in resolved["rows"] if r["group"] == group and not r["is_baseline"]]
-            for label, fields in analyse(others, base, rule):
-                made |= {(label, metric, name): value for name, value in fields.items()}
+            others = [rows[name_of(r)] for r in resolved["rows"] if r["group"] == group and not r["is_baseline"]]
+            for row_name, fields in analyse(others, base, rule):
+                made |= {(row_name, metric, name): value for name, value in fields.items()}
     return made, wrong
 
 
@@ -400,10 +405,10 @@ def spread(numbers: list[float]) -> dict[str, float | None]:
 
 def stored_value(table: dict[str, Any], place: tuple[str, str, str]) -> Any:
     """The stored value at (row, metric, field); None if there is none."""
-    label, metric, field = place
-    value: Any = next((row["cells"].get(metric) for row in table["rows"] if row["label"] == label), None)
-    for name in field.split("/"):
-        value = value.get(name) if isinstance(value, dict) else None
+    name, metric, field = place
+    value: Any = next((row["cells"].get(metric) for row in table["rows"] if name_of(row) == name), None)
+    for part in field.split("/"):
+        value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
@@ -418,10 +423,10 @@ def is_same(field: str, stored: Any, made: Any) -> bool:
 
 
 def compare_tables(read: Reader) -> tuple[list[str], int, list[str]]:
-    """Where the stored table differs, how many numbers are equal, and labels of rows that earlier tries decide."""
+    """Where the stored table differs, how many numbers are equal, and names of rows that earlier tries decide."""
     table = json.loads(read("table.json"))
     made, wrong = recompute(read, table)
-    tried = [row["label"] for row in table["rows"] if any(cell.get("tries") for cell in row["cells"].values())]
+    tried = [name_of(row) for row in table["rows"] if any(cell.get("tries") for cell in row["cells"].values())]
     decided = ("p", "p_adj", "decision", "tested/test")
     places = {place: value for place, value in made.items() if not (place[0] in tried and place[2] in decided)}
     for place, value in places.items():
@@ -430,10 +435,10 @@ def compare_tables(read: Reader) -> tuple[list[str], int, list[str]]:
             wrong.append(f"{', '.join(place)}: stored {stored}, recomputed {value}")
     for row in table["rows"]:
         for metric, cell in row["cells"].items():
-            extra = [seed for seed in cell["values"] if (row["label"], metric, f"values/{seed}") not in made]
-            wrong += [f"{row['label']}, {metric}, seed {seed}: a value that seeds.csv lacks" for seed in extra]
-    for label in {row["label"] for row in table["rows"]} ^ {place[0] for place in made}:
-        wrong.append(f"row {label} is in only one of table.json and resolved.json")
+            extra = [seed for seed in cell["values"] if (name_of(row), metric, f"values/{seed}") not in made]
+            wrong += [f"{name_of(row)}, {metric}, seed {seed}: a value that seeds.csv lacks" for seed in extra]
+    for name in {name_of(row) for row in table["rows"]} ^ {place[0] for place in made}:
+        wrong.append(f"row {name} is in only one of table.json and resolved.json")
     return wrong + list(check_csv(read, table)), len(places), tried
 
 
@@ -447,15 +452,16 @@ IN_CSV = {
 def check_csv(read: Reader, table: dict[str, Any]) -> Iterator[str]:
     """Whether table.csv has the numbers of table.json."""
     lines = list(csv.DictReader(io.StringIO(read("table.csv").decode(), newline="")))
-    if [line["label"] for line in lines] != [shown(row["label"]) for row in table["rows"]]:
+    rows = [(shown(row["group"] or ""), shown(row["label"])) for row in table["rows"]]
+    if [(line["group"], line["label"]) for line in lines] != rows:
         yield "table.csv has other rows than table.json"
         return
     for line, row in zip(lines, table["rows"], strict=True):
         for metric in row["cells"]:
             for column, field in IN_CSV.items():
-                text, stored = line.get(f"{metric}_{column}"), stored_value(table, (row["label"], metric, field))
+                text, stored = line.get(f"{metric}_{column}"), stored_value(table, (name_of(row), metric, field))
                 if text is not None and text != ("" if stored is None else repr(float(stored))):
-                    yield f"table.csv, {row['label']}, {metric}_{column}: {text}; table.json has {stored}"
+                    yield f"table.csv, {name_of(row)}, {metric}_{column}: {text}; table.json has {stored}"
 
 
 def main(arguments: list[str]) -> int:

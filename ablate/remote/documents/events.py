@@ -20,6 +20,7 @@ class TrialEvent(Document):
     """`trial`: the trial of a cell changed its state, or reported a step.
 
     Attributes:
+        row, group: see `ablate.remote.documents.trials.CellView`; events of earlier versions have no group.
         reason: why it ended, or why it was queued again.
         steps: planned number of steps; null until the trial reports it.
         metrics: last reported ones while it runs, final ones after it has ended.
@@ -27,6 +28,7 @@ class TrialEvent(Document):
 
     key: str
     row: str
+    group: str | None = None
     seed: int
     state: TrialState
     reason: str | None

@@ -24,6 +24,7 @@ class FiringRow(Document):
     """A row at one firing.
 
     Attributes:
+        row, group: see `ablate.remote.documents.trials.CellView`; firings of earlier versions have no group.
         n: number of seeds that ended with a value.
         lost: number of seeds that diverged, failed or were cancelled.
         mean: over the seeds that ended; null without one.
@@ -32,6 +33,7 @@ class FiringRow(Document):
     """
 
     row: str
+    group: str | None = None
     n: int
     lost: int
     mean: float | None
@@ -68,7 +70,7 @@ class DriftView(Document):
     Attributes:
         state: `reference` (the reference window is being filled), `steady`, `alarm`, or `unknown` (a row without a
             number, a row that lost half of its seeds, cells without result, or nothing to compare).
-        unknown: label -> sentence of each unknown row that needs a person: it is not acknowledged.
+        unknown: name -> sentence of each unknown row that needs a person: it is not acknowledged.
     """
 
     state: Literal["reference", "steady", "alarm", "unknown"]

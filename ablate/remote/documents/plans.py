@@ -21,6 +21,7 @@ class PlanRow(Document):
     """One row of a plan.
 
     Attributes:
+        row: `GROUP / LABEL`, what the row is called where several groups have its label; absent where it is unique.
         set: fields that the row sets over the base.
         key_fields: fields of the recipe that enter the key of the row's trials.
         baseline: whether other rows are compared with it.
@@ -33,6 +34,7 @@ class PlanRow(Document):
     """
 
     label: str
+    row: str | None = Field(None, exclude_if=lambda name: name is None)
     group: str | None
     set: dict[str, Any]
     key_fields: dict[str, Any]

@@ -10,10 +10,11 @@ from ablate.remote.choices import TrialState
 
 
 class CellOfStudy(Document):
-    """A cell that a trial fills."""
+    """A cell that a trial fills; see `CellView` for `row` and `group`."""
 
     study_id: str
     row: str
+    group: str | None
     seed: int
 
 
@@ -28,10 +29,16 @@ class AttemptView(Document):
 
 
 class CellView(Document):
-    """A cell of a study with its trial, as in the list of a study's trials."""
+    """A cell of a study with its trial, as in the list of a study's trials.
+
+    Attributes:
+        row: label of the row, or `GROUP / LABEL` where several groups have the label.
+        group: group of the row; null without one, and in older studies if a field of the recipe decides it.
+    """
 
     key: str
     row: str
+    group: str | None
     seed: int
     state: TrialState
     reason: str | None

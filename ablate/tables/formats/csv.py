@@ -24,11 +24,21 @@ FORMULA_STARTS = frozenset("=+-@")
 def guard_formula(text: str) -> str:
     """Text that a spreadsheet does not run as a formula, and in which nothing is hidden.
 
-    Spreadsheets remove white space and read full-width signs as the ordinary ones.
+    Spreadsheets remove white space and read full-width signs as the ordinary ones. Text that looks guarded already gets
+    a further apostrophe, so that `unguarded` gives every text back.
     """
+    is_guarded = _is_formula(text.lstrip("'")) or text[:1] in ("\t", "\r", "\n")
+    return f"'{visible(text)}" if is_guarded else visible(text)
+
+
+def unguarded(text: str) -> str:
+    """The text that `guard_formula` wrote, without the leading apostrophe: what readers of our CSV files see."""
+    return text[1:] if text[:1] == "'" and _is_formula(text.lstrip("'")) else text
+
+
+def _is_formula(text: str) -> bool:
     signs = (sign for sign in unicodedata.normalize("NFKC", text) if sign.isprintable() and not sign.isspace())
-    is_formula = next(signs, "") in FORMULA_STARTS or text[:1] in ("\t", "\r", "\n")
-    return f"'{visible(text)}" if is_formula else visible(text)
+    return next(signs, "") in FORMULA_STARTS
 
 
 def render_csv(table: Table, columns: Sequence[Column], *, digits: int | None = None) -> str:

@@ -132,15 +132,16 @@ def _rows_of(table: Table, family: Family) -> list[TableRow]:
 def _reference(table: Table, families: Sequence[Family]) -> str:
     """The baseline, which may be a row that is left out; of several groups, its place if it is the same in all."""
     baselines = {family.group: family.baseline for family in families}
-    baselines = baselines or {row.group: row.label for row in table.rows if row.baseline}
-    names = list(dict.fromkeys(baselines.values()))
+    baselines = baselines or {row.group: row.name for row in table.rows if row.baseline}
+    labels = {row.name: row.label for row in table.rows}
+    names = list(dict.fromkeys(labels.get(name, name) for name in baselines.values()))
     if isinstance(table, PivotedTable) and table.pivot and table.pivot.baseline:
         names = [table.pivot.baseline]
     if len(names) == 1:
         is_full = names[0] == FULL and bool(table.factors)
         name = escape_latex(names[0])
         return "the full method" if is_full else f"the baseline ({name})" if "," in name else name
-    groups = [(baselines.get(group), [row.label for row in rows]) for group, rows in table.grouped()]
+    groups = [(baselines.get(group), [row.name for row in rows]) for group, rows in table.grouped()]
     for place, word in ((0, "first"), (-1, "last")):
         if all(rows[place] == baseline for baseline, rows in groups):
             return f"the {word} row of its group"
@@ -156,7 +157,7 @@ def _state(table: Table) -> Iterator[str]:
 
 def _choices(table: Table) -> Iterator[str]:
     """Known results, and rows that were tried before."""
-    cells = {row.label: row.cells[table.metric] for row in table.rows}
+    cells = {row.name: row.cells[table.metric] for row in table.rows}
     tried = [f"{label} (try {cell.tries.number})" for label, cell in cells.items() if cell.tries]
     if tried:
         was = "was" if len(tried) == 1 else "were"
@@ -175,8 +176,8 @@ def _lost(table: Table) -> Iterator[str]:
 
 
 def _name(row: TableRow) -> str:
-    """The label in a sentence; that of a leave-one-out row begins with a minus."""
-    return re.sub("^- ", "without ", row.label)
+    """The name in a sentence; in earlier versions that of a leave-one-out row began with a minus."""
+    return re.sub("^- ", "without ", row.name)
 
 
 def _ends(row: TableRow, table: Table) -> Iterator[str]:

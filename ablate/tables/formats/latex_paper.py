@@ -131,8 +131,8 @@ def _is_one_block(table: Table, columns: list[Column]) -> bool:
 def _on_paper(column: Column, table: Table) -> Column:
     """A column with the heading and the texts of the style; each text is made once, for all layouts that are tried."""
     found = _styled(column, table)
-    texts = {row.label: found.text(row) for row in table.printed_rows}
-    return dataclasses.replace(found, text=lambda row: texts[row.label])
+    texts = {row.name: found.text(row) for row in table.printed_rows}
+    return dataclasses.replace(found, text=lambda row: texts[row.name])
 
 
 def _styled(column: Column, table: Table) -> Column:

@@ -168,5 +168,5 @@ def _cell(sheet: LatexSheet, column: Column, row: TableRow, room: float | None) 
 def _keys(table: Table) -> Iterator[str]:
     """Comments that tie each row to its trials, one line per seed."""
     for row in table.printed_rows:
-        yield f"% {on_one_line(row.label)}"
+        yield f"% {on_one_line(row.name)}"
         yield from (f"%   seed {seed}: {key}" for seed, key in zip(table.seeds, row.trials, strict=True))

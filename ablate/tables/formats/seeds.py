@@ -30,11 +30,11 @@ def render_seeds(plan: Plan, records: Mapping[str, TrialRecord]) -> str:
     writer = csv.writer(out)
     writer.writerow(HEADER)
     for result in collect_results(plan.rows, plan, records):
-        label, group = guard_formula(result.row.label), guard_formula(result.row.group or "")
+        name, group = guard_formula(result.row.name), guard_formula(result.row.group or "")
         for seed, key in result.keys.items():
             for metric in (plan.metric, *plan.metrics):
                 value, status = _value_of(result, seed, metric)
-                writer.writerow([label, group, seed, guard_formula(metric), value, key, status])
+                writer.writerow([name, group, seed, guard_formula(metric), value, key, status])
     return out.getvalue()
 
 

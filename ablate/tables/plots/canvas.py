@@ -182,9 +182,11 @@ def rows_height_in(lines: list[TableRow | str]) -> float:
     return 1.3 + (pt(0.29), pt(0.38), 0.52)[deepest] * max(1, len(lines))
 
 
-def label_of(row: TableRow) -> str:
-    """The label of a row in at most three lines, with the mark of the baseline."""
-    return wrapped(row.label, share_of_width(LABEL_CHARACTERS), " (baseline)" if row.baseline else "")
+def label_of(row: TableRow, text: str | None = None) -> str:
+    """The label of a row, or another text for it, in at most three lines, with the mark of the baseline."""
+    return wrapped(
+        row.label if text is None else text, share_of_width(LABEL_CHARACTERS), " (baseline)" if row.baseline else ""
+    )
 
 
 def wrapped(text: str, width: int = LABEL_CHARACTERS, suffix: str = "") -> str:

@@ -39,7 +39,7 @@ class Curve:
 
 def draw_curves(table: Table, records: Mapping[str, TrialRecord], look: PlotLook) -> Figure:
     """The curves of the primary metric if trials report it during training, else of the most reported metric."""
-    trials = {row.label: _succeeded(row, records) for row in table.rows}
+    trials = {row.name: _succeeded(row, records) for row in table.rows}
     metric = _metric_of(table, [record for found in trials.values() for record in found])
     curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
     if not curves:
@@ -88,8 +88,8 @@ def _draw_together(table: Table, curves: Mapping[str, Curve], metric: str, look:
     axes = figure.add_subplot()
     others = 0
     for row in table.rows:
-        if row.label in curves:
-            _draw_curve(axes, curves[row.label], _line_of(row, others), canvas.label_of(row))
+        if row.name in curves:
+            _draw_curve(axes, curves[row.name], _line_of(row, others), canvas.label_of(row, row.name))
             others += not row.baseline
     _finish(axes, metric)
     size = canvas.pt(8)
@@ -121,7 +121,7 @@ def _draw_curve(axes: Axes, curve: Curve, style: tuple[str, str, str], label: st
 
 
 def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str, look: PlotLook) -> Figure:
-    rows = [row for row in table.rows if row.label in curves]
+    rows = [row for row in table.rows if row.name in curves]
     across = PANELS_ACROSS if not canvas.is_narrow() else PANELS_ACROSS // 2
     down = math.ceil(len(rows) / across)
     height = 1.1 + 1.75 * down
@@ -131,12 +131,12 @@ def _draw_panels(table: Table, curves: Mapping[str, Curve], metric: str, look: P
     # shared axes would ask all panels for their limits at each step: the time would grow with the square of the rows
     grid = figure.subplots(down, across, squeeze=False, gridspec_kw={**edges, "wspace": 0.15}).ravel()
     limits = _limits_of(curves.values())
-    baselines = {row.group: curves[row.label] for row in rows if row.baseline}
+    baselines = {row.group: curves[row.name] for row in rows if row.baseline}
     for axes, row in zip(grid, rows, strict=False):
         if row.group in baselines and not row.baseline:
             _draw_curve(axes, baselines[row.group], (canvas.GREY, "--", ""))
-        _draw_curve(axes, curves[row.label], (canvas.INK if row.baseline else canvas.TEAL, "-", ""))
-        axes.set_title(printable(canvas.wrapped(row.label, 27)), fontsize=canvas.pt(7))
+        _draw_curve(axes, curves[row.name], (canvas.INK if row.baseline else canvas.TEAL, "-", ""))
+        axes.set_title(printable(canvas.wrapped(row.name, 27)), fontsize=canvas.pt(7))
         axes.update_datalim(limits)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(color=canvas.FAINT, linewidth=0.5)

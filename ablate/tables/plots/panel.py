@@ -44,7 +44,7 @@ def draw_panel(plan: Plan, workdir: Callable[[str], Path]) -> bytes:
     if not has_panel(plan):
         raise TableError(f"task {quote(_task_of(plan))} has no panel; tasks with panels: {', '.join(TASKS)}")
     seed = plan.seeds[0]
-    found = {row.label: _find(workdir(plan.memberships[row.label, seed])) for row in plan.rows}
+    found = {row.name: _find(workdir(plan.memberships[row.name, seed])) for row in plan.rows}
     panels = [strips for strips in found.values() if not isinstance(strips, str)]
     if not panels:
         raise TableError(f"no panel: no trial of seed {seed} has written one here, or the folders were deleted")

@@ -57,12 +57,12 @@ def _offset(index: int, count: int) -> float:
 
 def _draw_baselines(axes: Axes, lines: list[TableRow | str], table: Table) -> None:
     """A dashed line at each baseline's mean, over the rows of its group."""
-    rows = {row.label: place for place, row in enumerate(lines) if not isinstance(row, str)}
+    rows = {row.name: place for place, row in enumerate(lines) if not isinstance(row, str)}
     for _, members in table.grouped():
         baseline = next((row for row in members if row.baseline), None)
         mean = baseline.cells[table.metric].mean if baseline else None
         if mean is not None:
-            ends = [rows[members[0].label] - 0.5, rows[members[-1].label] + 0.5]
+            ends = [rows[members[0].name] - 0.5, rows[members[-1].name] + 0.5]
             axes.plot([mean] * 2, ends, color=canvas.GREY, linewidth=1, linestyle="--", zorder=1)
 
 

@@ -30,7 +30,7 @@ class OutboxEntry:
 
 _CELLS = (
     select(
-        memberships.c.study_seq, memberships.c.row, memberships.c.seed,
+        memberships.c.study_seq, memberships.c.row, memberships.c.group, memberships.c.seed,
         trials.c.key, trials.c.state, trials.c.reason, trials.c.step, trials.c.outcome,
     )
     .join(trials, trials.c.key == memberships.c.trial_key)
@@ -62,8 +62,8 @@ def find_live(connection: Connection, study_seqs: Iterable[int], states: Sequenc
 
 def _news(row: Any) -> dict[str, Any]:
     return {
-        "key": row.key, "row": row.row, "seed": row.seed, "state": row.state, "reason": row.reason, "step": row.step,
-        "metrics": (row.outcome or {}).get("metrics", {}),
+        "key": row.key, "row": row.row, "group": row.group, "seed": row.seed, "state": row.state,
+        "reason": row.reason, "step": row.step, "metrics": (row.outcome or {}).get("metrics", {}),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def test_a_finished_trial_tells_everything(client: TestClient, post: Post, finis
     finish(study["id"])
     [cell, *_] = client.get(study["links"]["trials"], params={"state": "succeeded"}).json()["items"]
     trial = client.get(f"/api/v1/trials/{cell['key']}").json()
-    assert trial["rows"] == [{"study_id": study["id"], "row": "plain", "seed": 0}]
+    assert trial["rows"] == [{"study_id": study["id"], "row": "plain", "group": None, "seed": 0}]
     assert trial["outcome"]["status"] == trial["state"] == "succeeded"
     assert trial["metrics"] == cell["metrics"]
     assert trial["recipe"]["offset"] == 0.0

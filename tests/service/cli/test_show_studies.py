@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
+from ablate.cli.app import status_of
 from ablate.remote.documents.studies import StudyView
 from ablate.study.plan import plan_document
 from ablate.tables.two_rows import compare_rows
 from ablate.trials.trial import Outcome, TrialRecord
+from service.cli import main
 from service.cli.show_studies import show_pair, show_studies
 from service.studies import lifecycle
 from tests.service.nights import Nights
@@ -59,3 +63,12 @@ def test_studies_are_listed_with_the_schedule_that_fired_them_where_there_is_one
 def _listed(nights: Nights) -> list[StudyView]:
     page = lifecycle.list_studies(nights.desk.context, state=None, name=None, schedule=None, limit=9, cursor=None)
     return page.items
+
+
+@pytest.mark.parametrize("rows", [("- funnel", "full"), ("full", "- short help"), ("without funnel", "full")])
+def test_a_label_that_begins_with_a_dash_is_a_row_and_no_option(rows: tuple[str, str]) -> None:
+    assert main.main
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert status_of(["compare", "loo", *rows, "--url", url]) == 3, "the rows are accepted; there is no service"

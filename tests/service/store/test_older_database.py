@@ -7,6 +7,7 @@ study `finished`, the schedule `nightly` with one firing, and `waiting` with 2 r
 from __future__ import annotations
 
 import importlib
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from service.running.scheduler import Scheduler
 from service.schedules import lifecycle as calls
 from service.settings import Settings
 from service.store.sql import now
-from service.studies import lifecycle, results, submit
+from service.studies import lifecycle, results, submit, trials
 
 STORED = Path(__file__).parent / "before_rooms"
 FINISHED, WAITING = "01m8phbcsvsy6n9dvz0f", "01m8phbevmws7azkd5gw"
@@ -65,6 +66,44 @@ def older(tmp_path: Path, old_toy: None) -> Iterator[Context]:
     context = open_context(Settings(home=home))
     yield context
     context.close()
+
+
+def test_stored_leave_one_out_rows_keep_their_labels_and_cells_get_their_groups(tmp_path: Path, old_toy: None) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    leave_out = {"name": "finished", "seeds": 3, "base": {"task": "toy"}, "design": "leave_one_out",
+                 "factors": [{"name": "offset", "off": {"offset": 1.0}}]}  # fmt: skip
+    with closing(sqlite3.connect(home / "ablate.db")) as connection:
+        connection.executescript((STORED / "database.sql").read_text(encoding="utf-8"))
+        connection.execute("UPDATE studies SET document = ? WHERE id = ?", (json.dumps(leave_out), FINISHED))
+        connection.execute("UPDATE schedules SET study = ?", (json.dumps(leave_out),))
+        for old, new in (("offset 0", "full"), ("offset 1", "- offset")):
+            connection.execute("UPDATE memberships SET row = ? WHERE row = ? AND study_seq = 1", (new, old))
+        (text,) = connection.execute("SELECT document FROM studies WHERE id = ?", (WAITING,)).fetchone()
+        grouped = json.loads(text)
+        grouped["rows"] = [{**row, "group": row["label"][:8]} for row in grouped["rows"]]
+        connection.execute("UPDATE studies SET document = ? WHERE id = ?", (json.dumps(grouped), WAITING))
+        connection.commit()
+    context = open_context(Settings(home=home))
+    try:
+        found = results.compare(context, FINISHED, "without offset", "full")
+        assert (found.a, [one.a for one in found.seeds]) == ("- offset", [2.0, 2.1, 2.2])
+        assert results.compare(context, FINISHED, "- offset", "full") == found
+        assert {line.split(",")[0] for line in results.get_seeds(context, FINISHED).splitlines()[1:]} == {
+            "full", "'- offset",
+        }  # fmt: skip
+        assert calls.get_schedule(context, "nightly", now()).study == {**leave_out, "minus_labels": True}
+        cells = trials.list_cells(context, WAITING, state=None, limit=12, cursor=None).items
+        assert {(one.row, one.group) for one in cells} == {
+            (f"offset {size}", f"offset {size}"[:8]) for size in ("0", "1", "2.5")
+        }
+        again = submit.submit(context, Submission(study=leave_out))[0]
+        assert (again.progress.trials, again.progress.shared) == (6, 6)
+        assert {one.row for one in trials.list_cells(context, again.id, state=None, limit=6, cursor=None).items} == {
+            "full", "without offset",
+        }  # fmt: skip
+    finally:
+        context.close()
 
 
 def test_its_finished_table_reads_as_before(older: Context) -> None:

@@ -15,7 +15,7 @@ from ablate.errors import TableError
 from ablate.paper.published import load_published
 from ablate.tables.build import build_table
 from ablate.tables.columns import list_columns
-from ablate.tables.formats.csv import guard_formula
+from ablate.tables.formats.csv import guard_formula, unguarded
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.markdown import escape_markdown
 from ablate.tables.formats.render import FORMATS, render, render_embedded
@@ -402,9 +402,16 @@ def test_a_cell_that_begins_with_a_tab_or_a_line_break_is_guarded(text):
     assert guard_formula(text) == f"'{visible(text)}"
 
 
-@pytest.mark.parametrize("text", ["a=1", "1-1", "(-1)", "−1 points", "1e5", "x@y", "", " ", "é", "漏斗", "'=1"])
+@pytest.mark.parametrize(
+    "text", ["a=1", "1-1", "(-1)", "−1 points", "1e5", "x@y", "", " ", "é", "漏斗", "'a'", "it's =1"]
+)
 def test_other_text_of_a_csv_cell_stays_as_it_is(text):
     assert guard_formula(text) == text
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''=1", "- funnel", "＝1", " +1", "a=1", "'a'", "it's =1", "", "'"])
+def test_readers_get_every_text_of_a_csv_cell_back(text):
+    assert unguarded(guard_formula(text)) == text
 
 
 CONTROLS = "\x1b]0;evil\x07 \x9b2J \x7f \u202etxt.exe\u202c \u2066a\u2069 \u2028 \x85 \x0c \r\n2026 ERROR forged"
