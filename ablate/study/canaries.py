@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from ablate.errors import Findings, Problem, quote
 from ablate.study.document import Study
 from ablate.study.rows import Row
 
 
-def check_canary(study: Study, rows: Sequence[Row]) -> None:
+class Labelled(Protocol):
+    """A row, or a row as it is written."""
+
+    @property
+    def label(self) -> str:
+        """Its label."""
+
+
+def check_canary(study: Study, rows: Sequence[Labelled]) -> None:
     """Validate the labels in `[canary] rows`.
 
     Raises:

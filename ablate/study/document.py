@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 from ablate.documents import Document
 from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 
@@ -241,6 +242,14 @@ COMPONENTS: Mapping[str, type[Document]] = {
 """Field of a study -> class of its value, or of the items in its list or table."""
 
 
+OTHER_PLACES: Mapping[str, Collection[str]] = {
+    "at the top of the study": Study.model_fields,
+    "in [resources]": Resources.model_fields,
+    "in [table]": TableSpec.model_fields,
+}
+"""Names that people write in another table than theirs, by what belongs to them; see `ablate.errors.nearest`."""
+
+
 def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]:
     """The study, or None and the problems in its shape. Recipes are not validated, nor rows above `max_rows`."""
     found = Findings(_fields_to_come(document))
@@ -252,7 +261,9 @@ def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]
     try:
         study = Study.validated(document)
     except ValidationError as error:
-        inside = problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in found.problems})
+        skip = {problem.pointer for problem in found.problems}
+        elsewhere = {**OTHER_PLACES, "in [base]": ClassifyRecipe.model_fields}
+        inside = problems_of(error, Study, COMPONENTS, skip=skip, elsewhere=elsewhere)
         found.extend(inside.problems, inside.more)
         return None, found
     return None if found else study, found

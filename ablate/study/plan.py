@@ -17,6 +17,7 @@ from ablate.recipes.classify import NetworkFields
 from ablate.statistics.words import counted
 from ablate.study import checks
 from ablate.study.canaries import pick_canaries
+from ablate.study.data_names import check_datasets
 from ablate.study.document import Study, read_shape
 from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
@@ -126,7 +127,15 @@ def plan(
         StudyError: with every problem found. A wrong scale has the pointer `/scale`, which is an option and not part
             of the document.
     """
-    named = checks.get_named_task(study)
+    try:
+        named = checks.get_named_task(study)
+    except StudyError as error:
+        if (meant := checks.meant_task(study)) is None:
+            raise
+        found = Findings(error.problems)
+        with found.collecting():
+            plan(study.model_copy(update={"base": {**study.base, "task": meant}}), scale=scale, max_trials=max_trials)
+        raise found.error() from error
     try:
         return _plan(study, named, scale, seeds, repetition, max_trials)
     except TrialError as error:  # of the task's own code, such as its recipe
@@ -179,7 +188,13 @@ def plan_document(document: object, **options: Any) -> Plan:
     max_trials = options.get("max_trials", MAX_TRIALS)
     study, found = read_shape(document, max_trials)
     if study is not None:
-        return plan(study, **options)
+        try:
+            return plan(study, **options)
+        except StudyError as error:
+            found.extend(error.problems, error.more)
+            with found.collecting():
+                check_datasets(study, options.get("scale"))
+            raise found.error() from error
     rest = document
     for _ in range(ROUNDS):
         if study is None and not found.more:
@@ -190,6 +205,8 @@ def plan_document(document: object, **options: Any) -> Plan:
         content = Findings()
         with content.collecting():
             plan(study, **options)
+        with content.collecting():
+            check_datasets(study, options.get("scale"))
         found.extend((one for one in content.problems if one.code in CODES_OF_CONTENT), content.more)
     raise found.error()
 
@@ -203,6 +220,7 @@ CODES_OF_CONTENT: frozenset[Code] = frozenset(
         "invalid",
         "exclusive",
         "does_not_apply",
+        "unknown_dataset",
         "unknown_metric",
         "unknown_task",
         "duplicate",

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Findings, Problem, quote
-from ablate.text import visible_name
+from ablate.names import closest
+from ablate.recipes.classify import DATASET
+from ablate.text import MAX_NAME, visible_name
 
 Location = tuple[int | str, ...]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Pattern of the names of studies and schedules."""
-NAME_IN_WORDS = "have 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+PATTERNS: Mapping[str, str] = {
+    NAME: "a name has 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
+    DATASET: "a data set's name has letters, digits, '.', '_' and '-', beginning with a letter or digit; "
+    "'ablate data list' lists the names",
+}
+"""Pattern -> what it allows, in words: a person never reads a regular expression."""
 
 
 def problems_of(
@@ -23,6 +32,7 @@ def problems_of(
     components: Mapping[str, type[BaseModel]],
     *,
     skip: Collection[str] = (),
+    elsewhere: Mapping[str, Iterable[str]] | None = None,
 ) -> Findings:
     """Convert a pydantic error: one problem per place; a typo gets the nearest allowed name.
 
@@ -31,10 +41,11 @@ def problems_of(
         model: class of the document.
         components: field -> class of its value or items; for other fields the names of `model` are suggested.
         skip: pointers at and below which nothing is reported.
+        elsewhere: see `ablate.errors.nearest`.
     """
     found = Findings()
     places: set[str] = set()
-    for item in error.errors(include_url=False, include_input=False):
+    for item in error.errors(include_url=False, include_input=True):
         if found.is_full:
             break
         is_name = item["type"] in ("extra_forbidden", "missing")
@@ -45,21 +56,43 @@ def problems_of(
         places.add(pointer)
         if item["type"] == "extra_forbidden":
             owner = components.get(str(location[0]), model) if len(location) > 1 else model
-            near = found.nearest(str(location[-1]), owner.model_fields)
+            near = found.nearest(str(location[-1]), owner.model_fields, elsewhere)
             found.add(Problem(pointer, "unknown_field", f"no field {quote(location[-1])} here{near}"))
         elif item["type"] == "missing":
             found.add(Problem(pointer, "missing", f"'{location[-1]}' is missing"))
         else:
-            message = sentence(item["msg"].removeprefix("Value error, "))
-            found.add(Problem(pointer, "invalid", message))
+            found.add(Problem(pointer, "invalid", sentence_of(item)))
     return found
+
+
+def sentence_of(item: Mapping[str, Any]) -> str:
+    """The sentence for one of pydantic's errors, with the most similar allowed word. The value is not repeated."""
+    text, given = sentence(str(item["msg"]).removeprefix("Value error, ")), item.get("input")
+    if item["type"] == "literal_error" and isinstance(given, str):
+        match = closest(given, re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", ""))))
+        return f"{text}; did you mean '{match.name}'?" if match else text
+    if item["type"] == "string_pattern_mismatch" and item.get("ctx", {}).get("pattern") == NAME:
+        proposed = name_of_title(given) if isinstance(given, str) else ""
+        return f"{text}; for example {quote(proposed)}" if proposed else text
+    return text
+
+
+def name_of_title(title: str) -> str:
+    """A name for a study or schedule like its title: `window-size` for `Window size`; empty if nothing is left."""
+    folded = title.replace("×", "x").casefold()
+    letters = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9._]+", "-", letters.replace("'", "")).strip("-._")[:MAX_NAME].rstrip("-._")
 
 
 def sentence(message: str) -> str:
     """Pydantic's message in plain words: `a table` for dictionary, `a whole number` for integer, `text` for string."""
     message = re.sub(r"a valid dictionary or instance of \w+|a valid dictionary", "a table", message)
     message = re.sub(r"List should have (at \w+ \d+ items?) after validation, not \d+", r"should have \1", message)
-    message = message.replace(f"match pattern '{NAME}'", NAME_IN_WORDS)
+    message = re.sub(
+        r"String should match pattern '(.*)'",
+        lambda found: PATTERNS.get(found[1], "has a character or a form that is not allowed here"),
+        message,
+    )
     for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
         message = message.replace(theirs, ours)
     return (
