@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from ablate.documents import Document
-from ablate.errors import Code, Problem, StudyError
+from ablate.errors import Code, Problem, StudyError, quote
 from ablate.remote.answers import read_answer
 from ablate.remote.documents.studies import Finding, Page
 from ablate.remote.errors import BrokenError, RefusedError, UnreachableError
@@ -218,7 +218,7 @@ def _check_address(url: str) -> None:
         is_valid = False
     if not is_valid or re.search(r"\s", url):
         shown = re.sub(r"(?<=[?#]).*", "***", re.sub(r"(^|//).*@", r"\1***@", url))  # it may contain a password
-        text = f"the address of the service is {shown!r}, which is not an http:// or https:// address"
+        text = f"the address of the service is {quote(shown)}, which is not an http:// or https:// address"
         raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080 with --url or ABLATE_URL")
 
 

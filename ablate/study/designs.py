@@ -127,8 +127,8 @@ def _levels(index: int, factor: FactorSpec, fields: Sequence[str], found: Findin
                 yield level
         elif factor.name in fields:
             label = text_of(value)
-            if len(label) > MAX_LABEL or not label.isprintable() or visible(label) != label:
-                text = f"cannot be a label, which has at most {MAX_LABEL} printable characters; use {{ label, set }}"
+            if len(label) > MAX_LABEL or visible(label) != label:
+                text = f"cannot be a label, which has at most {MAX_LABEL} visible characters; use {{ label, set }}"
                 found.add(Problem(pointer, "invalid", text))
             else:
                 yield Level(factor.name, label, value, {factor.name: value}, pointer)

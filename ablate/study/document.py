@@ -26,25 +26,30 @@ from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIAL
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
+from ablate.text import visible
 
 NOT_YET = ("search",)
 """Fields that are planned and not built yet: refused by name, never ignored."""
 
-UNPRINTABLE = "contains a line break, a control character or a surrogate, which cannot be printed"
 
-
-def _is_printable(text: str) -> str:
+def _is_visible(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
-    if not text.isprintable():
-        raise ValueError(UNPRINTABLE)
+    if hidden := hidden_in(text):
+        raise ValueError(hidden)
     return text
+
+
+def hidden_in(text: str) -> str:
+    """What a label must not have, and has: a character that is not shown; empty if every character is."""
+    hidden = next((one for one in text if visible(one) != one), None)
+    return "" if hidden is None else f"contains {visible(hidden)}, a character that is not shown; remove it"
 
 
 WRITTEN_GROUPS = "group"
 """The pivot of a study whose named rows are in groups of their own."""
 
-Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_printable)]
+Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_visible)]
 Patch = dict[str, Any]
 
 
@@ -263,7 +268,7 @@ def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]
     except ValidationError as error:
         skip = {problem.pointer for problem in found.problems}
         elsewhere = {**OTHER_PLACES, "in [base]": ClassifyRecipe.model_fields}
-        inside = problems_of(error, Study, COMPONENTS, skip=skip, elsewhere=elsewhere)
+        inside = problems_of(document, error, Study, COMPONENTS, skip=skip, elsewhere=elsewhere)
         found.extend(inside.problems, inside.more)
         return None, found
     return None if found else study, found

@@ -27,6 +27,7 @@ PATTERNS: Mapping[str, str] = {
 
 
 def problems_of(
+    document: object,
     error: ValidationError,
     model: type[BaseModel],
     components: Mapping[str, type[BaseModel]],
@@ -37,7 +38,8 @@ def problems_of(
     """Convert a pydantic error: one problem per place; a typo gets the nearest allowed name.
 
     Args:
-        error: result of validating a document as `model`.
+        document: what was validated as `model`.
+        error: the result.
         model: class of the document.
         components: field -> class of its value or items; for other fields the names of `model` are suggested.
         skip: pointers at and below which nothing is reported.
@@ -45,11 +47,13 @@ def problems_of(
     """
     found = Findings()
     places: set[str] = set()
-    for item in error.errors(include_url=False, include_input=True):
+    items = [(place_of(document, item), item) for item in error.errors(include_url=False)]
+    outer = {location[:length] for location, _ in items for length in range(len(location))}
+    for location, item in items:
         if found.is_full:
             break
-        is_name = item["type"] in ("extra_forbidden", "missing")
-        location = _without_union_branches(item["loc"], is_name=is_name)
+        if location in outer and item["type"].endswith("_type"):
+            continue  # one branch of a union has a wrong type, another one an error inside
         pointer = pointer_of(location)
         if pointer in places or any(pointer == place or pointer.startswith(place + "/") for place in skip):
             continue
@@ -106,14 +110,25 @@ def pointer_of(parts: Location) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in shown)
 
 
-def _without_union_branches(location: Location, *, is_name: bool) -> Location:
-    """The location without the branches of unions (`constrained-int`, `list[...]`) that pydantic adds to it.
+def place_of(document: object, item: Mapping[str, Any]) -> Location:
+    """The place of one of pydantic's errors, without the branches of unions (`constrained-int`, `list[...]`) in it.
 
-    With `is_name`, the last component is a name that the user wrote, and is kept.
+    Args:
+        document: what was validated. A component that is a key or an index in it is kept, whatever it looks like.
+        item: the error. The last component of its `loc` is kept if it is a missing or an unknown name.
     """
-    last = len(location) - 1
-    return tuple(
-        part
-        for index, part in enumerate(location)
-        if (is_name and index == last) or not (isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part))
-    )
+    location: Location = item["loc"]
+    is_name = item["type"] in ("extra_forbidden", "missing")
+    kept: list[int | str] = []
+    for index, part in enumerate(location):
+        is_kept = _is_in(document, part)
+        document = document[part] if is_kept else document  # type: ignore[index]
+        if is_kept or (is_name and index == len(location) - 1):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _is_in(document: object, part: int | str) -> bool:
+    if isinstance(document, list | tuple):
+        return isinstance(part, int) and part < len(document)
+    return isinstance(document, Mapping) and part in document

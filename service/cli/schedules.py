@@ -12,7 +12,7 @@ import typer
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson, Scale, Seeds
 from ablate.cli.output import say
-from ablate.errors import AblateError, Problem, StudyError
+from ablate.errors import AblateError, Problem, StudyError, quote
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.cli.connect import Url, connected, dump, show
 
@@ -117,7 +117,7 @@ def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[t
     for document in documents:
         own = f"{name}-{document.get('name')}" if several else name
         if own in seen:
-            text = f"two of the {len(documents)} files have a study named {document.get('name')!r}"
+            text = f"two of the {len(documents)} files have a study named {quote(document.get('name'))}"
             raise SameNameError(
                 f"{text}, and each schedule is named after its study; add one of them with another NAME"
             )

@@ -124,3 +124,34 @@ def test_no_regular_expression_reaches_a_person() -> None:
     assert not any("^" in message or "[A-Z" in message for message in found.values())
     assert found["/base/dataset"].startswith("a data set's name has letters, digits")
     assert found["/base/model"] == "no network 'ResNet-50'; did you mean 'resnet50'?"
+
+
+def test_names_in_a_pointer_are_kept_whatever_they_look_like() -> None:
+    groups = {"ResNet-50": {"sett": {}}, "int": {"set": 1}, "list[int]": {"scales": {"constrained-int": 2}}}
+    found = problems(groups=groups, table={"baseline": {"ResNet-50": 5}})
+    places = {"/groups/ResNet-50/sett", "/groups/int/set", "/groups/list[int]/scales/constrained-int"}
+    assert found.keys() == {*places, "/table/baseline/ResNet-50"}
+
+
+LABELS = ("Ours: FReLU", "3×3", "10%", "it's", "α", "ResNet\u00a050", "👩\u200d🔬")
+
+
+def test_words_of_a_user_are_labels_and_are_shown_as_written() -> None:
+    rows = [{"label": label} for label in LABELS]
+    assert [row.label for row in plan_document({"name": "x", "rows": rows}).rows] == list(LABELS)
+    found = problems(rows=[*rows, *rows])
+    for index, label in enumerate(LABELS, start=len(LABELS)):
+        assert label in found[f"/rows/{index}/label"]
+
+
+@pytest.mark.parametrize("hidden", ["\n", "\x1b", "\u202e", "\u2028", "\x85"])
+def test_a_hidden_character_in_a_label_is_named(hidden: str) -> None:
+    shown = hidden.encode("unicode_escape").decode()
+    found = problems(rows=[{"label": f"a{hidden}b"}])
+    assert found == {"/rows/0/label": f"contains {shown}, a character that is not shown; remove it"}
+
+
+def test_a_long_word_loses_only_its_middle() -> None:
+    found = problems(base={"x" * 60 + "y" * 60: 1})
+    (message,) = found.values()
+    assert message.startswith(f"no recipe field '{'x' * 30}...{'y' * 31}'")
