@@ -10,7 +10,8 @@ import typer
 if TYPE_CHECKING:
     from ablate.tables.selection import Selection
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
+STUDY_HELP = "Study document, .toml or .json. A pipe is read too; '-' is the standard input."
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help=STUDY_HELP, show_default=False)]
 Scale = Annotated[
     str | None,
     typer.Option(help="Scale of the study. Default: mini if the study has it, else base.", show_default=False),

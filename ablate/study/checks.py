@@ -43,8 +43,9 @@ def get_named_task(study: Study) -> NamedTask:
 
 
 def meant_task(study: Study) -> str | None:
-    """The task that an unknown name in `[base]` most likely means; None if none is similar."""
-    match = closest(str(study.base.get("task")), list_tasks())
+    """The task that an unknown name in `[base]` most likely means; None if none is similar, or if it is no name."""
+    name, tasks = study.base.get("task"), list_tasks()
+    match = closest(name, tasks) if isinstance(name, str) and name not in tasks else None
     return match.name if match else None
 
 

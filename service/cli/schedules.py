@@ -80,9 +80,9 @@ def add(
     With several study files, each file gets a schedule named NAME-STUDY, after the study in the file. If one is
     refused, none is added. The same command again changes nothing, and adds what a broken connection left out.
     """
-    from ablate.study.text import read_document
+    from ablate.study.source import read_to_send
 
-    documents = [read_document(path) for path in studies]
+    documents = [read_to_send(path) for path in studies]
     if len(studies) > 1:
         _check_names(studies, documents)
     named = list(name_schedules(name, documents))

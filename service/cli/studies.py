@@ -66,9 +66,9 @@ def submit(
     If the service runs on this machine and lacks a data set, the data set is fetched first where possible.
     """
     from ablate.errors import StudyError
-    from ablate.study.text import read_document
+    from ablate.study.source import read_to_send
 
-    document = read_document(study)
+    document = read_to_send(study)
     with connected(url) as client:
         send = partial(
             client.submit, document, scale=scale, seeds=seeds, priority=priority,
