@@ -26,7 +26,20 @@ class SelftestError(AblateError):
 
 
 class ServiceError(AblateError):
-    """Any error of the service that a user can act on."""
+    """Any error of the service that a user can act on.
+
+    Args:
+        text: what is wrong, in words that are right everywhere.
+        rest: what to do over REST.
+        command: what to do on the command line and in Python; None if `text` says it.
+
+    Attributes:
+        command: the whole sentence for the command line; None if it is that of REST.
+    """
+
+    def __init__(self, text: str, *, rest: str | None = None, command: str | None = None) -> None:
+        super().__init__(f"{text}; {rest}" if rest else text)
+        self.command = f"{text}; {command}" if command else None
 
 
 class NotFoundError(ServiceError):

@@ -41,6 +41,7 @@ class ProblemAnswer(Document):
 
     title: str | None = None
     detail: str | None = None
+    command: str | None = None
     errors: list[Finding] = Field(default_factory=list)
     more: int = 0
 
@@ -231,7 +232,7 @@ def _raise(answer: httpx2.Response) -> None:
         raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
     if problem.errors:
         raise StudyError([_as_problem(finding) for finding in problem.errors], problem.more)
-    text = visible(problem.detail or problem.title or f"status {answer.status_code}")
+    text = visible(problem.command or problem.detail or problem.title or f"status {answer.status_code}")
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)
     raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)

@@ -105,6 +105,9 @@ class ProblemDocument(BaseModel):
     status: int = Field(description="HTTP status")
     detail: str = Field(description="what is wrong, what is allowed, and what to do")
     instance: str = Field(description="urn:ablate:request:ID; the service's log has details under this id")
+    command: str | None = Field(
+        default=None, description="the same for a person at the command line, where it is another sentence"
+    )
     errors: list[Finding] = Field(
         default=[], description="all problems, at most 100: JSON pointer into the body (or /PARAMETER), code, message"
     )
@@ -185,7 +188,9 @@ async def _answer_error(request: Request, error: AblateError) -> Response:
         is_known = bool(request.app.state.context.outages.all())  # its begin is in the log
         level = logging.DEBUG if is_known else logging.WARNING
         logger.log(level, "request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
-    return problem(kind, publishable(str(error)))
+    command = getattr(error, "command", None)
+    members = {"command": publishable(command)} if command else {}
+    return problem(kind, publishable(str(error)), **members)
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:

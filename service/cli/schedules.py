@@ -18,7 +18,7 @@ from service.cli.connect import Url, connected, dump, show
 
 if TYPE_CHECKING:
     from ablate.remote.client import Client
-    from ablate.remote.documents.schedules import ScheduleView
+    from ablate.remote.documents.schedules import ChangedSchedule
 
 schedule = typer.Typer(no_args_is_help=True, help="Re-run studies on a cron schedule, and report what changed.")
 app.add_typer(schedule, name="schedule")
@@ -43,7 +43,9 @@ def add(
     cron: Annotated[
         str,
         typer.Option(
-            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'.", show_default=False
+            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'; or a macro: "
+            "@daily.",
+            show_default=False,
         ),
     ],
     tz: Annotated[str, typer.Option(help="Time zone of the cron expression, such as Europe/Berlin.")] = "UTC",
@@ -92,6 +94,9 @@ def add(
             jitter_s=jitter, tolerance=tolerance,
         )  # fmt: skip
         added = _add_all(client, [(own, partial(add_one, own, cron, document)) for own, document in named])
+    for one in added:
+        if not one.changed:
+            say(f"{one.name}: {one.message}", err=True)
     lines = [f"{one.name}: {one.cron_text} ({one.tz}); fires next {one.next_text}" for one in added]
     show(added[0] if len(added) == 1 else {"items": list(map(dump, added)), "next": None}, as_json, lines)
 
@@ -125,13 +130,13 @@ def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[t
         yield own, document
 
 
-def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], ScheduleView]]]) -> list[ScheduleView]:
+def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], ChangedSchedule]]]) -> list[ChangedSchedule]:
     """Add every schedule, or none: if one is refused, those that this call has added are removed again."""
     from ablate.remote.errors import RefusedError
 
     several = len(additions) > 1
     before = {one.name for one in client.schedules.all()} if several else set()
-    added: list[ScheduleView] = []
+    added: list[ChangedSchedule] = []
     for name, add_one in additions:
         try:
             added.append(add_one())
@@ -230,6 +235,7 @@ def remove(name: Name, url: Url = None, as_json: AsJson = False) -> None:
     show({"removed": name}, as_json, f"{name}: removed; its studies stay")
 
 
-def _show_one(found: ScheduleView, as_json: bool) -> None:
+def _show_one(found: ChangedSchedule, as_json: bool) -> None:
+    say(f"{found.name}: {found.message}", err=True)
     text = found.next_text if found.state == "paused" else f"fires next {found.next_text}"
     show(found, as_json, f"{found.name}: {text}")

@@ -44,7 +44,7 @@ from service.cli.table import show_table, wait_for_table
 if TYPE_CHECKING:
     from ablate.errors import StudyError
     from ablate.remote.client import Client
-    from ablate.remote.documents.studies import StudyView
+    from ablate.remote.documents.studies import ChangedStudy
 
 
 @app.command()
@@ -276,7 +276,8 @@ def extend(
         _show_one(client.extend(study, seeds), as_json)
 
 
-def _show_one(study: StudyView, as_json: bool) -> None:
+def _show_one(study: ChangedStudy, as_json: bool) -> None:
     from service.cli import show_studies as screen
 
+    say(f"{study.name} ({study.id}): {study.message}", err=True)
     show(study, as_json, lambda: screen.show_studies([study]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
+from ablate.errors import quote
 from ablate.remote.choices import StudyState
 from ablate.tables.table import Table
 from ablate.trials.trial import Repetition
@@ -169,7 +170,11 @@ def get_study(connection: Connection, study_id: str) -> Stored:
     """
     row = connection.execute(select(*FIELDS).where(studies.c.id == study_id)).first()
     if row is None:
-        raise NotFoundError("no study with that id; GET /api/v1/studies lists them")
+        raise NotFoundError(
+            f"no study has the id {quote(study_id)}",
+            rest="GET /api/v1/studies lists them",
+            command="`ablate list` lists them",
+        )
     return _stored(row)
 
 

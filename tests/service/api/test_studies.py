@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.examples import EXTENSIONS, SUBMISSIONS
+from service.context import Context
+from service.store import studies
 
 Post = Callable[..., dict[str, Any]]
 STUDIES = "/api/v1/studies"
@@ -130,12 +132,45 @@ def test_lists_can_be_narrowed(client: TestClient, post: Post) -> None:
 
 def test_a_study_is_paused_resumed_cancelled_and_retried(client: TestClient, post: Post) -> None:
     here = post()["links"]["self"]
-    states = []
-    for verb in ("pause", "pause", "resume", "cancel", "cancel", "retry"):
+    for verb, state, message in (
+        ("resume", "queued", "nothing changed: the study is not paused"),
+        ("pause", "paused", "paused: no more of its trials start; those that run go on"),
+        ("pause", "paused", "nothing changed: the study is already paused, so there is nothing to pause"),
+        ("resume", "queued", "resumed: its trials start"),
+        ("retry", "queued", "nothing changed: no trial of the study has failed or is cancelled"),
+        ("cancel", "cancelled", "cancelled: 4 trials will not run for this study; its results stay"),
+        ("cancel", "cancelled", "nothing changed: the study is already cancelled, so there is nothing to cancel"),
+        ("retry", "queued", "4 failed or cancelled trials are queued again"),
+    ):
         answer = client.post(f"{here}/{verb}")
         assert answer.status_code == 200
-        states.append(answer.json()["state"])
-    assert states == ["paused", "paused", "queued", "cancelled", "cancelled", "queued"]
+        found = answer.json()
+        assert (found["state"], found["message"]) == (state, message)
+        assert found["changed"] is not message.startswith("nothing changed")
+
+
+def test_an_ended_study_says_that_nothing_was_done(client: TestClient, context: Context, post: Post) -> None:
+    study = post()
+    with context.store.write() as connection:
+        stored = studies.get_study(connection, study["id"])
+        studies.move(connection, stored.seq, ("queued",), "succeeded")
+    for verb in ("pause", "resume", "cancel"):
+        found = client.post(f"{study['links']['self']}/{verb}").json()
+        assert found["message"] == f"nothing changed: the study has ended (succeeded), so there is nothing to {verb}"
+        assert (found["changed"], found["state"]) == (False, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (1, "nothing changed: the study already has 2 seeds, more than 1; results are never removed"),
+        ([1], "nothing changed: the study already has 2 seeds, these among them"),
+        (3, "extended: 2 trials added"),
+    ],
+)
+def test_an_extension_says_what_it_added(client: TestClient, post: Post, seeds: Any, message: str) -> None:
+    found = client.post(f"{post()['links']['self']}/extend", json={"seeds": seeds}).json()
+    assert (found["message"], found["changed"]) == (message, not message.startswith("nothing"))
 
 
 @pytest.mark.parametrize(("verb", "body"), [("pause", None), ("resume", None), ("extend", {"seeds": 4})])

@@ -280,7 +280,7 @@ def test_a_key_that_no_trial_has_is_told_in_one_line(call: Call) -> None:
     assert call("trial", "0" * 64) == (
         2,
         "",
-        "error: no trial with that key; the list of a study's trials has their keys\n",
+        "error: no trial with that key; `ablate show ID`, or over REST the list of a study's trials, has the keys\n",
     )
 
 
