@@ -6,6 +6,7 @@ AblateError
 └── ServiceError
     ├── NotFoundError     no such study or trial (404)
     ├── ConflictError     the study's state does not allow it (409)
+    │   └── AmbiguousError  a text means several studies (409)
     ├── KeyReusedError    an idempotency key was used before with another body (422)
     └── UnavailableError  the service cannot answer now; try again (503)
 """
@@ -48,6 +49,18 @@ class NotFoundError(ServiceError):
 
 class ConflictError(ServiceError):
     """The study's state does not allow the request."""
+
+
+class AmbiguousError(ConflictError):
+    """A text means several studies.
+
+    Attributes:
+        candidates: their ids.
+    """
+
+    def __init__(self, text: str, candidates: list[str]) -> None:
+        super().__init__(text)
+        self.candidates = candidates
 
 
 class KeyReusedError(ServiceError):

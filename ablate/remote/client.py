@@ -188,7 +188,7 @@ class Client(Results):
         Raises:
             UnreachableError: the connection was lost for more than 60 s.
         """
-        return follow(self._connection, self.find(study), notify)
+        return follow(self._connection, self._fixed(study), notify)
 
     def wait(self, study: StudyName, *, progress: Callable[[ProgressEvent], None] | None = None) -> StudyView:
         """Wait until a study has ended.
@@ -206,7 +206,7 @@ class Client(Results):
         Example:
             >>> client.wait(study, progress=lambda counts: print(counts.ended, "of", counts.trials))
         """
-        study_id = self.find(study)
+        study_id = self._fixed(study)
         for event in self.events(study_id):
             if progress is not None and isinstance(event.data, ProgressEvent):
                 progress(event.data)

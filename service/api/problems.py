@@ -26,7 +26,7 @@ from starlette.routing import Match
 from ablate.errors import AblateError, DataError, SiteError, StudyError, TableError, TrialError
 from ablate.remote.documents.studies import Finding
 from service.api.findings import findings_of_request
-from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
+from service.errors import AmbiguousError, ConflictError, KeyReusedError, NotFoundError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -108,6 +108,7 @@ class ProblemDocument(BaseModel):
     command: str | None = Field(
         default=None, description="the same for a person at the command line, where it is another sentence"
     )
+    candidates: list[str] = Field(default=[], description="ids of the studies that a text may mean; give one of them")
     errors: list[Finding] = Field(
         default=[], description="all problems, at most 100: JSON pointer into the body (or /PARAMETER), code, message"
     )
@@ -189,7 +190,9 @@ async def _answer_error(request: Request, error: AblateError) -> Response:
         level = logging.DEBUG if is_known else logging.WARNING
         logger.log(level, "request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
     command = getattr(error, "command", None)
-    members = {"command": publishable(command)} if command else {}
+    members: dict[str, Any] = {"command": publishable(command)} if command else {}
+    if isinstance(error, AmbiguousError):
+        members["candidates"] = error.candidates
     return problem(kind, publishable(str(error)), **members)
 
 

@@ -38,7 +38,19 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say
 from ablate.remote.choices import StudyState, TableFormat
-from service.cli.connect import Priority, StudyId, StudyOrFault, Url, connected, fetch_missing, is_own, show
+from service.cli.connect import (
+    WHICH_OR_NEWEST,
+    Priority,
+    StudyId,
+    StudyOrFault,
+    StudyOrNewest,
+    Url,
+    connected,
+    fetch_missing,
+    is_own,
+    pick_study,
+    show,
+)
 from service.cli.table import show_table, wait_for_table
 
 if TYPE_CHECKING:
@@ -126,26 +138,26 @@ def list_studies(
 
 
 @app.command("show")
-def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+def show_study(study: StudyOrNewest = None, url: Url = None, as_json: AsJson = False) -> None:
     """Show a study: its state, its progress and its cells."""
     from service.cli import show_studies as screen
 
     with connected(url) as client:
-        found = client.study(study)
+        found = client.study(pick_study(client, study))
         cells = [] if as_json else client.trials(found)
     show(found, as_json, lambda: screen.show_study(found, cells))
 
 
 @app.command()
-def watch(study: StudyId, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
+def watch(study: StudyOrNewest = None, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
     """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
-        raise typer.Exit(wait_for_table(client, client.find(study), notes=notes, as_json=as_json))
+        raise typer.Exit(wait_for_table(client, client.find(pick_study(client, study)), notes=notes, as_json=as_json))
 
 
 @app.command()
 def table(
-    study: StudyId,
+    study: StudyOrNewest = None,
     format: Annotated[
         TableFormat | None,
         typer.Option(help="Default: tex with an option of LaTeX, else md.", show_default=False),
@@ -182,7 +194,7 @@ def table(
     chosen, selection = chosen_columns(columns, full=full), chosen_rows(rows, order, rename)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
     with connected(url) as client:
-        study_id = client.find(study)
+        study_id = client.find(pick_study(client, study))
         text = partial(
             client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust,
             selection=selection, latex=latex,
@@ -197,18 +209,20 @@ def table(
             chosen_format: TableFormat = "json" if as_json else format or by_options
             show_table(partial(text, notes=notes), chosen_format)
             if chosen_format == "md" and not (notes or robust):
-                say(f"more: ablate table {study} --notes", err=True)
+                say(f"more: ablate table {study or study_id} --notes", err=True)
 
 
 @app.command()
 def compare(
-    study: StudyId,
+    study: Annotated[str, typer.Argument(metavar="ID", help=WHICH_OR_NEWEST, show_default=False)],
     a: Annotated[str, typer.Argument(metavar="A", help="Label of the row to judge.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Label of the row to compare it with.", show_default=False)],
+    b: Annotated[
+        str | None, typer.Argument(metavar="B", help="Label of the row to compare it with.", show_default=False)
+    ] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two rows of a study, seed by seed.
+    """Compare two rows of a study, seed by seed. With two labels alone: of the newest study.
 
     Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
     are compared post hoc: p is corrected over all pairs of the table's rows. Rows of classify are also compared image
@@ -217,7 +231,7 @@ def compare(
     from service.cli import show_studies as screen
 
     with connected(url) as client:
-        found = client.compare(study, a, b)
+        found = client.compare(study, a, b) if b is not None else client.compare(pick_study(client, None), study, a)
     show(found, as_json, lambda: screen.show_pair(found))
 
 

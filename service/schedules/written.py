@@ -21,7 +21,6 @@ LONG_NAMES = re.compile(
     r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?\b",
     re.IGNORECASE,
 )
-FIELDS = 5
 ALLOWED = "allowed: IANA names such as UTC, Europe/Berlin, Asia/Kolkata"
 OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
 """A distance from UTC, such as `UTC+2`, `GMT-03:30` and `+02:00`."""
@@ -58,8 +57,7 @@ def cron_advice(cron: str) -> str:
         return f"there is no macro {quote(cron)}{nearest(cron, MACROS)}"
     if "=" in cron:
         return "has an '='; give the time zone in 'tz' (--tz), and five fields alone here"
-    count = len(cron.split())
-    if count == FIELDS + 1:
+    if re.fullmatch(r"[\w*/,#-]+( [\w*/,#-]+){5}", cron):
         return "has 6 fields; leave out the seconds, which come first in some tools, or the year, which comes last"
     return ""
 

@@ -38,9 +38,9 @@ def extend(context: Context, study_id: str, extension: Extension) -> ChangedStud
     plan = plan_stored(context, stored)
     document = _extended(stored, plan, extension)
     if document == stored.document:
-        return changed(context, study_id, nothing=_nothing_to_add(plan, extension))
+        return changed(context, stored.id, nothing=_nothing_to_add(plan, extension))
     cells = _store_extension(context, stored, document)
-    return changed(context, study_id, f"extended: {counted(cells, 'trial')} added")
+    return changed(context, stored.id, f"extended: {counted(cells, 'trial')} added")
 
 
 def _nothing_to_add(plan: Plan, extension: Extension) -> str:

@@ -32,7 +32,7 @@ def get_study(context: Context, study_id: str) -> StudyView:
     """One study.
 
     Raises:
-        NotFoundError: there is no study with that id.
+        NotFoundError: no study has this id or name.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -94,8 +94,8 @@ def cancel(context: Context, study_id: str) -> ChangedStudy:
             end_tries(connection, context.settings.home, studies.get_by_seq(connection, stored.seq))
     if is_changed:
         done = f"cancelled: {counted(len(set(withdrawn)), 'trial')} will not run for this study; its results stay"
-        return changed(context, study_id, done)
-    return changed(context, study_id, nothing=ended_text(stored, "cancel"))
+        return changed(context, stored.id, done)
+    return changed(context, stored.id, nothing=ended_text(stored, "cancel"))
 
 
 def changed(context: Context, study_id: str, done: str = "", *, nothing: str = "") -> ChangedStudy:
@@ -124,7 +124,7 @@ def retry(context: Context, study_id: str) -> ChangedStudy:
         found = studies.get_study(connection, study_id)
     plan = plan_stored(context, found) if found.state == "cancelled" else None
     with context.store.write() as connection:
-        stored = studies.get_study(connection, study_id)
+        stored = studies.get_study(connection, found.id)
         if plan is not None:
             _register_again(connection, context, stored, plan)
         holes = studies.unsettle(connection, stored.seq)
@@ -138,10 +138,10 @@ def retry(context: Context, study_id: str) -> ChangedStudy:
         outbox.announce(connection, sorted(queued))
     if holes or queued:
         done = f"{counted(len(queued), 'failed or cancelled trial')} {'is' if len(queued) == 1 else 'are'} queued again"
-        return changed(context, study_id, done if queued else "its cancelled cells count again")
+        return changed(context, stored.id, done if queued else "its cancelled cells count again")
     if is_concluded_again:
-        return changed(context, study_id, "its table is built again")
-    return changed(context, study_id, nothing="no trial of the study has failed or is cancelled")
+        return changed(context, stored.id, "its table is built again")
+    return changed(context, stored.id, nothing="no trial of the study has failed or is cancelled")
 
 
 def _register_again(connection: Connection, context: Context, stored: Stored, plan: Plan) -> None:
@@ -183,9 +183,9 @@ def _switch(
             demand.refresh_demand(connection, stored.seq)
             outbox.enqueue(connection, [(stored.seq, "")])
     if is_changed:
-        return changed(context, study_id, SWITCHED[verb])
+        return changed(context, stored.id, SWITCHED[verb])
     is_live = verb == "resume" and stored.state in LIVE
-    return changed(context, study_id, nothing="the study is not paused" if is_live else ended_text(stored, verb))
+    return changed(context, stored.id, nothing="the study is not paused" if is_live else ended_text(stored, verb))
 
 
 def refuse_cancelled(stored: Stored, verb: str) -> None:

@@ -76,13 +76,11 @@ def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body
     ("cron", "text"),
     [
         ("0 2 * *", "is not a cron expression; use five fields"),
-        ("0 2 * * * *", "is not a cron expression"),
+        ("0 2 * * * *", "has 6 fields; leave out the seconds"),
         ("61 2 * * *", "invalid value of field 'minute'; the fields are minute (0-59)"),
         ("0 24 * * *", "invalid value of field 'hour'"),
         ("0 2 30 2 *", "invalid value of field 'day of month'"),
         ("0 2 * * MOON", "invalid value of field 'day of week'"),
-        ("0 2 * * *\n", "is not a cron expression"),
-        ("@daily", "is not a cron expression"),
         ("0 2 * * *; rm", "is not a cron expression"),
         ("\u0660 2 * * *", "is not a cron expression"),
         ("*/0 2 * * *", "invalid value of field 'minute'"),
@@ -108,7 +106,7 @@ def test_a_wrong_cron_text_is_refused_with_what_is_allowed(
 @pytest.mark.parametrize(
     ("cron", "stored"),
     [
-        (" 0  2\t* * * ", "0 2 * * *"),
+        (" 0  2\t* * * \n", "0 2 * * *"),
         ("@daily", "0 0 * * *"),
         ("@Hourly", "0 * * * *"),
         ("0 2 ? * monday-FRIDAY", "0 2 * * MON-FRI"),

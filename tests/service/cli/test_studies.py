@@ -264,6 +264,11 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("table", "gated", "--out", str(folder)) == {"folder": str(folder)}
     status, text, _ = call("table", "ended", "--rows", "other,!plain", "--label", "tab:mine")
     assert (status, "\\label{tab:mine}" in text, "\nplain & " in text) == (0, True, False)
+    assert ask("table")["study"] == ask("show")["name"] == "gated", "without ID it is the newest study"
+    assert call("show")[2] == f"newest study: gated ({study['id']})\n"
+    assert call("compare", "plain", "plain")[2].endswith("row 'plain' cannot be compared with itself; name two rows\n")
+    ended = f"ended ({ask('show', 'ended')['id']}): nothing changed: the study has ended (succeeded)"
+    assert call("cancel", "ended")[::2] == (0, f"{ended}, so there is nothing to cancel\n")
     assert ask("pause", "gated")["state"] == "paused"
     assert ask("resume", "gated")["state"] == "running"
     assert ask("extend", "gated", "--seeds", "2")["progress"]["trials"] == 6
