@@ -147,6 +147,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
             "--full shows every column",
         ),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
+        (["run", str(ROOT / "studies/table05.toml"), "--style", "papr"], "'paper', 'full'. Did you mean 'paper'?"),
         (
             ["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"],
             "no scale 'huge'; allowed: mini, lab, paper, ",
