@@ -23,6 +23,7 @@ from zlib import crc32
 import pytest
 
 from ablate.cli.app import status_of
+from ablate.errors import quote
 from ablate.remote import follow
 from ablate.remote.client import Client
 from ablate.remote.documents.studies import Progress
@@ -134,7 +135,7 @@ def test_an_address_that_is_none_is_wrong_input(
 def test_what_is_no_key_is_refused_in_one_line(command: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([command, key]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: '{key}' is not the key of a trial; a key has 64 hexadecimal digits")
+    assert line.startswith(f"error: {quote(key)} is not the key of a trial; a key has 64 hexadecimal digits")
 
 
 class Clock:
