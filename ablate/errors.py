@@ -14,14 +14,14 @@ A text has four parts where they exist: what, given, allowed, next.
 
 from __future__ import annotations
 
-import difflib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from ablate.limits import MAX_COMPARED, MAX_COUNTED, MAX_FINDINGS, MAX_NAME, MAX_SIFTED
+from ablate.limits import MAX_COUNTED, MAX_FINDINGS
+from ablate.names import advice, closest
 from ablate.text import visible_name
 
 
@@ -66,8 +66,8 @@ Code = Literal[
     "design", "duplicate", "exclusive", "given_twice", "invalid", "missing", "no_rows", "not_yet_supported", "same_row",
     "too_many", "unknown_field", "unknown_parameter",
     # names that it refers to
-    "unknown_column", "unknown_factor", "unknown_group", "unknown_level", "unknown_metric", "unknown_row",
-    "unknown_scale", "unknown_table", "unknown_task", "unknown_zone", "groups", "unmatched",
+    "unknown_column", "unknown_dataset", "unknown_factor", "unknown_group", "unknown_level", "unknown_metric",
+    "unknown_row", "unknown_scale", "unknown_table", "unknown_task", "unknown_zone", "groups", "unmatched",
     # what it asks for
     "coincide", "does_not_apply", "idle", "mixed_presets", "needs_confirmation", "one_seed", "power",
     # what the machine or the data cannot give
@@ -158,9 +158,9 @@ class Findings:
                 return
         self.more = min(self.more + more, MAX_COUNTED - len(self.problems))
 
-    def nearest(self, name: str, allowed: Iterable[str]) -> str:
+    def nearest(self, name: str, allowed: Iterable[str], elsewhere: Mapping[str, Iterable[str]] | None = None) -> str:
         """The clause of `nearest` for a problem that will be kept; empty for one that will only be counted."""
-        return nearest(name, allowed) if self.has_room else ""
+        return nearest(name, allowed, elsewhere) if self.has_room else ""
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
@@ -216,32 +216,30 @@ def quote(name: object) -> str:
     return f'"{text}"' if "'" in text and '"' not in text else f"'{text}'"
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The clause `; did you mean 'x'?`, or, if none is similar, the allowed names (at most 24)."""
+def nearest(name: str, allowed: Iterable[str], elsewhere: Mapping[str, Iterable[str]] | None = None) -> str:
+    """The clause `; did you mean 'x'?`, or, if none is similar, the allowed names (at most 24).
+
+    Args:
+        name: the unknown name.
+        allowed: the known names.
+        elsewhere: known names in other places, by what belongs to such a name, such as `in [resources]`.
+    """
     names, given = list(allowed), str(name)
-    close = difflib.get_close_matches(given, _candidates(given, names), n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
+    match, place = closest(given, names), ""
+    for where, others in (elsewhere or {}).items():
+        other = closest(given, others)
+        if other and other.score > (match.score if match else STRONG):
+            match, place = other, where
+    if match and place:
+        belongs = f"did you mean {quote(match.name)}, which belongs {place}?"
+        return f"; it belongs {place}" if match.name == given else f"; {belongs}"
+    if match:
+        return f"; did you mean {quote(match.name)}?"
+    if instead := advice(given, names):
+        return f"; {instead}"
     shown = ", ".join(f"'{one}'" if ", " in one else one for one in names[:24]) + (", ..." if len(names) > 24 else "")
     return f"; allowed: {shown}" if names else ""
 
 
-def _candidates(given: str, names: Sequence[str]) -> Sequence[str]:
-    """The names worth a full comparison, which takes some 0.1 ms: those that begin and end like the given one."""
-    if len(given) > MAX_NAME:
-        return ()
-    if len(names) <= MAX_COMPARED:
-        return names
-    of_length = sorted(names, key=lambda one: abs(len(one) - len(given)))[:MAX_SIFTED]
-
-    def likeness(one: str) -> int:
-        return _shared(one, given) + _shared(one[::-1], given[::-1])
-
-    return sorted(of_length, key=likeness, reverse=True)[:MAX_COMPARED]
-
-
-def _shared(one: str, other: str) -> int:
-    """Number of characters with which both texts begin."""
-    return next(
-        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+STRONG = 0.75
+"""Similarity below which a name of another place is not proposed."""

@@ -20,6 +20,7 @@ from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.help import App, GroupedCommands
 from ablate.cli.options import (
+    STUDY_HELP,
     AsJson,
     Caption,
     Columns,
@@ -146,9 +147,7 @@ def run(
 
 @app.command()
 def check(
-    study: Annotated[
-        Path | None, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)
-    ] = None,
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY", help=STUDY_HELP, show_default=False)] = None,
     scale: Scale = None,
     seeds: Seeds = None,
     out: Out = None,
@@ -270,7 +269,7 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
     from ablate.study.plan import plan_document
     from ablate.study.text import read_document
 
-    document = with_resources(read_document(path), resources or {})
+    document = with_resources(read_document(path, is_strict=False), resources or {})
     return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 

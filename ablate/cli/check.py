@@ -18,6 +18,7 @@ from ablate.local.folder import Folder
 from ablate.local.packages import can_train, describe_package, require, require_training
 from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.data_names import check_datasets
 from ablate.study.field_catalog import describe_fields
 from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document
@@ -33,6 +34,7 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     console = Terminal(stderr=True)
     records = Folder(path).read()
     if plan.outstanding({key for key, record in records.items() if record.is_result}):
+        check_datasets(plan.study, plan.scale)
         datasets.check_folders(plan.datasets)
     costs, trial_s = _count(console, plan, probe=probe)
     found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))

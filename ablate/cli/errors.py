@@ -11,11 +11,14 @@ from typing import Any
 
 from ablate.cli.output import say, show_json, show_text
 from ablate.errors import AblateError, StudyError
+from ablate.names import closest
 from ablate.text import visible
 
 HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
 INDENTED = re.compile(r"\n(?=  )")
 """The line breaks of our own lists in an error; any other is part of a name."""
+WRONG_CHOICE = re.compile(r"'(.*)' is not one of (.+)")
+"""The message of the package `typer` on an argument that is none of its choices."""
 
 
 def show_error(error: AblateError, *, as_json: bool) -> int:
@@ -36,11 +39,18 @@ def show_error(error: AblateError, *, as_json: bool) -> int:
 
 def show_usage_error(error: Any) -> int:
     """Print an error in the arguments, which typer found. Returns the exit status."""
-    error.message = visible(str(error.message).removeprefix("Value error, "))
+    error.message = _with_nearest(visible(str(error.message).removeprefix("Value error, ")))
     shown = StringIO()
     error.show(shown)
     show_text(shown.getvalue(), err=True)
     return WRONG_INPUT
+
+
+def _with_nearest(message: str) -> str:
+    """The message on a wrong choice, with the choice that is most likely meant."""
+    found = WRONG_CHOICE.search(message)
+    match = closest(found[1], re.findall(r"'([^']*)'", found[2])) if found else None
+    return f"{message} Did you mean '{match.name}'?" if match else message
 
 
 def show_missing(error: ModuleNotFoundError, *, as_json: bool) -> int:

@@ -24,7 +24,8 @@ class RowsCommand(GroupedCommand):
         return super().parse_args(ctx, [other_spelling(arg) if arg.startswith(DASH) else arg for arg in args])
 
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study document, .toml or .json.", show_default=False)]
+STUDY_HELP = "Study document, .toml or .json. A pipe is read too; '-' is the standard input."
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help=STUDY_HELP, show_default=False)]
 Scale = Annotated[
     str | None,
     typer.Option(help="Scale of the study. Default: mini if the study has it, else base.", show_default=False),

@@ -152,7 +152,7 @@ def _expand(name: str, folder: Path) -> Path:
     try:
         return folder.expanduser().absolute()
     except RuntimeError as error:
-        text = f"data set {quote(name)}: {str(folder)!r} begins with an unknown home folder"
+        text = f"data set {quote(name)}: {quote(folder)} begins with an unknown home folder"
         raise DataError(f"{text}; give the absolute path: ablate data add {name} FOLDER") from error
 
 

@@ -106,4 +106,5 @@ def _check_same(folder: Path, first: str, part: str, classes: list[str]) -> None
 def _refuse_unwritable(folder: Path, classes: Iterable[str]) -> None:
     for path in (folder, *(folder / name for name in classes)):
         if not is_writable(str(path)):
-            raise DataError(f"the name of folder {str(path)!r} is not UTF-8, so it cannot be stored; rename it")
+            text = f"the name of folder {quote(printable(path))} is not UTF-8, so it cannot be stored; rename it"
+            raise DataError(text)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ablate.errors import DataError
+from ablate.text import visible
 
 DESCRIPTORS = Path("/proc/self/fd")
 KINDS = {
@@ -26,7 +27,7 @@ KINDS = {
 def printable(name: str | Path) -> str:
     """A name from the disk for a person: bytes that are not UTF-8, control characters and the like are escaped."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return visible(text)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ablate.local.folder import Folder
 from ablate.local.packages import require_training
 from ablate.local.tries import end_run, first_design, register_run
 from ablate.settings import read_library_settings
+from ablate.study.data_names import check_datasets
 from ablate.study.plan import Plan
 
 Report = Callable[[str], None]
@@ -42,6 +43,7 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
     """
     if fresh or plan.outstanding(known_keys(plan, folder)):
         require_training(plan)
+        check_datasets(plan.study, plan.scale)
         datasets.check_folders(plan.datasets)
     home = read_library_settings().home
     with folder.locked():

@@ -8,6 +8,7 @@ enter a trial's key. This module never imports torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -39,20 +40,21 @@ DATASET = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9a-f]{16})?$"
 """Name of a data set; in a plan, a registered folder's name includes the first 16 digits of its fingerprint."""
 
 
+NETWORK = r"^(?:[a-z0-9_.]+|torchvision/[A-Za-z0-9_.]+|timm/[A-Za-z0-9_.]+)$"
+"""Name of a network."""
+
+
 class NetworkFields(Recipe):
     """Fields of the network, its data set and the image size."""
 
     model: str = Field(
         "resnet50",
         max_length=100,
-        pattern=r"^(?:[a-z0-9_.]+|torchvision/[A-Za-z0-9_.]+|timm/[A-Za-z0-9_.]+)$",
+        json_schema_extra={"pattern": NETWORK},
         description=f"network: {', '.join(OWN_NETWORKS)} (own networks), torchvision/NAME or timm/NAME",
     )
     dataset: str = Field(
-        "imagenet",
-        max_length=64,
-        pattern=DATASET,
-        description="data set; `ablate data list` lists the names",
+        "imagenet", max_length=64, pattern=DATASET, description="data set; `ablate data list` lists the names"
     )
     resolution_px: int = Field(
         0, ge=0, le=1024, description="side of the resized images in pixels; 0 keeps the size in the data set"
@@ -84,8 +86,8 @@ class NetworkFields(Recipe):
     @field_validator("model")
     @classmethod
     def _known_network(cls, name: str) -> str:
-        if "/" not in name and name not in OWN_NETWORKS:
-            known = (*OWN_NETWORKS, "torchvision/NAME", "timm/NAME")
+        known = (*OWN_NETWORKS, "torchvision/NAME", "timm/NAME")
+        if not re.fullmatch(NETWORK, name) or ("/" not in name and name not in OWN_NETWORKS):
             raise ValueError(f"no network {quote(name)}{nearest(name, known)}")
         return name
 

@@ -17,7 +17,7 @@ from ablate.remote.documents.events import ProgressEvent, StudyEvent
 from ablate.remote.documents.faults import FaultView
 from ablate.remote.documents.firings import Today
 from ablate.remote.documents.plans import PlanView
-from ablate.remote.documents.studies import Page, StudyView
+from ablate.remote.documents.studies import ChangedStudy, Page, StudyView
 from ablate.remote.errors import UnreachableError
 from ablate.remote.follow import follow
 from ablate.remote.paper import Paper
@@ -188,7 +188,7 @@ class Client(Results):
         Raises:
             UnreachableError: the connection was lost for more than 60 s.
         """
-        return follow(self._connection, self.find(study), notify)
+        return follow(self._connection, self._fixed(study), notify)
 
     def wait(self, study: StudyName, *, progress: Callable[[ProgressEvent], None] | None = None) -> StudyView:
         """Wait until a study has ended.
@@ -206,25 +206,25 @@ class Client(Results):
         Example:
             >>> client.wait(study, progress=lambda counts: print(counts.ended, "of", counts.trials))
         """
-        study_id = self.find(study)
+        study_id = self._fixed(study)
         for event in self.events(study_id):
             if progress is not None and isinstance(event.data, ProgressEvent):
                 progress(event.data)
         return self.study(study_id)
 
-    def cancel(self, study: StudyName) -> StudyView:
+    def cancel(self, study: StudyName) -> ChangedStudy:
         """Cancel a study; trials shared with another live study keep running."""
         return self._act(study, "cancel")
 
-    def retry(self, study: StudyName) -> StudyView:
+    def retry(self, study: StudyName) -> ChangedStudy:
         """Queue the failed and cancelled trials of a study again."""
         return self._act(study, "retry")
 
-    def pause(self, study: StudyName) -> StudyView:
+    def pause(self, study: StudyName) -> ChangedStudy:
         """Start no more trials of a study; running trials, and those shared with another live study, continue."""
         return self._act(study, "pause")
 
-    def resume(self, study: StudyName) -> StudyView:
+    def resume(self, study: StudyName) -> ChangedStudy:
         """Resume a paused study."""
         return self._act(study, "resume")
 
@@ -234,7 +234,7 @@ class Client(Results):
         seeds: int | Sequence[int] | None = None,
         *,
         rows: Sequence[Mapping[str, Any]] = (),
-    ) -> StudyView:
+    ) -> ChangedStudy:
         """Add seeds, rows, or both to a study.
 
         Args:
@@ -282,8 +282,8 @@ class Client(Results):
         """
         return read_answer(Today, self._connection.get("/today", since=since.isoformat() if since else None))
 
-    def _act(self, study: StudyName, verb: str, body: Mapping[str, Any] | None = None) -> StudyView:
-        return read_answer(StudyView, self._connection.post(f"{self._path(study)}/{verb}", body))
+    def _act(self, study: StudyName, verb: str, body: Mapping[str, Any] | None = None) -> ChangedStudy:
+        return read_answer(ChangedStudy, self._connection.post(f"{self._path(study)}/{verb}", body))
 
 
 def _body(

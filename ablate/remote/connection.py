@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from ablate.documents import Document
-from ablate.errors import Code, Problem, StudyError
+from ablate.errors import Code, Problem, StudyError, quote
 from ablate.remote.answers import read_answer
 from ablate.remote.documents.studies import Finding, Page
 from ablate.remote.errors import BrokenError, RefusedError, UnreachableError
@@ -41,6 +41,7 @@ class ProblemAnswer(Document):
 
     title: str | None = None
     detail: str | None = None
+    command: str | None = None
     errors: list[Finding] = Field(default_factory=list)
     more: int = 0
 
@@ -218,7 +219,7 @@ def _check_address(url: str) -> None:
         is_valid = False
     if not is_valid or re.search(r"\s", url):
         shown = re.sub(r"(?<=[?#]).*", "***", re.sub(r"(^|//).*@", r"\1***@", url))  # it may contain a password
-        text = f"the address of the service is {shown!r}, which is not an http:// or https:// address"
+        text = f"the address of the service is {quote(shown)}, which is not an http:// or https:// address"
         raise RefusedError(f"{text}; give one such as http://127.0.0.1:8080 with --url or ABLATE_URL")
 
 
@@ -231,7 +232,7 @@ def _raise(answer: httpx2.Response) -> None:
         raise BrokenError(f"{text}; check that the address is that of an ablate service") from None
     if problem.errors:
         raise StudyError([_as_problem(finding) for finding in problem.errors], problem.more)
-    text = visible(problem.detail or problem.title or f"status {answer.status_code}")
+    text = visible(problem.command or problem.detail or problem.title or f"status {answer.status_code}")
     if answer.status_code in (502, 503, 504):
         raise UnreachableError(text)
     raise (BrokenError if answer.status_code >= 500 and answer.status_code != 501 else RefusedError)(text)

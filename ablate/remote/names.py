@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ablate.errors import quote
 from ablate.remote.errors import RefusedError
 from ablate.study.problems import NAME
 
@@ -19,7 +20,9 @@ def check_key(text: str) -> str:
     """
     if not KEY.fullmatch(text):
         has = "a key has 64 hexadecimal digits (0-9, a-f), and its first 8 are enough"
-        raise RefusedError(f"{text!r} is not the key of a trial; {has}; `ablate show ID` lists the keys of a study")
+        raise RefusedError(
+            f"{quote(text)} is not the key of a trial; {has}; `ablate show ID` lists the keys of a study"
+        )
     return text
 
 
@@ -31,5 +34,7 @@ def check_schedule_name(text: str) -> str:
     """
     if not re.fullmatch(NAME, text):
         has = "a name has letters, digits, '.', '_' and '-', at most 64"
-        raise RefusedError(f"{text!r} is not the name of a schedule; {has}; `ablate schedule list` lists the names")
+        raise RefusedError(
+            f"{quote(text)} is not the name of a schedule; {has}; `ablate schedule list` lists the names"
+        )
     return text

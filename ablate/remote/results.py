@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote as in_path
@@ -12,11 +13,12 @@ from ablate.errors import quote
 from ablate.remote.answers import read_answer
 from ablate.remote.choices import PlotFormat, TableFormat
 from ablate.remote.documents.ledger import Ledger
-from ablate.remote.documents.studies import Page, StudyView
+from ablate.remote.documents.studies import StudyView
 from ablate.remote.documents.trials import CellView, ItemsView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.follow import follow_log
 from ablate.remote.names import STUDY_ID, check_key
+from ablate.study.problems import NAME
 from ablate.tables.plots.look import PlotLook
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ablate.tables.two_rows import RowComparison
 
 StudyName = str | StudyView
-"""A study at the service: its id, its name (of several studies, the newest), or the document of an earlier answer."""
+"""A study at the service: its id, its name, the beginning of its id, or the document of an earlier answer."""
 
 
 class Results:
@@ -36,20 +38,16 @@ class Results:
     _connection: Connection
 
     def find(self, study: StudyName) -> str:
-        """The id of a study; of several studies with a name, the newest, and submitted ones before fired ones.
+        """The id of a study, given its id, its name, or the first 4 letters or more of its id, in this order.
+
+        Of several studies with a name it is the newest one that no schedule fired.
 
         Raises:
-            RefusedError: no study has this id or name.
+            RefusedError: no study has this id or name, or several ids begin like this; the error lists them.
         """
         if isinstance(study, StudyView):
             return study.id
-        if STUDY_ID.fullmatch(study):
-            return study
-        page = read_answer(Page[StudyView], self._connection.get("/studies", name=study, limit=200))
-        found = sorted(page.items, key=lambda one: one.schedule is not None)
-        if not found:
-            raise RefusedError(f"no study has the id or the name {quote(study)}; `ablate list` lists the studies")
-        return found[0].id
+        return read_answer(StudyView, self._connection.get(self._path(study))).id
 
     def trials(self, study: StudyName) -> list[CellView]:
         """All cells of a study, each with its trial."""
@@ -231,7 +229,15 @@ class Results:
         return read_answer(RowComparison, self._connection.get(f"{self._path(study)}/compare", a=a, b=b))
 
     def _path(self, study: StudyName) -> str:
-        return f"/studies/{self.find(study)}"
+        if isinstance(study, StudyView):
+            return f"/studies/{study.id}"
+        if not re.fullmatch(NAME, study):
+            raise RefusedError(f"no study has the id or the name {quote(study)}; `ablate list` lists the studies")
+        return f"/studies/{study}"
+
+    def _fixed(self, study: StudyName) -> str:
+        """The id of a study on which several calls follow; what has the form of an id is not looked up."""
+        return study if isinstance(study, str) and STUDY_ID.fullmatch(study) else self.find(study)
 
 
 def _changed(options: LatexOptions | Selection | None) -> dict[str, Any]:

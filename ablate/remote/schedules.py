@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from ablate.remote.answers import read_answer
 from ablate.remote.choices import Missed, Mode, Overlap, PlotFormat
 from ablate.remote.documents.firings import FiringView
-from ablate.remote.documents.schedules import ScheduleView
+from ablate.remote.documents.schedules import ChangedSchedule, ScheduleView
 from ablate.remote.documents.studies import Page
 from ablate.remote.names import check_schedule_name
 from ablate.study.source import StudySource, document_of
@@ -47,7 +47,7 @@ class Schedules:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, name: str, cron: str, study: StudySource, **settings: Unpack[ScheduleSettings]) -> ScheduleView:
+    def add(self, name: str, cron: str, study: StudySource, **settings: Unpack[ScheduleSettings]) -> ChangedSchedule:
         """Add a schedule that re-runs a study. The same schedule again changes nothing.
 
         Args:
@@ -67,7 +67,7 @@ class Schedules:
             >>> client.schedules.add("nightly", "0 2 * * *", "study.toml", tz="Europe/Berlin").next_text
         """
         body = {"name": name, "cron": cron, "study": document_of(study), **settings}
-        return self._read(self._connection.post("/schedules", body))
+        return read_answer(ChangedSchedule, self._connection.post("/schedules", body))
 
     def all(self) -> list[ScheduleView]:
         """All schedules, newest first."""
@@ -77,15 +77,15 @@ class Schedules:
         """One schedule; RefusedError if there is none of this name."""
         return self._read(self._connection.get(_path(name)))
 
-    def change(self, name: str, **changes: Unpack[ScheduleChanges]) -> ScheduleView:
+    def change(self, name: str, **changes: Unpack[ScheduleChanges]) -> ChangedSchedule:
         """Change the given settings of a schedule; another study, scale, mode or seeds start a new reference."""
-        return self._read(self._connection.patch(_path(name), changes))
+        return read_answer(ChangedSchedule, self._connection.patch(_path(name), changes))
 
-    def pause(self, name: str) -> ScheduleView:
+    def pause(self, name: str) -> ChangedSchedule:
         """Fire nothing until the schedule is resumed."""
         return self.change(name, paused=True)
 
-    def resume(self, name: str) -> ScheduleView:
+    def resume(self, name: str) -> ChangedSchedule:
         """Resume a paused schedule at its next instant."""
         return self.change(name, paused=False)
 
@@ -97,7 +97,7 @@ class Schedules:
         """Fire a schedule now, even if it is paused; the firing is `refused` if its study cannot be submitted."""
         return read_answer(FiringView, self._connection.post(f"{_path(name)}/trigger"))
 
-    def acknowledge(self, name: str, reason: str, *, keep_reference: bool = False) -> ScheduleView:
+    def acknowledge(self, name: str, reason: str, *, keep_reference: bool = False) -> ChangedSchedule:
         """Close the open alarms of a schedule.
 
         Args:
@@ -107,7 +107,7 @@ class Schedules:
                 firing trains a new one.
         """
         body = {"reason": reason, "keep_reference": keep_reference}
-        return self._read(self._connection.post(f"{_path(name)}/ack", body))
+        return read_answer(ChangedSchedule, self._connection.post(f"{_path(name)}/ack", body))
 
     def history(self, name: str, *, limit: int = 50, cursor: str | None = None) -> Page[FiringView]:
         """A page of the firings of a schedule, newest first.

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from ablate.study.checks import refuse_unknown_rows
 from ablate.study.document import Study
-from ablate.study.names import names_by_text
+from ablate.study.names import Named, names_by_text
 from ablate.study.rows import Row
 
 
-def check_canary(study: Study, rows: Sequence[Row]) -> None:
+def check_canary(study: Study, rows: Sequence[Named]) -> None:
     """Validate the labels in `[canary] rows`.
 
     Raises:

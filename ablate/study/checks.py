@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from ablate.errors import Findings, Problem, StudyError, TableError, TrialError, quote
+from ablate.errors import Findings, Problem, StudyError, TableError, TrialError, nearest, quote
 from ablate.limits import MAX_FINDINGS
+from ablate.names import closest
 from ablate.paper.presets import preset_of
 from ablate.paper.published import PublishedTable, load_published
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
@@ -24,7 +25,7 @@ from ablate.study.lines import power_over_groups
 from ablate.study.names import Named, clause_on_unknown, names_by_text
 from ablate.study.printed_rows import join_printed
 from ablate.study.rows import Row
-from ablate.trials.registry import NamedTask, get_task
+from ablate.trials.registry import NamedTask, get_task, list_tasks
 
 
 def get_named_task(study: Study) -> NamedTask:
@@ -42,6 +43,13 @@ def get_named_task(study: Study) -> NamedTask:
         raise StudyError([Problem("/base/task", "unknown_task", str(error))]) from error
 
 
+def meant_task(study: Study) -> str | None:
+    """The task that an unknown name in `[base]` most likely means; None if none is similar, or if it is no name."""
+    name, tasks = study.base.get("task"), list_tasks()
+    match = closest(name, tasks) if isinstance(name, str) and name not in tasks else None
+    return match.name if match else None
+
+
 def pick_scale(study: Study, scale: str | None) -> str | None:
     """The requested scale; None takes `mini` if the study has it, else base alone.
 
@@ -51,8 +59,7 @@ def pick_scale(study: Study, scale: str | None) -> str | None:
     if scale is None:
         return "mini" if "mini" in study.scales else None
     if scale not in study.scales:
-        shown = ", ".join(list(study.scales)[:24]) + (", ..." if len(study.scales) > 24 else "")
-        known = f"; it has {shown}" if study.scales else "; it has no scales, omit the option"
+        known = nearest(scale, study.scales) if study.scales else "; it has no scales, omit the option"
         raise StudyError([Problem("/scale", "unknown_scale", f"the study has no scale {quote(scale)}{known}")])
     return scale
 
@@ -107,7 +114,7 @@ def check_printed_table(study: Study) -> PublishedTable | None:
         raise StudyError([Problem("/table/published", "unknown_table", str(error))]) from error
 
 
-def check_published(study: Study, rows: Sequence[Row]) -> None:
+def check_published(study: Study, rows: Sequence[Named]) -> None:
     """Every row must match a printed row; a typo would otherwise look like a number that was not printed.
 
     Raises:
@@ -166,7 +173,7 @@ def _check_batch(what: str, recipe: BaseModel, gpus: int) -> None:
         raise StudyError([Problem("/resources/gpus", "invalid", f"{text}; {hint}")])
 
 
-def check_headline(study: Study, rows: Sequence[Row]) -> None:
+def check_headline(study: Study, rows: Sequence[Named]) -> None:
     """Validate the labels in `[table] headline`.
 
     Raises:

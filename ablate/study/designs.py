@@ -86,6 +86,17 @@ def build_design(study: Study, recipe_fields: Sequence[str], max_cells: int) -> 
     return design
 
 
+def parts_of(study: Study, recipe_fields: Sequence[str]) -> Design:
+    """The named rows, and every level alone: what can be validated of a study whose design is wrong."""
+    ignored = Findings()
+    design = Design([_explicit(index, study) for index in range(len(study.rows))])
+    for index, factor in enumerate(study.factors):
+        off = [Level(factor.name, "off", None, factor.off, f"/factors/{index}/off")] if factor.off is not None else []
+        levels = (*_levels(index, factor, recipe_fields, ignored), *off)
+        design.cells.extend(DesignCell(label_of([level]), (level,), is_explicit=False) for level in levels)
+    return design
+
+
 def _contradictions(study: Study) -> Iterator[Problem]:
     design = study.design_or_default
     if design == "rows":
@@ -117,8 +128,8 @@ def _levels(index: int, factor: FactorSpec, fields: Sequence[str], found: Findin
                 yield level
         elif factor.name in fields:
             label = text_of(value)
-            if len(label) > MAX_LABEL or not label.isprintable() or visible(label) != label:
-                text = f"cannot be a label, which has at most {MAX_LABEL} printable characters; use {{ label, set }}"
+            if len(label) > MAX_LABEL or visible(label) != label:
+                text = f"cannot be a label, which has at most {MAX_LABEL} visible characters; use {{ label, set }}"
                 found.add(Problem(pointer, "invalid", text))
             else:
                 yield Level(factor.name, label, value, {factor.name: value}, pointer)

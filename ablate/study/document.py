@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -23,27 +23,33 @@ from pydantic import (
 from ablate.documents import Document
 from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
+from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
+from ablate.text import visible
 
 NOT_YET = ("search",)
 """Fields that are planned and not built yet: refused by name, never ignored."""
 
-UNPRINTABLE = "contains a line break, a control character or a surrogate, which cannot be printed"
 
-
-def _is_printable(text: str) -> str:
+def _is_visible(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
-    if not text.isprintable():
-        raise ValueError(UNPRINTABLE)
+    if hidden := hidden_in(text):
+        raise ValueError(hidden)
     return text
+
+
+def hidden_in(text: str) -> str:
+    """What a label must not have, and has: a character that is not shown; empty if every character is."""
+    hidden = next((one for one in text if visible(one) != one), None)
+    return "" if hidden is None else f"contains {visible(hidden)}, a character that is not shown; remove it"
 
 
 WRITTEN_GROUPS = "group"
 """The pivot of a study whose named rows are in groups of their own."""
 
-Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_printable)]
+Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_visible)]
 Patch = dict[str, Any]
 
 
@@ -247,6 +253,14 @@ COMPONENTS: Mapping[str, type[Document]] = {
 """Field of a study -> class of its value, or of the items in its list or table."""
 
 
+OTHER_PLACES: Mapping[str, Collection[str]] = {
+    "at the top of the study": Study.model_fields,
+    "in [resources]": Resources.model_fields,
+    "in [table]": TableSpec.model_fields,
+}
+"""Names that people write in another table than theirs, by what belongs to them; see `ablate.errors.nearest`."""
+
+
 def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]:
     """The study, or None and the problems in its shape. Recipes are not validated, nor rows above `max_rows`."""
     found = Findings(_fields_to_come(document))
@@ -258,7 +272,9 @@ def read_shape(document: object, max_rows: int) -> tuple[Study | None, Findings]
     try:
         study = Study.validated(document)
     except ValidationError as error:
-        inside = problems_of(error, Study, COMPONENTS, skip={problem.pointer for problem in found.problems})
+        skip = {problem.pointer for problem in found.problems}
+        elsewhere = {**OTHER_PLACES, "in [base]": ClassifyRecipe.model_fields}
+        inside = problems_of(document, error, Study, COMPONENTS, skip=skip, elsewhere=elsewhere)
         found.extend(inside.problems, inside.more)
         return None, found
     return None if found else study, found

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ablate.errors import Findings, Problem
+from ablate.errors import Findings, Problem, StudyError
 from ablate.study import checks
 from ablate.study.baselines import check_labels, choose_baselines
 from ablate.study.canaries import check_canary
-from ablate.study.designs import build_design
+from ablate.study.designs import build_design, parts_of
 from ablate.study.document import Study
 from ablate.study.lines import check_pivot, with_lines
+from ablate.study.names import Named, written_rows
 from ablate.study.resolve import check_base, resolve_rows
 from ablate.study.rows import Row, build_rows, check_hidden_labels, copy_baselines
 from ablate.trials.registry import NamedTask
@@ -66,6 +68,10 @@ class Inputs:
     max_trials: int
 
 
+CHECKS_OF_LABELS = (checks.check_published, checks.check_headline, check_canary)
+"""The checks that read only the labels of rows, so that wrong recipes do not prevent them."""
+
+
 def expand(inputs: Inputs, scale: str | None) -> Expansion:
     """Choose scale and metrics and build the rows; each is validated even if another is wrong.
 
@@ -101,20 +107,29 @@ def _build(inputs: Inputs, scale: str | None, found: Findings) -> Rows:
     """
     study, recipe_class, limit = inputs.study, inputs.named.task.Recipe, inputs.max_trials
     checks.refuse_too_many(inputs.seeds, limit, rows=len(study.rows))
-    design = build_design(study, list(recipe_class.model_fields), max_cells=limit)
+    try:
+        design = build_design(study, list(recipe_class.model_fields), max_cells=limit)
+    except StudyError as error:
+        found.extend(error.problems, error.more)
+        resolve_rows(study, scale, parts_of(study, list(recipe_class.model_fields)), recipe_class)
+        return Rows()
     found.extend(design.problems.problems, design.problems.more)
-    resolved = resolve_rows(study, scale, design, recipe_class)
-    checks.refuse_too_many(inputs.seeds, limit, rows=len(resolved))
-    rows = build_rows(study, inputs.named, resolved, choose_baselines(study, resolved, design.anchor))
-    for check in (
-        checks.check_published,
-        checks.check_headline,
-        checks.check_presets,
-        check_canary,
-        checks.check_ranks,
-        check_pivot,
-    ):
-        check(study, rows)
+    labelled: Sequence[Named] = written_rows(study.rows) if study.design_or_default == "rows" else ()
+    try:
+        labelled = resolved = resolve_rows(study, scale, design, recipe_class)
+        checks.refuse_too_many(inputs.seeds, limit, rows=len(resolved))
+        baselines = choose_baselines(study, resolved, design.anchor)
+    except StudyError as error:
+        found.extend(error.problems, error.more)
+        for check in CHECKS_OF_LABELS if labelled else ():
+            with found.collecting():
+                check(study, labelled)
+        return Rows()
+    rows = build_rows(study, inputs.named, resolved, baselines)
+    for check_rows in (*CHECKS_OF_LABELS, checks.check_presets, checks.check_ranks, check_pivot):
+        with found.collecting():
+            check_rows(study, rows)
+    found.refuse()
     rows = with_lines(study, rows)
     audits = copy_baselines(rows) if study.audit else ()
     check_hidden_labels(rows, audits)

@@ -18,9 +18,9 @@ from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.recipes.identity import in_recipe, recipe_inside
 from ablate.study.designs import DesignCell
-from ablate.study.document import Patch, Study
+from ablate.study.document import OTHER_PLACES, Patch, Study
 from ablate.study.levels import Level, merged_value
-from ablate.study.problems import pointer_of, sentence
+from ablate.study.problems import place_of, pointer_of, sentence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Resolver:
             with in_recipe(self.recipe_class, ValidationError):
                 return self.recipe_class.model_validate(values), set()
         except ValidationError as error:
-            faults = [(location, message) for location, message in findings(error) if location or is_whole]
+            faults = [(location, message) for location, message in findings(values, error) if location or is_whole]
         for location, message in faults:
             self._report(location, message, origin)
         return None, {location[0] for location, _ in faults if location}
@@ -184,14 +184,12 @@ class Resolver:
         pointer, rest = origin.get(name, "/base"), place[1:]
         if rest and (inside := origin.get(f"{name}/{rest[0]}")):  # a field of a table may be of an earlier layer
             name, pointer, rest = str(rest[0]), inside, rest[1:]
-        deeper = [step for step in rest if isinstance(step, int) or step in fields]
         is_named = not name or pointer.endswith(f"/{name}")
-        text = sentence(text) if is_named else f"{name}: {sentence(text)}"
-        self._add(pointer + pointer_of(tuple(deeper)), "invalid", text)
+        self._add(pointer + pointer_of(tuple(rest)), "invalid", text if is_named else f"{name}: {text}")
 
     def _add_unknown(self, pointer: str, text: str, name: str, allowed: Iterable[str]) -> None:
         if (pointer, "unknown_field") not in self._places:
-            self._add(pointer, "unknown_field", text + self.found.nearest(name, allowed))
+            self._add(pointer, "unknown_field", text + self.found.nearest(name, allowed, OTHER_PLACES))
 
     def _add(self, pointer: str, code: Code, text: str) -> None:
         """Report a problem, once for each place; cells that inherit a value have the same problem."""
@@ -227,12 +225,12 @@ def layer_of(level: Level) -> Layer:
     return Layer(level.pointer, level.set, is_bare=level.pointer.endswith(tuple("0123456789")))
 
 
-def findings(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+def findings(values: Mapping[str, Any], error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
     """Location and message of each pydantic error; for a choice between a word and a list, those in the list."""
-    items = error.errors(include_url=False, include_input=False)
+    items = error.errors(include_url=False)
     deeper = {item["loc"][0] for item in items if any(isinstance(step, int) for step in item["loc"])}
     return [
-        (item["loc"], item["msg"].removeprefix("Value error, "))
+        (place_of(values, item), sentence_of(item))
         for item in items
         if not (item["type"] == "literal_error" and len(item["loc"]) == 2 and item["loc"][0] in deeper)
     ]

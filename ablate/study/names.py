@@ -7,7 +7,9 @@ earlier versions labelled the rows of a leave-one-out study so.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ablate.errors import nearest, quote
@@ -31,6 +33,36 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """Unique in the study."""
+
+
+class Written(Protocol):
+    """A row as it is written in a study."""
+
+    @property
+    def label(self) -> str:
+        """Unique in its group."""
+
+    @property
+    def group(self) -> str | None:
+        """None if the row has no group."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRow:
+    """A label with its group and the name that follows from both."""
+
+    label: str
+    group: str | None
+    name: str
+
+
+def written_rows(rows: Sequence[Written]) -> list[NamedRow]:
+    """Rows as they are written, with their names."""
+    shared = {label for label, count in Counter(row.label for row in rows).items() if count > 1}
+    return [
+        NamedRow(row.label, row.group, full_name(row.group, row.label) if row.label in shared else row.label)
+        for row in rows
+    ]
 
 
 def full_name(group: str | None, label: str) -> str:
@@ -83,8 +115,12 @@ def _further_texts(row: Named) -> list[str]:
 
 
 def find_name(text: str, rows: Iterable[Named]) -> str | None:
-    """The name of the row that a text means; None if it means no row, or several."""
-    return names_by_text(rows).get(text)
+    """The name of the row that a text means, in any case; None if it means no row, or several."""
+    found = names_by_text(rows)
+    if text in found:
+        return found[text]
+    alike = {name for known, name in found.items() if known.casefold() == text.casefold()}
+    return alike.pop() if len(alike) == 1 else None
 
 
 def names_with_label(text: str, rows: Iterable[Named]) -> list[str]:

@@ -17,9 +17,11 @@ from ablate.recipes.classify import NetworkFields
 from ablate.statistics.words import counted
 from ablate.study import checks
 from ablate.study.canaries import pick_canaries
+from ablate.study.data_names import check_datasets
 from ablate.study.document import Study, read_shape
 from ablate.study.expansion import Inputs, expand
 from ablate.study.rows import Row
+from ablate.study.scan import other_values
 from ablate.study.seeds import seeds_of_count
 from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
@@ -132,7 +134,15 @@ def plan(
         StudyError: with every problem found. A wrong scale has the pointer `/scale`, which is an option and not part
             of the document.
     """
-    named = checks.get_named_task(study)
+    try:
+        named = checks.get_named_task(study)
+    except StudyError as error:
+        if (meant := checks.meant_task(study)) is None:
+            raise
+        found = Findings(error.problems)
+        with found.collecting():
+            plan(study.model_copy(update={"base": {**study.base, "task": meant}}), scale=scale, max_trials=max_trials)
+        raise found.error() from error
     try:
         return _plan(study, named, scale, seeds, repetition, max_trials)
     except TrialError as error:  # of the task's own code, such as its recipe
@@ -183,10 +193,21 @@ def plan_document(document: object, **options: Any) -> Plan:
             so that a typo in `[base]` is reported together with one in `[table]`.
     """
     max_trials = options.get("max_trials", MAX_TRIALS)
-    study, found = read_shape(document, max_trials)
-    if study is not None:
-        return plan(study, **options)
-    rest = document
+    others = Findings(other_values(document))
+    study, shape = read_shape(document, max_trials)
+    if study is not None and not others:
+        try:
+            return plan(study, **options)
+        except StudyError as error:
+            found = Findings()
+            found.extend(error.problems, error.more)
+            with found.collecting():
+                check_datasets(study, options.get("scale"))
+            raise found.error() from error
+    places = {problem.pointer for problem in others.problems}
+    found = Findings(problem for problem in shape.problems if problem.pointer not in places)
+    found.extend(others.problems, shape.more + others.more)
+    rest, study = document, None
     for _ in range(ROUNDS):
         if study is None and not found.more:
             rest = _without(rest, [problem.pointer for problem in found.problems])
@@ -196,6 +217,8 @@ def plan_document(document: object, **options: Any) -> Plan:
         content = Findings()
         with content.collecting():
             plan(study, **options)
+        with content.collecting():
+            check_datasets(study, options.get("scale"))
         found.extend((one for one in content.problems if one.code in CODES_OF_CONTENT), content.more)
     raise found.error()
 
@@ -209,6 +232,7 @@ CODES_OF_CONTENT: frozenset[Code] = frozenset(
         "invalid",
         "exclusive",
         "does_not_apply",
+        "unknown_dataset",
         "unknown_metric",
         "unknown_task",
         "duplicate",
@@ -220,21 +244,36 @@ CODES_OF_CONTENT: frozenset[Code] = frozenset(
 
 
 def _without(document: object, pointers: Sequence[str]) -> object:
-    """A copy of a document without the values at these pointers; a row is replaced by an empty one."""
-    if not isinstance(document, dict):
+    """A copy of a document without the values at these pointers, in which every row has a label."""
+    if not isinstance(document, dict) or not pointers:
         return document
-    rest: dict[str, Any] = {name: copy.copy(value) for name, value in document.items()}
+    rest: dict[str, Any] = copy.deepcopy(document)
+    if isinstance(rest.get("rows"), list):
+        rest["rows"] = [row if isinstance(row, dict) else {} for row in rest["rows"]]
     for pointer in pointers:
-        parts = pointer.split("/")[1:]
-        inner = rest.get(parts[0]) if parts else None
-        if len(parts) == 2 and isinstance(inner, dict):
-            inner.pop(parts[1], None)
-        elif len(parts) > 1 and parts[0] == "rows" and isinstance(inner, list):
-            inner[int(parts[1])] = {"label": f"(row {parts[1]})"}
-        elif parts:
-            rest.pop(parts[0], None)
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        if parts and not (parts[0] == "rows" and len(parts) == 2):
+            _remove(rest, parts)
+    for index, row in enumerate(rest.get("rows", ())):
+        row.setdefault("label", f"(row {index})")
     rest.setdefault("name", "unnamed")
     return rest
+
+
+def _remove(value: Any, parts: Sequence[str]) -> bool:
+    """Remove the value at a place. An item of a list cannot be removed, since its followers would change their places.
+
+    Returns:
+        Whether it is removed; else the caller removes what contains it.
+    """
+    first, *others = parts
+    if isinstance(value, list):
+        return bool(others) and first.isdigit() and int(first) < len(value) and _remove(value[int(first)], others)
+    if not isinstance(value, dict) or (first not in value and others):
+        return False
+    if first in value and not (others and _remove(value[first], others)):
+        del value[first]
+    return True
 
 
 def _trials_of(

@@ -13,12 +13,11 @@ from ablate.errors import Findings, Problem, StudyError, nearest, quote
 from ablate.limits import MAX_ITEMS
 from ablate.recipes.classify import applicable_values, inapplicable_fields
 from ablate.study.designs import Design, DesignCell
-from ablate.study.document import UNPRINTABLE, WRITTEN_GROUPS, Study
+from ablate.study.document import WRITTEN_GROUPS, Study, hidden_in
 from ablate.study.layers import Resolver, layer_of
 from ablate.study.levels import Level, label_of, merged_sets
 from ablate.study.names import full_name
 from ablate.study.problems import pointer_of
-from ablate.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,9 @@ def resolve_rows(study: Study, scale: str | None, design: Design, recipe_class: 
         rows.append(_row(cell, recipe, study.table.groups_by, fields))
     found.extend(resolver.found.problems, resolver.found.more)
     for group in dict.fromkeys(row.group for row in rows if row.group is not None):
-        if visible(group) != group:
+        if hidden := hidden_in(group):
             place = "/table/pivot" if study.table.group_by is None else "/table/group_by"
-            found.add(Problem(place, "invalid", f"group {quote(group)} {UNPRINTABLE}"))
+            found.add(Problem(place, "invalid", f"group {quote(group)} {hidden}"))
     found.refuse()
     explicit = sum(cell.is_explicit for cell in design.cells)
     kept = list(_distinct(rows, explicit, design, is_by_level=study.design_or_default == "one_at_a_time"))

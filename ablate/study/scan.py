@@ -147,10 +147,11 @@ def refuse_what_json_lacks(document: object, pointer: str = "") -> None:
     Raises:
         StudyError: with every such value.
     """
-    Findings(_other_values(document, pointer)).refuse()
+    Findings(other_values(document, pointer)).refuse()
 
 
-def _other_values(value: object, pointer: str) -> Iterator[Problem]:
+def other_values(value: object, pointer: str = "") -> Iterator[Problem]:
+    """A problem for each value that TOML and Python have, and JSON has not."""
     if isinstance(value, datetime.date | datetime.time):
         text = "is a date or a time, which no field of a study is; put it in quotation marks"
         yield Problem(pointer, "invalid", text)
@@ -159,4 +160,4 @@ def _other_values(value: object, pointer: str) -> Iterator[Problem]:
     elif isinstance(value, Mapping | list | tuple):
         for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
             if isinstance(inner, Mapping | list | tuple | float | datetime.date | datetime.time):
-                yield from _other_values(inner, pointer + pointer_of((name,)))
+                yield from other_values(inner, pointer + pointer_of((name,)))

@@ -8,7 +8,8 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError
 from ablate.study.document import Study
-from ablate.study.scan import check_values, refuse_what_json_lacks
+from ablate.study.plan import plan_document
+from ablate.study.scan import check_values, other_values, refuse_what_json_lacks
 from ablate.study.text import parse_document, read_document
 
 StudySource = Study | Mapping[str, Any] | Path | str
@@ -37,3 +38,15 @@ def document_of(source: StudySource) -> Any:
         text = f"a study is a Study, a mapping, a path or a text; given: {type(source).__name__}"
         raise StudyError([Problem("", "invalid", text)])
     return read_document(Path(source))
+
+
+def read_to_send(path: Path) -> Any:
+    """The document in a file, as JSON values.
+
+    Raises:
+        StudyError: it cannot be read; or it has dates, NaN or infinity, which are reported with all other problems.
+    """
+    document = read_document(path, is_strict=False)
+    if any(other_values(document)):
+        plan_document(document)
+    return document

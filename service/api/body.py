@@ -142,4 +142,4 @@ def validated(model: type[Body], value: object) -> Body:
     try:
         return model.model_validate(value, context=[0])
     except ValidationError as error:
-        raise findings_of(model, error).error() from error
+        raise findings_of(model, value, error).error() from error

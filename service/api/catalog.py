@@ -148,10 +148,11 @@ def list_sites(
 
     The first request can take some seconds, because the service loads torch.
     """
+    values = {"model": model, "resolution_px": resolution_px, "stages": "all", "layers": "all"}
     try:
-        recipe = ClassifyRecipe(model=model, resolution_px=resolution_px, stages="all", layers="all")
+        recipe = ClassifyRecipe.model_validate(values)
     except ValidationError as error:
-        raise findings_of(ClassifyRecipe, error).error() from error
+        raise findings_of(ClassifyRecipe, values, error).error() from error
     return Sites(model=model, sites=[SiteEntry.model_validate(site) for site in context.costs.sites(recipe)])
 
 

@@ -84,9 +84,9 @@ async def take_place(request: Request) -> AsyncIterator[OpenStreams]:
 Streams = Annotated[OpenStreams, Depends(take_place)]
 
 
-async def require_study(context: InContext, study_id: StudyId, streams: Streams) -> None:
-    """Return 404 before the stream starts."""
-    await to_thread.run_sync(get_study, context, study_id, limiter=streams.readers)
+async def require_study(context: InContext, study_id: StudyId, streams: Streams) -> str:
+    """The id of the study, whatever names it; 404 before the stream starts."""
+    return (await to_thread.run_sync(get_study, context, study_id, limiter=streams.readers)).id
 
 
 async def start_after(
@@ -123,12 +123,11 @@ EVENTS: dict[int | str, dict[str, Any]] = {
     "/studies/{study_id}/events",
     response_class=EventSourceResponse,
     responses=EVENTS | documented(NOT_FOUND, INVALID, TOO_MANY, UNAVAILABLE),
-    dependencies=[Depends(require_study)],
     summary="Stream the events of a study",
 )
 async def follow_study(
     context: InContext,
-    study_id: StudyId,
+    study_id: Annotated[str, Depends(require_study)],
     last_id: Annotated[int, Depends(start_after)],
     streams: Streams,
 ) -> AsyncIterator[ServerSentEvent]:

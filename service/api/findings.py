@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Findings, Problem, quote
 from ablate.study.document import Resources, RowSpec
-from ablate.study.problems import pointer_of, sentence
+from ablate.study.problems import place_of, pointer_of, sentence_of
 
 NESTED: Mapping[str, type[BaseModel]] = {"resources": Resources, "rows": RowSpec}
 """Documents inside a body, by the field that contains them."""
@@ -20,11 +19,11 @@ Place = tuple[int | str, ...]
 Detail = Mapping[str, Any]
 
 
-def findings_of(model: type[BaseModel], error: ValidationError) -> Findings:
-    """The problems in a body, one per location; an unknown field gets the nearest known name."""
+def findings_of(model: type[BaseModel], body: object, error: ValidationError) -> Findings:
+    """The problems in a body that is no `model`, one per location; an unknown field gets the nearest known name."""
     places: dict[Place, list[Detail]] = {}
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        places.setdefault(_place_of(item), []).append(item)
+    for item in error.errors(include_url=False):
+        places.setdefault(place_of(body, item), []).append(item)
     outer = {place[:length] for place in places for length in range(len(place))}
     found = Findings()
     for place, items in places.items():
@@ -42,7 +41,7 @@ def findings_of_request(error: RequestValidationError) -> list[Problem]:
         if item["type"] == "missing":
             finding = Problem(pointer, "missing", f"required parameter {quote(item['loc'][-1])} is missing")
         else:
-            finding = Problem(pointer, "invalid", _sentence_of(item))
+            finding = Problem(pointer, "invalid", sentence_of(item))
         findings.setdefault(pointer, finding)
     return list(findings.values())
 
@@ -55,26 +54,10 @@ def _finding(model: type[BaseModel], place: Place, items: Sequence[Detail], foun
         return Problem(pointer, "unknown_field", f"unknown field {quote(place[-1])}{near}")
     if kind == "missing":
         return Problem(pointer, "missing", f"'{place[-1]}' is missing")
-    first, *others = [_sentence_of(item) for item in items if not _is_of_type(item)] or map(_sentence_of, items)
+    first, *others = [sentence_of(item) for item in items if not _is_of_type(item)] or map(sentence_of, items)
     alternatives = [text.removeprefix("should be ") for text in others if _is_of_type(items[0])]
     return Problem(pointer, "invalid", " or ".join(dict.fromkeys([first, *alternatives])))
 
 
-def _sentence_of(item: Detail) -> str:
-    return sentence(str(item["msg"]).removeprefix("Value error, "))
-
-
 def _is_of_type(item: Detail) -> bool:
     return str(item["type"]).endswith("_type")
-
-
-def _place_of(item: Detail) -> Place:
-    """The location without the branches of unions that pydantic adds (`constrained-int`, `list[...]`)."""
-    location: Place = item["loc"]
-    is_name = item["type"] in ("extra_forbidden", "missing")
-    last = len(location) - 1
-    return tuple(part for index, part in enumerate(location) if (is_name and index == last) or not _is_branch(part))
-
-
-def _is_branch(part: int | str) -> bool:
-    return isinstance(part, str) and re.search(r"\[|-|^(int|str|float)$", part) is not None

@@ -18,7 +18,7 @@ from ablate.study.problems import NAME, pointer_of
 from service.context import Context
 from service.errors import NotFoundError
 
-IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 async def get_context(request: Request) -> Context:
@@ -30,7 +30,7 @@ async def get_context(request: Request) -> Context:
 def _plausible(identifier: str) -> str:
     """Every id has this form, and databases differ in how they treat NUL or 10,000 characters."""
     if not IDENTIFIER.fullmatch(identifier):
-        raise NotFoundError("the id has an invalid form; ids have up to 64 letters, digits, '-' and '_'")
+        raise NotFoundError("the id has an invalid form; ids and names have up to 64 letters, digits, '.', '-' and '_'")
     return identifier
 
 
@@ -52,7 +52,11 @@ def _matching(pattern: str, words: str) -> AfterValidator:
 
 
 InContext = Annotated[Context, Depends(get_context)]
-StudyId = Annotated[str, Path(description="id of a study"), AfterValidator(_plausible)]
+StudyId = Annotated[
+    str,
+    Path(description="id of a study, its name, or the first 4 letters or more of its id"),
+    AfterValidator(_plausible),
+]
 ScheduleName = Annotated[str, Path(description="name of a schedule"), AfterValidator(_plausible_name)]
 TrialKey = Annotated[str, Path(description="key of a trial"), AfterValidator(_plausible)]
 Limit = Annotated[int, Query(ge=1, le=200, description="items per page")]

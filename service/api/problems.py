@@ -26,7 +26,7 @@ from starlette.routing import Match
 from ablate.errors import AblateError, DataError, SiteError, StudyError, TableError, TrialError
 from ablate.remote.documents.studies import Finding
 from service.api.findings import findings_of_request
-from service.errors import ConflictError, KeyReusedError, NotFoundError, UnavailableError
+from service.errors import AmbiguousError, ConflictError, KeyReusedError, NotFoundError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -105,6 +105,10 @@ class ProblemDocument(BaseModel):
     status: int = Field(description="HTTP status")
     detail: str = Field(description="what is wrong, what is allowed, and what to do")
     instance: str = Field(description="urn:ablate:request:ID; the service's log has details under this id")
+    command: str | None = Field(
+        default=None, description="the same for a person at the command line, where it is another sentence"
+    )
+    candidates: list[str] = Field(default=[], description="ids of the studies that a text may mean; give one of them")
     errors: list[Finding] = Field(
         default=[], description="all problems, at most 100: JSON pointer into the body (or /PARAMETER), code, message"
     )
@@ -185,7 +189,11 @@ async def _answer_error(request: Request, error: AblateError) -> Response:
         is_known = bool(request.app.state.context.outages.all())  # its begin is in the log
         level = logging.DEBUG if is_known else logging.WARNING
         logger.log(level, "request %s cannot be answered: %s; cause: %s", request_id.get(), error, reason)
-    return problem(kind, publishable(str(error)))
+    command = getattr(error, "command", None)
+    members: dict[str, Any] = {"command": publishable(command)} if command else {}
+    if isinstance(error, AmbiguousError):
+        members["candidates"] = error.candidates
+    return problem(kind, publishable(str(error)), **members)
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:

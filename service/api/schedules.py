@@ -8,7 +8,13 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from ablate.errors import nearest, quote
 from ablate.remote.documents.firings import FiringView
-from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from ablate.remote.documents.schedules import (
+    Acknowledgement,
+    ChangedSchedule,
+    ScheduleChange,
+    ScheduleSpec,
+    ScheduleView,
+)
 from ablate.remote.documents.studies import Page
 from ablate.tables.plots.look import PlotLook
 from ablate.tables.plots.plot import PLOT_FORMATS
@@ -37,7 +43,7 @@ router = APIRouter(prefix="/schedules", tags=["schedules"])
 BODY = documented(NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, UNAVAILABLE)
 ONE = documented(NOT_FOUND, UNAVAILABLE)
 REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The existing schedule, which has the same content", "model": ScheduleView},
+    200: {"description": "The existing schedule, which has the same content", "model": ChangedSchedule},
     201: {"description": "The new schedule"},
 }
 
@@ -54,7 +60,7 @@ Acknowledged = Annotated[Acknowledgement, Depends(read_acknowledgement)]
     summary="Add a schedule",
 )
 @plans
-def add_schedule(context: InContext, spec: Given, response: Response) -> ScheduleView:
+def add_schedule(context: InContext, spec: Given, response: Response) -> ChangedSchedule:
     """Re-run a study on a cron schedule in a time zone.
 
     `next_text` describes the next firing in words. Adding the same schedule again changes nothing (200); a different
@@ -85,7 +91,7 @@ def get_schedule(context: InContext, name: ScheduleName) -> ScheduleView:
     openapi_extra=takes("ScheduleChange", CHANGES),
     summary="Change, pause or resume a schedule",
 )
-def change_schedule(context: InContext, name: ScheduleName, change: Changed) -> ScheduleView:
+def change_schedule(context: InContext, name: ScheduleName, change: Changed) -> ChangedSchedule:
     """Change the given fields. A new study, scale, number of seeds or mode starts a new reference.
 
     `paused` pauses and resumes the schedule; firings during a pause do not count as missed.
@@ -143,7 +149,7 @@ def trigger_schedule(context: InContext, name: ScheduleName) -> FiringView:
     openapi_extra=takes("Acknowledgement", ACKNOWLEDGEMENTS),
     summary="Acknowledge the alarms of a schedule",
 )
-def acknowledge_schedule(context: InContext, name: ScheduleName, acknowledgement: Acknowledged) -> ScheduleView:
+def acknowledge_schedule(context: InContext, name: ScheduleName, acknowledgement: Acknowledged) -> ChangedSchedule:
     """Close the open alarms with a reason, and start a new reference window; mark unknown rows as known.
 
     Without an open alarm the reference stays. With nothing to acknowledge it is a conflict.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from ablate.remote.documents.plans import PlanView
-from ablate.remote.documents.studies import Extension, Page, StudyView, Submission
+from ablate.remote.documents.studies import ChangedStudy, Extension, Page, StudyView, Submission
 from service.api.body import digest_of, in_study, read_extension, read_submission
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.api.lanes import plans
@@ -113,26 +113,26 @@ def get_study(context: InContext, study_id: StudyId) -> StudyView:
 
 
 @router.post("/{study_id}/cancel", responses=ONE, summary="Cancel a study")
-def cancel_study(context: InContext, study_id: StudyId) -> StudyView:
+def cancel_study(context: InContext, study_id: StudyId) -> ChangedStudy:
     """Cancel the study's unfinished trials. Trials shared with another live study keep running."""
     return lifecycle.cancel(context, study_id)
 
 
 @router.post("/{study_id}/retry", responses=ONE, summary="Retry failed and cancelled trials")
-def retry_study(context: InContext, study_id: StudyId) -> StudyView:
+def retry_study(context: InContext, study_id: StudyId) -> ChangedStudy:
     """Queue the study's failed and cancelled trials again, including those that other trials start from. Results stay,
     and so do diverged trials."""
     return lifecycle.retry(context, study_id)
 
 
 @router.post("/{study_id}/pause", responses=ONE, summary="Pause a study")
-def pause_study(context: InContext, study_id: StudyId) -> StudyView:
+def pause_study(context: InContext, study_id: StudyId) -> ChangedStudy:
     """Start no more trials that only paused studies need. Running trials finish."""
     return lifecycle.pause(context, study_id)
 
 
 @router.post("/{study_id}/resume", responses=ONE, summary="Resume a study")
-def resume_study(context: InContext, study_id: StudyId) -> StudyView:
+def resume_study(context: InContext, study_id: StudyId) -> ChangedStudy:
     """Resume a paused study."""
     return lifecycle.resume(context, study_id)
 
@@ -144,6 +144,6 @@ def resume_study(context: InContext, study_id: StudyId) -> StudyView:
     summary="Add seeds or rows",
 )
 @plans
-def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> StudyView:
+def extend_study(context: InContext, study_id: StudyId, extension: Extended) -> ChangedStudy:
     """Add seeds, rows, or both; existing cells stay. A number of seeds is the new total; a list of seeds is added."""
     return extend.extend(context, study_id, extension)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate.cli.output import say, show_json
+from ablate.errors import AblateError
 
 if TYPE_CHECKING:
     from ablate.documents import Document
@@ -23,17 +24,24 @@ Url = Annotated[
         show_default=False,
     ),
 ]
+WHICH = (
+    "Id of a study, or its name (the newest study of that name that no schedule fired), or the first 4 letters or more "
+    "of its id."
+)
+WHICH_OR_NEWEST = f"{WHICH} Default: the newest study."
 StudyId = Annotated[
     str,
-    typer.Argument(
-        metavar="ID", help="Id or name of a study; a name means the newest study of that name.", show_default=False
-    ),
+    typer.Argument(metavar="ID", help=WHICH, show_default=False),
+]
+StudyOrNewest = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help=WHICH_OR_NEWEST, show_default=False),
 ]
 StudyOrFault = Annotated[
     str,
     typer.Argument(
         metavar="ID",
-        help="Id or name of a study, or the number of an internal error, such as E-7f3a.",
+        help="Id or name of a study, as elsewhere; or the number of an internal error, such as E-7f3a.",
         show_default=False,
     ),
 ]
@@ -55,6 +63,25 @@ def connected(url: str | None) -> Iterator[Client]:
 
     with Client(url or find_address(read_settings().home)) as client:
         yield client
+
+
+def pick_study(client: Client, study: str | None) -> str:
+    """The study that a command names; without one the newest, of which a line on stderr gives name and id.
+
+    Raises:
+        NoStudyError: there is none.
+    """
+    if study is not None:
+        return study
+    found = sorted(client.studies(limit=200).items, key=lambda one: one.schedule is not None)
+    if not found:
+        raise NoStudyError("the service has no study; submit one: ablate submit STUDY")
+    say(f"newest study: {found[0].name} ({found[0].id})", err=True)
+    return found[0].id
+
+
+class NoStudyError(AblateError):
+    """A command asks for the newest study, and there is none."""
 
 
 def is_own(client: Client) -> bool:

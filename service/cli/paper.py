@@ -13,7 +13,7 @@ import typer
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson, Cpus, Gpus, Notes, Seeds, asked_resources
 from ablate.cli.output import say, show_text, writing_to
-from ablate.errors import AblateError
+from ablate.errors import AblateError, quote
 from ablate.remote.choices import PlotFormat
 from service.cli.connect import Priority, Url, connected, fetch_missing, is_own, show
 
@@ -113,7 +113,7 @@ def _prepare(client: Client, plan: PaperPlan, scale: str, *, is_confirmed: bool)
 def _draw_gains(file: Path, scale: str, url: str | None, *, as_json: bool) -> None:
     kind = PICTURES.get(file.suffix.lower())
     if kind is None:
-        raise typer.BadParameter(f"{file.name!r} should end in .pdf, .svg or .png", param_hint="--gains")
+        raise typer.BadParameter(f"{quote(file.name)} should end in .pdf, .svg or .png", param_hint="--gains")
     with connected(url) as client:
         picture = client.paper.gains(kind, scale=scale)
     with writing_to(file, "--gains"):

@@ -13,13 +13,13 @@ from ablate.cli.app import HOLES, app
 from ablate.cli.help import App
 from ablate.cli.options import AsJson, Scale, Seeds
 from ablate.cli.output import say
-from ablate.errors import AblateError, Problem, StudyError
+from ablate.errors import AblateError, Problem, StudyError, quote
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.cli.connect import Url, connected, dump, show
 
 if TYPE_CHECKING:
     from ablate.remote.client import Client
-    from ablate.remote.documents.schedules import ScheduleView
+    from ablate.remote.documents.schedules import ChangedSchedule
 
 schedule = App(no_args_is_help=True, help="Re-run studies on a cron schedule, and report what changed.")
 app.add_typer(schedule, name="schedule")
@@ -44,7 +44,9 @@ def add(
     cron: Annotated[
         str,
         typer.Option(
-            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'.", show_default=False
+            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'; or a macro: "
+            "@daily.",
+            show_default=False,
         ),
     ],
     tz: Annotated[str, typer.Option(help="Time zone of the cron expression, such as Europe/Berlin.")] = "UTC",
@@ -81,9 +83,9 @@ def add(
     With several study files, each file gets a schedule named NAME-STUDY, after the study in the file. If one is
     refused, none is added. The same command again changes nothing, and adds what a broken connection left out.
     """
-    from ablate.study.text import read_document
+    from ablate.study.source import read_to_send
 
-    documents = [read_document(path) for path in studies]
+    documents = [read_to_send(path) for path in studies]
     if len(studies) > 1:
         _check_names(studies, documents)
     named = list(name_schedules(name, documents))
@@ -93,6 +95,9 @@ def add(
             jitter_s=jitter, tolerance=tolerance,
         )  # fmt: skip
         added = _add_all(client, [(own, partial(add_one, own, cron, document)) for own, document in named])
+    for one in added:
+        if not one.changed:
+            say(f"{one.name}: {one.message}", err=True)
     lines = [f"{one.name}: {one.cron_text} ({one.tz}); fires next {one.next_text}" for one in added]
     show(added[0] if len(added) == 1 else {"items": list(map(dump, added)), "next": None}, as_json, lines)
 
@@ -118,7 +123,7 @@ def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[t
     for document in documents:
         own = f"{name}-{document.get('name')}" if several else name
         if own in seen:
-            text = f"two of the {len(documents)} files have a study named {document.get('name')!r}"
+            text = f"two of the {len(documents)} files have a study named {quote(document.get('name'))}"
             raise SameNameError(
                 f"{text}, and each schedule is named after its study; add one of them with another NAME"
             )
@@ -126,13 +131,13 @@ def name_schedules(name: str, documents: Sequence[dict[str, Any]]) -> Iterator[t
         yield own, document
 
 
-def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], ScheduleView]]]) -> list[ScheduleView]:
+def _add_all(client: Client, additions: Sequence[tuple[str, Callable[[], ChangedSchedule]]]) -> list[ChangedSchedule]:
     """Add every schedule, or none: if one is refused, those that this call has added are removed again."""
     from ablate.remote.errors import RefusedError
 
     several = len(additions) > 1
     before = {one.name for one in client.schedules.all()} if several else set()
-    added: list[ScheduleView] = []
+    added: list[ChangedSchedule] = []
     for name, add_one in additions:
         try:
             added.append(add_one())
@@ -231,6 +236,7 @@ def remove(name: Name, url: Url = None, as_json: AsJson = False) -> None:
     show({"removed": name}, as_json, f"{name}: removed; its studies stay")
 
 
-def _show_one(found: ScheduleView, as_json: bool) -> None:
+def _show_one(found: ChangedSchedule, as_json: bool) -> None:
+    say(f"{found.name}: {found.message}", err=True)
     text = found.next_text if found.state == "paused" else f"fires next {found.next_text}"
     show(found, as_json, f"{found.name}: {text}")

@@ -39,13 +39,25 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say
 from ablate.remote.choices import StudyState, TableFormat
-from service.cli.connect import Priority, StudyId, StudyOrFault, Url, connected, fetch_missing, is_own, show
+from service.cli.connect import (
+    WHICH_OR_NEWEST,
+    Priority,
+    StudyId,
+    StudyOrFault,
+    StudyOrNewest,
+    Url,
+    connected,
+    fetch_missing,
+    is_own,
+    pick_study,
+    show,
+)
 from service.cli.table import show_table, wait_for_table
 
 if TYPE_CHECKING:
     from ablate.errors import StudyError
     from ablate.remote.client import Client
-    from ablate.remote.documents.studies import StudyView
+    from ablate.remote.documents.studies import ChangedStudy
 
 
 @app.command()
@@ -67,9 +79,9 @@ def submit(
     If the service runs on this machine and lacks a data set, the data set is fetched first where possible.
     """
     from ablate.errors import StudyError
-    from ablate.study.text import read_document
+    from ablate.study.source import read_to_send
 
-    document = read_document(study)
+    document = read_to_send(study)
     with connected(url) as client:
         send = partial(
             client.submit, document, scale=scale, seeds=seeds, priority=priority,
@@ -127,26 +139,26 @@ def list_studies(
 
 
 @app.command("show")
-def show_study(study: StudyId, url: Url = None, as_json: AsJson = False) -> None:
+def show_study(study: StudyOrNewest = None, url: Url = None, as_json: AsJson = False) -> None:
     """Show a study: its state, its progress and its cells."""
     from service.cli import show_studies as screen
 
     with connected(url) as client:
-        found = client.study(study)
+        found = client.study(pick_study(client, study))
         cells = [] if as_json else client.trials(found)
     show(found, as_json, lambda: screen.show_study(found, cells))
 
 
 @app.command()
-def watch(study: StudyId, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
+def watch(study: StudyOrNewest = None, notes: Notes = False, url: Url = None, as_json: AsJson = False) -> None:
     """Watch a study until it has ended, then print its table."""
     with connected(url) as client:
-        raise typer.Exit(wait_for_table(client, client.find(study), notes=notes, as_json=as_json))
+        raise typer.Exit(wait_for_table(client, client.find(pick_study(client, study)), notes=notes, as_json=as_json))
 
 
 @app.command()
 def table(
-    study: StudyId,
+    study: StudyOrNewest = None,
     format: Annotated[
         TableFormat | None,
         typer.Option(help="Default: tex with an option of LaTeX, else md.", show_default=False),
@@ -183,7 +195,7 @@ def table(
     chosen, selection = chosen_columns(columns, full=full), chosen_rows(rows, order, rename)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
     with connected(url) as client:
-        study_id = client.find(study)
+        study_id = client.find(pick_study(client, study))
         text = partial(
             client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust,
             selection=selection, latex=latex,
@@ -198,18 +210,18 @@ def table(
             chosen_format: TableFormat = "json" if as_json else format or by_options
             show_table(partial(text, notes=notes), chosen_format)
             if chosen_format == "md" and not (notes or robust):
-                say(f"more: ablate table {study} --notes", err=True)
+                say(f"more: ablate table {study or study_id} --notes", err=True)
 
 
 @app.command(cls=RowsCommand)
 def compare(
-    study: StudyId,
+    study: Annotated[str, typer.Argument(metavar="ID", help=WHICH_OR_NEWEST, show_default=False)],
     a: Annotated[str, typer.Argument(metavar="A", help="Row to judge: LABEL or GROUP / LABEL.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Row to compare it with.", show_default=False)],
+    b: Annotated[str | None, typer.Argument(metavar="B", help="Row to compare it with.", show_default=False)] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two rows of a study, seed by seed.
+    """Compare two rows of a study, seed by seed. With two labels alone: of the newest study.
 
     Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
     are compared post hoc: p is corrected over all pairs of the table's rows. Rows of classify are also compared image
@@ -218,7 +230,7 @@ def compare(
     from service.cli import show_studies as screen
 
     with connected(url) as client:
-        found = client.compare(study, a, b)
+        found = client.compare(study, a, b) if b is not None else client.compare(pick_study(client, None), study, a)
     show(found, as_json, lambda: screen.show_pair(found))
 
 
@@ -277,7 +289,8 @@ def extend(
         _show_one(client.extend(study, seeds), as_json)
 
 
-def _show_one(study: StudyView, as_json: bool) -> None:
+def _show_one(study: ChangedStudy, as_json: bool) -> None:
     from service.cli import show_studies as screen
 
+    say(f"{study.name} ({study.id}): {study.message}", err=True)
     show(study, as_json, lambda: screen.show_studies([study]))

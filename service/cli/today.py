@@ -10,7 +10,7 @@ import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson
-from ablate.errors import AblateError
+from ablate.errors import AblateError, quote
 from service.cli.connect import Url, connected, show
 
 
@@ -55,5 +55,5 @@ def read_since(text: str, at: datetime) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         allowed = "a number with m, h, d or w, such as 12h, or an ISO date and time, such as 2026-11-25T08:00"
-        raise SinceError(f"--since {text!r} is not a time; give {allowed}") from None
+        raise SinceError(f"--since {quote(text)} is not a time; give {allowed}") from None
     return found.astimezone(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate.errors import quote
 from ablate.remote.documents.faults import FaultView
 from ablate.remote.documents.studies import Page
 from service.context import Context
@@ -36,7 +37,11 @@ def retry_fault(context: Context, number: str) -> FaultView:
     with context.store.write() as connection:
         fault = faults.find_fault(connection, number)
         if fault is None:
-            raise NotFoundError("no fault with that number; GET /api/v1/faults lists them")
+            raise NotFoundError(
+                f"no internal error has the number {quote(number)}",
+                rest="GET /api/v1/faults lists them",
+                command="`ablate list --stuck` lists them",
+            )
         faults.remove_fault(connection, fault.kind, fault.subject)
         _renew(connection, fault)
         holders = _holders(connection, fault)

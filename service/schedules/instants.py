@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
-from ablate.errors import Problem, StudyError, nearest, quote
+from ablate.errors import Problem, StudyError, quote
+from service.schedules.written import cron_advice, zone_advice
 
 CRON = re.compile(r"[0-9A-Za-z*/,#-]+( [0-9A-Za-z*/,#-]+){4}")
 FIELDS = "minute (0-59), hour (0-23), day of month (1-31, L), month (1-12, JAN-DEC), weekday (0-7, SUN-SAT)"
@@ -45,7 +46,7 @@ def check_cron(cron: str, at: datetime) -> None:
         at: the current time; the next instant is at most `HORIZON` later.
     """
     if not CRON.fullmatch(cron):
-        raise _refused(f"is not a cron expression; use {ALLOWED}")
+        raise _refused(cron_advice(cron) or f"is not a cron expression; use {ALLOWED}")
     for (field, largest), text in zip(LARGEST.items(), cron.split(), strict=True):
         if beyond := [step for step in re.findall(r"/(\d+)", text) if int(step) > largest]:
             raise _refused(f"the step {beyond[0]} is beyond the field '{field}'; allowed: 1 to {largest}")
@@ -65,9 +66,8 @@ def check_cron(cron: str, at: datetime) -> None:
 def check_zone(tz: str) -> None:
     """Raise StudyError, at `/tz`, for an unknown IANA time zone."""
     if tz not in list_zones():
-        near = nearest(tz, list_zones())
-        hint = near if near.startswith("; did") else "; allowed: IANA names such as UTC, Europe/Berlin, Asia/Kolkata"
-        raise StudyError([Problem("/tz", "unknown_zone", f"unknown time zone {quote(tz)}{hint}")])
+        text = f"unknown time zone {quote(tz)}{zone_advice(tz, list_zones())}"
+        raise StudyError([Problem("/tz", "unknown_zone", text)])
 
 
 @lru_cache(maxsize=256)

@@ -11,14 +11,22 @@ from typing import Any
 
 from ablate.errors import Findings, Problem, StudyError
 from ablate.remote.documents.firings import FiringView
-from ablate.remote.documents.schedules import Acknowledgement, ScheduleChange, ScheduleSpec, ScheduleView
+from ablate.remote.documents.schedules import (
+    Acknowledgement,
+    ChangedSchedule,
+    ScheduleChange,
+    ScheduleSpec,
+    ScheduleView,
+)
 from ablate.remote.documents.studies import Page
+from ablate.statistics.words import counted
 from ablate.trials.trial import Repetition
 from service.context import Context
 from service.errors import ConflictError
 from service.schedules import launch, losses
 from service.schedules.instants import check_cron, check_zone, due_time, next_instant
 from service.schedules.view import view_firing, view_schedule
+from service.schedules.written import plain_cron
 from service.store.schedules import alarms, firings
 from service.store.schedules import schedules as stored
 from service.store.schedules.schedules import Schedule
@@ -29,14 +37,14 @@ STUDY_FIELDS = ("study", "scale", "seeds", "mode")
 """Fields that define the study: after a change of one, earlier results cannot be its reference."""
 
 
-def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[ScheduleView, bool]:
+def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[ChangedSchedule, bool]:
     """Store a schedule. Returns it, and whether it is new: adding the same one again changes nothing.
 
     Raises:
         StudyError: with every problem of cron expression, time zone and study.
         ConflictError: a different schedule has that name.
     """
-    given = spec.model_dump()
+    given = spec.model_dump() | {"cron": plain_cron(spec.cron)}
     _check(context, given, given.keys(), at)
     with context.store.write() as connection:
         values = given | _times(spec.name, given, at) | _new_reference(at)
@@ -51,9 +59,13 @@ def add_schedule(context: Context, spec: ScheduleSpec, at: datetime) -> tuple[Sc
         is_new = stored.add_schedule(connection, values)
         schedule = stored.get_schedule(connection, spec.name)
     if not is_new and any(getattr(schedule, name) != value for name, value in given.items()):
-        text = f"a schedule named '{spec.name}' exists, with different content"
-        raise ConflictError(f"{text}; choose another name, change it (PATCH), or remove it first")
-    return get_schedule(context, spec.name, at), is_new
+        raise ConflictError(
+            f"a schedule named '{spec.name}' exists, with different content",
+            rest="choose another name, change it (PATCH), or remove it first (DELETE)",
+            command=f"choose another name, or remove it first (ablate schedule remove {spec.name})",
+        )
+    done = "added" if is_new else ""
+    return _changed(context, spec.name, at, done, nothing="the schedule exists, with the same content"), is_new
 
 
 def _check(context: Context, wanted: Mapping[str, Any], named: Collection[str], at: datetime) -> None:
@@ -149,7 +161,13 @@ def list_history(context: Context, name: str, *, limit: int, cursor: str | None)
     return Page(items=[view_firing(one) for one in page], next=str(page[-1].id) if len(found) > limit else None)
 
 
-def change_schedule(context: Context, name: str, change: ScheduleChange, at: datetime) -> ScheduleView:
+def _changed(context: Context, name: str, at: datetime, done: str, *, nothing: str = "") -> ChangedSchedule:
+    """The answer of a call that changes a schedule: what was done, or why nothing was."""
+    message = done or f"nothing changed: {nothing}"
+    return ChangedSchedule(**dict(get_schedule(context, name, at)), changed=bool(done), message=message)
+
+
+def change_schedule(context: Context, name: str, change: ScheduleChange, at: datetime) -> ChangedSchedule:
     """Change the given fields. A resumed schedule fires at its next time; firings during the pause are not missed.
 
     Raises:
@@ -157,13 +175,20 @@ def change_schedule(context: Context, name: str, change: ScheduleChange, at: dat
         StudyError: with every problem of the given fields.
     """
     given = change.model_dump(exclude_unset=True)
-    while not _change(context, name, given, at):
+    if "cron" in given:
+        given["cron"] = plain_cron(given["cron"])
+    while (values := _change(context, name, given, at)) is None:
         continue
-    return get_schedule(context, name, at)
+    if given.keys() == {"paused"}:
+        done = "paused: it fires nothing until it is resumed" if given["paused"] else "resumed"
+        nothing = "the schedule is already paused" if given["paused"] else "the schedule is not paused"
+    else:
+        done, nothing = f"changed: {', '.join(values)}", "the schedule has these values already"
+    return _changed(context, name, at, done if values else "", nothing=nothing)
 
 
-def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> bool:
-    """Check and store a change. Returns False, and stores nothing, where another change came in between.
+def _change(context: Context, name: str, given: dict[str, Any], at: datetime) -> dict[str, Any] | None:
+    """Check and store a change. Returns the values that differ; None, and stores nothing, if another came in between.
 
     The study is planned before the transaction, because that may take seconds; the transaction verifies that the
     checked fields are still current.
@@ -174,12 +199,12 @@ def _change(context: Context, name: str, given: dict[str, Any], at: datetime) ->
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         if _fields(schedule) != _fields(before):
-            return False
+            return None
         values = {field: value for field, value in given.items() if value != getattr(schedule, field)}
         if values:
             consequences = _follow(schedule, values, at)
             stored.change_schedule(connection, schedule.seq, values | consequences | {"changed_at": at})
-    return True
+    return values
 
 
 def _fields(schedule: Schedule) -> dict[str, Any]:
@@ -237,7 +262,7 @@ def _waits(state: str) -> str:
     return "runs" if state == "running" else "waits"
 
 
-def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetime) -> ScheduleView:
+def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetime) -> ChangedSchedule:
     """Close the open alarms of a schedule and start a new reference window; mark its unknown rows as known.
 
     Without an open alarm, the reference stays: the other rows are watched as before.
@@ -250,13 +275,18 @@ def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetim
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         if given.keep_reference and schedule.mode == "fresh":
-            text = "a schedule of mode 'fresh' has no reference to keep; leave 'keep_reference' out"
+            text = "a schedule of mode 'fresh' has no reference to keep; acknowledge without keeping it"
             raise StudyError([Problem("/keep_reference", "invalid", text)])
         closed = alarms.acknowledge_alarms(connection, schedule.seq, given.reason, at)
         if not losses.acknowledge_unknown(connection, schedule, given.reason, at) and not closed:
             text = f"schedule '{name}' has no open alarm and no unknown row, so there is nothing to acknowledge"
-            raise ConflictError(f"{text}; its reference stays (see: ablate schedule history {name})")
+            raise ConflictError(
+                f"{text}; its reference stays",
+                rest=f"see GET /api/v1/schedules/{name}/history",
+                command=f"see `ablate schedule history {name}`",
+            )
         if closed:
             renewal = {} if given.keep_reference else {"reference": None, "renews": True}
             stored.change_schedule(connection, schedule.seq, {"watched_from": at} | renewal)
-    return get_schedule(context, name, at)
+    alarms_text = f"{counted(closed, 'alarm')} closed" if closed else "unknown rows are marked as known"
+    return _changed(context, name, at, f"acknowledged: {alarms_text}")

@@ -17,7 +17,7 @@ from service.store.queue.needs import find_needs
 from service.store.sql import cell_state, chunks, trial_of
 from service.store.tables import attempts, memberships, mirrored, studies, trials
 
-NO_TRIAL = "no trial with that key; the list of a study's trials has their keys"
+NO_TRIAL = "no trial with that key; `ablate show ID`, or over REST the list of a study's trials, has the keys"
 
 
 def list_cells(

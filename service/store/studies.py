@@ -13,7 +13,7 @@ from ablate.remote.choices import StudyState
 from ablate.tables.table import Table
 from ablate.trials.trial import Repetition
 from service.documents.states import LIVE
-from service.errors import NotFoundError
+from service.store.names_of_studies import BEGINNING, MAX_CANDIDATES, ambiguous_study, unknown_study
 from service.store.sql import cell_state, chunks
 from service.store.tables import events, idempotency, memberships, studies, trials
 
@@ -163,16 +163,33 @@ def list_finished(connection: Connection) -> list[int]:
     return list(connection.execute(statement).scalars())
 
 
-def get_study(connection: Connection, study_id: str) -> Stored:
-    """The study of that id.
+def get_study(connection: Connection, study: str) -> Stored:
+    """The study that a text means: by its id, else by its exact name, else by the beginning of its id.
+
+    Of the studies with a name it is the newest one that no schedule fired, or the newest one if all were fired.
+
+    Args:
+        connection: to the store.
+        study: an id, a name, or the first 4 letters or more of an id.
 
     Raises:
         NotFoundError: there is none.
+        AmbiguousError: several ids begin like this.
     """
-    row = connection.execute(select(*FIELDS).where(studies.c.id == study_id)).first()
-    if row is None:
-        raise NotFoundError("no study with that id; GET /api/v1/studies lists them")
-    return _stored(row)
+    named = select(*FIELDS).where(studies.c.name == study)
+    newest = named.order_by(studies.c.schedule.is_not(None), studies.c.seq.desc()).limit(1)
+    for exact in (select(*FIELDS).where(studies.c.id == study), newest):
+        if row := connection.execute(exact).first():
+            return _stored(row)
+    if not BEGINNING.fullmatch(study):
+        raise unknown_study(connection, study)
+    alike = select(*FIELDS).where(studies.c.id.startswith(study, autoescape=True)).order_by(studies.c.seq.desc())
+    found = [_stored(row) for row in connection.execute(alike.limit(MAX_CANDIDATES + 1))]
+    if not found:
+        raise unknown_study(connection, study)
+    if len(found) > 1:
+        raise ambiguous_study(study, [(one.id, one.name, one.state) for one in found])
+    return found[0]
 
 
 def get_by_seq(connection: Connection, study_seq: int) -> Stored:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.errors import Problem, StudyError, quote
-from ablate.remote.documents.studies import Extension, StudyView
+from ablate.remote.documents.studies import ChangedStudy, Extension
+from ablate.statistics.words import counted
 from ablate.study.document import RowSpec
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes, register
@@ -18,13 +19,13 @@ from service.store import studies
 from service.store.queue import demand
 from service.store.sql import now
 from service.store.studies import Stored
-from service.studies.lifecycle import get_study, refuse_cancelled, reopen
+from service.studies.lifecycle import changed, refuse_cancelled, reopen
 from service.studies.prepare import plan_stored, prepare
 from service.studies.submit import list_costs, list_findings, queue_cells
 from service.studies.tries import register_rows
 
 
-def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
+def extend(context: Context, study_id: str, extension: Extension) -> ChangedStudy:
     """Add seeds or rows to a study; existing cells stay.
 
     Raises:
@@ -35,11 +36,19 @@ def extend(context: Context, study_id: str, extension: Extension) -> StudyView:
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
     refuse_cancelled(stored, "be extended")
-    document = _extended(stored, plan_stored(context, stored), extension)
-    if document != stored.document:
-        _store_extension(context, stored, document)
-        context.wake(stored.id)
-    return get_study(context, study_id)
+    plan = plan_stored(context, stored)
+    document = _extended(stored, plan, extension)
+    if document == stored.document:
+        return changed(context, stored.id, nothing=_nothing_to_add(plan, extension))
+    cells = _store_extension(context, stored, document)
+    return changed(context, stored.id, f"extended: {counted(cells, 'trial')} added")
+
+
+def _nothing_to_add(plan: Plan, extension: Extension) -> str:
+    asked, has = extension.seeds, len(plan.seeds)
+    if isinstance(asked, int) and asked < has:
+        return f"the study already has {has} seeds, more than {asked}; results are never removed"
+    return f"the study already has {counted(has, 'seed')}, these among them"
 
 
 def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any]:
@@ -98,7 +107,8 @@ def _counted(pointer: str, rows_before: int) -> str:
     return "/".join(parts)
 
 
-def _store_extension(context: Context, stored: Stored, document: dict[str, Any]) -> None:
+def _store_extension(context: Context, stored: Stored, document: dict[str, Any]) -> int:
+    """Store an extended study. Returns the number of new cells."""
     with _pointers_of_the_request(len(stored.document.get("rows", []))):
         prepared = prepare(context, document, scale=stored.scale, repetition=stored.repetition)
     with context.store.write() as connection:
@@ -123,6 +133,7 @@ def _store_extension(context: Context, stored: Stored, document: dict[str, Any])
         )  # fmt: skip
         reopen(connection, present)
         demand.refresh_demand(connection, stored.seq)
+    return len(new_cells)
 
 
 def _refuse_other_keys(there: Mapping[tuple[str, int], str], plan: Plan) -> None:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ablate.errors import Problem, StudyError
 from ablate.remote.choices import StudyState
-from ablate.remote.documents.studies import Page, StudyView
+from ablate.remote.documents.studies import ChangedStudy, Page, StudyView
+from ablate.statistics.words import counted
 from ablate.study.plan import Plan
 from ablate.study.preregistration import register
 from service.context import Context
@@ -29,7 +32,7 @@ def get_study(context: Context, study_id: str) -> StudyView:
     """One study.
 
     Raises:
-        NotFoundError: there is no study with that id.
+        NotFoundError: no study has this id or name.
     """
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
@@ -73,11 +76,15 @@ def read_cursor(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-def cancel(context: Context, study_id: str) -> StudyView:
+def cancel(context: Context, study_id: str) -> ChangedStudy:
     """Cancel a study's unfinished trials; trials shared with another live study keep running."""
+    withdrawn: Collection[str] = ()
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
-        if studies.move(connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()):
+        is_changed = studies.move(
+            connection, stored.seq, LIVE, "cancelled", reason="cancelled on request", ended_at=now()
+        )
+        if is_changed:
             withdrawn = studies.settle_holes(connection, stored.seq, ("queued", "running"), "cancelled")
             studies.settle_holes(connection, stored.seq, ("failed",), "failed")
             demand.cancel_unwanted(connection, stored.seq, now())
@@ -85,11 +92,26 @@ def cancel(context: Context, study_id: str) -> StudyView:
             outbox.add_event(connection, stored.seq, "table", {"provisional": False})
             outbox.enqueue(connection, [(stored.seq, ""), *((stored.seq, key) for key in withdrawn)])
             end_tries(connection, context.settings.home, studies.get_by_seq(connection, stored.seq))
-    context.wake(stored.id)
-    return get_study(context, study_id)
+    if is_changed:
+        done = f"cancelled: {counted(len(set(withdrawn)), 'trial')} will not run for this study; its results stay"
+        return changed(context, stored.id, done)
+    return changed(context, stored.id, nothing=ended_text(stored, "cancel"))
 
 
-def retry(context: Context, study_id: str) -> StudyView:
+def changed(context: Context, study_id: str, done: str = "", *, nothing: str = "") -> ChangedStudy:
+    """The answer of a call that changes a study: what was done, or why nothing was. The scheduler looks at it now."""
+    context.wake(study_id)
+    message = done or f"nothing changed: {nothing}"
+    return ChangedStudy(**dict(get_study(context, study_id)), changed=bool(done), message=message)
+
+
+def ended_text(stored: Stored, verb: str) -> str:
+    """Why there is nothing to do to a study in its state."""
+    is_so = f"is already {stored.state}" if stored.state in ("cancelled", "paused") else f"has ended ({stored.state})"
+    return f"the study {is_so}, so there is nothing to {verb}"
+
+
+def retry(context: Context, study_id: str) -> ChangedStudy:
     """Queue a study's failed and cancelled trials again; without such trials nothing changes.
 
     A study whose table ended with an internal error is concluded again. If a study was cancelled before any of its rows
@@ -102,19 +124,24 @@ def retry(context: Context, study_id: str) -> StudyView:
         found = studies.get_study(connection, study_id)
     plan = plan_stored(context, found) if found.state == "cancelled" else None
     with context.store.write() as connection:
-        stored = studies.get_study(connection, study_id)
+        stored = studies.get_study(connection, found.id)
         if plan is not None:
             _register_again(connection, context, stored, plan)
         holes = studies.unsettle(connection, stored.seq)
         keys = [cell.key for cell in studies.list_cell_keys(connection, stored.seq)]
         queued = demand.requeue_holes(connection, list(dict.fromkeys(keys)))
-        if holes or queued or faults.remove_fault(connection, "table", str(stored.seq)):
+        is_concluded_again = faults.remove_fault(connection, "table", str(stored.seq))
+        if holes or queued or is_concluded_again:
             reopen(connection, stored)
         demand.refresh_demand(connection, stored.seq)
         needs.settle_needs(connection, list(queued), now())
         outbox.announce(connection, sorted(queued))
-    context.wake(stored.id)
-    return get_study(context, study_id)
+    if holes or queued:
+        done = f"{counted(len(queued), 'failed or cancelled trial')} {'is' if len(queued) == 1 else 'are'} queued again"
+        return changed(context, stored.id, done if queued else "its cancelled cells count again")
+    if is_concluded_again:
+        return changed(context, stored.id, "its table is built again")
+    return changed(context, stored.id, nothing="no trial of the study has failed or is cancelled")
 
 
 def _register_again(connection: Connection, context: Context, stored: Stored, plan: Plan) -> None:
@@ -131,27 +158,34 @@ def reopen(connection: Connection, stored: Stored) -> None:
         outbox.enqueue(connection, [(stored.seq, "")])
 
 
-def pause(context: Context, study_id: str) -> StudyView:
+def pause(context: Context, study_id: str) -> ChangedStudy:
     """Claim no more trials that only paused studies need; running trials finish."""
     return _switch(context, study_id, "pause", ("queued", "running"), "paused")
 
 
-def resume(context: Context, study_id: str) -> StudyView:
+def resume(context: Context, study_id: str) -> ChangedStudy:
     """Resume a paused study."""
     return _switch(context, study_id, "resume", ("paused",), "queued")
 
 
-def _switch(context: Context, study_id: str, verb: str, leaving: tuple[StudyState, ...], to: StudyState) -> StudyView:
+SWITCHED = {"pause": "paused: no more of its trials start; those that run go on", "resume": "resumed: its trials start"}
+
+
+def _switch(
+    context: Context, study_id: str, verb: str, leaving: tuple[StudyState, ...], to: StudyState
+) -> ChangedStudy:
     with context.store.write() as connection:
         stored = studies.get_study(connection, study_id)
         refuse_cancelled(stored, verb)
         if to == "queued" and studies.has_started(connection, stored.seq):
             to = "running"
-        if studies.move(connection, stored.seq, leaving, to):
+        if is_changed := studies.move(connection, stored.seq, leaving, to):
             demand.refresh_demand(connection, stored.seq)
             outbox.enqueue(connection, [(stored.seq, "")])
-    context.wake(stored.id)
-    return get_study(context, study_id)
+    if is_changed:
+        return changed(context, stored.id, SWITCHED[verb])
+    is_live = verb == "resume" and stored.state in LIVE
+    return changed(context, stored.id, nothing="the study is not paused" if is_live else ended_text(stored, verb))
 
 
 def refuse_cancelled(stored: Stored, verb: str) -> None:

@@ -191,7 +191,7 @@ def _refuse_unconfirmed(submission: PaperSubmission, found: Sequence[PreparedTab
     size = "for a time that cannot be estimated" if hours is None else f"for about {hours:,.0f} GPU-hours"
     text = (
         f"{tables} would train {size} (the limit without confirmation is {LIMIT_GPU_HOURS:g}); "
-        "POST /api/v1/paper/plan shows the estimate, 'confirm': true starts the training"
+        "the plan shows the estimate; 'confirm': true (on the command line: --yes) starts the training"
     )
     raise StudyError([Problem("/confirm", "needs_confirmation", text)])
 

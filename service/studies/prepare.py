@@ -12,6 +12,7 @@ from ablate.data import datasets, fetch
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
 from ablate.remote.documents.studies import Submission
+from ablate.study.data_names import check_datasets
 from ablate.study.document import Resources, with_resources
 from ablate.study.plan import Plan, plan_document
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
@@ -77,6 +78,8 @@ def prepare(
         StudyError: with every problem found.
     """
     plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
+    if strict and context.settings.ray_address is None:  # the machines of a cluster may have data sets of their own
+        check_datasets(plan.study, plan.scale)
     counted = context.costs.count(plan, until_s)
     obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
     problems = (*counted.problems, *(obstacles if strict else ()))

@@ -76,7 +76,7 @@ def get_seeds(context: Context, study_id: str) -> str:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
     plan = plan_stored(context, stored)
-    with context.faults.answering(work_of_answer("table", study_id, "seeds")):
+    with context.faults.answering(work_of_answer("table", stored.id, "seeds")):
         return render_seeds(plan, records)
 
 
@@ -206,7 +206,7 @@ def compare(context: Context, study_id: str, a: str, b: str) -> RowComparison:
     if problems:
         raise StudyError(problems)
     a, b = names_of_two(plan, a, b)
-    with context.faults.answering(work_of_answer("table", study_id, "compare")):
+    with context.faults.answering(work_of_answer("table", stored.id, "compare")):
         known = find_known(context, stored, plan, (a, b))
         return compare_rows(
             plan, records, a, b, registrations=_registrations(stored), seen=known.seen, history=known.pair,
@@ -226,7 +226,7 @@ def draw_panel(context: Context, study_id: str) -> bytes:
 
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
-    with context.faults.answering(work_of_answer("plot", study_id, "panel")):
+    with context.faults.answering(work_of_answer("plot", stored.id, "panel")):
         return panel.draw_panel(plan_stored(context, stored), context.settings.workdir)
 
 
@@ -251,5 +251,5 @@ def draw_plot(context: Context, study_id: str, name: str, format: str, look: Plo
     with context.store.read() as connection:
         stored = studies.get_study(connection, study_id)
         records = cells.list_records(connection, stored.seq)
-    with context.faults.answering(work_of_answer("plot", study_id, name)):
+    with context.faults.answering(work_of_answer("plot", stored.id, name)):
         return plot_table(table, name, format, records=records, look=look)

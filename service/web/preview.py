@@ -82,7 +82,7 @@ def _body_of(text: str) -> dict[str, Any]:
     if not text.strip():
         raise StudyError([Problem("", "missing", "the form is empty; paste a study, or start from an example")])
     with in_study():
-        document = parse_document(text, _kind_of(text))
+        document = parse_document(text, _kind_of(text), is_strict=False)
     if not isinstance(document, dict):
         raise StudyError([Problem("", "invalid", "the text is not a study; paste a JSON object or a TOML document")])
     return document if isinstance(document.get("study"), dict) else {"study": document}

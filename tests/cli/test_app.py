@@ -166,7 +166,11 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
             "--full shows every column",
         ),
         (["data", "fetch", "fashion"], "did you mean 'fashion-mnist'"),
-        (["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"], "no scale 'huge'; it has mini, lab, paper, "),
+        (["run", str(ROOT / "studies/table05.toml"), "--style", "papr"], "'paper', 'full'. Did you mean 'paper'?"),
+        (
+            ["run", str(ROOT / "studies/table05.toml"), "--scale", "huge"],
+            "no scale 'huge'; allowed: mini, lab, paper, ",
+        ),
         (["run", str(ROOT / "studies/table05.toml"), "--scale", "paper"], "imagenet/train cannot be listed"),
     ],
 )

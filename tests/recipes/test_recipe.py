@@ -158,7 +158,7 @@ def test_every_field_of_the_released_code_enters_the_identity() -> None:
     ("values", "text"),
     [
         ({"model": "resnet5"}, "did you mean 'resnet50'"),
-        ({"model": "../etc"}, "pattern"),
+        ({"model": "../etc"}, "no network"),
         ({"depth": [1, 1]}, "2 numbers are given, resnet50 has 4 stages"),
         ({"stages": []}, "the list is empty"),
         ({"layers": ["3x3", "3x3"]}, "repeats an item"),

@@ -208,6 +208,6 @@ def test_schedules_and_the_paper_are_called_by_their_nouns(running: Running, cli
     today = client.today(datetime.now(UTC) - timedelta(hours=1))
     assert firing.study_id in [study.id for study in today.finished]
     schedules.remove("nightly")
-    with pytest.raises(RefusedError, match="no schedule with that name"):
+    with pytest.raises(RefusedError, match="no schedule has the name 'nightly'; `ablate schedule list` lists them"):
         schedules.get("nightly")
     assert [table.id for table in client.paper.plan(["T5"], scale="mini", seeds=1).items] == ["T5"]

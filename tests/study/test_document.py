@@ -199,7 +199,8 @@ def test_a_number_of_many_digits_is_no_toml() -> None:
     [
         (
             {"name": "di gits"},
-            "should have 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
+            "a name has 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit; for example "
+            "'di-gits'",
         ),
         ({"factors": [{"name": "window", "levels": []}]}, "should have at least 1 item"),
         ({"table": {"baseline": {"x": "a"}}}, "no group 'x'; the study has no groups, so give the label of a row"),

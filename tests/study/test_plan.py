@@ -205,7 +205,7 @@ def test_a_scale_patches_base_and_a_row_patches_the_scale(document: dict[str, An
     assert (recipe.steps, recipe.window) == (3, "5x5")
     big = plan_document(document, scale="big").rows[1].recipe
     assert (big.steps, big.epochs) == (0, 9)
-    with pytest.raises(StudyError, match="no scale 'huge'; it has mini, big"):
+    with pytest.raises(StudyError, match="no scale 'huge'; allowed: mini, big"):
         plan_document(document, scale="huge")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 
 from ablate.errors import StudyError
 from ablate.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_ENTRIES, MAX_KEYS, MAX_STRING, MAX_VALUES
+from ablate.study.plan import plan_document
 from ablate.study.scan import blank
-from ablate.study.source import document_of
+from ablate.study.source import document_of, read_to_send
 from ablate.study.text import parse_json, parse_toml, read_document
 
 
@@ -188,3 +191,50 @@ def test_what_is_left_of_json_has_the_brackets_of_its_lists_and_objects(value: o
 def _count(value: object) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return isinstance(value, dict | list) + sum(map(_count, inner))
+
+
+@pytest.mark.parametrize("text", ['name = "a"\n', '\n {"name": "a"}'])
+def test_the_standard_input_and_pipes_of_the_shell_are_read(text: str, tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from ablate.study.text import read_document as read; "
+    for path in ("-", "/dev/stdin"):
+        shown = subprocess.run(
+            [sys.executable, "-c", f"{code}print(read(Path({path!r})))"], input=text, text=True, capture_output=True
+        )
+        assert shown.stdout == "{'name': 'a'}\n", shown.stderr
+
+
+def test_endings_are_read_in_any_case_and_yaml_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.JSON"
+    path.write_text('{"name": "a"}')
+    assert read_document(path) == {"name": "a"}
+    for name, text in (("a.yaml", ""), ("a.YML", ""), ("a.txt", "# a\n---\nname: a\nseeds: 3\n")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(StudyError, match=r"ablate does not read YAML; write the study as TOML"):
+            read_document(tmp_path / name)
+
+
+def test_an_empty_text_is_no_study(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("\n")
+    with pytest.raises(StudyError, match="it is empty; a study has at least a name and rows"):
+        read_document(tmp_path / "a.toml")
+
+
+def test_dates_nan_and_infinity_are_reported_at_their_places_with_everything_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'name = "a"\nsett = 1\n[base]\nlr = nan\nepochs = 2026-01-01\nactivation = "rely"\n[table]\nbaseline = "A"\n'
+        '[[rows]]\nlabel = "A"\nset = { lr = -inf, weight_decay = 07:00:00 }\n'
+        '[[factors]]\nname = "x"\noff = { lr = inf }\n'
+    )
+    with pytest.raises(StudyError) as caught:
+        read_to_send(path)
+    places = {problem.pointer for problem in caught.value.problems}
+    nan = {"/base/lr", "/base/epochs", "/rows/0/set/lr", "/rows/0/set/weight_decay", "/factors/0/off/lr"}
+    assert places == {*nan, "/sett", "/base/activation"}
+
+
+def test_a_wrong_row_does_not_make_its_label_unknown() -> None:
+    rows = [{"label": "A", "sett": {}}, 3, {"label": "B", "set": {"lr": float("nan")}}]
+    with pytest.raises(StudyError) as caught:
+        plan_document({"name": "a", "rows": rows, "table": {"baseline": "A"}})
+    assert {problem.pointer for problem in caught.value.problems} == {"/rows/0/sett", "/rows/1", "/rows/2/set/lr"}

@@ -62,14 +62,14 @@ class ScheduleSpec(Policies):
     """Body of `POST /schedules`. The planner validates `study` and reports all errors."""
 
     name: str = Field(pattern=NAME, description="name of the schedule")
-    cron: str = Field(max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    cron: str = Field(max_length=100, description="minute, hour, day of month, month, weekday; or a macro: @daily")
     study: dict[str, Any] = Field(description="the study document; see GET /api/v1/catalog")
 
 
 class ScheduleChange(Policies):
     """Body of `PATCH /schedules/{name}`: only the given fields change; defaults are not applied."""
 
-    cron: str = Field("", max_length=100, description="five fields: minute, hour, day of month, month, weekday")
+    cron: str = Field("", max_length=100, description="minute, hour, day of month, month, weekday; or a macro: @daily")
     study: dict[str, Any] = Field(default_factory=dict, description="another study starts a new reference")
     paused: bool = Field(False, description="true: nothing fires until it is resumed, and no instant counts as missed")
 
@@ -141,3 +141,15 @@ class ScheduleView(Document):
     reference_at: datetime | None
     needs_person: bool
     links: ScheduleLinks
+
+
+class ChangedSchedule(ScheduleView):
+    """A schedule after a call that adds or changes it.
+
+    Attributes:
+        changed: whether the call changed anything.
+        message: what was done; or that nothing was, and why.
+    """
+
+    changed: bool
+    message: str

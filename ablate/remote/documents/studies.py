@@ -104,6 +104,18 @@ class StudyView(Document):
     links: Links
 
 
+class ChangedStudy(StudyView):
+    """A study after a call that changes it.
+
+    Attributes:
+        changed: whether the call changed anything.
+        message: what was done; or that nothing was, and why.
+    """
+
+    changed: bool
+    message: str
+
+
 Item = TypeVar("Item")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from ablate.errors import nearest, quote
 from ablate.remote.choices import Missed, Mode, Overlap
 from service.errors import NotFoundError
 from service.store.schedules.tables import alarms, firings, schedules
@@ -71,7 +72,12 @@ def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> 
     statement = select(schedules).where(schedules.c.name == name)
     row = connection.execute(statement.with_for_update() if locked else statement).first()
     if row is None:
-        raise NotFoundError("no schedule with that name; GET /api/v1/schedules lists them")
+        names = list(connection.execute(select(schedules.c.name)).scalars())
+        raise NotFoundError(
+            f"no schedule has the name {quote(name)}{nearest(name, names)}",
+            rest="GET /api/v1/schedules lists them",
+            command="`ablate schedule list` lists them",
+        )
     return _schedule(row)
 
 

@@ -38,7 +38,9 @@ def test_stuck_work_is_listed_page_by_page_and_retried(client: TestClient, conte
     assert client.post(f"/api/v1/faults/{fault['number']}/retry").json() == fault
     again = client.post(f"/api/v1/faults/{fault['number']}/retry")
     assert again.status_code == 404
-    assert again.json()["detail"] == "no fault with that number; GET /api/v1/faults lists them"
+    what = f"no internal error has the number '{fault['number']}'"
+    assert again.json()["detail"] == f"{what}; GET /api/v1/faults lists them"
+    assert again.json()["command"] == f"{what}; `ablate list --stuck` lists them"
 
 
 @pytest.mark.parametrize("number", ["E-", "E-XYZW", "E-12", "e-7f3a", "E-7f3a7f3a7f3a7", "7f3a"])

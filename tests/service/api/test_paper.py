@@ -95,7 +95,7 @@ def test_an_unknown_scale_names_every_table_that_lacks_it(api: TestClient) -> No
     errors = post(api, tables=["T7", "T5"], scale="medium").json()["errors"]
     assert [error["pointer"] for error in errors] == ["/scale", "/scale"]
     assert [error["message"].split(":")[0] for error in errors] == ["T7", "T5"]
-    assert all("it has mini, lab, paper, released-code" in error["message"] for error in errors)
+    assert all("allowed: mini, lab, paper, released-code" in error["message"] for error in errors)
     assert len(studies_of(api)) == before
 
 

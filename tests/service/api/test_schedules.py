@@ -76,13 +76,11 @@ def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body
     ("cron", "text"),
     [
         ("0 2 * *", "is not a cron expression; use five fields"),
-        ("0 2 * * * *", "is not a cron expression"),
+        ("0 2 * * * *", "has 6 fields; leave out the seconds"),
         ("61 2 * * *", "invalid value of field 'minute'; the fields are minute (0-59)"),
         ("0 24 * * *", "invalid value of field 'hour'"),
         ("0 2 30 2 *", "invalid value of field 'day of month'"),
         ("0 2 * * MOON", "invalid value of field 'day of week'"),
-        ("0 2 * * *\n", "is not a cron expression"),
-        ("@daily", "is not a cron expression"),
         ("0 2 * * *; rm", "is not a cron expression"),
         ("\u0660 2 * * *", "is not a cron expression"),
         ("*/0 2 * * *", "invalid value of field 'minute'"),
@@ -91,7 +89,10 @@ def test_schedules_are_listed_newest_first_page_by_page(client: TestClient, body
         ("* * * * *", "has times that are less than 5 minutes apart; give a longer interval, such as '*/5 * * * *'"),
         ("*/90 * * * *", "the step 90 is beyond the field 'minute'; allowed: 1 to 59"),
         ("0 */24 * * *", "the step 24 is beyond the field 'hour'; allowed: 1 to 23"),
-        ("0 0 ? * *", "is not a cron expression"),
+        ("@dayly", "there is no macro '@dayly'; did you mean '@daily'?"),
+        ("@reboot", "'@reboot' is no time of day; use a time, such as '0 2 * * *'"),
+        ("0 0 2 * * ?", "has 6 fields; leave out the seconds"),
+        ("TZ=UTC 0 2 * * *", "give the time zone in 'tz' (--tz)"),
         ("0 0 15W * *", "invalid value of field 'day of month'"),
         ("0 2 * * *" + " " * 92, "should have at most 100 characters"),
     ],
@@ -103,13 +104,41 @@ def test_a_wrong_cron_text_is_refused_with_what_is_allowed(
 
 
 @pytest.mark.parametrize(
+    ("cron", "stored"),
+    [
+        (" 0  2\t* * * \n", "0 2 * * *"),
+        ("@daily", "0 0 * * *"),
+        ("@Hourly", "0 * * * *"),
+        ("0 2 ? * monday-FRIDAY", "0 2 * * MON-FRI"),
+        ("0 2 1 january,Jul *", "0 2 1 JAN,Jul *"),
+    ],
+)
+def test_a_cron_text_of_crontab_or_quartz_is_stored_in_its_plain_form(
+    client: TestClient, body: dict[str, Any], cron: str, stored: str
+) -> None:
+    assert client.post(PATH, json=body | {"cron": cron}).json()["cron"] == stored
+    again = client.post(PATH, json=body | {"cron": cron})
+    assert (again.status_code, again.json()["message"]) == (
+        200, "nothing changed: the schedule exists, with the same content"
+    )  # fmt: skip
+    changed = client.patch(f"{PATH}/{body['name']}", json={"cron": cron}).json()
+    assert changed["message"] == "nothing changed: the schedule has these values already"
+
+
+@pytest.mark.parametrize(
     ("tz", "text"),
     [
         ("Europe/Berln", "unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         ("", "allowed: IANA names such as UTC"),
         ("../../etc/passwd", "unknown time zone "),
         ("/etc/localtime", "unknown time zone "),
-        ("UTC+25", "unknown time zone 'UTC+25'"),
+        ("UTC+25", "unknown time zone 'UTC+25'; allowed: IANA names"),
+        ("UTC+2", "2 h ahead of UTC is 'Etc/GMT-2', since these names have the sign reversed; a city, such as "),
+        ("-03:00", "3 h behind UTC is 'Etc/GMT+3', since these names have the sign reversed"),
+        ("UTC+5:30", "a city, such as Asia/Kolkata, follows its clock changes"),
+        ("utc", "did you mean 'UTC'?"),
+        ("berlin", "did you mean 'Europe/Berlin'?"),
+        ("CEST", "give a city, such as Europe/Berlin"),
     ],
 )
 def test_a_wrong_zone_is_refused_with_the_nearest_one(

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from service.api.examples import EXTENSIONS, SUBMISSIONS
+from service.context import Context
+from service.store import studies, tables
 
 Post = Callable[..., dict[str, Any]]
 STUDIES = "/api/v1/studies"
@@ -130,12 +133,45 @@ def test_lists_can_be_narrowed(client: TestClient, post: Post) -> None:
 
 def test_a_study_is_paused_resumed_cancelled_and_retried(client: TestClient, post: Post) -> None:
     here = post()["links"]["self"]
-    states = []
-    for verb in ("pause", "pause", "resume", "cancel", "cancel", "retry"):
+    for verb, state, message in (
+        ("resume", "queued", "nothing changed: the study is not paused"),
+        ("pause", "paused", "paused: no more of its trials start; those that run go on"),
+        ("pause", "paused", "nothing changed: the study is already paused, so there is nothing to pause"),
+        ("resume", "queued", "resumed: its trials start"),
+        ("retry", "queued", "nothing changed: no trial of the study has failed or is cancelled"),
+        ("cancel", "cancelled", "cancelled: 4 trials will not run for this study; its results stay"),
+        ("cancel", "cancelled", "nothing changed: the study is already cancelled, so there is nothing to cancel"),
+        ("retry", "queued", "4 failed or cancelled trials are queued again"),
+    ):
         answer = client.post(f"{here}/{verb}")
         assert answer.status_code == 200
-        states.append(answer.json()["state"])
-    assert states == ["paused", "paused", "queued", "cancelled", "cancelled", "queued"]
+        found = answer.json()
+        assert (found["state"], found["message"]) == (state, message)
+        assert found["changed"] is not message.startswith("nothing changed")
+
+
+def test_an_ended_study_says_that_nothing_was_done(client: TestClient, context: Context, post: Post) -> None:
+    study = post()
+    with context.store.write() as connection:
+        stored = studies.get_study(connection, study["id"])
+        studies.move(connection, stored.seq, ("queued",), "succeeded")
+    for verb in ("pause", "resume", "cancel"):
+        found = client.post(f"{study['links']['self']}/{verb}").json()
+        assert found["message"] == f"nothing changed: the study has ended (succeeded), so there is nothing to {verb}"
+        assert (found["changed"], found["state"]) == (False, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (1, "nothing changed: the study already has 2 seeds, more than 1; results are never removed"),
+        ([1], "nothing changed: the study already has 2 seeds, these among them"),
+        (3, "extended: 2 trials added"),
+    ],
+)
+def test_an_extension_says_what_it_added(client: TestClient, post: Post, seeds: Any, message: str) -> None:
+    found = client.post(f"{post()['links']['self']}/extend", json={"seeds": seeds}).json()
+    assert (found["message"], found["changed"]) == (message, not message.startswith("nothing"))
 
 
 @pytest.mark.parametrize(("verb", "body"), [("pause", None), ("resume", None), ("extend", {"seeds": 4})])
@@ -180,3 +216,60 @@ def test_every_example_works_as_it_stands(client: TestClient) -> None:
         answer = client.post(f"{first['links']['self']}/extend", json=example["value"])
         assert answer.status_code == 200, answer.text
     assert answer.json()["progress"]["trials"] == 3 * 6
+
+
+@pytest.fixture
+def named(client: TestClient, context: Context, study: dict[str, Any]) -> Callable[..., str]:
+    """Stores a study with this name, id and schedule, and gives its id."""
+
+    def store(name: str, study_id: str, schedule: str | None = None) -> str:
+        answer = client.post(STUDIES, json={"study": study | {"name": name}})
+        values = {"id": study_id, "schedule": schedule}
+        with context.store.write() as connection:
+            connection.execute(update(tables.studies).where(tables.studies.c.id == answer.json()["id"]).values(values))
+        return study_id
+
+    return store
+
+
+def test_a_study_is_found_by_id_then_by_name_then_by_the_beginning_of_its_id(
+    client: TestClient, named: Callable[..., str]
+) -> None:
+    twenty = "a" * 20
+    first = named("wide", "abcd1" + "0" * 15)
+    by_name, of_twenty = named("abcd", "w" * 20), named(twenty, "t" * 20)
+    newest = named("wide", "abcd2" + "0" * 15)
+    named("wide", "f" * 20, schedule="nightly")
+    found = {
+        text: client.get(f"{STUDIES}/{text}").json().get("id")
+        for text in (first, "wide", "abcd", twenty, "abcd1", "tttt", "ttt", "TTTT")
+    }
+    assert found == {
+        first: first, "wide": newest, "abcd": by_name, twenty: of_twenty, "abcd1": first, "tttt": of_twenty,
+        "ttt": None, "TTTT": None,
+    }  # fmt: skip
+    named(first, "z" * 20)
+    assert client.get(f"{STUDIES}/{first}").json()["id"] == first, "an id goes before a name"
+    cancelled = client.post(f"{STUDIES}/wide/cancel").json()
+    assert (cancelled["id"], cancelled["state"]) == (newest, "cancelled")
+
+
+def test_the_beginning_of_several_ids_is_refused_with_the_candidates(
+    client: TestClient, named: Callable[..., str]
+) -> None:
+    ids = [named("one", "abcd1" + "0" * 15), named("two", "abcd2" + "0" * 15)]
+    answer = client.get(f"{STUDIES}/abcd")
+    assert (answer.status_code, answer.json()["candidates"]) == (409, ids[::-1])
+    listed = f"{ids[1]} (two, queued), {ids[0]} (one, queued)"
+    assert answer.json()["detail"] == (
+        f"several studies have an id that begins with 'abcd': {listed}; give more of the id"
+    )
+
+
+def test_an_unknown_study_is_answered_with_the_nearest_name(client: TestClient, named: Callable[..., str]) -> None:
+    named("window-size", "a" * 20)
+    answer = client.get(f"{STUDIES}/windowsize")
+    text = "no study has the id or the name 'windowsize'; did you mean 'window-size'?"
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"{text}; GET /api/v1/studies lists them"
+    assert answer.json()["command"] == f"{text}; `ablate list` lists them"

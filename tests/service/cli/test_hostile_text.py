@@ -27,8 +27,8 @@ from ablate.remote.documents.events import KINDS
 from ablate.remote.documents.firings import FiringView, Today
 from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.paper import PaperPlan, PaperView
-from ablate.remote.documents.schedules import ScheduleView
-from ablate.remote.documents.studies import StudyView
+from ablate.remote.documents.schedules import ChangedSchedule, ScheduleView
+from ablate.remote.documents.studies import ChangedStudy, StudyView
 from ablate.remote.documents.trials import CellView, TrialView
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
@@ -70,6 +70,7 @@ def page_of(kind: type[BaseModel]) -> dict[str, Any]:
 
 TODAY = {**fill(Today), "needs_person": True}
 STUDY_VIEW = {**fill(StudyView), "id": STUDY}
+CHANGED = {**fill(ChangedStudy), "id": STUDY}
 ANSWERS: dict[str, Any] = {
     "/studies": {"items": [STUDY_VIEW], "next": None},
     "/trials": page_of(CellView),
@@ -77,10 +78,11 @@ ANSWERS: dict[str, Any] = {
     "/table": fill(Table),
     f"/{KEY}": fill(TrialView),
     "/paper/plan": fill(PaperPlan),
-    "/paper": fill(PaperView),
+    "/paper": {**fill(PaperView), "items": [STUDY_VIEW]},
+    **{f"/{verb}": CHANGED for verb in ("cancel", "retry", "pause", "resume", "extend")},
     "/schedules": page_of(ScheduleView),
-    "/night": fill(ScheduleView),
-    "/ack": fill(ScheduleView),
+    "/night": fill(ChangedSchedule),
+    "/ack": fill(ChangedSchedule),
     "/history": page_of(FiringView),
     "/trigger": fill(FiringView),
     "/today": TODAY,

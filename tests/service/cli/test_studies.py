@@ -23,6 +23,7 @@ from zlib import crc32
 import pytest
 
 from ablate.cli.app import status_of
+from ablate.errors import quote
 from ablate.remote import follow
 from ablate.remote.client import Client
 from ablate.remote.documents.studies import Progress
@@ -134,7 +135,7 @@ def test_an_address_that_is_none_is_wrong_input(
 def test_what_is_no_key_is_refused_in_one_line(command: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([command, key]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: '{key}' is not the key of a trial; a key has 64 hexadecimal digits")
+    assert line.startswith(f"error: {quote(key)} is not the key of a trial; a key has 64 hexadecimal digits")
 
 
 class Clock:
@@ -266,6 +267,11 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("table", "gated", "--out", str(folder)) == {"folder": str(folder)}
     status, text, _ = call("table", "ended", "--rows", "other,!plain", "--label", "tab:mine")
     assert (status, "\\label{tab:mine}" in text, "\nplain & " in text) == (0, True, False)
+    assert ask("table")["study"] == ask("show")["name"] == "gated", "without ID it is the newest study"
+    assert call("show")[2] == f"newest study: gated ({study['id']})\n"
+    assert call("compare", "plain", "plain")[2].endswith("row 'plain' cannot be compared with itself; name two rows\n")
+    ended = f"ended ({ask('show', 'ended')['id']}): nothing changed: the study has ended (succeeded)"
+    assert call("cancel", "ended")[::2] == (0, f"{ended}, so there is nothing to cancel\n")
     assert ask("pause", "gated")["state"] == "paused"
     assert ask("resume", "gated")["state"] == "running"
     assert ask("extend", "gated", "--seeds", "2")["progress"]["trials"] == 6
@@ -282,7 +288,7 @@ def test_a_key_that_no_trial_has_is_told_in_one_line(call: Call) -> None:
     assert call("trial", "0" * 64) == (
         2,
         "",
-        "error: no trial with that key; the list of a study's trials has their keys\n",
+        "error: no trial with that key; `ablate show ID`, or over REST the list of a study's trials, has the keys\n",
     )
 
 

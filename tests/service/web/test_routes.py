@@ -161,16 +161,16 @@ def test_a_hostile_label_is_text_in_the_preview_too(client: TestClient, toy_stud
 @pytest.mark.parametrize(
     ("address", "status", "words"),
     [
-        ("/studies/nothing", 404, "no study with that id"),
+        ("/studies/nothing", 404, "no study has the id"),
         ("/trials/nothing", 404, "no trial with that key"),
         ("/nothing", 404, "unknown address"),
         ("/?state=done", 422, "'queued', 'running'"),
         ("/?cursor=zzz", 422, "unknown cursor"),
         ("/?example=table99", 404, "unknown example 'table99'"),
-        ("/?again=nothing", 404, "no study with that id"),
+        ("/?again=nothing", 404, "no study has the id"),
         ("/paper?scale=huge", 422, "no table of the paper has the scale 'huge'"),
         ("/compare?a=%3Cscript%3E", 422, "/a"),
-        ("/compare?a=nothing&b=nothing", 404, "no study with that id"),
+        ("/compare?a=nothing&b=nothing", 404, "no study has the id"),
     ],
 )
 def test_an_error_is_a_page_for_a_browser(client: TestClient, address: str, status: int, words: str) -> None:
