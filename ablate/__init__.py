@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ablate.errors import AblateError, StudyError
     from ablate.local.study import compare, plan, read_study, run
     from ablate.remote.client import Client
+    from ablate.reports import report
     from ablate.study.document import Study
     from ablate.study.plan import Plan
     from ablate.tables.notebook import NotebookTable as Table
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "plan",
     "read_study",
+    "report",
     "run",
 ]
 
@@ -59,6 +61,7 @@ _HOMES = {
     "compare": "ablate.local.study:compare",
     "plan": "ablate.local.study:plan",
     "read_study": "ablate.local.study:read_study",
+    "report": "ablate.reports:report",
     "run": "ablate.local.study:run",
 }
 """Public name -> where it is defined; type checkers read the imports above instead."""

@@ -266,8 +266,9 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
     from ablate.study.document import with_resources
     from ablate.study.plan import plan_document
     from ablate.study.text import read_document
+    from ablate.tasks.command.bind import with_command
 
-    document = with_resources(read_document(path), resources or {})
+    document = with_resources(with_command(read_document(path), path.parent), resources or {})
     return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import TrialError
 from ablate.local.folder import Folder
@@ -23,6 +24,7 @@ from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.two_rows import RowComparison, compare_rows, find_label_problems
+from ablate.tasks.command.bind import with_command
 from ablate.text import visible
 
 
@@ -43,7 +45,7 @@ def read_study(source: StudySource) -> Study:
         >>> study = ablate.read_study("studies/table05.toml")
         >>> study = ablate.read_study({"name": "mine", "base": {"dataset": "digits"}, "rows": [{"label": "FReLU"}]})
     """
-    return source if isinstance(source, Study) else Study.parse(document_of(source), read_library_settings().max_trials)
+    return source if isinstance(source, Study) else Study.parse(_bound(source), read_library_settings().max_trials)
 
 
 def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = None) -> Plan:
@@ -64,7 +66,7 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
     limit = read_library_settings().max_trials
     if isinstance(study, Study):
         return plan_study(study, scale=scale, seeds=seeds, max_trials=limit)
-    return plan_document(document_of(study), scale=scale, seeds=seeds, max_trials=limit)
+    return plan_document(_bound(study), scale=scale, seeds=seeds, max_trials=limit)
 
 
 def run(
@@ -146,6 +148,13 @@ def compare(
     known = read_known(read_library_settings().home, planned, folder, None if problems else (a, b))
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)
     return compare_rows(planned, folder.read(), a, b, registrations=registrations, seen=known.seen, history=known.pair)
+
+
+def _bound(source: StudySource) -> Any:
+    """The document of a study; its `[command]`, if it has one, is stored as its task."""
+    is_path = isinstance(source, Path) or (isinstance(source, str) and "\n" not in source)
+    document = document_of(source)
+    return with_command(document, Path(source).parent if is_path else Path())  # type: ignore[arg-type]
 
 
 def _folder_of(planned: Plan, out: Path | str | None) -> Folder:

@@ -31,6 +31,9 @@ def get_named_task(study: Study) -> NamedTask:
     Raises:
         StudyError: the name is not text, or no task has it.
     """
+    if study.command is not None and "task" not in study.base:
+        text = "code never comes with a request; run this study from its file with `ablate run`"
+        raise StudyError([Problem("/command", "not_supported", text)])
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
         raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])

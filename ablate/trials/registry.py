@@ -32,6 +32,8 @@ BUILT_IN = {
     "null": "ablate.tasks.null:task",
 }
 HIDDEN = ("null",)
+COMMAND = "command@"
+"""Start of the name of a task that is a user's script; the digest of its code follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def get_task(name: str) -> NamedTask:
     if name in BUILT_IN:
         module, attribute = BUILT_IN[name].split(":")
         return NamedTask(name, name, getattr(import_module(module), attribute))
+    if name.startswith(COMMAND):
+        found: NamedTask = import_module("ablate.tasks.command.task").load(name)
+        return found
     point = _installed().get(name)
     if point is None:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")
