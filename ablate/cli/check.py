@@ -18,10 +18,12 @@ from ablate.local.folder import Folder
 from ablate.local.packages import can_train, describe_package, require, require_training
 from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.statistics.words import counted
 from ablate.study.field_catalog import describe_fields
-from ablate.study.plan import Plan, plan_document
+from ablate.study.plan import Plan, plan_document, task_name, task_of
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
+from ablate.tasks.command.task import Command
 from ablate.trials.registry import get_task
 from ablate.trials.trial import Cost
 from ablate.workers.pool import Pool
@@ -39,7 +41,9 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    _show_check(answer)
+    _show_check(answer, can_probe=task_of(plan).offers("time_steps"))
+    if plan.study.command is not None:
+        show_code(task_name(plan))
     show_warnings(console, plan)
 
 
@@ -47,6 +51,8 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
     """Costs and probed times by row. Without torch there are none, and a probe is an error."""
     if probe:
         require_training(plan)
+    if not task_of(plan).offers("inspect"):
+        return {}, {}
     if not can_train(plan):
         console.say("networks were not built, so costs are not counted: " + describe_package("torch"))
         return {}, {}
@@ -54,6 +60,8 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
         return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
 
 
+MAX_FILES = 8
+"""Files of a script's code that `ablate check` names."""
 COUNTS = {
     "params": "params", "params_without_norm": "without norm", "published_params": "printed",
     "multiply_adds": "multiply-adds", "published_multiply_adds": "printed",
@@ -61,12 +69,11 @@ COUNTS = {
 """The costs that `ablate check` shows for each row; a column without any value is left out."""
 
 
-def _show_check(answer: Mapping[str, Any]) -> None:
+def _show_check(answer: Mapping[str, Any], *, can_probe: bool) -> None:
     console = Terminal()
     _show_rows(console, answer)
-    estimate = (
-        "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
-    )
+    estimate_s = answer["estimate_s"]
+    estimate = f"unknown{' (try --probe)' * can_probe}" if estimate_s is None else f"about {duration_text(estimate_s)}"
     scale = answer["scale"] or "base"
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
@@ -81,7 +88,7 @@ def _show_check(answer: Mapping[str, Any]) -> None:
 
 def _show_rows(console: Terminal, answer: Mapping[str, Any]) -> None:
     groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
-    counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
+    counts = [name for name in COUNTS if any(row[name] for row in answer["rows"])]
     texts = ["row", *groups, "sets"]
     rows = []
     for row in answer["rows"]:
@@ -91,6 +98,16 @@ def _show_rows(console: Terminal, answer: Mapping[str, Any]) -> None:
         rows.append([label, *group, sets, *(_count_text(row[name]) for name in counts)])
     right = range(len(texts), len(texts) + len(counts))
     console.show_rows([*texts, *(COUNTS[name] for name in counts)], rows, right=right)
+
+
+def show_code(task: str) -> None:
+    """The files that decide the results of a script, and the interpreter."""
+    command = get_task(task).task
+    assert isinstance(command, Command)
+    files = command.files()
+    shown = ", ".join(files[:MAX_FILES]) + (f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else "")
+    say(f"code: {counted(len(files), 'file')}: {shown}")
+    say(f"python: {command.place().python}")
 
 
 def _count_text(count: int | Mapping[str, Any] | None) -> str:

@@ -210,6 +210,9 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
 
     A study with one seed is warned about in `row_warnings`.
     """
+    if study.command is not None and "{seed}" not in study.command.run:
+        text = "the command has no {seed}, so all seeds are equal unless the script reads the variable ABLATE_SEED"
+        yield Problem("/command/run", "idle", text)
     if study.table.headline and study.table.published is None:
         text = "'headline' has no effect, since the table has no printed numbers; set 'published' or remove it"
         yield Problem("/table/headline", "idle", text)

@@ -97,12 +97,21 @@ class Command(Task[CommandRecipe]):
         self.Recipe = recipe_of(self.spec.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
 
+    def place(self) -> Place:
+        """Where the code was last taken from."""
+        return Place.model_validate_json((self._folder / PLACE_FILE).read_text(encoding="utf-8"))
+
+    def files(self) -> list[str]:
+        """The files that decide its results, relative to the folder that contains them all."""
+        root = self._folder / "files"
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
     def run(
         self, recipe: CommandRecipe, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
     ) -> Iterator[Message]:
         """See `Task.run`. The script runs in `workdir/run`, and its own files are in `workdir/files`."""
         workdir = workdir.absolute()
-        place = Place.model_validate_json((self._folder / PLACE_FILE).read_text(encoding="utf-8"))
+        place = self.place()
         files = workdir / "files"
         files.mkdir(exist_ok=True)
         original = Path(place.root)
