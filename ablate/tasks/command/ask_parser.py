@@ -93,7 +93,8 @@ def of_click(command: Any) -> list[dict[str, Any]]:
 def of_click_option(option: Any) -> dict[str, Any]:
     """One option of click."""
     default = option.default() if callable(option.default) else option.default
-    kind = getattr(option.type, "name", None)
+    declared = getattr(option, "type", None)  # newer versions of typer have none
+    kind = getattr(declared, "name", None)
     is_flag = bool(getattr(option, "is_flag", False))
     opposites = list(getattr(option, "secondary_opts", ()))
     return {
@@ -101,7 +102,7 @@ def of_click_option(option: Any) -> dict[str, Any]:
         "name": option.name,
         "default": plain(default),
         "type": {"integer": "int", "text": "str"}.get(str(kind), kind),
-        "choices": [plain(one) for one in getattr(option.type, "choices", None) or ()] or None,
+        "choices": [plain(one) for one in getattr(declared, "choices", None) or ()] or None,
         "help": getattr(option, "help", None) or "",
         "is_flag": is_flag and not opposites,
         "is_switch": is_flag and bool(opposites),

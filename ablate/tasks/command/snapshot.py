@@ -20,8 +20,10 @@ from ablate.statistics.words import counted
 
 MAX_SNAPSHOT_BYTES = 50 << 20
 NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
-NOT_LINKED = NOT_CODE - {".venv", "venv", "node_modules"} | {"ablate-out"}
+NOT_LINKED = NOT_CODE - {".venv", "venv", "node_modules"}
 """Names beside the code that a trial does not see; virtual environments are linked, since scripts call them."""
+OF_RESULTS = ("registrations.jsonl", "trials.jsonl")
+"""Files by which a folder of results of `ablate run` is known. It contains copies of the code, which are not code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def _by_default(home: Path) -> Iterator[Path]:
         yield from (path for path in _walk(home) if path.suffix == ".py")
         return
     yield from tracked
-    yield from (path for path in _of_git(home, "--others", "--exclude-standard") or () if path.suffix == ".py")
+    new = [path for path in _of_git(home, "--others", "--exclude-standard") or () if path.suffix == ".py"]
+    results = {folder for folder in {parent for path in new for parent in path.parents} if is_results(folder)}
+    yield from (path for path in new if not results & {*path.parents})
 
 
 def _of_git(home: Path, *options: str) -> list[Path] | None:
@@ -112,8 +116,13 @@ def _by_patterns(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in NOT_CODE | {"ablate-out"})
+        folders[:] = sorted(name for name in folders if name not in NOT_CODE and not is_results(Path(place, name)))
         yield from (Path(place, name) for name in sorted(files))
+
+
+def is_results(folder: Path) -> bool:
+    """Whether a folder has results of `ablate run`."""
+    return any((folder / name).exists() for name in OF_RESULTS)
 
 
 def _check_size(root: Path, files: Iterable[Path]) -> None:
@@ -171,5 +180,6 @@ def lay_out(files: Path, original: Path | None, target: Path) -> None:
         if beside is not None and beside.is_dir():
             for one in beside.iterdir():
                 link = there / one.name
-                if one.name not in {*folders, *names, *NOT_LINKED} and not link.is_symlink() and not link.exists():
+                is_ours = one.name in {*folders, *names, *NOT_LINKED} or (one.is_dir() and is_results(one))
+                if not is_ours and not link.is_symlink() and not link.exists():
                     link.symlink_to(one, target_is_directory=one.is_dir())
