@@ -17,7 +17,7 @@ from ablate.tasks.command.task import (
     Place,
     StoredCommand,
     find_python,
-    identity_of_command,
+    name_of_command,
     store_of_snapshots,
     write_place,
 )
@@ -27,6 +27,8 @@ from ablate.trials.registry import COMMAND
 
 def with_command(document: Any, folder: Path) -> Any:
     """A document whose `[command]` is stored as a task, which `[base]` names; any other document as it is.
+
+    All metrics of the command are columns of the table, unless the study names its `metrics`.
 
     Args:
         document: as it was read.
@@ -46,7 +48,9 @@ def with_command(document: Any, folder: Path) -> Any:
     spec = _read_spec(document["command"], found)
     if spec is None or found or not isinstance(base, Mapping):
         raise found.error() if found else StudyError([Problem("/base", "invalid", "should be a table")])
-    return {**document, "base": {**base, "task": COMMAND + _keep(spec, folder.absolute())}}
+    primary = document.get("metric") or next(iter(spec.metrics))
+    columns = [name for name in spec.metrics if name != primary]
+    return {"metrics": columns} | document | {"base": {**base, "task": COMMAND + _keep(spec, folder.absolute())}}
 
 
 def _read_spec(value: object, found: Findings) -> CommandSpec | None:
@@ -61,7 +65,7 @@ def _read_spec(value: object, found: Findings) -> CommandSpec | None:
 
 
 def _keep(spec: CommandSpec, folder: Path) -> str:
-    """Store a command with its code. Returns its digest."""
+    """Store a command with its code. Returns the digest that is its name."""
     words = words_of(spec.run)
     script = find_script(words, folder)
     try:
@@ -69,12 +73,12 @@ def _keep(spec: CommandSpec, folder: Path) -> str:
         digest = code.digest()
     except OSError as error:
         raise TrialError(f"the code of the command cannot be read: {error.filename}: {error.strerror}") from error
-    identity = identity_of_command(spec, digest)
-    target = store_of_snapshots() / identity
+    name = name_of_command(spec, digest)
+    target = store_of_snapshots() / name
     stored = StoredCommand(spec=spec, folder=code.folder.as_posix(), digest=digest)
     store(code, target, {COMMAND_FILE: stored.model_dump_json(indent=1) + "\n"})
     write_place(target, Place(root=str(code.root), python=find_python(spec.python, folder)))
-    return identity
+    return name
 
 
 def find_script(words: list[Word], folder: Path) -> Path | None:

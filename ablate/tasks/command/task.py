@@ -74,6 +74,12 @@ def identity_of_command(spec: CommandSpec, code: str) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
+def name_of_command(spec: CommandSpec, code: str) -> str:
+    """Digest of a command with its fields, their types and defaults: the name of its snapshot, and of its task."""
+    content = {"spec": spec.model_dump(mode="json"), "code": code}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+
+
 class Command(Task[CommandRecipe]):
     """A script as a task.
 
@@ -96,6 +102,11 @@ class Command(Task[CommandRecipe]):
         self.spec = self._stored.spec
         self.Recipe = recipe_of(self.spec.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
+
+    @property
+    def identity(self) -> str:
+        """What decides its results besides the values of fields; a changed default alone changes no result."""
+        return identity_of_command(self.spec, self._stored.digest)
 
     def place(self) -> Place:
         """Where the code was last taken from."""
@@ -248,7 +259,8 @@ def load(name: str) -> NamedTask:
     Raises:
         TrialError: the state directory does not have it.
     """
-    return NamedTask(name, name, Command(store_of_snapshots() / name.removeprefix(COMMAND)))
+    task = Command(store_of_snapshots() / name.removeprefix(COMMAND))
+    return NamedTask(name, COMMAND + task.identity, task)
 
 
 def write_place(folder: Path, place: Place) -> None:
