@@ -24,6 +24,8 @@ from ablate.study.lines import power_over_groups
 from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task
 
+NO_COMMAND = "code never comes with a request; run a study with [command] from its file, with `ablate run`"
+
 
 def get_named_task(study: Study) -> NamedTask:
     """The task named in `[base]`; default: `classify`.
@@ -32,8 +34,7 @@ def get_named_task(study: Study) -> NamedTask:
         StudyError: the name is not text, or no task has it.
     """
     if study.command is not None and "task" not in study.base:
-        text = "code never comes with a request; run this study from its file with `ablate run`"
-        raise StudyError([Problem("/command", "not_supported", text)])
+        raise StudyError([Problem("/command", "not_supported", NO_COMMAND)])
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
         raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])

@@ -50,7 +50,7 @@ def with_command(document: Any, folder: Path) -> Any:
         raise found.error() if found else StudyError([Problem("/base", "invalid", "should be a table")])
     primary = document.get("metric") or next(iter(spec.metrics))
     columns = [name for name in spec.metrics if name != primary]
-    return {"metrics": columns} | document | {"base": {**base, "task": COMMAND + _keep(spec, folder.absolute())}}
+    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(spec, folder.absolute())}}
 
 
 def _read_spec(value: object, found: Findings) -> CommandSpec | None:
