@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ablate.study.document import Study
     from ablate.study.plan import Plan
     from ablate.tables.notebook import NotebookTable as Table
+    from ablate.tasks.function.declare import task
     from ablate.trials.task import Task
     from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
@@ -44,6 +45,7 @@ __all__ = [
     "read_study",
     "report",
     "run",
+    "task",
 ]
 
 _HOMES = {
@@ -63,6 +65,7 @@ _HOMES = {
     "read_study": "ablate.local.study:read_study",
     "report": "ablate.reports:report",
     "run": "ablate.local.study:run",
+    "task": "ablate.tasks.function.declare:task",
 }
 """Public name -> where it is defined; type checkers read the imports above instead."""
 

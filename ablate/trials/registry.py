@@ -33,7 +33,10 @@ BUILT_IN = {
 }
 HIDDEN = ("null",)
 COMMAND = "command@"
-"""Start of the name of a task that is a user's script; the digest of its code follows."""
+FUNCTION = "function@"
+"""Start of the name of a task that is a user's script, or function; a digest follows."""
+STORED = {COMMAND: "ablate.tasks.command.task", FUNCTION: "ablate.tasks.function.task"}
+"""Start of a name -> module whose `load` finds the task in the state directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,12 @@ def get_task(name: str) -> NamedTask:
         TrialError: there is none, its code does not load, or it lacks a required attribute.
     """
     if name in BUILT_IN:
-        module, attribute = BUILT_IN[name].split(":")
-        return NamedTask(name, name, getattr(import_module(module), attribute))
-    if name.startswith(COMMAND):
-        found: NamedTask = import_module("ablate.tasks.command.task").load(name)
-        return found
+        place, attribute = BUILT_IN[name].split(":")
+        return NamedTask(name, name, getattr(import_module(place), attribute))
+    for start, module in STORED.items():
+        if name.startswith(start):
+            found: NamedTask = import_module(module).load(name)
+            return found
     point = _installed().get(name)
     if point is None:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")

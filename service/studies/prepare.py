@@ -15,7 +15,7 @@ from ablate.remote.documents.studies import Submission
 from ablate.study.checks import NO_COMMAND
 from ablate.study.document import Resources, with_resources
 from ablate.study.plan import Plan, plan_document, task_name
-from ablate.trials.registry import COMMAND
+from ablate.trials.registry import STORED
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
 from service.context import Context
 from service.dispatch.machines import count_places
@@ -78,7 +78,7 @@ def prepare(
         StudyError: with every problem found.
     """
     plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
-    if task_name(plan).startswith(COMMAND):
+    if task_name(plan).startswith(tuple(STORED)):
         raise StudyError([Problem("/base/task", "not_supported", NO_COMMAND)])
     counted = context.costs.count(plan, until_s)
     obstacles = (*_missing_data(plan, context), *_missing_resources(context, plan.study.resources))
