@@ -107,7 +107,7 @@ def _file_of(function: Callable[..., Any], where: str) -> Path:
     file = Path(code.co_filename) if isinstance(code, types.CodeType) else None
     if file is None or not file.is_file() or file.suffix != ".py":
         raise TrialError(
-            f"{where} is not in a file, so worker processes cannot import it; write it to a file, such as train.py, and "
+            f"{where} is not in a file, so worker processes cannot import it; write it to one, such as train.py, and "
             f"write `from train import {getattr(function, '__name__', 'train')}`"
         )
     return file.resolve()
