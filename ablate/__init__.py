@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from ablate.errors import AblateError, StudyError
     from ablate.local.study import compare, plan, read_study, run
     from ablate.remote.client import Client
+    from ablate.reports import report
     from ablate.study.document import Study
     from ablate.study.plan import Plan
     from ablate.tables.notebook import NotebookTable as Table
+    from ablate.tasks.function.declare import task
     from ablate.trials.task import Task
     from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
@@ -41,7 +43,9 @@ __all__ = [
     "compare",
     "plan",
     "read_study",
+    "report",
     "run",
+    "task",
 ]
 
 _HOMES = {
@@ -59,7 +63,9 @@ _HOMES = {
     "compare": "ablate.local.study:compare",
     "plan": "ablate.local.study:plan",
     "read_study": "ablate.local.study:read_study",
+    "report": "ablate.reports:report",
     "run": "ablate.local.study:run",
+    "task": "ablate.tasks.function.declare:task",
 }
 """Public name -> where it is defined; type checkers read the imports above instead."""
 

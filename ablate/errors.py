@@ -63,8 +63,8 @@ Code = Literal[
     # the text of a document or a body
     "not_json", "not_toml", "unreadable",
     # its shape
-    "design", "duplicate", "exclusive", "given_twice", "invalid", "missing", "no_rows", "not_yet_supported", "same_row",
-    "too_many", "unknown_field", "unknown_parameter",
+    "design", "duplicate", "exclusive", "given_twice", "invalid", "missing", "no_rows", "not_supported",
+    "not_yet_supported", "same_row", "too_many", "unknown_field", "unknown_parameter",
     # names that it refers to
     "unknown_column", "unknown_dataset", "unknown_factor", "unknown_group", "unknown_level", "unknown_metric",
     "unknown_row", "unknown_scale", "unknown_table", "unknown_task", "unknown_zone", "groups", "unmatched",

@@ -22,6 +22,7 @@ import typer.main
 from ablate.cli.app import app
 from ablate.study.plan import plan_document
 from ablate.study.text import read_document
+from ablate.tasks.command.bind import with_command
 from service.cli import main as _service_commands  # noqa: F401 - adds the service's commands to the app
 from tests.debian import need
 from tests.service.processes import Running, install_task, serving
@@ -29,7 +30,17 @@ from tests.service.processes import Running, install_task, serving
 ROOT = Path(__file__).parents[1]
 READMES = sorted(
     path
-    for folder in (".", "ablate", "service", "studies", "studies/measured", "tests", ".github", "benchmarks")
+    for folder in (
+        ".",
+        "ablate",
+        "service",
+        "studies",
+        "studies/measured",
+        "studies/own",
+        "tests",
+        ".github",
+        "benchmarks",
+    )
     for path in (ROOT / folder).glob("*.md")
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -132,6 +143,7 @@ SNIPPETS = {
     "removing one component at a time": lambda: {"name": "snippet", "seeds": 2, "base": {"dataset": "digits"}},
     "how a study decides": table07,
     "what a schedule trains again": table07,
+    "a script of your own": lambda: {"name": "snippet", "seeds": 2},
 }
 """Title of a snippet -> the study that it is merged into."""
 
@@ -146,7 +158,7 @@ def test_a_toml_block_is_a_study_that_can_be_planned(block: Block) -> None:
     title = re.match(r"# snippet: (.+)", block.text)
     if title:
         document = SNIPPETS[title[1]]() | document
-    plan = plan_document(document)
+    plan = plan_document(with_command(document, ROOT / "studies/own/features"))
     assert plan.rows
     assert plan.trials
 

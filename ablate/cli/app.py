@@ -10,12 +10,12 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from ablate.cli.data_commands import data
 from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.help import App, GroupedCommands
@@ -61,7 +61,6 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = App(no_args_is_help=True, help="List, download and register data sets.")
 app.add_typer(data, name="data")
 
 
@@ -172,6 +171,39 @@ def check(
     screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
 
 
+@app.command()
+def init(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Your training script.", show_default=False)],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]", help="Command of the script, if it has several.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Study file to write; - prints it. Default: NAME.toml.", show_default=False)
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(help="Interpreter of the script. Default: that of the active environment.", show_default=False),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DEFAULT", help="A field by hand, instead of reading options.", show_default=False),
+    ] = None,
+    style: Annotated[
+        Literal["options", "hydra", "env"],
+        typer.Option(help="How --field is passed: --name value, name=value, or as an environment variable."),
+    ] = "options",
+) -> None:
+    """Draft a study file for your own training script.
+
+    The options of the script become the fields of the study: they are read from its argparse, click or typer parser,
+    else from its --help. The script runs up to the point where it parses its options, and no further.
+    """
+    from ablate.cli.init import init as write
+
+    write(script, command or [], out=out, python=python, fields=field or [], style=style)
+
+
 @app.command(cls=RowsCommand)
 def sites(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Network: resnet50, torchvision/NAME or timm/NAME.")],
@@ -218,58 +250,14 @@ def verify(
     raise typer.Exit(show_verdict(bundle, as_json=as_json))
 
 
-@data.command("list")
-def data_list(as_json: AsJson = False) -> None:
-    """List all data sets, and where each one is on this machine."""
-    from ablate.cli.data import list_data
-
-    list_data(as_json=as_json)
-
-
-@data.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Name in `ablate data list`.")]) -> None:
-    """Download a data set into the data folder and verify its files."""
-    from ablate.data import fetch
-
-    say(fetch.fetch(name, partial(say, err=True)))
-
-
-@data.command("add")
-def data_add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name to use in `dataset = ...`.")],
-    folder: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of images. It is not copied.")],
-    kind: Annotated[Literal["image-folder"], typer.Option(help="Kind of data set.")] = "image-folder",
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Leave out damaged files instead of rejecting the folder.")
-    ] = False,
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace",
-            help="Replace the data set that has this name now, or its damaged record.",
-        ),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Register a folder of images as a data set.
-
-    PATH contains one folder per class, or folders train and test (or val) that do. Images are jpg, jpeg, png, webp and
-    bmp files with 8 bits per channel; each one is opened once to validate it. Without a test folder, a fifth of the
-    images is used for testing, chosen by the content of each file.
-    """
-    from ablate.cli.data import add_data
-
-    del kind  # there is only one
-    add_data(name, folder, skip_damaged=skip_damaged, replace=replace, as_json=as_json)
-
-
 def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
     from ablate.settings import read_library_settings
     from ablate.study.document import with_resources
     from ablate.study.plan import plan_document
     from ablate.study.text import read_document
+    from ablate.tasks.command.bind import with_command
 
-    document = with_resources(read_document(path, is_strict=False), resources or {})
+    document = with_resources(with_command(read_document(path, is_strict=False), path.parent), resources or {})
     return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 

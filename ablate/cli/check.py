@@ -21,10 +21,11 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.data_names import check_datasets
 from ablate.study.field_catalog import describe_fields
 from ablate.study.names import clause_on_unknown, find_name
-from ablate.study.plan import Plan, plan_document
+from ablate.study.plan import Plan, plan_document, task_name, task_of
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
-from ablate.trials.registry import get_task
+from ablate.tasks.command.task import Command
+from ablate.trials.registry import COMMAND, get_task
 from ablate.trials.trial import Cost
 from ablate.workers.pool import Pool
 
@@ -42,7 +43,11 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    _show_check(answer)
+    _show_check(answer, can_probe=task_of(plan).offers("time_steps"))
+    if plan.study.command is not None:
+        command = get_task(task_name(plan)).task
+        assert isinstance(command, Command)
+        say(f"python: {command.place().python}")
     show_warnings(console, plan)
 
 
@@ -50,6 +55,8 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
     """Costs and probed times by row. Without torch there are none, and a probe is an error."""
     if probe:
         require_training(plan)
+    if not task_of(plan).offers("inspect"):
+        return {}, {}
     if not can_train(plan):
         console.say("networks were not built, so costs are not counted: " + describe_package("torch"))
         return {}, {}
@@ -67,12 +74,11 @@ MAX_FILES = 12
 """Largest number of files of a task that `ablate check` names."""
 
 
-def _show_check(answer: Mapping[str, Any]) -> None:
+def _show_check(answer: Mapping[str, Any], *, can_probe: bool) -> None:
     console = Terminal()
     _show_rows(console, answer)
-    estimate = (
-        "unknown (try --probe)" if answer["estimate_s"] is None else f"about {duration_text(answer['estimate_s'])}"
-    )
+    estimate_s = answer["estimate_s"]
+    estimate = f"unknown{' (try --probe)' * can_probe}" if estimate_s is None else f"about {duration_text(estimate_s)}"
     scale = answer["scale"] or "base"
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
@@ -81,7 +87,8 @@ def _show_check(answer: Mapping[str, Any]) -> None:
         console.say(answer["pivot"])
     for task, files in answer["code"].items():
         rest = f" and {len(files) - MAX_FILES} more (--json lists them)" if len(files) > MAX_FILES else ""
-        console.say(f"a trial's key covers this code of task {task}: {', '.join(files[:MAX_FILES])}{rest}")
+        of_task = "your script" if task.startswith(COMMAND) else f"task {task}"
+        console.say(f"a trial's key covers this code of {of_task}: {', '.join(files[:MAX_FILES])}{rest}")
     console.say(
         f"{answer['study']} at scale {scale}: {answer['trials']} trials, {answer['distinct']} distinct{needed}, "
         f"{answer['known']} known; time left: {estimate}"
@@ -90,7 +97,7 @@ def _show_check(answer: Mapping[str, Any]) -> None:
 
 def _show_rows(console: Terminal, answer: Mapping[str, Any]) -> None:
     groups = ["group"] if any(row["group"] for row in answer["rows"]) else []
-    counts = [name for name in COUNTS if name in Cost.model_fields or any(row[name] for row in answer["rows"])]
+    counts = [name for name in COUNTS if any(row[name] for row in answer["rows"])]
     texts = ["row", *groups, "sets"]
     rows = []
     for row in answer["rows"]:

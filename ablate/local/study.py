@@ -6,8 +6,9 @@ The functions of `import ablate`. They take a study as a `Study`, a mapping, a f
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import TrialError
 from ablate.local.folder import Folder
@@ -23,6 +24,8 @@ from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.two_rows import RowComparison, compare_rows, find_row_problems, names_of_two
+from ablate.tasks.command.bind import with_command
+from ablate.tasks.function.study import study_of_function
 from ablate.text import visible
 
 
@@ -43,7 +46,7 @@ def read_study(source: StudySource) -> Study:
         >>> study = ablate.read_study("studies/table05.toml")
         >>> study = ablate.read_study({"name": "mine", "base": {"dataset": "digits"}, "rows": [{"label": "FReLU"}]})
     """
-    return source if isinstance(source, Study) else Study.parse(document_of(source), read_library_settings().max_trials)
+    return source if isinstance(source, Study) else Study.parse(_bound(source), read_library_settings().max_trials)
 
 
 def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = None) -> Plan:
@@ -64,17 +67,20 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
     limit = read_library_settings().max_trials
     if isinstance(study, Study):
         return plan_study(study, scale=scale, seeds=seeds, max_trials=limit)
-    return plan_document(document_of(study), scale=scale, seeds=seeds, max_trials=limit)
+    return plan_document(_bound(study), scale=scale, seeds=seeds, max_trials=limit)
 
 
 def run(
-    study: StudySource,
+    study: StudySource | Callable[..., Any],
     *,
     scale: str | None = None,
     seeds: int | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
     progress: bool | Callable[[str], None] = True,
+    factors: Mapping[str, Sequence[Any]] | None = None,
+    rows: Mapping[str, Mapping[str, Any]] | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> NotebookTable:
     """Train a study on this machine and return its table.
 
@@ -82,13 +88,16 @@ def run(
     `out`, as `ablate run` does. The same call, or the command, resumes after an interruption and trains nothing twice.
 
     Args:
-        study: see `read_study`.
+        study: see `read_study`; or a training function in a file, see `ablate.task`.
         scale: see `plan`.
         seeds: see `plan`.
         workers: number of trials that run at the same time. None takes as many as this machine's CPUs or GPUs allow.
         out: folder of the results. None takes `ablate-out/NAME-SCALE` in the current directory.
         progress: True prints a line on stderr for each trial that ends, False prints nothing; a function receives each
             line.
+        factors: for a function: parameter -> values; the table has a row for each combination.
+        rows: for a function: label -> values of some parameters; the first row is the baseline.
+        metrics: for a function: name -> `"max"` or `"min"`, where `@ablate.task` does not name them.
 
     Returns:
         The table of all results in the folder. A trial that failed is a hole, listed in the notes of its row.
@@ -96,10 +105,19 @@ def run(
     Raises:
         StudyError: the study is wrong, or the network of a row cannot be built. Nothing was trained.
         DataError: a data set is missing or damaged and cannot be downloaded.
-        TrialError: another process uses the folder, or the resources do not fit this machine.
+        TrialError: another process uses the folder, the resources do not fit this machine, or the function cannot be
+            a task.
         MachineError: the disk is full, or the like. What ended before is stored; the same call resumes.
         ModuleNotFoundError: torch is not installed; install with `pip install '.[run]'`.
+
+    Example:
+        >>> from train import train
+        >>> table = ablate.run(train, factors={"width": [32, 64]}, seeds=5)
     """
+    if callable(study):
+        study = study_of_function(study, factors or {}, rows or {}, metrics)
+    elif factors or rows or metrics:
+        raise TrialError("factors, rows and metrics are for a function; a study has its own")
     planned = plan(study, scale=scale, seeds=seeds)
     folder, say = _folder_of(planned, out), _reporter(progress)
     with prepared(planned, folder, say):
@@ -146,6 +164,13 @@ def compare(
     known = read_known(read_library_settings().home, planned, folder, pair)
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)
     return compare_rows(planned, folder.read(), a, b, registrations=registrations, seen=known.seen, history=known.pair)
+
+
+def _bound(source: StudySource) -> Any:
+    """The document of a study; its `[command]`, if it has one, is stored as its task."""
+    is_path = isinstance(source, Path) or (isinstance(source, str) and "\n" not in source)
+    document = document_of(source)
+    return with_command(document, Path(source).parent if is_path else Path())  # type: ignore[arg-type]
 
 
 def _folder_of(planned: Plan, out: Path | str | None) -> Folder:

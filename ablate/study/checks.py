@@ -27,6 +27,8 @@ from ablate.study.printed_rows import join_printed
 from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task, list_tasks
 
+NO_COMMAND = "code never comes with a request; run a study with [command] from its file, with `ablate run`"
+
 
 def get_named_task(study: Study) -> NamedTask:
     """The task named in `[base]`; default: `classify`.
@@ -34,6 +36,8 @@ def get_named_task(study: Study) -> NamedTask:
     Raises:
         StudyError: the name is not text, or no task has it.
     """
+    if study.command is not None and "task" not in study.base:
+        raise StudyError([Problem("/command", "not_supported", NO_COMMAND)])
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
         raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])
@@ -224,6 +228,9 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
 
     A study with one seed is warned about in `row_warnings`.
     """
+    if study.command is not None and "{seed}" not in study.command.run:
+        text = "the command has no {seed}, so all seeds are equal unless the script reads the variable ABLATE_SEED"
+        yield Problem("/command/run", "idle", text)
     if study.table.headline and study.table.published is None:
         text = "'headline' has no effect, since the table has no printed numbers; set 'published' or remove it"
         yield Problem("/table/headline", "idle", text)

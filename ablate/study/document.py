@@ -7,25 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from ablate.documents import Document
 from ablate.errors import Findings, Problem
-from ablate.limits import MAX_AXES, MAX_COUNTED, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
+from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
+from ablate.study.command import CommandSpec
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
+from ablate.study.strict import StrictDocument
 from ablate.text import visible
 
 NOT_YET = ("search",)
@@ -51,33 +44,6 @@ WRITTEN_GROUPS = "group"
 
 Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(_is_visible)]
 Patch = dict[str, Any]
-
-
-class StrictDocument(Document):
-    """A document whose scalars are not coerced: `"3"` is not a number and `1` is not a boolean."""
-
-    model_config = ConfigDict(**{**Document.model_config, "strict": True})
-
-    @classmethod
-    def validated(cls, value: object) -> Self:
-        """The document; after 1,000 errors the validation of further documents inside it ends.
-
-        Raises:
-            ValidationError: with the errors.
-        """
-        return cls.model_validate(value, context=[0])
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _until_enough(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        count: list[int] = info.context or [0]
-        if count[0] >= MAX_COUNTED:
-            return cast("Self", cls.model_construct())
-        try:
-            return handler(value)
-        except ValidationError as error:
-            count[0] += error.error_count()
-            raise
 
 
 class RowSpec(StrictDocument):
@@ -201,6 +167,7 @@ class Study(StrictDocument):
     priority: int = Field(0, ge=-100, le=100)
     design: Literal["rows", "grid", "leave_one_out", "one_at_a_time"] | None = None
     base: Patch = Field(default_factory=dict)
+    command: CommandSpec | None = Field(None, description="a script of one's own that trains every trial")
     resources: Resources = Field(default_factory=Resources)
     scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
@@ -248,7 +215,7 @@ class Study(StrictDocument):
 
 COMPONENTS: Mapping[str, type[Document]] = {
     "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
-    "canary": CanarySpec,
+    "canary": CanarySpec, "command": CommandSpec,
 }  # fmt: skip
 """Field of a study -> class of its value, or of the items in its list or table."""
 

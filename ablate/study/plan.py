@@ -226,20 +226,10 @@ def plan_document(document: object, **options: Any) -> Plan:
 ROUNDS = 3
 """How often a document's shape is validated again, since a field may only be reached when another is removed."""
 
-CODES_OF_CONTENT: frozenset[Code] = frozenset(
-    {
-        "unknown_field",
-        "invalid",
-        "exclusive",
-        "does_not_apply",
-        "unknown_dataset",
-        "unknown_metric",
-        "unknown_task",
-        "duplicate",
-        "unknown_row",
-        "unknown_table",
-    }
-)
+CODES_OF_CONTENT: frozenset[Code] = frozenset({
+    "unknown_field", "invalid", "exclusive", "does_not_apply", "unknown_dataset", "unknown_metric", "unknown_task",
+    "duplicate", "unknown_row", "unknown_table",
+})  # fmt: skip
 """Problems that cannot result from the removal of other fields of the document."""
 
 

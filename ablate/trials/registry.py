@@ -29,6 +29,11 @@ BUILT_IN = {
     "null": "ablate.tasks.null:task",
 }
 HIDDEN = ("null",)
+COMMAND = "command@"
+FUNCTION = "function@"
+"""Start of the name of a task that is a user's script, or function; a digest follows."""
+STORED = {COMMAND: "ablate.tasks.command.task", FUNCTION: "ablate.tasks.function.task"}
+"""Start of a name -> module whose `load` finds the task in the state directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,12 @@ def get_task(name: str) -> NamedTask:
         TrialError: there is none, its code does not load, or it lacks a required attribute.
     """
     if name in BUILT_IN:
-        module, attribute = BUILT_IN[name].split(":")
-        return NamedTask(name, name, getattr(import_module(module), attribute))
+        place, attribute = BUILT_IN[name].split(":")
+        return NamedTask(name, name, getattr(import_module(place), attribute))
+    for start, module in STORED.items():
+        if name.startswith(start):
+            found: NamedTask = import_module(module).load(name)
+            return found
     point = _installed().get(name)
     if point is None:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")

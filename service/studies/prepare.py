@@ -12,9 +12,11 @@ from ablate.data import datasets, fetch
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
 from ablate.remote.documents.studies import Submission
+from ablate.study.checks import NO_COMMAND
 from ablate.study.data_names import check_datasets
 from ablate.study.document import Resources, with_resources
-from ablate.study.plan import Plan, plan_document
+from ablate.study.plan import Plan, plan_document, task_name
+from ablate.trials.registry import STORED
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
 from service.context import Context
 from service.dispatch.machines import count_places
@@ -78,6 +80,8 @@ def prepare(
         StudyError: with every problem found.
     """
     plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
+    if task_name(plan).startswith(tuple(STORED)):
+        raise StudyError([Problem("/base/task", "not_supported", NO_COMMAND)])
     if strict and context.settings.ray_address is None:  # the machines of a cluster may have data sets of their own
         check_datasets(plan.study, plan.scale)
     counted = context.costs.count(plan, until_s)

@@ -12,7 +12,7 @@ from pydantic import Field
 from ablate.errors import quote
 from ablate.limits import MAX_BYTES
 from ablate.paper.published import studies_folder
-from ablate.study.document import StrictDocument
+from ablate.study.strict import StrictDocument
 from ablate.study.written import render_document
 from service.context import Context
 from service.errors import NotFoundError

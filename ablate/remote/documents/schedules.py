@@ -10,9 +10,10 @@ from pydantic import Field, field_validator
 from ablate.documents import Document
 from ablate.remote.choices import Missed, Mode, Overlap
 from ablate.remote.documents.firings import AlarmView, FiringView
-from ablate.study.document import Label, StrictDocument
+from ablate.study.document import Label
 from ablate.study.problems import NAME
 from ablate.study.seeds import SeedCount
+from ablate.study.strict import StrictDocument
 
 
 class Policies(StrictDocument):

@@ -10,8 +10,9 @@ from pydantic import Field
 from ablate.documents import Document
 from ablate.errors import Code
 from ablate.remote.choices import StudyState
-from ablate.study.document import Resources, RowSpec, StrictDocument
+from ablate.study.document import Resources, RowSpec
 from ablate.study.seeds import MAX_SEEDS, Seeds
+from ablate.study.strict import StrictDocument
 
 
 class Submission(StrictDocument):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from ablate.tasks.command.bind import with_command as bound
 from service.api.examples import EXTENSIONS, SUBMISSIONS
 from service.context import Context
 from service.store import studies, tables
@@ -216,6 +218,19 @@ def test_every_example_works_as_it_stands(client: TestClient) -> None:
         answer = client.post(f"{first['links']['self']}/extend", json=example["value"])
         assert answer.status_code == 200, answer.text
     assert answer.json()["progress"]["trials"] == 3 * 6
+
+
+@pytest.mark.parametrize("with_command", [True, False])
+def test_code_never_comes_with_a_request(empty: TestClient, with_command: bool, tmp_path: Path) -> None:
+    command = {"run": "python -c pass {seed}", "metrics": {"acc": "max"}}
+    study = {"name": "mine", "command": command, "rows": [{"label": "one"}]}
+    if not with_command:  # a command that was stored in this home by somebody at the desk
+        study = {"name": "mine", "base": bound(study, tmp_path)["base"], "rows": [{"label": "one"}]}
+    answer = empty.post("/api/v1/studies", json={"study": study})
+    assert answer.status_code == 422
+    (problem,) = answer.json()["errors"]
+    assert problem["code"] == "not_supported"
+    assert problem["message"].startswith("code never comes with a request; run a study with [command] from its file")
 
 
 @pytest.fixture

@@ -1,0 +1,128 @@
+"""Runs a script up to the point where it parses its options, and writes what its parser knows to a file as JSON.
+
+This file is run by the interpreter of the script, which may be older and have nothing installed; it imports nothing of
+ablate. It intercepts argparse, click and typer. Arguments: the file to write, the script, further arguments of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Run the script with its parsers intercepted."""
+    target, script = sys.argv[1:3]
+    sys.argv[:] = [script, *sys.argv[3:]]
+    sys.path[0] = str(Path(script).absolute().parent)
+
+    def found(kind: str, options: list[dict[str, Any]]) -> None:
+        Path(target).write_text(json.dumps({"kind": kind, "options": options}), encoding="utf-8")
+        sys.stdout.flush()
+        os._exit(0)
+
+    def parse(parser: Any, *_: Any, **__: Any) -> None:
+        found("argparse", [of_argparse(action) for action in parser._actions])
+
+    argparse.ArgumentParser.parse_known_args = parse  # type: ignore[assignment,method-assign]
+    argparse.ArgumentParser.parse_args = parse  # type: ignore[assignment,method-assign]
+    intercept_click(found)
+    intercept_typer(found)
+    runpy.run_path(script, run_name="__main__")
+
+
+def of_argparse(action: Any) -> dict[str, Any]:
+    """One option of argparse."""
+    kind = type(action).__name__
+    counts = isinstance(action.nargs, int) and action.nargs > 1
+    return {
+        "names": list(action.option_strings),
+        "name": action.dest,
+        "default": plain(action.default),
+        "type": getattr(action.type, "__name__", None),
+        "choices": [plain(one) for one in action.choices] if isinstance(action.choices, (list, tuple, range)) else None,
+        "help": action.help if isinstance(action.help, str) else "",
+        "is_flag": kind in ("_StoreTrueAction", "_StoreFalseAction", "_StoreConstAction"),
+        "is_switch": kind == "BooleanOptionalAction",
+        "is_list": action.nargs in ("+", "*") or counts,
+        "is_required": bool(action.required),
+        "is_help": kind in ("_HelpAction", "_VersionAction"),
+        "is_group": kind == "_SubParsersAction",
+    }
+
+
+def intercept_click(found: Any) -> None:
+    """Intercept click, if the script can import it."""
+    try:
+        core: Any = importlib.import_module("click.core")
+    except ImportError:
+        return
+    core.Command.main = lambda self, *_, **__: found("click", of_click(self))
+
+
+def intercept_typer(found: Any) -> None:
+    """Intercept typer, likewise."""
+    try:
+        typer: Any = importlib.import_module("typer")
+    except ImportError:
+        return
+
+    def run(function: Any) -> None:
+        app = typer.Typer(add_completion=False)
+        app.command()(function)
+        found("typer", of_click(typer.main.get_command(app)))
+
+    typer.run = run
+    typer.Typer.__call__ = lambda self, *_, **__: found("typer", of_click(typer.main.get_command(self)))
+
+
+def of_click(command: Any) -> list[dict[str, Any]]:
+    """The options of a command of click."""
+    if getattr(command, "commands", None):
+        return [{"is_group": True, "name": "command", "names": [], "choices": sorted(command.commands)}]
+    own = ("help", "version", "install_completion", "show_completion")
+    return [of_click_option(option) for option in command.params if option.name not in own]
+
+
+def of_click_option(option: Any) -> dict[str, Any]:
+    """One option of click."""
+    default = option.default() if callable(option.default) else option.default
+    declared = getattr(option, "type", None)  # newer versions of typer have none
+    kind = getattr(declared, "name", None)
+    is_flag = bool(getattr(option, "is_flag", False))
+    opposites = list(getattr(option, "secondary_opts", ()))
+    return {
+        "names": [name for name in option.opts if name.startswith("-")] + opposites,
+        "name": option.name,
+        "default": plain(default),
+        "type": {"integer": "int", "text": "str"}.get(str(kind), kind),
+        "choices": [plain(one) for one in getattr(declared, "choices", None) or ()] or None,
+        "help": getattr(option, "help", None) or "",
+        "is_flag": is_flag and not opposites,
+        "is_switch": is_flag and bool(opposites),
+        "is_list": bool(getattr(option, "multiple", False)) or option.nargs != 1,
+        "is_required": bool(option.required),
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can have it; None for what it cannot."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(getattr(value, "value", None), (str, int, float)):
+        return value.value
+    return str(value) if isinstance(value, os.PathLike) else None
+
+
+if __name__ == "__main__":
+    main()

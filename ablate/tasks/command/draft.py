@@ -1,0 +1,211 @@
+"""A first study file for a script: its options as fields, a guess at the seed and the metric, three rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ablate.study.command import RESERVED
+from ablate.tasks.command.options import Option
+
+SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
+FOLDERS = (
+    "out", "output", "output_dir", "out_dir", "outdir", "save_dir", "save_path", "workdir", "work_dir", "log_dir",
+    "logdir", "checkpoint_dir", "ckpt_dir", "run_dir", "results_dir", "exp_dir", "default_root_dir",
+)  # fmt: skip
+METRIC = re.compile(
+    r"""["']((?:(?:val|valid|validation|test|eval|dev)[_/ ])?"""
+    r"""(?:top1|top_1|acc1|accuracy|acc|f1|auc|auroc|map|miou|iou|bleu|rouge|r2|loss|error|err|rmse|mse|mae|ppl|perplexity|bpc))["']""",
+    re.IGNORECASE,
+)
+LOW_IS_GOOD = re.compile(r"loss|err|rmse|mse|mae|ppl|perplexity|bpc", re.IGNORECASE)
+Style = Literal["options", "hydra", "env"]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftField:
+    """A field of the draft: its name, its value, how it is written in the command, and a remark."""
+
+    name: str
+    toml: str
+    words: str
+    remark: str = ""
+    other: str | None = None
+    """Another value, for an example row; None if none is known."""
+
+
+def draft_study(script: str, source: str, options: Sequence[Option], further: Sequence[str] = ()) -> str:
+    """The text of a study file.
+
+    Args:
+        script: path of the script, relative to the study's file.
+        source: its text, in which names of metrics are looked for.
+        options: its options.
+        further: arguments before the options.
+    """
+    words = ["python", script, *further]
+    fields: list[DraftField] = []
+    left: list[str] = []
+    for option in options:
+        if option.name in SEEDS and option.names:
+            words += [option.written, "{seed}"]
+        elif option.name in FOLDERS and option.names and not option.is_flag:
+            words += [option.written, "{workdir}"]
+        elif (field := _field_of(option)) is not None:
+            fields.append(field)
+            words.append(field.words)
+        elif option.names:
+            left.append(option.written)
+    return _text(script, source, " ".join(words), fields, left)
+
+
+def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style) -> str:
+    """The text of a study file for a script whose options are named by hand, as `lr=0.1`.
+
+    Raises:
+        ValueError: a field is not written as `name=default`.
+    """
+    fields = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+            raise ValueError(f"'{text}' is not a field with a default; write it as name=default, such as lr=0.1")
+        known = re.sub(r"\W", "_", name)
+        written = {"hydra": f"{name}={{{known}}}", "env": f"{name}={{{known}}}", "options": f"--{name} {{{known}}}"}[
+            style
+        ]
+        fields.append(DraftField(known, _toml_of(value), written, other=_other(_parsed(value))))
+    seed = {"hydra": "seed={seed}", "env": "SEED={seed}", "options": "--seed {seed}"}[style]
+    inside = [*(field.words for field in fields), seed]
+    run = f"env {' '.join(inside)} python {script}" if style == "env" else f"python {script} {' '.join(inside)}"
+    return _text(script, source, run, fields, [])
+
+
+def _field_of(option: Option) -> DraftField | None:
+    name = re.sub(r"\W", "_", option.name)
+    name = f"{name}_" if name in (*RESERVED, "task") else name
+    help_ = " ".join(option.help.split())
+    if option.is_flag or option.is_switch:
+        return _flag_of(option, name, help_)
+    default = option.default
+    if default is None and option.is_required:
+        default = [] if option.is_list else ""
+        help_ = f"required: fill in. {help_}".strip()
+    if default is None or (isinstance(default, list) and any(one is None for one in default)):
+        return None
+    words = f"{option.written} {{{name}}}" if option.names else f"{{{name}}}"
+    if option.type == "float" and isinstance(default, int) and not isinstance(default, bool):
+        default = float(default)
+    if option.choices and default in option.choices:
+        other = next((json.dumps(one) for one in option.choices if one != default), None)
+        table = f"{{ default = {json.dumps(default)}, choices = {json.dumps(option.choices)} }}"
+        return DraftField(name, table, words, help_, other)
+    if isinstance(default, bool):  # a parser that converts text, such as `type=str2bool`
+        return DraftField(name, json.dumps(default), words, help_, json.dumps(not default))
+    return DraftField(name, json.dumps(default), words, help_, _other(default))
+
+
+def _flag_of(option: Option, name: str, help_: str) -> DraftField:
+    is_on = option.default is True
+    flag = next((one for one in option.names if one.startswith("--no-") == is_on), option.written)
+    if option.is_switch and is_on:
+        name = f"no_{name}"
+    elif not option.is_switch:
+        flag, name = option.written, re.sub(r"\W", "_", option.written.lstrip("-"))
+    return DraftField(name, f"{{ default = false, flag = {json.dumps(flag)} }}", f"{{{name}}}", help_, "true")
+
+
+def _other(value: Any) -> str | None:
+    """Another value of a number, for an example row."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
+        return None
+    return json.dumps(value * 2 if isinstance(value, int) else float(f"{value * 3:.3g}"))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float | list) else text
+
+
+def _toml_of(text: str) -> str:
+    return json.dumps(_parsed(text))
+
+
+def _text(script: str, source: str, run: str, fields: Sequence[DraftField], left: Sequence[str]) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(script).stem).strip("-._") or "study"
+    metric, goal, is_found = guess_metric(source)
+    width = max((len(f"{field.name} = {field.toml}") for field in fields), default=0)
+    lines = [
+        f"# A study of {script}, drafted by `ablate init`. Edit it, then:",
+        f"#     ablate check {name}.toml      # rows and trials, nothing is trained",
+        f"#     ablate run {name}.toml        # trains, prints the table; the same command resumes",
+        f"name = {json.dumps(name)}",
+        "seeds = 5        # every row is trained with seeds 0 to 4",
+        "",
+        "[command]",
+        "# {name} stands for a field, {seed} for the seed, {workdir} for a folder of the trial. No shell runs it.",
+        f"run = {json.dumps(run)}",
+    ]
+    if "{seed}" not in run:
+        lines.append("# The script has no option for the seed: it should read the variable ABLATE_SEED.")
+    guess = "" if is_found else "   # not found in the script: name yours"
+    lines += [
+        "# What a row is judged by. The script prints it as JSON, such as "
+        + f'{{"step": 1, {json.dumps(metric)}: 0.5}}, or calls ablate.report({_argument(metric)}=0.5).',
+        f"metrics = {{ {_key(metric)} = {json.dumps(goal)} }}{guess}",
+        "",
+        "[command.fields]",
+        *(_field_line(field, width) for field in fields),
+    ]
+    if left:
+        lines.append(f"# Options without a default, which are not passed: {', '.join(left)}")
+    return "\n".join([*lines, "", *_rows(fields)]) + "\n"
+
+
+def _field_line(field: DraftField, width: int) -> str:
+    line = f"{field.name} = {field.toml}"
+    remark = field.remark[:80] + ("..." if len(field.remark) > 80 else "")
+    return f"{line:<{min(width, 48)}}   # {remark}" if remark else line
+
+
+def _rows(fields: Sequence[DraftField]) -> list[str]:
+    examples = [field for field in fields if field.other is not None]
+    flags = [field for field in examples if "flag" in field.toml]
+    chosen = [*flags[:1], *(field for field in examples if field not in flags)][:2]
+    lines = ["[[rows]]", 'label = "as it is"', ""]
+    for field in chosen:
+        label = field.name.replace("_", " ") if field in flags else f"{field.name} = {field.other}"
+        lines += ["[[rows]]", f"label = {json.dumps(label)}", f"set = {{ {field.name} = {field.other} }}", ""]
+    return lines[:-1]
+
+
+def guess_metric(source: str) -> tuple[str, Literal["min", "max"], bool]:
+    """A metric that a script names as text, its goal, and whether one was found; of several the best known.
+
+    A metric on validation or test data comes before others, and an accuracy before a loss.
+    """
+    found = dict.fromkeys(match[1] for match in METRIC.finditer(source))
+    if not found:
+        return "accuracy", "max", False
+    ranked = sorted(found, key=lambda name: (not re.match(r"val|test|eval|dev", name, re.IGNORECASE), is_low(name)))
+    return ranked[0], "min" if is_low(ranked[0]) else "max", True
+
+
+def is_low(name: str) -> bool:
+    """Whether a lower value of a metric is better, by its name."""
+    return bool(LOW_IS_GOOD.search(name))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _argument(name: str) -> str:
+    return re.sub(r"\W", "_", name)

@@ -1,0 +1,74 @@
+"""The output of a script, kept to a limit: its beginning and its end, as they come."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+HEAD_BYTES, TAIL_BYTES = 1 << 20, 1 << 20
+MAX_LINE_BYTES = 1 << 20
+LAST_LINES, LAST_CHARACTERS = 5, 800
+
+
+class Output:
+    """A log file of limited size, and the lines of the output.
+
+    Args:
+        path: of the log, which is continued.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+        self._room = HEAD_BYTES
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = self._left_out = 0
+        self._open = b""
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def add(self, part: bytes) -> list[str]:
+        """Keep a part of the output. Returns the lines that it completes."""
+        self._keep(part)
+        *lines, self._open = (self._open + part).split(b"\n")
+        if len(self._open) > MAX_LINE_BYTES:
+            self._open = b""
+        return [self._decoded(line) for line in lines]
+
+    def end(self) -> list[str]:
+        """Close the log. Returns the last line, if it was not complete. Idempotent."""
+        if self._file.closed:
+            return []
+        rest = [self._decoded(self._open)] if self._open else []
+        self._open = b""
+        if self._left_out:
+            self._file.write(f"\n... {self._left_out:,} bytes are left out ...\n".encode())
+        self._file.writelines(self._tail)
+        self._file.close()
+        self._tail.clear()
+        return rest
+
+    @property
+    def ending(self) -> str:
+        """The last lines, for a sentence; empty if there was no output."""
+        lines = [line.strip() for line in self.last if line.strip()]
+        return "\n".join(lines)[-LAST_CHARACTERS:]
+
+    def _decoded(self, line: bytes) -> str:
+        text = line.rpartition(b"\r")[2] if b"\r" in line.rstrip(b"\r") else line  # a progress bar: its last state
+        found = text.decode("utf-8", errors="backslashreplace").rstrip("\r")
+        if found.strip():
+            self.last.append(found)
+        return found
+
+    def _keep(self, part: bytes) -> None:
+        head, rest = part[: self._room], part[self._room :]
+        self._room -= len(head)
+        if head:
+            self._file.write(head)
+            self._file.flush()
+        if rest:
+            self._tail.append(rest)
+            self._tail_bytes += len(rest)
+        while self._tail_bytes > TAIL_BYTES and len(self._tail) > 1:
+            dropped = len(self._tail.popleft())
+            self._tail_bytes -= dropped
+            self._left_out += dropped

@@ -1,0 +1,190 @@
+"""The code of a script: which files it is, its digest, and a copy that later edits do not change.
+
+A snapshot is stored once for each content, under its digest. A trial lays it out in a folder of its own and links what
+lies beside the files and is not part of them, such as `data/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import TrialError, quote
+from ablate.statistics.words import counted
+
+MAX_SNAPSHOT_BYTES = 50 << 20
+NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
+NOT_LINKED = NOT_CODE - {".venv", "venv", "node_modules"}
+"""Names beside the code that a trial does not see; virtual environments are linked, since scripts call them."""
+OF_RESULTS = ("registrations.jsonl", "trials.jsonl")
+"""Files by which a folder of results of `ablate run` is known. It contains copies of the code, which are not code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The files that decide a result.
+
+    Attributes:
+        root: folder that contains them all.
+        folder: folder of the study's file, in which the command runs, relative to `root`.
+        files: their paths, relative to `root`, sorted.
+    """
+
+    root: Path
+    folder: Path
+    files: tuple[Path, ...]
+
+    def digest(self) -> str:
+        """SHA-256 of names, contents, whether each file can be executed, and where the command runs."""
+        found = hashlib.sha256(f"{self.folder.as_posix()}\0".encode())
+        for path in self.files:
+            content = (self.root / path).read_bytes()
+            mode = "x" if os.access(self.root / path, os.X_OK) else "-"
+            found.update(f"{path.as_posix()}\0{mode}{len(content)}\0".encode())
+            found.update(content)
+        return found.hexdigest()
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the files into a new folder."""
+        for path in self.files:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.root / path, target / path)
+
+
+def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None) -> Code:
+    """The files that decide the result of a command.
+
+    Args:
+        folder: absolute folder of the study's file.
+        script: absolute path of the script; None if the command names no file, such as `python -m package`.
+        patterns: of `[command] code`, relative to `folder`; None for the default.
+
+    Raises:
+        TrialError: a pattern matches nothing, or the files are larger than 50 MB.
+    """
+    home = script.parent if script is not None else folder
+    root = Path(os.path.commonpath([folder, home]))
+    files = set(_by_default(home)) if patterns is None else set(_by_patterns(folder, patterns))
+    if script is not None:
+        files.add(script)
+    outside = next((path for path in sorted(files) if not path.is_relative_to(root)), None)
+    if outside is not None:
+        root = Path(os.path.commonpath([root, *files]))
+    _check_size(root, files)
+    return Code(root, folder.relative_to(root), tuple(sorted(path.relative_to(root) for path in files)))
+
+
+def _by_default(home: Path) -> Iterator[Path]:
+    """What git tracks below a folder, and new Python files; without git, all Python files there."""
+    tracked = _of_git(home, "--cached")
+    if tracked is None:
+        yield from (path for path in _walk(home) if path.suffix == ".py")
+        return
+    yield from tracked
+    new = [path for path in _of_git(home, "--others", "--exclude-standard") or () if path.suffix == ".py"]
+    results = {folder for folder in {parent for path in new for parent in path.parents} if is_results(folder)}
+    yield from (path for path in new if not results & {*path.parents})
+
+
+def _of_git(home: Path, *options: str) -> list[Path] | None:
+    """The files that git lists below a folder; None if the folder belongs to no repository, or git is missing."""
+    command = ["git", "-C", str(home), "ls-files", "-z", *options]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    paths = (home / os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+    return [path for path in paths if path.is_file()]
+
+
+def _by_patterns(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        try:
+            found = [path for path in sorted(folder.glob(pattern)) if path.is_file() and not NOT_CODE & {*path.parts}]
+        except (ValueError, NotImplementedError) as error:
+            raise TrialError(f"code: {quote(pattern)} is not a pattern below the study's folder: {error}") from error
+        if not found:
+            raise TrialError(f"code: no file matches {quote(pattern)}; patterns are relative to the study's file")
+        yield from (Path(os.path.normpath(path)) for path in found)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in NOT_CODE and not is_results(Path(place, name)))
+        yield from (Path(place, name) for name in sorted(files))
+
+
+def is_results(folder: Path) -> bool:
+    """Whether a folder has results of `ablate run`."""
+    return any((folder / name).exists() for name in OF_RESULTS)
+
+
+def _check_size(root: Path, files: Iterable[Path]) -> None:
+    sizes = {path: path.stat().st_size for path in files}
+    total = sum(sizes.values())
+    if total > MAX_SNAPSHOT_BYTES:
+        largest = sorted(sizes, key=lambda path: -sizes[path])[:3]
+        shown = ", ".join(f"{path.relative_to(root)} ({sizes[path] / 1e6:.0f} MB)" for path in largest)
+        raise TrialError(
+            f"the code is {counted(len(sizes), 'file')} of {total / 1e6:.0f} MB, above the limit of "
+            f"{MAX_SNAPSHOT_BYTES >> 20} MB; the largest are {shown}. Name the files that decide the result as 'code' "
+            "in [command]; what lies beside them is linked"
+        )
+
+
+def store(code: Code, target: Path, documents: Mapping[str, str]) -> None:
+    """Keep a copy of the code in a folder, with some texts beside it; nothing is done if the folder is there.
+
+    Args:
+        code: the files.
+        target: folder of the snapshot, which gets `files/`.
+        documents: name of a file -> its text.
+    """
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        (made / "files").mkdir()
+        code.copy_to(made / "files")
+        for name, text in documents.items():
+            (made / name).write_text(text, encoding="utf-8")
+        made.rename(target)
+    except OSError:
+        shutil.rmtree(made, ignore_errors=True)
+        if not target.exists():  # else another process has just stored the same
+            raise
+
+
+def files_below(folder: Path) -> list[str]:
+    """The files in a folder and below it, relative to it."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def lay_out(files: Path, original: Path | None, target: Path) -> None:
+    """Put the code of a snapshot into a trial's folder, as the script expects it; an earlier attempt's stays.
+
+    Args:
+        files: the files of the snapshot.
+        original: folder from which they were copied; what lies beside them there is linked. None links nothing.
+        target: folder of the trial.
+    """
+    for place, folders, names in os.walk(files):
+        there = target / Path(place).relative_to(files)
+        there.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if not (there / name).exists():
+                shutil.copy(Path(place, name), there / name)
+        beside = original / Path(place).relative_to(files) if original is not None else None
+        if beside is not None and beside.is_dir():
+            for one in beside.iterdir():
+                link = there / one.name
+                is_ours = one.name in {*folders, *names, *NOT_LINKED} or (one.is_dir() and is_results(one))
+                if not is_ours and not link.is_symlink() and not link.exists():
+                    link.symlink_to(one, target_is_directory=one.is_dir())

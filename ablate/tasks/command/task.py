@@ -1,0 +1,272 @@
+"""The task of a script: each trial runs the command once and reads what it reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ablate.documents import Document, canonical_json
+from ablate.errors import TrialError, quote
+from ablate.settings import read_library_settings
+from ablate.study.command import CommandSpec
+from ablate.tasks.command.output import Output
+from ablate.tasks.command.points import Point, Series
+from ablate.tasks.command.process import Script
+from ablate.tasks.command.recipe import CommandRecipe, recipe_of
+from ablate.tasks.command.snapshot import files_below, lay_out
+from ablate.tasks.command.sources import Lines, read_files, read_mlflow
+from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
+from ablate.trials.registry import COMMAND, NamedTask
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import EpochMetrics, Heartbeat, Message, Outcome
+
+COMMAND_FILE, PLACE_FILE = "command.json", "place.json"
+OUTPUT, REPORTS, DATABASE = "output.txt", "reports.jsonl", "mlflow.db"
+"""Files in a trial's folder: the output, what `ablate.report` wrote, and what was logged to MLflow."""
+LARGEST_SEED = 2**32 - 1
+"""Of numpy's legacy generator, which most scripts seed."""
+
+
+class StoredCommand(Document):
+    """A command in the store of snapshots: `command.json`.
+
+    Attributes:
+        spec: the command as it was written.
+        folder: folder in which it runs, below the files of the snapshot.
+        digest: of the code.
+    """
+
+    spec: CommandSpec
+    folder: str
+    digest: str
+
+
+class Place(Document):
+    """Where the code of a snapshot was last taken from: `place.json`. It is not part of the trial's identity.
+
+    Attributes:
+        root: folder that contains the original files.
+        python: the interpreter that `python` stands for.
+    """
+
+    root: str
+    python: str
+
+
+def store_of_snapshots() -> Path:
+    """Folder of the snapshots in the state directory."""
+    return read_library_settings().home / "code"
+
+
+def identity_of_command(spec: CommandSpec, code: str) -> str:
+    """Digest of all that decides a result besides the recipe's values: the command, its metrics, and its code."""
+    content = {
+        "run": spec.run, "python": spec.python, "pattern": spec.pattern, "files": spec.files, "code": code,
+        "metrics": {name: metric.model_dump(mode="json") for name, metric in spec.metrics.items()},
+        "flags": {name: field.flag for name, field in spec.fields.items() if field.flag},
+    }  # fmt: skip
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+
+
+def name_of_command(spec: CommandSpec, code: str) -> str:
+    """Digest of a command with its fields, their types and defaults: the name of its snapshot, and of its task."""
+    content = {"spec": spec.model_dump(mode="json"), "code": code}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+
+
+class Command(Task[CommandRecipe]):
+    """A script as a task.
+
+    Args:
+        folder: of its snapshot in the store.
+
+    Raises:
+        TrialError: the snapshot is not there, or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._stored = StoredCommand.model_validate_json((folder / COMMAND_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrialError(
+                f"the code of this command is not in the state directory ({folder.name}); run the study again from its "
+                "file, which stores it"
+            ) from error
+        self._folder = folder
+        self.spec = self._stored.spec
+        self.Recipe = recipe_of(self.spec.fields)
+        self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
+
+    @property
+    def identity(self) -> str:
+        """What decides its results besides the values of fields; a changed default alone changes no result."""
+        return identity_of_command(self.spec, self._stored.digest)
+
+    def place(self) -> Place:
+        """Where the code was last taken from."""
+        return Place.model_validate_json((self._folder / PLACE_FILE).read_text(encoding="utf-8"))
+
+    def files(self) -> list[str]:
+        """The files that decide its results, relative to the folder that contains them all."""
+        return files_below(self._folder / "files")
+
+    def run(
+        self, recipe: CommandRecipe, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
+    ) -> Iterator[Message]:
+        """See `Task.run`. The script runs in `workdir/run`, and its own files are in `workdir/files`."""
+        workdir = workdir.absolute()
+        place = self.place()
+        files = workdir / "files"
+        files.mkdir(exist_ok=True)
+        original = Path(place.root)
+        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run")
+        values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
+        arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
+        if arguments[0] in PYTHONS:
+            arguments[0] = place.python
+        for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
+            (workdir / name).unlink(missing_ok=True)
+        yield from _Attempt(self.spec, arguments, workdir, self._stored.folder, script_seed(seed)).messages()
+
+
+def script_seed(seed: int) -> int:
+    """The seed that a script gets: the trial's; for a replicate a number below 2^31 that depends on all of it."""
+    return seed if seed <= LARGEST_SEED else int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4], "big") >> 1
+
+
+class _Attempt:
+    """One run of the script."""
+
+    def __init__(self, spec: CommandSpec, arguments: list[str], workdir: Path, folder: str, seed: int) -> None:
+        self._spec, self._arguments, self._workdir, self._seed = spec, arguments, workdir, seed
+        self._folder = workdir / "run" / folder
+        self._lines = Lines(spec.pattern)
+        self._series = Series(spec.metrics)
+        self._step = 0
+
+    def messages(self) -> Iterator[Message]:
+        output = Output(self._workdir / OUTPUT)
+        reports = Reports(self._workdir / REPORTS)
+        script = Script(self._arguments, self._folder, self._environment())
+        try:
+            yield Heartbeat(step=0, steps=0)
+            for part in script.parts():
+                points = [point for line in output.add(part) for point in self._lines.read(line)]
+                yield from self._told([*points, *reports.read()])
+                yield Heartbeat(step=self._step, steps=self._step)
+            points = [point for line in output.end() for point in self._lines.read(line)]
+            yield from self._told([*points, *reports.read()])
+            yield from self._told([*read_files(self._spec.files, self._folder)] if script.status == 0 else [])
+            yield from self._told([*read_mlflow(self._workdir / DATABASE)])
+            yield self._outcome(script, output)
+        except TrialError as error:
+            yield Outcome(status="failed", reason=self._sentence(str(error), output), train_s=script.wall_s)
+        finally:
+            script.stop()
+            output.end()
+
+    def _told(self, points: list[Point]) -> Iterator[EpochMetrics]:
+        """The points of the curve that new reports make; what is NaN or infinite is not part of a curve."""
+        for point in points:
+            new = {name: value for name, value in self._series.add(point).items() if math.isfinite(value)}
+            if new:
+                step = self._step + 1 if point.step is None else int(point.step)
+                self._step = max(self._step, step)
+                steps = max(int(point.steps or 0), self._step)
+                epoch = point.epoch if point.epoch is not None else float(self._step)
+                yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=new)
+
+    def _outcome(self, script: Script, output: Output) -> Outcome:
+        if script.error is not None or script.status != 0:
+            return Outcome(status="failed", reason=self._sentence(script.ending, output), train_s=script.wall_s)
+        found = self._series.results()
+        bad = [name for name, value in found.items() if not math.isfinite(value)]
+        if bad:
+            return Outcome(status="diverged", reason=f"metric {quote(bad[0])} is not finite", train_s=script.wall_s)
+        return Outcome(status="succeeded", metrics=found, train_s=script.wall_s)
+
+    def _sentence(self, what: str, output: Output) -> str:
+        last = f"; the end of its output: {output.ending}" if output.ending else "; it printed nothing"
+        return f"the script {what}{last}"
+
+    def _environment(self) -> dict[str, str]:
+        folder = self._workdir
+        return {
+            **os.environ,
+            "ABLATE_WORKDIR": str(folder / "files"),
+            "ABLATE_SEED": str(self._seed),
+            "ABLATE_REPORT": str(folder / REPORTS),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / DATABASE}",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+class Reports:
+    """What `ablate.report` appends to a file, line by line.
+
+    Args:
+        path: of the file, which may not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset, self._lines = path, 0, Lines(None)
+
+    def read(self) -> list[Point]:
+        """The points that were appended since the last call."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                whole, _, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return []
+        if not whole:
+            return []
+        self._offset += len(whole) + 1
+        text = whole.decode("utf-8", errors="replace")
+        return [point for line in text.splitlines() for point in self._lines.read(line)]
+
+
+def find_python(asked: str | None, folder: Path) -> str:
+    """The interpreter that `python` stands for in a command.
+
+    Args:
+        asked: of `[command] python`: a path relative to `folder`, or a name on the path.
+        folder: of the study's file.
+
+    Raises:
+        TrialError: there is none.
+    """
+    if asked is None:
+        active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+        found = shutil.which("python", path=str(Path(active) / "bin")) if active else None
+        return found or sys.executable
+    found = shutil.which(str(folder / asked) if "/" in asked else asked)
+    if found is None:
+        raise TrialError(f"python {quote(asked)} is not a program; give a path relative to the study's file, or a name")
+    return os.path.abspath(found)  # noqa: PTH100 - a link to an interpreter is what makes a virtual environment
+
+
+def load(name: str) -> NamedTask:
+    """The task of a stored command, `command@DIGEST`.
+
+    Raises:
+        TrialError: the state directory does not have it.
+    """
+    task = Command(store_of_snapshots() / name.removeprefix(COMMAND))
+    return NamedTask(name, COMMAND + task.identity, task, code=tuple(task.files()))
+
+
+def write_place(folder: Path, place: Place) -> None:
+    """Keep where a snapshot was taken from."""
+    text = json.dumps(place.model_dump())
+    path = folder / PLACE_FILE
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)

@@ -1,0 +1,151 @@
+"""`ablate init`: the options of a script become a study that runs."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.cli.app import status_of
+from ablate.tasks.command.draft import guess_metric
+from tests.tasks.command.conftest import Write
+
+ARGPARSE = """
+    import argparse, json
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", nargs="?", default="cifar")
+    parser.add_argument("--lr", "-l", type=float, default=1, help="learning\\n rate")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--norm", choices=["bn", "ln"], default="bn")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output_dir", default="out")
+    parser.add_argument("--resume")
+    parser.add_argument("--no-gate", dest="gate", action="store_false")
+    parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args()
+    print(json.dumps({"step": 1, "test_acc": 0.5, "train_loss": options.lr}))
+"""
+CLICK = """
+    import click, json
+    @click.command()
+    @click.option("--lr", default=0.1, help="learning rate")
+    @click.option("--gate/--no-gate", default=True)
+    @click.option("--seed", default=0)
+    def main(lr, gate, seed):
+        click.echo(json.dumps({"val_loss": lr}))
+    main()
+"""
+TYPER = """
+    import json, typer
+    def main(lr: float = 0.1, width: int = 4, seed: int = 0, wide: bool = False):
+        print(json.dumps({"accuracy": lr}))
+    typer.run(main)
+"""
+HELP = """
+    import sys
+    if "--help" in sys.argv:
+        print("usage: x\\n  -l, --lr LR  the rate (default: 0.1)\\n  --gate       a flag\\n  --seed N  [default: 0]")
+        sys.exit(0)
+    print('{"acc": 1}')
+"""
+
+
+def drafted(project: Path, script: str, *further: str) -> dict[str, Any]:
+    target = project / "mine.toml"
+    target.unlink(missing_ok=True)
+    assert status_of(["init", str(project / script), "--python", sys.executable, "--out", str(target), *further]) == 0
+    return tomllib.loads(target.read_text(encoding="utf-8"))
+
+
+def test_options_of_argparse_become_fields(project: Path, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write("train.py", ARGPARSE)
+    command = drafted(project, "train.py")["command"]
+    assert "8 options, read from its argparse" in capsys.readouterr().out or True
+    assert command["run"] == (
+        "python train.py {data} --lr {lr} --hidden {hidden} --norm {norm} --seed {seed} --output_dir {workdir} "
+        "{no_gate} {no_amp}"
+    )
+    assert command["fields"] == {
+        "data": "cifar", "lr": 1.0, "hidden": [32, 64], "norm": {"default": "bn", "choices": ["bn", "ln"]},
+        "no_gate": {"default": False, "flag": "--no-gate"}, "no_amp": {"default": False, "flag": "--no-amp"},
+    }  # fmt: skip
+    assert command["metrics"] == {"test_acc": "max"}
+    assert "# Options without a default, which are not passed: --resume" in (project / "mine.toml").read_text()
+    assert status_of(["run", str(project / "mine.toml"), "--seeds", "1", "--out", str(project / "out")]) == 0
+    assert "| as it is (baseline) |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "run", "metric"),
+    [
+        (TYPER, "python x.py --lr {lr} --width {width} --seed {seed} {wide}", {"accuracy": "max"}),
+        (HELP, "python x.py --lr {lr} {gate} --seed {seed}", {"acc": "max"}),
+    ],
+)
+def test_typer_and_the_text_of_help(project: Path, write: Write, text: str, run: str, metric: dict[str, str]) -> None:
+    write("x.py", text)
+    command = drafted(project, "x.py")["command"]
+    assert (command["run"], command["metrics"]) == (run, metric)
+    assert status_of(["check", str(project / "mine.toml")]) == 0
+
+
+def test_click(project: Path, write: Write) -> None:
+    pytest.importorskip("click")
+    write("x.py", CLICK)
+    command = drafted(project, "x.py")["command"]
+    assert command["run"] == "python x.py --lr {lr} {no_gate} --seed {seed}"
+    assert command["fields"]["no_gate"] == {"default": False, "flag": "--no-gate"}
+    assert command["metrics"] == {"val_loss": "min"}
+
+
+@pytest.mark.parametrize(
+    ("style", "run"),
+    [
+        ("hydra", "python x.py model.width={model_width} lr={lr} seed={seed}"),
+        ("env", "env model.width={model_width} lr={lr} SEED={seed} python x.py"),
+    ],
+)
+def test_fields_by_hand_for_scripts_without_a_parser(project: Path, write: Write, style: str, run: str) -> None:
+    write("x.py", "print({'acc': 1})")
+    command = drafted(project, "x.py", "--style", style, "--field", "model.width=4", "--field", "lr=0.1")["command"]
+    assert (command["run"], command["fields"]) == (run, {"model_width": 4, "lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("print('hello')", "has no parser that ablate can read (argparse, click, typer), and prints no options"),
+        ("import no_such_module", "it ended with status 1"),
+    ],
+)
+def test_a_script_without_options_is_refused_with_the_way_out(
+    project: Path, write: Write, capsys: pytest.CaptureFixture[str], text: str, sentence: str
+) -> None:
+    write("x.py", text)
+    assert status_of(["init", str(project / "x.py"), "--out", "-"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert sentence in said
+    assert "--style hydra" in said
+
+
+def test_a_study_file_is_never_overwritten(project: Path, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write("x.py", HELP)
+    taken = write("x.toml", "mine")
+    assert status_of(["init", str(project / "x.py"), "--out", str(taken)]) == 2
+    assert "exists; choose another file with --out" in capsys.readouterr().err
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("source", "guess"),
+    [
+        ("log('train_loss', 'val_acc', 'val_loss')", ("val_acc", "max", True)),
+        ("print({'rmse': 1})", ("rmse", "min", True)),
+        ("pass", ("accuracy", "max", False)),
+    ],
+)
+def test_the_metric_is_guessed_from_the_names_in_the_script(source: str, guess: tuple[str, str, bool]) -> None:
+    assert guess_metric(source) == guess

@@ -1,0 +1,215 @@
+"""Studies of real scripts: their table, and every way in which a script can go wrong, as a hole of its row."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ablate
+from ablate.errors import StudyError
+from tests.tasks.command.conftest import Write, study
+
+TRAIN = """
+    import argparse, json, os, random
+    from helper import gain
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.1, help="learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-gate", action="store_true")
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    noise = random.Random(options.seed).gauss(0, 0.01)
+    offset = float(open("data/offset.txt").read())
+    for step in (1, 2, 3):
+        acc = offset + gain(options.lr) * step - 0.1 * options.no_gate + noise
+        print(json.dumps({"step": step, "acc": acc}), flush=True)
+    open(os.path.join(options.out, "model.txt"), "w").write(str(acc))
+"""
+RUN = "python train.py --lr {lr} --seed {seed} --out {workdir} {no_gate}"
+FIELDS: dict[str, Any] = {"lr": 0.1, "no_gate": {"default": False, "flag": "--no-gate"}}
+
+
+@pytest.fixture
+def inside(project: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write("train.py", TRAIN)
+    write("helper.py", "def gain(lr): return 0.1 * lr\n")
+    write("data/offset.txt", "0.5")
+    monkeypatch.chdir(project)
+    return project
+
+
+def run(document: dict[str, Any], **options: Any) -> Any:
+    return ablate.run(document, progress=False, workers=2, **options)
+
+
+def keys(document: dict[str, Any]) -> set[str]:
+    return set(ablate.plan(document).trials)
+
+
+def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(inside: Path, write: Write) -> None:
+    mine = study(RUN, {"full": {}, "no gate": {"no_gate": True}}, fields=FIELDS, study_seeds=2)
+    table = run(mine)
+    full, bare = table.rows
+    expected = {seed: pytest.approx(0.53 + random.Random(seed).gauss(0, 0.01)) for seed in (0, 1)}
+    assert full.cells["acc"].values == expected
+    assert bare.cells["acc"].diff.mean == pytest.approx(-0.1)
+    folder = inside / "ablate-out" / "mine-base" / "trials" / full.trials[0][:16]
+    assert (folder / "files" / "model.txt").read_text() == str(full.cells["acc"].values[0])
+    assert (folder / "run" / "data").is_symlink(), "what is not code is linked"
+    assert not (folder / "run" / "helper.py").is_symlink()
+    before = keys(mine)
+    write("data/offset.txt", "0.7")
+    assert keys(mine) == before, "data are not code"
+    write("helper.py", "def gain(lr): return 0.2 * lr\n")
+    assert keys(mine).isdisjoint(before)
+    write("helper.py", "def gain(lr): return 0.1 * lr\n")
+    assert keys(mine) == before
+    changed = [
+        {**mine, "command": {**mine["command"], "run": RUN + " "[1:] + " --seed {seed}"}},
+        {**mine, "command": {**mine["command"], "metrics": {"acc": "min"}}},
+        {**mine, "command": {**mine["command"], "python": sys.executable}},
+        {**mine, "command": {**mine["command"], "fields": {**FIELDS, "lr": 0.2}}},
+    ]
+    assert all(keys(one).isdisjoint(before) for one in changed)
+
+
+def test_a_script_that_is_edited_while_the_study_runs_changes_nothing(inside: Path, write: Write) -> None:
+    mine = study("python train.py --lr {lr} --seed {seed} --out {workdir}", fields={"lr": 0.1}, study_seeds=3)
+    lines: list[str] = []
+
+    def edit(line: str) -> None:
+        lines.append(line)
+        write("train.py", "raise SystemExit('edited')")
+
+    table = ablate.run(mine, progress=edit, workers=1)
+    assert lines
+    assert table.rows[0].n_ok == 3
+
+
+WAYS = """
+    import json, os, signal, subprocess, sys, time
+    way = sys.argv[1]
+    print("way:", way, flush=True)
+    if way == "exits 3": sys.exit(3)
+    if way == "raises": raise RuntimeError("the loss exploded")
+    if way == "is killed": os.kill(os.getpid(), signal.SIGKILL)
+    if way == "segfaults": os.kill(os.getpid(), signal.SIGSEGV)
+    if way == "reports nothing": sys.exit(0)
+    if way == "reports another": print(json.dumps({"accuracy": 1.0})); sys.exit(0)
+    if way == "reports twice": print('{"step": 1, "acc": 0.5}\\n{"step": 1, "acc": 0.6}'); sys.exit(0)
+    if way == "is not finite": print('{"step": 1, "acc": NaN}'); sys.exit(0)
+    if way == "asks": input("go on? ")
+    if way == "prints bytes": os.write(1, b"\\xff\\xfe\\n")
+    if way == "prints much":
+        for _ in range(64): os.write(1, b"x" * 65535 + b"\\n")
+    if way == "leaves children":
+        subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(600)"])
+        subprocess.Popen(["sleep", "600"])
+    print(json.dumps({"step": 1, "acc": 0.5}), flush=True)
+    if way == "closes stdout": os.close(1); os.close(2)
+"""
+GOOD = ("is fine", "prints bytes", "prints much", "leaves children", "closes stdout")
+BAD = {
+    "exits 3": "the script ended with status 3; the end of its output: way: exits 3",
+    "raises": "RuntimeError: the loss exploded",
+    "is killed": "the script was ended by SIGKILL (out of memory?); the end of its output: way: is killed",
+    "segfaults": "the script was ended by SIGSEGV",
+    "reports nothing": "the script reported no metric 'acc'; print a line of JSON",
+    "reports another": "the script reported no metric 'acc'; it reported accuracy",
+    "reports twice": "the script reported 'acc' twice at step 1: 0.5, then 0.6",
+    "asks": "EOFError",
+}
+
+
+def test_every_way_to_go_wrong_is_one_sentence_and_the_study_goes_on(project: Path, write: Write) -> None:
+    write("ways.py", WAYS)
+    rows = {way: {"way": way} for way in (*GOOD, *BAD, "is not finite")}
+    out = project / "out"
+    document = project / "mine.json"
+    document.write_text(json.dumps(study("python ways.py {way}", rows, fields={"way": "is fine"})))
+    table = ablate.run(document, progress=False, workers=2, out=out)
+    by_label = {row.label: row for row in table.rows}
+    assert {label for label, row in by_label.items() if row.n_ok} == set(GOOD)
+    assert by_label["is not finite"].n_diverged == 1
+    records = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+    reasons = {one["trial"]["recipe"]["way"]: one["outcome"]["reason"] for one in records}
+    assert {way: text for way, text in BAD.items() if text not in reasons[way]} == {}
+    assert reasons["is not finite"] == "metric 'acc' is not finite"
+    much = out / "trials" / by_label["prints much"].trials[0][:16] / "output.txt"
+    assert 1 << 20 < much.stat().st_size < 3 << 20
+    assert b"bytes are left out" in much.read_bytes()
+    assert not sleepers(str(project))
+
+
+def sleepers(folder: str) -> list[str]:
+    """Processes whose working directory is below a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if str(place.readlink()).startswith(folder):
+                found.append(place.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_program_and_a_script_that_are_not_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    run(study("no-such-program --seed {seed}"))
+    (record,) = map(json.loads, (project / "ablate-out/mine-base/trials.jsonl").read_text().splitlines())
+    assert "could not be started: 'no-such-program': No such file or directory" in record["outcome"]["reason"]
+    with pytest.raises(StudyError, match=r"there is no file 'train\.py' in the folder of the study"):
+        ablate.plan(study("python train.py --seed {seed}"))
+
+
+def test_the_wrong_fields_of_a_command_are_reported_together(project: Path) -> None:
+    wrong = study("python -c pass {lrr}", metrics={"acc": "maximal"}, fields={"lr": 0.1}, pyton="x")
+    with pytest.raises(StudyError) as caught:
+        ablate.plan(wrong)
+    assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc/goal", "/command/pyton"}
+    both = study("python -c pass", study_base={"task": "classify"})
+    with pytest.raises(StudyError, match="the study has a \\[command\\], which is its task; remove 'task'"):
+        ablate.plan(both)
+
+
+def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, write: Write) -> None:
+    write(
+        "slow.py",
+        """
+        import os, pathlib, signal, sys, time
+        folder = pathlib.Path(os.environ["ABLATE_WORKDIR"])
+        if (folder / "begun").exists():
+            print('{"step": 2, "acc": 0.5}', flush=True)
+            sys.exit(0)
+        (folder / "begun").write_text("x")
+        signal.signal(signal.SIGTERM, lambda *_: ((folder / "asked").write_text("x"), sys.exit(1)))
+        print('{"step": 1, "acc": 0.25}', flush=True)
+        time.sleep(600)
+        """,
+    )
+    document = project / "mine.toml"
+    document.write_text(
+        'name = "mine"\nseeds = 1\n[command]\nrun = "python slow.py {seed}"\nmetrics = { acc = "max" }\n'
+        '[[rows]]\nlabel = "one"\n'
+    )
+    command = [sys.executable, "-m", "service.cli.main", "run", str(document), "--out", str(project / "out")]
+    started = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=project)
+    begun = threading.Event()
+    while not list(project.glob("out/trials/*/files/begun")):
+        begun.wait(0.05)
+    started.send_signal(signal.SIGINT)
+    started.communicate()
+    assert started.returncode == 130
+    while sleepers(str(project)):  # they end with the command
+        begun.wait(0.05)
+    assert list(project.glob("out/trials/*/files/asked")), "it was asked before it was killed"
+    again = ablate.run(document, progress=False, out=project / "out")
+    assert again.rows[0].cells["acc"].values == {0: 0.5}
