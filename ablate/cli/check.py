@@ -24,9 +24,10 @@ from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document, task_name, task_of
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
+from ablate.tasks.command.changes import MAX_LINES, find_changes
 from ablate.tasks.command.task import Command
 from ablate.trials.registry import COMMAND, get_task
-from ablate.trials.trial import Cost
+from ablate.trials.trial import Cost, TrialRecord
 from ablate.workers.pool import Pool
 
 
@@ -48,6 +49,7 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
         command = get_task(task_name(plan)).task
         assert isinstance(command, Command)
         say(f"python: {command.place().python}")
+        show_changes(task_name(plan), records.values())
     show_warnings(console, plan)
 
 
@@ -62,6 +64,17 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
         return {}, {}
     with console.working(f"building {len(plan.rows)} networks"), Pool(slots(plan.study.resources, 1)) as pool:
         return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
+
+
+def show_changes(task: str, records: Iterable[TrialRecord]) -> None:
+    """What changed in a script since the results that are in the folder, with the difference of its files."""
+    earlier = [record.trial.task for record in records if record.is_result]
+    for change in find_changes(task, earlier):
+        say(change.sentence)
+        for line in change.diff[:MAX_LINES]:
+            say(f"    {line}")
+        if len(change.diff) > MAX_LINES:
+            say(f"    ... and {len(change.diff) - MAX_LINES} more lines")
 
 
 COUNTS = {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import ablate
+from ablate.cli.app import status_of
 from ablate.errors import StudyError
 from tests.tasks.command.conftest import Write, study
 
@@ -54,7 +55,9 @@ def keys(document: dict[str, Any]) -> set[str]:
     return set(ablate.plan(document).trials)
 
 
-def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(inside: Path, write: Write) -> None:
+def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(
+    inside: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     mine = study(RUN, {"full": {}, "no gate": {"no_gate": True}}, fields=FIELDS, study_seeds=2)
     table = run(mine)
     full, bare = table.rows
@@ -70,6 +73,13 @@ def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(in
     assert keys(mine) == before, "data are not code"
     write("helper.py", "def gain(lr): return 0.2 * lr\n")
     assert keys(mine).isdisjoint(before)
+    document = inside / "mine.json"
+    document.write_text(json.dumps(mine))
+    assert status_of(["check", str(document), "--out", "ablate-out/mine-base"]) == 0
+    said = capsys.readouterr().out
+    assert "a trial's key covers this code of your script: helper.py, train.py" in said
+    assert "code changed since 4 results, which will be trained again: 1 file, +1 -1 lines" in said
+    assert "-def gain(lr): return 0.1 * lr" in said
     write("helper.py", "def gain(lr): return 0.1 * lr\n")
     assert keys(mine) == before
     changed = [
