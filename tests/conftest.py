@@ -172,9 +172,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
     importlib.invalidate_caches()
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     yield "toy"
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     sys.modules.pop("toy_task", None)
 
 
@@ -259,7 +259,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
     importlib.invalidate_caches()
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     yield site
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     sys.modules.pop("chain_tasks", None)

@@ -65,20 +65,25 @@ def list_tasks() -> list[str]:
     return [*(name for name in BUILT_IN if name not in HIDDEN), *sorted(_installed())]
 
 
-@cache
 def get_task(name: str) -> NamedTask:
     """The task of that name.
 
     Raises:
         TrialError: there is none, its code does not load, or it lacks a required attribute.
     """
-    if name in BUILT_IN:
-        place, attribute = BUILT_IN[name].split(":")
-        return NamedTask(name, name, getattr(import_module(place), attribute))
     for start, module in STORED.items():
-        if name.startswith(start):
+        if name.startswith(start):  # each state directory has its own, so they are not kept here
             found: NamedTask = import_module(module).load(name)
             return found
+    return get_installed(name)
+
+
+@cache
+def get_installed(name: str) -> NamedTask:
+    """The built-in or installed task of that name; see `get_task`."""
+    if name in BUILT_IN:
+        module, attribute = BUILT_IN[name].split(":")
+        return NamedTask(name, name, getattr(import_module(module), attribute))
     point = _installed().get(name)
     if point is None:
         raise TrialError(f"no task {quote(name)}{nearest(name, list_tasks())}")

@@ -259,7 +259,7 @@ def test_a_trial_that_diverged_or_failed_is_trained_again_too(toys: Path, capsys
 def test_code_that_has_changed_since_is_said(toys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "site" / "toy_task.py"
     file.write_text(file.read_text().replace("1.0 + recipe.offset", "2.0 + recipe.offset"))
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     assert status_of(["rerun", f"{toys}:succeeded:0"]) == 1
     shown = capsys.readouterr()
     assert shown.out.startswith("different: error by +100 % (1 then, 2 now)")

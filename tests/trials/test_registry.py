@@ -33,10 +33,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (site / "own-1.dist-info" / "entry_points.txt").write_text("[ablate.tasks]\nown = own_task:task\n")
         monkeypatch.syspath_prepend(str(site))
         importlib.invalidate_caches()
-        registry.get_task.cache_clear()
+        registry.get_installed.cache_clear()
 
     yield put
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     sys.modules.pop("own_task", None)
 
 

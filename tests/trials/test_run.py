@@ -44,7 +44,7 @@ def test_the_code_of_an_installed_task_is_part_of_its_keys(toy: str, tmp_path: P
     before = set(toy_plan("succeeded").trials)
     file = tmp_path / "site" / "toy_task.py"
     file.write_text(file.read_text() + "\n# changed\n")
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     assert before.isdisjoint(toy_plan("succeeded").trials)
 
 

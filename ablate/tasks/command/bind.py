@@ -87,7 +87,7 @@ def find_script(words: list[Word], folder: Path) -> Path | None:
     Raises:
         StudyError: the command runs Python with a file that is not there.
     """
-    plain = [word.parts[0][0] for word in words if not word.names]
+    plain = [word.text for word in words if not word.names]
     for text in plain:
         path = folder / text
         if path.is_file():

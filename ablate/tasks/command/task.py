@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from ablate.documents import Document, canonical_json
@@ -108,9 +109,21 @@ class Command(Task[CommandRecipe]):
         """What decides its results besides the values of fields; a changed default alone changes no result."""
         return identity_of_command(self.spec, self._stored.digest)
 
+    @property
+    def origin(self) -> str:
+        """What stays when the code is edited: the path of the script, or the command itself.
+
+        It tells whether a study tries rows again; it is not part of a key.
+        """
+        place = self.place()
+        folder = Path(place.root) / self._stored.folder
+        words = [word for word in words_of(self.spec.run) if not word.names]
+        script = next((word.text for word in words if (folder / word.text).is_file()), None)
+        return f"{folder / script}" if script else f"{folder}: {' '.join(word.text for word in words)}"
+
     def place(self) -> Place:
         """Where the code was last taken from."""
-        return Place.model_validate_json((self._folder / PLACE_FILE).read_text(encoding="utf-8"))
+        return read_place(self._folder)
 
     def files(self) -> list[str]:
         """The files that decide its results, relative to the folder that contains them all."""
@@ -258,8 +271,18 @@ def load(name: str) -> NamedTask:
     Raises:
         TrialError: the state directory does not have it.
     """
-    task = Command(store_of_snapshots() / name.removeprefix(COMMAND))
-    return NamedTask(name, COMMAND + task.identity, task, code=tuple(task.files()))
+    task = _read_command(store_of_snapshots() / name.removeprefix(COMMAND))
+    return NamedTask(name, COMMAND + task.identity, task, task.origin, tuple(task.files()))
+
+
+@cache
+def _read_command(folder: Path) -> Command:
+    return Command(folder)
+
+
+def read_place(folder: Path) -> Place:
+    """Where the code of a snapshot was last taken from."""
+    return Place.model_validate_json((folder / PLACE_FILE).read_text(encoding="utf-8"))
 
 
 def write_place(folder: Path, place: Place) -> None:

@@ -28,6 +28,11 @@ class Word:
         return [name for _, name in self.parts if name is not None]
 
     @property
+    def text(self) -> str:
+        """Its text without the placeholders."""
+        return "".join(literal for literal, _ in self.parts)
+
+    @property
     def alone(self) -> str | None:
         """The placeholder that is the whole word; None for any other word."""
         return self.parts[0][1] if len(self.parts) == 1 and not self.parts[0][0] else None

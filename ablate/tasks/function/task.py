@@ -18,7 +18,7 @@ from ablate.study.command import FieldSpec, MetricSpec
 from ablate.tasks.command.points import Point, Series, point_of
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.snapshot import files_below, find_code, store
-from ablate.tasks.command.task import script_seed, store_of_snapshots
+from ablate.tasks.command.task import Place, read_place, script_seed, store_of_snapshots, write_place
 from ablate.tasks.function.declare import read_function
 from ablate.trials.registry import FUNCTION, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
@@ -63,7 +63,9 @@ def keep_function(function: Callable[..., Any], metrics: Mapping[str, Any] | Non
         passes=declared.passes, metrics=declared.metrics, digest=code.digest(),
     )  # fmt: skip
     name = hashlib.sha256(canonical_json(stored.model_dump(mode="json")).encode()).hexdigest()[:16]
-    store(code, store_of_snapshots() / name, {FUNCTION_FILE: stored.model_dump_json(indent=1) + "\n"})
+    target = store_of_snapshots() / name
+    store(code, target, {FUNCTION_FILE: stored.model_dump_json(indent=1) + "\n"})
+    write_place(target, Place(root=str(code.root), python=sys.executable))
     return FUNCTION + name, stored
 
 
@@ -88,6 +90,11 @@ class Function(Task[CommandRecipe]):
         self.files = folder / "files"
         self.Recipe = recipe_of(self._stored.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self._stored.metrics.items()}
+
+    @property
+    def origin(self) -> str:
+        """What stays when the code is edited; see `Command.origin`."""
+        return f"{Path(read_place(self.files.parent).root) / self._stored.module}:{self._stored.name}"
 
     @property
     def identity(self) -> str:
@@ -157,5 +164,10 @@ def load(name: str) -> NamedTask:
     Raises:
         TrialError: the state directory does not have it.
     """
-    task = Function(store_of_snapshots() / name.removeprefix(FUNCTION))
-    return NamedTask(name, FUNCTION + task.identity, task, code=tuple(files_below(task.files)))
+    task = _read_function(store_of_snapshots() / name.removeprefix(FUNCTION))
+    return NamedTask(name, FUNCTION + task.identity, task, task.origin, tuple(files_below(task.files)))
+
+
+@cache
+def _read_function(folder: Path) -> Function:
+    return Function(folder)

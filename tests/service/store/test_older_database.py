@@ -50,9 +50,9 @@ def old_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (site / "toy-1.dist-info" / "entry_points.txt").write_text("[ablate.tasks]\ntoy = toy_task:task\n")
     monkeypatch.syspath_prepend(str(site))
     importlib.invalidate_caches()
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     yield
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     sys.modules.pop("toy_task", None)
 
 

@@ -37,7 +37,7 @@ def edit(toy: str, tmp_path: Path) -> Callable[[str], None]:
             file.write(f"# {comment}\n")
         sys.modules.pop("toy_task", None)
         importlib.invalidate_caches()
-        registry.get_task.cache_clear()
+        registry.get_installed.cache_clear()
 
     return add
 
@@ -156,7 +156,7 @@ def test_a_row_whose_task_is_gone_keeps_its_digest(desk: Desk, tmp_path: Path) -
     as_of_before(desk)
     (tmp_path / "site" / "toy-1.dist-info" / "entry_points.txt").write_text("")
     importlib.invalidate_caches()
-    registry.get_task.cache_clear()
+    registry.get_installed.cache_clear()
     upgrade(desk.context.store)
     with desk.context.store.read() as connection:
         found = [SimpleNamespace(**row.document) for row in connection.execute(select(registered_rows))]

@@ -91,6 +91,15 @@ def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(
     assert all(keys(one).isdisjoint(before) for one in changed)
 
 
+def test_a_comment_in_the_script_makes_no_new_row_that_could_be_tried_afresh(inside: Path, write: Write) -> None:
+    mine = study(RUN, {"full": {}, "no gate": {"no_gate": True}}, fields=FIELDS, study_seeds=3)
+    assert not run(mine).exploratory
+    write("helper.py", "def gain(lr): return 0.1 * lr  # a comment\n")
+    again = run(mine | {"seeds": [3, 4, 5]}, out=inside / "again")
+    assert again.exploratory
+    assert "'no gate' (try 2) was compared with its baseline before" in " ".join(again.summary)
+
+
 def test_a_script_that_is_edited_while_the_study_runs_changes_nothing(inside: Path, write: Write) -> None:
     mine = study("python train.py --lr {lr} --seed {seed} --out {workdir}", fields={"lr": 0.1}, study_seeds=3)
     lines: list[str] = []
