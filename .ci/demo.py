@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import socket
@@ -13,11 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablate.remote.client import Client
+from ablate.statistics.decisions.row_comparison import clopper_pearson
 from service.address import find_address
 from service.settings import read_settings
 
 ABLATE = [sys.executable, "-m", "service.cli.main"]
 LOG = Path("demo/service.log")
+MEASURED = Path("studies/measured/demo-sets.csv")
+"""What `benchmarks.demo_sets` measured: the demo with other seeds."""
 START_S = 180.0
 NEXT = """
 The table is in demo/table.md, .html and .tex, the plot in demo/forest.pdf. Next, while `ablate serve` runs:
@@ -39,11 +43,27 @@ def main() -> int:
             subprocess.run(
                 [*ABLATE, "table", "demo", "--out", "demo", "--url", url], check=True, stderr=subprocess.DEVNULL
             )
+            print(other_sets(MEASURED), flush=True)
             print(NEXT, flush=True)
         if process is not None and sys.stdout.isatty() and not os.environ.get("DEMO_STOP"):
             print(SERVING.format(url=url), flush=True)
             process.wait()
     return status
+
+
+def other_sets(file: Path) -> str:
+    """How often the rows were decided on other seeds, each set of seeds in an empty home."""
+    with file.open(newline="", encoding="utf-8") as stream:
+        decisions = {(line["row"], line["set"]): line["decision"] for line in csv.DictReader(stream)}
+    sentences = []
+    for row in dict.fromkeys(row for row, _ in decisions):
+        found = [decision for (label, _), decision in decisions.items() if label == row]
+        better = found.count("better")
+        low, high = clopper_pearson(better, len(found))
+        if "baseline" not in found:
+            interval = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+            sentences.append(f"{row} was better in {better} of {len(found)} ({interval})")
+    return f"On other sets of eight seeds, measured before: {'; '.join(sentences)}."
 
 
 @contextmanager
