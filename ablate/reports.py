@@ -22,6 +22,9 @@ def report(*, step: int | None = None, epoch: float | None = None, steps: int | 
         metrics: name -> number, such as `val_acc=0.93`; also a tensor of one element, or a numpy number. Names that
             `[command] metrics` does not declare are ignored.
 
+    Returns:
+        Nothing.
+
     Raises:
         TypeError: a value is not a number.
         OSError: the report cannot be written.

@@ -25,6 +25,8 @@ if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # as in a job in the background; the processes of tests inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as with nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 for name in ("URL", "API_KEY", "DATABASE_URL", "RAY_ADDRESS", "TRACKING_URI", "DISPATCHER", "WORKERS"):
     os.environ.pop(f"ABLATE_{name}", None)  # a person who runs the tests may have a service of their own

@@ -8,7 +8,6 @@ from typing import Any
 
 from ablate.errors import Problem, StudyError
 from ablate.study.document import Study
-from ablate.study.plan import plan_document
 from ablate.study.scan import check_values, other_values, refuse_what_json_lacks
 from ablate.study.text import parse_document, read_document
 
@@ -46,6 +45,8 @@ def read_to_send(path: Path) -> Any:
     Raises:
         StudyError: it cannot be read; or it has dates, NaN or infinity, which are reported with all other problems.
     """
+    from ablate.study.plan import plan_document  # a client that only sends needs no numpy
+
     document = read_document(path, is_strict=False)
     if any(other_values(document)):
         plan_document(document)

@@ -118,7 +118,7 @@ def test_a_study_is_trained_and_its_table_lands_in_five_formats_and_plots(
     assert status_of(["run", str(study), "--out", str(out), *choice]) == 0
     assert "| ours " in capsys.readouterr().out
     text = (out / "table.tex").read_text()
-    assert "\\caption{Mine. Mean $\\pm$ standard deviation over 2 seeds; " in text
+    assert "\\caption{Mine. Mean $\\pm$ standard deviation over 2 seeds" in text
     assert "\\label{tab:me}" in text
     assert "\nReLU & " not in text
     whole = json.loads((out / "table.json").read_text())
@@ -144,7 +144,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
     assert status_of(["sites", "resnet50", str(study), "FReLU", "--json"]) == 0
     sites = json.loads(capsys.readouterr().out)["sites"]
     assert [site["stage"] for site in sites if site["replaced"]] == [2, 2, 2, 3, 3, 3, 4, 4, 4]
-    assert status_of(["sites", "resnet50", str(study), "FRELU"]) == 2
+    assert status_of(["sites", "resnet50", str(study), "FRELUX"]) == 2
     assert "did you mean 'FReLU'" in capsys.readouterr().err
 
 

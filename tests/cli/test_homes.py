@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,14 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def call(*words: str) -> tuple[int, str]:
         places = {"STUDY": str(study), "OUT": str(tmp_path / "out")}
-        with pytest.raises(SystemExit) as end:
-            main([places.get(word, word) for word in words])
+        level, handlers = logging.root.level, list(logging.root.handlers)
+        try:
+            with pytest.raises(SystemExit) as end:
+                main([places.get(word, word) for word in words])
+        finally:
+            logging.captureWarnings(False)
+            logging.root.setLevel(level)
+            logging.root.handlers[:] = handlers
         return int(end.value.code or 0), capsys.readouterr().err
 
     return call

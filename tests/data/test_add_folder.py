@@ -299,7 +299,7 @@ def test_a_home_folder_that_nobody_has_is_refused_with_what_to_do(capsys: pytest
 
 def test_a_class_whose_name_is_no_text_is_refused_and_nothing_is_left(folder: Path, root: Path) -> None:
     (folder / "cat").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9"))
-    with pytest.raises(DataError, match=r"the name of folder '.*caf\\udce9' is not UTF-8, .*rename it") as caught:
+    with pytest.raises(DataError, match=r"the name of folder '.*caf\\xe9' is not UTF-8, .*rename it") as caught:
         register("pets", folder)
     assert str(caught.value).isprintable()
     assert not list(root.glob("registered/*"))

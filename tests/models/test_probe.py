@@ -96,6 +96,8 @@ def test_the_probe_does_not_have_hidden_variables(monkeypatch: pytest.MonkeyPatc
     with Probe(hidden=("HIDDEN",)) as probe:
         probe.start()
         pid = probe._child.pid
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        while not (written := Path(f"/proc/{pid}/environ").read_bytes()):  # the kernel is just about to start it
+            threading.Event().wait(0.01)
+        variables = written.split(b"\0")
     assert b"SHOWN=x" in variables
     assert b"HIDDEN=x" not in variables

@@ -34,6 +34,12 @@ def task(function: Any = None, *, metrics: Mapping[str, Any] | None = None) -> A
         function: of a module in a file; a function in the cell of a notebook cannot be found by worker processes.
         metrics: name -> `"max"` or `"min"`; the first one is tested. It can be given to `ablate.run` instead.
 
+    Returns:
+        The function, which can be called as before.
+
+    Raises:
+        TrialError: by `ablate.run`, which reads the signature.
+
     Example:
         >>> @ablate.task(metrics={"val_acc": "max"})
         ... def train(lr: float = 0.1, width: int = 64, *, seed: int, workdir: Path) -> dict[str, float]:

@@ -85,7 +85,7 @@ def test_a_plan_has_a_declared_answer(document: dict[str, Any]) -> None:
     assert answer_to("/api/v1/studies/plan") == {"$ref": "#/components/schemas/PlanView"}
     assert answer_to("/api/v1/paper/plan") == {"$ref": "#/components/schemas/PaperPlan"}
     row = document["components"]["schemas"]["PlanRow"]
-    assert row["required"] == list(row["properties"])
+    assert row["required"] == [name for name in row["properties"] if name != "row"], "it is there where not the label"
     assert {"label", "key_fields", "params", "multiply_adds"} <= set(row["properties"])
 
 

@@ -197,7 +197,7 @@ def test_the_command_prints_a_line_a_table_and_what_all_are(
     ]  # fmt: skip
     assert total == "11 rows, 22 trials, 20 distinct, 0 known"
     assert f"ablate watch {newest[0]}" in said.err
-    assert "warning: T7: 2 seeds" in said.err
+    assert "warning: T7, T5: 2 seeds: nothing is decided" in said.err
 
 
 @pytest.fixture

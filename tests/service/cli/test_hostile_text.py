@@ -190,6 +190,7 @@ LOCAL = {
         Case(["check", "study.json", "--out", TEXT], 0, shows=False), Case(["check", "wrong.json"], 2),
         Case(["check", f"{NAME}.toml"], 2, shows=False), Case(["check", "wrong.json", "--json"], 2, shows=False),
     ],
+    "init": [Case(["init", NAME], 2), Case(["init", "study.json", "--out", "-"], 2, shows=False)],
     "verify": [Case(["verify", NAME], 2), Case(["verify", "forged.zip"], 2), Case(["verify", "study.json"], 2, False)],
     "sites": [Case(["sites", NAME], 2, shows=False), Case(["sites", "resnet50", "wrong.json", NAME], 2)],
     "serve": [Case(["serve", "--host", NAME], 2, shows=False), Case(["serve", "--role", NAME], 2)],

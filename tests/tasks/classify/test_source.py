@@ -61,8 +61,9 @@ def small(**changes: Any) -> ClassifyRecipe:
 
 
 def children() -> list[psutil.Process]:
-    """Processes of this one, but for multiprocessing's own, which other tests may have left."""
-    return [one for one in psutil.Process().children() if "resource_tracker" not in " ".join(one.cmdline())]
+    """Running processes of this one, but for multiprocessing's own, which other tests may have left."""
+    running = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in running if "resource_tracker" not in " ".join(one.cmdline())]
 
 
 def batches(source: ImageSource, steps: range, part: slice = slice(None)) -> list[tuple[torch.Tensor, torch.Tensor]]:
