@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.cli.output import say, show_json, show_text
+from ablate.cli.streams import drop_output
 from ablate.errors import AblateError, StudyError
 from ablate.names import closest
 from ablate.text import visible
@@ -66,10 +67,15 @@ USELESS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E
 
 
 def show_os_error(error: OSError, *, as_json: bool) -> int:
-    """Print what is wrong with a file or folder, and what to set. An error without a path is an internal one."""
+    """Print what is wrong with a file or folder, and what to set. Any other error is an internal one."""
     from ablate.settings import SettingsError, read_library_settings
     from ablate.trials.machine import FAULTS
 
+    if error.errno in FAULTS and error.filename is None:  # of a write, perhaps to stdout
+        drop_output()
+        return show_error(
+            AblateError(f"the output, or a file, cannot be written: {FAULTS[error.errno]}"), as_json=False
+        )
     if error.errno not in (*USELESS, *FAULTS) or not isinstance(error.filename, (str, Path)):
         return show_internal()
     text = f"{error.filename} cannot be used: {FAULTS.get(error.errno) or error.strerror}"
