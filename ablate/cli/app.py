@@ -7,6 +7,7 @@ Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study has
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.cli.streams import drop_output, prepare_streams
+from ablate.cli.variables import describe_unknown
 from ablate.errors import AblateError
 from ablate.limits import MAX_WORKERS
 from ablate.text import log_to_stderr
@@ -266,6 +268,8 @@ def main(arguments: list[str] | None = None) -> None:
     prepare_streams()
     log_to_stderr(logging.ERROR)  # warnings of libraries, such as Pillow's of a strange file, are not for the user
     logging.captureWarnings(True)
+    for sentence in describe_unknown(os.environ):
+        say(f"warning: {sentence}", err=True)
     sys.exit(status_of(arguments))
 
 

@@ -13,7 +13,7 @@ from ablate.cli.output import say, show_json, show_text
 from ablate.cli.streams import drop_output
 from ablate.errors import AblateError, StudyError
 from ablate.names import closest
-from ablate.text import visible
+from ablate.text import in_plain_words, visible
 
 HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
 INDENTED = re.compile(r"\n(?=  )")
@@ -40,7 +40,8 @@ def show_error(error: AblateError, *, as_json: bool) -> int:
 
 def show_usage_error(error: Any) -> int:
     """Print an error in the arguments, which typer found. Returns the exit status."""
-    error.message = _with_nearest(visible(str(error.message).removeprefix("Value error, ")))
+    message = in_plain_words(visible(str(error.message).removeprefix("Value error, ")))
+    error.message = _with_nearest(message)
     shown = StringIO()
     error.show(shown)
     show_text(shown.getvalue(), err=True)

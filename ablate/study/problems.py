@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ablate.errors import Findings, Problem, quote
 from ablate.names import closest
 from ablate.recipes.classify import DATASET
-from ablate.text import MAX_NAME, visible_name
+from ablate.text import MAX_NAME, in_plain_words, visible_name
 
 Location = tuple[int | str, ...]
 
@@ -97,11 +97,7 @@ def sentence(message: str) -> str:
         lambda found: PATTERNS.get(found[1], "has a character or a form that is not allowed here"),
         message,
     )
-    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
-        message = message.replace(theirs, ours)
-    return (
-        message.replace("a integer", "a whole number").replace("a string", "text").replace("a tuple", "a list").strip()
-    )
+    return in_plain_words(message)
 
 
 def pointer_of(parts: Location) -> str:
