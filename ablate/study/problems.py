@@ -75,6 +75,9 @@ def sentence_of(item: Mapping[str, Any]) -> str:
     if item["type"] == "literal_error" and isinstance(given, str):
         match = closest(given, re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", ""))))
         return f"{text}; did you mean '{match.name}'?" if match else text
+    if item["type"] in ("list_type", "tuple_type") and isinstance(given, Mapping):
+        name = visible_name(str(item["loc"][-1]))
+        return f"{text}; in TOML, write [[{name}]] in double brackets, once for each item"
     if item["type"] == "string_pattern_mismatch" and item.get("ctx", {}).get("pattern") == NAME:
         proposed = name_of_title(given) if isinstance(given, str) else ""
         return f"{text}; for example {quote(proposed)}" if proposed else text
