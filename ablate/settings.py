@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError as UnreadableError
 from ablate.errors import AblateError
 from ablate.limits import MAX_TRIALS, MAX_WORKERS
 from ablate.machine.folders import FolderError, default_home, find_folder
+from ablate.text import in_plain_words
 
 PREFIX = "ABLATE_"
 FOLDER = "folder"
@@ -115,8 +116,7 @@ def read_as(kind: type[S]) -> S:
 def _explain(error: dict[str, object]) -> str:
     location, message = error["loc"], str(error["msg"])
     assert isinstance(location, tuple)
-    for opening in ("Value error, ", "Input "):
-        message = message.removeprefix(opening)
+    message = in_plain_words(message.removeprefix("Value error, "))
     name = str(location[0]).upper()
     if error["type"] == FOLDER:
         return f"{PREFIX}{name}: {message}; {_advice_for_folder(name)}"

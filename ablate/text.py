@@ -63,6 +63,16 @@ def without_password(text: str) -> str:
     return _PASSWORD.sub("***@", text)
 
 
+def in_plain_words(message: str) -> str:
+    """A message of pydantic on one value, without words of programmers."""
+    message = re.sub(r", unable to parse \w+ as an? \w+|, unable to interpret input", "", message)
+    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
+        message = message.replace(theirs, ours)
+    for theirs, ours in (("a integer", "a whole number"), ("a string", "text"), ("a tuple", "a list")):
+        message = message.replace(theirs, ours)
+    return message.strip()
+
+
 def print_every_character() -> None:
     """Let stdout and stderr take every text: a character that their encoding lacks is printed as an escape.
 

@@ -44,7 +44,7 @@ def test_the_service_and_the_library_read_the_same_values(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("WORKERS", "many", "ABLATE_WORKERS should be a valid integer"),
+        ("WORKERS", "many", "ABLATE_WORKERS should be a whole number"),
         ("WORKERS", "0", "ABLATE_WORKERS should be greater than or equal to 1; unset it to use the default"),
         ("MAX_TRIALS", "-1", "ABLATE_MAX_TRIALS should be greater than or equal to 1"),
         ("DISPATCHER", "dask", "ABLATE_DISPATCHER should be 'ray' or 'inline'; unset it to use the default"),
@@ -61,7 +61,7 @@ def test_the_service_and_the_library_read_the_same_values(monkeypatch: pytest.Mo
         ("TRACKING_URI", "http://u:hush@h:99999", "ABLATE_TRACKING_URI should be `off`, or the address of an MLflow"),
         ("TRACKING_URI", "Off", "ABLATE_TRACKING_URI should be `off`"),
         ("SILENCE_S", "inf", "ABLATE_SILENCE_S should be a finite number; unset it"),
-        ("NOTIFY_COMMAND", "[1,2]", "ABLATE_NOTIFY_COMMAND should be a valid string; unset it to use the default$"),
+        ("NOTIFY_COMMAND", "[1,2]", "ABLATE_NOTIFY_COMMAND should be text; unset it to use the default$"),
         ("WORKERS", "99999999999", "ABLATE_WORKERS should be less than or equal to 4096"),
     ],
 )

@@ -91,6 +91,7 @@ class Resolved(Document):
         provisional, missing, is_firing: see `ablate.tables.inputs.StudyState`.
         registrations: registered designs, oldest first.
         tried: row name -> its tries, for rows that were tried before.
+        used_as_first: see `ablate.study.preregistration.Seen`; bundles of earlier versions have none.
     """
 
     format: Literal[1]
@@ -115,6 +116,7 @@ class Resolved(Document):
     is_firing: bool
     registrations: list[Preregistration]
     tried: dict[str, Tried]
+    used_as_first: list[str] = Field(default_factory=list)
 
 
 class TrialFacts(Document):

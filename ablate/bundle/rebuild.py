@@ -24,6 +24,7 @@ from ablate.errors import StudyError, quote
 from ablate.paper.published import find_published
 from ablate.study.document import Study
 from ablate.study.plan import Plan, Row
+from ablate.study.preregistration import Seen
 from ablate.tables.build import build_table
 from ablate.tables.formats.csv import unguarded
 from ablate.tables.formats.seeds import HEADER, SEEDS_FILE
@@ -264,7 +265,9 @@ def rebuild_records(parts: Parts, plan: Plan) -> dict[str, TrialRecord]:
 def rebuild_table(parts: Parts) -> Table:
     """The table of the values in the bundle."""
     plan, resolved, provenance = rebuild_plan(parts), parts.resolved, parts.provenance
+    records = rebuild_records(parts, plan)
     state = StudyState(
+        seen=Seen.of(records.values(), resolved.used_as_first),
         provisional=resolved.provisional,
         missing=resolved.missing,
         registrations=resolved.registrations,
@@ -275,7 +278,7 @@ def rebuild_table(parts: Parts) -> Table:
     )
     return build_table(
         plan,
-        rebuild_records(parts, plan),
+        records,
         published=find_published(plan.study.table.published),
         costs=RowCosts(counted=provenance.counted, measured=provenance.measured),
         state=state,

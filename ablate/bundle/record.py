@@ -39,6 +39,7 @@ def resolve(plan: Plan, state: StudyState, *, measured: bool) -> Resolved:
         provisional=state.provisional,
         missing=state.missing,
         is_firing=state.is_firing,
+        used_as_first=sorted(state.seen.used_as_first) if state.seen else [],
         registrations=list(state.registrations),
         tried={
             name: Tried(number=history.number, differences=[repr(one) for one in history.differences])

@@ -48,9 +48,11 @@ from ablate.cli.options import (
     chosen_rows,
 )
 from ablate.cli.output import say, show_text
+from ablate.cli.streams import drop_output, prepare_streams
+from ablate.cli.variables import describe_unknown
 from ablate.errors import AblateError
 from ablate.limits import MAX_WORKERS
-from ablate.text import log_to_stderr, print_every_character
+from ablate.text import log_to_stderr
 
 INTERRUPTED = 130
 
@@ -263,9 +265,11 @@ def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[s
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and ends the process with its status."""
-    print_every_character()
+    prepare_streams()
     log_to_stderr(logging.ERROR)  # warnings of libraries, such as Pillow's of a strange file, are not for the user
     logging.captureWarnings(True)
+    for sentence in describe_unknown(os.environ):
+        say(f"warning: {sentence}", err=True)
     sys.exit(status_of(arguments))
 
 
@@ -285,7 +289,7 @@ def status_of(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return show_missing(error, as_json=wants_json)
     except (BrokenPipeError, SystemExit):  # the reader has closed the pipe (`ablate ... | head`): rich exits then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
     except OSError as error:
         return show_os_error(error, as_json=wants_json)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ablate.cli.output import say, show_json, show_text
+from ablate.cli.streams import drop_output
 from ablate.errors import AblateError, StudyError
 from ablate.names import closest
-from ablate.text import visible
+from ablate.text import in_plain_words, visible
 
 HOLES, WRONG_INPUT, INTERNAL = 1, 2, 70
 INDENTED = re.compile(r"\n(?=  )")
@@ -39,7 +40,8 @@ def show_error(error: AblateError, *, as_json: bool) -> int:
 
 def show_usage_error(error: Any) -> int:
     """Print an error in the arguments, which typer found. Returns the exit status."""
-    error.message = _with_nearest(visible(str(error.message).removeprefix("Value error, ")))
+    message = in_plain_words(visible(str(error.message).removeprefix("Value error, ")))
+    error.message = _with_nearest(message)
     shown = StringIO()
     error.show(shown)
     show_text(shown.getvalue(), err=True)
@@ -66,10 +68,15 @@ USELESS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E
 
 
 def show_os_error(error: OSError, *, as_json: bool) -> int:
-    """Print what is wrong with a file or folder, and what to set. An error without a path is an internal one."""
+    """Print what is wrong with a file or folder, and what to set. Any other error is an internal one."""
     from ablate.settings import SettingsError, read_library_settings
     from ablate.trials.machine import FAULTS
 
+    if error.errno in FAULTS and error.filename is None:  # of a write, perhaps to stdout
+        drop_output()
+        return show_error(
+            AblateError(f"the output, or a file, cannot be written: {FAULTS[error.errno]}"), as_json=False
+        )
     if error.errno not in (*USELESS, *FAULTS) or not isinstance(error.filename, (str, Path)):
         return show_internal()
     text = f"{error.filename} cannot be used: {FAULTS.get(error.errno) or error.strerror}"

@@ -61,8 +61,10 @@ class Connection:
     """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
+        url = url.strip()  # a variable that was read from a file often ends in a line break
         _check_address(url)
         if api_key is not None:
+            api_key = api_key.strip()
             _check_header("the API key", api_key)
         parts = urlsplit(url.rstrip("/"))
         self.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

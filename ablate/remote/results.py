@@ -151,6 +151,7 @@ class Results:
         """The value of every seed of a study's table, as the text of a CSV file.
 
         One line per row, seed and metric, unrounded; a seed without a value has a line with its `status`.
+        A text that begins as a formula does (`=`, `+`, `-`, `@`) has a `'` before it, as in every CSV file of ablate.
 
         Args:
             study: its id, its name, or the document of an earlier answer.

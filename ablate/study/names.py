@@ -124,8 +124,11 @@ def find_name(text: str, rows: Iterable[Named]) -> str | None:
 
 
 def names_with_label(text: str, rows: Iterable[Named]) -> list[str]:
-    """The names of the rows with this label, one in each group that has it."""
-    return [row.name for row in rows if text in (row.label, other_spelling(row.label))]
+    """The names of the rows with this label, one in each group that has it; in any case if no row has it as written."""
+    rows = list(rows)
+    exact = [row.name for row in rows if text in (row.label, other_spelling(row.label))]
+    folded = text.casefold()
+    return exact or [row.name for row in rows if folded in (row.label.casefold(), other_spelling(row.label).casefold())]
 
 
 def clause_on_unknown(text: str, rows: Sequence[Named]) -> str:

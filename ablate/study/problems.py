@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ablate.errors import Findings, Problem, quote
 from ablate.names import closest
 from ablate.recipes.classify import DATASET
-from ablate.text import MAX_NAME, visible_name
+from ablate.text import MAX_NAME, in_plain_words, visible_name
 
 Location = tuple[int | str, ...]
 
@@ -75,6 +75,9 @@ def sentence_of(item: Mapping[str, Any]) -> str:
     if item["type"] == "literal_error" and isinstance(given, str):
         match = closest(given, re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", ""))))
         return f"{text}; did you mean '{match.name}'?" if match else text
+    if item["type"] in ("list_type", "tuple_type") and isinstance(given, Mapping):
+        name = visible_name(str(item["loc"][-1]))
+        return f"{text}; in TOML, write [[{name}]] in double brackets, once for each item"
     if item["type"] == "string_pattern_mismatch" and item.get("ctx", {}).get("pattern") == NAME:
         proposed = name_of_title(given) if isinstance(given, str) else ""
         return f"{text}; for example {quote(proposed)}" if proposed else text
@@ -97,11 +100,7 @@ def sentence(message: str) -> str:
         lambda found: PATTERNS.get(found[1], "has a character or a form that is not allowed here"),
         message,
     )
-    for theirs, ours in (("Input should be", "should be"), ("String should", "should"), ("a valid ", "a ")):
-        message = message.replace(theirs, ours)
-    return (
-        message.replace("a integer", "a whole number").replace("a string", "text").replace("a tuple", "a list").strip()
-    )
+    return in_plain_words(message)
 
 
 def pointer_of(parts: Location) -> str:

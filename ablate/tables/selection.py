@@ -127,14 +127,23 @@ def _names_by_text(table: Table, rename: Mapping[str, str]) -> dict[str, list[st
 
 def _names_in(item: str, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bool]]:
     """The names of the rows in an item, and whether each is left out. `known` has the names of each text."""
-    is_one = item in known or item.removeprefix(LEAVE_OUT) in known
+    is_one = any(_meant(text, known) for text in (item, item.removeprefix(LEAVE_OUT)))
     for name in [item] if is_one else [part.strip() for part in item.split(",")]:
-        found = known.get(name, known.get(name.removeprefix(LEAVE_OUT)))
+        whole = _meant(name, known)
+        found = whole or _meant(name.removeprefix(LEAVE_OUT), known)
         if found is None:
             allowed = dict.fromkeys(one for names in known.values() for one in names)
             advice = "; a label that contains a comma needs an option of its own" if "," in item else ""
             raise TableError(f"no row {quote(name)}{nearest(name.removeprefix(LEAVE_OUT), allowed)}{advice}")
-        yield from ((one, name not in known) for one in found)
+        yield from ((one, whole is None) for one in found)
+
+
+def _meant(text: str, known: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
+    """The names of the rows that a text means: as it is written, else in any case if that is one answer."""
+    if text in known:
+        return known[text]
+    alike = {tuple(names) for one, names in known.items() if one.casefold() == text.casefold()}
+    return alike.pop() if len(alike) == 1 else None
 
 
 def _sorted(table: Table, order: Order) -> list[TableRow]:

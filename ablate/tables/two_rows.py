@@ -15,7 +15,7 @@ from ablate.statistics.decisions.any_two_rows import PairAnalysis, analyse_pair
 from ablate.statistics.decisions.anytime import answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.words import counted
-from ablate.study.names import clause_on_unknown, names_by_text, names_with_label
+from ablate.study.names import clause_on_unknown, find_name, names_with_label
 from ablate.study.plan import Plan, Row
 from ablate.study.preregistration import Preregistration, Seen, find_known_baselines, is_exploratory
 from ablate.tables.analysis import bounds_of, design_of, superiority_of, tries_of
@@ -181,14 +181,16 @@ def _family_of(plan: Plan, a: str, b: str) -> list[str]:
 
 def names_of_two(plan: Plan, a: str, b: str) -> tuple[str, str]:
     """The names of two rows of a plan, without `find_row_problems`; see `ablate.study.names`."""
-    names = names_by_text(plan.rows)
-    return names[a], names[b]
+    first, second = find_name(a, plan.rows), find_name(b, plan.rows)
+    assert first is not None
+    assert second is not None
+    return first, second
 
 
 def find_row_problems(plan: Plan, a: str, b: str) -> list[Problem]:
     """All problems that prevent the comparison of two rows; the pointers are `/a` and `/b`."""
-    names = names_by_text(plan.rows)
-    wrong = [(pointer, text) for pointer, text in (("/a", a), ("/b", b)) if text not in names]
+    names = {text: find_name(text, plan.rows) for text in (a, b)}
+    wrong = [(pointer, text) for pointer, text in (("/a", a), ("/b", b)) if names[text] is None]
     if wrong:
         return [Problem(pointer, "unknown_row", _unknown_row(text, plan.rows)) for pointer, text in wrong]
     if names[a] == names[b]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ def export(
 
         with connected(url) as client:
             save_bundle(client, source, out, options={"measured": measured, "weights": weights}, force=force)
-    say(f"the bundle is in {out}; `ablate verify {out}` checks it, as is done here:", err=True)
+    say(f"the bundle is in {out}; `ablate verify {shlex.quote(str(out))}` checks it, as is done here:", err=True)
     status = show_verdict(out, err=True)
     show({"bundle": str(out.absolute())}, as_json, None)
     raise typer.Exit(status)

@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import pytest
 from ablate.bundle.reviewer import verify as reviewer
 from ablate.bundle.verify import verify
 from ablate.data.add_folder import register
-from ablate.study.plan import Plan
+from ablate.study.plan import Plan, plan_document
+from ablate.study.preregistration import Seen
+from ablate.study.preregistration import register as fix_design
 from ablate.tables.inputs import StudyState
 from ablate.tables.tries import PairHistory
 from ablate.trials.trial import TrialRecord
@@ -161,6 +164,27 @@ def test_a_row_that_was_tried_before_is_recomputed_from_all_its_tries(
     assert verify(path).is_equal
     assert reviewer.main([str(path)]) == 0
     assert "tried before: window 5x5" in capsys.readouterr().out
+
+
+def test_a_baseline_that_was_one_before_on_the_same_seeds_makes_no_study_exploratory(tmp_path: Path) -> None:
+    plan = plan_document(STUDY)
+    (baseline,) = (row.name for row in plan.rows if row.is_baseline)
+    known = {plan.memberships[baseline, seed] for seed in plan.seeds}
+
+    def draw(plan: Plan) -> dict[str, TrialRecord]:
+        hour = {key: 9 if key in known else 11 for key in plan.trials}
+        drawn = draw_records(plan)
+        return {
+            key: one.model_copy(update={"finished_at": f"2026-05-04T{hour[key]:02d}:00:00+00:00"})
+            for key, one in drawn.items()
+        }
+
+    fixed = fix_design(plan, datetime(2026, 5, 4, 10, tzinfo=UTC))
+    state = StudyState(registrations=[fixed], seen=Seen.of(draw(plan).values(), [baseline]))
+    results = results_of(STUDY, draw, state=state)
+    assert not results.table.exploratory
+    found = verify(write(tmp_path / "out.zip", results))
+    assert found.is_equal, (found.problems, found.differences)
 
 
 def test_the_unpacked_folder_is_a_bundle_too(windows: Path, tmp_path: Path) -> None:

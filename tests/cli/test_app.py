@@ -158,7 +158,7 @@ def test_sites_of_a_network_and_of_a_row(study: Path, capsys: pytest.CaptureFixt
         (["check"], "give a study file"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "label,top1"], "no column 'top1'"),
         (["run", str(ROOT / "studies/smoke.toml"), "--columns", "factors"], "has no factors"),
-        (["run", str(ROOT / "studies/smoke.toml"), "--rows", "FReLu"], "no row 'FReLu'; did you mean 'FReLU'"),
+        (["run", str(ROOT / "studies/smoke.toml"), "--rows", "FReLV"], "no row 'FReLV'; did you mean 'FReLU'"),
         (["run", str(ROOT / "studies/smoke.toml"), "--rename", "none.toml"], "none.toml' cannot be read"),
         (["run", str(ROOT / "studies/smoke.toml"), "--label", "a b"], "is not one that LaTeX can refer to"),
         (

@@ -21,7 +21,7 @@ from ablate.cli.app import status_of
 from ablate.data.add_folder import register
 from ablate.data.datasets import describe, find, get_path, list_datasets, list_files, pin
 from ablate.data.images import read_image
-from ablate.data.registered.store import ImageEntry, write_registered
+from ablate.data.registered.store import ImageEntry, read_entries, write_registered
 from ablate.errors import DataError, StudyError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.plan import plan_document
@@ -564,12 +564,14 @@ def test_images_that_are_not_read_as_they_are_stored_are_counted_and_named(
     assert "  1 image with more than one picture; the first is used: cat/moving.png\n" in printed
 
 
-def test_an_image_that_is_turned_now_gives_another_fingerprint_than_when_it_was_not(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("orientation", "is_as_earlier"), [(1, True), (6, False)])
+def test_an_image_that_is_turned_now_gives_another_fingerprint_than_in_earlier_versions(
+    orientation: int, is_as_earlier: bool, folder: Path, root: Path
 ) -> None:
     image, exif = Image.open(folder / "cat" / "0.jpg"), Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
     image.save(folder / "cat" / "photo.png", exif=exif)
-    now = register("now", folder).registered.fingerprint
-    monkeypatch.setattr("ablate.data.images.TURNS", {})  # as in earlier versions
-    assert register("then", folder).registered.fingerprint != now
+    now = register("photos", folder).registered
+    lines = [f"{e.path}\0{e.sha256}\0{'test' if e.is_test else 'train'}\n" for e in read_entries(root, now)]
+    earlier = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert (now.fingerprint == earlier) is is_as_earlier

@@ -63,6 +63,7 @@ def test_the_address_is_given_or_of_the_environment_or_the_default(monkeypatch: 
     monkeypatch.setenv("ABLATE_URL", "https://ablate.example/")
     assert Client().url == "https://ablate.example"
     assert repr(Client("http://127.0.0.1:1")) == "Client('http://127.0.0.1:1')"
+    assert Client(" http://127.0.0.1:1\r\n", api_key="abl_x\n").url == "http://127.0.0.1:1"
     with pytest.raises(RefusedError, match="'nonsense', which is not an http:// or https:// address; give one such"):
         Client("nonsense")
 

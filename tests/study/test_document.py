@@ -102,6 +102,15 @@ def test_wrong_seeds_are_told_in_one_sentence(document: dict[str, Any], seeds: o
     assert problems(document | {"seeds": seeds}) == {place: text}
 
 
+@pytest.mark.parametrize("name", ["rows", "exclude"])
+def test_a_table_in_single_brackets_is_answered_with_the_double_ones(name: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        Study.parse({"name": "x", "seeds": 1, "rows": [{"label": "a"}]} | {name: {"label": "a"}})
+    (problem,) = caught.value.problems
+    assert problem.pointer == f"/{name}"
+    assert f"write [[{name}]] in double brackets" in problem.message
+
+
 def test_numbers_are_not_read_from_text_nor_booleans_from_numbers(document: dict[str, Any]) -> None:
     document["base"] |= {"lr": "0.1", "se": 1}
     assert problems(document).keys() == {"/base/lr", "/base/se"}

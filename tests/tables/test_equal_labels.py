@@ -110,8 +110,11 @@ def test_two_rows_of_one_label_are_compared_by_group_and_label(plan: Plan, recor
     assert found.diff.mean == pytest.approx(3.0 - 0.1 * 2.5)
     assert found.sentence.startswith("R50 / ReLU ")
     assert found.is_post_hoc
+    assert compare_rows(plan, records, "r50 / relu", "r101 / RELU") == found
     (problem,) = find_row_problems(plan, "ReLU", "R50 / FReLU")
     assert problem.message.startswith("no row 'ReLU'; rows of 2 groups have this label, so give the group too")
+    (problem,) = find_row_problems(plan, "relu", "R50 / FReLU")
+    assert problem.message.startswith("no row 'relu'; rows of 2 groups have this label, so give the group too")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,8 @@ def test_two_rows_of_one_label_are_compared_by_group_and_label(plan: Plan, recor
         (["ReLU"], ["R50 / ReLU", "R101 / ReLU"]),
         (["!FReLU"], ["R50 / ReLU", "R101 / ReLU"]),
         (["!R50 / FReLU"], ["R50 / ReLU", "R101 / ReLU", "R101 / FReLU"]),
+        (["r101 / frelu"], ["R101 / ReLU", "R101 / FReLU"]),
+        (["!frelu"], ["R50 / ReLU", "R101 / ReLU"]),
     ],
 )
 def test_rows_are_chosen_by_label_in_all_groups_or_by_group_and_label(
