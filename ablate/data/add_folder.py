@@ -242,6 +242,7 @@ def _describe(
         fingerprint=_fingerprint(entries, _turned(images)),
         skipped=tuple(Skipped(path=image.path, reason=image.fault) for image in damaged),
         registered_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        upright=True,
     )
 
 

@@ -28,11 +28,13 @@ class Files:
         folder: the folder of all of them.
         names: (N,) of bytes, paths relative to `folder`.
         labels: (N,) of int64.
+        upright: whether images are turned as their EXIF data say; else they are read as they are stored.
     """
 
     folder: Path
     names: NDArray[np.bytes_]
     labels: NDArray[np.int64]
+    upright: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,7 +45,7 @@ class Files:
 
     def take(self, chosen: NDArray[np.int64]) -> Files:
         """The files at these indices, in their order."""
-        return Files(self.folder, self.names[chosen], self.labels[chosen])
+        return Files(self.folder, self.names[chosen], self.labels[chosen], self.upright)
 
 
 def build_files(folder: Path, images: Iterable[tuple[str, int]]) -> Files:

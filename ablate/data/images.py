@@ -1,7 +1,8 @@
 """Opening an image file, with one sentence for everything that can be wrong with it. Imports Pillow, no torch.
 
-An image is turned as its EXIF data say. Of an animation the first picture is read, of transparent pixels the colour
-that is stored below; `Traits` tells both, for those who want to warn.
+An image is read as it is stored, as the field's loaders of ImageNet and COCO do: boxes and masks belong to the stored
+pixels. Registered folders ask for the images `upright`, turned as their EXIF data say. Of an animation the first picture
+is read, of transparent pixels the colour that is stored below; `Traits` tells all three, for those who want to warn.
 """
 
 from __future__ import annotations
@@ -62,22 +63,24 @@ class Traits:
     is_animated: bool
 
 
-def read_image(path: str | Path, folder: Path) -> Image.Image:
-    """A whole image, in RGB and upright.
+def read_image(path: str | Path, folder: Path, *, upright: bool = False) -> Image.Image:
+    """A whole image in RGB.
 
     Args:
         path: path of the file.
         folder: the folder of the data set; a link that leads out of it is refused.
+        upright: whether it is turned as its EXIF data say.
 
     Raises:
         DataError: the file cannot be read, is not an image, is damaged, too large, or has channels above 8 bits; it is
             named.
     """
-    return to_rgb(decode_image(read_regular(path, folder, MAX_BYTES)[0], path), path)
+    stored = decode_image(read_regular(path, folder, MAX_BYTES)[0], path)
+    return to_rgb(_turn(stored) if upright else stored, path)
 
 
 def decode_image(content: bytes, path: str | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """The whole image that a file contains, upright, in the mode in which it is stored.
+    """The whole image that a file contains, as it is stored.
 
     Args:
         content: content of the file.
@@ -88,11 +91,11 @@ def decode_image(content: bytes, path: str | Path, formats: tuple[str, ...] = FO
         DataError: it is not an image of these formats, is damaged, too large, or has colours above 8 bits per channel;
             the file is named.
     """
-    return _turn(_load(content, path, formats))
+    return _load(content, path, formats)
 
 
 def decode_with_traits(content: bytes, path: str | Path) -> tuple[Image.Image, Traits]:
-    """The same, with what is unusual about it."""
+    """The same but upright, with what is unusual about it."""
     stored = _load(content, path, FORMATS)
     upright = _turn(stored)
     return upright, Traits(upright is not stored, _is_transparent(stored), _is_animated(content))

@@ -65,7 +65,7 @@ def test_pixels_of_16_bits_with_fewer_in_each_channel_are_read(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(9))
-def test_an_image_is_read_upright(tmp_path: Path, name: str, orientation: int) -> None:
+def test_an_image_is_read_as_stored_or_upright(tmp_path: Path, name: str, orientation: int) -> None:
     pixels = np.zeros((16, 32, 3), np.uint8)
     pixels[:8, :16], pixels[8:, :16] = 255, (255, 0, 0)  # white above red on the left: no two turns look alike
     exif = Image.Exif()
@@ -75,9 +75,10 @@ def test_an_image_is_read_upright(tmp_path: Path, name: str, orientation: int) -
         2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.swapaxes(0, 1),
         6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].swapaxes(0, 1), 8: np.rot90(pixels),
     }.get(orientation, pixels)  # fmt: skip
-    found = np.asarray(read_image(tmp_path / "photo", tmp_path)).astype(int)
-    assert found.shape == upright.shape
-    assert np.abs(found - upright).mean() < 8
+    for expected, is_upright in ((upright, True), (pixels, False)):
+        found = np.asarray(read_image(tmp_path / "photo", tmp_path, upright=is_upright)).astype(int)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).mean() < 8
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -85,7 +86,7 @@ def test_damaged_exif_data_do_not_turn_an_image(tmp_path: Path) -> None:
     write_image(tmp_path / "plain.jpg", 0)
     image = Image.open(tmp_path / "plain.jpg")
     image.save(tmp_path / "odd.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12", quality=95)
-    assert read_image(tmp_path / "odd.jpg", tmp_path).size == image.size
+    assert read_image(tmp_path / "odd.jpg", tmp_path, upright=True).size == image.size
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK"])

@@ -52,6 +52,7 @@ class Registered(Document):
             are turned as their EXIF data say.
         skipped: files that were left out.
         registered_at: time of registration.
+        upright: whether its images are turned as their EXIF data say; earlier versions did not.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Registered(Document):
     fingerprint: str
     skipped: tuple[Skipped, ...]
     registered_at: str
+    upright: bool = False
 
     @property
     def pinned(self) -> str:

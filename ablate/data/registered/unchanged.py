@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ablate.data.class_folders import Files, build_files, scan_images
@@ -38,7 +39,7 @@ def list_files(root: Path, found: Registered, train: bool) -> Files:
     if fault := _compare(found, entries):
         raise DataError(fault.text)
     chosen = ((entry.path, entry.label) for entry in entries if entry.is_test != train)
-    return build_files(Path(found.folder), chosen)
+    return replace(build_files(Path(found.folder), chosen), upright=found.upright)
 
 
 def _compare(found: Registered, entries: Iterable[ImageEntry]) -> Fault | None:

@@ -82,7 +82,7 @@ class Images(Dataset[Any]):
         return torch.stack(images), torch.from_numpy(self.files.labels[indices])
 
     def _decode(self, index: int, place: int | None, offset: int) -> Tensor:
-        image = read_image(self.files.path(index), self.files.folder)
+        image = read_image(self.files.path(index), self.files.folder, upright=self.files.upright)
         if place is not None:
             torch.default_generator.manual_seed(self.streams.number("augment", place + offset))
         return self.transform(image)
