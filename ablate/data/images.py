@@ -1,7 +1,7 @@
 """Opening an image file, with one sentence for everything that can be wrong with it. Imports Pillow, no torch.
 
 An image is read as it is stored, as the field's loaders of ImageNet and COCO do: boxes and masks belong to the stored
-pixels. Registered folders ask for the images `upright`, turned as their EXIF data say. Of an animation the first picture
+pixels. Registered folders ask for them `upright`, turned as their EXIF data say. Of an animation the first picture
 is read, of transparent pixels the colour that is stored below; `Traits` tells all three, for those who want to warn.
 """
 
