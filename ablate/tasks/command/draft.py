@@ -104,6 +104,12 @@ def _field_of(option: Option) -> DraftField | None:
         other = next((json.dumps(one) for one in option.choices if one != default), None)
         table = f"{{ default = {json.dumps(default)}, choices = {json.dumps(option.choices)} }}"
         return DraftField(name, table, words, help_, other)
+    if option.type == "bool" and isinstance(
+        default, bool
+    ):  # of argparse, for which every text but the empty one is true
+        true_first = ["True", ""] if default else ["", "True"]
+        table = f"{{ default = {json.dumps(true_first[0])}, choices = {json.dumps(true_first)} }}"
+        return DraftField(name, table, words, f"the empty text is false. {help_}".strip(), json.dumps(true_first[1]))
     if isinstance(default, bool):  # a parser that converts text, such as `type=str2bool`
         return DraftField(name, json.dumps(default), words, help_, json.dumps(not default))
     return DraftField(name, json.dumps(default), words, help_, _other(default))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ablate.errors import TrialError, nearest, quote
+from ablate.errors import TrialError, quote
 from ablate.study.command import BEST, MetricSpec
 
 STEPS = ("step", "global_step", "iteration", "iter", "epoch")
@@ -68,7 +68,7 @@ class Series:
     metrics: Mapping[str, MetricSpec]
     values: dict[str, list[tuple[float | None, float]]] = field(default_factory=dict)
     others: dict[str, None] = field(default_factory=dict)
-    _seen: dict[tuple[str, float], float] = field(default_factory=dict)
+    _seen: dict[tuple[str, float, float | None], float] = field(default_factory=dict)
 
     def add(self, point: Point) -> dict[str, float]:
         """Keep a point. Returns the values of declared metrics that are new in it.
@@ -83,7 +83,7 @@ class Series:
                     self.others[name] = None
                 continue
             if point.step is not None:
-                before = self._seen.setdefault((name, point.step), value)
+                before = self._seen.setdefault((name, point.step, point.epoch), value)
                 if before != value and not (math.isnan(before) and math.isnan(value)):
                     raise TrialError(
                         f"reported {quote(name)} twice at step {point.step:g}: {before:g}, then {value:g}; report it "
@@ -145,4 +145,4 @@ def _hint(name: str, others: Iterable[str]) -> str:
     names = list(others)
     if not names:
         return "; print a line of JSON such as " + f'{{"step": 1, "{name}": 0.5}}, or see README for the other ways'
-    return nearest(name, names).replace("allowed:", "it reported")
+    return f"; it reported {', '.join(names[:24])}"

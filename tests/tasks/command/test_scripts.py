@@ -184,7 +184,7 @@ def test_the_wrong_fields_of_a_command_are_reported_together(project: Path) -> N
     wrong = study("python -c pass {lrr}", metrics={"acc": "maximal"}, fields={"lr": 0.1}, pyton="x")
     with pytest.raises(StudyError) as caught:
         ablate.plan(wrong)
-    assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc/goal", "/command/pyton"}
+    assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc", "/command/pyton"}
     both = study("python -c pass", study_base={"task": "classify"})
     with pytest.raises(StudyError, match="the study has a \\[command\\], which is its task; remove 'task'"):
         ablate.plan(both)
