@@ -95,6 +95,10 @@ def _field_of(option: Option) -> DraftField | None:
     if default is None and option.is_required:
         default = [] if option.is_list else ""
         help_ = f"required: fill in. {help_}".strip()
+    if option.is_repeated and option.names:
+        given = [[option.written, *(one if isinstance(one, list) else [one])] for one in default or ()]
+        words = [word for one in given for word in one]
+        return DraftField(name, json.dumps(words), f"{{{name}}}", f"with {option.written} before each. {help_}".strip())
     if default is None or (isinstance(default, list) and any(one is None for one in default)):
         return None
     words = f"{option.written} {{{name}}}" if option.names else f"{{{name}}}"
@@ -166,6 +170,9 @@ def _text(script: str, source: str, run: str, fields: Sequence[DraftField], left
         "# What a row is judged by. The script prints it as JSON, such as "
         + f'{{"step": 1, {json.dumps(metric)}: 0.5}}, or calls ablate.report({_argument(metric)}=0.5).',
         f"metrics = {{ {_key(metric)} = {json.dumps(goal)} }}{guess}",
+        "# Other lines are read by a regular expression, and files by their names; remove the '#' of what you need:",
+        f"# pattern = '{_argument(metric)}=(?P<{_argument(metric)}>[-+.0-9e]+)'",
+        "# files = ['metrics.csv']",
         "",
         "[command.fields]",
         *(_field_line(field, width) for field in fields),
