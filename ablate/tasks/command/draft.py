@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ablate.study.command import RESERVED
+from ablate.study.command import is_taken
 from ablate.tasks.command.options import Option
 
 SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
@@ -75,6 +75,7 @@ def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             raise ValueError(f"'{text}' is not a field with a default; write it as name=default, such as lr=0.1")
         known = re.sub(r"\W", "_", name)
+        known = f"{known.strip('_')}_" if is_taken(known) else known
         written = {"hydra": f"{name}={{{known}}}", "env": f"{name}={{{known}}}", "options": f"--{name} {{{known}}}"}[
             style
         ]
@@ -87,7 +88,7 @@ def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style
 
 def _field_of(option: Option) -> DraftField | None:
     name = re.sub(r"\W", "_", option.name)
-    name = f"{name}_" if name in (*RESERVED, "task") else name
+    name = f"{name.strip('_')}_" if is_taken(name) else name
     help_ = " ".join(option.help.split())
     if option.is_flag or option.is_switch:
         return _flag_of(option, name, help_)

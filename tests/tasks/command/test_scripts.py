@@ -185,6 +185,11 @@ def test_the_wrong_fields_of_a_command_are_reported_together(project: Path) -> N
     with pytest.raises(StudyError) as caught:
         ablate.plan(wrong)
     assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc", "/command/pyton"}
+    for name in ("model_config", "copy", "schema", "_x", "seed"):
+        with pytest.raises(StudyError, match=f"fields: '{name}' has a meaning of its own; give the field another name"):
+            ablate.plan(study(f"python -c pass {{{name}}}", fields={name: 1}))
+    fields = {"lambda": 1.0, "class": "\u00fc", "self": 1}
+    assert ablate.plan(study("python -c pass {lambda} {class} {self}", fields=fields)).trials
     both = study("python -c pass", study_base={"task": "classify"})
     with pytest.raises(StudyError, match="the study has a \\[command\\], which is its task; remove 'task'"):
         ablate.plan(both)
