@@ -98,8 +98,10 @@ def _field_of(option: Option) -> DraftField | None:
         help_ = f"required: fill in. {help_}".strip()
     if option.is_repeated and option.names:
         given = [[option.written, *(one if isinstance(one, list) else [one])] for one in default or ()]
-        words = [word for one in given for word in one]
-        return DraftField(name, json.dumps(words), f"{{{name}}}", f"with {option.written} before each. {help_}".strip())
+        arguments = [argument for one in given for argument in one]
+        return DraftField(
+            name, json.dumps(arguments), f"{{{name}}}", f"with {option.written} before each. {help_}".strip()
+        )
     if default is None or (isinstance(default, list) and any(one is None for one in default)):
         return None
     words = f"{option.written} {{{name}}}" if option.names else f"{{{name}}}"

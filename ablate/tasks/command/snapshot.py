@@ -102,12 +102,11 @@ def _by_default(home: Path) -> Iterator[Path]:
     if tracked is None:
         yield from (path for path in _walk(home) if _is_code(path, home))
         return
-    yield from (path for path in tracked if not is_study(path))
     new = [*(_of_git(home, "--others", "--exclude-standard") or ())]
     new += _of_git(home, "--others", "--ignored", "--exclude-standard", "--directory") or ()
-    new = [path for path in new if _is_code(path, home)]
-    results = {folder for folder in {parent for path in new for parent in path.parents} if is_results(folder)}
-    yield from (path for path in new if not results & {*path.parents})
+    found = [path for path in tracked if not is_study(path)] + [path for path in new if _is_code(path, home)]
+    results = {folder for folder in {parent for path in found for parent in path.parents} if is_results(folder)}
+    yield from (path for path in found if not results & {*path.parents})
 
 
 def _is_code(path: Path, home: Path) -> bool:

@@ -94,12 +94,14 @@ def test_in_a_repository_code_counts_though_it_is_new_ignored_or_of_a_submodule_
     write(".gitignore", "local.py\nenv/\n")
     write("train.py", ONE_NUMBER)
     write("mine.toml", "[command]\n")
+    write("ablate-out/mine/trials.jsonl", "")
+    write("ablate-out/mine/table.md", "")
     git("add", ".")
     for name in ("local.py", "new.yaml", "env/site.py", "lightning_logs/version_0/hparams.yaml"):
         write(name, "a")
     mine = study("python train.py {lr}", fields={"lr": 0.1})
     before = keys(mine)
-    for name in ("mine.toml", "env/site.py", "lightning_logs/version_0/hparams.yaml"):
+    for name in ("mine.toml", "ablate-out/mine/table.md", "env/site.py", "lightning_logs/version_0/hparams.yaml"):
         write(name, "[command]\nb = 1")
         assert keys(mine) == before, name
     for name in ("part/layer.py", "local.py", "new.yaml"):

@@ -70,10 +70,19 @@ def test_nan_counts_also_where_a_pattern_asks_for_digits_and_a_full_stop_is_no_p
 
 
 def test_steps_that_begin_again_in_each_epoch_and_values_that_are_logged_without_steps(tmp_path: Path) -> None:
-    found = series(acc="max")
-    for epoch, step, acc in ((0, 0, 0.1), (0, 1, 0.2), (1, 0, 0.3)):
+    mean = {"goal": "max", "take": "mean_of_last_2"}
+    best = {"goal": "max", "split": "test", "take": "best", "by": "val"}
+    found = series(acc=mean)
+    judged = series(acc=best, val={"goal": "max", "split": "val"})
+    for epoch, step, acc in ((0, 0, 0.25), (0, 1, 0.5), (1, 0, 0.25)):
         found.add(Point({"acc": acc}, step=step, epoch=epoch))
-    assert found.results() == {"acc": 0.3}
+        judged.add(Point({"acc": acc, "val": acc}, step=step, epoch=epoch))
+    found.add(Point({"acc": 0.25}, step=0))  # the same from another source
+    assert found.results() == {"acc": 0.375}
+    with pytest.raises(
+        TrialError, match="with steps that begin again in each epoch, so the step at which 'val' is best"
+    ):
+        judged.results()
     with sqlite3.connect(tmp_path / "mlflow.db") as connection:
         connection.execute("CREATE TABLE metrics (key TEXT, value REAL, timestamp INT, is_nan INT, step INT)")
         connection.executemany("INSERT INTO metrics VALUES ('acc', ?, ?, 0, 0)", [(0.1, 1), (0.2, 2)])
