@@ -80,6 +80,9 @@ def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(
     assert "a trial's key covers this code of your script: helper.py, train.py" in said
     assert "code changed since 4 results, which will be trained again: 1 file, +1 -1 lines" in said
     assert "-def gain(lr): return 0.1 * lr" in said
+    run(mine)
+    assert status_of(["check", str(document), "--out", "ablate-out/mine-base"]) == 0
+    assert "code changed" not in capsys.readouterr().out, "nothing is trained again"
     write("helper.py", "def gain(lr): return 0.1 * lr\n")
     assert keys(mine) == before
     changed = [
