@@ -12,6 +12,7 @@ from ablate.cli.output import say, show_json
 from ablate.cli.progress import show_warnings
 from ablate.cli.terminal import Terminal
 from ablate.data import datasets
+from ablate.documents import canonical_json
 from ablate.errors import DataError, quote
 from ablate.local import preview
 from ablate.local.folder import Folder
@@ -68,7 +69,9 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
 
 def show_changes(task: str, records: Iterable[TrialRecord]) -> None:
     """What changed in a script since the results that are in the folder, with the difference of its files."""
-    earlier = [record.trial.task for record in records if record.is_result]
+    trials = [record.trial for record in records if record.is_result]
+    done = {(canonical_json(trial.recipe), trial.seed) for trial in trials if trial.task == task}
+    earlier = [trial.task for trial in trials if (canonical_json(trial.recipe), trial.seed) not in done]
     for change in find_changes(task, earlier):
         say(change.sentence)
         for line in change.diff[:MAX_LINES]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ablate.limits import MAX_ITEMS
+from ablate.recipes.identity import Recipe
 from ablate.study.strict import StrictDocument
 
 RESERVED = ("seed", "workdir")
@@ -16,6 +17,11 @@ FIELD = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 LAST, BEST, MEAN_OF_LAST = "last", "best", re.compile(r"mean_of_last_([1-9][0-9]{0,3})")
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 MAX_METRICS = 64
+
+
+def is_taken(name: str) -> bool:
+    """Whether a name cannot be that of a field: it has a meaning of its own, here or for every recipe."""
+    return name in (*RESERVED, "task") or name.startswith("_") or hasattr(Recipe, name)
 
 
 def _is_take(text: str) -> str:
@@ -138,14 +144,17 @@ class CommandSpec(StrictDocument):
     @model_validator(mode="after")
     def _is_sound(self) -> CommandSpec:
         for name in self.fields:
-            if name in (*RESERVED, "task"):
-                raise ValueError(f"fields: '{name}' has a meaning of its own; give the field another name")
+            if is_taken(name):
+                other = f"{name.strip('_')}_"
+                text = f"'{name}' has a meaning of its own; give the field another name, such as '{other}'"
+                raise ValueError(f"fields: {text}")
         for name, metric in self.metrics.items():
-            _check_take(name, metric, self.metrics)
+            check_take(name, metric, self.metrics)
         return self
 
 
-def _check_take(name: str, metric: MetricSpec, metrics: dict[str, MetricSpec]) -> None:
+def check_take(name: str, metric: MetricSpec, metrics: dict[str, MetricSpec]) -> None:
+    """Raise ValueError if the values that a metric takes are not sound."""
     if metric.take != BEST:
         if metric.by is not None:
             raise ValueError(f"metrics: '{name}' has 'by', which is for take = 'best' only; remove it")

@@ -42,6 +42,12 @@ FILE = """
     @ablate.task(metrics={"a": "max"})
     def strange(x: object = print): return {"a": 1}
 
+    @ablate.task(metrics={"a": {"goal": "max", "take": "best"}})
+    def flattering(x: int = 1): return {"a": x}
+
+    @ablate.task(metrics={"a": "max"})
+    def taken(copy: int = 1): return {"a": copy}
+
     @ablate.task
     def undeclared(x: int = 1): return {"a": 1}
 """
@@ -78,6 +84,8 @@ def test_parameters_are_fields_and_factors_make_rows(module: Any, tmp_path: Path
         (lambda module: module.outer(), "function 'inner' is inside of another function or class"),
         (lambda module: module.required, "parameter 'x' has no default; give it one"),
         (lambda module: module.strange, "a field is a number, text, a truth value or a list"),
+        (lambda module: module.flattering, "takes the best value by itself, which is too good"),
+        (lambda module: module.taken, "parameter 'copy' has a name of ablate's; call it 'copy_'"),
         (lambda module: module.undeclared, r"declares no metric; write @ablate.task\(metrics="),
         (lambda module: eval("lambda x=1: {}"), "is not in a file, so worker processes cannot import it"),
     ],

@@ -28,13 +28,28 @@ def main() -> None:
         os._exit(0)
 
     def parse(parser: Any, *_: Any, **__: Any) -> None:
-        found("argparse", [of_argparse(action) for action in parser._actions])
+        found("argparse", [of_argparse(action) for action in command_of_argparse(parser)._actions])
 
     argparse.ArgumentParser.parse_known_args = parse  # type: ignore[assignment,method-assign]
     argparse.ArgumentParser.parse_args = parse  # type: ignore[assignment,method-assign]
     intercept_click(found)
     intercept_typer(found)
     runpy.run_path(script, run_name="__main__")
+
+
+def command_of_argparse(parser: Any) -> Any:
+    """The parser of the command that the arguments name; the parser itself if they name none."""
+    for name in sys.argv[1:]:
+        groups = [action for action in parser._actions if type(action).__name__ == "_SubParsersAction"]
+        parser = next((group.choices[name] for group in groups if name in group.choices), parser)
+    return parser
+
+
+def command_of_click(command: Any) -> Any:
+    """Likewise for a group of click or typer."""
+    for name in sys.argv[1:]:
+        command = (getattr(command, "commands", None) or {}).get(name, command)
+    return command
 
 
 def of_argparse(action: Any) -> dict[str, Any]:
@@ -46,11 +61,16 @@ def of_argparse(action: Any) -> dict[str, Any]:
         "name": action.dest,
         "default": plain(action.default),
         "type": getattr(action.type, "__name__", None),
-        "choices": [plain(one) for one in action.choices] if isinstance(action.choices, (list, tuple, range)) else None,
+        "choices": sorted(action.choices)
+        if kind == "_SubParsersAction"
+        else [plain(one) for one in action.choices]
+        if isinstance(action.choices, (list, tuple, range))
+        else None,
         "help": action.help if isinstance(action.help, str) else "",
         "is_flag": kind in ("_StoreTrueAction", "_StoreFalseAction", "_StoreConstAction"),
         "is_switch": kind == "BooleanOptionalAction",
         "is_list": action.nargs in ("+", "*") or counts,
+        "is_repeated": kind in ("_AppendAction", "_ExtendAction"),
         "is_required": bool(action.required),
         "is_help": kind in ("_HelpAction", "_VersionAction"),
         "is_group": kind == "_SubParsersAction",
@@ -84,6 +104,7 @@ def intercept_typer(found: Any) -> None:
 
 def of_click(command: Any) -> list[dict[str, Any]]:
     """The options of a command of click."""
+    command = command_of_click(command)
     if getattr(command, "commands", None):
         return [{"is_group": True, "name": "command", "names": [], "choices": sorted(command.commands)}]
     own = ("help", "version", "install_completion", "show_completion")
@@ -106,7 +127,8 @@ def of_click_option(option: Any) -> dict[str, Any]:
         "help": getattr(option, "help", None) or "",
         "is_flag": is_flag and not opposites,
         "is_switch": is_flag and bool(opposites),
-        "is_list": bool(getattr(option, "multiple", False)) or option.nargs != 1,
+        "is_list": option.nargs != 1,
+        "is_repeated": bool(getattr(option, "multiple", False)),
         "is_required": bool(option.required),
     }
 

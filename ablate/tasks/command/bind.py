@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
-from ablate.tasks.command.snapshot import Code, find_code, store
+from ablate.tasks.command.snapshot import NOT_CODE, Code, find_code, store
 from ablate.tasks.command.task import (
     COMMAND_FILE,
     Place,
@@ -50,7 +50,7 @@ def with_command(document: Any, folder: Path) -> Any:
         raise found.error() if found else StudyError([Problem("/base", "invalid", "should be a table")])
     primary = document.get("metric") or next(iter(spec.metrics))
     columns = [name for name in spec.metrics if name != primary]
-    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(spec, folder.absolute())}}
+    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(spec, folder.resolve())}}
 
 
 def _read_spec(value: object, found: Findings) -> CommandSpec | None:
@@ -69,7 +69,7 @@ def _keep(spec: CommandSpec, folder: Path) -> str:
     words = words_of(spec.run)
     script = find_script(words, folder)
     try:
-        code = find_code(folder, script, spec.code)
+        code = find_code(folder, script, spec.code, spec.files)
         digest = code.digest()
     except OSError as error:
         raise TrialError(f"the code of the command cannot be read: {error.filename}: {error.strerror}") from error
@@ -77,31 +77,37 @@ def _keep(spec: CommandSpec, folder: Path) -> str:
     target = store_of_snapshots() / name
     stored = StoredCommand(spec=spec, folder=code.folder.as_posix(), digest=digest)
     store(code, target, {COMMAND_FILE: stored.model_dump_json(indent=1) + "\n"})
-    write_place(target, Place(root=str(code.root), python=find_python(spec.python, folder)))
+    origin = str(script) if script else f"{folder}: {' '.join(word.text for word in words if not word.names)}"
+    place = Place(root=str(code.root), python=find_python(spec.python, folder), origin=origin)
+    write_place(target, place)
     return name
 
 
 def find_script(words: list[Word], folder: Path) -> Path | None:
-    """The file that a command runs: the first word that names one; None for `python -m package` and programs.
+    """The file that a command runs: the first word that names a script; None for `python -m package` and programs.
 
     Raises:
         StudyError: the command runs Python with a file that is not there.
     """
     plain = [word.text for word in words if not word.names]
-    for text in plain:
-        path = folder / text
-        if path.is_file():
-            return path.resolve() if not path.is_symlink() else path.absolute()
+    module = next((plain.index(option) for option in ("-m", "-c") if option in plain), len(plain))
+    files = [text for text in plain[:module] if (folder / text).is_file()]  # after `-m package` are options of it
+    scripts = [folder / text for text in files if not NOT_CODE & {*Path(text).parts} and not _is_program(folder / text)]
+    found = next((path for path in scripts if path.suffix == ".py"), next(iter(scripts), None))
+    if found is not None:
+        return found.resolve() if not found.is_symlink() else found.parent.resolve() / found.name
     if plain and plain[0] in PYTHONS:
-        for text in plain[1:]:
-            if text in ("-m", "-c"):
-                return None
-            if text.endswith(".py"):
-                message = (
-                    f"there is no file '{text}' in the folder of the study; paths are relative to the study's file"
-                )
-                raise StudyError([Problem("/command/run", "invalid", message)])
+        missing = next((text for text in plain[1:module] if text.endswith(".py")), None)
+        if missing is not None:
+            text = f"there is no file '{missing}' in the folder of the study; paths are relative to the study's file"
+            raise StudyError([Problem("/command/run", "invalid", text)])
     return None
+
+
+def _is_program(path: Path) -> bool:
+    """Whether a file is an interpreter, and not the script that it runs."""
+    with path.open("rb") as file:
+        return b"\0" in file.read(4096)
 
 
 __all__ = ["Code", "find_script", "with_command"]

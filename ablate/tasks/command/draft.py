@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ablate.study.command import RESERVED
+from ablate.study.command import is_taken
 from ablate.tasks.command.options import Option
 
 SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
@@ -75,6 +75,7 @@ def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             raise ValueError(f"'{text}' is not a field with a default; write it as name=default, such as lr=0.1")
         known = re.sub(r"\W", "_", name)
+        known = f"{known.strip('_')}_" if is_taken(known) else known
         written = {"hydra": f"{name}={{{known}}}", "env": f"{name}={{{known}}}", "options": f"--{name} {{{known}}}"}[
             style
         ]
@@ -87,7 +88,7 @@ def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style
 
 def _field_of(option: Option) -> DraftField | None:
     name = re.sub(r"\W", "_", option.name)
-    name = f"{name}_" if name in (*RESERVED, "task") else name
+    name = f"{name.strip('_')}_" if is_taken(name) else name
     help_ = " ".join(option.help.split())
     if option.is_flag or option.is_switch:
         return _flag_of(option, name, help_)
@@ -95,6 +96,12 @@ def _field_of(option: Option) -> DraftField | None:
     if default is None and option.is_required:
         default = [] if option.is_list else ""
         help_ = f"required: fill in. {help_}".strip()
+    if option.is_repeated and option.names:
+        given = [[option.written, *(one if isinstance(one, list) else [one])] for one in default or ()]
+        arguments = [argument for one in given for argument in one]
+        return DraftField(
+            name, json.dumps(arguments), f"{{{name}}}", f"with {option.written} before each. {help_}".strip()
+        )
     if default is None or (isinstance(default, list) and any(one is None for one in default)):
         return None
     words = f"{option.written} {{{name}}}" if option.names else f"{{{name}}}"
@@ -104,6 +111,12 @@ def _field_of(option: Option) -> DraftField | None:
         other = next((json.dumps(one) for one in option.choices if one != default), None)
         table = f"{{ default = {json.dumps(default)}, choices = {json.dumps(option.choices)} }}"
         return DraftField(name, table, words, help_, other)
+    if option.type == "bool" and isinstance(
+        default, bool
+    ):  # of argparse, for which every text but the empty one is true
+        true_first = ["True", ""] if default else ["", "True"]
+        table = f"{{ default = {json.dumps(true_first[0])}, choices = {json.dumps(true_first)} }}"
+        return DraftField(name, table, words, f"the empty text is false. {help_}".strip(), json.dumps(true_first[1]))
     if isinstance(default, bool):  # a parser that converts text, such as `type=str2bool`
         return DraftField(name, json.dumps(default), words, help_, json.dumps(not default))
     return DraftField(name, json.dumps(default), words, help_, _other(default))
@@ -160,6 +173,9 @@ def _text(script: str, source: str, run: str, fields: Sequence[DraftField], left
         "# What a row is judged by. The script prints it as JSON, such as "
         + f'{{"step": 1, {json.dumps(metric)}: 0.5}}, or calls ablate.report({_argument(metric)}=0.5).',
         f"metrics = {{ {_key(metric)} = {json.dumps(goal)} }}{guess}",
+        "# Other lines are read by a regular expression, and files by their names; remove the '#' of what you need:",
+        f"# pattern = '{_argument(metric)}=(?P<{_argument(metric)}>[-+.0-9e]+)'",
+        "# files = ['metrics.csv']",
         "",
         "[command.fields]",
         *(_field_line(field, width) for field in fields),

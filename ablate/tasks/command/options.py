@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from ablate.errors import TrialError, quote
 PATIENCE_S = 120
 """How long a script may take to its parser: the import of torch takes seconds, on a cold disk a minute."""
 ASK_PARSER = Path(__file__).with_name("ask_parser.py")
-_HELP_LINE = re.compile(r"^\s+(?:-\w, )?(--[\w-]+)(?:[ =]([A-Z_{<\[][^\s]*))?\s*(.*)$")
+_HELP_LINE = re.compile(r"^\s+(?:-\w, )?(--(?:\[no\])?[\w-]+)(?:[ =]([A-Z_{<\[][^\s]*))?(:(?=\s))?\s*(.*)$")
 
 
 class Option(Document):
@@ -34,6 +35,7 @@ class Option(Document):
         is_flag: whether it takes no value.
         is_switch: whether it is a flag with an opposite (`--gate`, `--no-gate`).
         is_list: whether it takes several values.
+        is_repeated: whether each value is given with the name of the option, as in `--layer 1 --layer 2`.
         is_required: whether it has to be given.
         is_help: whether it only prints something.
         is_group: whether it stands for a command of the script.
@@ -50,6 +52,7 @@ class Option(Document):
     is_flag: bool = False
     is_switch: bool = False
     is_list: bool = False
+    is_repeated: bool = False
     is_required: bool = False
     is_help: bool = False
     is_group: bool = False
@@ -91,7 +94,7 @@ def read_options(script: Path, python: str, further: Sequence[str] = ()) -> tupl
                     f"the options of {quote(script.name)} cannot be read: {error.errors()[0]['msg']}"
                 ) from error
             return found["kind"], _without_help(options, script)
-    options = list(_of_help(done.stdout))
+    options = list(_of_help(done.stdout or done.stderr))
     if options:
         return "help", options
     last = "\n".join(done.stderr.strip().splitlines()[-3:])
@@ -126,23 +129,36 @@ def _without_help(options: list[Option], script: Path) -> list[Option]:
 
 
 def _of_help(text: str) -> Iterator[Option]:
-    """The options in a help text: `--lr LR  learning rate (default: 0.1)`."""
-    for line in text.splitlines():
-        match = _HELP_LINE.match(line)
-        if match is None or match[1] in ("--help", "--version"):
+    """The options in a help text: `--lr LR  learning rate (default: 0.1)`, also with the default on a later line."""
+    lines = text.splitlines()
+    starts = [index for index, line in enumerate(lines) if _HELP_LINE.match(line)]
+    for start, end in pairwise([*starts, len(lines)]):
+        match = _HELP_LINE.match(lines[start])
+        assert match is not None
+        known = re.search(
+            r"\[?\(?\bdefault:?\s+([^\]\);,]+)", " ".join([match[4], *lines[start + 1 : end]]), re.IGNORECASE
+        )
+        default = _value_of(known[1].split("  ")[0].strip()) if known else None
+        name = match[1][2:]
+        if match[1] in ("--help", "--version"):
             continue
-        default = re.search(r"\[?\(?default:?\s+([^\]\);,]+)", match[3], re.IGNORECASE)
+        if name.startswith("[no]"):  # of absl: a flag with its opposite
+            name = name.removeprefix("[no]") if default != "true" else name.replace("[no]", "no")
+            yield Option(name=name, names=[f"--{name}"], help=match[4].strip(), is_flag=True)
+            continue
         choices = match[2][1:-1].split(",") if match[2] and match[2].startswith("{") else None
+        is_flag = match[2] is None and match[3] is None  # absl writes `--lr: text` for options with a value
+        help_ = match[4].strip()
         yield Option(
-            name=match[1][2:].replace("-", "_"), names=[match[1]], help=match[3].strip(), choices=choices,
-            default=_value_of(default[1].strip()) if default else None, is_flag=match[2] is None,
-        )  # fmt: skip
+            name=name.replace("-", "_"), names=[match[1]], help=help_, choices=choices, default=default, is_flag=is_flag
+        )
 
 
 def _value_of(text: str) -> int | float | str:
+    bare = text.strip("'\"")  # absl writes numbers in quotation marks, too
     for kind in (int, float):
         try:
-            return kind(text)
+            return kind(bare)
         except ValueError:
             continue
-    return text.strip("'\"")
+    return bare

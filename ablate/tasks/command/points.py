@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ablate.errors import TrialError, nearest, quote
+from ablate.errors import TrialError, quote
 from ablate.study.command import BEST, MetricSpec
 
 STEPS = ("step", "global_step", "iteration", "iter", "epoch")
@@ -68,7 +68,7 @@ class Series:
     metrics: Mapping[str, MetricSpec]
     values: dict[str, list[tuple[float | None, float]]] = field(default_factory=dict)
     others: dict[str, None] = field(default_factory=dict)
-    _seen: dict[tuple[str, float], float] = field(default_factory=dict)
+    _seen: dict[tuple[str, float], dict[float | None, float]] = field(default_factory=dict)
 
     def add(self, point: Point) -> dict[str, float]:
         """Keep a point. Returns the values of declared metrics that are new in it.
@@ -83,20 +83,28 @@ class Series:
                     self.others[name] = None
                 continue
             if point.step is not None:
-                before = self._seen.setdefault((name, point.step), value)
-                if before != value and not (math.isnan(before) and math.isnan(value)):
-                    raise TrialError(
-                        f"reported {quote(name)} twice at step {point.step:g}: {before:g}, then {value:g}; report it "
-                        "once for each step"
-                    )
-                if (point.step, value) in self.values.get(name, [])[-64:]:
+                before = self._before(name, point.step, point.epoch)
+                if before is not None:
+                    if before != value and not (math.isnan(before) and math.isnan(value)):
+                        raise TrialError(
+                            f"reported {quote(name)} twice at step {point.step:g}: {before:g}, then {value:g}; report "
+                            "it once for each step"
+                        )
                     continue
+                self._seen.setdefault((name, point.step), {})[point.epoch] = value
             values = self.values.setdefault(name, [])
             values.append((point.step, value))
             if len(values) > MAX_POINTS:
                 raise TrialError(f"reported {quote(name)} more than {MAX_POINTS:,} times; report fewer points")
             new[name] = value
         return new
+
+    def _before(self, name: str, step: float, epoch: float | None) -> float | None:
+        """The value that was reported at a step; steps may begin again in each epoch, where both values have one."""
+        known = self._seen.get((name, step), {})
+        if epoch is None:
+            return next(reversed(known.values()), None)
+        return known.get(epoch, known.get(None))
 
     def results(self) -> dict[str, float]:
         """The value of each metric that counts; it may be NaN or infinite.
@@ -118,6 +126,12 @@ class Series:
                 else math.nan
             )
         assert spec.by is not None  # checked with the document
+        again = next((one for (one, _), known in self._seen.items() if one in (name, spec.by) and len(known) > 1), None)
+        if again is not None:
+            raise TrialError(
+                f"reported {quote(again)} with steps that begin again in each epoch, so the step at which "
+                f"{quote(spec.by)} is best is unknown; report a step that only grows"
+            )
         sign = 1 if self.metrics[spec.by].goal == "max" else -1
         judged = [
             (step, sign * value) for step, value in self.values[spec.by] if step is not None and math.isfinite(value)
@@ -145,4 +159,4 @@ def _hint(name: str, others: Iterable[str]) -> str:
     names = list(others)
     if not names:
         return "; print a line of JSON such as " + f'{{"step": 1, "{name}": 0.5}}, or see README for the other ways'
-    return nearest(name, names).replace("allowed:", "it reported")
+    return f"; it reported {', '.join(names[:24])}"

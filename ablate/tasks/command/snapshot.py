@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ablate.errors import TrialError, quote
 from ablate.statistics.words import counted
 
 MAX_SNAPSHOT_BYTES = 50 << 20
 NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
+OUTPUTS = frozenset(
+    {
+        "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs", "log", "runs",
+        "checkpoints", "checkpoint", "ckpt", "ckpts", "results", "trainer_output",
+    }
+)  # fmt: skip
+"""Names of folders beside a script that earlier runs of it wrote. Trials that shared them would mix their results."""
+CONFIGS = frozenset({".py", ".yaml", ".yml", ".ini", ".cfg", ".gin", ".sh"})
+"""Endings of files that decide a result although git does not track them."""
 NOT_LINKED = NOT_CODE - {".venv", "venv", "node_modules"}
 """Names beside the code that a trial does not see; virtual environments are linked, since scripts call them."""
 OF_RESULTS = ("registrations.jsonl", "trials.jsonl")
@@ -57,13 +67,14 @@ class Code:
             shutil.copy(self.root / path, target / path)
 
 
-def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None) -> Code:
+def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None, outputs: Sequence[str] = ()) -> Code:
     """The files that decide the result of a command.
 
     Args:
         folder: absolute folder of the study's file.
         script: absolute path of the script; None if the command names no file, such as `python -m package`.
         patterns: of `[command] code`, relative to `folder`; None for the default.
+        outputs: patterns of files that the command writes, relative to `folder`; they are not code.
 
     Raises:
         TrialError: a pattern matches nothing, or the files are larger than 50 MB.
@@ -71,6 +82,7 @@ def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None)
     home = script.parent if script is not None else folder
     root = Path(os.path.commonpath([folder, home]))
     files = set(_by_default(home)) if patterns is None else set(_by_patterns(folder, patterns))
+    files = {path for path in files if not is_output(Path(os.path.relpath(path, folder)), outputs)}
     if script is not None:
         files.add(script)
     outside = next((path for path in sorted(files) if not path.is_relative_to(root)), None)
@@ -81,15 +93,42 @@ def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None)
 
 
 def _by_default(home: Path) -> Iterator[Path]:
-    """What git tracks below a folder, and new Python files; without git, all Python files there."""
-    tracked = _of_git(home, "--cached")
+    """What git tracks below a folder, and new files of code; without git, all files of code there.
+
+    The study files of ablate are not code: a new row changes no result. Of the files that git ignores, those of code
+    count that do not lie in a folder that is ignored as a whole, such as an environment.
+    """
+    tracked = _of_git(home, "--cached", "--recurse-submodules")
     if tracked is None:
-        yield from (path for path in _walk(home) if path.suffix == ".py")
+        yield from (path for path in _walk(home) if _is_code(path, home))
         return
-    yield from tracked
-    new = [path for path in _of_git(home, "--others", "--exclude-standard") or () if path.suffix == ".py"]
-    results = {folder for folder in {parent for path in new for parent in path.parents} if is_results(folder)}
-    yield from (path for path in new if not results & {*path.parents})
+    new = [*(_of_git(home, "--others", "--exclude-standard") or ())]
+    new += _of_git(home, "--others", "--ignored", "--exclude-standard", "--directory") or ()
+    found = [path for path in tracked if not is_study(path)] + [path for path in new if _is_code(path, home)]
+    results = {folder for folder in {parent for path in found for parent in path.parents} if is_results(folder)}
+    yield from (path for path in found if not results & {*path.parents})
+
+
+def _is_code(path: Path, home: Path) -> bool:
+    """Whether a file that git does not track decides a result; configurations that earlier runs wrote do not."""
+    is_written = bool(OUTPUTS & {*path.relative_to(home).parts[:-1]})
+    return path.suffix == ".py" or (path.suffix in CONFIGS and not is_written)
+
+
+def is_study(path: Path) -> bool:
+    """Whether a file is a study file of ablate with a `[command]`."""
+    return path.suffix == ".toml" and bool(re.search(rb"^\s*\[command[\].]", path.read_bytes(), re.MULTILINE))
+
+
+def is_output(path: Path, patterns: Iterable[str]) -> bool:
+    """Whether a path, relative to the folder of a command, is one that the command writes, or a folder of such."""
+    for pattern in map(PurePath, patterns):
+        if path.match(str(pattern)) and len(path.parts) == len(pattern.parts):
+            return True
+        above = pattern.parts[: len(path.parts)]
+        if len(above) < len(pattern.parts) and path.parts == above:
+            return True
+    return False
 
 
 def _of_git(home: Path, *options: str) -> list[Path] | None:
@@ -116,8 +155,13 @@ def _by_patterns(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in NOT_CODE and not is_results(Path(place, name)))
+        folders[:] = sorted(name for name in folders if _may_have_code(Path(place, name)))
         yield from (Path(place, name) for name in sorted(files))
+
+
+def _may_have_code(folder: Path) -> bool:
+    is_environment = (folder / "pyvenv.cfg").exists()
+    return folder.name not in NOT_CODE and not is_environment and not is_results(folder)
 
 
 def is_results(folder: Path) -> bool:
@@ -167,24 +211,27 @@ def files_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def lay_out(files: Path, original: Path | None, target: Path) -> None:
+def lay_out(files: Path, original: Path | None, target: Path, is_written: Callable[[Path], bool]) -> None:
     """Put the code of a snapshot into a trial's folder, as the script expects it; an earlier attempt's stays.
 
     Args:
         files: the files of the snapshot.
         original: folder from which they were copied; what lies beside them there is linked. None links nothing.
         target: folder of the trial.
+        is_written: whether a path, relative to `files`, is one that the script writes; such are not linked.
     """
     for place, folders, names in os.walk(files):
-        there = target / Path(place).relative_to(files)
+        inside = Path(place).relative_to(files)
+        there = target / inside
         there.mkdir(parents=True, exist_ok=True)
         for name in names:
             if not (there / name).exists():
                 shutil.copy(Path(place, name), there / name)
-        beside = original / Path(place).relative_to(files) if original is not None else None
+        beside = original / inside if original is not None else None
         if beside is not None and beside.is_dir():
             for one in beside.iterdir():
                 link = there / one.name
                 is_ours = one.name in {*folders, *names, *NOT_LINKED} or (one.is_dir() and is_results(one))
+                is_ours |= is_written(inside / one.name) or (one.name in OUTPUTS and one.is_dir())
                 if not is_ours and not link.is_symlink() and not link.exists():
                     link.symlink_to(one, target_is_directory=one.is_dir())

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from ablate.errors import TrialError, quote
 from ablate.tasks.command.points import Point, point_of
 
 MAX_FILE_BYTES = 64 << 20
+_NOT_FINITE = re.compile(r"[-+]?\b(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
+_STANDS_FOR_NAN = "7" * 40
+_NAN_IN_DICT = re.compile(r":\s*(-?(?:nan|inf))(?=\s*[,}])")
 HISTORY = "log_history"
 """Key of the list of points in Hugging Face's `trainer_state.json`."""
 
@@ -39,30 +42,54 @@ class Lines:
             found = point_of(row)
             if found is not None:
                 yield found
-        for match in self._pattern.finditer(line) if self._pattern else ():
-            found = point_of({name: value for name, value in match.groupdict().items() if value is not None})
+        for match in self._matches(line):
+            values = {name: _cleaned(value) for name, value in match.groupdict().items() if value is not None}
+            found = point_of(values)
             if found is not None:
                 yield found
 
+    def _matches(self, line: str) -> list[re.Match[str]]:
+        """The matches in a line; `nan` and `inf` count as numbers also where the pattern asks for digits.
+
+        Otherwise the value before the NaN would be the last one, and stand for the trial.
+        """
+        if self._pattern is None:
+            return []
+        return [*self._pattern.finditer(_NOT_FINITE.sub(_STANDS_FOR_NAN, line))] or [*self._pattern.finditer(line)]
+
+
+def _cleaned(text: str) -> str:
+    """A number without the full stop or the percent sign that a pattern took with it."""
+    return "nan" if _STANDS_FOR_NAN in text else text.strip().rstrip(".,;:%")
+
 
 def _mapping_of(text: str) -> Mapping[str, object] | None:
-    for parse in (json.loads, ast.literal_eval):
+    literal = _NAN_IN_DICT.sub(r": '\1'", text)
+    for parse, written in ((json.loads, text), (ast.literal_eval, literal)):
         try:
-            found = parse(text)
+            found = parse(written)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         return found if isinstance(found, dict) else None
     return None
 
 
-def read_files(patterns: Sequence[str], folder: Path) -> Iterator[Point]:
+def read_files(patterns: Sequence[str], folder: Path, top: Path) -> Iterator[Point]:
     """The points in the files that a script wrote; of several files that match a pattern, the newest one.
+
+    What is reached by a link, out of the trial's folder, is not of this trial alone, so it is not read.
+
+    Args:
+        patterns: of the files, relative to the folder.
+        folder: in which the script ran.
+        top: folder of the trial, resolved.
 
     Raises:
         TrialError: a file is missing, too large, or not what its ending says.
     """
     for pattern in patterns:
-        found = sorted((path for path in folder.glob(pattern) if path.is_file()), key=lambda path: path.stat().st_mtime)
+        own = [path for path in folder.glob(pattern) if path.is_file() and path.resolve().is_relative_to(top)]
+        found = sorted(own, key=lambda path: path.stat().st_mtime)
         if not found:
             raise TrialError(f"wrote no file {quote(pattern)}, which 'files' in [command] names")
         yield from read_file(found[-1])
@@ -100,8 +127,9 @@ def read_mlflow(database: Path) -> Iterator[Point]:
     query = "SELECT key, value, is_nan, step FROM metrics ORDER BY timestamp, step"
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-            rows: Iterable[tuple[str, float, bool, int]] = connection.execute(query).fetchall()
+            rows: list[tuple[str, float, bool, int]] = connection.execute(query).fetchall()
     except sqlite3.Error as error:
         raise TrialError(f"logged to MLflow, but its database cannot be read: {error}") from error
+    has_steps = {name for name, _, _, step in rows if step}  # the default of `log_metric` is step 0 for every value
     for name, value, is_nan, step in rows:
-        yield Point({name: float("nan") if is_nan else value}, float(step))
+        yield Point({name: float("nan") if is_nan else value}, float(step) if name in has_steps else None)

@@ -20,7 +20,7 @@ from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
 from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
-from ablate.tasks.command.snapshot import files_below, lay_out
+from ablate.tasks.command.snapshot import files_below, is_output, lay_out
 from ablate.tasks.command.sources import Lines, read_files, read_mlflow
 from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
@@ -54,10 +54,13 @@ class Place(Document):
     Attributes:
         root: folder that contains the original files.
         python: the interpreter that `python` stands for.
+        origin: what stays when the code is edited: the path of the script, or the command. It tells whether a study
+            tries rows again.
     """
 
     root: str
     python: str
+    origin: str
 
 
 def store_of_snapshots() -> Path:
@@ -109,18 +112,6 @@ class Command(Task[CommandRecipe]):
         """What decides its results besides the values of fields; a changed default alone changes no result."""
         return identity_of_command(self.spec, self._stored.digest)
 
-    @property
-    def origin(self) -> str:
-        """What stays when the code is edited: the path of the script, or the command itself.
-
-        It tells whether a study tries rows again; it is not part of a key.
-        """
-        place = self.place()
-        folder = Path(place.root) / self._stored.folder
-        words = [word for word in words_of(self.spec.run) if not word.names]
-        script = next((word.text for word in words if (folder / word.text).is_file()), None)
-        return f"{folder / script}" if script else f"{folder}: {' '.join(word.text for word in words)}"
-
     def place(self) -> Place:
         """Where the code was last taken from."""
         return read_place(self._folder)
@@ -138,14 +129,18 @@ class Command(Task[CommandRecipe]):
         files = workdir / "files"
         files.mkdir(exist_ok=True)
         original = Path(place.root)
-        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run")
+        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
         values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
         if arguments[0] in PYTHONS:
             arguments[0] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
-        yield from _Attempt(self.spec, arguments, workdir, self._stored.folder, script_seed(seed)).messages()
+        yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original).messages()
+
+    def _is_written(self, path: Path) -> bool:
+        """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
+        return is_output(Path(os.path.relpath(path, self._stored.folder)), self.spec.files)
 
 
 def script_seed(seed: int) -> int:
@@ -156,9 +151,11 @@ def script_seed(seed: int) -> int:
 class _Attempt:
     """One run of the script."""
 
-    def __init__(self, spec: CommandSpec, arguments: list[str], workdir: Path, folder: str, seed: int) -> None:
+    def __init__(self, stored: StoredCommand, arguments: list[str], workdir: Path, seed: int, original: Path) -> None:
+        spec = stored.spec
         self._spec, self._arguments, self._workdir, self._seed = spec, arguments, workdir, seed
-        self._folder = workdir / "run" / folder
+        self._original = original
+        self._folder = workdir / "run" / stored.folder
         self._lines = Lines(spec.pattern)
         self._series = Series(spec.metrics)
         self._step = 0
@@ -175,7 +172,8 @@ class _Attempt:
                 yield Heartbeat(step=self._step, steps=self._step)
             points = [point for line in output.end() for point in self._lines.read(line)]
             yield from self._told([*points, *reports.read()])
-            yield from self._told([*read_files(self._spec.files, self._folder)] if script.status == 0 else [])
+            if script.status == 0:
+                yield from self._told([*read_files(self._spec.files, self._folder, self._workdir.resolve())])
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
             yield self._outcome(script, output)
         except TrialError as error:
@@ -217,7 +215,21 @@ class _Attempt:
             "ABLATE_REPORT": str(folder / REPORTS),
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / DATABASE}",
             "PYTHONUNBUFFERED": "1",
+            **self._search_path(),
         }
+
+    def _search_path(self) -> dict[str, str]:
+        """`PYTHONPATH` with the copies of the code in place of the folders that they were copied from."""
+        text = os.environ.get("PYTHONPATH")
+        if not text:
+            return {}
+        root = self._original.resolve()
+        folders = [Path(part).resolve() if Path(part).is_absolute() else None for part in text.split(os.pathsep)]
+        copies = [
+            str(self._workdir / "run" / folder.relative_to(root)) if folder and folder.is_relative_to(root) else part
+            for folder, part in zip(folders, text.split(os.pathsep), strict=True)
+        ]
+        return {"PYTHONPATH": os.pathsep.join(copies)}
 
 
 class Reports:
@@ -272,7 +284,7 @@ def load(name: str) -> NamedTask:
         TrialError: the state directory does not have it.
     """
     task = _read_command(store_of_snapshots() / name.removeprefix(COMMAND))
-    return NamedTask(name, COMMAND + task.identity, task, task.origin, tuple(task.files()))
+    return NamedTask(name, COMMAND + task.identity, task, task.place().origin, tuple(task.files()))
 
 
 @cache

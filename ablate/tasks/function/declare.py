@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints, 
 from pydantic import ValidationError
 
 from ablate.errors import TrialError, quote
-from ablate.study.command import RESERVED, FieldSpec, MetricSpec
+from ablate.study.command import RESERVED, FieldSpec, MetricSpec, check_take, is_taken
 
 F = TypeVar("F", bound=Callable[..., Any])
 ATTRIBUTE = "ablate_metrics"
@@ -94,6 +94,11 @@ def read_function(function: Callable[..., Any], metrics: Mapping[str, Any] | Non
             passes.append(parameter.name)
         elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise TrialError(f"{where}: parameter {quote(parameter)} cannot be a field; name each field")
+        elif is_taken(parameter.name):
+            other = f"{parameter.name.strip('_')}_"
+            raise TrialError(
+                f"{where}: parameter {quote(parameter.name)} has a name of ablate's; call it {quote(other)}"
+            )
         elif parameter.default is parameter.empty:
             raise TrialError(f"{where}: parameter {quote(parameter.name)} has no default; give it one")
         else:
@@ -105,6 +110,11 @@ def read_function(function: Callable[..., Any], metrics: Mapping[str, Any] | Non
         found = {key: MetricSpec.model_validate(value) for key, value in declared.items()}
     except ValidationError as error:
         raise TrialError(f"{where}: its metrics: {error.errors()[0]['msg']}") from error
+    try:
+        for key, metric in found.items():
+            check_take(key, metric, found)
+    except ValueError as error:
+        raise TrialError(f"{where}: {error}") from error
     return Declared(name, file, fields, tuple(passes), found)
 
 

@@ -65,7 +65,7 @@ def keep_function(function: Callable[..., Any], metrics: Mapping[str, Any] | Non
     name = hashlib.sha256(canonical_json(stored.model_dump(mode="json")).encode()).hexdigest()[:16]
     target = store_of_snapshots() / name
     store(code, target, {FUNCTION_FILE: stored.model_dump_json(indent=1) + "\n"})
-    write_place(target, Place(root=str(code.root), python=sys.executable))
+    write_place(target, Place(root=str(code.root), python=sys.executable, origin=f"{declared.file}:{declared.name}"))
     return FUNCTION + name, stored
 
 
@@ -90,11 +90,6 @@ class Function(Task[CommandRecipe]):
         self.files = folder / "files"
         self.Recipe = recipe_of(self._stored.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self._stored.metrics.items()}
-
-    @property
-    def origin(self) -> str:
-        """What stays when the code is edited; see `Command.origin`."""
-        return f"{Path(read_place(self.files.parent).root) / self._stored.module}:{self._stored.name}"
 
     @property
     def identity(self) -> str:
@@ -165,7 +160,9 @@ def load(name: str) -> NamedTask:
         TrialError: the state directory does not have it.
     """
     task = _read_function(store_of_snapshots() / name.removeprefix(FUNCTION))
-    return NamedTask(name, FUNCTION + task.identity, task, task.origin, tuple(files_below(task.files)))
+    return NamedTask(
+        name, FUNCTION + task.identity, task, read_place(task.files.parent).origin, tuple(files_below(task.files))
+    )
 
 
 @cache

@@ -149,3 +149,78 @@ def test_a_study_file_is_never_overwritten(project: Path, write: Write, capsys: 
 )
 def test_the_metric_is_guessed_from_the_names_in_the_script(source: str, guess: tuple[str, str, bool]) -> None:
     assert guess_metric(source) == guess
+
+
+GROUP = """
+    import click
+    @click.group()
+    def cli(): pass
+    @cli.command()
+    @click.option("--lr", default=0.1)
+    @click.option("--layer", multiple=True, default=[1, 2])
+    def train(lr, layer): pass
+    @cli.command()
+    def test(): pass
+    cli()
+"""
+SUBPARSERS = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    train = commands.add_parser("train")
+    train.add_argument("--lr", type=float, default=0.1)
+    train.add_argument("--layer", action="append", default=[1, 2])
+    commands.add_parser("test")
+    parser.parse_args()
+"""
+
+
+@pytest.mark.parametrize("text", [GROUP, SUBPARSERS])
+def test_a_command_of_a_script_is_named_and_a_repeated_option_is_written_before_each_value(
+    project: Path, write: Write, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    script = str(write("x.py", text))
+    assert status_of(["init", script, "--out", "-"]) == 2
+    assert "has commands (test, train); name one: `ablate init x.py COMMAND`" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert status_of(["init", script, "train", "--out", "-"]) == 0
+    said = capsys.readouterr().out
+    assert "x.py train --lr {lr} {layer}" in said
+    assert 'layer = ["--layer", 1, "--layer", 2]' in said
+
+
+def test_the_help_of_absl_with_defaults_on_later_lines(
+    project: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+  --lr: learning rate
+    (default: '0.1')
+    (a number)
+  --[no]gate: use the gate
+    (default: 'true')
+  --seed: of all generators
+    (default: '0')
+"""
+    script = write("x.py", "import sys; sys.stderr.write(open('help.txt').read())")
+    (project / "help.txt").write_text(text)
+    assert status_of(["init", str(script), "--out", "-"]) == 0
+    said = capsys.readouterr().out
+    assert "x.py --lr {lr} {nogate} --seed {seed}" in said
+    assert "lr = 0.1 " in said
+    assert 'nogate = { default = false, flag = "--nogate" }' in said
+
+
+def test_an_option_for_which_every_text_is_true_gets_the_empty_text_as_false(
+    project: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = write("x.py", """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--gate", type=bool, default=True)
+        parser.parse_args()
+    """)  # fmt: skip
+    assert status_of(["init", str(script), "--out", "-"]) == 0
+    said = capsys.readouterr().out
+    assert 'gate = { default = "True", choices = ["True", ""] }' in said
+    assert 'set = { gate = "" }' in said

@@ -29,7 +29,8 @@ def read(text: str, pattern: str | None = None) -> list[Point]:
 def test_lines_of_json_and_dicts_as_python_prints_them() -> None:
     found = read('epoch 1\n{"step": 3, "acc": 0.5, "name": "x"}\n  {\'loss\': nan, "epoch": 1.5}\n{not json}\n[1]\n{}')
     assert found[0] == Point({"step": 3.0, "acc": 0.5}, step=3.0)
-    assert len(found) == 1, "nan is no literal of Python"
+    assert math.isnan(found[1].values["loss"]), "a dict as Python prints it"
+    assert found[1].epoch == 1.5
     assert math.isnan(read('{"acc": NaN}')[0].values["acc"])
     assert read("{'loss': 0.4, 'epoch': 1.5}") == [Point({"loss": 0.4, "epoch": 1.5}, step=1.5, epoch=1.5)]
 
@@ -57,7 +58,39 @@ def test_files_that_lightning_and_hugging_face_write(tmp_path: Path) -> None:
     with pytest.raises(TrialError, match=r"'half.jsonl', which cannot be read: Unterminated string"):
         list(read_file(tmp_path / "half.jsonl"))
     with pytest.raises(TrialError, match=r"wrote no file 'x/\*\.csv', which 'files' in \[command\] names"):
-        list(read_files(["x/*.csv"], tmp_path))
+        list(read_files(["x/*.csv"], tmp_path, tmp_path))
+
+
+def test_nan_counts_also_where_a_pattern_asks_for_digits_and_a_full_stop_is_no_part_of_a_number() -> None:
+    lines = "acc=0.5.\nacc=nan\nacc=12.5%,\nacc=-inf\nno value"
+    found = [point.values["acc"] for point in read(lines, r"acc=(?P<acc>[-0-9.%,]+)")]
+    assert (found[0], found[2]) == (0.5, 12.5)
+    assert math.isnan(found[1])
+    assert math.isnan(found[3])
+
+
+def test_steps_that_begin_again_in_each_epoch_and_values_that_are_logged_without_steps(tmp_path: Path) -> None:
+    mean = {"goal": "max", "take": "mean_of_last_2"}
+    best = {"goal": "max", "split": "test", "take": "best", "by": "val"}
+    found = series(acc=mean)
+    judged = series(acc=best, val={"goal": "max", "split": "val"})
+    for epoch, step, acc in ((0, 0, 0.25), (0, 1, 0.5), (1, 0, 0.25)):
+        found.add(Point({"acc": acc}, step=step, epoch=epoch))
+        judged.add(Point({"acc": acc, "val": acc}, step=step, epoch=epoch))
+    found.add(Point({"acc": 0.25}, step=0))  # the same from another source
+    assert found.results() == {"acc": 0.375}
+    with pytest.raises(
+        TrialError, match="with steps that begin again in each epoch, so the step at which 'val' is best"
+    ):
+        judged.results()
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("CREATE TABLE metrics (key TEXT, value REAL, timestamp INT, is_nan INT, step INT)")
+        connection.executemany("INSERT INTO metrics VALUES ('acc', ?, ?, 0, 0)", [(0.1, 1), (0.2, 2)])
+    connection.close()
+    logged = series(acc="max")
+    for point in read_mlflow(tmp_path / "mlflow.db"):
+        logged.add(point)
+    assert logged.results() == {"acc": 0.2}
 
 
 def test_what_a_script_logs_to_mlflow_is_read_without_mlflow(tmp_path: Path) -> None:
@@ -96,7 +129,7 @@ def test_a_missing_metric_names_what_was_reported() -> None:
     with pytest.raises(TrialError, match=r"no metric .val_acc.; print a line of JSON such as"):
         found.results()
     found.add(Point({"val_accuracy": 0.5, "loss": 1.0}))
-    with pytest.raises(TrialError, match="reported no metric 'val_acc'; did you mean 'val_accuracy'"):
+    with pytest.raises(TrialError, match="reported no metric 'val_acc'; it reported val_accuracy, loss"):
         found.results()
 
 

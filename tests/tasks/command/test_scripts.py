@@ -80,6 +80,9 @@ def test_an_unmodified_script_becomes_a_table_and_its_code_is_part_of_the_key(
     assert "a trial's key covers this code of your script: helper.py, train.py" in said
     assert "code changed since 4 results, which will be trained again: 1 file, +1 -1 lines" in said
     assert "-def gain(lr): return 0.1 * lr" in said
+    run(mine)
+    assert status_of(["check", str(document), "--out", "ablate-out/mine-base"]) == 0
+    assert "code changed" not in capsys.readouterr().out, "nothing is trained again"
     write("helper.py", "def gain(lr): return 0.1 * lr\n")
     assert keys(mine) == before
     changed = [
@@ -193,7 +196,12 @@ def test_the_wrong_fields_of_a_command_are_reported_together(project: Path) -> N
     wrong = study("python -c pass {lrr}", metrics={"acc": "maximal"}, fields={"lr": 0.1}, pyton="x")
     with pytest.raises(StudyError) as caught:
         ablate.plan(wrong)
-    assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc/goal", "/command/pyton"}
+    assert {problem.pointer for problem in caught.value.problems} == {"/command/metrics/acc", "/command/pyton"}
+    for name in ("model_config", "copy", "schema", "_x", "seed"):
+        with pytest.raises(StudyError, match=f"fields: '{name}' has a meaning of its own; give the field another name"):
+            ablate.plan(study(f"python -c pass {{{name}}}", fields={name: 1}))
+    fields = {"lambda": 1.0, "class": "\u00fc", "self": 1}
+    assert ablate.plan(study("python -c pass {lambda} {class} {self}", fields=fields)).trials
     both = study("python -c pass", study_base={"task": "classify"})
     with pytest.raises(StudyError, match="the study has a \\[command\\], which is its task; remove 'task'"):
         ablate.plan(both)
