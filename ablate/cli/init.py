@@ -12,7 +12,7 @@ from ablate.cli.output import say, show_text
 from ablate.errors import TrialError, quote
 from ablate.tasks.command.draft import Style, draft_of_fields, draft_study
 from ablate.tasks.command.options import read_options
-from ablate.tasks.command.task import find_python
+from ablate.tasks.command.stored import find_python
 
 
 def init(

@@ -7,6 +7,7 @@ program leaves behind, and kills them when the program has ended. Started by `co
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ GRACE_S = 10.0
 """How long a program has after SIGTERM before it is killed."""
 
 
-def command_of(arguments: Sequence[str], folder: Path, report: int) -> list[str]:
+def command_of(arguments: Sequence[str], folder: Path, report: int, lock: Path) -> list[str]:
     """Arguments of the Python that guards a program.
 
     Args:
@@ -33,20 +34,24 @@ def command_of(arguments: Sequence[str], folder: Path, report: int) -> list[str]
         report: descriptor, passed to the guard, to which it writes how the program ended: a line of JSON with `status`
             (negative: number of a signal), `peak_memory_bytes` and `left` (number of processes that it left), or with
             `error`, why it could not be started.
+        lock: file that the guard locks while the program runs. A program of an earlier attempt may still be ending,
+            if its caller was killed; until then the next one waits.
     """
     root = str(Path(__file__).parents[2])
-    return ["-I", "-S", "-c", START, root, str(report), str(folder), *arguments]
+    return ["-I", "-S", "-c", START, root, str(report), str(lock), str(folder), *arguments]
 
 
 def main(given: Sequence[str]) -> None:
     """The program of a guard."""
-    report, folder, *arguments = given
+    report, lock, folder, *arguments = given
     os.set_inheritable(int(report), False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignore)  # a handler, unlike SIG_IGN, is not inherited by the program
     end_with_parent(GRACE_S)
     with suppress(OSError, AttributeError):  # only Linux has it; elsewhere the caller kills the group
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)  # until this process has ended
     try:
         program = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL)
     except OSError as error:

@@ -12,7 +12,7 @@ from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
 from ablate.tasks.command.snapshot import NOT_CODE, Code, find_code, store
-from ablate.tasks.command.task import (
+from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,
     StoredCommand,

@@ -12,7 +12,8 @@ from ablate.documents import canonical_json
 from ablate.errors import TrialError
 from ablate.statistics.words import counted
 from ablate.tasks.command.snapshot import files_below
-from ablate.tasks.command.task import Command, store_of_snapshots
+from ablate.tasks.command.stored import store_of_snapshots
+from ablate.tasks.command.task import Command
 from ablate.trials.registry import COMMAND
 
 MAX_LINES = 80

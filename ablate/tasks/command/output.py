@@ -1,9 +1,9 @@
-"""The output of a script, kept to a limit: its beginning and its end, as they come."""
+"""The output of a script in the trial's log (`ablate.trials.log`), kept to a limit: its beginning and its end."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from pathlib import Path
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 1 << 20
 MAX_LINE_BYTES = 1 << 20
@@ -11,14 +11,10 @@ LAST_LINES, LAST_CHARACTERS = 5, 800
 
 
 class Output:
-    """A log file of limited size, and the lines of the output.
+    """The lines of a script's output, which also goes to this process's stdout: the log of the trial."""
 
-    Args:
-        path: of the log, which is continued.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+    def __init__(self) -> None:
+        self._file = os.fdopen(os.dup(1), "wb", buffering=0)
         self._room = HEAD_BYTES
         self._tail: deque[bytes] = deque()
         self._tail_bytes = self._left_out = 0

@@ -26,6 +26,7 @@ class Script:
         arguments: of the program, whose name comes first.
         folder: in which it starts.
         environment: its variables.
+        lock: file that is locked while it runs, so that two attempts of a trial never run together.
 
     Attributes:
         status: its exit status, negative for a signal; None while it runs, and if it could not be started.
@@ -38,7 +39,7 @@ class Script:
         MachineError: no process can be started.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], lock: Path) -> None:
         self.status: int | None = None
         self.error: str | None = None
         self.peak_memory_bytes = self.left = 0
@@ -49,7 +50,7 @@ class Script:
         self._report, report = os.pipe()
         try:
             self._child = Child(
-                command_of(arguments, folder, report), environment,
+                command_of(arguments, folder, report, lock), environment,
                 stdout=output, stderr=output, pass_fds=[report],
             )  # fmt: skip
         except OSError as error:

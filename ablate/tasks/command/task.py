@@ -3,85 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from ablate.documents import Document, canonical_json
 from ablate.errors import TrialError, quote
-from ablate.settings import read_library_settings
-from ablate.study.command import CommandSpec
 from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
 from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.snapshot import files_below, is_output, lay_out
 from ablate.tasks.command.sources import Lines, read_files, read_mlflow
+from ablate.tasks.command.stored import (
+    COMMAND_FILE,
+    Place,
+    StoredCommand,
+    identity_of_command,
+    read_place,
+    store_of_snapshots,
+)
 from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
 from ablate.trials.trial import EpochMetrics, Heartbeat, Message, Outcome
 
-COMMAND_FILE, PLACE_FILE = "command.json", "place.json"
-OUTPUT, REPORTS, DATABASE = "output.txt", "reports.jsonl", "mlflow.db"
-"""Files in a trial's folder: the output, what `ablate.report` wrote, and what was logged to MLflow."""
+REPORTS, DATABASE, LOCK = "reports.jsonl", "mlflow.db", "script.lock"
+"""Files in a trial's folder: what `ablate.report` wrote, what was logged to MLflow, and the lock."""
 LARGEST_SEED = 2**32 - 1
 """Of numpy's legacy generator, which most scripts seed."""
-
-
-class StoredCommand(Document):
-    """A command in the store of snapshots: `command.json`.
-
-    Attributes:
-        spec: the command as it was written.
-        folder: folder in which it runs, below the files of the snapshot.
-        digest: of the code.
-    """
-
-    spec: CommandSpec
-    folder: str
-    digest: str
-
-
-class Place(Document):
-    """Where the code of a snapshot was last taken from: `place.json`. It is not part of the trial's identity.
-
-    Attributes:
-        root: folder that contains the original files.
-        python: the interpreter that `python` stands for.
-        origin: what stays when the code is edited: the path of the script, or the command. It tells whether a study
-            tries rows again.
-    """
-
-    root: str
-    python: str
-    origin: str
-
-
-def store_of_snapshots() -> Path:
-    """Folder of the snapshots in the state directory."""
-    return read_library_settings().home / "code"
-
-
-def identity_of_command(spec: CommandSpec, code: str) -> str:
-    """Digest of all that decides a result besides the recipe's values: the command, its metrics, and its code."""
-    content = {
-        "run": spec.run, "python": spec.python, "pattern": spec.pattern, "files": spec.files, "code": code,
-        "metrics": {name: metric.model_dump(mode="json") for name, metric in spec.metrics.items()},
-        "flags": {name: field.flag for name, field in spec.fields.items() if field.flag},
-    }  # fmt: skip
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
-
-
-def name_of_command(spec: CommandSpec, code: str) -> str:
-    """Digest of a command with its fields, their types and defaults: the name of its snapshot, and of its task."""
-    content = {"spec": spec.model_dump(mode="json"), "code": code}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
 class Command(Task[CommandRecipe]):
@@ -161,9 +112,9 @@ class _Attempt:
         self._step = 0
 
     def messages(self) -> Iterator[Message]:
-        output = Output(self._workdir / OUTPUT)
+        output = Output()
         reports = Reports(self._workdir / REPORTS)
-        script = Script(self._arguments, self._folder, self._environment())
+        script = Script(self._arguments, self._folder, self._environment(), self._workdir / LOCK)
         try:
             yield Heartbeat(step=0, steps=0)
             for part in script.parts():
@@ -257,26 +208,6 @@ class Reports:
         return [point for line in text.splitlines() for point in self._lines.read(line)]
 
 
-def find_python(asked: str | None, folder: Path) -> str:
-    """The interpreter that `python` stands for in a command.
-
-    Args:
-        asked: of `[command] python`: a path relative to `folder`, or a name on the path.
-        folder: of the study's file.
-
-    Raises:
-        TrialError: there is none.
-    """
-    if asked is None:
-        active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-        found = shutil.which("python", path=str(Path(active) / "bin")) if active else None
-        return found or sys.executable
-    found = shutil.which(str(folder / asked) if "/" in asked else asked)
-    if found is None:
-        raise TrialError(f"python {quote(asked)} is not a program; give a path relative to the study's file, or a name")
-    return os.path.abspath(found)  # noqa: PTH100 - a link to an interpreter is what makes a virtual environment
-
-
 def load(name: str) -> NamedTask:
     """The task of a stored command, `command@DIGEST`.
 
@@ -290,18 +221,3 @@ def load(name: str) -> NamedTask:
 @cache
 def _read_command(folder: Path) -> Command:
     return Command(folder)
-
-
-def read_place(folder: Path) -> Place:
-    """Where the code of a snapshot was last taken from."""
-    return Place.model_validate_json((folder / PLACE_FILE).read_text(encoding="utf-8"))
-
-
-def write_place(folder: Path, place: Place) -> None:
-    """Keep where a snapshot was taken from."""
-    text = json.dumps(place.model_dump())
-    path = folder / PLACE_FILE
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        new = path.with_suffix(f".{os.getpid()}")
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)

@@ -18,7 +18,8 @@ from ablate.study.command import FieldSpec, MetricSpec
 from ablate.tasks.command.points import Point, Series, point_of
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.snapshot import files_below, find_code, store
-from ablate.tasks.command.task import Place, read_place, script_seed, store_of_snapshots, write_place
+from ablate.tasks.command.stored import Place, read_place, store_of_snapshots, write_place
+from ablate.tasks.command.task import script_seed
 from ablate.tasks.function.declare import read_function
 from ablate.trials.registry import FUNCTION, NamedTask
 from ablate.trials.task import NO_NEEDS, Task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import ablate
 from ablate.cli.app import status_of
 from ablate.errors import StudyError
+from ablate.tasks.command.process import Script
 from tests.tasks.command.conftest import Write, study
 
 TRAIN = """
@@ -165,7 +167,7 @@ def test_every_way_to_go_wrong_is_one_sentence_and_the_study_goes_on(project: Pa
     reasons = {one["trial"]["recipe"]["way"]: one["outcome"]["reason"] for one in records}
     assert {way: text for way, text in BAD.items() if text not in reasons[way]} == {}
     assert reasons["is not finite"] == "metric 'acc' is not finite"
-    much = out / "trials" / by_label["prints much"].trials[0][:16] / "output.txt"
+    much = out / "trials" / by_label["prints much"].trials[0][:16] / "log.txt"
     assert 1 << 20 < much.stat().st_size < 3 << 20
     assert b"bytes are left out" in much.read_bytes()
     assert not sleepers(str(project))
@@ -240,3 +242,18 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, wr
     assert list(project.glob("out/trials/*/files/asked")), "it was asked before it was killed"
     again = ablate.run(document, progress=False, out=project / "out")
     assert again.rows[0].cells["acc"].values == {0: 0.5}
+
+
+def test_the_next_attempt_waits_until_the_script_of_an_earlier_one_has_ended(tmp_path: Path) -> None:
+    def start(code: str) -> Script:
+        text = f"import signal, sys, time; note = open('notes', 'a'); {code}"
+        return Script([sys.executable, "-c", text], tmp_path, dict(os.environ), tmp_path / "lock")
+
+    late = "(time.sleep(0.3), note.write('first ends '), sys.exit())"
+    first = start(f"signal.signal(15, lambda *_: {late}); print('ready', flush=True); time.sleep(600)")
+    assert b"ready" in next(part for part in first.parts() if part)
+    second = start("note.write('second')")
+    first.stop()
+    assert list(second.parts())[-1:] in ([], [b""])
+    second.stop()
+    assert (tmp_path / "notes").read_text() == "first ends second"
