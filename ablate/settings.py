@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -41,6 +41,10 @@ class LibrarySettings(BaseSettings):
         "`~/.local/share/ablate`, or `ablate` in `XDG_DATA_HOME` where that is set and the former does not exist.",
     )
     data: Path | None = Field(None, description="Folder of the data sets. Default: `data` in the state directory.")
+    device: Literal["auto", "mps"] = Field(
+        "auto", description="Device of training. auto: NVIDIA's GPUs where a trial asks for them, else the CPU. mps: "
+        "the GPU of a Mac with Apple silicon; nobody has run it yet.",
+    )  # fmt: skip
     workers: int | None = Field(
         None, ge=1, le=MAX_WORKERS, description="CPUs (on GPUs: trials) used at the same time. Default: as many as fit."
     )

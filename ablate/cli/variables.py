@@ -8,8 +8,9 @@ from ablate.names import closest
 
 PREFIX = "ABLATE_"
 SETTINGS = (
-    "HOME", "DATA", "WORKERS", "MAX_TRIALS", "URL", "API_KEY", "TASK_ENV", "DATABASE_URL", "RAY_ADDRESS", "DISPATCHER",
-    "TRACKING_URI", "SILENCE_S", "MAX_BODY_BYTES", "ALLOWED_HOSTS", "NOTIFY_URL", "NOTIFY_FORMAT", "NOTIFY_COMMAND",
+    "HOME", "DATA", "DEVICE", "WORKERS", "MAX_TRIALS", "URL", "API_KEY", "TASK_ENV", "DATABASE_URL", "RAY_ADDRESS",
+    "DISPATCHER", "TRACKING_URI", "SILENCE_S", "MAX_BODY_BYTES", "ALLOWED_HOSTS", "NOTIFY_URL", "NOTIFY_FORMAT",
+    "NOTIFY_COMMAND",
 )  # fmt: skip
 """The settings of the library and of the service. They are listed here, since the settings import slowly."""
 INTERNAL = ("LIFELINE", "TRIAL_GPUS", "REPORT", "SEED", "WORKDIR")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ablate.errors import TrialError, quote
+from ablate.settings import read_library_settings
 from ablate.statistics.words import counted
 from ablate.trials.gpus import VISIBLE, promised_gpus
 
@@ -56,7 +57,18 @@ def make_deterministic() -> None:
 
 
 def pick_device() -> torch.device:
-    """The first visible GPU, else the CPU. The parent process decides which GPUs are visible."""
+    """The first visible GPU, else the CPU. The parent process decides which GPUs are visible.
+
+    Raises:
+        TrialError: `ABLATE_DEVICE` is `mps`, and torch finds no such device.
+    """
+    if read_library_settings().device == "mps":
+        if not torch.backends.mps.is_available():
+            raise TrialError(
+                "ABLATE_DEVICE is mps, and torch finds no such device here (it needs macOS on Apple silicon); unset "
+                "the variable to train on the CPU"
+            )
+        return torch.device("mps")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from ablate.settings import read_library_settings
 from ablate.trials.gpus import visible_gpus
 
 CPU = "cpu"
@@ -83,7 +84,12 @@ def _processor() -> str:
 
 
 def _device() -> str:
-    """Model of this machine's GPUs if the process may use one (`GPU` if the model is unknown), else `cpu`."""
+    """`mps` where it is asked for; else the model of this machine's GPUs if the process may use one, else `cpu`.
+
+    `GPU` stands for a model that is unknown.
+    """
+    if read_library_settings().device == "mps":
+        return "mps"
     if not visible_gpus():
         return CPU
     try:

@@ -31,7 +31,7 @@ LISTED = re.compile(
     r"|(?i:(https?|ftp|all|no)_proxy)"
 )
 """What a worker of the service inherits, except secrets."""
-OWN = ("ABLATE_HOME", "ABLATE_DATA", "ABLATE_TASK_ENV")
+OWN = ("ABLATE_HOME", "ABLATE_DATA", "ABLATE_DEVICE", "ABLATE_TASK_ENV")
 """The settings of ablate that workers need. No other one is inherited: some are secrets."""
 SECRET = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|(^|_)(PASS|PWD|PAT|DSN|KEY)(_|$)|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL"

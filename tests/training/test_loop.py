@@ -11,12 +11,12 @@ import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
-from ablate.errors import DataError
+from ablate.errors import DataError, TrialError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks.classify.practice import PRACTICE, prepare, train
 from ablate.training.checkpoint import FILE
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Streams, pick_device
 from ablate.training.loop import one_step, start
 from ablate.training.measure import fold, measure, peak_memory_bytes
 from ablate.training.optim import build_optimiser, build_scheduler
@@ -220,3 +220,14 @@ def test_the_bits_of_the_test_images_are_the_reported_error_and_name_the_test_se
     assert whole is not None
     assert first.test_set == second.test_set != whole.test_set
     assert first.bits != second.bits
+
+
+def test_a_gpu_of_a_mac_that_is_not_there_is_refused_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_DEVICE", "mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(TrialError, match="ABLATE_DEVICE is mps, and torch finds no such device here"):
+        pick_device()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device().type == "mps"
+    monkeypatch.delenv("ABLATE_DEVICE")
+    assert pick_device().type in ("cpu", "cuda")
