@@ -40,10 +40,18 @@ def prepare_streams() -> None:
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == STDERR:
+    if isinstance(sys.stderr, io.TextIOWrapper) and _number(sys.stderr) == STDERR:
         file = io.BufferedWriter(_Forgiving(STDERR, "w", closefd=False))
         sys.stderr = io.TextIOWrapper(file, encoding=sys.stderr.encoding, line_buffering=True)
     print_every_character()
+
+
+def _number(stream: io.TextIOWrapper) -> int | None:
+    """The descriptor of a stream; None for one in memory."""
+    try:
+        return stream.fileno()
+    except OSError:
+        return None
 
 
 def drop_output() -> None:
