@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablate.cli.app import HOLES, app
 from ablate.cli.options import AsJson
 from ablate.cli.output import say, show_text
-from service.cli.connect import TrialKey, Url, connected, show
+from service.cli.connect import NoStudyError, TrialKey, Url, connected, pick_study, show
+
+if TYPE_CHECKING:
+    from ablate.remote.client import Client
 
 
 @app.command()
@@ -26,7 +29,15 @@ def trial(key: TrialKey, url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def logs(
-    key: TrialKey,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KEY",
+            help="Key of a trial, or its first 8 digits or more. Default: the first trial of the newest study that "
+            "failed, else one that runs, else the last one.",
+            show_default=False,
+        ),
+    ] = None,
     url: Url = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print what is added to the log, until the trial has ended.")
@@ -37,12 +48,29 @@ def logs(
     if follow and as_json:
         raise typer.BadParameter("--follow cannot be combined with --json")
     with connected(url) as client:
+        key = key or _pick_trial(client)
         if follow:
             for part in client.follow_log(key, partial(say, err=True)):
                 show_text(part)
             return
         log = client.log(key)
     show({"key": key, "log": log}, as_json, lambda: show_text(log))
+
+
+def _pick_trial(client: Client) -> str:
+    """The trial of the newest study whose log somebody wants first; a line on stderr names it.
+
+    Raises:
+        NoStudyError: there is no study, or no trial of it has begun.
+    """
+    study = pick_study(client, None)
+    begun = [cell for cell in client.trials(study) if cell.state not in ("queued", "cancelled")]
+    if not begun:
+        raise NoStudyError("no trial of the newest study has begun; `ablate watch` shows when one does")
+    wanted = [one for state in ("failed", "running") for one in begun if one.state == state]
+    cell = next(iter(wanted), begun[-1])
+    say(f"{cell.row}, seed {cell.seed}, {cell.state}: {cell.key[:16]}", err=True)
+    return cell.key
 
 
 @app.command()

@@ -260,6 +260,7 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
     assert ask("show", "gated")["id"] == study["id"]
     assert ask("trial", key[:8])["key"] == key
     assert "the task says hello" in ask("logs", key[:8])["log"]
+    assert "the task says hello" in call("logs")[1], "without a key it is a trial of the newest study that has begun"
     status, log, _ = call("logs", "--follow", key[:8])
     assert (status, log) == (0, ask("logs", key[:8])["log"])
     assert ask("table", "gated")["provisional"] is True
