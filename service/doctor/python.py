@@ -79,7 +79,7 @@ def find_torch() -> Sequence[Finding]:
         return [warning("torch", "is not installed, so this machine cannot train", "pip install '.[run]'")]
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", TORCH], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [sys.executable, "-P", "-c", TORCH], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/",
             timeout=TORCH_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
