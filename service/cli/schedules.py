@@ -44,8 +44,7 @@ def add(
     cron: Annotated[
         str,
         typer.Option(
-            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'; or a macro: "
-            "@daily.",
+            help="Cron expression: minute, hour, day of month, month, weekday, such as '0 2 * * *'; or @daily.",
             show_default=False,
         ),
     ],
@@ -57,9 +56,7 @@ def add(
     seeds: Seeds = None,
     missed: Annotated[
         Missed,
-        typer.Option(
-            help="Instants that passed while the service was not running: one firing for all, none, or one each."
-        ),
+        typer.Option(help="Instants that passed while the service was down: one firing for all, none, or one each."),
     ] = "coalesce",
     overlap: Annotated[
         Overlap, typer.Option(help="If the previous firing is still running: skip this one, or queue it after that.")
