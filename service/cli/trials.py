@@ -48,7 +48,7 @@ def logs(
     if follow and as_json:
         raise typer.BadParameter("--follow cannot be combined with --json")
     with connected(url) as client:
-        key = key or _pick_trial(client)
+        key = _pick_trial(client) if key is None else key
         if follow:
             for part in client.follow_log(key, partial(say, err=True)):
                 show_text(part)
