@@ -1,8 +1,9 @@
 """What a trial of a script costs besides the script: 64 scripts that sleep one second, two at a time.
 
 The start of the script's interpreter counts as the script's own: it is measured alone, in the same run, by running the
-same command without ablate, two at a time. The result is the ratio of both wall times, and that of ablate's to the
-sleeping alone.
+same command without ablate, two at a time, before each arm and after the last one. The arms are `ablate run`, and a
+service with Ray and MLflow to which the same script was registered. The results are the ratios of their wall times to
+those of the scripts, and to the sleeping alone. Goal 1.10. Run it from the root of the checkout.
 
     python -m benchmarks.command_overhead --trials 64
 """
@@ -10,14 +11,19 @@ sleeping alone.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import ablate
+from ablate.remote.client import Client
+from tests.service.processes import Running, install_task, serving
 
 SCRIPT = """
 import json, sys, time
@@ -26,18 +32,34 @@ print(json.dumps({"acc": 0.5}))
 """
 
 
-def wall_of_ablate(folder: Path, trials: int, sleep_s: float) -> float:
+def study_of(folder: Path, trials: int, sleep_s: float) -> dict[str, Any]:
+    """A study whose trials sleep."""
+    command = {"run": f"python {folder / 'sleep.py'} {sleep_s} {{seed}}", "metrics": {"acc": "max"}}
+    return {"name": "overhead", "seeds": trials, "command": command, "rows": [{"label": "one"}]}
+
+
+def wall_of_ablate(study: dict[str, Any], folder: Path) -> float:
     """Wall seconds from the first trial to the last, without planning, tables and plots."""
-    study = {
-        "name": "overhead",
-        "seeds": trials,
-        "command": {"run": f"python {folder / 'sleep.py'} {sleep_s} {{seed}}", "metrics": {"acc": "max"}},
-        "rows": [{"label": "one"}],
-    }
     moments: list[float] = []
     began = time.monotonic()
     ablate.run(study, progress=lambda _: moments.append(time.monotonic()), workers=2, out=folder / "out")
     return moments[-1] - began
+
+
+def wall_of_service(service: Running, study: dict[str, Any]) -> float:
+    """Wall seconds from POST to the end of the study's events."""
+    began = time.monotonic()
+    with Client(service.client.url) as client:
+        assert client.wait(client.submit(study)).state == "succeeded"
+    return time.monotonic() - began
+
+
+def register(home: Path, folder: Path, study: dict[str, Any]) -> None:
+    """Register the script with the service of a state directory."""
+    path = folder / "sleep.json"
+    path.write_text(json.dumps(study))
+    command = [sys.executable, "-m", "service.cli.main", "task", "add", "sleep", str(path)]
+    subprocess.run(command, check=True, env=os.environ | {"ABLATE_HOME": str(home)}, stdout=subprocess.DEVNULL)
 
 
 def wall_of_scripts(folder: Path, trials: int, sleep_s: float) -> float:
@@ -58,13 +80,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "sleep.py").write_text(SCRIPT)
-        before = wall_of_scripts(folder, options.trials, options.sleep_s)
-        ours = wall_of_ablate(folder, options.trials, options.sleep_s)
-        after = wall_of_scripts(folder, options.trials, options.sleep_s)
-    alone = (before + after) / 2
+        study = study_of(folder, options.trials, options.sleep_s)
+        by_hand = [wall_of_scripts(folder, options.trials, options.sleep_s)]
+        ours = wall_of_ablate(study, folder)
+        by_hand.append(wall_of_scripts(folder, options.trials, options.sleep_s))
+        with serving(folder / "home", install_task(folder / "site")) as service:
+            register(service.home, folder, study)
+            named = {**study, "base": {"task": "sleep"}}
+            del named["command"]
+            wall_of_service(service, named | {"seeds": [trial + options.trials for trial in range(4)]})  # warm
+            served = wall_of_service(service, named)
+        by_hand.append(wall_of_scripts(folder, options.trials, options.sleep_s))
     asleep = options.trials * options.sleep_s / 2
-    print(f"scripts by hand: {before:.1f} s and {after:.1f} s; with ablate: {ours:.1f} s; asleep: {asleep:.1f} s")
-    print(f"ratio to the scripts by hand {ours / alone:.3f}, to the sleep alone {ours / asleep:.3f}")
+    print(f"scripts by hand: {', '.join(f'{wall:.1f}' for wall in by_hand)} s; asleep: {asleep:.1f} s")
+    for arm, wall, before, after in (("ablate run", ours, *by_hand[:2]), ("the service", served, *by_hand[1:])):
+        alone = (before + after) / 2
+        print(f"{arm}: {wall:.1f} s, ratio to the scripts {wall / alone:.3f}, to the sleep alone {wall / asleep:.3f}")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.output import say, show_text
 from ablate.cli.streams import drop_output, prepare_streams
+from ablate.cli.task_commands import task
 from ablate.cli.variables import describe_unknown
 from ablate.errors import AblateError
 from ablate.limits import MAX_WORKERS
@@ -63,7 +64,8 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data, name="data")
+for name, commands in (("data", data), ("task", task)):
+    app.add_typer(commands, name=name)
 
 
 def _show_version(is_asked: bool) -> None:

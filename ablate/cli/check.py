@@ -25,7 +25,7 @@ from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document, task_name, task_of
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
-from ablate.tasks.command.changes import MAX_LINES, find_changes
+from ablate.tasks.command.changes import MAX_LINES, Change, find_changes
 from ablate.tasks.command.task import Command
 from ablate.trials.registry import COMMAND, get_task
 from ablate.trials.trial import Cost, TrialRecord
@@ -73,11 +73,16 @@ def show_changes(task: str, records: Iterable[TrialRecord]) -> None:
     done = {(canonical_json(trial.recipe), trial.seed) for trial in trials if trial.task == task}
     earlier = [trial.task for trial in trials if (canonical_json(trial.recipe), trial.seed) not in done]
     for change in find_changes(task, earlier):
-        say(change.sentence)
-        for line in change.diff[:MAX_LINES]:
-            say(f"    {line}")
-        if len(change.diff) > MAX_LINES:
-            say(f"    ... and {len(change.diff) - MAX_LINES} more lines")
+        show_change(change, change.sentence)
+
+
+def show_change(change: Change, sentence: str) -> None:
+    """A sentence on a change, and the difference of the files."""
+    say(sentence)
+    for line in change.diff[:MAX_LINES]:
+        say(f"    {line}")
+    if len(change.diff) > MAX_LINES:
+        say(f"    ... and {len(change.diff) - MAX_LINES} more lines")
 
 
 COUNTS = {
@@ -148,15 +153,16 @@ def show_fields(study: Path | None, *, as_json: bool) -> None:
     if as_json:
         show_json(fields)
         return
-    for line in _field_lines(fields):
+    for line in field_lines(fields):
         say(line)
 
 
-def _field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
+def field_lines(fields: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
+    """The fields of a recipe as lines: name and default, then type and description."""
     for field in fields:
         yield f"{prefix}{field['name']} = {json.dumps(field['default'])}"
         yield from (f"    {text}" for text in (field["type"], field["text"]))
-        yield from _field_lines(field["fields"], f"{prefix}{field['name']}.")
+        yield from field_lines(field["fields"], f"{prefix}{field['name']}.")
 
 
 def show_sites(model: str, plan: Plan | None, row: str | None, *, resolution_px: int, as_json: bool) -> None:

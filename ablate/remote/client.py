@@ -23,8 +23,9 @@ from ablate.remote.follow import follow
 from ablate.remote.paper import Paper
 from ablate.remote.results import Results, StudyName
 from ablate.remote.schedules import Schedules
+from ablate.remote.tasks import Tasks, body_of
 from ablate.settings import read_library_settings
-from ablate.study.source import StudySource, document_of
+from ablate.study.source import StudySource
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -40,6 +41,7 @@ class Client(Results):
         url: address of the service.
         schedules: calls about schedules.
         paper: calls about the tables of the paper.
+        tasks: calls about tasks.
 
     Raises:
         RefusedError: the address is not valid.
@@ -64,6 +66,7 @@ class Client(Results):
         self.url = self._connection.url
         self.schedules = Schedules(self._connection)
         self.paper = Paper(self._connection)
+        self.tasks = Tasks(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +120,7 @@ class Client(Results):
         Example:
             >>> study = client.submit("study.toml", seeds=5)
         """
-        body = _body(study, scale, seeds, priority, resources) | {"fresh": fresh}
+        body = body_of(self.tasks.document_of(study), scale, seeds, priority, resources) | {"fresh": fresh}
         return read_answer(StudyView, self._connection.post("/studies", body, key=key or secrets.token_hex(16)))
 
     def plan(
@@ -143,7 +146,7 @@ class Client(Results):
         Example:
             >>> client.plan("study.toml").trials
         """
-        body = _body(study, scale, seeds, None, resources) | {"fresh": fresh}
+        body = body_of(self.tasks.document_of(study), scale, seeds, None, resources) | {"fresh": fresh}
         return read_answer(PlanView, self._connection.post("/studies/plan", body))
 
     def studies(
@@ -284,16 +287,3 @@ class Client(Results):
 
     def _act(self, study: StudyName, verb: str, body: Mapping[str, Any] | None = None) -> ChangedStudy:
         return read_answer(ChangedStudy, self._connection.post(f"{self._path(study)}/{verb}", body))
-
-
-def _body(
-    study: StudySource,
-    scale: str | None,
-    seeds: int | None,
-    priority: int | None,
-    resources: Mapping[str, float] | None,
-) -> dict[str, Any]:
-    return {
-        "study": document_of(study), "scale": scale, "seeds": seeds, "priority": priority,
-        "resources": dict(resources) if resources else None,
-    }  # fmt: skip

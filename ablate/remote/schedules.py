@@ -10,7 +10,8 @@ from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import ChangedSchedule, ScheduleView
 from ablate.remote.documents.studies import Page
 from ablate.remote.names import check_schedule_name
-from ablate.study.source import StudySource, document_of
+from ablate.remote.tasks import Tasks
+from ablate.study.source import StudySource
 
 if TYPE_CHECKING:
     from ablate.remote.connection import Connection
@@ -66,7 +67,7 @@ class Schedules:
         Example:
             >>> client.schedules.add("nightly", "0 2 * * *", "study.toml", tz="Europe/Berlin").next_text
         """
-        body = {"name": name, "cron": cron, "study": document_of(study), **settings}
+        body = {"name": name, "cron": cron, "study": Tasks(self._connection).document_of(study), **settings}
         return read_answer(ChangedSchedule, self._connection.post("/schedules", body))
 
     def all(self) -> list[ScheduleView]:

@@ -27,7 +27,10 @@ from ablate.study.printed_rows import join_printed
 from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task, list_tasks
 
-NO_COMMAND = "code never comes with a request; run a study with [command] from its file, with `ablate run`"
+NO_COMMAND = (
+    "code never comes with a request. On the machine of the service, `ablate task add NAME STUDY.toml` registers it; "
+    'then write task = "NAME" in [base] in place of [command]. Or run the study from its file, with `ablate run`'
+)
 
 
 def get_named_task(study: Study) -> NamedTask:

@@ -34,6 +34,8 @@ FUNCTION = "function@"
 """Start of the name of a task that is a user's script, or function; a digest follows."""
 STORED = {COMMAND: "ablate.tasks.command.task", FUNCTION: "ablate.tasks.function.task"}
 """Start of a name -> module whose `load` finds the task in the state directory."""
+REGISTERED = "ablate.tasks.command.registered"
+"""Module of the tasks that an operator registered under a name; imported when one may be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class NamedTask:
         task: the task itself.
         origin: `module:attribute` of an installed task, which stays when its code or its name in studies changes.
         code: names of the files that the digest covers; see `ablate.trials.code`.
+        stored: `command@DIGEST` or `function@DIGEST`, where its code is in the state directory.
     """
 
     name: str
@@ -53,6 +56,7 @@ class NamedTask:
     task: Task[Any]
     origin: str = ""
     code: tuple[str, ...] = ()
+    stored: str = ""
 
     @property
     def primary_metric(self) -> str:
@@ -61,8 +65,9 @@ class NamedTask:
 
 
 def list_tasks() -> list[str]:
-    """Names of the tasks, built in and installed, without the hidden ones."""
-    return [*(name for name in BUILT_IN if name not in HIDDEN), *sorted(_installed())]
+    """Names of the tasks: built in, without the hidden ones, installed, and registered."""
+    registered: list[str] = import_module(REGISTERED).names()
+    return [*(name for name in BUILT_IN if name not in HIDDEN), *sorted(_installed()), *registered]
 
 
 def get_task(name: str) -> NamedTask:
@@ -75,7 +80,16 @@ def get_task(name: str) -> NamedTask:
         if name.startswith(start):  # each state directory has its own, so they are not kept here
             found: NamedTask = import_module(module).load(name)
             return found
+    if not is_installed(name) and name not in BUILT_IN:
+        registered: NamedTask | None = import_module(REGISTERED).load(name)
+        if registered is not None:
+            return registered
     return get_installed(name)
+
+
+def is_installed(name: str) -> bool:
+    """Whether a package declares a task of that name."""
+    return name in _installed()
 
 
 @cache

@@ -13,7 +13,9 @@ from ablate.data.info import DatasetInfo
 from ablate.errors import TrialError
 from ablate.paper.published import PublishedTable, load_published, studies_folder
 from ablate.recipes.classify import ACTIVATIONS, OWN_NETWORKS, ClassifyRecipe
+from ablate.remote.documents.catalog import FieldEntry, TaskEntry
 from ablate.study.field_catalog import describe_fields, study_schema
+from ablate.tasks.command.registered import find_registered
 from ablate.trials.registry import get_task, list_tasks
 from service.api.findings import findings_of
 from service.api.parameters import InContext
@@ -21,16 +23,6 @@ from service.api.problems import INVALID, UNAVAILABLE, documented, publishable
 
 router = APIRouter(tags=["catalog"])
 FOREIGN_NETWORKS = ("torchvision/NAME", "timm/NAME")
-
-
-class FieldEntry(BaseModel):
-    """A field of a recipe. `type`: type and range in words; `fields`: the fields of a nested recipe."""
-
-    name: str
-    type: str
-    default: Any
-    text: str
-    fields: list[FieldEntry]
 
 
 class DatasetEntry(BaseModel):
@@ -46,18 +38,6 @@ class DatasetEntry(BaseModel):
     train_images: int
     test_images: int
     is_here: bool
-
-
-class TaskEntry(BaseModel):
-    """A task: its metrics (true: lower is better; the first one is primary) and the fields of its recipe.
-
-    `problem`: why an installed task cannot be used; such a task has no metrics and no fields.
-    """
-
-    name: str
-    metrics: dict[str, bool]
-    fields: list[FieldEntry]
-    problem: str | None
 
 
 class PublishedEntry(BaseModel):
@@ -127,7 +107,7 @@ def get_catalog() -> Catalog:
         networks=[*OWN_NETWORKS, *FOREIGN_NETWORKS],
         datasets=[_dataset(info) for info in datasets.list_datasets()],
         damaged_datasets=datasets.list_damaged(),
-        tasks=[_task(name) for name in list_tasks()],
+        tasks=describe_tasks(),
         scales=_scales(),
         published=[_printed(table) for table in load_published().tables.values()],
         study_schema=study_schema(ClassifyRecipe),
@@ -180,10 +160,18 @@ def _printed(table: PublishedTable) -> PublishedEntry:
     return PublishedEntry(id=table.id, title=table.title, paper=table.paper, dataset=table.dataset, rows=labels)
 
 
+def describe_tasks() -> list[TaskEntry]:
+    """Every task that a study can name."""
+    return [_task(name) for name in list_tasks()]
+
+
 def _task(name: str) -> TaskEntry:
     try:
         task = get_task(name).task
-        return TaskEntry(name=name, metrics=dict(task.metrics), fields=_fields(task.Recipe), problem=None)
+        registered = find_registered(name)
+        versions = [version.digest for version in reversed(registered.versions)] if registered else []
+        fields = _fields(task.Recipe)
+        return TaskEntry(name=name, metrics=dict(task.metrics), fields=fields, problem=None, versions=versions)
     except TrialError as error:
         return TaskEntry(name=name, metrics={}, fields=[], problem=publishable(str(error)))
 

@@ -85,8 +85,11 @@ def add(
     documents = [read_to_send(path) for path in studies]
     if len(studies) > 1:
         _check_names(studies, documents)
-    named = list(name_schedules(name, documents))
     with connected(url) as client:
+        documents = [
+            client.tasks.document_of(document, path.parent) for path, document in zip(studies, documents, strict=True)
+        ]
+        named = list(name_schedules(name, documents))
         add_one = partial(
             client.schedules.add, tz=tz, mode=mode, scale=scale, seeds=seeds, missed=missed, overlap=overlap,
             jitter_s=jitter, tolerance=tolerance,

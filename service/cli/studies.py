@@ -76,13 +76,15 @@ def submit(
 ) -> None:
     """Submit a study to the service. Prints its id.
 
-    If the service runs on this machine and lacks a data set, the data set is fetched first where possible.
+    If the service runs on this machine and lacks a data set, the data set is fetched first where possible. A study with
+    a [command] needs a task of the service that has its command and its code: see `ablate task add`.
     """
     from ablate.errors import StudyError
     from ablate.study.source import read_to_send
 
     document = read_to_send(study)
     with connected(url) as client:
+        document = client.tasks.document_of(document, study.parent)
         send = partial(
             client.submit, document, scale=scale, seeds=seeds, priority=priority,
             resources=asked_resources(cpus, gpus), fresh=fresh,

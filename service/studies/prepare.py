@@ -16,6 +16,7 @@ from ablate.study.checks import NO_COMMAND
 from ablate.study.data_names import check_datasets
 from ablate.study.document import Resources, with_resources
 from ablate.study.plan import Plan, plan_document, task_name
+from ablate.tasks.command.registered import pinned
 from ablate.trials.registry import STORED
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
 from service.context import Context
@@ -50,11 +51,15 @@ class Prepared:
 
 
 def resolve_document(submission: Submission) -> dict[str, Any]:
-    """The study document with the submission's options written into it."""
+    """The study document with the submission's options, and the version of a registered task, written into it.
+
+    Raises:
+        StudyError: its task was removed, or has no such version.
+    """
     options = {"seeds": submission.seeds, "priority": submission.priority}
     document = submission.study | {name: value for name, value in options.items() if value is not None}
     asked = submission.resources.model_dump(exclude_unset=True) if submission.resources else {}
-    return dict(with_resources(document, asked))
+    return dict(pinned(with_resources(document, asked)))
 
 
 def prepare(

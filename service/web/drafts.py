@@ -14,6 +14,7 @@ from ablate.limits import MAX_BYTES
 from ablate.paper.published import studies_folder
 from ablate.study.strict import StrictDocument
 from ablate.study.written import render_document
+from ablate.tasks.command.registered import find_registered
 from service.context import Context
 from service.errors import NotFoundError
 from service.store import studies
@@ -49,11 +50,11 @@ class Prefilled:
     examples: dict[str, str]
 
 
-def draft_of(context: Context, example: str | None, again: str | None) -> Prefilled:
-    """The form for an example, or for a study to run again.
+def draft_of(context: Context, example: str | None, again: str | None, task: str | None) -> Prefilled:
+    """The form for an example, for a study to run again, or for a registered task.
 
     Raises:
-        NotFoundError: there is no such example or study.
+        NotFoundError: there is no such example, study or task.
     """
     files = _examples()
     titles = _titles()
@@ -61,6 +62,11 @@ def draft_of(context: Context, example: str | None, again: str | None) -> Prefil
         with context.store.read() as connection:
             stored = studies.get_study(connection, again)
         return Prefilled(document_text(stored), stored.scale or "", True, titles)
+    if task is not None:
+        registered = find_registered(task)
+        if registered is None or registered.is_removed:
+            raise NotFoundError(f"no registered task {quote(task)}; /tasks lists them")
+        return Prefilled(render_document(registered.study)[1], "", False, titles)
     if example is not None and example not in files:
         raise NotFoundError(f"unknown example {quote(example)}; available examples: {', '.join(files)}")
     return Prefilled(files[example] if example else "", "", False, titles)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ablate.limits import MAX_BYTES
 from service.api.body import parse_body, read_body, validated
+from service.api.catalog import describe_tasks
 from service.api.lanes import plans
 from service.api.parameters import Cursor, InContext, InStudyState, StudyName
 from service.errors import NotFoundError
@@ -45,17 +46,26 @@ def show_studies(
     cursor: Cursor = None,
     example: Annotated[str | None, Query(max_length=64)] = None,
     again: Annotated[str | None, Query(max_length=64)] = None,
+    task: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """The studies, newest first, and the form for a new one.
 
-    `example` fills the form with a study file that comes with ablate, `again` with the document of an earlier study.
+    `example` fills the form with a study file that comes with ablate, `again` with the document of an earlier study,
+    `task` with the study from which a task was registered.
     """
     tag = studies_view.tag_of(context)
     if tag and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     board = studies_view.read_board(context, state=state, name=name, cursor=cursor)
     headers = {"ETag": tag} if tag else {}
-    return answer("studies.html", headers=headers, board=board, draft=draft_of(context, example, again))
+    return answer("studies.html", headers=headers, board=board, draft=draft_of(context, example, again, task))
+
+
+@router.get("/tasks")
+def show_tasks() -> Response:
+    """The tasks that a study can name, with their metrics and fields; those of this service's operator first."""
+    tasks = sorted(describe_tasks(), key=lambda task: not task.versions)
+    return answer("tasks.html", tasks=tasks)
 
 
 @router.post("/preview")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
+from ablate.tasks.command.registered import pinned
 from ablate.tasks.command.snapshot import NOT_CODE, Code, find_code, store
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
@@ -26,7 +27,7 @@ from ablate.trials.registry import COMMAND
 
 
 def with_command(document: Any, folder: Path) -> Any:
-    """A document whose `[command]` is stored as a task, which `[base]` names; any other document as it is.
+    """A document whose `[command]` is stored as a task, which `[base]` names; see also `pinned`.
 
     All metrics of the command are columns of the table, unless the study names its `metrics`.
 
@@ -39,7 +40,7 @@ def with_command(document: Any, folder: Path) -> Any:
         TrialError: the code is too large, or cannot be read.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("command"), Mapping):
-        return document
+        return pinned(document) if isinstance(document, Mapping) else document
     base = document.get("base", {})
     found = Findings()
     if isinstance(base, Mapping) and "task" in base:

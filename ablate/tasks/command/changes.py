@@ -40,15 +40,19 @@ class Change:
     diff: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
-        """The change in one line."""
+    def summary(self) -> str:
+        """What differs, in a few words."""
         parts = []
         if self.files:
             parts.append(f"{counted(self.files, 'file')}, +{self.added} -{self.removed} lines")
         if self.fields:
             parts.append(f"{', '.join(self.fields)} in [command]")
-        what = "; ".join(parts) or "no file that is kept"
-        return f"code changed since {counted(self.trials, 'result')}, which will be trained again: {what}"
+        return "; ".join(parts) or "no file that is kept"
+
+    @property
+    def sentence(self) -> str:
+        """The change in one line."""
+        return f"code changed since {counted(self.trials, 'result')}, which will be trained again: {self.summary}"
 
 
 def find_changes(task: str, earlier: Iterable[str]) -> Iterator[Change]:

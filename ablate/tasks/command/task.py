@@ -40,12 +40,13 @@ class Command(Task[CommandRecipe]):
 
     Args:
         folder: of its snapshot in the store.
+        place: where its code was taken from; None: where it was taken from last.
 
     Raises:
         TrialError: the snapshot is not there, or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Place | None = None) -> None:
         try:
             self._stored = StoredCommand.model_validate_json((folder / COMMAND_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -53,7 +54,7 @@ class Command(Task[CommandRecipe]):
                 f"the code of this command is not in the state directory ({folder.name}); run the study again from its "
                 "file, which stores it"
             ) from error
-        self._folder = folder
+        self._folder, self._place = folder, place
         self.spec = self._stored.spec
         self.Recipe = recipe_of(self.spec.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
@@ -64,8 +65,8 @@ class Command(Task[CommandRecipe]):
         return identity_of_command(self.spec, self._stored.digest)
 
     def place(self) -> Place:
-        """Where the code was last taken from."""
-        return read_place(self._folder)
+        """Where the code was taken from."""
+        return self._place or read_place(self._folder)
 
     def files(self) -> list[str]:
         """The files that decide its results, relative to the folder that contains them all."""
@@ -208,16 +209,20 @@ class Reports:
         return [point for line in text.splitlines() for point in self._lines.read(line)]
 
 
-def load(name: str) -> NamedTask:
+def load(name: str, place: Place | None = None) -> NamedTask:
     """The task of a stored command, `command@DIGEST`.
+
+    Args:
+        name: see above.
+        place: where a registered task was taken from; None: where the code was taken from last.
 
     Raises:
         TrialError: the state directory does not have it.
     """
-    task = _read_command(store_of_snapshots() / name.removeprefix(COMMAND))
-    return NamedTask(name, COMMAND + task.identity, task, task.place().origin, tuple(task.files()))
+    task = _read_command(store_of_snapshots() / name.removeprefix(COMMAND), place)
+    return NamedTask(name, COMMAND + task.identity, task, task.place().origin, tuple(task.files()), stored=name)
 
 
 @cache
-def _read_command(folder: Path) -> Command:
-    return Command(folder)
+def _read_command(folder: Path, place: Place | None) -> Command:
+    return Command(folder, place)

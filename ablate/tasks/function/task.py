@@ -161,9 +161,8 @@ def load(name: str) -> NamedTask:
         TrialError: the state directory does not have it.
     """
     task = _read_function(store_of_snapshots() / name.removeprefix(FUNCTION))
-    return NamedTask(
-        name, FUNCTION + task.identity, task, read_place(task.files.parent).origin, tuple(files_below(task.files))
-    )
+    origin, files = read_place(task.files.parent).origin, tuple(files_below(task.files))
+    return NamedTask(name, FUNCTION + task.identity, task, origin, files, stored=name)
 
 
 @cache

@@ -230,7 +230,9 @@ def test_code_never_comes_with_a_request(empty: TestClient, with_command: bool, 
     assert answer.status_code == 422
     (problem,) = answer.json()["errors"]
     assert problem["code"] == "not_supported"
-    assert problem["message"].startswith("code never comes with a request; run a study with [command] from its file")
+    assert problem["message"].startswith(
+        "code never comes with a request. On the machine of the service, `ablate task add"
+    )
 
 
 @pytest.fixture

@@ -204,6 +204,11 @@ LOCAL = {
         Case(["data", "add", "mine", f"photos {NAME}"], 2),
         Case(["data", "add", "mine", f"photos {NAME}", "--skip-damaged"]),
     ],
+    "task add": [Case(["task", "add", NAME, "study.json"], 2, shows=False), Case(["task", "add", "mine", NAME], 2)],
+    "task update": [Case(["task", "update", NAME], 2)],
+    "task list": [Case(["task", "list"], shows=False)],
+    "task show": [Case(["task", "show", NAME], 2)],
+    "task remove": [Case(["task", "remove", NAME], 2)],
 }  # fmt: skip
 """Commands that need no service, with what others can name: files, folders, and what is in a study."""
 

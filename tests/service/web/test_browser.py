@@ -254,7 +254,7 @@ def addresses(running: Running, finished: dict[str, Any]) -> list[str]:
     here = f"/studies/{finished['id']}"
     running.client.post("/schedules", {"name": "nightly", "cron": "0 2 * * *", "study": gated("repeated", seeds=1)})
     return [
-        "/", "/?example=smoke", "/paper", "/compare", f"/compare?a={finished['id']}&b={finished['id']}", here,
+        "/", "/?example=smoke", "/paper", "/compare", "/tasks", f"/compare?a={finished['id']}&b={finished['id']}", here,
         f"{here}?a=plain&b=shifted", f"/trials/{keys['succeeded']}", f"/trials/{keys['failed']}",
         "/schedules", "/schedules/nightly", "/help", "/help/studies", "/help?q=seeds", "/help?q=nothingofthekind",
     ]  # fmt: skip

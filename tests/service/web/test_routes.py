@@ -63,6 +63,7 @@ def addresses(desk: Any, finished: Any, toy_study: Callable[..., Any]) -> list[s
     lifecycle.add_schedule(desk.context, ScheduleSpec(name="nightly", cron="0 2 * * *", study=toy_study()), now())
     return [
         "/", "/?state=succeeded", "/?example=smoke", f"/?again={finished.id}", "/paper", "/paper?scale=lab", "/compare",
+        "/tasks",
         f"/compare?a={finished.id}&b={finished.id}", f"/studies/{finished.id}",
         f"/studies/{finished.id}?a=offset+0&b=offset+1", f"/trials/{key}", "/schedules",
         "/schedules/nightly",
