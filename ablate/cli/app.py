@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,6 +39,7 @@ from ablate.cli.options import (
     RowsCommand,
     Scale,
     Seeds,
+    Set,
     Siunitx,
     Spread,
     StudyFile,
@@ -90,6 +91,7 @@ def run(
     study: StudyFile,
     scale: Scale = None,
     seeds: Seeds = None,
+    replaced: Set = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -128,6 +130,9 @@ def run(
     has them. Run the same command again to resume after an interruption; no trial is trained twice. Results,
     checkpoints, tables in five formats and plots are written to the folder of the results.
 
+    With --rows only these rows and their baseline are trained. The study keeps all of its rows, so nothing is decided
+    before the same command without --rows has trained the others.
+
     Exit status: 0 done; 1 trials are missing, because they failed or because the disk became full or unwritable; 2 the
     study is wrong, or the folder of the results cannot be written at the start.
     """
@@ -138,7 +143,7 @@ def run(
 
     chosen = chosen_columns(columns, full=full)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
-    plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
+    plan = _plan(study, scale, seeds, asked_resources(cpus, gpus), replaced)
     selection = chosen_rows(rows, order, rename)
     form = Form(chosen, digits, measured=not no_measured, notes=notes, selection=selection, latex=latex)
     folder = out or default_folder(plan)
@@ -151,6 +156,7 @@ def check(
     study: Annotated[Path | None, typer.Argument(metavar="STUDY", help=STUDY_HELP, show_default=False)] = None,
     scale: Scale = None,
     seeds: Seeds = None,
+    replaced: Set = None,
     out: Out = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Estimate the time from 20 training steps of every row.")
@@ -169,7 +175,7 @@ def check(
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
-    plan = _plan(study, scale, seeds)
+    plan = _plan(study, scale, seeds, replaced=replaced)
     screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
 
 
@@ -252,15 +258,26 @@ def verify(
     raise typer.Exit(show_verdict(bundle, as_json=as_json))
 
 
-def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
+def _plan(
+    path: Path,
+    scale: str | None,
+    seeds: int | None,
+    resources: Mapping[str, float] | None = None,
+    replaced: Sequence[str] | None = None,
+) -> Any:
     from ablate.settings import read_library_settings
     from ablate.study.document import with_resources
+    from ablate.study.include import naming_files
+    from ablate.study.overrides import read_assignments, with_overrides
     from ablate.study.plan import plan_document
-    from ablate.study.text import read_document
+    from ablate.study.text import read_alone, read_document
     from ablate.tasks.command.bind import with_command
 
-    document = with_resources(with_command(read_document(path, is_strict=False), path.parent), resources or {})
-    return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
+    fields = read_assignments(replaced or ())
+    document = read_document(path, is_strict=False)
+    with naming_files(path, read_alone):
+        document = with_overrides(with_resources(with_command(document, path.parent), resources or {}), fields)
+        return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -99,6 +99,8 @@ def _show_check(answer: Mapping[str, Any], *, can_probe: bool) -> None:
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
         console.say(f"excluded: {cut}")
+    if answer["overrides"]:
+        console.say(f"with {', '.join(answer['overrides'])} (--set)")
     if answer["pivot"]:
         console.say(answer["pivot"])
     for task, files in answer["code"].items():

@@ -5,6 +5,7 @@ study of scenes.
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,26 @@ class Form:
         )  # fmt: skip
 
 
-def check_form(plan: Plan, form: Form) -> None:
+def check_form(plan: Plan, form: Form) -> Plan:
     """Check before a run that its table can be rendered as asked.
+
+    Returns:
+        The plan with the trials of the rows that the table shows, of their baselines and of what these need.
 
     Raises:
         TableError: a column, row or name that the table does not have, digits out of range, or an unknown published
             table.
     """
-    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "tex")
+    table = build_table(plan, {}, published=find_published(plan.study.table.published))
+    form.render(table, "tex")
+    return only_rows(plan, form.selection.names_in(table)) if form.selection.rows else plan
+
+
+def only_rows(plan: Plan, names: Set[str]) -> Plan:
+    """The plan with the trials of some rows only, and of what these need; its rows stay those of the study."""
+    wanted = [name for row in plan.rows if row.name in names for name in (row.name, *row.needs_by_name)]
+    keys = {plan.memberships[name, seed] for name in wanted for seed in plan.seeds}
+    return replace(plan, trials={key: trial for key, trial in plan.trials.items() if key in keys})
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:

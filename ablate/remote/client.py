@@ -24,6 +24,7 @@ from ablate.remote.paper import Paper
 from ablate.remote.results import Results, StudyName
 from ablate.remote.schedules import Schedules
 from ablate.settings import read_library_settings
+from ablate.study.overrides import with_overrides
 from ablate.study.source import StudySource, document_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -94,6 +95,7 @@ class Client(Results):
         seeds: int | None = None,
         priority: int | None = None,
         resources: Mapping[str, float] | None = None,
+        set: Mapping[str, Any] | None = None,
         fresh: bool = False,
         key: str | None = None,
     ) -> StudyView:
@@ -105,6 +107,7 @@ class Client(Results):
             seeds: number of seeds; None for the study's own seeds.
             priority: -100 to 100, higher runs first; None for the study's own priority.
             resources: of one trial (`cpus`, `gpus`); None for the study's own.
+            set: recipe fields that replace those of base and scale; rows keep what they set.
             fresh: train known trials again, as new replicates.
             key: idempotency key; the same key and request give the same study. None for a new key.
 
@@ -117,7 +120,7 @@ class Client(Results):
         Example:
             >>> study = client.submit("study.toml", seeds=5)
         """
-        body = _body(study, scale, seeds, priority, resources) | {"fresh": fresh}
+        body = _body(study, scale, seeds, priority, resources, set) | {"fresh": fresh}
         return read_answer(StudyView, self._connection.post("/studies", body, key=key or secrets.token_hex(16)))
 
     def plan(
@@ -127,6 +130,7 @@ class Client(Results):
         scale: str | None = None,
         seeds: int | None = None,
         resources: Mapping[str, float] | None = None,
+        set: Mapping[str, Any] | None = None,
         fresh: bool = False,
     ) -> PlanView:
         """Plan a study; stores nothing.
@@ -143,7 +147,7 @@ class Client(Results):
         Example:
             >>> client.plan("study.toml").trials
         """
-        body = _body(study, scale, seeds, None, resources) | {"fresh": fresh}
+        body = _body(study, scale, seeds, None, resources, set) | {"fresh": fresh}
         return read_answer(PlanView, self._connection.post("/studies/plan", body))
 
     def studies(
@@ -292,8 +296,9 @@ def _body(
     seeds: int | None,
     priority: int | None,
     resources: Mapping[str, float] | None,
+    replaced: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     return {
-        "study": document_of(study), "scale": scale, "seeds": seeds, "priority": priority,
+        "study": with_overrides(document_of(study), replaced), "scale": scale, "seeds": seeds, "priority": priority,
         "resources": dict(resources) if resources else None,
     }  # fmt: skip

@@ -201,8 +201,9 @@ def refuse_unknown_rows(texts: Sequence[str], pointer: str, rows: Sequence[Named
 
 
 def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
-    """Warnings about fields that base or the scale sets and that apply to no row, except `epochs` and `steps`."""
+    """Warnings about fields that base, scale or `--set` sets and that apply to no row; not `epochs` and `steps`."""
     patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
+    patches |= {"/overrides": study.overrides}
     idle = {name for patch in patches.values() for name in patch} - {name for pair in EXCLUSIVE for name in pair}
     for row in rows:
         idle &= inapplicable_fields(row.recipe).keys()

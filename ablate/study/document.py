@@ -16,6 +16,7 @@ from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
+from ablate.study.include import FIELD, NO_FILES, POINTER
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 from ablate.study.strict import StrictDocument
@@ -167,6 +168,11 @@ class Study(StrictDocument):
     priority: int = Field(0, ge=-100, le=100)
     design: Literal["rows", "grid", "leave_one_out", "one_at_a_time"] | None = None
     base: Patch = Field(default_factory=dict)
+    overrides: Patch = Field(
+        default_factory=dict,
+        exclude_if=lambda fields: not fields,
+        description="recipe fields that replace those of base and scale, as `--set` does; rows keep what they set",
+    )
     command: CommandSpec | None = Field(None, description="a script of one's own that trains every trial")
     resources: Resources = Field(default_factory=Resources)
     scales: dict[Label, Patch] = Field(default_factory=dict)
@@ -263,6 +269,8 @@ def _fields_to_come(document: object) -> list[Problem]:
         for name in NOT_YET
         if name in document
     ]
+    if FIELD in document:
+        problems.append(Problem(POINTER, "not_supported", NO_FILES))
     if isinstance(document.get("seeds"), Mapping):
         text = "a table {min, max, alpha} is not yet supported; give a count or a list of seeds"
         problems.append(Problem("/seeds", "not_yet_supported", text))

@@ -20,6 +20,7 @@ from ablate.study.canaries import pick_canaries
 from ablate.study.data_names import check_datasets
 from ablate.study.document import Study, read_shape
 from ablate.study.expansion import Inputs, expand
+from ablate.study.overrides import idle_overrides
 from ablate.study.rows import Row
 from ablate.study.scan import other_values
 from ablate.study.seeds import seeds_of_count
@@ -174,6 +175,7 @@ def _plan(
         warnings=checks.first_warnings(
             *found.rows.warnings,
             *checks.idle_fields(study, found.scale, rows),
+            *idle_overrides(study, found.scale, rows),
             *checks.row_warnings(rows, blocks, memberships),
             *checks.table_warnings(study, rows, blocks),
         ),
@@ -289,5 +291,5 @@ def task_of(plan: Plan) -> Task[Any]:
 
 
 def task_name(plan: Plan) -> str:
-    """Name of the task of a plan's trials."""
-    return plan.trials[plan.first_key].task
+    """Name of the task of a plan's trials, each of which follows the trials of other tasks that it needs."""
+    return next(reversed(plan.trials.values())).task

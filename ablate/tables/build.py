@@ -14,6 +14,7 @@ from ablate.paper.published import PublishedTable
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
+from ablate.study.overrides import override_notes
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
 from ablate.study.printed_rows import join_printed
@@ -84,7 +85,14 @@ def build_table(
     undecided, known = why_table_undecided(plan, state, table), limits(plan, state, table, seen, was_known=was_known)
     notes = table_notes(plan, results, table, published, missing=state.missing)
     notes += [*pivot_notes(table), *choice_notes(state, table)]
-    return table.model_copy(update={"summary": summarise(table, undecided=undecided, limits=known), "notes": notes})
+    summary = [*summarise(table, undecided=undecided, limits=known), *_overrides(plan)]
+    return table.model_copy(update={"summary": summary, "notes": notes})
+
+
+def _overrides(plan: Plan) -> list[str]:
+    """The line on the fields that `--set` replaced."""
+    found = override_notes(plan.study, plan.scale, plan.rows)
+    return [" ".join(found)] if plan.study.overrides else []
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:
