@@ -17,6 +17,7 @@ from ablate.local.tries import read_known
 from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
+from ablate.study.seeds import seeds_of
 from ablate.study.source import document_of
 from ablate.tables.build import build_table
 from ablate.tables.formats.latex_options import LatexOptions
@@ -139,7 +140,8 @@ def read_written_table(path: Path) -> Table:
 def _document_of(plan: Plan) -> dict[str, Any]:
     """The study document, with the seeds that were asked for."""
     document: dict[str, Any] = document_of(plan.study)
-    return document if plan.seeds == plan.study.seed_list else {**document, "seeds": list(plan.seeds)}
+    seeds = seeds_of(plan.seeds, plan.study.folds)
+    return document if seeds == plan.study.seed_list else {**document, "seeds": list(seeds)}
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:

@@ -18,7 +18,7 @@ from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
 from ablate.study.include import FIELD, NO_FILES, POINTER
 from ablate.study.problems import NAME, problems_of
-from ablate.study.seeds import Seeds
+from ablate.study.seeds import Folds, Seeds
 from ablate.study.strict import StrictDocument
 from ablate.text import visible
 
@@ -163,6 +163,11 @@ class Study(StrictDocument):
     title: str = Field("", max_length=300)
     question: str = Field("", max_length=2000)
     seeds: Seeds = 3
+    folds: Folds | None = Field(
+        None,
+        exclude_if=lambda folds: folds is None,
+        description="a script trains each seed once for each fold, `{fold}` in its command; then the default is 1 seed",
+    )
     metric: str | None = Field(None, max_length=64)
     metrics: list[str] = Field(default_factory=list, max_length=64)
     priority: int = Field(0, ge=-100, le=100)
@@ -199,7 +204,8 @@ class Study(StrictDocument):
     @property
     def seed_list(self) -> tuple[int, ...]:
         """The seeds as a tuple; a count n means 0..n-1."""
-        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+        seeds = 1 if self.folds and "seeds" not in self.model_fields_set else self.seeds
+        return tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
 
     @property
     def design_or_default(self) -> str:

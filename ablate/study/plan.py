@@ -23,7 +23,7 @@ from ablate.study.expansion import Inputs, expand
 from ablate.study.overrides import idle_overrides
 from ablate.study.rows import Row
 from ablate.study.scan import other_values
-from ablate.study.seeds import seeds_of_count
+from ablate.study.seeds import blocks_of, seeds_of_count
 from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
@@ -40,7 +40,7 @@ class Plan:
     Attributes:
         study: the document.
         scale: name of the scale; None for base alone.
-        seeds: the seeds, in order.
+        seeds: the seeds, in order; with folds the blocks, see `ablate.study.seeds`.
         rows: rows of the table, in order.
         audits: audit replicates of the baselines, which are trained and compared and are not rows of the table; empty
             unless the study asks for them.
@@ -154,7 +154,10 @@ def plan(
 def _plan(
     study: Study, named: NamedTask, scale: str | None, seeds: int | None, repetition: Repetition, max_trials: int
 ) -> Plan:
-    blocks = study.seed_list if seeds is None else seeds_of_count(seeds)
+    checks.check_folds(study, named)
+    wanted = study.seed_list if seeds is None else seeds_of_count(seeds)
+    checks.refuse_too_many(len(wanted) * (study.folds or 1), max_trials, rows=1)
+    blocks = blocks_of(wanted, study.folds)
     found = expand(Inputs(study, named, len(blocks), max_trials), scale)
     rows, audits = found.rows.table, found.rows.audits
     if repetition.canary_only:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.paper.published import Printed, PublishedTable
+from ablate.statistics.estimate import fold_factor
 from ablate.statistics.words import counted, of_planned
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
@@ -38,6 +39,7 @@ def table_notes(
         *_holes(results, table, missing),
         *_pairing(table.rows, plan.metric),
         *_method(table),
+        *_fold_numbers(plan),
         *_near_perfect(table),
         *verdict_notes(table, design=plan.study.design_or_default),
         *image_notes(table, results),
@@ -89,6 +91,28 @@ def _method(table: Table) -> Iterator[str]:
     if min(counts) == 1:
         single = named([row.name for row in table.rows if row.n_ok == 1])
         yield f"One seed gives no standard deviation, no interval and no test: {single}."
+
+
+def fold_line(plan: Plan) -> list[str]:
+    """The line of the summary on the folds of a study, if it has any."""
+    folds = plan.study.folds
+    if folds is None:
+        return []
+    n = len(plan.seeds)
+    wider = f"{fold_factor(n, folds):.2g}"
+    return [
+        f"{folds} folds of {counted(n // folds, 'seed')}: folds share training data, so intervals are {wider} times as "
+        "wide as those of independent runs, and p is corrected likewise (Nadeau and Bengio 2003)."
+    ]
+
+
+def _fold_numbers(plan: Plan) -> Iterator[str]:
+    if folds := plan.study.folds:
+        yield (
+            f"A seed of this table is a fold of a seed: number b is fold b modulo {folds} of seed b // {folds}. The "
+            "correction is approximate. Effects of factors, shares of better seeds and answers over several tries have "
+            "none."
+        )
 
 
 def _near_perfect(table: Table) -> Iterator[str]:

@@ -1,15 +1,18 @@
-"""Options of a study document and of the commands, seen from a script: `--set`, `--rows`."""
+"""Options of a study document and of the commands, seen from a script: `--set`, `--rows`, `folds`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ablate
 from ablate.cli.app import status_of
+from ablate.errors import StudyError
 from ablate.local.folder import Folder
+from ablate.tasks.command.task import split_block
 from tests.tasks.command.conftest import Write, study
 
 SCRIPT = """
@@ -49,3 +52,88 @@ def test_some_rows_with_another_value_are_trained_and_the_rest_later(
     assert [trial.recipe["lr"] for trial in whole.outstanding(known)] == [0.5], "without --rows it trains the rest"
     assert len(folder.registrations("mine")) == 1, "the study was fixed with all its rows before the first result"
     assert not Path("ablate-out/mine-base").exists()
+
+
+def test_a_fold_pairs_rows_as_a_seed_does(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    write("train.py", """
+        import os, sys
+        lr, seed, fold = float(sys.argv[1]), *map(int, sys.argv[2:])
+        assert [os.environ["ABLATE_SEED"], os.environ["ABLATE_FOLD"]] == sys.argv[2:]
+        print({"acc": 100 * seed + 10 * fold + lr})
+    """)  # fmt: skip
+    rows = {"A": {}, "B": {"lr": 2.0}}
+    document = study("python train.py {lr} {seed} {fold}", rows, fields={"lr": 1.0}, study_folds=3, study_seeds=[4])
+    table = ablate.run(document, workers=2)
+    assert "B, seed 4, fold 2: acc 422.00" in capsys.readouterr().err
+    values = [row.cells["acc"].values for row in table.rows]
+    assert values == [{12: 401.0, 13: 411.0, 14: 421.0}, {12: 402.0, 13: 412.0, 14: 422.0}]
+    assert table.folds == 3
+    line = (
+        "3 folds of 1 seed: folds share training data, so intervals are 1.6 times as wide as those of independent runs"
+    )
+    assert table.summary[-1].startswith(line)
+    stored = Folder(project / "ablate-out" / "mine-base").read_study().study
+    assert (stored["seeds"], stored["folds"]) == ([4], 3)
+    more = ablate.plan(document, seeds=2)
+    assert more.seeds == (0, 1, 2, 3, 4, 5)
+    del document["seeds"]
+    assert ablate.plan(document).seeds == (0, 1, 2), "with folds one seed is the default"
+
+
+def test_other_folds_are_other_trials_and_a_replicate_has_the_same_fold(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    write("train.py", SCRIPT)
+
+    def keys(**more: Any) -> set[str]:
+        return set(ablate.plan(study("python train.py 1 {seed}", **more)).trials)
+
+    assert keys(study_folds=2).isdisjoint(keys(study_folds=3) | keys(study_seeds=3))
+    assert split_block(7, 5) == (1, 2)
+    assert split_block((3 << 64) | 7, 5) == ((3 << 64) | 1, 2)
+    assert split_block((3 << 64) | 7, None) == ((3 << 64) | 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "sentence"),
+    [
+        ({"study_folds": 1}, "/folds", "greater than or equal to 2"),
+        ({"study_folds": "5"}, "/folds", "whole number"),
+        ({"folds": 5}, "/command/folds", "'folds' belongs at the top of the study"),
+        ({"run": "python train.py 1 {fold}"}, "/command/run", "write folds = 5 at the top of the study"),
+        (
+            {"study_folds": 5, "fields": {"fold": 1}, "run": "python train.py 1 {fold}"},
+            "/command",
+            "'fold' is the number",
+        ),
+        ({"study_folds": 5, "study_seeds": [2**62]}, "/seeds", "choose smaller seeds"),
+        ({"study_folds": 1000, "study_seeds": 100}, "", "above the limit"),
+    ],
+)
+def test_wrong_folds_are_refused(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], pointer: str, sentence: str
+) -> None:
+    monkeypatch.chdir(project)
+    write("train.py", SCRIPT)
+    with pytest.raises(StudyError) as refused:
+        ablate.plan(study(**{"run": "python train.py 1 2", **change}))
+    (problem,) = refused.value.problems
+    assert problem.pointer == pointer
+    assert sentence in problem.message
+
+
+def test_folds_are_for_scripts_and_a_field_called_fold_stays_one(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    write("train.py", SCRIPT)
+    with pytest.raises(StudyError, match=r"/folds: 'folds' is for a study with \[command\]"):
+        ablate.plan({"name": "a", "folds": 5, "base": {"dataset": "digits"}, "rows": [{"label": "a"}]})
+    rows = {"0": {"fold": 0}, "1": {"fold": 1}}
+    assert len(ablate.plan(study("python train.py 1 {fold}", rows, fields={"fold": 0})).trials) == 2
+    warned = ablate.plan(study("python train.py 1 2", study_folds=2)).warnings
+    assert [one.message[:28] for one in warned if one.pointer == "/command/run"] == ["the command has no {fold}, s"]
