@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -137,16 +136,17 @@ def run(
     study is wrong, or the folder of the results cannot be written at the start.
     """
     from ablate.cli import run as screen
-    from ablate.local.prepare import default_folder
+    from ablate.cli.study import read_plan
     from ablate.local.results import Form
     from ablate.tables.formats.latex_options import LatexOptions
 
     chosen = chosen_columns(columns, full=full)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
-    plan = _plan(study, scale, seeds, asked_resources(cpus, gpus), replaced)
+    folder, plan = read_plan(
+        study, scale, seeds, out, resources=asked_resources(cpus, gpus), replaced=replaced, fresh=fresh
+    )
     selection = chosen_rows(rows, order, rename)
     form = Form(chosen, digits, measured=not no_measured, notes=notes, selection=selection, latex=latex)
-    folder = out or default_folder(plan)
     status = screen.run(plan, folder, form, workers=workers, fresh=fresh, as_json=as_json)
     raise typer.Exit(status)
 
@@ -168,15 +168,15 @@ def check(
 ) -> None:
     """Validate a study and list its rows and trials, without training."""
     from ablate.cli import check as screen
-    from ablate.local.prepare import default_folder
+    from ablate.cli.study import read_plan
 
     if fields:
         screen.show_fields(study, as_json=as_json)
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
-    plan = _plan(study, scale, seeds, replaced=replaced)
-    screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
+    folder, plan = read_plan(study, scale, seeds, out, replaced=replaced)
+    screen.check(plan, folder, probe=probe, as_json=as_json)
 
 
 @app.command()
@@ -229,10 +229,11 @@ def sites(
     With a study and one of its rows, MODEL must be the network of that row; the sites that the row replaces are marked.
     """
     from ablate.cli import check as screen
+    from ablate.cli.study import read_plan
 
     if (study is None) != (row is None):
         raise typer.BadParameter("give a study together with one of its rows, or neither", param_hint="STUDY ROW")
-    plan = _plan(study, scale, None) if study else None
+    plan = read_plan(study, scale, None)[1] if study else None
     screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
 
 
@@ -256,28 +257,6 @@ def verify(
     from ablate.cli.bundle import show_verdict
 
     raise typer.Exit(show_verdict(bundle, as_json=as_json))
-
-
-def _plan(
-    path: Path,
-    scale: str | None,
-    seeds: int | None,
-    resources: Mapping[str, float] | None = None,
-    replaced: Sequence[str] | None = None,
-) -> Any:
-    from ablate.settings import read_library_settings
-    from ablate.study.document import with_resources
-    from ablate.study.include import naming_files
-    from ablate.study.overrides import read_assignments, with_overrides
-    from ablate.study.plan import plan_document
-    from ablate.study.text import read_alone, read_document
-    from ablate.tasks.command.bind import with_command
-
-    fields = read_assignments(replaced or ())
-    document = read_document(path, is_strict=False)
-    with naming_files(path, read_alone):
-        document = with_overrides(with_resources(with_command(document, path.parent), resources or {}), fields)
-        return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -28,6 +28,7 @@ from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
 from ablate.tables.selection import Selection
 from ablate.tables.table import Table
+from ablate.tasks.command.kept import with_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def only_rows(plan: Plan, names: Set[str]) -> Plan:
 
 def read_table(plan: Plan, folder: Folder) -> Table:
     """The table of the results that are in the folder."""
-    published = find_published(plan.study.table.published)
+    plan, published = with_kept(plan, folder.read()), find_published(plan.study.table.published)
     return build_table(
         plan, folder.read(), published=published, costs=read_costs(plan, folder), state=read_state(plan, folder)
     )
@@ -110,7 +111,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
             selection = Selection() if name == "json" else form.selection  # `rerun` reads all rows there
             chosen = replace(form, notes=name == "md", selection=selection)
             (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
-        folder.keep_study(RunOfStudy(study=_document_of(plan), scale=plan.scale))
+        folder.keep_study(RunOfStudy(study=document_of_run(plan), scale=plan.scale))
         (folder.path / SEEDS_FILE).write_text(render_seeds(plan, records), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
@@ -137,7 +138,7 @@ def read_written_table(path: Path) -> Table:
         raise TableError(f"'{file}' is not a table that this version can read; run the study again") from error
 
 
-def _document_of(plan: Plan) -> dict[str, Any]:
+def document_of_run(plan: Plan) -> dict[str, Any]:
     """The study document, with the seeds that were asked for."""
     document: dict[str, Any] = document_of(plan.study)
     seeds = seeds_of(plan.seeds, plan.study.folds)

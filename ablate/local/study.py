@@ -29,6 +29,7 @@ from ablate.study.text import read_alone
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.two_rows import RowComparison, compare_rows, find_row_problems, names_of_two
 from ablate.tasks.command.bind import with_command
+from ablate.tasks.command.kept import with_kept
 from ablate.tasks.function.study import study_of_function
 from ablate.text import visible
 
@@ -138,6 +139,7 @@ def run(
         raise TrialError("factors, rows and metrics are for a function; a study has its own")
     planned = plan(study, scale=scale, seeds=seeds, set=set)
     folder, say = _folder_of(planned, out), _reporter(progress)
+    planned = with_kept(planned, folder.read())
     with prepared(planned, folder, say):
         with Lines(say, planned, known_keys(planned, folder)) as lines:
             for event in run_study(planned, folder, workers):
@@ -180,6 +182,7 @@ def compare(
     """
     planned = plan(study, scale=scale, seeds=seeds, set=set)
     folder = _folder_of(planned, out)
+    planned = with_kept(planned, folder.read())
     pair = None if find_row_problems(planned, a, b) else names_of_two(planned, a, b)
     known = read_known(read_library_settings().home, planned, folder, pair)
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)

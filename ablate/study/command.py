@@ -130,6 +130,8 @@ class CommandSpec(StrictDocument):
         code: patterns of the files that decide the result, relative to the study's file. Default: what git tracks below
             the folder of the script, and new `.py` files; without git all `.py` files there.
         pattern: regular expressions whose named groups are metrics (or `step`, `epoch`) in the output.
+        keep_results_of: digest of earlier code, or its begin: known results of that code fill their cells. It decides
+            nothing else, and is not part of a key.
         folds: the folds of the study, which writes them at its top; they decide the results, too.
         files: files that the script writes and that contain metrics: `.csv`, `.json` or `.jsonl`, relative to the
             folder in which the command runs; patterns are allowed.
@@ -144,6 +146,7 @@ class CommandSpec(StrictDocument):
     code: list[str] | None = Field(None, min_length=1, max_length=1000)
     pattern: Annotated[str, AfterValidator(_compiles)] | None = Field(None, max_length=10_000)
     files: list[str] = Field(default_factory=list, max_length=100)
+    keep_results_of: str | None = Field(None, pattern="^[0-9a-f]{8,64}$", exclude_if=lambda digest: digest is None)
     folds: Folds | None = Field(None, exclude_if=lambda folds: folds is None)
 
     @property

@@ -20,6 +20,8 @@ from ablate.study.levels import merged_value
 from ablate.study.rows import Row
 
 POINTER = "/overrides"
+REPLACED = "(--set)"
+"""What marks a sentence that says what was replaced."""
 
 
 def read_assignments(texts: Iterable[str]) -> Patch:
@@ -78,7 +80,7 @@ def override_notes(study: Study, scale: str | None, rows: Sequence[Row]) -> Iter
     """Sentences below a table: what was replaced, and which rows keep their own value."""
     if not study.overrides:
         return
-    yield f"With {', '.join(describe_overrides(study, scale))} (--set)."
+    yield f"With {', '.join(describe_overrides(study, scale))} {REPLACED}."
     for path, _ in _leaves(study):
         own = [row.name for row in rows if _sets_itself(study, scale, row, path)]
         if own:

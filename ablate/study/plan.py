@@ -295,4 +295,4 @@ def task_of(plan: Plan) -> Task[Any]:
 
 def task_name(plan: Plan) -> str:
     """Name of the task of a plan's trials, each of which follows the trials of other tasks that it needs."""
-    return next(reversed(plan.trials.values())).task
+    return list(plan.trials.values())[-1].task

@@ -23,7 +23,7 @@ from ablate.tables.columns import default_columns
 from ablate.tables.fronts import find_fronts
 from ablate.tables.grid_effects import find_effects, find_factors, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
-from ablate.tables.notes import fold_line, table_notes
+from ablate.tables.notes import fold_line, kept_line, table_notes
 from ablate.tables.notes_choices import choice_notes, limits, why_table_undecided, why_undecided
 from ablate.tables.notes_provenance import provenance_notes
 from ablate.tables.pivot_results import find_pivot, pivot_notes
@@ -90,9 +90,9 @@ def build_table(
 
 
 def _options(plan: Plan) -> list[str]:
-    """The lines on folds and on the fields that `--set` replaced."""
+    """The lines on folds, on the fields that `--set` replaced, and on results that are kept of earlier code."""
     replaced = " ".join(override_notes(plan.study, plan.scale, plan.rows))
-    return [*fold_line(plan), *([replaced] if replaced else [])]
+    return [*fold_line(plan), *([replaced] if replaced else []), *kept_line(plan)]
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:

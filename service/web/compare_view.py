@@ -124,6 +124,10 @@ def _line(first: Side, second: Side, name: str, metric: str | None) -> ComparedR
     )
 
 
+def _folds_of(side: Side) -> int | None:
+    return side.shown.table.folds if side.shown else None
+
+
 def _difference(found: PairedDifference | None, cell: TableCell, shown: ShownTable | None) -> str:
     if found is None or shown is None:
         return "–"

@@ -53,9 +53,10 @@ def with_command(document: Any, folder: Path) -> Any:
     spec = _read_spec({**document["command"], **folds}, found)
     if spec is None or found or not isinstance(base, Mapping):
         raise found.error() if found else StudyError([Problem("/base", "invalid", "should be a table")])
+    kept = spec.model_copy(update={"keep_results_of": None})
     primary = document.get("metric") or next(iter(spec.metrics))
     columns = [name for name in spec.metrics if name != primary]
-    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(spec, folder.resolve())}}
+    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(kept, folder.resolve())}}
 
 
 def _read_spec(value: object, found: Findings) -> CommandSpec | None:

@@ -64,6 +64,11 @@ class Command(Task[CommandRecipe]):
         """What decides its results besides the values of fields; a changed default alone changes no result."""
         return identity_of_command(self.spec, self._stored.digest)
 
+    @property
+    def code(self) -> str:
+        """Digest of its code."""
+        return self._stored.digest
+
     def place(self) -> Place:
         """Where the code was last taken from."""
         return read_place(self._folder)
