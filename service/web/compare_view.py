@@ -116,9 +116,7 @@ def _line(first: Side, second: Side, name: str, metric: str | None) -> ComparedR
     a, b = one.cells[metric], two.cells[metric]
     return ComparedRow(
         name,
-        _difference(
-            paired_difference(b.values, a.values, folds=second.shown and second.shown.table.folds), b, first.shown
-        ),
+        _difference(paired_difference(b.values, a.values, folds=_folds_of(second)), b, first.shown),
         is_same=bool(one.trials) and set(one.trials) == set(two.trials),
         is_changed=a.decision != b.decision,
     )
