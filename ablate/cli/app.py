@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -39,6 +38,7 @@ from ablate.cli.options import (
     RowsCommand,
     Scale,
     Seeds,
+    Set,
     Siunitx,
     Spread,
     StudyFile,
@@ -92,6 +92,7 @@ def run(
     study: StudyFile,
     scale: Scale = None,
     seeds: Seeds = None,
+    replaced: Set = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -130,20 +131,24 @@ def run(
     has them. Run the same command again to resume after an interruption; no trial is trained twice. Results,
     checkpoints, tables in five formats and plots are written to the folder of the results.
 
+    With --rows only these rows and their baseline are trained. The study keeps all of its rows, so nothing is decided
+    before the same command without --rows has trained the others.
+
     Exit status: 0 done; 1 trials are missing, because they failed or because the disk became full or unwritable; 2 the
     study is wrong, or the folder of the results cannot be written at the start.
     """
     from ablate.cli import run as screen
-    from ablate.local.prepare import default_folder
+    from ablate.cli.study import read_plan
     from ablate.local.results import Form
     from ablate.tables.formats.latex_options import LatexOptions
 
     chosen = chosen_columns(columns, full=full)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
-    plan = _plan(study, scale, seeds, asked_resources(cpus, gpus))
+    folder, plan = read_plan(
+        study, scale, seeds, out, resources=asked_resources(cpus, gpus), replaced=replaced, fresh=fresh
+    )
     selection = chosen_rows(rows, order, rename)
     form = Form(chosen, digits, measured=not no_measured, notes=notes, selection=selection, latex=latex)
-    folder = out or default_folder(plan)
     status = screen.run(plan, folder, form, workers=workers, fresh=fresh, as_json=as_json)
     raise typer.Exit(status)
 
@@ -153,6 +158,7 @@ def check(
     study: Annotated[Path | None, typer.Argument(metavar="STUDY", help=STUDY_HELP, show_default=False)] = None,
     scale: Scale = None,
     seeds: Seeds = None,
+    replaced: Set = None,
     out: Out = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Estimate the time from 20 training steps of every row.")
@@ -164,15 +170,15 @@ def check(
 ) -> None:
     """Validate a study and list its rows and trials, without training."""
     from ablate.cli import check as screen
-    from ablate.local.prepare import default_folder
+    from ablate.cli.study import read_plan
 
     if fields:
         screen.show_fields(study, as_json=as_json)
         return
     if study is None:
         raise typer.BadParameter("missing; give a study file, or --fields", param_hint="STUDY")
-    plan = _plan(study, scale, seeds)
-    screen.check(plan, out or default_folder(plan), probe=probe, as_json=as_json)
+    folder, plan = read_plan(study, scale, seeds, out, replaced=replaced)
+    screen.check(plan, folder, probe=probe, as_json=as_json)
 
 
 @app.command()
@@ -225,10 +231,11 @@ def sites(
     With a study and one of its rows, MODEL must be the network of that row; the sites that the row replaces are marked.
     """
     from ablate.cli import check as screen
+    from ablate.cli.study import read_plan
 
     if (study is None) != (row is None):
         raise typer.BadParameter("give a study together with one of its rows, or neither", param_hint="STUDY ROW")
-    plan = _plan(study, scale, None) if study else None
+    plan = read_plan(study, scale, None)[1] if study else None
     screen.show_sites(model, plan, row, resolution_px=resolution_px, as_json=as_json)
 
 
@@ -252,17 +259,6 @@ def verify(
     from ablate.cli.bundle import show_verdict
 
     raise typer.Exit(show_verdict(bundle, as_json=as_json))
-
-
-def _plan(path: Path, scale: str | None, seeds: int | None, resources: Mapping[str, float] | None = None) -> Any:
-    from ablate.settings import read_library_settings
-    from ablate.study.document import with_resources
-    from ablate.study.plan import plan_document
-    from ablate.study.text import read_document
-    from ablate.tasks.command.bind import with_command
-
-    document = with_resources(with_command(read_document(path, is_strict=False), path.parent), resources or {})
-    return plan_document(document, scale=scale, seeds=seeds, max_trials=read_library_settings().max_trials)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -50,7 +50,7 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
         command = get_task(task_name(plan)).task
         assert isinstance(command, Command)
         say(f"python: {command.place().python}")
-        show_changes(task_name(plan), records.values())
+        show_changes(plan, records.values())
     show_warnings(console, plan)
 
 
@@ -67,10 +67,13 @@ def _count(console: Terminal, plan: Plan, *, probe: bool) -> tuple[Mapping[str, 
         return preview.count_costs(plan, pool), preview.time_rows(plan, pool) if probe else {}
 
 
-def show_changes(task: str, records: Iterable[TrialRecord]) -> None:
+def show_changes(plan: Plan, records: Iterable[TrialRecord]) -> None:
     """What changed in a script since the results that are in the folder, with the difference of its files."""
+    task = task_name(plan)
     trials = [record.trial for record in records if record.is_result]
-    done = {(canonical_json(trial.recipe), trial.seed) for trial in trials if trial.task == task}
+    done = {
+        (canonical_json(trial.recipe), trial.seed) for trial in trials if trial.task == task or trial.key in plan.trials
+    }
     earlier = [trial.task for trial in trials if (canonical_json(trial.recipe), trial.seed) not in done]
     for change in find_changes(task, earlier):
         show_change(change, change.sentence)
@@ -104,6 +107,8 @@ def _show_check(answer: Mapping[str, Any], *, can_probe: bool) -> None:
     needed = f" ({answer['needed']} of them train weights that others start from)" if answer["needed"] else ""
     for cut in answer["excluded"]:
         console.say(f"excluded: {cut}")
+    if answer["overrides"]:
+        console.say(f"with {', '.join(answer['overrides'])} (--set)")
     if answer["pivot"]:
         console.say(answer["pivot"])
     for task, files in answer["code"].items():

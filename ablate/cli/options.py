@@ -31,8 +31,21 @@ Scale = Annotated[
     typer.Option(help="Scale of the study. Default: mini if the study has it, else base.", show_default=False),
 ]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds. Default: the study's.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Replace a field of [base] and of the scale, such as lr=0.1 or backbone.lr=0.1; may be given several "
+        "times. Rows and groups that set the field keep their value. The table names what was replaced.",
+        show_default=False,
+    ),
+]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder of the results. Default: ablate-out/NAME-SCALE.", show_default=False)
+    Path | None,
+    typer.Option(
+        help="Folder of the results. Default: ablate-out/NAME-SCALE, with what --set replaces.", show_default=False
+    ),
 ]
 Cpus = Annotated[
     int | None, typer.Option(min=1, max=1024, help="CPUs per trial. Default: the study's.", show_default=False)

@@ -34,26 +34,40 @@ def run(
     report: Report = console.say
     folder = Folder(path)
     show_warnings(console, plan)
-    check_form(plan, form)
+    part = check_form(plan, form)
     is_prepared = False
     try:
         with prepared(plan, folder, report, fresh=fresh):
             is_prepared = True
-            with _end_of(report, plan, folder):
-                _train(console, report, plan, folder, workers)
+            if len(part.trials) < len(plan.trials):
+                report(_describe_part(plan, part, folder))
+            with _end_of(report, part, folder):
+                _train(console, report, part, folder, workers)
             table = write_results(plan, folder, form)
     except MachineError as error:
         if not is_prepared:
             raise
-        _show_stop(error, plan, folder, as_json=as_json)
-        _holes(report, plan, folder)
+        _show_stop(error, part, folder, as_json=as_json)
+        _holes(report, part, folder)
         return HOLES
     if as_json:
         show_json_text(form.render(table, "json"))
     else:
         show_text(form.render(table, "md") + "\n")
         report(f"all notes: --notes, or {path / 'table.md'}; table.tex, .csv, .html, .json and plots are there, too")
-    return _holes(report, plan, folder)
+    return _holes(report, part, folder)
+
+
+def _describe_part(plan: Plan, part: Plan, folder: Folder) -> str:
+    """Which trials are left out, because `--rows` names other rows."""
+    left = len(plan.trials) - len(part.trials)
+    known = len(known_keys(plan, folder)) - len(known_keys(part, folder))
+    if left == known:
+        return f"--rows: all {len(plan.trials)} trials of the study are known"
+    return (
+        f"--rows: {len(part.trials)} of {len(plan.trials)} trials are of these rows and their baseline; nothing is "
+        "decided before all are trained, by the same command without --rows"
+    )
 
 
 def _train(console: Terminal, report: Report, plan: Plan, folder: Folder, workers: int | None) -> None:

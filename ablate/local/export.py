@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ablate.bundle.archive import BundleError
 from ablate.bundle.contents import Contents
+from ablate.errors import TrialError
 from ablate.local.folder import Folder
 from ablate.local.results import read_costs, read_state, read_table
 from ablate.settings import read_library_settings
@@ -22,12 +23,16 @@ def read_contents(path: Path, *, weights: bool = False) -> Contents:
         weights: whether the trained weights are included.
 
     Raises:
-        TrialError: the folder has no study; BundleError: weights were asked for, and there are none.
+        TrialError: the folder has no study, or one that keeps results of earlier code.
+        BundleError: weights were asked for, and there are none.
         StudyError: the study cannot be planned any more, for example because its data set is not registered here.
     """
     folder = Folder(path)
     run = folder.read_study()
     plan = plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
+    if plan.study.command is not None and plan.study.command.keep_results_of is not None:
+        text = "cells keep results of earlier code (keep_results_of), and a bundle has the code of one version only"
+        raise TrialError(f"{text}; remove keep_results_of and run the study again")
     return Contents(
         document=run.study,
         plan=plan,

@@ -13,14 +13,19 @@ from ablate.local.packages import require_training
 from ablate.local.tries import end_run, first_design, register_run
 from ablate.settings import read_library_settings
 from ablate.study.data_names import check_datasets
+from ablate.study.overrides import name_overrides
 from ablate.study.plan import Plan
 
 Report = Callable[[str], None]
 
 
 def default_folder(plan: Plan) -> Path:
-    """The folder of a study's results unless another one is named: `ablate-out/NAME-SCALE`."""
-    return Path("ablate-out") / f"{plan.study.name}-{plan.scale or 'base'}"
+    """The folder of a study's results unless another one is named: `ablate-out/NAME-SCALE`.
+
+    A study with replaced fields has one of its own, such as `ablate-out/NAME-SCALE-lr=0.1`.
+    """
+    name = f"{plan.study.name}-{plan.scale or 'base'}"
+    return Path("ablate-out") / "-".join([name, *name_overrides(plan.study)])
 
 
 @contextmanager

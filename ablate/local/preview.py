@@ -17,6 +17,7 @@ from ablate.recipes.classify import ClassifyRecipe, applicable_values, identity_
 from ablate.remote.documents.plans import PlanRow, PlanView, PrintedCost
 from ablate.remote.documents.studies import Finding
 from ablate.study.lines import describe_pivot
+from ablate.study.overrides import describe_overrides
 from ablate.study.plan import Plan, Row, task_name
 from ablate.study.printed_rows import join_printed
 from ablate.tables.printed_comparability import has_printed_cost
@@ -131,6 +132,7 @@ def describe_plan(
         estimate_s=estimate_s(plan, records, trial_s, parallel),
         excluded=list(plan.excluded),
         pivot=describe_pivot(plan.study, plan.rows) or None,
+        overrides=describe_overrides(plan.study, plan.scale),
         code=_list_code(plan),
         warnings=[Finding(pointer=one.pointer, code=one.code, message=one.message) for one in plan.warnings],
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Self
 
 from ablate.study.plan import Plan
+from ablate.study.seeds import block_name
 from ablate.tables.words import duration_text
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 
@@ -17,10 +18,10 @@ MAX_NAMED = 4
 
 
 def trial_names(plan: Plan) -> dict[str, str]:
-    """Key -> `LABEL, seed N` of the first row that has it."""
+    """Key -> `LABEL, seed N` (with folds `LABEL, seed N, fold K`) of the first row that has it."""
     names: dict[str, str] = {}
     for (row, seed), key in plan.memberships.items():
-        names.setdefault(key, f"{row}, seed {seed}")
+        names.setdefault(key, f"{row}, {block_name(seed, plan.study.folds)}")
     return names
 
 

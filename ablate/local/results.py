@@ -5,6 +5,7 @@ study of scenes.
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ablate.local.tries import read_known
 from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
 from ablate.study.plan import Plan
+from ablate.study.seeds import seeds_of
 from ablate.study.source import document_of
 from ablate.tables.build import build_table
 from ablate.tables.formats.latex_options import LatexOptions
@@ -26,6 +28,7 @@ from ablate.tables.plots.panel import draw_panel, has_panel
 from ablate.tables.plots.plot import PLOT_FORMATS, plot_table, plots_of
 from ablate.tables.selection import Selection
 from ablate.tables.table import Table
+from ablate.tasks.command.kept import with_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +50,31 @@ class Form:
         )  # fmt: skip
 
 
-def check_form(plan: Plan, form: Form) -> None:
+def check_form(plan: Plan, form: Form) -> Plan:
     """Check before a run that its table can be rendered as asked.
+
+    Returns:
+        The plan with the trials of the rows that the table shows, of their baselines and of what these need.
 
     Raises:
         TableError: a column, row or name that the table does not have, digits out of range, or an unknown published
             table.
     """
-    form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "tex")
+    table = build_table(plan, {}, published=find_published(plan.study.table.published))
+    form.render(table, "tex")
+    return only_rows(plan, form.selection.names_in(table)) if form.selection.rows else plan
+
+
+def only_rows(plan: Plan, names: Set[str]) -> Plan:
+    """The plan with the trials of some rows only, and of what these need; its rows stay those of the study."""
+    wanted = [name for row in plan.rows if row.name in names for name in (row.name, *row.needs_by_name)]
+    keys = {plan.memberships[name, seed] for name in wanted for seed in plan.seeds}
+    return replace(plan, trials={key: trial for key, trial in plan.trials.items() if key in keys})
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:
     """The table of the results that are in the folder."""
-    published = find_published(plan.study.table.published)
+    plan, published = with_kept(plan, folder.read()), find_published(plan.study.table.published)
     return build_table(
         plan, folder.read(), published=published, costs=read_costs(plan, folder), state=read_state(plan, folder)
     )
@@ -96,7 +111,7 @@ def write_results(plan: Plan, folder: Folder, form: Form) -> Table:
             selection = Selection() if name == "json" else form.selection  # `rerun` reads all rows there
             chosen = replace(form, notes=name == "md", selection=selection)
             (folder.path / f"table.{name}").write_text(chosen.render(table, name), encoding="utf-8", newline="")
-        folder.keep_study(RunOfStudy(study=_document_of(plan), scale=plan.scale))
+        folder.keep_study(RunOfStudy(study=document_of_run(plan), scale=plan.scale))
         (folder.path / SEEDS_FILE).write_text(render_seeds(plan, records), encoding="utf-8", newline="")
         for name in plots_of(table):
             for kind in PLOT_FORMATS:
@@ -123,10 +138,11 @@ def read_written_table(path: Path) -> Table:
         raise TableError(f"'{file}' is not a table that this version can read; run the study again") from error
 
 
-def _document_of(plan: Plan) -> dict[str, Any]:
+def document_of_run(plan: Plan) -> dict[str, Any]:
     """The study document, with the seeds that were asked for."""
     document: dict[str, Any] = document_of(plan.study)
-    return document if plan.seeds == plan.study.seed_list else {**document, "seeds": list(plan.seeds)}
+    seeds = seeds_of(plan.seeds, plan.study.folds)
+    return document if seeds == plan.study.seed_list else {**document, "seeds": list(seeds)}
 
 
 def write_panel(plan: Plan, folder: Folder) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ from ablate.local.run import Moved, run_study
 from ablate.local.tries import read_known
 from ablate.settings import read_library_settings
 from ablate.study.document import Study
+from ablate.study.include import naming_files
+from ablate.study.overrides import with_overrides
 from ablate.study.plan import Plan, plan_document
 from ablate.study.plan import plan as plan_study
 from ablate.study.source import StudySource, document_of
+from ablate.study.text import read_alone
 from ablate.tables.notebook import NotebookTable
 from ablate.tables.two_rows import RowComparison, compare_rows, find_row_problems, names_of_two
 from ablate.tasks.command.bind import with_command
+from ablate.tasks.command.kept import with_kept
 from ablate.tasks.function.study import study_of_function
 from ablate.text import visible
 
@@ -46,16 +51,26 @@ def read_study(source: StudySource) -> Study:
         >>> study = ablate.read_study("studies/table05.toml")
         >>> study = ablate.read_study({"name": "mine", "base": {"dataset": "digits"}, "rows": [{"label": "FReLU"}]})
     """
-    return source if isinstance(source, Study) else Study.parse(_bound(source), read_library_settings().max_trials)
+    if isinstance(source, Study):
+        return source
+    with _naming_files(source):
+        return Study.parse(_bound(source), read_library_settings().max_trials)
 
 
-def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = None) -> Plan:
+def plan(
+    study: StudySource,
+    *,
+    scale: str | None = None,
+    seeds: int | None = None,
+    set: Mapping[str, Any] | None = None,
+) -> Plan:
     """Expand a study into rows and trials; nothing is trained.
 
     Args:
         study: see `read_study`.
         scale: name of one of the study's scales. None takes `mini` if the study has it, else `[base]` unchanged.
         seeds: number of seeds (0, 1, ... seeds - 1) instead of the study's own.
+        set: recipe fields that replace those of base and scale, such as `{"lr": 0.1}`; rows keep what they set.
 
     Returns:
         The plan: `rows`, `seeds`, `trials` by key, and `warnings`.
@@ -65,9 +80,11 @@ def plan(study: StudySource, *, scale: str | None = None, seeds: int | None = No
             study has more trials than `ABLATE_MAX_TRIALS` (10,000) allows.
     """
     limit = read_library_settings().max_trials
-    if isinstance(study, Study):
+    if isinstance(study, Study) and not set:
         return plan_study(study, scale=scale, seeds=seeds, max_trials=limit)
-    return plan_document(_bound(study), scale=scale, seeds=seeds, max_trials=limit)
+    with _naming_files(study):
+        document = document_of(study) if isinstance(study, Study) else _bound(study)
+        return plan_document(with_overrides(document, set), scale=scale, seeds=seeds, max_trials=limit)
 
 
 def run(
@@ -81,6 +98,7 @@ def run(
     factors: Mapping[str, Sequence[Any]] | None = None,
     rows: Mapping[str, Mapping[str, Any]] | None = None,
     metrics: Mapping[str, Any] | None = None,
+    set: Mapping[str, Any] | None = None,
 ) -> NotebookTable:
     """Train a study on this machine and return its table.
 
@@ -98,6 +116,7 @@ def run(
         factors: for a function: parameter -> values; the table has a row for each combination.
         rows: for a function: label -> values of some parameters; the first row is the baseline.
         metrics: for a function: name -> `"max"` or `"min"`, where `@ablate.task` does not name them.
+        set: see `plan`.
 
     Returns:
         The table of all results in the folder. A trial that failed is a hole, listed in the notes of its row.
@@ -118,8 +137,9 @@ def run(
         study = study_of_function(study, factors or {}, rows or {}, metrics)
     elif factors or rows or metrics:
         raise TrialError("factors, rows and metrics are for a function; a study has its own")
-    planned = plan(study, scale=scale, seeds=seeds)
+    planned = plan(study, scale=scale, seeds=seeds, set=set)
     folder, say = _folder_of(planned, out), _reporter(progress)
+    planned = with_kept(planned, folder.read())
     with prepared(planned, folder, say):
         with Lines(say, planned, known_keys(planned, folder)) as lines:
             for event in run_study(planned, folder, workers):
@@ -139,16 +159,18 @@ def compare(
     scale: str | None = None,
     seeds: int | None = None,
     out: Path | str | None = None,
+    set: Mapping[str, Any] | None = None,
 ) -> RowComparison:
     """Compare two rows of a study, seed by seed, on its primary metric; nothing is trained.
 
     Args:
-        study: as given to `run`, like `scale`, `seeds` and `out`.
+        study: as given to `run`, like `scale`, `seeds`, `out` and `set`.
         a: the row to judge: its label, or `GROUP / LABEL` where several groups have the label.
         b: the row that it is compared with.
         scale: see `plan`.
         seeds: see `plan`.
         out: folder of the results; see `run`.
+        set: see `plan`.
 
     Returns:
         The comparison: `diff` is a - b with its 95 % interval, in the metric's unit; `decision` is `better`, `worse`,
@@ -158,8 +180,9 @@ def compare(
         StudyError: the study is wrong.
         TableError: a name is not a row of the study, or both are the same.
     """
-    planned = plan(study, scale=scale, seeds=seeds)
+    planned = plan(study, scale=scale, seeds=seeds, set=set)
     folder = _folder_of(planned, out)
+    planned = with_kept(planned, folder.read())
     pair = None if find_row_problems(planned, a, b) else names_of_two(planned, a, b)
     known = read_known(read_library_settings().home, planned, folder, pair)
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)
@@ -168,9 +191,19 @@ def compare(
 
 def _bound(source: StudySource) -> Any:
     """The document of a study; its `[command]`, if it has one, is stored as its task."""
+    path = _path_of(source)
+    return with_command(document_of(source), path.parent if path else Path())
+
+
+def _path_of(source: StudySource) -> Path | None:
+    """The file of a study; None if it is none."""
     is_path = isinstance(source, Path) or (isinstance(source, str) and "\n" not in source)
-    document = document_of(source)
-    return with_command(document, Path(source).parent if is_path else Path())  # type: ignore[arg-type]
+    return Path(source) if is_path else None  # type: ignore[arg-type]
+
+
+def _naming_files(source: StudySource) -> AbstractContextManager[None]:
+    path = _path_of(source)
+    return naming_files(path, read_alone) if path else nullcontext()
 
 
 def _folder_of(planned: Plan, out: Path | str | None) -> Folder:

@@ -25,6 +25,7 @@ from ablate.remote.results import Results, StudyName
 from ablate.remote.schedules import Schedules
 from ablate.remote.tasks import Tasks, body_of
 from ablate.settings import read_library_settings
+from ablate.study.overrides import with_overrides
 from ablate.study.source import StudySource
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -97,6 +98,7 @@ class Client(Results):
         seeds: int | None = None,
         priority: int | None = None,
         resources: Mapping[str, float] | None = None,
+        set: Mapping[str, Any] | None = None,
         fresh: bool = False,
         key: str | None = None,
     ) -> StudyView:
@@ -108,6 +110,7 @@ class Client(Results):
             seeds: number of seeds; None for the study's own seeds.
             priority: -100 to 100, higher runs first; None for the study's own priority.
             resources: of one trial (`cpus`, `gpus`); None for the study's own.
+            set: recipe fields that replace those of base and scale; rows keep what they set.
             fresh: train known trials again, as new replicates.
             key: idempotency key; the same key and request give the same study. None for a new key.
 
@@ -120,7 +123,7 @@ class Client(Results):
         Example:
             >>> study = client.submit("study.toml", seeds=5)
         """
-        body = body_of(self.tasks.document_of(study), scale, seeds, priority, resources) | {"fresh": fresh}
+        body = body_of(self._document(study, set), scale, seeds, priority, resources) | {"fresh": fresh}
         return read_answer(StudyView, self._connection.post("/studies", body, key=key or secrets.token_hex(16)))
 
     def plan(
@@ -130,6 +133,7 @@ class Client(Results):
         scale: str | None = None,
         seeds: int | None = None,
         resources: Mapping[str, float] | None = None,
+        set: Mapping[str, Any] | None = None,
         fresh: bool = False,
     ) -> PlanView:
         """Plan a study; stores nothing.
@@ -146,7 +150,7 @@ class Client(Results):
         Example:
             >>> client.plan("study.toml").trials
         """
-        body = body_of(self.tasks.document_of(study), scale, seeds, None, resources) | {"fresh": fresh}
+        body = body_of(self._document(study, set), scale, seeds, None, resources) | {"fresh": fresh}
         return read_answer(PlanView, self._connection.post("/studies/plan", body))
 
     def studies(
@@ -284,6 +288,9 @@ class Client(Results):
             since: an instant with its time zone; None for one day ago.
         """
         return read_answer(Today, self._connection.get("/today", since=since.isoformat() if since else None))
+
+    def _document(self, study: StudySource, replaced: Mapping[str, Any] | None) -> Any:
+        return with_overrides(self.tasks.document_of(study), replaced)
 
     def _act(self, study: StudyName, verb: str, body: Mapping[str, Any] | None = None) -> ChangedStudy:
         return read_answer(ChangedStudy, self._connection.post(f"{self._path(study)}/{verb}", body))

@@ -43,6 +43,16 @@ def estimate(values: Mapping[int, float]) -> Estimate:
     return Estimate(len(numbers), mean, statistics.stdev(numbers) if len(numbers) > 1 else None)
 
 
+def fold_factor(n: int, folds: int | None) -> float:
+    """How much larger the error of a mean over n blocks is than independent blocks would give; 1 without folds.
+
+    The folds of one data set share training data, so their values depend on each other. The corrected resampled t test
+    (Nadeau and Bengio 2003) takes the variance of the mean as (1/n + n_test/n_train) s^2, and k folds have
+    n_test/n_train = 1/(k - 1).
+    """
+    return 1.0 if folds is None else math.sqrt(1 + n / (folds - 1))
+
+
 def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Student's t interval of a mean, `mean -+ t(n - 1) sd / sqrt(n)`; a point if sd = 0.
 

@@ -25,6 +25,7 @@ from ablate.study.lines import power_over_groups
 from ablate.study.names import Named, clause_on_unknown, names_by_text
 from ablate.study.printed_rows import join_printed
 from ablate.study.rows import Row
+from ablate.study.seeds import seeds_of
 from ablate.trials.registry import NamedTask, get_task, list_tasks
 
 NO_COMMAND = (
@@ -48,6 +49,22 @@ def get_named_task(study: Study) -> NamedTask:
         return get_task(name)
     except TrialError as error:
         raise StudyError([Problem("/base/task", "unknown_task", str(error))]) from error
+
+
+def check_folds(study: Study, named: NamedTask) -> None:
+    """Folds are those of the script that divides the data.
+
+    Raises:
+        StudyError: the study has other folds than its task.
+    """
+    own = named.task.folds
+    if study.folds != own:
+        text = (
+            f"task {quote(named.name)} divides its data into {own} folds; write folds = {own}"
+            if own
+            else "'folds' is for a study with [command], whose script trains the fold {fold}; remove it"
+        )
+        raise StudyError([Problem("/folds", "does_not_apply", text)])
 
 
 def meant_task(study: Study) -> str | None:
@@ -204,8 +221,9 @@ def refuse_unknown_rows(texts: Sequence[str], pointer: str, rows: Sequence[Named
 
 
 def idle_fields(study: Study, scale: str | None, rows: Sequence[Row]) -> Iterator[Problem]:
-    """Warnings about fields that base or the scale sets and that apply to no row, except `epochs` and `steps`."""
+    """Warnings about fields that base, scale or `--set` sets and that apply to no row; not `epochs` and `steps`."""
     patches = {"/base": study.base} | ({f"/scales/{scale}": study.scales[scale]} if scale is not None else {})
+    patches |= {"/overrides": study.overrides}
     idle = {name for patch in patches.values() for name in patch} - {name for pair in EXCLUSIVE for name in pair}
     for row in rows:
         idle &= inapplicable_fields(row.recipe).keys()
@@ -231,9 +249,14 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
 
     A study with one seed is warned about in `row_warnings`.
     """
-    if study.command is not None and "{seed}" not in study.command.run:
-        text = "the command has no {seed}, so all seeds are equal unless the script reads the variable ABLATE_SEED"
-        yield Problem("/command/run", "idle", text)
+    has_seeds = study.folds is None or len(seeds_of(seeds, study.folds)) > 1
+    for part in (*(["seed"] if has_seeds else []), *(["fold"] if study.folds else [])):
+        if study.command is not None and f"{{{part}}}" not in study.command.run:
+            text = (
+                f"the command has no {{{part}}}, so all {part}s are equal unless the script reads the variable "
+                f"ABLATE_{part.upper()}"
+            )
+            yield Problem("/command/run", "idle", text)
     if study.table.headline and study.table.published is None:
         text = "'headline' has no effect, since the table has no printed numbers; set 'published' or remove it"
         yield Problem("/table/headline", "idle", text)
@@ -243,7 +266,7 @@ def table_warnings(study: Study, rows: Sequence[Row], seeds: Sequence[int]) -> I
         yield from (Problem("/table/pivot", "power", text) for text in [power_over_groups(study, rows)] if text)
     families = Counter(row.group for row in rows)
     for size in sorted({count - 1 for count in families.values()}):
-        for sentence in describe_power(len(seeds), size, study.table.alpha, study.table.test):
+        for sentence in describe_power(len(seeds), size, study.table.alpha, "t" if study.folds else study.table.test):
             yield Problem("/seeds", "power", sentence)
 
 

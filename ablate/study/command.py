@@ -9,10 +9,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ablate.limits import MAX_ITEMS
 from ablate.recipes.identity import Recipe
+from ablate.study.seeds import Folds
 from ablate.study.strict import StrictDocument
 
 RESERVED = ("seed", "workdir")
 """Placeholders of a command that are no fields of a recipe."""
+FOLD = "fold"
+"""One more where the study has folds."""
 FIELD = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 LAST, BEST, MEAN_OF_LAST = "last", "best", re.compile(r"mean_of_last_([1-9][0-9]{0,3})")
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
@@ -127,6 +130,9 @@ class CommandSpec(StrictDocument):
         code: patterns of the files that decide the result, relative to the study's file. Default: what git tracks below
             the folder of the script, and new `.py` files; without git all `.py` files there.
         pattern: regular expressions whose named groups are metrics (or `step`, `epoch`) in the output.
+        keep_results_of: digest of earlier code, or its begin: known results of that code fill their cells. It decides
+            nothing else, and is not part of a key.
+        folds: the folds of the study, which writes them at its top; they decide the results, too.
         files: files that the script writes and that contain metrics: `.csv`, `.json` or `.jsonl`, relative to the
             folder in which the command runs; patterns are allowed.
     """
@@ -140,9 +146,18 @@ class CommandSpec(StrictDocument):
     code: list[str] | None = Field(None, min_length=1, max_length=1000)
     pattern: Annotated[str, AfterValidator(_compiles)] | None = Field(None, max_length=10_000)
     files: list[str] = Field(default_factory=list, max_length=100)
+    keep_results_of: str | None = Field(None, pattern="^[0-9a-f]{8,64}$", exclude_if=lambda digest: digest is None)
+    folds: Folds | None = Field(None, exclude_if=lambda folds: folds is None)
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """The placeholders of this command that are no fields of its recipe."""
+        return (*RESERVED, FOLD) if self.folds else RESERVED
 
     @model_validator(mode="after")
     def _is_sound(self) -> CommandSpec:
+        if self.folds and FOLD in self.fields:
+            raise ValueError("fields: 'fold' is the number of the fold, since the study has folds; remove the field")
         for name in self.fields:
             if is_taken(name):
                 other = f"{name.strip('_')}_"

@@ -16,8 +16,9 @@ from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
+from ablate.study.include import FIELD, NO_FILES, POINTER
 from ablate.study.problems import NAME, problems_of
-from ablate.study.seeds import Seeds
+from ablate.study.seeds import Folds, Seeds
 from ablate.study.strict import StrictDocument
 from ablate.text import visible
 
@@ -162,11 +163,21 @@ class Study(StrictDocument):
     title: str = Field("", max_length=300)
     question: str = Field("", max_length=2000)
     seeds: Seeds = 3
+    folds: Folds | None = Field(
+        None,
+        exclude_if=lambda folds: folds is None,
+        description="a script trains each seed once for each fold, `{fold}` in its command; then the default is 1 seed",
+    )
     metric: str | None = Field(None, max_length=64)
     metrics: list[str] = Field(default_factory=list, max_length=64)
     priority: int = Field(0, ge=-100, le=100)
     design: Literal["rows", "grid", "leave_one_out", "one_at_a_time"] | None = None
     base: Patch = Field(default_factory=dict)
+    overrides: Patch = Field(
+        default_factory=dict,
+        exclude_if=lambda fields: not fields,
+        description="recipe fields that replace those of base and scale, as `--set` does; rows keep what they set",
+    )
     command: CommandSpec | None = Field(None, description="a script of one's own that trains every trial")
     resources: Resources = Field(default_factory=Resources)
     scales: dict[Label, Patch] = Field(default_factory=dict)
@@ -193,7 +204,8 @@ class Study(StrictDocument):
     @property
     def seed_list(self) -> tuple[int, ...]:
         """The seeds as a tuple; a count n means 0..n-1."""
-        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+        seeds = 1 if self.folds and "seeds" not in self.model_fields_set else self.seeds
+        return tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
 
     @property
     def design_or_default(self) -> str:
@@ -263,6 +275,8 @@ def _fields_to_come(document: object) -> list[Problem]:
         for name in NOT_YET
         if name in document
     ]
+    if FIELD in document:
+        problems.append(Problem(POINTER, "not_supported", NO_FILES))
     if isinstance(document.get("seeds"), Mapping):
         text = "a table {min, max, alpha} is not yet supported; give a count or a list of seeds"
         problems.append(Problem("/seeds", "not_yet_supported", text))

@@ -1,8 +1,8 @@
 """Layers: patches of recipe fields with their places in the document, merged into recipes.
 
 Each value remembers where in the document it was set. An error then points to that place, and is reported once even if
-many cells inherit the value. Order: defaults, base, scale, group, the group's scale, row or level. Tables inside a
-recipe, such as `backbone`, are merged field by field too: a row that sets only `backbone.lr` keeps the rest.
+many cells inherit the value. Order: defaults, base, scale, overrides, group, the group's scale, row or level. Tables
+inside a recipe, such as `backbone`, are merged field by field too: a row that sets only `backbone.lr` keeps the rest.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What every row inherits from base and scale.
+    """What every row inherits from base, scale and overrides.
 
     Attributes:
         values: recipe field -> value, without the wrong ones.
@@ -80,6 +80,8 @@ class Resolver:
         self._inherited = self._base
         if scale is not None:
             self._inherited = self._merged(Layer(pointer_of(("scales", scale)), self._study.scales[scale]), self._base)
+        if self._study.overrides:
+            self._inherited = self._merged(Layer("/overrides", self._study.overrides), self._inherited)
         self.of_group = {name: layers_of_group(self._study, name, scale) for name in self._study.groups}
 
     def resolve(self, layers: Sequence[Layer]) -> BaseModel | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.recipes.classify import EXCLUSIVE
-from ablate.study.document import Patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Level:
     factor: str
     label: str
     value: Any
-    set: Patch
+    set: dict[str, Any]
     pointer: str
 
 

@@ -20,9 +20,10 @@ from ablate.study.canaries import pick_canaries
 from ablate.study.data_names import check_datasets
 from ablate.study.document import Study, read_shape
 from ablate.study.expansion import Inputs, expand
+from ablate.study.overrides import idle_overrides
 from ablate.study.rows import Row
 from ablate.study.scan import other_values
-from ablate.study.seeds import seeds_of_count
+from ablate.study.seeds import blocks_of, seeds_of_count
 from ablate.study.summary import summarize
 from ablate.trials.needs import Blueprint, build_blueprint
 from ablate.trials.registry import NamedTask, get_task
@@ -39,7 +40,7 @@ class Plan:
     Attributes:
         study: the document.
         scale: name of the scale; None for base alone.
-        seeds: the seeds, in order.
+        seeds: the seeds, in order; with folds the blocks, see `ablate.study.seeds`.
         rows: rows of the table, in order.
         audits: audit replicates of the baselines, which are trained and compared and are not rows of the table; empty
             unless the study asks for them.
@@ -153,7 +154,10 @@ def plan(
 def _plan(
     study: Study, named: NamedTask, scale: str | None, seeds: int | None, repetition: Repetition, max_trials: int
 ) -> Plan:
-    blocks = study.seed_list if seeds is None else seeds_of_count(seeds)
+    checks.check_folds(study, named)
+    wanted = study.seed_list if seeds is None else seeds_of_count(seeds)
+    checks.refuse_too_many(len(wanted) * (study.folds or 1), max_trials, rows=1)
+    blocks = blocks_of(wanted, study.folds)
     found = expand(Inputs(study, named, len(blocks), max_trials), scale)
     rows, audits = found.rows.table, found.rows.audits
     if repetition.canary_only:
@@ -174,6 +178,7 @@ def _plan(
         warnings=checks.first_warnings(
             *found.rows.warnings,
             *checks.idle_fields(study, found.scale, rows),
+            *idle_overrides(study, found.scale, rows),
             *checks.row_warnings(rows, blocks, memberships),
             *checks.table_warnings(study, rows, blocks),
         ),
@@ -289,5 +294,5 @@ def task_of(plan: Plan) -> Task[Any]:
 
 
 def task_name(plan: Plan) -> str:
-    """Name of the task of a plan's trials."""
-    return plan.trials[plan.first_key].task
+    """Name of the task of a plan's trials, each of which follows the trials of other tasks that it needs."""
+    return list(plan.trials.values())[-1].task

@@ -7,16 +7,18 @@ import os
 import re
 import stat
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ablate.errors import Problem, StudyError, quote
 from ablate.limits import MAX_BYTES, MAX_STRING
+from ablate.study.include import with_included
 from ablate.study.scan import Format, check_values, refusal, refuse_what_json_lacks, scan
 
 
 def read_document(path: Path, *, is_strict: bool = True) -> Any:
-    """The document in a file or a pipe, not yet validated. `-` is the standard input.
+    """The document in a file or a pipe with the files that it includes, not yet validated. `-` is the standard input.
 
     A name that ends in `.json` is JSON and one in `.toml` is TOML, in any case; elsewhere JSON begins with a brace.
 
@@ -28,6 +30,12 @@ def read_document(path: Path, *, is_strict: bool = True) -> Any:
     Raises:
         StudyError: the file cannot be read, or is neither TOML nor JSON.
     """
+    read = partial(read_alone, is_strict=is_strict)
+    return with_included(read(path), path, read)
+
+
+def read_alone(path: Path, *, is_strict: bool = False) -> Any:
+    """The same without the files that it includes."""
     suffix = path.suffix.lower()
     if suffix in YAML:
         raise _unreadable(f"cannot read study file {quote(path)}: {NO_YAML}")

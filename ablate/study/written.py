@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.text import visible_json
 
-PATCHES = frozenset({"base", "scales", "set", "off", "levels", "exclude"})
+PATCHES = frozenset({"base", "overrides", "scales", "set", "off", "levels", "exclude"})
 """Fields of a study whose content is recipe values: there a null is a value, everywhere else it means the default."""
 
 

@@ -72,7 +72,12 @@ def design_of(plan: Plan) -> DecisionRule:
     """The tests that the study fixed."""
     table = plan.study.table
     return DecisionRule(
-        plan.lower_is_better[plan.metric], table.alpha, table.margin, table.test, unit=metric_unit(plan.metric)
+        plan.lower_is_better[plan.metric],
+        table.alpha,
+        table.margin,
+        table.test,
+        unit=metric_unit(plan.metric),
+        folds=plan.study.folds,
     )
 
 
@@ -201,7 +206,7 @@ def superiority_of(found: BetterShare | None) -> Superiority | None:
 def _audit(plan: Plan, baseline: RowResults, copy: RowResults) -> Audit:
     """By the paired t test, since sign flip could never raise an alarm on five seeds."""
     ours, theirs = runs_of(copy, plan.metric), runs_of(baseline, plan.metric)
-    found = compare_runs(ours, theirs)
+    found = compare_runs(ours, theirs, plan.study.folds)
     is_constant = found.n >= FEWEST_SEEDS and found.p_t is None and bool(found.mean)  # without spread, but different
     is_apart = is_constant or (found.p_t is not None and found.p_t <= plan.study.table.alpha)
     return Audit(

@@ -14,6 +14,7 @@ from ablate.paper.published import PublishedTable
 from ablate.recipes.classify import applicable_values
 from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.estimate import estimate
+from ablate.study.overrides import override_notes
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Seen, describe_registrations, is_exploratory
 from ablate.study.printed_rows import join_printed
@@ -22,7 +23,7 @@ from ablate.tables.columns import default_columns
 from ablate.tables.fronts import find_fronts
 from ablate.tables.grid_effects import find_effects, find_factors, find_levels
 from ablate.tables.inputs import RowCosts, StudyState
-from ablate.tables.notes import table_notes
+from ablate.tables.notes import fold_line, kept_line, table_notes
 from ablate.tables.notes_choices import choice_notes, limits, why_table_undecided, why_undecided
 from ablate.tables.notes_provenance import provenance_notes
 from ablate.tables.pivot_results import find_pivot, pivot_notes
@@ -84,7 +85,14 @@ def build_table(
     undecided, known = why_table_undecided(plan, state, table), limits(plan, state, table, seen, was_known=was_known)
     notes = table_notes(plan, results, table, published, missing=state.missing)
     notes += [*pivot_notes(table), *choice_notes(state, table)]
-    return table.model_copy(update={"summary": summarise(table, undecided=undecided, limits=known), "notes": notes})
+    summary = [*summarise(table, undecided=undecided, limits=known), *_options(plan)]
+    return table.model_copy(update={"summary": summary, "notes": notes})
+
+
+def _options(plan: Plan) -> list[str]:
+    """The lines on folds, on the fields that `--set` replaced, and on results that are kept of earlier code."""
+    replaced = " ".join(override_notes(plan.study, plan.scale, plan.rows))
+    return [*fold_line(plan), *([replaced] if replaced else []), *kept_line(plan)]
 
 
 def _design_of(plan: Plan) -> dict[str, Any]:
@@ -96,6 +104,7 @@ def _design_of(plan: Plan) -> dict[str, Any]:
         "question": study.question,
         "scale": plan.scale,
         "seeds": list(plan.seeds),
+        "folds": study.folds,
         "setup": _setup_of(plan),
         "metric": plan.metric,
         "metrics": list(plan.metrics),
@@ -166,7 +175,7 @@ def _build_row(
         n_ok=len(result.succeeded),
         n_diverged=len(result.with_status("diverged")),
         n_failed=len(result.with_status("failed")),
-        cells={metric: _build_cell(metric, result, baseline, published) for metric in metrics},
+        cells={metric: _build_cell(metric, result, baseline, published, plan.study.folds) for metric in metrics},
         trials=list(result.keys.values()),
         line=row.line,
         notes=row_notes(result, metrics, missing),
@@ -178,7 +187,11 @@ def _build_row(
 
 
 def _build_cell(
-    metric: str, result: RowResults, baseline: RowResults | None, published: PublishedTable | None
+    metric: str,
+    result: RowResults,
+    baseline: RowResults | None,
+    published: PublishedTable | None,
+    folds: int | None,
 ) -> TableCell:
     values = result.values(metric)
     found = estimate(values)
@@ -188,7 +201,7 @@ def _build_cell(
         mean=found.mean,
         sd=found.sd,
         values=values,
-        diff=_difference(values, reference.values(metric)) if reference else None,
+        diff=_difference(values, reference.values(metric), folds) if reference else None,
         decision="baseline" if is_baseline else None,
         published=_printed_cell(metric, result.row.name, reference.row.name if reference else None, published),
     )
@@ -217,8 +230,8 @@ def _with_finding(row: TableRow, metric: str, finding: RowFinding | None, baseli
     return row.model_copy(update={"cells": cells, "worker_h": worker_h})
 
 
-def _difference(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference | None:
-    found = paired_difference(values, reference)
+def _difference(values: Mapping[int, float], reference: Mapping[int, float], folds: int | None) -> Difference | None:
+    found = paired_difference(values, reference, folds=folds)
     return Difference(mean=found.mean, low=found.low, high=found.high, n=found.n) if found else None
 
 

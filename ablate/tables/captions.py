@@ -8,7 +8,7 @@ from ablate.tables.columns import Column
 from ablate.tables.notes_verdicts import method_notes
 from ablate.tables.pivot import cells_note
 from ablate.tables.table import Table
-from ablate.tables.words import ARROWS, listed
+from ablate.tables.words import ARROWS, listed, seeds_text
 
 
 def title_of(table: Table) -> str:
@@ -46,6 +46,8 @@ def reading_notes(table: Table, columns: Sequence[Column]) -> list[str]:
 
 
 def _seeds_of(table: Table) -> str:
+    if table.folds:
+        return seeds_text(len(table.seeds), table.folds)
     first, last, n = min(table.seeds), max(table.seeds), len(table.seeds)
     which = (
         f"{first}" if n == 1 else f"{first}-{last}" if last - first == n - 1 else listed(list(map(str, table.seeds)))

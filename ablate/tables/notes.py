@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ablate.paper.published import Printed, PublishedTable
+from ablate.statistics.estimate import fold_factor
 from ablate.statistics.words import counted, of_planned
 from ablate.study.plan import Plan
 from ablate.tables.notes_verdicts import verdict_notes
 from ablate.tables.over_images import image_notes
 from ablate.tables.printed_comparability import COSTS, has_printed_cost, papers_own, unlike_printed
-from ablate.tables.results import RowResults, row_notes
+from ablate.tables.results import RowResults, row_notes, seed_list
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import listed, named
+from ablate.tables.words import listed, named, seeds_text
 from ablate.trials.needs import label_of_need
 
 NEAR_POINTS = 5.0
@@ -38,6 +39,7 @@ def table_notes(
         *_holes(results, table, missing),
         *_pairing(table.rows, plan.metric),
         *_method(table),
+        *_fold_numbers(plan),
         *_near_perfect(table),
         *verdict_notes(table, design=plan.study.design_or_default),
         *image_notes(table, results),
@@ -89,6 +91,50 @@ def _method(table: Table) -> Iterator[str]:
     if min(counts) == 1:
         single = named([row.name for row in table.rows if row.n_ok == 1])
         yield f"One seed gives no standard deviation, no interval and no test: {single}."
+
+
+def fold_line(plan: Plan) -> list[str]:
+    """The line of the summary on the folds of a study, if it has any."""
+    folds = plan.study.folds
+    if folds is None:
+        return []
+    n = len(plan.seeds)
+    wider = f"{fold_factor(n, folds):.2g}"
+    return [
+        f"{seeds_text(n, folds)}: folds share training data, so intervals are {wider} times as "
+        "wide as those of independent runs, and p is corrected likewise (Nadeau and Bengio 2003)."
+    ]
+
+
+def kept_line(plan: Plan) -> list[str]:
+    """The line of the summary on the cells that keep a result of earlier code, if the study names one."""
+    digest = plan.study.command.keep_results_of if plan.study.command else None
+    if digest is None:
+        return []
+    kept: dict[str, list[int]] = {}
+    for row in plan.rows:
+        for seed in plan.seeds:
+            again = plan.repetition
+            now = row.blueprint and row.blueprint.at(seed, again.replicate + row.replicate, again.repeat).key
+            if now != plan.memberships[row.name, seed]:
+                kept.setdefault(row.name, []).append(seed)
+    cells, count = len(plan.rows) * len(plan.seeds), sum(map(len, kept.values()))
+    if not kept:
+        return [
+            f"No cell keeps a result of the code {digest} (keep_results_of): none is known that differs in code only."
+        ]
+    rest = "" if count == cells else "; the others have the code as it is"
+    which = listed([f"'{name}' on {seed_list(seeds)}" for name, seeds in kept.items()])
+    return [f"{count} of {counted(cells, 'cell')} keep results of the code {digest} (keep_results_of): {which}{rest}."]
+
+
+def _fold_numbers(plan: Plan) -> Iterator[str]:
+    if folds := plan.study.folds:
+        yield (
+            f"A seed of this table is a fold of a seed: number b is fold b modulo {folds} of seed b // {folds}. The "
+            "correction is approximate. Effects of factors, shares of better seeds and answers over several tries have "
+            "none."
+        )
 
 
 def _near_perfect(table: Table) -> Iterator[str]:

@@ -76,7 +76,7 @@ def contribution_notes(table: Table) -> Iterator[str]:
     if full is None:
         return
     without = {label: found for label, found in values.items() if label != full}
-    found = contributions(values[full], without, lower_is_better=table.lower_is_better)
+    found = contributions(values[full], without, lower_is_better=table.lower_is_better, folds=table.folds)
     shown = [_contribution(one) for one in found if one.difference is not None]
     if shown:
         yield f"Improvement from each component (95 % t interval): {', '.join(shown)}."

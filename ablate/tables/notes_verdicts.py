@@ -15,7 +15,7 @@ from ablate.tables.tries import describe_tries
 from ablate.tables.verdicts import Audit, Tested
 from ablate.tables.words import metric_unit, named
 
-EXPLAINED_HERE = ("no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds")
+EXPLAINED_HERE = ("no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds", "no spread")
 """Reasons of undecided rows that no other sentence gives."""
 MAX_OPEN = 12
 """Largest number of undecided rows, and of rows that were tried before, that have a sentence each."""

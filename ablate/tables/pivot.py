@@ -15,7 +15,7 @@ from ablate.tables.columns import FACTOR, Column, choose_columns
 from ablate.tables.line_cells import LINE_PATHS
 from ablate.tables.pivot_results import lines_of
 from ablate.tables.table import Table, TableRow
-from ablate.tables.words import MISSING, metric_name
+from ablate.tables.words import MISSING, metric_name, seeds_text
 from ablate.text import on_one_line
 
 EVERY_COLUMN = "all"
@@ -85,7 +85,7 @@ def cells_note(table: Table, columns: Sequence[Column]) -> Iterator[str]:
     """What the cells of a pivoted table show, since the headings have the names of the groups."""
     if isinstance(table, PivotedTable) and any(column.name == table.metric for column in columns):
         counts = "" if _is_whole(table) else " (number of seeds)"
-        over = f"over {len(table.seeds)} seeds" if _is_whole(table) else "over seeds"
+        over = f"over {seeds_text(len(table.seeds), table.folds)}" if _is_whole(table) else "over seeds"
         better = "lower" if table.lower_is_better else "higher"
         what = f"mean ± sample standard deviation {over}{counts}" if len(table.seeds) > 1 else "one seed"
         yield f"Cells show {metric_name(table.metric)}, {better} is better: {what}."

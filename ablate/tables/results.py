@@ -70,12 +70,12 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
         missing: note on seeds without a result; None leaves it out.
     """
     notes = [
-        f"{status} on {_seeds(seeds)}: {reason}"
+        f"{status} on {seed_list(seeds)}: {reason}"
         for status in ("diverged", "failed")
         for reason, seeds in _by_reason(result, status).items()
     ]
     if result.missing and missing:
-        notes.append(f"has no result on {_seeds(result.missing)}: {missing}")
+        notes.append(f"has no result on {seed_list(result.missing)}: {missing}")
     unreported: dict[tuple[int, ...], list[str]] = {}
     for metric in metrics:
         reported = {seed: None for seed, record in result.succeeded.items() if metric in record.outcome.metrics}
@@ -83,9 +83,9 @@ def row_notes(result: RowResults, metrics: Sequence[str], missing: str | None = 
             unreported.setdefault(without, []).append(metric)
         used = result.values(metric)
         if huge := [seed for seed in reported if seed not in used]:
-            notes.append(f"has a {metric} above {LARGEST:g} on {_seeds(huge)}, which is not used")
+            notes.append(f"has a {metric} above {LARGEST:g} on {seed_list(huge)}, which is not used")
     for without, names in unreported.items():
-        notes.append(f"did not report {', '.join(names)} on {_seeds(without)}")
+        notes.append(f"did not report {', '.join(names)} on {seed_list(without)}")
     return notes
 
 
@@ -102,7 +102,8 @@ def one_line(text: str) -> str:
     return words if len(words) <= MAX_CHARACTERS else words[: MAX_CHARACTERS - 3] + "..."
 
 
-def _seeds(seeds: Sequence[int]) -> str:
+def seed_list(seeds: Sequence[int]) -> str:
+    """Seeds in words: `seed 3`, `seeds 0, 1 and 2`."""
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed([str(seed) for seed in seeds])}"
 
 

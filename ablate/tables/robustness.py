@@ -19,6 +19,8 @@ def robustness_notes(table: Table) -> list[str]:
     """A note for each row with a decision, from the numbers of the table alone; empty while nothing is decided."""
     if not table.families:
         return []
+    if table.folds:
+        return ["Robustness: other tests would take the folds as independent, so none is shown."]
     test = cast("Test", table.test)
     design = DecisionRule(table.lower_is_better, table.alpha, table.margin, test, unit=metric_unit(table.metric))
     notes = ["Robustness: what other tests, lost runs, single seeds and other metrics say. The decisions stay."]

@@ -39,6 +39,12 @@ class Selection:
         """The selected view of a table."""
         return select_rows(table, rows=self.rows, order=self.order, rename=self.rename)
 
+    def names_in(self, table: Table) -> set[str]:
+        """Names of the rows that are chosen, with the baselines of their groups, which are shown unless left out."""
+        chosen = _chosen(table, self.rows, self.rename, in_plan=True) if self.rows else table.rows
+        groups = {row.group for row in chosen}
+        return {row.name for row in table.rows if row in chosen or (row.baseline and row.group in groups)}
+
 
 def select_rows(
     table: Table, *, rows: Sequence[str] = (), order: Order | None = None, rename: Mapping[str, str] | None = None

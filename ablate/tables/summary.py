@@ -86,8 +86,10 @@ def _tests(table: Table) -> list[str]:
     seen = [cell.diff.n for row in tested if (cell := row.cells[metric]).diff and cell.p is not None]
     if not names or not seen:
         return [_nothing_tested(table)]
+    if table.folds:
+        names = ["the t test with the correction of Nadeau and Bengio"]
     seeds = of_planned(min(seen), max(seen), len(table.seeds)) if min(seen) < len(table.seeds) else ""
-    over = f"over {seeds or counted(len(table.seeds), 'paired seed')}"
+    over = f"over {seeds or counted(len(table.seeds), 'paired fold' if table.folds else 'paired seed')}"
     sizes = {family.comparisons for family in families}
     together = f" for {_all(max(sizes))} rows" if len(table.families) == 1 else " in each group"
     level = f"at {100 * table.alpha:g} %" + (together if max(sizes) > 1 else "")

@@ -169,6 +169,7 @@ class Table(Document):
         title, question: title and question in the words of the study.
         scale: name of the scale; None for the base of the study.
         seeds: planned seeds.
+        folds: number of folds of each seed, see `ablate.study.seeds`; absent without folds.
         setup: data, network and length of training that all rows share, in words.
         metric: primary metric.
         metrics: further metrics.
@@ -199,6 +200,7 @@ class Table(Document):
     question: str = ""
     scale: str | None
     seeds: list[int]
+    folds: int | None = Field(None, exclude_if=lambda folds: folds is None)
     setup: list[str] = Field(default_factory=list)
     metric: str
     metrics: list[str]

@@ -11,7 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 
-from ablate.statistics.words import MINUS, format_p
+from ablate.statistics.words import MINUS, counted, format_p
 
 MISSING, CHECK = "\u2013", "\u2713"
 MAX_NAMES = 6
@@ -43,6 +43,11 @@ def metric_name(metric: str) -> str:
     if metric.startswith("iu_") and metric.endswith("_pct"):
         return f"IU {metric[3:-4].replace('_', ' ')} (%)"
     return METRIC_NAMES.get(metric, metric)
+
+
+def seeds_text(n: int, folds: int | None) -> str:
+    """The number of seeds in words, such as `3 seeds`; with folds, n counts all folds: `5 folds of 1 seed`."""
+    return f"{folds} folds of {counted(n // folds, 'seed')}" if folds else counted(n, "seed")
 
 
 def metric_unit(metric: str) -> str:

@@ -16,7 +16,7 @@ from ablate.trials.machine import describe_os_error, find_fault
 from ablate.trials.messages import MessageCheck, MessageError, explain
 from ablate.trials.needs import Blueprint, build_blueprint, inherit
 from ablate.trials.registry import get_task
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.trials.trial import REPLICATE_BITS, EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
 DOCUMENTS = ("EpochMetrics", "Outcome", "Heartbeat", "Cost", "Items")
@@ -103,7 +103,7 @@ def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iter
 
 def effective_seed(trial: Trial) -> int:
     """The trial's seed; for a replicate above 0, a number that depends on both and is far from every seed."""
-    return trial.seed if trial.replicate == 0 else (trial.replicate << 64) | trial.seed
+    return trial.seed if trial.replicate == 0 else (trial.replicate << REPLICATE_BITS) | trial.seed
 
 
 def _write_traceback(error: BaseException, workdir: Path) -> None:

@@ -44,11 +44,13 @@ class Task(ABC, Generic[R]):
         Recipe: frozen pydantic model; its fields are those of a study's `[base]`.
         metrics: metric name -> whether lower is better; the first one is the primary metric.
         preload: modules that a worker imports before its first trial.
+        folds: number of folds into which it divides the data, see `ablate.study.seeds`; None without folds.
     """
 
     Recipe: type[R]
     metrics: Mapping[str, bool]
     preload: Sequence[str] = ()
+    folds: int | None = None
 
     @abstractmethod
     def run(self, recipe: R, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS) -> Iterator[Message]:

@@ -19,6 +19,8 @@ from ablate.trials.items import Items
 
 SEMANTICS_VERSION = 1
 """Enters every key. Raise it when the same recipe would give other numbers: a changed default, a changed algorithm."""
+REPLICATE_BITS = 64
+"""Position of the replicate in the seed that a task gets, above that of the trial's seed."""
 
 
 class Trial(Document):

@@ -29,6 +29,7 @@ from ablate.cli.options import (
     RowsCommand,
     Scale,
     Seeds,
+    Set,
     Siunitx,
     Spread,
     StudyFile,
@@ -65,6 +66,7 @@ def submit(
     study: StudyFile,
     scale: Scale = None,
     seeds: Seeds = None,
+    replaced: Set = None,
     priority: Priority = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
@@ -80,10 +82,13 @@ def submit(
     a [command] needs a task of the service that has its command and its code: see `ablate task add`.
     """
     from ablate.errors import StudyError
+    from ablate.study.include import naming_files
+    from ablate.study.overrides import read_assignments, with_overrides
     from ablate.study.source import read_to_send
+    from ablate.study.text import read_alone
 
-    document = read_to_send(study)
-    with connected(url) as client:
+    document = with_overrides(read_to_send(study), read_assignments(replaced or ()))
+    with naming_files(study, read_alone), connected(url) as client:
         document = client.tasks.document_of(document, study.parent)
         send = partial(
             client.submit, document, scale=scale, seeds=seeds, priority=priority,

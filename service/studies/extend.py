@@ -13,6 +13,7 @@ from ablate.statistics.words import counted
 from ablate.study.document import RowSpec
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes, register
+from ablate.study.seeds import seeds_of
 from service.context import Context, refuse_without_space
 from service.errors import ConflictError
 from service.store import studies
@@ -45,7 +46,7 @@ def extend(context: Context, study_id: str, extension: Extension) -> ChangedStud
 
 
 def _nothing_to_add(plan: Plan, extension: Extension) -> str:
-    asked, has = extension.seeds, len(plan.seeds)
+    asked, has = extension.seeds, len(seeds_of(plan.seeds, plan.study.folds))
     if isinstance(asked, int) and asked < has:
         return f"the study already has {has} seeds, more than {asked}; results are never removed"
     return f"the study already has {counted(has, 'seed')}, these among them"
@@ -54,12 +55,13 @@ def _nothing_to_add(plan: Plan, extension: Extension) -> str:
 def _extended(stored: Stored, plan: Plan, extension: Extension) -> dict[str, Any]:
     asked = extension.seeds
     wanted = range(asked) if isinstance(asked, int) else asked or ()
-    seeds = list(dict.fromkeys([*plan.seeds, *wanted]))
+    own = seeds_of(plan.seeds, plan.study.folds)
+    seeds = list(dict.fromkeys([*own, *wanted]))
     for index, row in enumerate(extension.rows):
         _refuse_label(row, index, plan)
     rows = [row.model_dump(exclude_none=True) for row in extension.rows]
     document = dict(stored.document)
-    if len(seeds) > len(plan.seeds):
+    if len(seeds) > len(own):
         document["seeds"] = seeds
     if rows:
         document["rows"] = [*document.get("rows", []), *rows]

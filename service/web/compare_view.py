@@ -116,10 +116,14 @@ def _line(first: Side, second: Side, name: str, metric: str | None) -> ComparedR
     a, b = one.cells[metric], two.cells[metric]
     return ComparedRow(
         name,
-        _difference(paired_difference(b.values, a.values), b, first.shown),
+        _difference(paired_difference(b.values, a.values, folds=_folds_of(second)), b, first.shown),
         is_same=bool(one.trials) and set(one.trials) == set(two.trials),
         is_changed=a.decision != b.decision,
     )
+
+
+def _folds_of(side: Side) -> int | None:
+    return side.shown.table.folds if side.shown else None
 
 
 def _difference(found: PairedDifference | None, cell: TableCell, shown: ShownTable | None) -> str:

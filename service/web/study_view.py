@@ -18,7 +18,7 @@ from ablate.tables.plots import panel
 from ablate.tables.plots.plot import plots_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.two_rows import RowComparison
-from ablate.tables.words import number, places_of
+from ablate.tables.words import number, places_of, seeds_text
 from ablate.text import visible_json
 from service.context import Context
 from service.documents.states import LIVE
@@ -57,8 +57,8 @@ class ShownTable:
     @property
     def setting(self) -> str:
         """The settings that all rows share."""
-        seeds = len(self.table.seeds)
-        spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+        seeds, over = len(self.table.seeds), seeds_text(len(self.table.seeds), self.table.folds)
+        spread = f"mean ± standard deviation over {over}" if seeds > 1 else "one seed"
         text = "; ".join(part for part in (", ".join(self.table.setup), spread) if part)
         return text[:1].upper() + text[1:]
 

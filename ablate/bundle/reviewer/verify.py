@@ -42,11 +42,12 @@ Reader = Callable[[str], bytes]
 
 
 class Row(NamedTuple):
-    """A row of one metric: its usable values and its lost seeds."""
+    """A row of one metric: its usable values, its lost seeds, and the number of folds of each seed, if it has any."""
 
     name: str
     values: Values
     lost: set[int]
+    folds: int | None = None
 
 
 class Rule(NamedTuple):
@@ -96,6 +97,8 @@ def compare(row: Row, base: Row) -> Outcome:
     if len(numbers) == 1:
         return Outcome(found, mean, None, None, None, flip(numbers), None)
     sd = 0.0 if max(numbers) - min(numbers) <= max(NOISE * size, SMALLEST) else statistics.stdev(numbers)
+    if row.folds:  # they share training data: the correction of Nadeau and Bengio (2003)
+        sd *= math.sqrt(1 + len(numbers) / (row.folds - 1))
     low, high = interval(mean, sd, len(numbers), 0.05)
     return Outcome(found, mean, sd, low, high, flip(numbers), paired_t(mean, sd, len(numbers)))
 
@@ -159,6 +162,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def test_family(rows: Sequence[Row], base: Row, rule: Rule) -> list[Tested]:
     """The same test for all rows: Dunnett's for `pooled` where it is possible, else sign flip or the paired t test."""
     found = [compare(row, base) for row in rows]
+    if base.folds:
+        return [paired(one, "t", rule.alpha / len(rows), has_folds=True) for one in found]
     fewest = 2 if rule.test == "flip" else FEWEST
     testable = [one for one in found if len(one.differences) >= fewest]
     m, n = len(rows), min((len(one.differences) for one in testable), default=0)
@@ -173,9 +178,11 @@ def test_family(rows: Sequence[Row], base: Row, rule: Rule) -> list[Tested]:
     return [paired(one, name, rule.alpha / m) for one in found]
 
 
-def paired(one: Outcome, name: str, level: float) -> Tested:
-    """A paired test of one row; without any spread, sign flip stands in for t."""
+def paired(one: Outcome, name: str, level: float, *, has_folds: bool = False) -> Tested:
+    """A paired test of one row; without any spread, sign flip stands in for t, but not for folds."""
     if one.sd is None or one.mean is None or (name == "t" and len(one.differences) < FEWEST):
+        return Tested(None, None, one.mean, None, None)
+    if one.p_t is None and has_folds:
         return Tested(None, None, one.mean, None, None)
     name = "flip" if one.p_t is None else name
     low, high = interval(one.mean, one.sd, len(one.differences), level)
@@ -369,11 +376,13 @@ def read_rows(read: Reader, resolved: dict[str, Any], metric: str) -> tuple[dict
 
 def recompute(read: Reader, table: dict[str, Any]) -> tuple[dict[tuple[str, str, str], Any], list[str]]:
     """(row, metric, field) -> value, for everything that this script recomputes; and what is wrong with the values."""
-    resolved, study = json.loads(read("resolved.json")), json.loads(read("study.json")).get("table") or {}
+    resolved, document = json.loads(read("resolved.json")), json.loads(read("study.json"))
+    study = document.get("table") or {}
     made: dict[tuple[str, str, str], Any] = {}
     wrong: list[str] = []
     for metric in (resolved["metric"], *resolved["metrics"]):
         rows, more = read_rows(read, resolved, metric)
+        rows = {name: row._replace(folds=document.get("folds")) for name, row in rows.items()}
         wrong += more
         bases = {row["group"]: rows[name_of(row)] for row in resolved["rows"] if row["is_baseline"]}
         for row in resolved["rows"]:

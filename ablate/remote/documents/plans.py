@@ -59,6 +59,7 @@ class PlanView(Document):
         estimate_s: estimated wall time of the trials that are left, in seconds; null until a similar trial was timed.
         excluded: labels of the cells that `[[exclude]]` removed.
         pivot: what the pivoted table will show, and which test follows; null for a study without a pivot.
+        overrides: what replaces fields of base and scale, each as `lr = 0.1 instead of 0.001`.
         code: task of your own -> names of the files whose digest is part of its trials' keys.
     """
 
@@ -72,5 +73,6 @@ class PlanView(Document):
     estimate_s: float | None
     excluded: list[str]
     pivot: str | None
+    overrides: list[str] = Field(default_factory=list)
     code: dict[str, list[str]] = Field(default_factory=dict)
     warnings: list[Finding]

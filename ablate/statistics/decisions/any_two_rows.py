@@ -122,7 +122,7 @@ def _reversed(evidence: Evidence, a: Runs, b: Runs, design: DecisionRule) -> Evi
     difference, interval = evidence.difference, evidence.interval
     return replace(
         evidence,
-        comparison=compare_runs(a, b),
+        comparison=compare_runs(a, b, design.folds),
         failures=compare_failures(a, b, lower_is_better=design.lower_is_better),
         difference=None if difference is None else -difference,
         interval=None if interval is None else (-interval[1], -interval[0]),

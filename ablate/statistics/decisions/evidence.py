@@ -34,6 +34,7 @@ class DecisionRule:
         test: name of the test. `pooled` falls back to `auto` with fewer than 3 blocks, without any spread, or if a row
             has a seed that another row lacks.
         unit: unit of a difference in sentences, such as `points`; may be empty.
+        folds: number of folds of each seed; None without. The test is then the corrected t test, see `fold_factor`.
     """
 
     lower_is_better: bool
@@ -41,6 +42,7 @@ class DecisionRule:
     margin: float | None = None
     test: Test = "auto"
     unit: str = ""
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -138,12 +140,12 @@ def gather_evidence(
             Bonferroni, which is never easier than Holm.
     """
     planned = comparisons or len(pairs)
-    compared = [compare_runs(row, reference) for row, reference in pairs]
+    compared = [compare_runs(row, reference, design.folds) for row, reference in pairs]
     failures = [compare_failures(*pair, lower_is_better=design.lower_is_better) for pair in pairs]
-    fewest = 2 if design.test == "flip" else FEWEST_SEEDS
+    fewest = 2 if design.test == "flip" and not design.folds else FEWEST_SEEDS
     testable = [index for index, comparison in enumerate(compared) if comparison.n >= fewest]
     fit = None
-    if design.test == "pooled" and shared is not None:
+    if design.test == "pooled" and shared is not None and not design.folds:
         fit = fit_blocks([pairs[index][0].usable for index in testable], shared.usable)
         if fit and any(compared[index].n > len(fit.seeds) for index in testable):
             fit = None  # a row must not be decided on fewer seeds because another row lacks some
@@ -165,6 +167,8 @@ def gather_evidence(
 
 
 def _choose(design: DecisionRule, n: int, comparisons: int) -> Applied:
+    if design.folds:
+        return "t"
     if design.test == "flip" or design.test == "t":
         return design.test
     return pick_test(n, comparisons, design.alpha)
@@ -207,6 +211,8 @@ def _paired(comparison: Comparison, test: Applied, comparisons: int, design: Dec
     if mean is None or sd is None or (test == "t" and n < FEWEST_SEEDS):
         return _untested(comparison)
     is_flip = test == "flip" or comparison.p_t is None
+    if is_flip and design.folds:  # folds depend on each other, so their signs are not exchangeable
+        return _untested(comparison)
     return _Tested(
         test="flip" if is_flip else "t",
         p=comparison.p_flip if is_flip else comparison.p_t,

@@ -24,10 +24,12 @@ from ablate.statistics.estimate import FEWEST_SEEDS
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal[
-    "no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds", "no clear difference", "failures"
+    "no common seed", "one seed", "two seeds", "all seeds tie", "too few seeds", "no clear difference", "failures",
+    "no spread",
 ]  # fmt: skip
 """Reason of an undecided row; see `sentences.describe_decision` for the words. `one seed`, `two seeds`: a test needs 3.
-`too few seeds`: sign flip could not decide with any values. `failures`: the worst case of the lost runs disagrees."""
+`too few seeds`: sign flip could not decide with any values. `failures`: the worst case of the lost runs disagrees. `no
+spread`: folds whose differences are all equal, and not 0."""
 FEW: tuple[Reason, ...] = ("no common seed", "one seed", "two seeds")
 """The reason why a row has no test, by its number of common seeds."""
 
@@ -145,7 +147,7 @@ def seeds_to_decide(row: RowAnalysis, effect: float, design: DecisionRule) -> in
         None if the spread is unknown, the effect is 0, or more than `power.MAX_SEEDS` seeds are needed.
     """
     evidence = row.evidence
-    if not evidence.sd:
+    if not evidence.sd or design.folds:  # more seeds on the same data make the mean little more certain
         return None
     test = "auto" if design.test == "pooled" and evidence.test != "pooled" else design.test
     effect_sd = effect / upper_sd(evidence.sd, evidence.df)
@@ -161,7 +163,7 @@ def seeds_to_equivalence(row: RowAnalysis, design: DecisionRule) -> int | None:
         None without a margin or a spread, or if more than `power.MAX_SEEDS` seeds are needed.
     """
     found = row.evidence.comparison
-    if design.margin is None or not found.sd:
+    if design.margin is None or not found.sd or design.folds:
         return None
     margin_sd = design.margin / upper_sd(found.sd, found.n - 1)
     return tost_seeds(margin_sd, comparisons=row.evidence.comparisons, alpha=design.alpha)
@@ -182,7 +184,8 @@ def _decide(
 ) -> tuple[Decision, Reason | None]:
     """The decision from the runs that succeeded."""
     if evidence.p_adj is None or evidence.difference is None:
-        return "undecided", FEW[evidence.comparison.n]
+        n = evidence.comparison.n
+        return "undecided", FEW[n] if n < len(FEW) else "no spread"  # only with folds
     if evidence.p_adj <= design.alpha:
         return direction(evidence.difference, design), None
     if equivalence and equivalence.is_shown:

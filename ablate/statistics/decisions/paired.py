@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
+from ablate.statistics.estimate import CONFIDENCE, estimate, fold_factor, t_interval
 
 NOISE = 1e-12
 """Relative to the larger value; a smaller difference is rounding, and so is one below `SMALLEST`."""
@@ -27,7 +27,8 @@ class PairedDifference:
     Attributes:
         differences: difference of each seed, ascending.
         mean: mean of the differences.
-        sd: sample standard deviation of the differences; None for one seed, 0 if they differ by rounding only.
+        sd: sample standard deviation of the differences; None for one seed, 0 if they differ by rounding only. With
+            folds it is enlarged by `fold_factor`, so that what is computed as for independent blocks is corrected.
         low: lower end of the t interval; None for one seed and for two with equal differences, the mean if sd = 0.
         high: upper end.
     """
@@ -45,9 +46,13 @@ class PairedDifference:
 
 
 def paired_difference(
-    values: Mapping[int, float], reference: Mapping[int, float], confidence: float = CONFIDENCE
+    values: Mapping[int, float],
+    reference: Mapping[int, float],
+    confidence: float = CONFIDENCE,
+    *,
+    folds: int | None = None,
 ) -> PairedDifference | None:
-    """The mean paired difference with its interval; None without a common seed."""
+    """The mean paired difference with its interval; None without a common seed. `folds`: see `fold_factor`."""
     common = sorted(values.keys() & reference.keys())
     found = {seed: difference(values[seed], reference[seed]) for seed in common}
     largest = max((max(abs(values[seed]), abs(reference[seed])) for seed in common), default=0.0)
@@ -58,6 +63,7 @@ def paired_difference(
         return PairedDifference(found, mean, None, None, None)
     if max(found.values()) - min(found.values()) <= _noise(largest):
         sd = 0.0
+    sd *= fold_factor(len(found), folds)
     return PairedDifference(found, mean, sd, *(t_interval(mean, sd, len(found), confidence) or (None, None)))
 
 

@@ -62,7 +62,8 @@ class Comparison:
     Attributes:
         differences: differences by seed, ascending.
         mean: mean difference; None for n = 0.
-        sd: sample standard deviation of the differences; None below n = 2, 0 if all are equal.
+        sd: sample standard deviation of the differences; None below n = 2, 0 if all are equal. With folds it is
+            enlarged, see `PairedDifference`.
         low: lower end of the 95 % t interval, uncorrected; None below n = 2 and for n = 2 with sd = 0, else the mean if
             sd = 0.
         high: upper end.
@@ -122,9 +123,9 @@ class Superiority:
     high: float
 
 
-def compare_runs(row: Runs, reference: Runs) -> Comparison:
-    """The paired comparison of two rows over the seeds in which both have a usable value."""
-    found = paired_difference(row.usable, reference.usable)
+def compare_runs(row: Runs, reference: Runs, folds: int | None = None) -> Comparison:
+    """The paired comparison of two rows over the seeds in which both have a usable value; `folds` as a study has."""
+    found = paired_difference(row.usable, reference.usable, folds=folds)
     if found is None:
         return Comparison({}, None, None, None, None, None, None, smallest_p(0))
     numbers = list(found.differences.values())
@@ -147,7 +148,8 @@ def pairing(comparison: Comparison, row: Runs, reference: Runs) -> Pairing | Non
     ours, theirs = ([runs.values[seed] for seed in comparison.differences] for runs in (row, reference))
     sd_ours, sd_theirs = statistics.stdev(ours), statistics.stdev(theirs)
     apart = math.hypot(sd_ours, sd_theirs)
-    gain = 1 - (comparison.sd / apart) ** 2 if apart else None
+    spread = comparison.sd and statistics.stdev(comparison.differences.values())
+    gain = 1 - (spread / apart) ** 2 if apart else None
     if not (sd_ours and sd_theirs):
         return Pairing(None, gain)
     products = [a * b for a, b in zip(_standardised(ours, sd_ours), _standardised(theirs, sd_theirs), strict=True)]

@@ -33,6 +33,7 @@ def describe_decision(row: RowAnalysis, design: DecisionRule) -> str:
         "two seeds": f"the two rows have only 2 common seeds, and a test needs {FEWEST_SEEDS}",
         "all seeds tie": f"all {n} seeds tie",
         "too few seeds": _too_few(row),
+        "no spread": f"all {n} differences are equal, so they do not show their spread",
         "failures": "the decision depends on the failed runs",
     }
     return f"undecided: {reasons.get(row.reason or '') or _detectable(row, design)}"
@@ -72,6 +73,11 @@ def describe_test(family: FamilyAnalysis) -> str:
         text = (
             f"p-values come from the sign-flip test{corrected}. The test is exact if differences are symmetric about 0."
         )
+    elif family.design.folds:
+        text = (
+            f"p-values come from the t test of Nadeau and Bengio (2003) for folds{corrected}, since folds share "
+            "training data."
+        )
     else:
         text = (
             f"p-values come from the paired t test{corrected}. The test assumes normally distributed differences "
@@ -80,7 +86,9 @@ def describe_test(family: FamilyAnalysis) -> str:
     constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
     if constant:
         text += f" The sign-flip test replaces it for rows whose differences are all equal: {', '.join(constant)}."
-    return text + (" The pooled test was not possible." if family.design.test == "pooled" else "")
+    return text + (
+        " The pooled test was not possible." if family.design.test == "pooled" and not family.design.folds else ""
+    )
 
 
 def describe_spread(fit: PooledFit) -> str:

@@ -31,7 +31,11 @@ class Contribution:
 
 
 def contributions(
-    full: Mapping[int, float], without: Mapping[str, Mapping[int, float]], *, lower_is_better: bool
+    full: Mapping[int, float],
+    without: Mapping[str, Mapping[int, float]],
+    *,
+    lower_is_better: bool,
+    folds: int | None = None,
 ) -> tuple[Contribution, ...]:
     """Full minus each row that lacks a component, in the order given. Read with `NOT_IMPORTANCE`.
 
@@ -39,9 +43,10 @@ def contributions(
         full: values of the row `full` by seed; NaN and infinite values are left out.
         without: label of a row without one component -> its values by seed.
         lower_is_better: direction of the metric.
+        folds: number of folds of each seed; None without.
     """
     present = _finite(full)
-    found = {label: paired_difference(present, _finite(values)) for label, values in without.items()}
+    found = {label: paired_difference(present, _finite(values), folds=folds) for label, values in without.items()}
     sign = -1.0 if lower_is_better else 1.0
     return tuple(
         Contribution(label, difference, sign * difference.mean if difference else None)

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence, Set
 
 from ablate.statistics.words import counted
 from ablate.study.lines import noun_of
+from ablate.study.overrides import REPLACED
 from ablate.tables.columns import Column
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.pivot import PivotedTable
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Family
-from ablate.tables.words import listed, metric_name, metric_unit
+from ablate.tables.words import listed, metric_name, metric_unit, seeds_text
 
 WORSE, EQUIVALENT = "$\\dagger$", "$\\ddagger$"
 TESTS = {"flip": "paired sign-flip test", "t": "paired $t$ test", "pooled": "Dunnett's test"}
@@ -34,7 +35,14 @@ def paper_caption(table: Table, columns: Sequence[Column], options: LatexOptions
     names = {column.name for column in columns}
     subject = options.caption or _title(table)
     parts = [*_numbers(table, names), *_differences(table, names), *_marks(table, names), *_overall(table, names)]
-    facts = [*_state(table), *_choices(table), *_lost(table), *_audits(table), *_printed(table, names)]
+    facts = [
+        *_state(table),
+        *_replaced(table),
+        *_choices(table),
+        *_lost(table),
+        *_audits(table),
+        *_printed(table, names),
+    ]
     is_sentence = subject.rstrip().endswith((".", "?", "!"))
     first = "; ".join(parts)
     head = escape_latex(subject) + ((" " if is_sentence else ": ") if first else "")
@@ -62,10 +70,10 @@ def _title(table: Table) -> str:
 
 def _numbers(table: Table, names: Set[str]) -> Iterator[str]:
     if names & {table.metric, *table.metrics}:
-        n = len(table.seeds)
+        n, over = len(table.seeds), seeds_text(len(table.seeds), table.folds)
         what = f"{escape_latex(metric_name(table.metric))}, " if isinstance(table, PivotedTable) else ""
         yield what + (
-            f"mean $\\pm$ standard deviation over {n} seeds" if n > 1 else "one seed, hence no spread and no test"
+            f"mean $\\pm$ standard deviation over {over}" if n > 1 else "one seed, hence no spread and no test"
         )
 
 
@@ -108,7 +116,7 @@ def _overall(table: Table, names: Set[str]) -> Iterator[str]:
 def _how(table: Table, families: Sequence[Family]) -> str:
     """The tests and their correction; rows that are left out count too."""
     tests = [TESTS[test] for test in dict.fromkeys(family.test for family in families) if test]
-    text = " or ".join(tests)
+    text = "paired $t$ test with the correction of Nadeau and Bengio (2003)" if table.folds else " or ".join(tests)
     left_out = any(family.comparisons > len(_rows_of(table, family)) for family in families)
     if len(table.families) > 1:
         corrected = "within each group" + ", for all rows of the study" * left_out
@@ -153,6 +161,11 @@ def _state(table: Table) -> Iterator[str]:
         yield "\\emph{Provisional}: some trials have not ended, and nothing is tested yet"
     else:
         yield from (escape_latex(note) for note in sentences(table) if note.casefold().startswith(UNDECIDED))
+
+
+def _replaced(table: Table) -> Iterator[str]:
+    """The fields that `--set` replaced."""
+    yield from (escape_latex(line) for line in table.summary if REPLACED in line)
 
 
 def _choices(table: Table) -> Iterator[str]:

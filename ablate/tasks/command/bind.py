@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,17 @@ def with_command(document: Any, folder: Path) -> Any:
     if isinstance(base, Mapping) and "task" in base:
         text = "the study has a [command], which is its task; remove 'task', or the command"
         found.add(Problem("/base/task", "exclusive", text))
-    spec = _read_spec(document["command"], found)
+    if "folds" in document["command"]:
+        text = "'folds' belongs at the top of the study; move it there"
+        raise StudyError([Problem("/command/folds", "unknown_field", text)])
+    folds = {"folds": document["folds"]} if document.get("folds") is not None else {}
+    spec = _read_spec({**document["command"], **folds}, found)
     if spec is None or found or not isinstance(base, Mapping):
         raise found.error() if found else StudyError([Problem("/base", "invalid", "should be a table")])
+    kept = spec.model_copy(update={"keep_results_of": None})
     primary = document.get("metric") or next(iter(spec.metrics))
     columns = [name for name in spec.metrics if name != primary]
-    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(spec, folder.resolve())}}
+    return {"metrics": columns, **document, "base": {**base, "task": COMMAND + _keep(kept, folder.resolve())}}
 
 
 def _read_spec(value: object, found: Findings) -> CommandSpec | None:
@@ -59,7 +65,9 @@ def _read_spec(value: object, found: Findings) -> CommandSpec | None:
         spec = CommandSpec.validated(value)
     except ValidationError as error:
         inside = problems_of(value, error, CommandSpec, {})
-        found.extend((Problem(f"/command{one.pointer}", one.code, one.message) for one in inside.problems), inside.more)
+        places = {"/folds": "/folds"}
+        problems = (replace(one, pointer=places.get(one.pointer, f"/command{one.pointer}")) for one in inside.problems)
+        found.extend(problems, inside.more)
         return None
     found.extend(find_problems(spec))
     return spec

@@ -30,6 +30,7 @@ class Change:
         files: number of files that differ.
         added, removed: lines.
         diff: the difference, as `diff -u` prints it.
+        code: digest of the earlier code.
     """
 
     trials: int
@@ -38,6 +39,7 @@ class Change:
     added: int
     removed: int
     diff: tuple[str, ...]
+    code: str = ""
 
     @property
     def summary(self) -> str:
@@ -52,7 +54,9 @@ class Change:
     @property
     def sentence(self) -> str:
         """The change in one line."""
-        return f"code changed since {counted(self.trials, 'result')}, which will be trained again: {self.summary}"
+        can_keep = self.code and not self.fields
+        keep = f'; keep_results_of = "{self.code[:12]}" in [command] keeps them' if can_keep else ""
+        return f"code changed since {counted(self.trials, 'result')}, which will be trained again: {self.summary}{keep}"
 
 
 def find_changes(task: str, earlier: Iterable[str]) -> Iterator[Change]:
@@ -81,11 +85,18 @@ def _compare(then: Path, now: Path, trials: int) -> Change:
     added = sum(line.startswith("+") and not line.startswith("+++") for line in diff)
     removed = sum(line.startswith("-") and not line.startswith("---") for line in diff)
     fields = _fields_that_differ(then, now)
-    return Change(trials, fields, files, added, removed, tuple(diff))
+    return Change(trials, fields, files, added, removed, tuple(diff), _code_of(then))
 
 
 def _lines_of(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8", errors="backslashreplace").splitlines() if path.is_file() else []
+
+
+def _code_of(folder: Path) -> str:
+    try:
+        return Command(folder).code
+    except TrialError:
+        return ""
 
 
 def _fields_that_differ(then: Path, now: Path) -> tuple[str, ...]:

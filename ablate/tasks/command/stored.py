@@ -57,6 +57,7 @@ def identity_of_command(spec: CommandSpec, code: str) -> str:
         "run": spec.run, "python": spec.python, "pattern": spec.pattern, "files": spec.files, "code": code,
         "metrics": {name: metric.model_dump(mode="json") for name, metric in spec.metrics.items()},
         "flags": {name: field.flag for name, field in spec.fields.items() if field.flag},
+        **({"folds": spec.folds} if spec.folds else {}),
     }  # fmt: skip
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 

@@ -27,7 +27,7 @@ from ablate.tasks.command.stored import (
 from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
-from ablate.trials.trial import EpochMetrics, Heartbeat, Message, Outcome
+from ablate.trials.trial import REPLICATE_BITS, EpochMetrics, Heartbeat, Message, Outcome
 
 REPORTS, DATABASE, LOCK = "reports.jsonl", "mlflow.db", "script.lock"
 """Files in a trial's folder: what `ablate.report` wrote, what was logged to MLflow, and the lock."""
@@ -57,12 +57,18 @@ class Command(Task[CommandRecipe]):
         self._folder, self._place = folder, place
         self.spec = self._stored.spec
         self.Recipe = recipe_of(self.spec.fields)
+        self.folds = self.spec.folds
         self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
 
     @property
     def identity(self) -> str:
         """What decides its results besides the values of fields; a changed default alone changes no result."""
         return identity_of_command(self.spec, self._stored.digest)
+
+    @property
+    def code(self) -> str:
+        """Digest of its code."""
+        return self._stored.digest
 
     def place(self) -> Place:
         """Where the code was taken from."""
@@ -82,17 +88,25 @@ class Command(Task[CommandRecipe]):
         files.mkdir(exist_ok=True)
         original = Path(place.root)
         lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
-        values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
+        seed, fold = split_block(seed, self.folds)
+        values = {"fold": fold, **dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
         if arguments[0] in PYTHONS:
             arguments[0] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
-        yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original).messages()
+        block = {"ABLATE_SEED": str(script_seed(seed))} | ({"ABLATE_FOLD": str(fold)} if self.folds else {})
+        yield from _Attempt(self._stored, arguments, workdir, block, original).messages()
 
     def _is_written(self, path: Path) -> bool:
         """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
         return is_output(Path(os.path.relpath(path, self._stored.folder)), self.spec.files)
+
+
+def split_block(seed: int, folds: int | None) -> tuple[int, int]:
+    """Seed and fold of a trial; see `ablate.study.seeds`. The seed of a replicate keeps its replicate."""
+    replicate, block = divmod(seed, 1 << REPLICATE_BITS)
+    return (replicate << REPLICATE_BITS) | block // (folds or 1), block % (folds or 1)
 
 
 def script_seed(seed: int) -> int:
@@ -103,9 +117,11 @@ def script_seed(seed: int) -> int:
 class _Attempt:
     """One run of the script."""
 
-    def __init__(self, stored: StoredCommand, arguments: list[str], workdir: Path, seed: int, original: Path) -> None:
+    def __init__(
+        self, stored: StoredCommand, arguments: list[str], workdir: Path, block: Mapping[str, str], original: Path
+    ) -> None:
         spec = stored.spec
-        self._spec, self._arguments, self._workdir, self._seed = spec, arguments, workdir, seed
+        self._spec, self._arguments, self._workdir, self._block = spec, arguments, workdir, block
         self._original = original
         self._folder = workdir / "run" / stored.folder
         self._lines = Lines(spec.pattern)
@@ -163,7 +179,7 @@ class _Attempt:
         return {
             **os.environ,
             "ABLATE_WORKDIR": str(folder / "files"),
-            "ABLATE_SEED": str(self._seed),
+            **self._block,
             "ABLATE_REPORT": str(folder / REPORTS),
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / DATABASE}",
             "PYTHONUNBUFFERED": "1",

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 
 from ablate.errors import Problem, nearest
-from ablate.study.command import RESERVED, CommandSpec, FieldSpec
+from ablate.study.command import FOLD, CommandSpec, FieldSpec
 
 RUN = "/command/run"
 PYTHONS = ("python", "python3")
@@ -73,9 +73,10 @@ def find_problems(spec: CommandSpec) -> Iterator[Problem]:
         yield Problem(RUN, "invalid", "is empty; give the command that trains one trial")
         return
     used = {name for word in words for name in word.names}
-    allowed = [*spec.fields, *RESERVED]
+    allowed = [*spec.fields, *spec.reserved]
     for name in sorted(used - set(allowed)):
-        yield Problem(RUN, "unknown_field", f"placeholder '{{{name}}}' is not a field{nearest(name, allowed)}")
+        advice = "; write folds = 5 at the top of the study" if name == FOLD else nearest(name, allowed)
+        yield Problem(RUN, "unknown_field", f"placeholder '{{{name}}}' is not a field{advice}")
     for name in (name for name in spec.fields if name not in used):
         text = f"field '{name}' is not in the command; write {{{name}}} where its value belongs, or remove the field"
         yield Problem(f"/command/fields/{name}", "idle", text)

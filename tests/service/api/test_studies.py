@@ -102,7 +102,7 @@ def test_a_plan_stores_nothing(client: TestClient, study: dict[str, Any]) -> Non
     assert plan["trials"] == plan["distinct"] == 6
     assert list(plan) == [
         "study", "scale", "rows", "trials", "distinct", "needed", "known", "estimate_s", "excluded", "pivot",
-        "code", "warnings",
+        "overrides", "code", "warnings",
     ]  # fmt: skip
     assert [row["label"] for row in plan["rows"]] == ["plain", "shifted"]
     assert list(plan["rows"][0]) == [

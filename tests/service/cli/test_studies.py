@@ -253,10 +253,15 @@ def test_json_is_one_value_for_every_command(running: Running, call: Call, write
         return json.loads(out)
 
     assert ask("submit", write("ended"), "--wait")["study"] == "ended"
+    including = Path(write("replaced")).with_suffix(".toml")
+    including.write_text('include = "replaced.json"\n')
+    status, text, _ = call("submit", str(including), "--set", "offset=0.5", "--wait")
+    assert (status, "With offset = 0.5 instead of its default (--set). 'other' sets offset itself" in text) == (0, True)
+    assert ask("table", "replaced")["summary"][-1].startswith("With offset = 0.5")
     study = ask("submit", write("gated", gate="json"))
     key = running.client.get(f"/studies/{study['id']}/trials")["items"][0]["key"]
     until(lambda: bool(running.client.get(f"/trials/{key}")["outcome"]), "the first trial has ended", running.log)
-    assert [item["name"] for item in ask("list")["items"]] == ["gated", "ended"]
+    assert [item["name"] for item in ask("list")["items"]] == ["gated", "replaced", "ended"]
     assert ask("show", "gated")["id"] == study["id"]
     assert ask("trial", key[:8])["key"] == key
     assert "the task says hello" in ask("logs", key[:8])["log"]
