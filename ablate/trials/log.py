@@ -20,11 +20,12 @@ from typing import TextIO
 
 from ablate.errors import MachineError
 from ablate.text import visible
-from ablate.trials.run import TRACEBACK, run_trial
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.trials.run import TRACEBACK, Message, run_trial
+from ablate.trials.trial import EpochMetrics, Outcome, Trial
 
 LOG = "log.txt"
-Message = Heartbeat | EpochMetrics | Outcome
+ATTEMPTS = "attempts.txt"
+"""File in a trial's folder with the number of its attempts, where no queue counts them."""
 
 
 def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: int | None = None) -> Iterator[Message]:
@@ -34,7 +35,7 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
         trial: what to run.
         workdir: the trial's own folder, the same for every attempt.
         needs: see `ablate.trials.run.run_trial`.
-        attempt: number of this attempt, if attempts are counted.
+        attempt: number of this attempt, from 1; None: the folder counts them.
 
     Yields:
         Its messages. The outcome comes when no code of the task runs any more.
@@ -46,10 +47,10 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
     with (workdir / LOG).open("a+", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
-        number = f"attempt {attempt}, " if attempt is not None else ""
-        _write(log, f"{number}seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
+        number = _count_attempt(workdir) if attempt is None else attempt
+        _write(log, f"attempt {number}, seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
         try:
-            for message in _speak(run_trial(trial, workdir, needs), log):
+            for message in _speak(run_trial(trial, workdir, needs, number), log):
                 if isinstance(message, EpochMetrics):
                     _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
                 elif isinstance(message, Outcome):
@@ -61,6 +62,17 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
         except MachineError as error:
             _write(log, f"broken off by the machine: {error}")
             raise
+
+
+def _count_attempt(workdir: Path) -> int:
+    """The number of an attempt that begins in this folder."""
+    file = workdir / ATTEMPTS
+    try:
+        number = int(file.read_text(encoding="ascii")) + 1
+    except (OSError, ValueError):  # the first one, or the machine died while the number was written
+        number = 1
+    file.write_text(str(number), encoding="ascii")
+    return number
 
 
 def note_end(workdir: Path, how: str) -> None:

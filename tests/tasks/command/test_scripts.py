@@ -215,7 +215,8 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, wr
         """
         import os, pathlib, signal, sys, time
         folder = pathlib.Path(os.environ["ABLATE_WORKDIR"])
-        if (folder / "begun").exists():
+        if os.environ["ABLATE_ATTEMPT"] != "1":
+            (folder / "again").write_text(os.environ["ABLATE_ATTEMPT"] + " " + os.environ["ABLATE_KEY"])
             print('{"step": 2, "acc": 0.5}', flush=True)
             sys.exit(0)
         (folder / "begun").write_text("x")
@@ -242,6 +243,8 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, wr
     assert list(project.glob("out/trials/*/files/asked")), "it was asked before it was killed"
     again = ablate.run(document, progress=False, out=project / "out")
     assert again.rows[0].cells["acc"].values == {0: 0.5}
+    (said,) = project.glob("out/trials/*/files/again")
+    assert said.read_text() == f"2 {again.rows[0].trials[0]}"
 
 
 def test_the_next_attempt_waits_until_the_script_of_an_earlier_one_has_ended(tmp_path: Path) -> None:
