@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ from ablate.trials.run import TRACEBACK, Message, run_trial
 from ablate.trials.trial import EpochMetrics, Outcome, Trial
 
 LOG = "log.txt"
+OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 ")
+"""Begin of a line of ours."""
+TAIL_BYTES, LAST_LINES = 4096, 5
 ATTEMPTS = "attempts.txt"
 """File in a trial's folder with the number of its attempts, where no queue counts them."""
 
@@ -79,6 +83,35 @@ def note_end(workdir: Path, how: str) -> None:
     """Write to the log how an attempt ended whose process cannot write it."""
     with suppress(OSError), (workdir / LOG).open("a+", encoding="utf-8") as log:  # a disk may be full, or elsewhere
         _write(log, how)
+
+
+def give_up(reason: str, attempts: int) -> str:
+    """The reason why a trial failed, with the number of its attempts if there were several."""
+    return reason if attempts == 1 else f"{reason}; given up after {attempts} attempts that failed"
+
+
+def describe_timeout(timeout_s: float, workdir: Path) -> str:
+    """Why an attempt was ended that took too long, with the end of what it printed."""
+    last = "\n".join(_last_lines(workdir))
+    printed = f"; the end of its output: {last}" if last else "; it printed nothing"
+    return f"it took longer than timeout_s = {timeout_s:g} in [resources], so it was ended{printed}"
+
+
+def _last_lines(workdir: Path) -> list[str]:
+    """The last lines of the log of an attempt that were printed by the task."""
+    try:
+        with (workdir / LOG).open("rb") as log:
+            log.seek(max(os.fstat(log.fileno()).st_size - TAIL_BYTES, 0))
+            text = log.read().decode("utf-8", errors="backslashreplace")
+    except OSError:
+        return []
+    found: list[str] = []
+    for line in reversed(text.splitlines()):
+        if OWN_LINE.match(line) is None:
+            found.append(visible(line.rpartition("\r")[2].strip()))
+        elif " attempt " in line:
+            break
+    return [line for line in found if line][:LAST_LINES][::-1]
 
 
 def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:
