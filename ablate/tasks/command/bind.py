@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
-from ablate.tasks.command.snapshot import NOT_CODE, Code, find_code, store
+from ablate.tasks.command.shared import NOT_CODE
+from ablate.tasks.command.snapshot import Code, find_code, store
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,

@@ -14,6 +14,7 @@ from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
 from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
+from ablate.tasks.command.shared import Shared
 from ablate.tasks.command.snapshot import files_below, is_output, lay_out
 from ablate.tasks.command.sources import Lines, read_files, read_mlflow
 from ablate.tasks.command.stored import (
@@ -80,14 +81,19 @@ class Command(Task[CommandRecipe]):
         files = workdir / "files"
         files.mkdir(exist_ok=True)
         original = Path(place.root)
-        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
+        beside = lay_out(
+            self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written
+        )
         values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
         if arguments[0] in PYTHONS:
             arguments[0] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
-        yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original).messages()
+        try:
+            yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original, beside).messages()
+        finally:
+            beside.remove_copies()
 
     def _is_written(self, path: Path) -> bool:
         """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
@@ -102,10 +108,12 @@ def script_seed(seed: int) -> int:
 class _Attempt:
     """One run of the script."""
 
-    def __init__(self, stored: StoredCommand, arguments: list[str], workdir: Path, seed: int, original: Path) -> None:
+    def __init__(
+        self, stored: StoredCommand, arguments: list[str], workdir: Path, seed: int, original: Path, beside: Shared
+    ) -> None:
         spec = stored.spec
         self._spec, self._arguments, self._workdir, self._seed = spec, arguments, workdir, seed
-        self._original = original
+        self._original, self._beside = original, beside
         self._folder = workdir / "run" / stored.folder
         self._lines = Lines(spec.pattern)
         self._series = Series(spec.metrics)
@@ -147,6 +155,13 @@ class _Attempt:
     def _outcome(self, script: Script, output: Output) -> Outcome:
         if script.error is not None or script.status != 0:
             return Outcome(status="failed", reason=self._sentence(script.ending, output), train_s=script.wall_s)
+        changed = self._beside.changed()
+        if changed is not None:
+            raise TrialError(
+                f"or another one at the same time has changed {quote(os.path.relpath(changed, self._original))}, which "
+                "lies beside the script and which all trials share; write into {workdir} instead, or move the file "
+                "away if an earlier run has left it"
+            )
         found = self._series.results()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
         if bad:
