@@ -127,8 +127,9 @@ class CommandSpec(StrictDocument):
         code: patterns of the files that decide the result, relative to the study's file. Default: what git tracks below
             the folder of the script, and new `.py` files; without git all `.py` files there.
         pattern: regular expressions whose named groups are metrics (or `step`, `epoch`) in the output.
-        files: files that the script writes and that contain metrics: `.csv`, `.json` or `.jsonl`, relative to the
-            folder in which the command runs; patterns are allowed.
+        files: files that the script writes and that contain metrics: `.csv`, `.json`, `.jsonl` or event files of
+            TensorBoard (by the extra `tensorboard`), relative to the folder in which the command runs; patterns are
+            allowed.
     """
 
     run: str = Field(min_length=1, max_length=10_000)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
+from ablate.tasks.command.events import MARK, NEEDED, is_installed
 from ablate.tasks.command.shared import NOT_CODE
 from ablate.tasks.command.snapshot import Code, find_code, store
 from ablate.tasks.command.stored import (
@@ -62,6 +63,8 @@ def _read_spec(value: object, found: Findings) -> CommandSpec | None:
         found.extend((Problem(f"/command{one.pointer}", one.code, one.message) for one in inside.problems), inside.more)
         return None
     found.extend(find_problems(spec))
+    if any(MARK in name for name in spec.files) and not is_installed():
+        found.add(Problem("/command/files", "invalid", NEEDED))
     return spec
 
 

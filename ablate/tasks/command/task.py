@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 
 from ablate.errors import TrialError, quote
+from ablate.tasks.command.files import Files
 from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
 from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.shared import Shared
 from ablate.tasks.command.snapshot import files_below, is_output, lay_out
-from ablate.tasks.command.sources import Lines, read_files, read_mlflow
+from ablate.tasks.command.sources import Lines, read_mlflow
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,
@@ -116,23 +117,25 @@ class _Attempt:
         self._original, self._beside = original, beside
         self._folder = workdir / "run" / stored.folder
         self._lines = Lines(spec.pattern)
-        self._series = Series(spec.metrics)
+        self._series, self._names = Series(spec.metrics), frozenset(spec.metrics)
         self._step = 0
 
     def messages(self) -> Iterator[Message]:
         output = Output()
         reports = Reports(self._workdir / REPORTS)
+        files = Files(self._spec.files, self._folder, self._workdir)
         script = Script(self._arguments, self._folder, self._environment(), self._workdir / LOCK)
         try:
             yield Heartbeat(step=0, steps=0)
             for part in script.parts():
                 points = [point for line in output.add(part) for point in self._lines.read(line)]
                 yield from self._told([*points, *reports.read()])
+                yield from self._shown(files.look())
                 yield Heartbeat(step=self._step, steps=self._step)
             points = [point for line in output.end() for point in self._lines.read(line)]
             yield from self._told([*points, *reports.read()])
             if script.status == 0:
-                yield from self._told([*read_files(self._spec.files, self._folder, self._workdir.resolve())])
+                yield from self._read(files)
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
             yield self._outcome(script, output)
         except TrialError as error:
@@ -142,15 +145,30 @@ class _Attempt:
             output.end()
 
     def _told(self, points: list[Point]) -> Iterator[EpochMetrics]:
-        """The points of the curve that new reports make; what is NaN or infinite is not part of a curve."""
+        """The points of the curve that new reports make."""
         for point in points:
-            new = {name: value for name, value in self._series.add(point).items() if math.isfinite(value)}
-            if new:
-                step = self._step + 1 if point.step is None else int(point.step)
-                self._step = max(self._step, step)
-                steps = max(int(point.steps or 0), self._step)
-                epoch = point.epoch if point.epoch is not None else float(self._step)
-                yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=new)
+            yield from self._curve(point, self._series.add(point))
+
+    def _shown(self, points: list[Point]) -> Iterator[EpochMetrics]:
+        """The points of the curve in a file that the script still writes; they count when it has ended."""
+        for point in points:
+            yield from self._curve(point, {name: value for name, value in point.values.items() if name in self._names})
+
+    def _read(self, files: Files) -> Iterator[EpochMetrics]:
+        """The points of the curve in the files of the script, without those that were shown."""
+        for point, is_new in files.read():
+            values = self._series.add(point)
+            yield from self._curve(point, values if is_new else {})
+
+    def _curve(self, point: Point, values: Mapping[str, float]) -> Iterator[EpochMetrics]:
+        """A point of the curve, if there are values; what is NaN or infinite is not part of a curve."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if finite:
+            step = self._step + 1 if point.step is None else int(point.step)
+            self._step = max(self._step, step)
+            steps = max(int(point.steps or 0), self._step)
+            epoch = point.epoch if point.epoch is not None else float(self._step)
+            yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=finite)
 
     def _outcome(self, script: Script, output: Output) -> Outcome:
         if script.error is not None or script.status != 0:

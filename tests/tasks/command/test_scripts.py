@@ -294,6 +294,60 @@ def test_a_script_that_hangs_is_ended_and_one_that_fails_is_tried_again(
         threading.Event().wait(0.05)
 
 
+SHOWS = """
+    import csv, pathlib, sys, time
+    def wait():
+        while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)
+    with open("metrics.csv", "w", buffering=1) as file:
+        print("step,acc\\n1,0.25", file=file)
+        wait()
+        print("2,0.75", file=file)
+"""
+LOGS = """
+    import pathlib, sys, time
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    def log(name, **events):
+        writer = EventFileWriter(name)
+        for step, acc in events.items():
+            values = [Summary.Value(tag="acc", simple_value=acc), Summary.Value(tag="other", simple_value=1)]
+            writer.add_event(Event(step=int(step[1:]), summary=Summary(value=values)))
+        writer.flush()
+        return writer
+    one = log("runs/a", _1=0.25)
+    while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)
+    one.close()
+    log("runs/b", _2=0.75).close()
+"""
+
+
+@pytest.mark.parametrize(("text", "files"), [(SHOWS, "metrics.csv"), (LOGS, "runs/**/events.out.tfevents.*")])
+def test_progress_and_curves_follow_the_files_that_a_script_writes(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, text: str, files: str
+) -> None:
+    if text is LOGS:
+        pytest.importorskip("tensorboard", exc_type=ImportError)
+    write("train.py", text)
+    monkeypatch.chdir(project)
+    gate = project.parent / "gate"
+    (trial,) = ablate.plan(study(f"python train.py {gate}", files=[files])).trials.values()
+    points = []
+    for message in run_trial(trial, project.parent / "work"):
+        if isinstance(message, ablate.EpochMetrics):
+            points.append((message.step, message.metrics["acc"]))
+            gate.touch()
+    assert points == [(1, 0.25), (2, 0.75)]
+    assert isinstance(message, ablate.Outcome)
+    assert (message.metrics, message.reason) == ({"acc": 0.75}, None)
+
+
+def test_event_files_need_an_extra_and_the_refusal_says_which(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(StudyError, match=r"/command/files: reading the event files .* pip install '\.\[tensorboard\]'"):
+        ablate.plan(study("python -c pass", files=["runs/**/events.out.tfevents.*"]))
+
+
 def test_a_trial_cannot_damage_the_files_that_all_trials_share_unseen(
     inside: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
