@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import ablate
@@ -42,7 +43,7 @@ def time_trials(folder: Path, trials: int, workers: int) -> list[float]:
             moments.append(time.perf_counter())
 
     ablate.run(train, rows={"one": {}}, seeds=trials, workers=workers, progress=note, out=folder / "out")
-    return [1000 * (after - before) for before, after in zip(moments, moments[1:], strict=False)]
+    return [1000 * (after - before) for before, after in pairwise(moments)]
 
 
 def main() -> None:

@@ -342,6 +342,27 @@ def test_progress_and_curves_follow_the_files_that_a_script_writes(
     assert (message.metrics, message.reason) == ({"acc": 0.75}, None)
 
 
+def test_a_script_that_prints_nothing_sends_signs_of_life(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablate.tasks.command.process.BEAT_S", 0.01)
+    monkeypatch.chdir(project)
+    gate = project.parent / "gate"
+    write(
+        "quiet.py",
+        "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)\nprint({'acc': 1})",
+    )
+    (trial,) = ablate.plan(study(f"python quiet.py {gate}")).trials.values()
+    signs = 0
+    for message in run_trial(trial, project.parent / "work"):
+        signs += isinstance(message, ablate.Heartbeat)
+        if signs == 20:
+            gate.touch()
+    assert signs >= 20
+    assert isinstance(message, ablate.Outcome)
+    assert message.status == "succeeded"
+
+
 def test_event_files_need_an_extra_and_the_refusal_says_which(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(StudyError, match=r"/command/files: reading the event files .* pip install '\.\[tensorboard\]'"):
