@@ -29,11 +29,12 @@ from ablate.study.document import Study
 from ablate.study.limits import within
 from ablate.study.plan import Plan, Row, task_name, task_of
 from ablate.trials.dependents import Waiting
-from ablate.trials.log import Message, describe_timeout, give_up, note_end, run_logged
+from ablate.trials.log import describe_timeout, give_up, note_end, run_logged
 from ablate.trials.machine import describe_os_error
 from ablate.trials.messages import Envelope, MessageCheck, MessageError
 from ablate.trials.provenance import describe_process
 from ablate.trials.registry import get_task
+from ablate.trials.run import Message
 from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
