@@ -26,11 +26,7 @@ from service.store.tables import attempts, memberships, studies, trials
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed trial, the fence of the claim, the budgets that earlier attempts have spent, and the study's limits.
-
-    Attributes:
-        timeout_s, max_retries: see `ablate.study.document.ResourcesSpec`.
-    """
+    """A claimed trial, the fence of the claim, the budgets that earlier attempts have spent, and the study's limits."""
 
     trial: Trial
     fence: int
@@ -125,16 +121,9 @@ def claim(connection: Connection, resources: Resources, limit: int, at: datetime
     """
     room = limits.find_room(connection).items()
     full, left = [seq for seq, more in room if more <= 0], [more for _, more in room if more > 0]
-    values: dict[str, Any] = {
-        "of_cpus": resources.cpus,
-        "of_gpus": resources.gpus,
-        "most": min([limit, *left]),
-        "at": at,
-    }
-    found = (
-        connection.execute(_CLAIM_OF_OTHERS, values | {"full": full}) if full else connection.execute(_CLAIM, values)
-    )
-    rows = sorted(found, key=lambda row: (-row.priority, row.seq))
+    statement, but = (_CLAIM_OF_OTHERS, {"full": full}) if full else (_CLAIM, {})
+    demand = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": min([limit, *left]), "at": at}
+    rows = sorted(connection.execute(statement, demand | but), key=lambda row: (-row.priority, row.seq))
     if rows:
         keys = [row.key for row in rows]
         connection.execute(
