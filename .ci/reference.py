@@ -34,13 +34,9 @@ EVERYWHERE = {"--url", "--json", "--help"}
 """Options that many commands have; the text above the table explains them once."""
 
 INTERNAL_VARIABLES = {
-    "ABLATE_LIFELINE",
-    "ABLATE_TRIAL_GPUS",
-    "ABLATE_REPORT",
-    "ABLATE_SEED",
-    "ABLATE_FOLD",
-    "ABLATE_WORKDIR",
-}
+    "ABLATE_LIFELINE", "ABLATE_TRIAL_GPUS", "ABLATE_REPORT", "ABLATE_SEED", "ABLATE_FOLD", "ABLATE_WORKDIR",
+    "ABLATE_ATTEMPT", "ABLATE_KEY",
+}  # fmt: skip
 """Variables that a process of ablate sets for its children and for scripts, and nobody else."""
 
 Row = tuple[str, ...]

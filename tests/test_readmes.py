@@ -144,6 +144,12 @@ SNIPPETS = {
     "how a study decides": table07,
     "what a schedule trains again": table07,
     "a script of your own": lambda: {"name": "snippet", "seeds": 2},
+    "what a study may use": lambda: {
+        "name": "snippet",
+        "seeds": 2,
+        "base": {"dataset": "digits"},
+        "rows": [{"label": "A"}],
+    },
 }
 """Title of a snippet -> the study that it is merged into."""
 

@@ -21,6 +21,7 @@ from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.data_names import check_datasets
 from ablate.study.field_catalog import describe_fields
+from ablate.study.limits import within
 from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document, task_name, task_of
 from ablate.study.text import read_document
@@ -40,7 +41,9 @@ def check(plan: Plan, path: Path, *, probe: bool, as_json: bool) -> None:
         check_datasets(plan.study, plan.scale)
         datasets.check_folders(plan.datasets)
     costs, trial_s = _count(console, plan, probe=probe)
-    found = preview.describe_plan(plan, records, costs, trial_s, len(slots(plan.study.resources, None)))
+    found = preview.describe_plan(
+        plan, records, costs, trial_s, within(plan.study.limits, len(slots(plan.study.resources, None)))
+    )
     answer = found.model_dump(mode="json")
     if as_json:
         show_json(answer)

@@ -19,6 +19,9 @@ from ablate.local.results import Form, check_form, write_results
 from ablate.study.plan import Plan
 from ablate.trials.log import LOG
 
+MAX_NAMED = 20
+"""Most trials that were not run, and are named one by one."""
+
 
 def run(
     plan: Plan,
@@ -103,7 +106,10 @@ def _holes(report: Report, plan: Plan, folder: Folder) -> int:
     records = folder.read()
     failed = [key for key in plan.trials if key not in records or not records[key].is_result]
     names = trial_names(plan)
-    for key in failed:
+    never = [key for key in failed if key not in records]
+    if len(never) > MAX_NAMED:
+        report(f"hole: {len(never)} trials were not run")
+    for key in failed if len(never) <= MAX_NAMED else records.keys() & failed:
         reason = records[key].outcome.reason if key in records else "it was not run"
         report(f"hole: {names[key]}: {reason}")
         log = folder.workdir(key) / LOG

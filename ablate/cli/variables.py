@@ -13,7 +13,7 @@ SETTINGS = (
     "NOTIFY_COMMAND",
 )  # fmt: skip
 """The settings of the library and of the service. They are listed here, since the settings import slowly."""
-INTERNAL = ("LIFELINE", "TRIAL_GPUS", "REPORT", "SEED", "FOLD", "WORKDIR")
+INTERNAL = ("LIFELINE", "TRIAL_GPUS", "REPORT", "SEED", "FOLD", "WORKDIR", "ATTEMPT", "KEY")
 """What ablate sets for its own processes and for scripts."""
 OPTIONS = {"PORT": "`ablate serve --port`", "HOST": "`ablate serve --host`", "ROLE": "`ablate serve --role`"}
 """Names that other services have for what is an option here."""

@@ -8,10 +8,14 @@ and fails if that one does not succeed. The same call resumes after an interrupt
 from __future__ import annotations
 
 import json
+import math
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ablate.documents import canonical_json
@@ -20,18 +24,23 @@ from ablate.local.folder import Folder
 from ablate.local.preview import count_costs
 from ablate.local.slots import ask, check_cpus, slots
 from ablate.recipes.classify import identity_of
+from ablate.statistics.words import counted
+from ablate.study.document import Study
+from ablate.study.limits import within
 from ablate.study.plan import Plan, Row, task_name, task_of
 from ablate.trials.dependents import Waiting
-from ablate.trials.log import Message, note_end, run_logged
+from ablate.trials.log import describe_timeout, give_up, note_end, run_logged
 from ablate.trials.machine import describe_os_error
 from ablate.trials.messages import Envelope, MessageCheck, MessageError
 from ablate.trials.provenance import describe_process
 from ablate.trials.registry import get_task
+from ablate.trials.run import Message
 from ablate.trials.trial import EpochMetrics, Heartbeat, Measured, Outcome, Trial, TrialRecord
 from ablate.workers.pool import Job, Pool, Said, WorkerLost
 
 TRIES = 2
-"""How often a trial is started if its worker dies."""
+"""How often a trial is started if its worker dies, unless the study allows more retries."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +85,15 @@ def _run(plan: Plan, folder: Folder, workers: int | None) -> Iterator[Moved | No
     if not outstanding and measured is not None:
         return
     check_cpus(plan.study.resources)
-    environments = slots(plan.study.resources, workers)[: max(len(outstanding), 1)]
+    count = max(within(plan.study.limits, len(outstanding)), 1)
+    environments = slots(plan.study.resources, workers)[:count]
     with Pool(environments, warm=task_of(plan).preload) as pool:
         if outstanding:
             count_costs(plan, pool)
-            yield from _Work(outstanding, folder, pool).run(known)
+            work = _Work(outstanding, folder, pool, plan.study)
+            yield from work.run(known)
+            if work.left:
+                return
         if measured is None:
             yield from _measure(plan, folder, pool)
 
@@ -88,65 +101,103 @@ def _run(plan: Plan, folder: Folder, workers: int | None) -> Iterator[Moved | No
 class _Work:
     """The trials that one call trains, and the state of those that are running."""
 
-    def __init__(self, outstanding: Sequence[Trial], folder: Folder, pool: Pool) -> None:
-        self.folder, self.pool = folder, pool
+    def __init__(self, outstanding: Sequence[Trial], folder: Folder, pool: Pool, study: Study) -> None:
+        self.folder, self.pool, self.resources = folder, pool, study.resources
         self.trials = {trial.key: trial for trial in outstanding}
+        self.hours = study.limits.hours if study.limits else None
+        self.until_s = time.monotonic() + 3600 * (math.inf if self.hours is None else self.hours)
+        self.left = set(self.trials)
         self.waiting = Waiting(outstanding)
-        self.tries = dict.fromkeys(self.trials, 1)
-        self.checks = {key: MessageCheck() for key in self.trials}
-        self.curves: dict[str, list[EpochMetrics]] = {key: [] for key in self.trials}
-        self.ended: set[str] = set()
+        self.lost, self.failed = Counter[str](), Counter[str]()
+        self.checks: dict[str, MessageCheck] = {}
+        self.curves: dict[str, list[EpochMetrics]] = {}
+        self.jobs: dict[str, Job] = {}  # of the current attempt; what an earlier one still sends is ignored
 
     def run(self, known: Mapping[str, TrialRecord]) -> Iterator[Moved | Note]:
         """Train every trial; one that needs others starts once those have succeeded."""
         for trial in self.trials.values():
             if not trial.needs:
-                self.pool.submit(self._job(trial))
+                self._submit(trial)
             for key in known.keys() & trial.needs.values():
                 yield from self._release(key, known[key].outcome, is_next=False)
         for event in self.pool.events():
+            if self.is_over:
+                self.pool.clear()
             trial = self.trials[event.job.name]
-            if trial.key in self.ended:  # a worker that sends more, or dies, after the outcome
+            if self.jobs.get(trial.key) is not event.job:  # a worker that sends more, or dies, after the outcome
                 continue
             if isinstance(event, Said):
                 yield from self._hear(trial, event.item)
             elif isinstance(event, WorkerLost):
                 yield from self._lose(trial, event)
             else:
-                yield from self._end(trial, Outcome(status="failed", reason="its worker sent no outcome"), [], {})
+                yield from self._fail(trial, "its worker sent no outcome")
+        if self.left:
+            yield Note(
+                f"the study has used its {self.hours:g} h (hours in [limits]), so no more of its trials start: "
+                f"{counted(len(self.left), 'trial')} left; run the same command again, and it gets as many hours again"
+            )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the hours of the study are used, so that no more of its trials start."""
+        return time.monotonic() >= self.until_s
 
     def _hear(self, trial: Trial, text: object) -> Iterator[Moved | Note]:
         try:
             envelope = self.checks[trial.key].open_received(text)
         except MessageError as error:
-            yield from self._end(trial, Outcome(status="failed", reason=f"its worker {error}"), [], {})
+            yield from self._fail(trial, f"its worker {error}")
             return
         message = envelope.message
         if message is None:
             raise MachineError(f"a trial cannot be trained in {self.folder.path}: {envelope.fault}")
         if isinstance(message, EpochMetrics):
             self.curves[trial.key].append(message)
-        if isinstance(message, Outcome):
-            yield from self._end(trial, message, self.curves[trial.key], envelope.provenance)
-        else:
+        if not isinstance(message, Outcome):
             yield Moved(trial, message)
+        elif message.status == "failed":
+            yield from self._fail(trial, message.reason or "", message, envelope.provenance)
+        else:
+            yield from self._end(trial, message, self.curves[trial.key], envelope.provenance)
 
     def _lose(self, trial: Trial, event: WorkerLost) -> Iterator[Moved | Note]:
+        if event.is_late:
+            reason = describe_timeout(self.resources.timeout_s or 0, self.folder.workdir(trial.key))
+            note_end(self.folder.workdir(trial.key), f"failed: {reason}")
+            yield from self._fail(trial, reason)
+            return
         note_end(self.folder.workdir(trial.key), f"lost: {event.reason}")
-        self.curves[trial.key].clear()
-        self.checks[trial.key] = MessageCheck()
-        if self.tries[trial.key] < TRIES:
-            self.tries[trial.key] += 1
-            self.pool.submit(event.job)
-            yield Note(f"trial {trial.key[:16]} (seed {trial.seed}) is started again: {event.reason}")
+        self.lost[trial.key] += 1
+        if self.lost[trial.key] < max(TRIES, 1 + self.resources.max_retries):
+            yield self._again(trial, event.reason)
         else:
-            yield from self._end(trial, Outcome(status="failed", reason=f"{event.reason}, {TRIES} times"), [], {})
+            reason = f"{event.reason}, {self.lost[trial.key]} times"
+            yield from self._end(trial, Outcome(status="failed", reason=reason), [], {})
+
+    def _fail(
+        self, trial: Trial, reason: str, outcome: Outcome | None = None, provenance: Mapping[str, Any] = NOTHING
+    ) -> Iterator[Moved | Note]:
+        """An attempt failed: the trial is started again, or it ends."""
+        self.failed[trial.key] += 1
+        if self.failed[trial.key] <= self.resources.max_retries:
+            yield self._again(trial, reason)
+            return
+        text = give_up(reason, self.failed[trial.key])
+        last = (outcome or Outcome(status="failed")).model_copy(update={"reason": text})
+        yield from self._end(trial, last, self.curves[trial.key] if outcome else [], dict(provenance))
+
+    def _again(self, trial: Trial, reason: str) -> Note:
+        self._submit(trial)
+        then = "is left for the next run" if self.is_over else "is started again"
+        return Note(f"trial {trial.key[:16]} (seed {trial.seed}) {then}: {reason}")
 
     def _end(
         self, trial: Trial, outcome: Outcome, curve: list[EpochMetrics], provenance: dict[str, Any]
     ) -> Iterator[Moved | Note]:
         self.folder.append(_record(trial, outcome, curve, provenance))
-        self.ended.add(trial.key)
+        self.jobs.pop(trial.key, None)
+        self.left.discard(trial.key)
         yield Moved(trial, outcome)
         yield from self._release(trial.key, outcome, is_next=True)
 
@@ -155,13 +206,19 @@ class _Work:
         released = self.waiting.hear(key, outcome)
         for child, ending in reversed(released) if is_next else released:
             if ending is None:
-                self.pool.submit(self._job(child), is_next=is_next)
+                self._submit(child, is_next=is_next)
             else:
                 yield from self._end(child, ending, [], {})
 
-    def _job(self, trial: Trial) -> Job:
+    def _submit(self, trial: Trial, *, is_next: bool = False) -> None:
+        if self.is_over:
+            self.jobs.pop(trial.key, None)
+            return
         needs = {name: self.folder.workdir(key) for name, key in trial.needs.items()}
-        return Job(trial.key, train_in_worker, (trial, self.folder.workdir(trial.key), needs))
+        args = trial, self.folder.workdir(trial.key), needs
+        self.jobs[trial.key] = job = Job(trial.key, train_in_worker, args, self.resources.timeout_s)
+        self.checks[trial.key], self.curves[trial.key] = MessageCheck(), []
+        self.pool.submit(job, is_next=is_next)
 
 
 def train_in_worker(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[str]:

@@ -133,8 +133,9 @@ class CommandSpec(StrictDocument):
         keep_results_of: digest of earlier code, or its begin: known results of that code fill their cells. It decides
             nothing else, and is not part of a key.
         folds: the folds of the study, which writes them at its top; they decide the results, too.
-        files: files that the script writes and that contain metrics: `.csv`, `.json` or `.jsonl`, relative to the
-            folder in which the command runs; patterns are allowed.
+        files: files that the script writes and that contain metrics: `.csv`, `.json`, `.jsonl` or event files of
+            TensorBoard (by the extra `tensorboard`), relative to the folder in which the command runs; patterns are
+            allowed.
     """
 
     run: str = Field(min_length=1, max_length=10_000)

@@ -17,6 +17,7 @@ from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
 from ablate.study.include import FIELD, NO_FILES, POINTER
+from ablate.study.limits import LimitsSpec
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Folds, Seeds
 from ablate.study.strict import StrictDocument
@@ -115,6 +116,24 @@ class Resources(StrictDocument):
         return gpus
 
 
+class ResourcesSpec(Resources):
+    """What one trial occupies, and how long and how often it is tried.
+
+    Attributes:
+        timeout_s: seconds after which an attempt at a trial is ended, as a failure; no limit without it.
+        max_retries: how often a trial is tried again after an attempt that failed.
+    """
+
+    timeout_s: float | None = Field(
+        None, gt=0, le=1e9, allow_inf_nan=False, exclude_if=lambda chosen: chosen is None,
+        description="seconds after which an attempt at a trial is ended, as a failure; default: no limit",
+    )  # fmt: skip
+    max_retries: int = Field(
+        0, ge=0, le=100, exclude_if=lambda chosen: chosen == 0,
+        description="how often a trial is tried again after an attempt that failed",
+    )  # fmt: skip
+
+
 class TableSpec(StrictDocument):
     """Layout of the table and its statistical decisions. The last four fields are fixed before the trials run.
 
@@ -179,7 +198,10 @@ class Study(StrictDocument):
         description="recipe fields that replace those of base and scale, as `--set` does; rows keep what they set",
     )
     command: CommandSpec | None = Field(None, description="a script of one's own that trains every trial")
-    resources: Resources = Field(default_factory=Resources)
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec)
+    limits: LimitsSpec | None = Field(
+        None, exclude_if=lambda chosen: chosen is None, description="how much the study may use at most"
+    )
     scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
     rows: list[RowSpec] = Field(default_factory=list)
@@ -226,15 +248,16 @@ class Study(StrictDocument):
 
 
 COMPONENTS: Mapping[str, type[Document]] = {
-    "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
-    "canary": CanarySpec, "command": CommandSpec,
+    "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": ResourcesSpec, "limits": LimitsSpec,
+    "table": TableSpec, "canary": CanarySpec, "command": CommandSpec,
 }  # fmt: skip
 """Field of a study -> class of its value, or of the items in its list or table."""
 
 
 OTHER_PLACES: Mapping[str, Collection[str]] = {
     "at the top of the study": Study.model_fields,
-    "in [resources]": Resources.model_fields,
+    "in [resources]": ResourcesSpec.model_fields,
+    "in [limits]": LimitsSpec.model_fields,
     "in [table]": TableSpec.model_fields,
 }
 """Names that people write in another table than theirs, by what belongs to them; see `ablate.errors.nearest`."""

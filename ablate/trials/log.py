@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,11 +21,15 @@ from typing import TextIO
 
 from ablate.errors import MachineError
 from ablate.text import visible
-from ablate.trials.run import TRACEBACK, run_trial
-from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
+from ablate.trials.run import TRACEBACK, Message, run_trial
+from ablate.trials.trial import EpochMetrics, Outcome, Trial
 
 LOG = "log.txt"
-Message = Heartbeat | EpochMetrics | Outcome
+OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 ")
+"""Begin of a line of ours."""
+TAIL_BYTES, LAST_LINES = 4096, 5
+ATTEMPTS = "attempts.txt"
+"""File in a trial's folder with the number of its attempts, where no queue counts them."""
 
 
 def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: int | None = None) -> Iterator[Message]:
@@ -34,7 +39,7 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
         trial: what to run.
         workdir: the trial's own folder, the same for every attempt.
         needs: see `ablate.trials.run.run_trial`.
-        attempt: number of this attempt, if attempts are counted.
+        attempt: number of this attempt, from 1; None: the folder counts them.
 
     Yields:
         Its messages. The outcome comes when no code of the task runs any more.
@@ -46,10 +51,10 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
     with (workdir / LOG).open("a+", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
-        number = f"attempt {attempt}, " if attempt is not None else ""
-        _write(log, f"{number}seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
+        number = _count_attempt(workdir) if attempt is None else attempt
+        _write(log, f"attempt {number}, seed {trial.seed}, on {socket.gethostname()}, process {os.getpid()}")
         try:
-            for message in _speak(run_trial(trial, workdir, needs), log):
+            for message in _speak(run_trial(trial, workdir, needs, number), log):
                 if isinstance(message, EpochMetrics):
                     _write(log, f"step {message.step} of {message.steps}: {_list(message.metrics)}")
                 elif isinstance(message, Outcome):
@@ -63,10 +68,50 @@ def run_logged(trial: Trial, workdir: Path, needs: Mapping[str, Path], attempt: 
             raise
 
 
+def _count_attempt(workdir: Path) -> int:
+    """The number of an attempt that begins in this folder."""
+    file = workdir / ATTEMPTS
+    try:
+        number = int(file.read_text(encoding="ascii")) + 1
+    except (OSError, ValueError):  # the first one, or the machine died while the number was written
+        number = 1
+    file.write_text(str(number), encoding="ascii")
+    return number
+
+
 def note_end(workdir: Path, how: str) -> None:
     """Write to the log how an attempt ended whose process cannot write it."""
     with suppress(OSError), (workdir / LOG).open("a+", encoding="utf-8") as log:  # a disk may be full, or elsewhere
         _write(log, how)
+
+
+def give_up(reason: str, attempts: int) -> str:
+    """The reason why a trial failed, with the number of its attempts if there were several."""
+    return reason if attempts == 1 else f"{reason}; given up after {attempts} attempts that failed"
+
+
+def describe_timeout(timeout_s: float, workdir: Path) -> str:
+    """Why an attempt was ended that took too long, with the end of what it printed."""
+    last = "\n".join(_last_lines(workdir))
+    printed = f"; the end of its output: {last}" if last else "; it printed nothing"
+    return f"it took longer than timeout_s = {timeout_s:g} in [resources], so it was ended{printed}"
+
+
+def _last_lines(workdir: Path) -> list[str]:
+    """The last lines of the log of an attempt that were printed by the task."""
+    try:
+        with (workdir / LOG).open("rb") as log:
+            log.seek(max(os.fstat(log.fileno()).st_size - TAIL_BYTES, 0))
+            text = log.read().decode("utf-8", errors="backslashreplace")
+    except OSError:
+        return []
+    found: list[str] = []
+    for line in reversed(text.splitlines()):
+        if OWN_LINE.match(line) is None:
+            found.append(visible(line.rpartition("\r")[2].strip()))
+        elif " attempt " in line:
+            break
+    return [line for line in found if line][:LAST_LINES][::-1]
 
 
 def _speak(messages: Iterator[Message], log: TextIO) -> Iterator[Message]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,13 +20,16 @@ from ablate.trials.registry import get_task
 from ablate.trials.trial import REPLICATE_BITS, EpochMetrics, Heartbeat, Outcome, Trial
 
 TRACEBACK = "traceback.txt"
+KEY, ATTEMPT = "ABLATE_KEY", "ABLATE_ATTEMPT"
+"""Variables that code of a task sees while it runs: the trial's key, and the number of the attempt, from 1."""
 DOCUMENTS = ("EpochMetrics", "Outcome", "Heartbeat", "Cost", "Items")
 """Documents that a task makes. One that cannot be made is a wrong message."""
+Message = Heartbeat | EpochMetrics | Outcome
 
 
 def run_trial(
-    trial: Trial, workdir: Path, needs: Mapping[str, Path] = MappingProxyType({})
-) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+    trial: Trial, workdir: Path, needs: Mapping[str, Path] = MappingProxyType({}), attempt: int = 1
+) -> Iterator[Message]:
     """Run a trial's task.
 
     Args:
@@ -34,6 +38,7 @@ def run_trial(
         workdir: the trial's own folder; an interrupted trial resumes from what is in it.
         needs: name -> folder of the trial that this one needs. A need without a folder here, or whose folder has no
             finished weights (another machine, cleaned up), is trained first, in `workdir/needs/NAME`.
+        attempt: number of this attempt, which code of the task finds in `ABLATE_ATTEMPT`, as the key in `ABLATE_KEY`.
 
     Yields:
         The task's messages, and last exactly one `Outcome`. An exception in the task's code is an outcome too, with
@@ -50,7 +55,7 @@ def run_trial(
     except OSError as error:
         raise MachineError(describe_os_error(error)) from error
     try:
-        for sent in _messages(trial, workdir, needs):
+        for sent in _with_variables({KEY: trial.key, ATTEMPT: str(attempt)}, _messages(trial, workdir, needs)):
             message = check.check_sent(sent)
             yield message
             if isinstance(message, Outcome):
@@ -64,7 +69,7 @@ def run_trial(
     yield Outcome(status="failed", reason=f"task '{trial.task}' ended without an outcome")
 
 
-def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterator[Heartbeat | EpochMetrics | Outcome]:
+def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Generator[Message, None, None]:
     """Messages of the task, after those of its needs that have to be trained first."""
     named = get_task(trial.task)
     recipe = named.task.Recipe.model_validate_json(json.dumps(trial.recipe))
@@ -76,6 +81,31 @@ def _messages(trial: Trial, workdir: Path, needs: Mapping[str, Path]) -> Iterato
             folders[name] = workdir / "needs" / name
             yield from _train_need(name, need, trial, workdir)
     yield from named.task.run(recipe, effective_seed(trial), workdir, folders)
+
+
+def _with_variables(variables: Mapping[str, str], messages: Generator[Message, None, None]) -> Iterator[Message]:
+    """The same messages; the variables are set while the task's code runs, and not between two messages."""
+    before = {name: os.environ.get(name) for name in variables}
+    try:
+        while True:
+            os.environ.update(variables)
+            try:
+                message = next(messages)
+            except StopIteration:
+                return
+            finally:
+                _restore(before)
+            yield message
+    finally:
+        messages.close()
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _train_need(name: str, need: Blueprint, trial: Trial, workdir: Path) -> Iterator[Heartbeat | Outcome]:

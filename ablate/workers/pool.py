@@ -12,10 +12,9 @@ sends anything else loses its job. Only a worker that runs no foreign code (`is_
 from __future__ import annotations
 
 import base64
-import json
+import math
 import os
 import pickle
-import signal
 import socket
 import time
 from collections import deque
@@ -27,8 +26,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ablate.text import print_every_character
-from ablate.workers.child import EXIT_S, Child, describe_end, end_with_parent
+from ablate.workers.child import EXIT_S, Child, describe_end
 from ablate.workers.environment import WORKER_ENVIRONMENT
 from ablate.workers.own_code import arguments_for
 
@@ -37,11 +35,15 @@ PATIENCE_S = 3.0
 MAX_LINE_BYTES = 4 << 20
 """Longest line of a worker that is not trusted."""
 CHUNK_BYTES = 1 << 16
+LOOK_S = 3600.0
+"""Longest wait for the limit of a job: the system takes no number of any size."""
+START_S = 60.0
+"""How long a worker may import what a job needs; that does not count for the limit of the job."""
 START = """
 import sys
 from multiprocessing.connection import Connection
 pipe = Connection(int(sys.argv[1]))
-from ablate.workers.pool import work
+from ablate.workers.loop import work
 work(pipe)
 """
 """What a worker executes."""
@@ -49,11 +51,17 @@ work(pipe)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`function(*args)`, to be iterated in a worker. Function and arguments are pickled."""
+    """`function(*args)`, to be iterated in a worker. Function and arguments are pickled.
+
+    Attributes:
+        limit_s: seconds after its first item at which it is ended; None: no limit. Before the first item its worker
+            starts, and it has `START_S` more.
+    """
 
     name: str
     function: Callable[..., Iterable[Any]]
     args: tuple[Any, ...] = ()
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,23 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A job's worker died, or the job raised."""
+    """A job's worker died, or the job raised.
+
+    Attributes:
+        is_late: whether it was ended because the job took longer than its limit.
+    """
 
     job: Job
     reason: str
+    is_late: bool = False
 
 
 class Worker:
     """A process, the pipe to it, and its job.
+
+    Attributes:
+        job: what it does; None if it is idle.
+        due_s: monotonic time at which the job has taken longer than its limit; the caller ends it then.
 
     Args:
         environment: variables that the process starts with; None removes a variable of this process.
@@ -95,6 +112,8 @@ class Worker:
         self, environment: Mapping[str, str | None], warm: Sequence[str] = (), *, is_trusted: bool = False
     ) -> None:
         self.job: Job | None = None
+        self.due_s = math.inf
+        self._has_begun = False
         self._is_trusted = is_trusted
         self._buffer = bytearray()
         variables = {**os.environ, **WORKER_ENVIRONMENT, **environment}
@@ -121,7 +140,8 @@ class Worker:
 
     def give(self, job: Job) -> None:
         """Send it a job; it must have none."""
-        self.job = job
+        self.job, self._has_begun = job, False
+        self.due_s = math.inf if job.limit_s is None else time.monotonic() + START_S + job.limit_s
         with suppress(OSError):  # it died just now, which `receive` reports
             self.pipe.send(job)
 
@@ -152,6 +172,9 @@ class Worker:
             except (ValueError, TypeError):
                 return [*events, self._lose(job, "sent a line that is not an event of a job, so it was ended")]
             events.append(event)
+            if not self._has_begun and job.limit_s is not None:
+                self.due_s = time.monotonic() + job.limit_s
+            self._has_begun = True
             if not isinstance(event, Said):
                 self.job = None
                 if self._buffer or len(events) < len(lines):  # an idle worker is silent
@@ -164,6 +187,13 @@ class Worker:
         self.job = None
         self.child.kill()
         self.pipe.close()
+
+    def end_late_job(self) -> WorkerLost:
+        """Kill the process, because its job took longer than its limit."""
+        job = self.job
+        assert job is not None
+        self.kill()
+        return WorkerLost(job, f"it took longer than {job.limit_s:g} s, so it was ended", is_late=True)
 
     def _parse(self, job: Job, line: bytes) -> Said | Ended | WorkerLost:
         kind, item = from_json(line)
@@ -229,6 +259,10 @@ class Pool:
         else:
             self._queue.append(job)
 
+    def clear(self) -> None:
+        """Drop the jobs that no worker has begun."""
+        self._queue.clear()
+
     def events(self) -> Iterator[Said | Ended | WorkerLost]:
         """Events of all jobs, until nothing is queued or running."""
         while True:
@@ -236,8 +270,10 @@ class Pool:
             busy = {worker.pipe: worker for worker in self._workers if worker.job}
             if not busy:
                 return
-            for pipe in wait(list(busy)):
+            left_s = min(worker.due_s for worker in busy.values()) - time.monotonic()
+            for pipe in wait(list(busy), None if left_s == math.inf else min(max(left_s, 0), LOOK_S)):
                 yield from busy[pipe].receive()  # type: ignore[index]
+            yield from [one.end_late_job() for one in busy.values() if one.job and one.due_s <= time.monotonic()]
 
     def _start(self, environment: Mapping[str, str | None]) -> Worker:
         return Worker(environment, self._warm, is_trusted=self._is_trusted)
@@ -250,47 +286,3 @@ class Pool:
                 worker.kill()
                 worker = self._workers[index] = self._start(self._environments[index])
             worker.give(self._queue.popleft())
-
-
-def work(pipe: Connection) -> None:
-    """The main loop of a worker, which leads its own process group. The parent handles Ctrl-C.
-
-    A parent that needs nothing more has closed the pipe, which ends the worker when its job yields the next item.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    print_every_character()
-    end_with_parent()
-    try:
-        warm, is_trusted = pipe.recv()
-        for module in warm:
-            with suppress(ImportError, OSError):  # the job that needs it raises the error, where it is reported
-                __import__(module)
-        while True:
-            _carry_out(pipe.recv(), pipe, is_trusted=is_trusted)
-    except (EOFError, ConnectionError):  # of the pipe alone: the parent has ended, or needs nothing more
-        return
-
-
-def _carry_out(job: Job, pipe: Connection, *, is_trusted: bool) -> None:
-    """Send the items of a job, and how it ended."""
-    items: Iterator[Any] | None = None
-    while True:
-        try:
-            items = iter(job.function(*job.args)) if items is None else items
-            item = next(items)
-            line = _line("said", base64.b64encode(pickle.dumps(item)).decode() if is_trusted else item)
-        except StopIteration:
-            return _send(pipe, _line("ended", None))
-        except Exception as error:  # reported to the caller, who decides; the worker stays
-            return _send(pipe, _line("lost", f"{type(error).__name__}: {error}"))
-        _send(pipe, line)
-
-
-def _line(kind: str, item: Any) -> bytes:
-    return json.dumps([kind, item], separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _send(pipe: Connection, line: bytes) -> None:
-    rest = memoryview(line)
-    while rest:
-        rest = rest[os.write(pipe.fileno(), rest) :]

@@ -70,6 +70,7 @@ class EventLines:
         self.console, self.progress, self.metric, self._clock = console, study.progress, metric, clock
         self.ended: set[tuple[str, int]] = set()
         self._at: dict[tuple[str, int], tuple[int, int]] = {}
+        self._paused: str | None = None
         self._counts, self._left, self._printed_s = f"{study.progress.ended}/{study.progress.trials}", "", clock()
 
     def __enter__(self) -> Self:
@@ -90,6 +91,10 @@ class EventLines:
         if isinstance(data, ProgressEvent):
             self._counts = f"{data.ended}/{data.trials}"
             self._left = f"about {duration_text(data.eta_s)} left" if data.eta_s else ""
+            paused = data.reason if data.state == "paused" else None
+            if paused and paused != self._paused:
+                self.say(f"paused: {paused}")
+            self._paused = paused
         if not isinstance(data, TrialEvent):
             return
         self._at.pop((data.row, data.seed), None)

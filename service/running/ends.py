@@ -22,7 +22,7 @@ ENDED = "the service ended while it ran"
 def record_end(connection: Connection, end: End) -> list[str]:
     """Record how an attempt ended. Returns the keys of the trials that changed; a late answer changes none."""
     key, fence = end.flight.ticket.name
-    ack = decide_after_attempt(end.flight.spent, end.report)
+    ack = decide_after_attempt(end.flight.claim.spent, end.report, end.flight.claim.max_retries)
     provenance = end.report.provenance if isinstance(end.report, TrialMessage) else None
     return claims.end_attempt(connection, key, fence, ack, end.at, curve=end.curve, provenance=provenance)
 
@@ -51,7 +51,7 @@ def recover(context: Context) -> int:
         with context.faults.boundary(work, tries=1, give_up=partial(fail_trial, context, claimed.name)):
             claim = claimed.read()
             lost = TrialLost(make_ticket(context, claim), "stopped" if has_begun else "worker", ENDED)
-            acks.append((claimed.name, decide_after_attempt(claim.spent, lost)))
+            acks.append((claimed.name, decide_after_attempt(claim.spent, lost, claim.max_retries)))
     with context.store.write() as connection:
         changed = [key for name, ack in acks for key in claims.end_attempt(connection, *name, ack, now())]
         outbox.announce(connection, changed)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ablate.trials.log import describe_timeout, note_end
+from ablate.trials.messages import cut
 from ablate.trials.trial import EpochMetrics, Outcome
+from ablate.workers.pool import START_S
 from service.dispatch.interface import Report, Ticket, TrialLost, TrialMessage
+from service.dispatch.trial_worker import without_folders
 from service.store.queue.claims import Claim, Sign
-from service.store.queue.states import Spent
 from service.store.sql import now
 
 
@@ -20,17 +24,21 @@ class Flight:
 
     Attributes:
         last_message_s: monotonic time of its last message, or of its start.
+        due_s: monotonic time at which it has taken longer than its `timeout_s`.
         sign: its progress and the curve so far; None before the first message.
         is_news: whether the sign is not written yet.
         is_silent: whether it is being ended because it sent no message for too long.
+        is_late: whether it is being ended because it took longer than its `timeout_s`.
     """
 
     ticket: Ticket
-    spent: Spent
+    claim: Claim
     last_message_s: float
+    due_s: float
     sign: Sign | None = None
     is_news: bool = False
     is_silent: bool = False
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,8 @@ class Flights:
 
     def add(self, ticket: Ticket, claim: Claim) -> None:
         """Add a trial that is about to be submitted to the dispatcher."""
-        self._by_name[ticket.name] = Flight(ticket, claim.spent, time.monotonic())
+        now_s = time.monotonic()
+        self._by_name[ticket.name] = Flight(ticket, claim, now_s, now_s + START_S + (claim.timeout_s or math.inf))
 
     def receive(self, report: Report) -> None:
         """Process a report of the dispatcher; reports of trials that are not under way are ignored."""
@@ -74,6 +83,8 @@ class Flights:
         if flight is None:
             return
         flight.last_message_s = time.monotonic()
+        if flight.sign is None and flight.claim.timeout_s is not None:
+            flight.due_s = flight.last_message_s + flight.claim.timeout_s
         if isinstance(report, TrialLost) or isinstance(report.message, Outcome):
             del self._by_name[report.ticket.name]
             self.ends.append(End(flight, _with_its_cause(flight, report), now()))
@@ -89,11 +100,14 @@ class Flights:
         self._by_name.pop(name, None)
 
     def find_overdue(self, silence_s: float) -> list[Flight]:
-        """Trials that sent no message for so many seconds; each is returned once."""
-        latest_s = time.monotonic() - silence_s
-        overdue = [flight for flight in self if not flight.is_silent and flight.last_message_s < latest_s]
-        for flight in overdue:
-            flight.is_silent = True
+        """Trials that sent no message for so many seconds, or take longer than they may; each is returned once."""
+        now_s = time.monotonic()
+        overdue = []
+        for flight in self:
+            if not (flight.is_silent or flight.is_late):
+                flight.is_silent = flight.last_message_s < now_s - silence_s
+                flight.is_late = not flight.is_silent and flight.due_s < now_s
+                overdue += [flight] if flight.is_silent or flight.is_late else []
         return overdue
 
     def lose_all(self, reason: str) -> None:
@@ -119,7 +133,11 @@ class Flights:
 
 
 def _with_its_cause(flight: Flight, report: Report) -> Report:
-    """A trial that we ended because it was silent was lost, not stopped."""
-    if isinstance(report, TrialMessage) or not flight.is_silent:
+    """A trial that we ended because it was silent was lost, and one that took too long has failed: not stopped."""
+    if isinstance(report, TrialMessage) or not (flight.is_silent or flight.is_late):
         return report
+    if flight.is_late:
+        reason = without_folders(describe_timeout(flight.claim.timeout_s or 0, flight.ticket.workdir))
+        note_end(flight.ticket.workdir, f"failed: {reason}")
+        return TrialMessage(report.ticket, Outcome(status="failed", reason=cut(reason)))
     return replace(report, kind="worker", reason="it sent no message for too long, so it was ended")

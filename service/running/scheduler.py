@@ -36,6 +36,7 @@ from service.store import studies
 from service.store.queue import claims
 from service.store.queue.claims import Claimed
 from service.store.sql import now
+from service.studies import lifecycle
 from service.studies.conclude import conclude_safely
 
 FREE_S, BUSY_S = 0.05, 0.25
@@ -138,6 +139,8 @@ class Scheduler:
         due = self._find_due()
         if due.beat:
             run("looking at the disk", self._ledger.is_disk_well)
+        if due.queue:
+            run("pausing studies at their limits", lifecycle.pause_over, self.context, self._clock())
         self._submit(self._ledger.write(due))
         if due.beat or (due.queue and self._flights):
             run("comparing the trials that run with the queue", self._compare)

@@ -17,7 +17,8 @@ from service.store.names_of_studies import BEGINNING, MAX_CANDIDATES, ambiguous_
 from service.store.sql import cell_state, chunks
 from service.store.tables import events, idempotency, memberships, studies, trials
 
-FIELDS = [column for column in studies.c if column.name not in ("result", "owner")]
+UNREAD = ("result", "owner", "hours", "parallel", "budget_from")
+FIELDS = [column for column in studies.c if column.name not in UNREAD]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def read_changes(context: Context, study_id: str, seen: Seen) -> tuple[list[Even
         found = studies.events_after(connection, stored.seq, seen.last_id, MAX_EVENTS)
         overview = read_overview(connection, stored)
         eta_s = estimate_left_s(stored, overview, find_machines(connection))
-        progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s}
+        progress = {**overview.progress.model_dump(), "state": stored.state, "eta_s": eta_s, "reason": stored.reason}
         live = {cell["key"] + cell["row"]: cell for cell in cells.list_live(connection, stored.seq)}
     last_id = found[-1][0] if found else seen.last_id
     is_over = stored.state not in LIVE and len(found) < MAX_EVENTS

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from ablate.errors import Problem, StudyError
 from ablate.remote.choices import StudyState
@@ -19,7 +20,7 @@ from service.errors import ConflictError
 from service.store import faults, studies
 from service.store.heartbeat import find_machines
 from service.store.overview import read_overview, read_overviews
-from service.store.queue import demand, needs, outbox
+from service.store.queue import demand, limits, needs, outbox
 from service.store.session import Connection
 from service.store.sql import now
 from service.store.studies import Stored, Wanted
@@ -154,7 +155,7 @@ def reopen(connection: Connection, stored: Stored) -> None:
     """Make an ended study live again; the scheduler concludes it when all its cells have ended."""
     faults.remove_fault(connection, "table", str(stored.seq))
     ended: tuple[StudyState, ...] = ("succeeded", "failed", "cancelled")
-    if studies.move(connection, stored.seq, ended, "queued", reason=None, ended_at=None, result=None):
+    if studies.move(connection, stored.seq, ended, "queued", reason=None, ended_at=None, result=None, budget_from=None):
         outbox.enqueue(connection, [(stored.seq, "")])
 
 
@@ -163,8 +164,23 @@ def pause(context: Context, study_id: str) -> ChangedStudy:
     return _switch(context, study_id, "pause", ("queued", "running"), "paused")
 
 
+def pause_over(context: Context, at: datetime) -> None:
+    """Pause the studies that have used the hours of their `[limits]`; running trials finish."""
+    with context.store.read() as connection:
+        over = limits.list_over(connection, at)
+    for seq, hours in over:
+        reason = (
+            f"it has used its {hours:g} h (hours in [limits]), so no more of its trials start; resume it, and it gets "
+            "as many again"
+        )
+        with context.store.write() as connection:
+            if studies.move(connection, seq, ("queued", "running"), "paused", reason=reason):
+                demand.refresh_demand(connection, seq)
+                outbox.enqueue(connection, [(seq, "")])
+
+
 def resume(context: Context, study_id: str) -> ChangedStudy:
-    """Resume a paused study."""
+    """Resume a paused study; the hours of its `[limits]` count from its next trial on."""
     return _switch(context, study_id, "resume", ("paused",), "queued")
 
 
@@ -179,7 +195,7 @@ def _switch(
         refuse_cancelled(stored, verb)
         if to == "queued" and studies.has_started(connection, stored.seq):
             to = "running"
-        if is_changed := studies.move(connection, stored.seq, leaving, to):
+        if is_changed := studies.move(connection, stored.seq, leaving, to, reason=None, budget_from=None):
             demand.refresh_demand(connection, stored.seq)
             outbox.enqueue(connection, [(stored.seq, "")])
     if is_changed:

@@ -12,6 +12,7 @@ from ablate.errors import Problem
 from ablate.local.preview import describe_plan
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import StudyView, Submission
+from ablate.study.limits import LimitsSpec, within
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes
 from ablate.trials.trial import FIRST, Repetition, Trial
@@ -103,12 +104,13 @@ def add_prepared(
         UnavailableError: the state directory, `home`, cannot be written.
     """
     plan, at = prepared.plan, now()
-    study_id = new_id()
+    study_id, limits = new_id(), plan.study.limits or LimitsSpec()
     seq = studies.add_study(
         connection,
         {
             "id": study_id, "owner": owner or None, "name": plan.study.name, "title": plan.study.title,
             "scale": plan.scale, "state": "queued", "priority": plan.study.priority, "schedule": schedule,
+            "hours": limits.hours, "parallel": limits.parallel,
             **asdict(plan.repetition),
             "document": prepared.document, "registrations": _first_registrations(connection, home, plan, at),
             "warnings": list_findings(prepared.warnings),
@@ -165,5 +167,5 @@ def plan_only(context: Context, submission: Submission) -> PlanView:
     plan = prepared.plan
     known = {} if submission.fresh else find_known(context, plan)
     with context.store.read() as connection:
-        parallel = count_parallel(find_machines(connection), plan.study.resources)
+        parallel = within(plan.study.limits, count_parallel(find_machines(connection), plan.study.resources))
     return describe_plan(plan, known, prepared.costs, {}, parallel)

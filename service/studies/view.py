@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 
 from ablate.remote.documents.studies import Finding, Links, StudyView
-from ablate.study.document import Resources
+from ablate.study.document import ResourcesSpec
+from ablate.study.limits import LimitsSpec, within
 from service.dispatch.machines import Machine, count_parallel
 from service.store.overview import Overview
 from service.store.studies import Stored
@@ -42,5 +43,7 @@ def estimate_left_s(stored: Stored, overview: Overview, machines: Sequence[Machi
     if stored.state not in ("queued", "running") or not overview.durations_s:
         return None
     left = overview.waiting + sum(1 - fraction for fraction in overview.fractions)
-    resources = Resources.model_validate(stored.document.get("resources", {}))
-    return round(left * statistics.median(overview.durations_s) / count_parallel(machines, resources), 1)
+    resources = ResourcesSpec.model_validate(stored.document.get("resources", {}))
+    limits = LimitsSpec.model_validate(stored.document.get("limits") or {})
+    parallel = within(limits, count_parallel(machines, resources))
+    return round(left * statistics.median(overview.durations_s) / parallel, 1)

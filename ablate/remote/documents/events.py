@@ -10,10 +10,15 @@ from ablate.remote.documents.studies import Progress
 
 
 class ProgressEvent(Progress):
-    """`progress`: number of cells by state, the study's state, and the estimated seconds that are left."""
+    """`progress`: number of cells by state, the study's state, and the estimated seconds that are left.
+
+    Attributes:
+        reason: why it is in that state, if it was not asked for.
+    """
 
     state: StudyState
     eta_s: float | None
+    reason: str | None = None
 
 
 class TrialEvent(Document):

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from ablate.errors import Findings, Problem, StudyError, TrialError
 from ablate.study.command import CommandSpec
 from ablate.study.problems import problems_of
+from ablate.tasks.command.events import MARK, NEEDED, is_installed
 from ablate.tasks.command.registered import pinned
-from ablate.tasks.command.snapshot import NOT_CODE, Code, find_code, store
+from ablate.tasks.command.shared import NOT_CODE
+from ablate.tasks.command.snapshot import Code, find_code, store
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,
@@ -70,6 +72,8 @@ def _read_spec(value: object, found: Findings) -> CommandSpec | None:
         found.extend(problems, inside.more)
         return None
     found.extend(find_problems(spec))
+    if any(MARK in name for name in spec.files) and not is_installed():
+        found.add(Problem("/command/files", "invalid", NEEDED))
     return spec
 
 

@@ -1,7 +1,7 @@
 """The code of a script: which files it is, its digest, and a copy that later edits do not change.
 
-A snapshot is stored once for each content, under its digest. A trial lays it out in a folder of its own and links what
-lies beside the files and is not part of them, such as `data/`.
+A snapshot is stored once for each content, under its digest. A trial lays it out in a folder of its own; what lies
+beside the files and is not part of them, such as `data/`, is in `ablate.tasks.command.shared`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,13 @@ from pathlib import Path, PurePath
 
 from ablate.errors import TrialError, quote
 from ablate.statistics.words import counted
+from ablate.tasks.command.shared import ENVIRONMENTS, NOT_CODE, OUTPUTS, Shared, is_results
 
 MAX_SNAPSHOT_BYTES = 50 << 20
-NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
-OUTPUTS = frozenset(
-    {
-        "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs", "log", "runs",
-        "checkpoints", "checkpoint", "ckpt", "ckpts", "results", "trainer_output",
-    }
-)  # fmt: skip
-"""Names of folders beside a script that earlier runs of it wrote. Trials that shared them would mix their results."""
 CONFIGS = frozenset({".py", ".yaml", ".yml", ".ini", ".cfg", ".gin", ".sh"})
 """Endings of files that decide a result although git does not track them."""
-NOT_LINKED = NOT_CODE - {".venv", "venv", "node_modules"}
+NOT_LINKED = NOT_CODE - {*ENVIRONMENTS}
 """Names beside the code that a trial does not see; virtual environments are linked, since scripts call them."""
-OF_RESULTS = ("registrations.jsonl", "trials.jsonl")
-"""Files by which a folder of results of `ablate run` is known. It contains copies of the code, which are not code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +155,6 @@ def _may_have_code(folder: Path) -> bool:
     return folder.name not in NOT_CODE and not is_environment and not is_results(folder)
 
 
-def is_results(folder: Path) -> bool:
-    """Whether a folder has results of `ablate run`."""
-    return any((folder / name).exists() for name in OF_RESULTS)
-
-
 def _check_size(root: Path, files: Iterable[Path]) -> None:
     sizes = {path: path.stat().st_size for path in files}
     total = sum(sizes.values())
@@ -211,15 +197,19 @@ def files_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def lay_out(files: Path, original: Path | None, target: Path, is_written: Callable[[Path], bool]) -> None:
+def lay_out(files: Path, original: Path | None, target: Path, is_written: Callable[[Path], bool]) -> Shared:
     """Put the code of a snapshot into a trial's folder, as the script expects it; an earlier attempt's stays.
 
     Args:
         files: the files of the snapshot.
-        original: folder from which they were copied; what lies beside them there is linked. None links nothing.
+        original: folder from which they were copied; what lies beside them there is shared. None shares nothing.
         target: folder of the trial.
-        is_written: whether a path, relative to `files`, is one that the script writes; such are not linked.
+        is_written: whether a path, relative to `files`, is one that the script writes; such are not shared.
+
+    Returns:
+        What lies beside the code, watched.
     """
+    shared = Shared(files.parents[2].resolve())
     for place, folders, names in os.walk(files):
         inside = Path(place).relative_to(files)
         there = target / inside
@@ -230,8 +220,9 @@ def lay_out(files: Path, original: Path | None, target: Path, is_written: Callab
         beside = original / inside if original is not None else None
         if beside is not None and beside.is_dir():
             for one in beside.iterdir():
-                link = there / one.name
                 is_ours = one.name in {*folders, *names, *NOT_LINKED} or (one.is_dir() and is_results(one))
                 is_ours |= is_written(inside / one.name) or (one.name in OUTPUTS and one.is_dir())
-                if not is_ours and not link.is_symlink() and not link.exists():
-                    link.symlink_to(one, target_is_directory=one.is_dir())
+                if not is_ours:
+                    shared.add(one, there / one.name)
+    shared.watch()
+    return shared

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -72,27 +72,6 @@ def _mapping_of(text: str) -> Mapping[str, object] | None:
             continue
         return found if isinstance(found, dict) else None
     return None
-
-
-def read_files(patterns: Sequence[str], folder: Path, top: Path) -> Iterator[Point]:
-    """The points in the files that a script wrote; of several files that match a pattern, the newest one.
-
-    What is reached by a link, out of the trial's folder, is not of this trial alone, so it is not read.
-
-    Args:
-        patterns: of the files, relative to the folder.
-        folder: in which the script ran.
-        top: folder of the trial, resolved.
-
-    Raises:
-        TrialError: a file is missing, too large, or not what its ending says.
-    """
-    for pattern in patterns:
-        own = [path for path in folder.glob(pattern) if path.is_file() and path.resolve().is_relative_to(top)]
-        found = sorted(own, key=lambda path: path.stat().st_mtime)
-        if not found:
-            raise TrialError(f"wrote no file {quote(pattern)}, which 'files' in [command] names")
-        yield from read_file(found[-1])
 
 
 def read_file(path: Path) -> Iterator[Point]:

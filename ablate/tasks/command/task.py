@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 
 from ablate.errors import TrialError, quote
+from ablate.tasks.command.files import Files
 from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
 from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
+from ablate.tasks.command.shared import Shared
 from ablate.tasks.command.snapshot import files_below, is_output, lay_out
-from ablate.tasks.command.sources import Lines, read_files, read_mlflow
+from ablate.tasks.command.sources import Lines, read_mlflow
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,
@@ -87,7 +89,9 @@ class Command(Task[CommandRecipe]):
         files = workdir / "files"
         files.mkdir(exist_ok=True)
         original = Path(place.root)
-        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
+        beside = lay_out(
+            self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written
+        )
         seed, fold = split_block(seed, self.folds)
         values = {"fold": fold, **dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
@@ -96,7 +100,10 @@ class Command(Task[CommandRecipe]):
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
         block = {"ABLATE_SEED": str(script_seed(seed))} | ({"ABLATE_FOLD": str(fold)} if self.folds else {})
-        yield from _Attempt(self._stored, arguments, workdir, block, original).messages()
+        try:
+            yield from _Attempt(self._stored, arguments, workdir, block, original, beside).messages()
+        finally:
+            beside.remove_copies()
 
     def _is_written(self, path: Path) -> bool:
         """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
@@ -118,30 +125,38 @@ class _Attempt:
     """One run of the script."""
 
     def __init__(
-        self, stored: StoredCommand, arguments: list[str], workdir: Path, block: Mapping[str, str], original: Path
+        self,
+        stored: StoredCommand,
+        arguments: list[str],
+        workdir: Path,
+        block: Mapping[str, str],
+        original: Path,
+        beside: Shared,
     ) -> None:
         spec = stored.spec
         self._spec, self._arguments, self._workdir, self._block = spec, arguments, workdir, block
-        self._original = original
+        self._original, self._beside = original, beside
         self._folder = workdir / "run" / stored.folder
         self._lines = Lines(spec.pattern)
-        self._series = Series(spec.metrics)
+        self._series, self._names = Series(spec.metrics), frozenset(spec.metrics)
         self._step = 0
 
     def messages(self) -> Iterator[Message]:
         output = Output()
         reports = Reports(self._workdir / REPORTS)
+        files = Files(self._spec.files, self._folder, self._workdir)
         script = Script(self._arguments, self._folder, self._environment(), self._workdir / LOCK)
         try:
             yield Heartbeat(step=0, steps=0)
             for part in script.parts():
                 points = [point for line in output.add(part) for point in self._lines.read(line)]
                 yield from self._told([*points, *reports.read()])
+                yield from self._shown(files.look())
                 yield Heartbeat(step=self._step, steps=self._step)
             points = [point for line in output.end() for point in self._lines.read(line)]
             yield from self._told([*points, *reports.read()])
             if script.status == 0:
-                yield from self._told([*read_files(self._spec.files, self._folder, self._workdir.resolve())])
+                yield from self._read(files)
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
             yield self._outcome(script, output)
         except TrialError as error:
@@ -151,19 +166,41 @@ class _Attempt:
             output.end()
 
     def _told(self, points: list[Point]) -> Iterator[EpochMetrics]:
-        """The points of the curve that new reports make; what is NaN or infinite is not part of a curve."""
+        """The points of the curve that new reports make."""
         for point in points:
-            new = {name: value for name, value in self._series.add(point).items() if math.isfinite(value)}
-            if new:
-                step = self._step + 1 if point.step is None else int(point.step)
-                self._step = max(self._step, step)
-                steps = max(int(point.steps or 0), self._step)
-                epoch = point.epoch if point.epoch is not None else float(self._step)
-                yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=new)
+            yield from self._curve(point, self._series.add(point))
+
+    def _shown(self, points: list[Point]) -> Iterator[EpochMetrics]:
+        """The points of the curve in a file that the script still writes; they count when it has ended."""
+        for point in points:
+            yield from self._curve(point, {name: value for name, value in point.values.items() if name in self._names})
+
+    def _read(self, files: Files) -> Iterator[EpochMetrics]:
+        """The points of the curve in the files of the script, without those that were shown."""
+        for point, is_new in files.read():
+            values = self._series.add(point)
+            yield from self._curve(point, values if is_new else {})
+
+    def _curve(self, point: Point, values: Mapping[str, float]) -> Iterator[EpochMetrics]:
+        """A point of the curve, if there are values; what is NaN or infinite is not part of a curve."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if finite:
+            step = self._step + 1 if point.step is None else int(point.step)
+            self._step = max(self._step, step)
+            steps = max(int(point.steps or 0), self._step)
+            epoch = point.epoch if point.epoch is not None else float(self._step)
+            yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=finite)
 
     def _outcome(self, script: Script, output: Output) -> Outcome:
         if script.error is not None or script.status != 0:
             return Outcome(status="failed", reason=self._sentence(script.ending, output), train_s=script.wall_s)
+        changed = self._beside.changed()
+        if changed is not None:
+            raise TrialError(
+                f"or another one at the same time has changed {quote(os.path.relpath(changed, self._original))}, which "
+                "lies beside the script and which all trials share; write into {workdir} instead, or move the file "
+                "away if an earlier run has left it"
+            )
         found = self._series.results()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
         if bad:

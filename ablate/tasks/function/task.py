@@ -23,7 +23,7 @@ from ablate.tasks.command.task import script_seed
 from ablate.tasks.function.declare import read_function
 from ablate.trials.registry import FUNCTION, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
-from ablate.trials.trial import EpochMetrics, Message, Outcome
+from ablate.trials.trial import EpochMetrics, Heartbeat, Message, Outcome
 
 FUNCTION_FILE = "function.json"
 
@@ -110,6 +110,7 @@ class Function(Task[CommandRecipe]):
         files = workdir.absolute() / "files"
         files.mkdir(exist_ok=True)
         given = {"seed": script_seed(seed), "workdir": files}
+        yield Heartbeat(step=0, steps=0)
         began = time.monotonic()
         answer = function(**dict(recipe), **{name: given[name] for name in self._stored.passes})
         rows = iter([answer]) if isinstance(answer, Mapping) else iter(answer) if hasattr(answer, "__iter__") else None

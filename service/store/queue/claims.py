@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ablate.study.document import Resources
 from ablate.trials.trial import EpochMetrics, Trial
 from service.documents.states import LIVE
-from service.store.queue import needs
+from service.store.queue import limits, needs
 from service.store.queue.outbox import announce, find_live
 from service.store.queue.states import Ack, Finish, Requeue, Spent
 from service.store.sql import chunks, trial_of
@@ -25,12 +26,14 @@ from service.store.tables import attempts, memberships, studies, trials
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed trial, the fence of the claim, and the budgets that earlier attempts have spent."""
+    """A claimed trial, the fence of the claim, the budgets that earlier attempts have spent, and the study's limits."""
 
     trial: Trial
     fence: int
     resources: Resources
     spent: Spent
+    timeout_s: float | None = None
+    max_retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ class Claimed:
 
     def read(self) -> Claim:
         """The claim. Raises whatever a damaged row, or one of another version, makes of it."""
-        resources = Resources(cpus=self.row.cpus, gpus=self.row.gpus)
-        return Claim(trial_of(self.row, self.needs), self.fence, resources, Spent(self.row.losses, self.row.ooms))
+        row = self.row
+        resources, spent = Resources(cpus=row.cpus, gpus=row.gpus), Spent(row.losses, row.ooms, row.failures)
+        return Claim(trial_of(row, self.needs), self.fence, resources, spent, row.timeout_s, row.max_retries)
 
 
 @dataclass(slots=True)
@@ -80,32 +84,46 @@ _ORDER = trials.c.priority.desc(), trials.c.seq
 
 # Statements of every tick are built once: building one costs more than its execution by SQLite.
 _PEEK = select(trials.c.cpus, trials.c.gpus).where(*_IN_LINE).order_by(*_ORDER).limit(1)
-_CHOSEN = (
-    select(trials.c.seq)
-    .where(*_IN_LINE, trials.c.cpus == bindparam("of_cpus"), trials.c.gpus == bindparam("of_gpus"))
-    .order_by(*_ORDER)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("chosen")  # named, so that PostgreSQL evaluates it once: a subquery with a lock may be run for each row
-)
-_CLAIM = (
-    update(trials)
-    .where(trials.c.seq.in_(select(_CHOSEN.c.seq)), trials.c.state == "queued")
-    .values(state="running", fence=trials.c.fence + 1, started_at=bindparam("at"), step=None, steps=None, live=None)
-    .returning(trials)
-)
+
+
+def _claiming(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    chosen = (
+        select(trials.c.seq)
+        .where(*_IN_LINE, trials.c.cpus == bindparam("of_cpus"), trials.c.gpus == bindparam("of_gpus"), *conditions)
+        .order_by(*_ORDER)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+        .cte("chosen")  # named, so that PostgreSQL evaluates it once: a subquery with a lock may be run for each row
+    )
+    return (
+        update(trials)
+        .where(trials.c.seq.in_(select(chosen.c.seq)), trials.c.state == "queued")
+        .values(state="running", fence=trials.c.fence + 1, started_at=bindparam("at"), step=None, steps=None, live=None)
+        .returning(trials)
+    )
+
+
+_CLAIM, _CLAIM_OF_OTHERS = _claiming(), _claiming(limits.WANTED_BY_OTHERS)
+_PEEK_AT_OTHERS = _PEEK.where(limits.WANTED_BY_OTHERS)
 
 
 def find_head_demand(connection: Connection) -> Resources | None:
-    """The resources of the next trial in the queue; None if none waits."""
-    row = connection.execute(_PEEK).first()
+    """The resources of the next trial in the queue that may start; None if none waits."""
+    full = [seq for seq, room in limits.find_room(connection).items() if room <= 0]
+    row = (connection.execute(_PEEK_AT_OTHERS, {"full": full}) if full else connection.execute(_PEEK)).first()
     return Resources(cpus=row.cpus, gpus=row.gpus) if row else None
 
 
 def claim(connection: Connection, resources: Resources, limit: int, at: datetime) -> list[Claimed]:
-    """Claim the next trials with this demand, in the order of the queue; each starts an attempt."""
-    values = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": limit, "at": at}
-    rows = sorted(connection.execute(_CLAIM, values), key=lambda row: (-row.priority, row.seq))
+    """Claim the next trials with this demand, in the order of the queue; each starts an attempt.
+
+    Of studies that may run few trials at once they are claimed in small numbers, so that none gets too many.
+    """
+    room = limits.find_room(connection).items()
+    full, left = [seq for seq, more in room if more <= 0], [more for _, more in room if more > 0]
+    statement, but = (_CLAIM_OF_OTHERS, {"full": full}) if full else (_CLAIM, {})
+    demand = {"of_cpus": resources.cpus, "of_gpus": resources.gpus, "most": min([limit, *left]), "at": at}
+    rows = sorted(connection.execute(statement, demand | but), key=lambda row: (-row.priority, row.seq))
     if rows:
         keys = [row.key for row in rows]
         connection.execute(
@@ -145,6 +163,7 @@ def list_wanting(connection: Connection, keys: Sequence[str]) -> list[int]:
 def _start_studies(connection: Connection, keys: Sequence[str], at: datetime) -> None:
     for part in chunks(list_wanting(connection, keys)):
         connection.execute(_START, {"seqs": part, "at": at})
+        limits.begin(connection, part, at)
 
 
 _CURRENT = trials.c.key == bindparam("of"), trials.c.fence == bindparam("claim"), trials.c.state == "running"
@@ -168,7 +187,7 @@ _REQUEUE = (
     .values(
         _setting("reason")
         | {"state": "queued", "started_at": None, "ended_at": None, "live": None}
-        | {name: trials.c[name] + bindparam(f"more_{name}", type_=Integer) for name in ("losses", "ooms")}
+        | {name: trials.c[name] + bindparam(f"more_{name}", type_=Integer) for name in ("losses", "ooms", "failures")}
     )
 )
 _ATTEMPT = attempts.c.trial_key == bindparam("of"), attempts.c.number == bindparam("claim")
@@ -254,6 +273,7 @@ def _requeued(ack: Requeue) -> dict[str, Any]:
         "new_reason": ack.reason,
         "more_losses": int(ack.budget == "losses"),
         "more_ooms": int(ack.budget == "ooms"),
+        "more_failures": int(ack.budget == "failures"),
     }
 
 

@@ -11,30 +11,33 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from ablate.study.document import Resources
+from ablate.study.document import ResourcesSpec
 from ablate.trials.trial import Trial
 from service.store.queue.needs import add_needs
 from service.store.sql import chunks, insert
 from service.store.tables import attempts, memberships, studies, trials
 
 NEW_BUDGETS: Mapping[str, Any] = {
-    "losses": 0, "ooms": 0, "reason": None, "step": None, "steps": None, "live": None, "curve": None, "outcome": None,
+    "losses": 0, "ooms": 0, "failures": 0,
+    "reason": None, "step": None, "steps": None, "live": None, "curve": None, "outcome": None,
     "provenance": None, "started_at": None, "ended_at": None,
 }  # fmt: skip
 
 
 def add_trials(
-    connection: Connection, wanted: Sequence[Trial], resources: Resources, priority: int, at: datetime
+    connection: Connection, wanted: Sequence[Trial], resources: ResourcesSpec, priority: int, at: datetime
 ) -> set[str]:
     """Queue those trials that are neither known nor under way. Returns their keys; the others are shared.
 
     New trials enter in the given order, each after those that it needs. Failed and cancelled ones are queued again at
-    their old place, with new budgets. The caller calls `needs.settle_needs` for the queued trials.
+    their old place, with new budgets. A trial that several studies want has the widest of their limits. The caller
+    calls `needs.settle_needs` for the queued trials.
     """
     values = [
         {
             "key": trial.key, "task": trial.task, "seed": trial.seed, "replicate": trial.replicate,
             "repeat": trial.repeat, "recipe": trial.recipe, "cpus": resources.cpus, "gpus": resources.gpus,
+            "timeout_s": resources.timeout_s, "max_retries": resources.max_retries,
             "state": "queued", "priority": priority, "open_needs": len(trial.needs), "fence": 0, "losses": 0, "ooms": 0,
             "created_at": at,
         }
@@ -46,7 +49,20 @@ def add_trials(
         queued |= set(connection.execute(statement, part).scalars())
     add_needs(connection, wanted)
     rest = [trial.key for trial in wanted if trial.key not in queued]
+    _widen(connection, rest, resources)
     return queued | requeue_holes(connection, rest)
+
+
+def _widen(connection: Connection, keys: Sequence[str], resources: ResourcesSpec) -> None:
+    """Give trials that others want too the wider limits, and those that ended without a result the new ones."""
+    asked, retries = resources.timeout_s, resources.max_retries
+    for part in chunks(keys):
+        mine = update(trials).where(trials.c.key.in_(part))
+        holes, open_ = trials.c.state.in_(("failed", "cancelled")), trials.c.state.in_(("queued", "running"))
+        connection.execute(mine.where(holes).values(timeout_s=asked, max_retries=retries))
+        connection.execute(mine.where(open_, trials.c.max_retries < retries).values(max_retries=retries))
+        narrower = trials.c.timeout_s.is_not(None) if asked is None else trials.c.timeout_s < asked
+        connection.execute(mine.where(open_, narrower).values(timeout_s=asked))
 
 
 def requeue_holes(connection: Connection, keys: Sequence[str]) -> set[str]:

@@ -8,7 +8,7 @@
                       | cancelled <---------------+  |  +-----------------> failed
                       |              cancel          |
                       +------------------------------+
-                        lost worker, out of memory, budget left; stopped by us, full disk
+            lost worker, out of memory, own failure, budget left; stopped by us, full disk
 
     failed, cancelled --> queued by a new submit or a retry, with new budgets; succeeded and diverged are final.
 
@@ -28,15 +28,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ablate.trials.log import give_up
 from ablate.trials.trial import Outcome
 from service.dispatch.interface import TrialLost, TrialMessage
 
 LOST_WORKERS, OUT_OF_MEMORY = 3, 2
-"""How many attempts may end this way before a trial fails. After its own failure (an exception) it fails immediately:
-that is deterministic, so another attempt would end the same way; `retry` is for other causes, such as a full disk."""
+"""How many attempts may end this way before a trial fails; with `max_retries` of its study, at least one more than
+that. After its own failure (an exception) a trial fails immediately, unless `max_retries` says otherwise: most failures
+are deterministic, so another attempt would end the same way; `retry` is for other causes, such as a full disk."""
 
 FinalState = Literal["succeeded", "diverged", "failed"]
-Budget = Literal["losses", "ooms"]
+Budget = Literal["losses", "ooms", "failures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Spent:
 
     losses: int = 0
     ooms: int = 0
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,11 @@ class Requeue:
     """The trial waits for another attempt.
 
     Attributes:
-        attempt: end of this attempt: `lost`, `oom` or `stopped`.
+        attempt: end of this attempt: `lost`, `oom`, `failed` or `stopped`.
         budget: the budget that it used; None: none.
     """
 
-    attempt: Literal["lost", "oom", "stopped"]
+    attempt: Literal["lost", "oom", "failed", "stopped"]
     budget: Budget | None
     reason: str
 
@@ -73,12 +76,13 @@ class Requeue:
 Ack = Finish | Requeue
 
 
-def decide_after_attempt(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
+def decide_after_attempt(spent: Spent, report: TrialMessage | TrialLost, max_retries: int = 0) -> Ack:
     """The next state of a trial whose attempt ended.
 
     Args:
         spent: budgets used by the attempts before this one.
         report: the outcome, or how the attempt was lost.
+        max_retries: how often the trial is tried again after its own failure.
 
     Raises:
         ValueError: the report ends no attempt.
@@ -86,18 +90,24 @@ def decide_after_attempt(spent: Spent, report: TrialMessage | TrialLost) -> Ack:
     if isinstance(report, TrialMessage):
         if not isinstance(report.message, Outcome):
             raise ValueError(f"a {type(report.message).__name__} ends no attempt")
-        return _finish(report.message)
+        return _finish(report.message, spent.failures, max_retries)
     if report.kind in ("stopped", "environment"):
         return Requeue("stopped", None, report.reason)
     if report.kind == "infeasible":
         return _give_up(report.reason)
     if report.kind == "oom":
-        return _requeue_or_give_up("oom", "ooms", spent.ooms, OUT_OF_MEMORY, report.reason)
-    return _requeue_or_give_up("lost", "losses", spent.losses, LOST_WORKERS, report.reason)
+        return _requeue_or_give_up("oom", "ooms", spent.ooms, max(OUT_OF_MEMORY, 1 + max_retries), report.reason)
+    return _requeue_or_give_up("lost", "losses", spent.losses, max(LOST_WORKERS, 1 + max_retries), report.reason)
 
 
-def _finish(outcome: Outcome) -> Finish:
-    return Finish(outcome.status, outcome, outcome.reason)
+def _finish(outcome: Outcome, failures: int, max_retries: int) -> Ack:
+    reason = outcome.reason
+    if outcome.status == "failed" and failures < max_retries:
+        return Requeue("failed", "failures", reason or "it failed")
+    if outcome.status == "failed" and failures:
+        reason = give_up(reason or "it failed", failures + 1)
+        outcome = outcome.model_copy(update={"reason": reason})
+    return Finish(outcome.status, outcome, reason)
 
 
 def _requeue_or_give_up(attempt: Literal["lost", "oom"], budget: Budget, before: int, limit: int, reason: str) -> Ack:

@@ -40,6 +40,7 @@ class Play:
     def run(self, recipe, seed, workdir):
         print("the play begins")
         print("a remark", file=sys.stderr)
+        print("attempt", os.environ["ABLATE_ATTEMPT"], "of", os.environ["ABLATE_KEY"])
         (workdir / "pid").write_text(str(os.getpid()))
         if recipe.message:
             print("in bold: \x1b[1m")

@@ -273,8 +273,8 @@ def test_the_log_tells_what_happened(stage: Stage) -> None:
     stage.hear(good, bad)
     lines = (good.workdir / "log.txt").read_text().splitlines()
     assert "attempt 1, seed 0, on " in lines[0]
-    assert lines[1:3] == ["the play begins", "a remark"]
-    assert [line.split(" ", 1)[1] for line in lines[3:]] == [
+    assert lines[1:4] == ["the play begins", "a remark", f"attempt 1 of {good.trial.key}"]
+    assert [line.split(" ", 1)[1] for line in lines[4:]] == [
         "step 1 of 2: error 1", "step 2 of 2: error 0.5", "succeeded: error 0.5",
     ]  # fmt: skip
     text = (bad.workdir / "log.txt").read_text()

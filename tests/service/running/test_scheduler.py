@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ablate.tables.formats.render import render
 from service.errors import ConflictError, UnavailableError
 from service.running.due import Timers
 from service.running.scheduler import Scheduler
+from service.store.sql import now
 from service.studies import extend, lifecycle, results
 from service.studies.events import Seen, read_changes
 
@@ -310,6 +312,93 @@ def test_a_silent_trial_is_ended_and_counts_as_lost(desk: Any, toy_study: Any, m
         "it sent no message for too long, so it was ended",
     )
     assert len(desk.dispatcher.started) == 2
+
+
+def test_an_attempt_that_takes_too_long_fails_and_is_tried_again_as_often_as_the_study_says(
+    desk: Any, toy_study: Any
+) -> None:
+    limits = {"timeout_s": 60, "max_retries": 1}
+    study = desk.submit(toy_study(rows=(0.0,), seeds=1, resources=limits))
+    for number in (1, 2):
+        desk.tick()
+        (flight,) = desk.scheduler._flights
+        assert flight.due_s > flight.last_message_s + 60, "its worker may still start"
+        desk.dispatcher.say(flight.ticket, error=0.5)
+        desk.tick()
+        assert flight.due_s == flight.last_message_s + 60
+        flight.ticket.workdir.mkdir(parents=True, exist_ok=True)
+        (flight.ticket.workdir / "log.txt").write_text(f"epoch {number} of 9\n2026-01-01T00:00:00+00:00 stopped\n")
+        flight.due_s -= 61
+        desk.tick(2)
+    (cell,) = desk.cells(study)
+    reason = "it took longer than timeout_s = 60 in [resources], so it was ended; the end of its output: epoch {} of 9"
+    ends = [(one.state, one.reason) for one in cell.attempts]
+    assert ends == [
+        ("failed", reason.format(1)),
+        ("failed", reason.format(2) + "; given up after 2 attempts that failed"),
+    ]
+    assert (desk.study(study).state, cell.reason) == ("failed", ends[1][1])
+    again = desk.submit(toy_study(rows=(0.0,), seeds=1, resources={"timeout_s": 600}))
+    desk.tick()
+    (flight,) = desk.scheduler._flights
+    assert (flight.claim.timeout_s, flight.claim.max_retries) == (600, 0), "a new study may allow more"
+    desk.submit(toy_study(rows=(0.0,), seeds=1))
+    desk.dispatcher.lose(flight.ticket)
+    desk.tick(2)
+    (flight,) = desk.scheduler._flights
+    assert flight.claim.timeout_s is None, "of several studies that want a trial, the widest limit counts"
+    desk.dispatcher.end(flight.ticket, "failed", "RuntimeError: broken")
+    desk.tick(2)
+    assert desk.study(again).state == "failed"
+    assert len(desk.dispatcher.started) == 4
+
+
+def test_a_study_runs_no_more_trials_at_once_than_its_limit_allows(desk: Any, toy_study: Any) -> None:
+    desk.dispatcher.places = 5
+    narrow = desk.submit(toy_study("narrow", seeds=3, limits={"parallel": 2}, priority=1))
+    wide = desk.submit(toy_study("wide", rows=(5.0,), seeds=4))
+    desk.tick(3)
+    counted = [(view.progress.running, view.progress.queued) for view in map(desk.study, (narrow, wide))]
+    assert counted == [(2, 4), (3, 1)]
+    desk.dispatcher.end(next(one for one in desk.dispatcher.started if one.trial.recipe["offset"] != 5.0))
+    desk.tick(3)
+    assert (desk.study(narrow).progress.running, desk.study(wide).progress.running) == (2, 3)
+    shared = desk.submit(toy_study("shared", rows=(1.0,), seeds=3))
+    for ticket in list(desk.dispatcher.running.values()):
+        desk.dispatcher.end(ticket)
+    desk.tick(3)
+    assert desk.study(shared).progress.running + desk.study(shared).progress.succeeded == 3, "another study wants it"
+    assert [desk.finish(one).state for one in (narrow, wide, shared)] == ["succeeded"] * 3
+
+
+def test_a_study_pauses_when_its_hours_are_used_and_gets_as_many_again_when_it_is_resumed(
+    desk: Any, toy_study: Any
+) -> None:
+    study = desk.submit(toy_study(seeds=2, limits={"hours": 12}))
+    at = now()
+    lifecycle.pause_over(desk.context, at + timedelta(days=9))
+    assert desk.study(study).state == "queued", "no time counts before its first trial"
+    desk.tick()
+    lifecycle.pause_over(desk.context, at + timedelta(hours=12))
+    assert desk.study(study).state == "running"
+    lifecycle.pause_over(desk.context, at + timedelta(hours=12, minutes=1))
+    paused = desk.study(study)
+    assert (paused.state, paused.progress.running) == ("paused", 2)
+    assert paused.reason == (
+        "it has used its 12 h (hours in [limits]), so no more of its trials start; resume it, and it gets as many again"
+    )
+    changes, _, _ = read_changes(desk.context, study.id, Seen())
+    assert changes[-1].data["reason"] == paused.reason
+    for ticket in list(desk.dispatcher.running.values()):
+        desk.dispatcher.end(ticket)
+    desk.tick(3)
+    assert (desk.study(study).progress.succeeded, desk.dispatcher.running) == (2, {})
+    resumed = lifecycle.resume(desk.context, study.id)
+    assert (resumed.state, resumed.reason) == ("running", None)
+    desk.tick()
+    lifecycle.pause_over(desk.context, at + timedelta(hours=12, minutes=1))
+    assert desk.study(study).state == "running", "nothing waits any more, so there is nothing to pause"
+    assert desk.finish(study).state == "succeeded"
 
 
 def test_a_broken_dispatcher_is_replaced_and_its_trials_are_not_blamed(desk: Any, toy_study: Any) -> None:

@@ -13,8 +13,9 @@ import pytest
 import ablate
 from ablate.errors import TrialError
 from ablate.study.command import MetricSpec
+from ablate.tasks.command.files import Files
 from ablate.tasks.command.points import Point, Series
-from ablate.tasks.command.sources import Lines, read_file, read_files, read_mlflow
+from ablate.tasks.command.sources import Lines, read_file, read_mlflow
 
 
 def series(**metrics: Any) -> Series:
@@ -58,7 +59,35 @@ def test_files_that_lightning_and_hugging_face_write(tmp_path: Path) -> None:
     with pytest.raises(TrialError, match=r"'half.jsonl', which cannot be read: Unterminated string"):
         list(read_file(tmp_path / "half.jsonl"))
     with pytest.raises(TrialError, match=r"wrote no file 'x/\*\.csv', which 'files' in \[command\] names"):
-        list(read_files(["x/*.csv"], tmp_path, tmp_path))
+        list(Files(["x/*.csv"], tmp_path, tmp_path).read())
+
+
+def test_rows_are_shown_once_as_they_come_also_if_the_file_is_written_anew(tmp_path: Path) -> None:
+    files = Files(["*.csv", "*.jsonl"], tmp_path, tmp_path)
+    table, lines = tmp_path / "m.csv", tmp_path / "m.jsonl"
+
+    def look() -> list[dict[str, float]]:
+        files._next_s = 0
+        return [dict(point.values) for point in files.look()]
+
+    assert look() == []
+    table.write_text("step,acc\n1,0.5\n2,0.")
+    lines.write_text('{"step": 7, "loss": 1}\n{"ste')
+    assert look() == [{"step": 1, "acc": 0.5}, {"step": 7, "loss": 1}]
+    with table.open("a") as file:
+        file.write("75\n")
+    assert look() == [{"step": 2, "acc": 0.75}]
+    table.write_text("step,acc,lr\n1,0.5,\n2,0.75,\n3,1,0.1\n")  # as Lightning does for a new metric
+    lines.write_text('{"step": 7, "loss": 1}\n{"step": 8, "loss": 0}\n')
+    assert look() == [{"step": 3, "acc": 1, "lr": 0.1}, {"step": 8, "loss": 0}]
+    assert look() == []
+    with table.open("a") as file:
+        file.write("4,2,0.1\n")
+    assert [(point.step, is_new) for point, is_new in files.read()] == [
+        (1, False), (2, False), (3, False), (4, True), (7, False), (8, False),
+    ]  # fmt: skip
+    later = Files(["*.csv"], tmp_path, tmp_path)
+    assert later.look() == [], "an earlier attempt has left it"
 
 
 def test_nan_counts_also_where_a_pattern_asks_for_digits_and_a_full_stop_is_no_part_of_a_number() -> None:

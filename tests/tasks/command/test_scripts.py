@@ -17,7 +17,9 @@ import pytest
 import ablate
 from ablate.cli.app import status_of
 from ablate.errors import StudyError
+from ablate.local.folder import Folder
 from ablate.tasks.command.process import Script
+from ablate.trials.run import run_trial
 from tests.tasks.command.conftest import Write, study
 
 TRAIN = """
@@ -215,7 +217,8 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, wr
         """
         import os, pathlib, signal, sys, time
         folder = pathlib.Path(os.environ["ABLATE_WORKDIR"])
-        if (folder / "begun").exists():
+        if os.environ["ABLATE_ATTEMPT"] != "1":
+            (folder / "again").write_text(os.environ["ABLATE_ATTEMPT"] + " " + os.environ["ABLATE_KEY"])
             print('{"step": 2, "acc": 0.5}', flush=True)
             sys.exit(0)
         (folder / "begun").write_text("x")
@@ -242,6 +245,171 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(project: Path, wr
     assert list(project.glob("out/trials/*/files/asked")), "it was asked before it was killed"
     again = ablate.run(document, progress=False, out=project / "out")
     assert again.rows[0].cells["acc"].values == {0: 0.5}
+    (said,) = project.glob("out/trials/*/files/again")
+    assert said.read_text() == f"2 {again.rows[0].trials[0]}"
+
+
+def test_a_script_that_hangs_is_ended_and_one_that_fails_is_tried_again(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        "moody.py",
+        """
+        import json, os, sys, time
+        how, attempt = sys.argv[1], int(os.environ["ABLATE_ATTEMPT"])
+        print("this is attempt", attempt, flush=True)
+        if how == "hangs":
+            time.sleep(600)
+        if how == "recovers" and attempt < 3:
+            sys.exit(3)
+        if how == "breaks":
+            sys.exit(4)
+        print(json.dumps({"acc": float("nan") if how == "diverges" else attempt}))
+        """,
+    )
+    rows = {how: {"how": how} for how in ("recovers", "breaks", "hangs", "diverges")}
+    limits = {"timeout_s": 2, "max_retries": 2}
+    document = study("python moody.py {how}", rows, fields={"how": ""}, study_resources=limits)
+    lines: list[str] = []
+    out = project / "out"
+    monkeypatch.chdir(project)
+    table = ablate.run(document, progress=lines.append, workers=4, out=out)
+    assert [(row.n_ok, row.n_failed, row.n_diverged) for row in table.rows] == [
+        (1, 0, 0), (0, 1, 0), (0, 1, 0), (0, 0, 1),
+    ]  # fmt: skip
+    assert table.rows[0].cells["acc"].values == {0: 3.0}
+    outcomes = {record.trial.recipe["how"]: record.outcome for record in Folder(out).read().values()}
+    assert outcomes["breaks"].reason == (
+        "the script ended with status 4; the end of its output: this is attempt 3; given up after 3 attempts that "
+        "failed"
+    )
+    assert outcomes["hangs"].reason == (
+        "it took longer than timeout_s = 2 in [resources], so it was ended; the end of its output: this is attempt 3; "
+        "given up after 3 attempts that failed"
+    )
+    assert sum("is started again" in line for line in lines) == 6
+    assert keys(document) == keys({**document, "resources": {}}), "limits are not part of a key"
+    monkeypatch.undo()  # this process is not in the folder any more
+    while sleepers(str(project)):
+        threading.Event().wait(0.05)
+
+
+SHOWS = """
+    import csv, pathlib, sys, time
+    def wait():
+        while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)
+    with open("metrics.csv", "w", buffering=1) as file:
+        print("step,acc\\n1,0.25", file=file)
+        wait()
+        print("2,0.75", file=file)
+"""
+LOGS = """
+    import pathlib, sys, time
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    def log(name, **events):
+        writer = EventFileWriter(name)
+        for step, acc in events.items():
+            values = [Summary.Value(tag="acc", simple_value=acc), Summary.Value(tag="other", simple_value=1)]
+            writer.add_event(Event(step=int(step[1:]), summary=Summary(value=values)))
+        writer.flush()
+        return writer
+    one = log("runs/a", _1=0.25)
+    while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)
+    one.close()
+    log("runs/b", _2=0.75).close()
+"""
+
+
+@pytest.mark.parametrize(("text", "files"), [(SHOWS, "metrics.csv"), (LOGS, "runs/**/events.out.tfevents.*")])
+def test_progress_and_curves_follow_the_files_that_a_script_writes(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, text: str, files: str
+) -> None:
+    if text is LOGS:
+        pytest.importorskip("tensorboard", exc_type=ImportError)
+    write("train.py", text)
+    monkeypatch.chdir(project)
+    gate = project.parent / "gate"
+    (trial,) = ablate.plan(study(f"python train.py {gate}", files=[files])).trials.values()
+    points = []
+    for message in run_trial(trial, project.parent / "work"):
+        if isinstance(message, ablate.EpochMetrics):
+            points.append((message.step, message.metrics["acc"]))
+            gate.touch()
+    assert points == [(1, 0.25), (2, 0.75)]
+    assert isinstance(message, ablate.Outcome)
+    assert (message.metrics, message.reason) == ({"acc": 0.75}, None)
+
+
+def test_a_script_that_prints_nothing_sends_signs_of_life(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablate.tasks.command.process.BEAT_S", 0.01)
+    monkeypatch.chdir(project)
+    gate = project.parent / "gate"
+    write(
+        "quiet.py",
+        "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)\nprint({'acc': 1})",
+    )
+    (trial,) = ablate.plan(study(f"python quiet.py {gate}")).trials.values()
+    signs = 0
+    for message in run_trial(trial, project.parent / "work"):
+        signs += isinstance(message, ablate.Heartbeat)
+        if signs == 20:
+            gate.touch()
+    assert signs >= 20
+    assert isinstance(message, ablate.Outcome)
+    assert message.status == "succeeded"
+
+
+def test_event_files_need_an_extra_and_the_refusal_says_which(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(StudyError, match=r"/command/files: reading the event files .* pip install '\.\[tensorboard\]'"):
+        ablate.plan(study("python -c pass", files=["runs/**/events.out.tfevents.*"]))
+
+
+def test_a_trial_cannot_damage_the_files_that_all_trials_share_unseen(
+    inside: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablate.tasks.command.shared.MAX_COPIED_BYTES", 100)
+    write("writes.py", "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('new'); print({'acc': 1})")
+    write("model.pt", "weights")
+    write("large.bin", "x" * 101)
+    names = ("model.pt", "data/offset.txt", "large.bin", "data/cache.txt", "notes.txt")
+    document = study("python writes.py {name}", {name: {"name": name} for name in names}, fields={"name": ""})
+    plan = ablate.plan(document)
+    outcomes = {}
+    for trial in plan.trials.values():
+        *_, outcome = run_trial(trial, inside.parent / "work" / trial.key)
+        outcomes[trial.recipe["name"]] = outcome
+    assert [name for name, one in outcomes.items() if one.status == "succeeded"] == [
+        "model.pt", "data/cache.txt", "notes.txt",
+    ]  # fmt: skip
+    assert outcomes["data/offset.txt"].reason == (
+        "the script or another one at the same time has changed 'data/offset.txt', which lies beside the script and "
+        "which all trials share; write into {workdir} instead, or move the file away if an earlier run has left it; "
+        "the end of its output: {'acc': 1}"
+    )
+    assert "has changed 'large.bin'" in str(outcomes["large.bin"].reason)
+    assert (inside / "model.pt").read_text() == "weights", "each trial has a copy of small files"
+    left = {one.parent.name[:8]: one.read_text() for one in inside.parent.glob("work/*/run/model.pt")}
+    assert list(left.values()) == ["new"], "copies that were not changed are removed"
+
+
+def test_a_study_whose_hours_are_used_stops_and_the_same_call_goes_on(inside: Path) -> None:
+    document = inside / "mine.json"
+    limits = {"hours": 0.1 / 3600, "parallel": 1}
+    document.write_text(json.dumps(study(RUN, fields=FIELDS, study_seeds=3, study_limits=limits)))
+    lines: list[str] = []
+    table = ablate.run(document, progress=lines.append, workers=2)
+    assert table.rows[0].n_ok == 1, "what ran is finished"
+    assert lines[-1] == (
+        "the study has used its 2.77778e-05 h (hours in [limits]), so no more of its trials start: 2 trials left; run "
+        "the same command again, and it gets as many hours again"
+    )
+    assert status_of(["run", str(document)]) == 1
+    assert status_of(["run", str(document)]) == 0
 
 
 def test_the_next_attempt_waits_until_the_script_of_an_earlier_one_has_ended(tmp_path: Path) -> None:
