@@ -15,7 +15,7 @@ from ablate.local.run import read_measured
 from ablate.local.tries import read_known
 from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
-from ablate.study.plan import Plan
+from ablate.study.plan import Plan, plan_document
 from ablate.study.source import document_of
 from ablate.tables.build import build_table
 from ablate.tables.formats.latex_options import LatexOptions
@@ -55,6 +55,17 @@ def check_form(plan: Plan, form: Form) -> None:
             table.
     """
     form.render(build_table(plan, {}, published=find_published(plan.study.table.published)), "tex")
+
+
+def plan_of(folder: Folder) -> Plan:
+    """The plan of the study that was last run in a folder.
+
+    Raises:
+        TrialError: the folder has no study.
+        StudyError: it cannot be planned any more, for example because its data set is not registered here.
+    """
+    run = folder.read_study()
+    return plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:

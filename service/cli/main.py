@@ -13,6 +13,7 @@ import sys
 from ablate.cli.app import main
 from service.cli import (  # noqa: F401 - each adds its commands
     bundle,
+    compare,
     doctor,
     ledger,
     paper,
