@@ -180,7 +180,7 @@ class Results:
         return answer.content, answer.headers.get("Ablate-Notice")
 
     def download_bundle(
-        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False
+        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False, code: bool = True
     ) -> None:
         """Write a study with all that a reviewer needs, as a zip file, into an open file.
 
@@ -189,6 +189,7 @@ class Results:
             file: open for writing bytes.
             measured: False leaves out times and memory, so that the same results give the same bytes.
             weights: whether the trained weights that the service has are included.
+            code: False leaves out the code of a task that is not built in.
 
         Raises:
             RefusedError: the study has no result yet, or weights were asked for and there are none.
@@ -198,6 +199,7 @@ class Results:
             ...     client.download_bundle("table07", file)
         """
         options = {"measured": None if measured else "false", "weights": "true" if weights else None}
+        options["code"] = None if code else "false"
         self._connection.download(f"{self._path(study)}/bundle.zip", file, **options)
 
     def ledger(self, *, alpha: float = 0.05) -> Ledger:

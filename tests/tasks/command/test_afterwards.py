@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
+import ablate
+from ablate.bundle.reviewer import verify as reviewer
 from ablate.cli.app import status_of
 from service.cli import main
+from tests.bundle.conftest import read_all, write_all
 
 assert main  # the service's commands are commands of the app
 TRAIN = """
@@ -43,6 +47,14 @@ set = { lr = 0.5 }
 [[rows]]
 label = "too fast"
 set = { lr = 2.0 }
+"""
+
+FUNCTION = """
+import ablate
+
+@ablate.task(metrics={"acc": "max"})
+def train(width: int = 64, *, seed: int):
+    return {"acc": width + seed / 10}
 """
 
 
@@ -126,3 +138,104 @@ def test_without_the_state_directory_the_table_is_still_there(
     assert status_of(["table", "results"]) == 0
     assert status_of(["rerun", "results:fast:1"]) == 2
     assert "run the study again from its file, which stores it" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def bundle(place: Path) -> Path:
+    """The bundle of the folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ABLATE_HOME", str(place / "home"))
+        assert status_of(["export", str(place / "results"), str(place / "mine.zip")]) == 0
+    return place / "mine.zip"
+
+
+def test_a_bundle_is_verified_without_the_state_directory_and_the_code_is_never_run(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "empty"))
+    assert status_of(["verify", str(bundle)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("equal: ")
+    assert "9 trial keys belong to their recipes (study mine, scale base)" in said
+    assert "not checked" not in said, "the study is planned with the command in the bundle"
+    assert reviewer.main([str(bundle)]) == 0
+    files = read_all(bundle)
+    (code,) = [name for name in files if name.endswith("/files/train.py")]
+    assert files[code] == TRAIN.encode()
+    assert json.loads(files[code.replace("files/train.py", "executable.json")]) == ["train.py"]
+    assert not any("place.json" in name for name in files), "it names folders of the machine"
+
+
+def changed(files: dict[str, bytes], end: str, old: str, new: str) -> dict[str, bytes]:
+    """The files of a bundle with a text replaced in the one whose name ends so."""
+    (name,) = [name for name in files if name.endswith(end)]
+    assert old.encode() in files[name]
+    return {**files, name: files[name].replace(old.encode(), new.encode())}
+
+
+@pytest.mark.parametrize(
+    ("end", "old", "new", "sentence"),
+    [
+        ("/files/train.py", "0.01", "0.02", "files/ is not the code whose digest is in the keys: a file was changed"),
+        ("/executable.json", '"train.py"', "", "is not the code whose digest is in the keys: a file was changed"),
+        ("/command.json", '"goal": "max"', '"goal": "min"', "has another command, metric or digest of the code than"),
+        ("/command.json", '"default": 0.1', '"default": 0.2', "study.json has another [command] than code/command@"),
+        ("study.json", '"lr": 0.5', '"lr": 0.6', "study.json has another row 'fast' than resolved.json"),
+        ("resolved.json", '"acc": false', '"acc": true', "another direction of a metric than the task"),
+        ("seeds.csv", "base,,0,acc,0", "base,,0,acc,1", "base, acc, values/0: stored 0.5"),
+    ],
+)  # fmt: skip
+def test_a_changed_byte_of_code_study_or_values_is_found(
+    end: str, old: str, new: str, sentence: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = changed(read_all(bundle), end, old, new)
+    forged = write_all(tmp_path / "forged.zip", files, signed=True)
+    assert status_of(["verify", str(forged)]) == 1
+    assert sentence in capsys.readouterr().out
+    if "whose digest" in sentence:
+        assert reviewer.main([str(forged)]) == 1
+        assert "is not that whose digest command.json has" in capsys.readouterr().out
+    plain = write_all(tmp_path / "plain.zip", files, signed=False)
+    assert status_of(["verify", str(plain)]) == 1
+    assert f"{end}' was changed: its SHA-256 is not that in MANIFEST.sha256" in capsys.readouterr().out
+
+
+def test_the_code_can_be_left_out_and_the_answer_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small.zip"
+    assert status_of(["export", "results", str(out), "--no-code"]) == 0
+    assert not any("/files/" in name for name in read_all(out))
+    capsys.readouterr()
+    assert status_of(["verify", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "not checked: the code, which was left out; it can only be compared by its digest, " in said
+
+
+def test_the_study_of_a_bundle_is_trained_again_with_the_same_keys(bundle: Path, tmp_path: Path) -> None:
+    files = read_all(bundle)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (line,) = [line for line in files["README.md"].decode().splitlines() if line.startswith("    cp study.json ")]
+    folder = tmp_path / line.split("'")[1]
+    (folder / "study.json").write_bytes(files["study.json"])
+    (folder / "train.py").chmod(0o755)
+    assert set(ablate.plan(folder / "study.json").trials) == set(ablate.plan("project/mine.toml").trials)
+
+
+def test_a_study_of_a_function_is_exported_and_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hill.py").write_text(FUNCTION)
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module("hill").train
+    ablate.run(train, rows={"full": {}, "narrow": {"width": 8}}, seeds=2, out=tmp_path / "out", progress=False)
+    assert status_of(["export", str(tmp_path / "out"), str(tmp_path / "hill.zip")]) == 0
+    monkeypatch.setenv("ABLATE_HOME", str(tmp_path / "empty"))
+    capsys.readouterr()
+    assert status_of(["verify", str(tmp_path / "hill.zip")]) == 0
+    said = capsys.readouterr().out
+    assert "4 trial keys belong to their recipes" in said
+    assert "not checked" not in said
+    files = changed(read_all(tmp_path / "hill.zip"), "/files/hill.py", "width", "wider")
+    assert status_of(["verify", str(write_all(tmp_path / "forged.zip", files, signed=True))]) == 1
+    assert "is not the code whose digest is in the keys: a file was changed" in capsys.readouterr().out
