@@ -15,6 +15,7 @@ from service.cli import (  # noqa: F401 - each adds its commands
     bundle,
     compare,
     doctor,
+    files,
     ledger,
     paper,
     plots,

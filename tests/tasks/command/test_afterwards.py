@@ -11,7 +11,10 @@ import pytest
 import ablate
 from ablate.bundle.reviewer import verify as reviewer
 from ablate.cli.app import status_of
+from ablate.local.folder import Folder
+from ablate.tasks.files import list_files
 from service.cli import main
+from service.cli.rerun import CellAddress, find_in_folder
 from tests.bundle.conftest import read_all, write_all
 
 assert main  # the service's commands are commands of the app
@@ -239,3 +242,34 @@ def test_a_study_of_a_function_is_exported_and_verified(
     files = changed(read_all(tmp_path / "hill.zip"), "/files/hill.py", "width", "wider")
     assert status_of(["verify", str(write_all(tmp_path / "forged.zip", files, signed=True))]) == 1
     assert "is not the code whose digest is in the keys: a file was changed" in capsys.readouterr().out
+
+
+def test_the_files_that_a_script_wrote_are_listed_and_one_is_printed_or_saved(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert status_of(["files", "results:fast:1", "--json"]) == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    listed = {one["path"]: one["size"] for one in found["files"]}
+    assert listed == {"files/checkpoints/last.bin": 256, "run/metrics.csv": 15}, "no code, no link, nothing of ablate"
+    assert (len(found["key"]), found["more"]) == (64, 0)
+    assert status_of(["files", f"results:{found['key'][:12]}"]) == 0
+    assert b"files/checkpoints/last.bin  256" in capsysbinary.readouterr().out
+    assert status_of(["files", "results:fast:1", "files/checkpoints/last.bin"]) == 0
+    assert capsysbinary.readouterr().out == bytes(range(256))
+    out = tmp_path / "m.csv"
+    assert status_of(["files", "results:fast:1", "run/metrics.csv", "--out", str(out)]) == 0
+    assert out.read_text() == "step,acc\n1,0.5\n"
+
+
+@pytest.mark.parametrize("path", ["files/passwd", "../../table.md", "/etc/passwd", "log.txt", "run/train.py", "files"])
+def test_no_other_file_is_printed(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["files", "results:fast:1", path, "--out", str(tmp_path / "x")]) == 2
+    assert f"the trial wrote no file '{path}'" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_the_code_only_the_files_in_workdir_are_listed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = find_in_folder(place / "results", CellAddress("fast", 1)).trial
+    monkeypatch.setenv("ABLATE_HOME", str(place / "empty"))
+    found = list_files(Folder(place / "results").workdir(trial.key), trial.task)
+    assert [one.path for one in found] == ["files/checkpoints/last.bin"]
