@@ -240,6 +240,7 @@ def rebuild_records(parts: Parts, plan: Plan) -> dict[str, TrialRecord]:
             metrics=facts.audit_metrics | metrics.get(key, {}),
             reason=facts.reason,
             train_s=facts.train_s,
+            peak_memory_bytes=facts.peak_memory_bytes,
             cost=facts.cost,
             funnel_share=facts.funnel_share,
             items=facts.items,

@@ -121,12 +121,18 @@ class _Attempt:
                 points = [point for line in output.add(part) for point in self._lines.read(line)]
                 yield from self._told([*points, *reports.read()])
                 yield Heartbeat(step=self._step, steps=self._step)
-            points = [point for line in output.end() for point in self._lines.read(line)]
+            rest = output.end()
+            if script.left:
+                count = f"{script.left} process{'' if script.left == 1 else 'es'}"
+                note = f"ablate ended {count} that the script left behind\n"
+                os.write(1, (f"\n{note}" if rest else note).encode())  # to the log of the trial
+            points = [point for line in rest for point in self._lines.read(line)]
             yield from self._told([*points, *reports.read()])
             if script.status == 0:
                 yield from self._told([*read_files(self._spec.files, self._folder, self._workdir.resolve())])
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
-            yield self._outcome(script, output)
+            peak = {"peak_memory_bytes": script.peak_memory_bytes or None}
+            yield self._outcome(script, output).model_copy(update=peak)
         except TrialError as error:
             yield Outcome(status="failed", reason=self._sentence(str(error), output), train_s=script.wall_s)
         finally:

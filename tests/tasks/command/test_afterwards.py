@@ -19,7 +19,7 @@ from tests.bundle.conftest import read_all, write_all
 
 assert main  # the service's commands are commands of the app
 TRAIN = """
-import argparse, json, pathlib, random
+import argparse, json, pathlib, random, subprocess
 parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float)
 parser.add_argument("--seed", type=int)
@@ -33,6 +33,7 @@ for step in (1, 2):
 (options.out / "checkpoints").mkdir(exist_ok=True)
 (options.out / "checkpoints" / "last.bin").write_bytes(bytes(range(256)))
 (options.out / "passwd").symlink_to("/etc/passwd")
+subprocess.Popen(["sleep", "100"])
 pathlib.Path("metrics.csv").write_text("step,acc\\n1,0.5\\n")
 """
 STUDY = """
@@ -242,6 +243,22 @@ def test_a_study_of_a_function_is_exported_and_verified(
     files = changed(read_all(tmp_path / "hill.zip"), "/files/hill.py", "width", "wider")
     assert status_of(["verify", str(write_all(tmp_path / "forged.zip", files, signed=True))]) == 1
     assert "is not the code whose digest is in the keys: a file was changed" in capsys.readouterr().out
+
+
+def test_the_memory_of_a_script_is_recorded_and_the_table_can_show_it(capsys: pytest.CaptureFixture[str]) -> None:
+    trials = [find_in_folder(Path("results"), CellAddress("fast", seed)) for seed in range(3)]
+    peaks = [one.outcome.peak_memory_bytes or 0 for one in trials]
+    assert all(1 << 20 < peak < 1 << 30 for peak in peaks)
+    table = json.loads(Path("results/table.json").read_text())
+    assert [row["peak_memory_bytes"] for row in table["rows"] if row["label"] == "fast"] == [max(peaks)]
+    assert status_of(["table", "results", "--columns", "acc,peak_memory"]) == 0
+    assert f"{max(peaks) / 2**20:.0f} |" in capsys.readouterr().out
+
+
+def test_the_log_says_what_a_script_left_behind() -> None:
+    trial = find_in_folder(Path("results"), CellAddress("fast", 0)).trial
+    log = (Folder(Path("results")).workdir(trial.key) / "log.txt").read_text()
+    assert "\nablate ended 1 process that the script left behind\n" in log
 
 
 def test_the_files_that_a_script_wrote_are_listed_and_one_is_printed_or_saved(
