@@ -81,6 +81,12 @@ class TrialPage:
         return self.trial.task == "classify"
 
     @property
+    def memory_mib(self) -> str | None:
+        """The largest memory of a script's process; None of other tasks."""
+        peak = (self.trial.outcome or {}).get("peak_memory_bytes")
+        return f"{peak / 2**20:,.0f}" if isinstance(peak, int) else None
+
+    @property
     def announcement(self) -> str:
         """Its state in a few words, for screen readers."""
         return f"The trial is {self.trial.state}"
