@@ -66,8 +66,8 @@ def files(
         if out is None:
             _print(file, path)
             return
-        with writing_to(out, "--out"), out.open("wb") as target:
-            shutil.copyfileobj(file, target)
+        with writing_to(out, "--out"), out.open("wb") as saved:
+            shutil.copyfileobj(file, saved)
     show({"file": str(out.absolute())}, as_json, f"{path} is in {out}")
 
 

@@ -47,29 +47,39 @@ class Command(Task[CommandRecipe]):
 
     def __init__(self, folder: Path) -> None:
         try:
-            self.stored = StoredCommand.model_validate_json((folder / COMMAND_FILE).read_text(encoding="utf-8"))
+            self._stored = StoredCommand.model_validate_json((folder / COMMAND_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TrialError(
                 f"the code of this command is not in the state directory ({folder.name}); run the study again from its "
                 "file, which stores it"
             ) from error
-        self.folder = folder
-        self.spec = self.stored.spec
+        self._folder = folder
+        self.spec = self._stored.spec
         self.Recipe = recipe_of(self.spec.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self.spec.metrics.items()}
 
     @property
     def identity(self) -> str:
         """What decides its results besides the values of fields; a changed default alone changes no result."""
-        return identity_of_command(self.spec, self.stored.digest)
+        return identity_of_command(self.spec, self._stored.digest)
+
+    @property
+    def stored(self) -> StoredCommand:
+        """What is stored beside its code."""
+        return self._stored
+
+    @property
+    def folder(self) -> Path:
+        """Folder of its snapshot in the store."""
+        return self._folder
 
     def place(self) -> Place:
         """Where the code was last taken from."""
-        return read_place(self.folder)
+        return read_place(self._folder)
 
     def files(self) -> list[str]:
         """The files that decide its results, relative to the folder that contains them all."""
-        return files_below(self.folder / "files")
+        return files_below(self._folder / "files")
 
     def run(
         self, recipe: CommandRecipe, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
@@ -80,18 +90,18 @@ class Command(Task[CommandRecipe]):
         files = workdir / "files"
         files.mkdir(exist_ok=True)
         original = Path(place.root)
-        lay_out(self.folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
+        lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
         values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
         if arguments[0] in PYTHONS:
             arguments[0] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
-        yield from _Attempt(self.stored, arguments, workdir, script_seed(seed), original).messages()
+        yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original).messages()
 
     def _is_written(self, path: Path) -> bool:
         """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
-        return is_output(Path(os.path.relpath(path, self.stored.folder)), self.spec.files)
+        return is_output(Path(os.path.relpath(path, self._stored.folder)), self.spec.files)
 
 
 def script_seed(seed: int) -> int:
@@ -121,16 +131,14 @@ class _Attempt:
                 points = [point for line in output.add(part) for point in self._lines.read(line)]
                 yield from self._told([*points, *reports.read()])
                 yield Heartbeat(step=self._step, steps=self._step)
-            rest = output.end()
-            if script.left:
-                count = f"{script.left} process{'' if script.left == 1 else 'es'}"
-                note = f"ablate ended {count} that the script left behind\n"
-                os.write(1, (f"\n{note}" if rest else note).encode())  # to the log of the trial
-            points = [point for line in rest for point in self._lines.read(line)]
+            points = [point for line in output.end() for point in self._lines.read(line)]
             yield from self._told([*points, *reports.read()])
             if script.status == 0:
                 yield from self._told([*read_files(self._spec.files, self._folder, self._workdir.resolve())])
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
+            if script.left:
+                count = f"{script.left} process{'' if script.left == 1 else 'es'}"
+                output.note(f"ablate ended {count} that the script left behind")
             peak = {"peak_memory_bytes": script.peak_memory_bytes or None}
             yield self._outcome(script, output).model_copy(update=peak)
         except TrialError as error:
