@@ -140,7 +140,8 @@ def check_script(archive: Archive, script: Script, identity: str, written: Comma
 
 def has_code(archive: Archive, script: Script) -> bool:
     """Whether the code was not left out."""
-    return f"{CODE}{script.named.name}/{EXECUTABLE}" in archive.entries
+    prefix = f"{CODE}{script.named.name}/"
+    return any(name.startswith((prefix + FILES, prefix + EXECUTABLE)) for name in archive.entries)
 
 
 def _digest(archive: Archive, script: Script, prefix: str) -> str:

@@ -340,14 +340,15 @@ def check_manifest(read: Reader, names: set[str]) -> Iterator[str]:
 def check_code(read: Reader, names: set[str]) -> Iterator[str]:
     """Whether the code of a script or a function is that whose digest its document has."""
     for name in sorted(names):
-        folder, _, last = name.rpartition("/")
-        if not name.startswith("code/") or last != "executable.json":
+        folder, _, kind = name.removesuffix(".json").rpartition("/")
+        start = f"{folder}/files/"
+        paths = sorted((one.removeprefix(start) for one in names if one.startswith(start)), key=PurePosixPath)
+        if not (name.startswith("code/") and name.count("/") == 2 and kind in ("command", "function") and paths):
             continue
-        kind = "command" if f"{folder}/command.json" in names else "function"
-        stored, can_run = json.loads(read(f"{folder}/{kind}.json")), json.loads(read(name))
+        stored, can_run = json.loads(read(name)), json.loads(read(f"{folder}/executable.json"))
         place = stored["folder"] if kind == "command" else PurePosixPath(stored["module"]).parent.as_posix()
-        digest, start = hashlib.sha256(f"{place}\0".encode()), f"{folder}/files/"
-        for path in sorted((one.removeprefix(start) for one in names if one.startswith(start)), key=PurePosixPath):
+        digest = hashlib.sha256(f"{place}\0".encode())
+        for path in paths:
             content = read(start + path)
             digest.update(f"{path}\0{'x' if path in can_run else '-'}{len(content)}\0".encode() + content)
         if digest.hexdigest() != stored["digest"]:

@@ -204,6 +204,13 @@ def test_a_changed_byte_of_code_study_or_values_is_found(
     assert f"{end}' was changed: its SHA-256 is not that in MANIFEST.sha256" in capsys.readouterr().out
 
 
+def test_code_whose_modes_were_removed_is_no_code_that_was_left_out(bundle: Path, tmp_path: Path) -> None:
+    files = {name: content for name, content in read_all(bundle).items() if not name.endswith("/executable.json")}
+    forged = write_all(tmp_path / "forged.zip", files, signed=True)
+    assert status_of(["verify", str(forged)]) == 2
+    assert reviewer.main([str(forged)]) == 2
+
+
 def test_the_code_can_be_left_out_and_the_answer_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "small.zip"
     assert status_of(["export", "results", str(out), "--no-code"]) == 0
