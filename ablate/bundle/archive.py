@@ -120,6 +120,8 @@ def open_archive(path: Path) -> Archive:
         BundleError: it is neither, or what is in it is not allowed.
     """
     if path.is_dir():
+        if not (path / MANIFEST).is_file():
+            raise BundleError(_no_bundle(path))
         return _open_folder(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -136,6 +138,12 @@ def open_archive(path: Path) -> Archive:
             raise BundleError(f"{quote(name)} in the bundle is damaged: {_describe(error)}") from error
 
     return _archive({name: entry.file_size for name, entry in entries.items()}, stream)
+
+
+def _no_bundle(folder: Path) -> str:
+    if (folder / "run.json").is_file():
+        return f"{folder} is a folder of `ablate run`; `ablate export {folder} BUNDLE.zip` makes a bundle of it"
+    return f"{folder} has no {MANIFEST}, so it is not a bundle; give the .zip of `ablate export`"
 
 
 def _open_folder(path: Path) -> Archive:

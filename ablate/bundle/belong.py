@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablate.bundle.archive import Archive, BundleError
-from ablate.bundle.code import CODE, digest_of_snapshot
+from ablate.bundle.archive import Archive
+from ablate.bundle.code import digest_of_snapshot
 from ablate.bundle.documents import ResolvedNeed, ResolvedRow
 from ablate.bundle.rebuild import Parts, SeedLine, read_recipe, rebuild_plan
+from ablate.bundle.scripts import CODE, RecordedRecipe, check_script, has_code
 from ablate.documents import canonical_json
 from ablate.errors import AblateError, quote
 from ablate.recipes.identity import applicable_values, identity_of
 from ablate.study.names import DASH
 from ablate.study.plan import Plan, Row, plan_document
-from ablate.trials.registry import BUILT_IN, get_task
+from ablate.trials.registry import BUILT_IN, lending
 from ablate.trials.trial import trial_key
 
 
@@ -121,14 +122,14 @@ def _check_keys(parts: Parts, row: ResolvedRow, found: Belonging) -> None:
     resolved = parts.resolved
     replicate = resolved.replicate + row.replicate
     for name, need in row.needs.items():
-        _check_identity(f"{name} of row {quote(row.name)}", need.task, need, found)
+        _check_identity(parts, f"{name} of row {quote(row.name)}", need.task, need, found)
         for seed, key in need.keys.items():
             found.keys += 1
             if trial_key(need.task_identity, need.identity, seed, replicate, repeat=resolved.repeat) != key:
                 found.problems.append(
                     f"the key of the {name} of row {quote(row.name)}, seed {seed}, is not its recipe's"
                 )
-    _check_identity(f"row {quote(row.name)}", resolved.task, row, found)
+    _check_identity(parts, f"row {quote(row.name)}", resolved.task, row, found)
     for seed, key in row.keys.items():
         needs = {name: need.keys.get(seed, "") for name, need in row.needs.items()}
         found.keys += 1
@@ -137,12 +138,13 @@ def _check_keys(parts: Parts, row: ResolvedRow, found: Belonging) -> None:
             found.problems.append(f"the key of row {quote(row.name)}, seed {seed}, is not that of its recipe and seed")
 
 
-def _check_identity(what: str, task: str, row: ResolvedRow | ResolvedNeed, found: Belonging) -> None:
-    """Whether the fields that enter the key are those of the recipe; only a built-in task can say."""
-    if task not in BUILT_IN:
+def _check_identity(parts: Parts, what: str, task: str, row: ResolvedRow | ResolvedNeed, found: Belonging) -> None:
+    """Whether the fields that enter the key are those of the recipe; of an installed task the bundle does not say."""
+    named = parts.named(task, "")
+    if named.task.Recipe is RecordedRecipe:
         return
     needs = row.needs if isinstance(row, ResolvedRow) else {}
-    identity = identity_of(read_recipe(get_task(task), row.recipe))
+    identity = identity_of(read_recipe(named, row.recipe))
     if {name: value for name, value in identity.items() if name not in needs} != row.identity:
         found.problems.append(f"the recipe of {what} is not the one that enters its key")
 
@@ -151,12 +153,13 @@ def _check_study(parts: Parts, found: Belonging) -> None:
     """Whether the study document expands to these rows and trials."""
     resolved, plan = parts.resolved, rebuild_plan(parts)
     try:
-        planned = plan_document(_as_it_was(parts), scale=resolved.scale, repetition=plan.repetition)
+        with lending(parts.script.named if parts.script else None):
+            planned = plan_document(_as_it_was(parts), scale=resolved.scale, repetition=plan.repetition)
     except AblateError as error:
         first = str(error).splitlines()[0]
         found.unchecked.append(f"whether study.json expands to these rows; it cannot be planned here: {first}")
         return
-    if resolved.task not in BUILT_IN:
+    if resolved.task not in BUILT_IN and parts.script is None:
         found.unchecked.append("whether study.json expands to these keys; its task is not a built-in one")
         return
     found.problems += list(_differing(planned, plan))
@@ -192,6 +195,8 @@ def _differing(planned: Plan, plan: Plan) -> Iterator[str]:
         yield "study.json expands to other rows than those of resolved.json"
     yield from (f"study.json has another row {quote(name)} than resolved.json" for name in ours.keys() & theirs.keys()
                 if ours[name] != theirs[name])  # fmt: skip
+    if any(planned.lower_is_better.get(name) != lower for name, lower in plan.lower_is_better.items()):
+        yield "resolved.json has another direction of a metric than the task"
     names = ("metric", "metrics", "excluded", "scale")
     yield from (f"study.json gives another {name} than resolved.json" for name in names
                 if getattr(planned, name) != getattr(plan, name))  # fmt: skip
@@ -203,7 +208,11 @@ def _check_code(archive: Archive, parts: Parts, found: Belonging) -> None:
     if task in BUILT_IN:
         return
     names = [name for name in archive.entries if name.startswith(CODE)]
-    if not names:
-        raise BundleError(f"the bundle lacks the code of task {quote(task)}; ask for the complete file")
-    if identity != f"{task}@{digest_of_snapshot(task, {name: archive.read(name) for name in names})}":
+    script, digest = parts.script, identity.rpartition("@")[2]
+    if script is not None:
+        found.problems += check_script(archive, script, identity, parts.study.command)
+        names, digest = names if has_code(archive, script) else [], script.digest
+    elif names and identity != f"{task}@{digest_of_snapshot(task, {name: archive.read(name) for name in names})}":
         found.problems.append(f"the code in {CODE} is not the code of task {quote(task)} whose digest is in the keys")
+    if not names:
+        found.unchecked.append(f"the code, which was left out; it can only be compared by its digest, {digest}")

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from ablate.errors import TrialError
+from ablate.bundle.scripts import CODE, script_files
+from ablate.tasks.command.task import Command
+from ablate.tasks.function.task import Function
 from ablate.trials.code import code_files, digest_of_code
-from ablate.trials.registry import BUILT_IN, STORED, find_module
-
-CODE = "code/"
+from ablate.trials.registry import BUILT_IN, find_module, get_task
 
 
-def snapshot(task: str) -> dict[str, bytes]:
+def snapshot(task: str, *, code: bool = True) -> dict[str, bytes]:
     """Name in the bundle -> content; empty for a built-in task.
 
+    Args:
+        task: name of the task.
+        code: False leaves out the files of the code.
+
     Raises:
-        TrialError: the task is not installed any more, or its code is not in files, or it is a script or a function.
+        TrialError: the task is not installed any more, or its code is not in files or not in the state directory.
     """
-    if task.startswith(tuple(STORED)):
-        raise TrialError(
-            "a study of your own script or function cannot be exported yet; its table and plots are in the folder of "
-            "`ablate run`, and its code is in the state directory"
-        )
-    return (
-        {} if task in BUILT_IN else {f"{CODE}{task}/{name}": content for name, content in code_files(find_module(task))}
-    )
+    if task in BUILT_IN:
+        return {}
+    found = get_task(task).task
+    if isinstance(found, Command | Function):
+        return script_files(task, found, code=code)
+    return {f"{CODE}{task}/{name}": content for name, content in code_files(find_module(task))} if code else {}
 
 
 def digest_of_snapshot(task: str, files: Mapping[str, bytes]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any
 
@@ -19,6 +19,7 @@ from ablate.bundle.crate import CRATE, About, render_crate
 from ablate.bundle.own import VERSION
 from ablate.bundle.privacy import Scrubber
 from ablate.bundle.record import curve_lines, describe_trials, resolve
+from ablate.bundle.scripts import CODE
 from ablate.bundle.wheel import build_wheel
 from ablate.study.plan import Plan, task_name
 from ablate.study.written import render_document
@@ -28,7 +29,10 @@ from ablate.tables.formats.seeds import SEEDS_FILE, render_seeds
 from ablate.tables.inputs import RowCosts, StudyState
 from ablate.tables.plots.plot import plot_table, plots_of
 from ablate.tables.table import Table
+from ablate.tasks.command.task import Command
+from ablate.tasks.function.task import Function
 from ablate.trials.provenance import list_packages
+from ablate.trials.registry import get_task
 from ablate.trials.trial import TrialRecord
 
 CURVES_FILE = "curves.csv"
@@ -63,13 +67,14 @@ class Contents:
     weights: Mapping[str, Path] = field(default_factory=dict)
 
 
-def bundle_files(results: Contents, report: Report, *, measured: bool = True) -> dict[str, Content]:
+def bundle_files(results: Contents, report: Report, *, measured: bool = True, code: bool = True) -> dict[str, Content]:
     """The files of a bundle: name -> content.
 
     Args:
         results: the study with its results.
         report: receives a sentence for each part that is left out, and what is being done.
         measured: False leaves out times and memory, so that the same results give the same bytes.
+        code: False leaves out the code of a task of the user's own.
 
     Raises:
         BundleError: no trial has ended.
@@ -83,7 +88,7 @@ def bundle_files(results: Contents, report: Report, *, measured: bool = True) ->
         found[name] = text.encode("utf-8", "backslashreplace")
     report("drawing the plots")
     found |= _plots(results, report)
-    found |= snapshot(task_name(results.plan))
+    found |= snapshot(task_name(results.plan), code=code)
     found |= _tools(results, report)
     for key, folder in results.weights.items():
         found |= {f"{WEIGHTS}{key}/{one.name}": one for one in sorted(folder.glob("*.safetensors"))}
@@ -165,9 +170,25 @@ def _tools(results: Contents, report: Report) -> dict[str, bytes]:
         seeds=len(results.plan.seeds),
         version=VERSION,
         wheel=wheel[0] if wheel else "WHEEL (left out here)",
+        again=_again(results.plan),
     )
     found = {"README.md": readme.encode(), "verify.py": (reviewer / "verify.py").read_bytes()}
     return found | ({wheel[0]: wheel[1]} if wheel else {})
+
+
+def _again(plan: Plan) -> str:
+    """How the study is trained again, as lines of the README."""
+    task = get_task(task_name(plan)).task
+    scale = f" --scale {plan.scale}" if plan.scale else ""
+    if isinstance(task, Command):
+        folder = PurePosixPath(CODE, task_name(plan), "files", task.stored.folder)
+        return (
+            f"    cp study.json '{folder}'\n    ablate run '{folder}/study.json'{scale}\n\n"
+            "Data that lay beside the script are not in the bundle. They belong into the same folder."
+        )
+    if isinstance(task, Function):
+        return f"\nThe study is of a function in `{CODE}{task_name(plan)}/files/`; call `ablate.run` with it."
+    return f"    ablate run study.json{scale}"
 
 
 def _about(results: Contents) -> About:

@@ -123,7 +123,7 @@ class TrialFacts(Document):
     """How a trial ended and on what; its metrics are in `seeds.csv`.
 
     Attributes:
-        status, reason, train_s, cost, funnel_share, items: see `ablate.trials.trial.Outcome`.
+        status, reason, train_s, cost, funnel_share, items, peak_memory_bytes: see `ablate.trials.trial.Outcome`.
         finished_at: when it ended.
         provenance: commit, versions, device; see `ablate.trials.provenance`.
         audit_metrics: metrics of a trial of an audit copy, which is not in `seeds.csv`.
@@ -132,6 +132,7 @@ class TrialFacts(Document):
     status: Literal["succeeded", "diverged", "failed"]
     reason: str | None = None
     train_s: float | None = None
+    peak_memory_bytes: int | None = Field(None, exclude_if=lambda peak: peak is None)
     cost: Cost | None = None
     funnel_share: dict[str, float] = Field(default_factory=dict)
     items: Items | None = None

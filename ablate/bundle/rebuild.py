@@ -10,15 +10,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ablate.bundle.archive import Archive, BundleError
 from ablate.bundle.documents import FORMAT, Provenance, Resolved, ResolvedNeed, ResolvedRow
+from ablate.bundle.scripts import RecordedTask, Script, read_script
 from ablate.documents import Document
 from ablate.errors import StudyError, quote
 from ablate.paper.published import find_published
@@ -33,29 +33,9 @@ from ablate.tables.table import Table
 from ablate.tables.tries import PairHistory
 from ablate.trials.needs import Blueprint, label_of_need
 from ablate.trials.registry import BUILT_IN, NamedTask, get_task
-from ablate.trials.task import NO_NEEDS, Task
-from ablate.trials.trial import Message, Outcome, Repetition, Trial, TrialRecord
+from ablate.trials.trial import Outcome, Repetition, Trial, TrialRecord
 
 D = TypeVar("D", bound=Document)
-
-
-class RecordedRecipe(BaseModel):
-    """A recipe of a task that is not built in, as the bundle has it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class RecordedTask(Task[BaseModel]):
-    """A task that is not built in, as the bundle has it: its trials are not trained again."""
-
-    Recipe = RecordedRecipe
-    metrics: Mapping[str, bool] = {}
-
-    def run(
-        self, recipe: BaseModel, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS
-    ) -> Iterator[Message]:
-        """Refuse: see the class."""
-        raise self._not_offered("run", recipe, seed, workdir, needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +60,7 @@ class Parts:
         lines: lines of `seeds.csv`.
         table: the stored table.
         texts: format -> text of the stored table.
+        script: the user's own script or function; None of other tasks.
     """
 
     document: Any
@@ -89,6 +70,15 @@ class Parts:
     lines: list[SeedLine]
     table: Table
     texts: Mapping[str, str]
+    script: Script | None = None
+
+    def named(self, task: str, identity: str) -> NamedTask:
+        """A task of the study; one that is not built in is as the bundle has it."""
+        if task in BUILT_IN:
+            return get_task(task)
+        if self.script is not None and self.script.named.name == task:
+            return self.script.named
+        return NamedTask(task, identity, RecordedTask())
 
 
 def read_parts(archive: Archive) -> Parts:
@@ -105,14 +95,16 @@ def read_parts(archive: Archive) -> Parts:
         study = Study.parse(document)
     except StudyError as error:
         raise BundleError(f"study.json is not a study document: {error}") from error
+    resolved = _document(Resolved, "resolved.json", header)
     return Parts(
         document=document,
         study=study,
-        resolved=_document(Resolved, "resolved.json", header),
+        resolved=resolved,
         provenance=_document(Provenance, "provenance.json", _json(archive, "provenance.json")),
         lines=_lines(_text(archive, SEEDS_FILE)),
         table=_document(Table, "table.json", _json(archive, "table.json")),
         texts={name: _text(archive, f"table.{name}") for name in ("json", "md", "tex", "csv", "html")},
+        script=None if resolved.task in BUILT_IN else read_script(archive, resolved.task),
     )
 
 
@@ -162,8 +154,7 @@ def rebuild_plan(parts: Parts) -> Plan:
         BundleError: a recipe is not one of its task.
     """
     resolved = parts.resolved
-    named = _named(resolved.task, resolved.task_identity)
-    rows, audits = ([_row(row, named) for row in found] for found in (resolved.rows, resolved.audits))
+    rows, audits = ([_row(parts, row) for row in found] for found in (resolved.rows, resolved.audits))
     memberships: dict[tuple[str, int], str] = {}
     trials: dict[str, Trial] = {}
     for row in (*resolved.rows, *resolved.audits):
@@ -190,13 +181,10 @@ def rebuild_plan(parts: Parts) -> Plan:
     )
 
 
-def _named(task: str, identity: str) -> NamedTask:
-    return get_task(task) if task in BUILT_IN else NamedTask(task, identity, RecordedTask())
-
-
-def _row(row: ResolvedRow, named: NamedTask) -> Row:
+def _row(parts: Parts, row: ResolvedRow) -> Row:
+    named = parts.named(parts.resolved.task, parts.resolved.task_identity)
     recipe = read_recipe(named, row.recipe)
-    needs = {name: _need(need) for name, need in row.needs.items()}
+    needs = {name: _need(parts, need) for name, need in row.needs.items()}
     blueprint = Blueprint(named, recipe, row.identity, row.recipe, needs)
     more = (row.levels, row.replicate, blueprint, row.line, row.row is not None)
     made = Row(row.label, row.group, row.set, recipe, row.is_baseline, *more)
@@ -205,8 +193,8 @@ def _row(row: ResolvedRow, named: NamedTask) -> Row:
     return made
 
 
-def _need(need: ResolvedNeed) -> Blueprint:
-    named = _named(need.task, need.task_identity)
+def _need(parts: Parts, need: ResolvedNeed) -> Blueprint:
+    named = parts.named(need.task, need.task_identity)
     return Blueprint(named, read_recipe(named, need.recipe), need.identity, need.recipe)
 
 
@@ -252,6 +240,7 @@ def rebuild_records(parts: Parts, plan: Plan) -> dict[str, TrialRecord]:
             metrics=facts.audit_metrics | metrics.get(key, {}),
             reason=facts.reason,
             train_s=facts.train_s,
+            peak_memory_bytes=facts.peak_memory_bytes,
             cost=facts.cost,
             funnel_share=facts.funnel_share,
             items=facts.items,

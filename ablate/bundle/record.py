@@ -107,6 +107,7 @@ def _facts(record: TrialRecord, scrub: Scrubber, *, measured: bool, is_audit: bo
         status=outcome.status,
         reason=None if outcome.reason is None else scrub(outcome.reason),
         train_s=outcome.train_s if measured else None,
+        peak_memory_bytes=outcome.peak_memory_bytes if measured else None,
         cost=outcome.cost,
         funnel_share=outcome.funnel_share,
         items=outcome.items,

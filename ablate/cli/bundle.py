@@ -17,10 +17,12 @@ MAX_SHOWN = 50
 """Largest number of differences that are printed; `--json` has all."""
 
 
-def export_folder(folder: Path, out: Path, *, measured: bool, weights: bool, force: bool) -> None:
+def export_folder(folder: Path, out: Path, *, measured: bool, weights: bool, code: bool, force: bool) -> None:
     """Write the bundle of a folder of `ablate run`, with progress on stderr."""
     with new_file(out, force=force) as file:
-        files = bundle_files(read_contents(folder, weights=weights), partial(say, err=True), measured=measured)
+        files = bundle_files(
+            read_contents(folder, weights=weights), partial(say, err=True), measured=measured, code=code
+        )
         say(f"packing {len(files)} files", err=True)
         write_zip(file, files)
 

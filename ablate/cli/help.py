@@ -13,7 +13,7 @@ COMMANDS = {
     "Service": ("serve", "submit", "paper", "schedule", "today", "selftest"),
     "Studies": ("list", "show", "watch", "cancel", "retry", "pause", "resume", "extend"),
     "Results": ("table", "compare", "plot", "ledger", "export", "verify"),
-    "Trials": ("trial", "logs", "rerun"),
+    "Trials": ("trial", "logs", "files", "rerun"),
 }
 
 

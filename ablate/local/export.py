@@ -9,9 +9,9 @@ from ablate.bundle.archive import BundleError
 from ablate.bundle.contents import Contents
 from ablate.errors import TrialError
 from ablate.local.folder import Folder
-from ablate.local.results import read_costs, read_state, read_table
-from ablate.settings import read_library_settings
-from ablate.study.plan import Plan, plan_document
+from ablate.local.results import plan_of, read_costs, read_state, read_table
+from ablate.study.plan import Plan
+from ablate.trials.log import LOG
 from ablate.trials.run import TRACEBACK
 
 
@@ -28,13 +28,12 @@ def read_contents(path: Path, *, weights: bool = False) -> Contents:
         StudyError: the study cannot be planned any more, for example because its data set is not registered here.
     """
     folder = Folder(path)
-    run = folder.read_study()
-    plan = plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
+    plan = plan_of(folder)
     if plan.study.command is not None and plan.study.command.keep_results_of is not None:
         text = "cells keep results of earlier code (keep_results_of), and a bundle has the code of one version only"
         raise TrialError(f"{text}; remove keep_results_of and run the study again")
     return Contents(
-        document=run.study,
+        document=folder.read_study().study,
         plan=plan,
         records=folder.read(),
         table=read_table(plan, folder),
@@ -46,10 +45,11 @@ def read_contents(path: Path, *, weights: bool = False) -> Contents:
 
 
 def _logs(plan: Plan, folder: Folder) -> Iterator[tuple[str, str]]:
-    """The traceback of each trial that left one; `ablate run` keeps no other log."""
+    """The log of each trial; of one that an earlier version trained, its traceback."""
     for key in plan.trials:
-        file = folder.workdir(key) / TRACEBACK
-        if file.exists():
+        files = (folder.workdir(key) / name for name in (LOG, TRACEBACK))
+        file = next((file for file in files if file.exists()), None)
+        if file is not None:
             yield key, file.read_text(encoding="utf-8", errors="replace")
 
 

@@ -16,7 +16,7 @@ from ablate.local.run import read_measured
 from ablate.local.tries import read_known
 from ablate.paper.published import find_published
 from ablate.settings import read_library_settings
-from ablate.study.plan import Plan
+from ablate.study.plan import Plan, plan_document
 from ablate.study.seeds import seeds_of
 from ablate.study.source import document_of
 from ablate.tables.build import build_table
@@ -70,6 +70,18 @@ def only_rows(plan: Plan, names: Set[str]) -> Plan:
     wanted = [name for row in plan.rows if row.name in names for name in (row.name, *row.needs_by_name)]
     keys = {plan.memberships[name, seed] for name in wanted for seed in plan.seeds}
     return replace(plan, trials={key: trial for key, trial in plan.trials.items() if key in keys})
+
+
+def plan_of(folder: Folder) -> Plan:
+    """The plan of the study that was last run in a folder.
+
+    Raises:
+        TrialError: the folder has no study.
+        StudyError: it cannot be planned any more, for example because its data set is not registered here.
+    """
+    run = folder.read_study()
+    plan = plan_document(run.study, scale=run.scale, max_trials=read_library_settings().max_trials)
+    return with_kept(plan, folder.read())
 
 
 def read_table(plan: Plan, folder: Folder) -> Table:

@@ -15,7 +15,7 @@ from ablate.errors import TrialError
 from ablate.local.folder import Folder
 from ablate.local.prepare import Report, default_folder, known_keys, prepared
 from ablate.local.progress import Lines
-from ablate.local.results import Form, write_results
+from ablate.local.results import Form, plan_of, write_results
 from ablate.local.run import Moved, run_study
 from ablate.local.tries import read_known
 from ablate.settings import read_library_settings
@@ -182,7 +182,21 @@ def compare(
     """
     planned = plan(study, scale=scale, seeds=seeds, set=set)
     folder = _folder_of(planned, out)
-    planned = with_kept(planned, folder.read())
+    return _compare(with_kept(planned, folder.read()), folder, a, b)
+
+
+def compare_folder(path: Path, a: str, b: str) -> RowComparison:
+    """Compare two rows of the study that was last run in a folder; see `compare`.
+
+    Raises:
+        TrialError: the folder has no study. StudyError: it cannot be planned any more.
+        TableError: a name is not a row of the study, or both are the same.
+    """
+    folder = Folder(path)
+    return _compare(plan_of(folder), folder, a, b)
+
+
+def _compare(planned: Plan, folder: Folder, a: str, b: str) -> RowComparison:
     pair = None if find_row_problems(planned, a, b) else names_of_two(planned, a, b)
     known = read_known(read_library_settings().home, planned, folder, pair)
     registrations = folder.registrations(planned.study.name, has_decisions=planned.has_decisions)

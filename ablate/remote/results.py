@@ -14,7 +14,7 @@ from ablate.remote.answers import read_answer
 from ablate.remote.choices import PlotFormat, TableFormat
 from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.studies import StudyView
-from ablate.remote.documents.trials import CellView, ItemsView, TrialView
+from ablate.remote.documents.trials import CellView, FilesView, ItemsView, TrialView
 from ablate.remote.errors import RefusedError
 from ablate.remote.follow import follow_log
 from ablate.remote.names import STUDY_ID, check_key
@@ -84,6 +84,30 @@ class Results:
             key: the trial's key, or its first 8 digits or more.
         """
         return self._connection.get_text(f"/trials/{check_key(key)}/log")
+
+    def files(self, key: str) -> FilesView:
+        """The files that the code of a trial wrote into its folder.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+
+        Raises:
+            RefusedError: the trial has not started, or the service does not have its folder.
+        """
+        return read_answer(FilesView, self._connection.get(f"/trials/{check_key(key)}/files"))
+
+    def download_file(self, key: str, path: str, file: IO[bytes]) -> None:
+        """Write one of these files into an open file.
+
+        Args:
+            key: the trial's key, or its first 8 digits or more.
+            path: of the file, as `files` lists it.
+            file: open for writing bytes.
+
+        Raises:
+            RefusedError: the trial wrote no such file.
+        """
+        self._connection.download(f"/trials/{check_key(key)}/files/{in_path(path)}", file)
 
     def follow_log(self, key: str, notify: Callable[[str], None] = lambda sentence: None) -> Iterator[str]:
         """The log of a trial, part by part, until the trial has ended; a lost connection is restored.
@@ -180,7 +204,7 @@ class Results:
         return answer.content, answer.headers.get("Ablate-Notice")
 
     def download_bundle(
-        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False
+        self, study: StudyName, file: IO[bytes], *, measured: bool = True, weights: bool = False, code: bool = True
     ) -> None:
         """Write a study with all that a reviewer needs, as a zip file, into an open file.
 
@@ -189,6 +213,7 @@ class Results:
             file: open for writing bytes.
             measured: False leaves out times and memory, so that the same results give the same bytes.
             weights: whether the trained weights that the service has are included.
+            code: False leaves out the code of a task that is not built in.
 
         Raises:
             RefusedError: the study has no result yet, or weights were asked for and there are none.
@@ -198,6 +223,7 @@ class Results:
             ...     client.download_bundle("table07", file)
         """
         options = {"measured": None if measured else "false", "weights": "true" if weights else None}
+        options["code"] = None if code else "false"
         self._connection.download(f"{self._path(study)}/bundle.zip", file, **options)
 
     def ledger(self, *, alpha: float = 0.05) -> Ledger:

@@ -29,7 +29,7 @@ from ablate.tables.notes_provenance import provenance_notes
 from ablate.tables.pivot_results import find_pivot, pivot_notes
 from ablate.tables.printed_comparability import has_printed_cost
 from ablate.tables.results import RowResults, collect_results, row_notes
-from ablate.tables.row_costs import cost_of, printed_cost_of, train_s_of, with_cost, with_measured
+from ablate.tables.row_costs import cost_of, peak_memory_of, printed_cost_of, train_s_of, with_cost, with_measured
 from ablate.tables.summary import summarise
 from ablate.tables.table import (
     Difference,
@@ -182,6 +182,7 @@ def _build_row(
         **cost_of(result),
         **printed_cost_of(row.name, published),
         train_s=train_s_of(result),
+        peak_memory_bytes=peak_memory_of(result),
         funnel_share=_funnel_share_of(result),
     )
 

@@ -62,7 +62,7 @@ ABOUT = {
     "multiply_adds_and_printed": "multiply-adds for one image, with the printed number in brackets",
     "train_s": "training time in seconds, median over seeds",
     "worker_h": "training hours on one worker for the seeds still needed, baseline included",
-    "peak_memory": "peak memory of tensors during a training step, in MiB",
+    "peak_memory": "peak memory of tensors during a training step, or of the process of a script, in MiB",
     "inference_ms_1": "inference time in milliseconds for a batch of 1",
     "inference_ms_32": "inference time in milliseconds for a batch of 32",
     "funnel_share": "share of pixels at which the funnel condition wins, mean over sites and seeds",

@@ -43,6 +43,11 @@ def train_s_of(result: RowResults | None) -> float | None:
     return statistics.median(known) if known else None
 
 
+def peak_memory_of(result: RowResults) -> int | None:
+    """The largest memory that a script took in the seeds that succeeded, in bytes."""
+    return max((record.outcome.peak_memory_bytes or 0 for record in result.succeeded.values()), default=0) or None
+
+
 def with_measured(row: TableRow, measured: Measured | None) -> TableRow:
     """A row with its measured times and memory."""
     if measured is None:

@@ -35,6 +35,7 @@ _EXPLAINED = {
     "cost": f"a cost that is not made of numbers between 0 and 2^{MAX_STEP.bit_length() - 1}",
     "funnel_share": "funnel shares that are not finite numbers with names",
     "items": "items that are not one bit for each of at most 4,000,000 test images",
+    "peak_memory_bytes": "a memory that is not a whole number of bytes from 0 on",
     "metrics": "metrics that are not finite numbers with names",
     "reason": "a reason that is not text",
     "status": "a status that is not succeeded, diverged or failed",

@@ -8,6 +8,9 @@ so that everything else works with `Task`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -64,6 +67,19 @@ class NamedTask:
         return next(iter(self.task.metrics))
 
 
+_lent: ContextVar[NamedTask | None] = ContextVar("lent", default=None)
+
+
+@contextmanager
+def lending(task: NamedTask | None) -> Iterator[None]:
+    """A block in which `get_task` knows one more task, such as one that a bundle describes."""
+    token = _lent.set(task)
+    try:
+        yield
+    finally:
+        _lent.reset(token)
+
+
 def list_tasks() -> list[str]:
     """Names of the tasks: built in, without the hidden ones, installed, and registered."""
     registered: list[str] = import_module(REGISTERED).names()
@@ -76,6 +92,9 @@ def get_task(name: str) -> NamedTask:
     Raises:
         TrialError: there is none, its code does not load, or it lacks a required attribute.
     """
+    lent = _lent.get()
+    if lent is not None and lent.name == name:
+        return lent
     for start, module in STORED.items():
         if name.startswith(start):  # each state directory has its own, so they are not kept here
             found: NamedTask = import_module(module).load(name)

@@ -22,6 +22,9 @@ SEMANTICS_VERSION = 1
 REPLICATE_BITS = 64
 """Position of the replicate in the seed that a task gets, above that of the trial's seed."""
 
+MAX_COUNT = 1 << 53
+"""Largest number of bytes that is recorded; larger whole numbers are not exact in JSON."""
+
 
 class Trial(Document):
     """One cell of a study for one seed.
@@ -180,6 +183,7 @@ class Outcome(Document):
         cost: counted cost of the network, if the task counts it.
         funnel_share: for each funnel site, the share of pixels at which T(x) > x on test images after training.
         items: which test images are correct, if the task keeps it; None in records from before it was kept.
+        peak_memory_bytes: largest resident memory of the process of a script; None of other tasks.
     """
 
     kind: Literal["outcome"] = "outcome"
@@ -190,6 +194,7 @@ class Outcome(Document):
     cost: Cost | None = None
     funnel_share: dict[str, float] = Field(default_factory=dict)
     items: Items | None = Field(None, exclude_if=lambda items: items is None)  # records without it stay as they were
+    peak_memory_bytes: int | None = Field(None, ge=0, le=MAX_COUNT, exclude_if=lambda peak: peak is None)
 
 
 Message = Annotated[Heartbeat | EpochMetrics | Outcome, Field(discriminator="kind")]

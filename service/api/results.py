@@ -154,6 +154,7 @@ def get_bundle(
         bool, Query(description="false: leave out times and memory, so that the same results give the same bytes")
     ] = True,
     weights: Annotated[bool, Query(description="true: include the trained weights that are on this machine")] = False,
+    code: Annotated[bool, Query(description="false: leave out the code of a task that is not built in")] = True,
 ) -> StreamingResponse:
     """A study as one zip file: document, value of every seed, curves, logs, tables, plots, provenance.
 
@@ -161,7 +162,7 @@ def get_bundle(
     names and keys are removed from logs and reasons. A study without a result is a 409, and so is `weights=true` where
     this machine has none.
     """
-    file = export.write_bundle(context, study_id, measured=measured, weights=weights)
+    file = export.write_bundle(context, study_id, measured=measured, weights=weights, code=code)
     size = file.seek(0, 2)
     file.seek(0)
     headers = {"Content-Length": str(size), **_attached(study_id, "zip")}

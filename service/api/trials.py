@@ -1,15 +1,19 @@
-"""Routes of trials: the trials of a study, one trial with its details, its log."""
+"""Routes of trials: the trials of a study, one trial with its details, its log, its files."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Annotated, Any, BinaryIO, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
-from starlette.responses import PlainTextResponse
+from fastapi import APIRouter, Path, Query, Response
+from starlette.background import BackgroundTask
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from ablate.remote.choices import LOG_END
 from ablate.remote.documents.studies import Page
-from ablate.remote.documents.trials import CellView, ItemsView, TrialView
+from ablate.remote.documents.trials import CellView, FilesView, ItemsView, TrialView
 from service.api.parameters import Cursor, InContext, InTrialState, Limit, StudyId, TrialKey
 from service.api.problems import CONFLICT, INVALID, NOT_FOUND, documented
 from service.studies import trials
@@ -17,6 +21,11 @@ from service.studies import trials
 router = APIRouter(tags=["trials"])
 MAX_START = 1 << 53
 """Larger numbers are not exact in JSON."""
+
+BYTES, CHUNK = "application/octet-stream", 1 << 16
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 @router.get("/studies/{study_id}/trials", responses=documented(NOT_FOUND, INVALID), summary="List trials of a study")
@@ -52,6 +61,44 @@ def get_items(
     an earlier version, are a 404.
     """
     return trials.get_items(context, key, as_list=bits == "list")
+
+
+@router.get("/trials/{key}/files", responses=documented(NOT_FOUND), summary="List the files that a trial wrote")
+def list_files(context: InContext, key: TrialKey) -> FilesView:
+    """The files that the code of the trial wrote into its folder, with their sizes.
+
+    Files of ablate itself, copies of the code, and links are left out. A trial that has no folder on this machine is a
+    404.
+    """
+    return trials.list_files(context, key)
+
+
+@router.get(
+    "/trials/{key}/files/{path:path}",
+    responses=FILE | documented(NOT_FOUND),
+    response_class=Response,
+    summary="Get a file that a trial wrote",
+)
+def get_file(
+    context: InContext,
+    key: TrialKey,
+    path: Annotated[str, Path(max_length=4096, description="path of the file, as the list has it")],
+) -> StreamingResponse:
+    """The bytes of one of these files, as an attachment. Any other path is a 404."""
+    stack = ExitStack()
+    file, size = stack.enter_context(trials.open_file(context, key, path))
+    name = quote(path.rpartition("/")[2], safe="")
+    headers = {"Content-Length": str(size), "Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return StreamingResponse(
+        _parts(file, size), media_type=BYTES, headers=headers, background=BackgroundTask(stack.close)
+    )
+
+
+def _parts(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """A file in parts, up to the size that was announced; it may grow meanwhile."""
+    while size > 0 and (part := file.read(min(CHUNK, size))):
+        size -= len(part)
+        yield part
 
 
 @router.get(

@@ -34,6 +34,10 @@ def export(
             help="Include the trained weights: of a folder, or of the service of this state directory.",
         ),
     ] = False,
+    no_code: Annotated[
+        bool,
+        typer.Option("--no-code", help="Leave out the code of your own script, function or task; its digest stays."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -42,20 +46,21 @@ def export(
 
     It contains the study, the value of every seed, the curves, logs, tables and plots, provenance, and what recomputes
     the table: verify.py and the wheel of ablate. Home folders, host names and keys are removed from logs and reasons.
-    The bundle is verified before the command ends.
+    The code of your own script, function or task is in it as it is, unless --no-code leaves it out. The bundle is
+    verified before the command ends.
 
     Exit status: 0 written, and its table follows from its values; 1 written, and what differs is listed; 2 refused.
     """
     from ablate.cli.bundle import export_folder, show_verdict
 
-    measured = not no_measured
+    options = {"measured": not no_measured, "weights": weights, "code": not no_code}
     if Path(source).is_dir():
-        export_folder(Path(source), out, measured=measured, weights=weights, force=force)
+        export_folder(Path(source), out, force=force, **options)
     else:
         from service.cli.saving import save_bundle
 
         with connected(url) as client:
-            save_bundle(client, source, out, options={"measured": measured, "weights": weights}, force=force)
+            save_bundle(client, source, out, options=options, force=force)
     say(f"the bundle is in {out}; `ablate verify {shlex.quote(str(out))}` checks it, as is done here:", err=True)
     status = show_verdict(out, err=True)
     show({"bundle": str(out.absolute())}, as_json, None)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ablate.cli.output import say, show_json
 from ablate.errors import AblateError
+from ablate.study.problems import NAME
 
 if TYPE_CHECKING:
     from ablate.documents import Document
@@ -28,6 +31,7 @@ WHICH = (
     "Id of a study, or its name (the newest study of that name that no schedule fired), or the first 4 letters or more "
     "of its id."
 )
+OR_FOLDER = f"{WHICH} Or the folder of a run (ablate-out/NAME-SCALE)."
 WHICH_OR_NEWEST = f"{WHICH} Default: the newest study."
 StudyId = Annotated[
     str,
@@ -63,6 +67,16 @@ def connected(url: str | None) -> Iterator[Client]:
 
     with Client(url or find_address(read_settings().home)) as client:
         yield client
+
+
+def find_folder(source: str | None) -> Path | None:
+    """The folder of results of `ablate run` that a text names; None for a study of the service."""
+    from ablate.tasks.command.snapshot import is_results
+
+    with suppress(OSError):  # a label that is too long for a path
+        if source and (is_results(Path(source)) or (not re.fullmatch(NAME, source) and Path(source).is_dir())):
+            return Path(source)
+    return None
 
 
 def pick_study(client: Client, study: str | None) -> str:

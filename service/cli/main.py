@@ -13,7 +13,9 @@ import sys
 from ablate.cli.app import main
 from service.cli import (  # noqa: F401 - each adds its commands
     bundle,
+    compare,
     doctor,
+    files,
     ledger,
     paper,
     plots,

@@ -1,4 +1,4 @@
-"""The target of `ablate rerun`: its text, and the stored trial that the text names.
+"""The target of `ablate rerun` and `ablate files`: its text, and the stored trial that the text names.
 
 A target is the key of a trial of the service, ID:ROW:SEED for a cell of one of its studies, or the same of a folder
 that `ablate run` wrote: FOLDER:KEY, FOLDER:ROW:SEED. A row may contain colons.
@@ -169,7 +169,7 @@ def find_in_service(client: Client, study: str | None, what: Key | CellAddress) 
         TargetError: there is no such cell, or its trial has not ended.
         RefusedError, UnreachableError: see `Client`.
     """
-    key = what.digits if isinstance(what, Key) else _key_in_study(client, str(study), what)
+    key = find_key(client, study, what)
     stored = client.trial(key)
     if stored.state not in ("succeeded", "diverged", "failed") or stored.outcome is None:
         raise TargetError(_not_ended(stored))
@@ -178,6 +178,11 @@ def find_in_service(client: Client, study: str | None, what: Key | CellAddress) 
     except ValidationError as error:
         text = f"trial {key} cannot be read as a trial"
         raise BrokenError(f"{text}; check that the service has the version of this command (`--version`)") from error
+
+
+def find_key(client: Client, study: str | None, what: Key | CellAddress) -> str:
+    """The key of a trial of the service, or its first digits; see `find_in_service`."""
+    return what.digits if isinstance(what, Key) else _key_in_study(client, str(study), what)
 
 
 def _key_in_study(client: Client, study: str, cell: CellAddress) -> str:

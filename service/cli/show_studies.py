@@ -78,6 +78,9 @@ def show_trial(trial: TrialView) -> None:
         "recipe": json.dumps(trial.recipe, ensure_ascii=False),
         "where": json.dumps(trial.provenance, ensure_ascii=False),
     }
+    peak = (trial.outcome or {}).get("peak_memory_bytes")
+    if isinstance(peak, int):
+        lines["memory"] = f"{peak / 2**20:,.0f} MiB at most"
     for name, text in lines.items():
         say(f"{name:8} {text}")
     for attempt in trial.attempts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,6 @@ from ablate.cli.options import (
     Rename,
     Robust,
     Rows,
-    RowsCommand,
     Scale,
     Seeds,
     Set,
@@ -41,7 +41,7 @@ from ablate.cli.options import (
 from ablate.cli.output import say
 from ablate.remote.choices import StudyState, TableFormat
 from service.cli.connect import (
-    WHICH_OR_NEWEST,
+    OR_FOLDER,
     Priority,
     StudyId,
     StudyOrFault,
@@ -49,11 +49,12 @@ from service.cli.connect import (
     Url,
     connected,
     fetch_missing,
+    find_folder,
     is_own,
     pick_study,
     show,
 )
-from service.cli.table import show_table, wait_for_table
+from service.cli.table import show_table, text_of_folder, wait_for_table
 
 if TYPE_CHECKING:
     from ablate.errors import StudyError
@@ -165,7 +166,10 @@ def watch(study: StudyOrNewest = None, notes: Notes = False, url: Url = None, as
 
 @app.command()
 def table(
-    study: StudyOrNewest = None,
+    study: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help=f"{OR_FOLDER} Default: the newest study.", show_default=False),
+    ] = None,
     format: Annotated[
         TableFormat | None,
         typer.Option(help="Default: tex with an option of LaTeX, else md.", show_default=False),
@@ -201,44 +205,28 @@ def table(
 
     chosen, selection = chosen_columns(columns, full=full), chosen_rows(rows, order, rename)
     latex = LatexOptions(style, caption, label, siunitx, delta, spread)
-    with connected(url) as client:
-        study_id = client.find(pick_study(client, study))
-        text = partial(
-            client.table_text, study_id, columns=chosen, digits=digits, measured=not no_measured, robust=robust,
-            selection=selection, latex=latex,
-        )  # fmt: skip
+    options: dict[str, Any] = {"columns": chosen, "digits": digits, "measured": not no_measured, "robust": robust}
+    options |= {"selection": selection, "latex": latex}
+    by_options: TableFormat = "tex" if latex != LatexOptions() else "md"
+    chosen_format: TableFormat = "json" if as_json else format or by_options
+    folder = find_folder(study)
+    if folder is not None:
         if out is not None:
-            from service.cli.saving import save
+            raise typer.BadParameter(f"{folder} has the tables and plots already; use --format", param_hint="--out")
+        show_table(partial(text_of_folder, folder, notes=notes, **options), chosen_format)
+    else:
+        with connected(url) as client:
+            study = client.find(pick_study(client, study))
+            text = partial(client.table_text, study, **options)
+            if out is not None:
+                from service.cli.saving import save
 
-            save(client, study_id, out, text)
-            show({"folder": str(out.absolute())}, as_json, None)
-        else:
-            by_options: TableFormat = "tex" if latex != LatexOptions() else "md"
-            chosen_format: TableFormat = "json" if as_json else format or by_options
+                save(client, study, out, text)
+                show({"folder": str(out.absolute())}, as_json, None)
+                return
             show_table(partial(text, notes=notes), chosen_format)
-            if chosen_format == "md" and not (notes or robust):
-                say(f"more: ablate table {study or study_id} --notes", err=True)
-
-
-@app.command(cls=RowsCommand)
-def compare(
-    study: Annotated[str, typer.Argument(metavar="ID", help=WHICH_OR_NEWEST, show_default=False)],
-    a: Annotated[str, typer.Argument(metavar="A", help="Row to judge: LABEL or GROUP / LABEL.", show_default=False)],
-    b: Annotated[str | None, typer.Argument(metavar="B", help="Row to compare it with.", show_default=False)] = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare two rows of a study, seed by seed. With two labels alone: of the newest study.
-
-    Answers whether A really differs from B. A row and its baseline are compared as the study planned it. Other rows
-    are compared post hoc: p is corrected over all pairs of the table's rows. Rows of classify are also compared image
-    by image: an interval for other test images, and the images on which only one of them is right.
-    """
-    from service.cli import show_studies as screen
-
-    with connected(url) as client:
-        found = client.compare(study, a, b) if b is not None else client.compare(pick_study(client, None), study, a)
-    show(found, as_json, lambda: screen.show_pair(found))
+    if chosen_format == "md" and not (notes or robust):
+        say(f"more: ablate table {shlex.quote(str(study))} --notes", err=True)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ablate.cli.app import HOLES
 from ablate.cli.output import say, show_json_text, show_text
@@ -11,6 +12,7 @@ from ablate.remote.choices import TableFormat
 
 if TYPE_CHECKING:
     from ablate.remote.client import Client
+    from ablate.tables.selection import Selection
 
 
 def wait_for_table(client: Client, study_id: str, *, notes: bool, as_json: bool) -> int:
@@ -36,6 +38,14 @@ def wait_for_table(client: Client, study_id: str, *, notes: bool, as_json: bool)
     if reason:
         say(f"{state}: {reason}", err=True)
     return 0 if state == "succeeded" else HOLES
+
+
+def text_of_folder(folder: Path, format: str, *, selection: Selection, **options: Any) -> str:
+    """The table that a run wrote into its folder, in a format; further options are those of `render`."""
+    from ablate.local.results import read_written_table
+    from ablate.tables.formats.render import render
+
+    return render(selection.of(read_written_table(folder)), format, **options)
 
 
 def show_table(text: partial[str], format: TableFormat) -> None:

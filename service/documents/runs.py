@@ -47,6 +47,8 @@ class TrialRun:
             its points would then appear twice, at different times.
         attempts: one line for each: number, final state, reason.
         shared: whether another study queued it.
+        task: name of its task.
+        files: path -> content of what its code wrote; `note`: a sentence on files that are left out.
     """
 
     study_id: str
@@ -64,3 +66,6 @@ class TrialRun:
     attempts: tuple[str, ...]
     shared: bool
     group: str | None = None
+    task: str = ""
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    note: str = ""

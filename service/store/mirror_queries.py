@@ -53,6 +53,7 @@ def find_trial_run(connection: Connection, study_seq: int, key: str) -> TrialRun
         curve=tuple(EpochMetrics.model_validate(point) for point in row.curve or []) if row.outcome else (),
         attempts=tuple(" ".join(filter(None, (str(one.number), one.state, one.reason))) for one in attempts),
         shared=row.shared,
+        task=row.task,
     )
 
 

@@ -23,7 +23,7 @@ from service.studies.trials import read_log
 log = logging.getLogger(__name__)
 
 
-def write_bundle(context: Context, study_id: str, *, measured: bool, weights: bool) -> IO[bytes]:
+def write_bundle(context: Context, study_id: str, *, measured: bool, weights: bool, code: bool = True) -> IO[bytes]:
     """The bundle of a study, as an open file; whoever closes it deletes it.
 
     Raises:
@@ -37,7 +37,7 @@ def write_bundle(context: Context, study_id: str, *, measured: bool, weights: bo
     with ExitStack() as stack, context.faults.answering(work_of_answer("table", study_id, "bundle")):
         file = stack.enter_context(tempfile.TemporaryFile(dir=context.settings.home))
         try:
-            write_zip(file, bundle_files(results, log.debug, measured=measured))
+            write_zip(file, bundle_files(results, log.debug, measured=measured, code=code))
         except BundleError as error:
             raise ConflictError(str(error)) from error
         stack.pop_all()

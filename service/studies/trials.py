@@ -1,12 +1,18 @@
-"""Calls on trials: list the cells of a study, get one trial, read its log."""
+"""Calls on trials: list the cells of a study, get one trial, read its log and its files."""
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
+from ablate.errors import DataError, TrialError
 from ablate.remote.choices import TrialState
 from ablate.remote.documents.studies import Page
-from ablate.remote.documents.trials import CellView, ItemsView, TrialView
+from ablate.remote.documents.trials import CellView, FileOfTrial, FilesView, ItemsView, TrialView
+from ablate.tasks import files
 from ablate.trials.log import LOG
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
@@ -17,6 +23,8 @@ LOG_BYTES = 1 << 20
 """Largest part of a log that is returned: its end."""
 
 SHORTEST_KEY = 8
+MAX_FILES = 1000
+"""Largest number of files of a trial that are listed."""
 
 
 def list_cells(
@@ -106,6 +114,42 @@ def read_log(context: Context, key: str, start: int = 0) -> tuple[str, int]:
     text, cut = decoder.decode(content), len(decoder.getstate()[0])  # a character that is cut is left for later
     omitted = f"(the first {first:,} bytes are omitted)\n" if first > start else ""
     return omitted + text, first + len(content) - cut
+
+
+def list_files(context: Context, key: str) -> FilesView:
+    """The files that the code of a trial wrote into its folder.
+
+    Raises:
+        NotFoundError: there is no such trial, or its folder is not on this machine.
+    """
+    trial = get_trial(context, key)
+    found = list(files.list_files(_folder(context, trial), trial.task))
+    shown = [FileOfTrial(path=one.path, size=one.size) for one in found[:MAX_FILES]]
+    return FilesView(key=trial.key, files=shown, more=len(found) - len(shown))
+
+
+@contextmanager
+def open_file(context: Context, key: str, path: str) -> Iterator[tuple[BinaryIO, int]]:
+    """One of these files, open for reading, and its size.
+
+    Raises:
+        NotFoundError: there is no such trial, or its code wrote no such file.
+    """
+    trial = get_trial(context, key)
+    try:
+        with files.open_file(_folder(context, trial), trial.task, path) as found:
+            yield found
+    except (TrialError, DataError) as error:
+        raise NotFoundError(str(error)) from error
+
+
+def _folder(context: Context, trial: TrialView) -> Path:
+    folder = context.settings.workdir(trial.key)
+    if not folder.is_dir():
+        raise NotFoundError(
+            "no files here: the trial has not started, or it ran on a machine that does not share its folder"
+        )
+    return folder
 
 
 def _whole_key(context: Context, key: str) -> str:

@@ -11,7 +11,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablate.errors import AblateError
 from ablate.study.written import render_document
@@ -34,6 +34,7 @@ from service.store.studies import Stored
 from service.studies.results import MAX_PLOTTED, draw_plot, get_seeds, get_table, work_of_answer
 from service.tracking.mlflow_file import MirrorError
 from service.tracking.mlflow_writer import Mirror
+from service.tracking.trial_files import read_files
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,9 @@ class Shower:
             known = outbox.find_run(connection, entry.study_seq, entry.trial_key)
         if run is None or (known is None and run.state == "cancelled"):
             return []
+        if run.state in ("succeeded", "diverged", "failed"):
+            files, note = read_files(self.context.settings.workdir(run.key), run.task, run.key)
+            run = replace(run, files=files, note=note)
         run_id = self.mirror.record_trial(run, study_run_id, known[0] if known else None)
         return [] if known and known[0] == run_id else [Run(entry.study_seq, entry.trial_key, run_id, "")]
 

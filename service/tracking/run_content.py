@@ -105,6 +105,7 @@ def content_of_trial(run: TrialRun, study_run_id: str) -> Content:
         "ablate.reason": run.reason or "",
         "ablate.attempts": "\n".join(run.attempts),
         "ablate.shared": canonical_json(run.shared),
+        **({"mlflow.note.content": run.note} if run.note else {}),
     }
     return Content(
         experiment=run.name,
@@ -117,6 +118,7 @@ def content_of_trial(run: TrialRun, study_run_id: str) -> Content:
         tags={name: _text(value, _MAX_TAG) for name, value in tags.items()},
         params={_allowed(name): _text(_as_param(value), _MAX_PARAM) for name, value in run.recipe.items()},
         metrics=_points(run, start, end) if run.state in ("succeeded", "diverged") and end is not None else (),
+        files=run.files,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.recipes.classify import applicable_values
-from ablate.remote.documents.trials import CellOfStudy, TrialView
+from ablate.remote.documents.trials import CellOfStudy, FilesView, TrialView
 from ablate.study.plan import Plan, Row
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
@@ -52,6 +52,7 @@ class TrialPage:
         changes: differences from that baseline.
         log: its last lines; `log_note`: a remark on lines that are missing.
         charts: one for each metric of its curve.
+        files: what its code wrote into its folder; None if the folder is not here.
     """
 
     trial: TrialView
@@ -62,6 +63,7 @@ class TrialPage:
     log: str
     log_note: str
     charts: Sequence[Chart]
+    files: FilesView | None
 
     @property
     def title(self) -> str:
@@ -77,6 +79,12 @@ class TrialPage:
     def has_network(self) -> bool:
         """Whether its network can be drawn."""
         return self.trial.task == "classify"
+
+    @property
+    def memory_mib(self) -> str | None:
+        """The largest memory of a script's process; None of other tasks."""
+        peak = (self.trial.outcome or {}).get("peak_memory_bytes")
+        return f"{peak / 2**20:,.0f}" if isinstance(peak, int) else None
 
     @property
     def announcement(self) -> str:
@@ -121,6 +129,7 @@ def read_trial_page(context: Context, key: str, study_id: str | None = None) -> 
         log=log,
         log_note=note,
         charts=_charts_of(trial),
+        files=_files_of(context, trial),
     )
 
 
@@ -167,6 +176,13 @@ def _log_of(context: Context, trial: TrialView) -> tuple[str, str]:
     left_out = len(lines) - LOG_LINES
     note = f"The last {LOG_LINES} of {len(lines):,} lines." if left_out > 0 else ""
     return "\n".join(lines[-LOG_LINES:]), note
+
+
+def _files_of(context: Context, trial: TrialView) -> FilesView | None:
+    try:
+        return trials.list_files(context, trial.key)
+    except NotFoundError:
+        return None
 
 
 def _charts_of(trial: TrialView) -> list[Chart]:

@@ -39,6 +39,7 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_in_an_unpacked_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).touch()
     (tmp_path / "seeds.csv").symlink_to("/etc/passwd")
     with pytest.raises(BundleError, match="is a link"):
         open_archive(tmp_path)

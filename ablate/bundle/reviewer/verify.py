@@ -20,7 +20,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -344,6 +344,24 @@ def check_manifest(read: Reader, names: set[str]) -> Iterator[str]:
             yield f"{name} was changed: its SHA-256 is not that in MANIFEST.sha256"
 
 
+def check_code(read: Reader, names: set[str]) -> Iterator[str]:
+    """Whether the code of a script or a function is that whose digest its document has."""
+    for name in sorted(names):
+        folder, _, kind = name.removesuffix(".json").rpartition("/")
+        start = f"{folder}/files/"
+        paths = sorted((one.removeprefix(start) for one in names if one.startswith(start)), key=PurePosixPath)
+        if not (name.startswith("code/") and name.count("/") == 2 and kind in ("command", "function") and paths):
+            continue
+        stored, can_run = json.loads(read(name)), json.loads(read(f"{folder}/executable.json"))
+        place = stored["folder"] if kind == "command" else PurePosixPath(stored["module"]).parent.as_posix()
+        digest = hashlib.sha256(f"{place}\0".encode())
+        for path in paths:
+            content = read(start + path)
+            digest.update(f"{path}\0{'x' if path in can_run else '-'}{len(content)}\0".encode() + content)
+        if digest.hexdigest() != stored["digest"]:
+            yield f"the code in {start} is not that whose digest {kind}.json has"
+
+
 def name_of(row: dict[str, Any]) -> str:
     """What a row is called in its study: its label, or GROUP / LABEL where several groups have the label."""
     return str(row.get("row") or row["label"])
@@ -480,7 +498,7 @@ def main(arguments: list[str]) -> int:
         read, names = open_bundle(path)
         if "MANIFEST.sha256" not in names:
             raise KeyError("MANIFEST.sha256")
-        wrong = list(check_manifest(read, names))
+        wrong = [*check_manifest(read, names), *check_code(read, names)]
         differing, numbers, tried = compare_tables(read)
         wrong += differing
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:

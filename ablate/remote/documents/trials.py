@@ -99,3 +99,28 @@ class ItemsView(Document):
     n: int
     correct: int
     bits: str | list[int]
+
+
+class FileOfTrial(Document):
+    """A file that the code of a trial wrote.
+
+    Attributes:
+        path: relative to the trial's folder, with `/` between the parts.
+        size: in bytes.
+    """
+
+    path: str
+    size: int
+
+
+class FilesView(Document):
+    """The files that the code of a trial wrote into its folder.
+
+    Attributes:
+        files: sorted by path; at most 1,000.
+        more: number of further files.
+    """
+
+    key: str
+    files: list[FileOfTrial]
+    more: int

@@ -46,7 +46,8 @@ def with_command(document: Any, folder: Path) -> Any:
         return pinned(document) if isinstance(document, Mapping) else document
     base = document.get("base", {})
     found = Findings()
-    if isinstance(base, Mapping) and "task" in base:
+    given = base.get("task", COMMAND) if isinstance(base, Mapping) else COMMAND
+    if not str(given).startswith(COMMAND):  # such a name is that of an earlier run, in its run.json or a bundle
         text = "the study has a [command], which is its task; remove 'task', or the command"
         found.add(Problem("/base/task", "exclusive", text))
     if "folds" in document["command"]:

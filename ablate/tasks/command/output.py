@@ -19,6 +19,7 @@ class Output:
         self._tail: deque[bytes] = deque()
         self._tail_bytes = self._left_out = 0
         self._open = b""
+        self._has_open_line = False
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
     def add(self, part: bytes) -> list[str]:
@@ -40,7 +41,12 @@ class Output:
         self._file.writelines(self._tail)
         self._file.close()
         self._tail.clear()
+        self._has_open_line = bool(rest)
         return rest
+
+    def note(self, sentence: str) -> None:
+        """Write a sentence of ablate to the log, after the output has ended, on a line of its own."""
+        os.write(1, f"{chr(10) if self._has_open_line else ''}{sentence}\n".encode())
 
     @property
     def ending(self) -> str:

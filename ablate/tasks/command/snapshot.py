@@ -42,20 +42,30 @@ class Code:
     files: tuple[Path, ...]
 
     def digest(self) -> str:
-        """SHA-256 of names, contents, whether each file can be executed, and where the command runs."""
-        found = hashlib.sha256(f"{self.folder.as_posix()}\0".encode())
-        for path in self.files:
-            content = (self.root / path).read_bytes()
-            mode = "x" if os.access(self.root / path, os.X_OK) else "-"
-            found.update(f"{path.as_posix()}\0{mode}{len(content)}\0".encode())
-            found.update(content)
-        return found.hexdigest()
+        """See `digest_of_files`."""
+        paths = ((path, self.root / path) for path in self.files)
+        files = ((path.as_posix(), os.access(file, os.X_OK), file.read_bytes()) for path, file in paths)
+        return digest_of_files(self.folder.as_posix(), files)
 
     def copy_to(self, target: Path) -> None:
         """Copy the files into a new folder."""
         for path in self.files:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.root / path, target / path)
+
+
+def digest_of_files(folder: str, files: Iterable[tuple[str, bool, bytes]]) -> str:
+    """SHA-256 of names, contents, whether each file can be executed, and where the command runs.
+
+    Args:
+        folder: see `Code`.
+        files: path, whether it can be executed, content; sorted by the parts of the path.
+    """
+    found = hashlib.sha256(f"{folder}\0".encode())
+    for path, can_run, content in files:
+        found.update(f"{path}\0{'x' if can_run else '-'}{len(content)}\0".encode())
+        found.update(content)
+    return found.hexdigest()
 
 
 def find_code(folder: Path, script: Path | None, patterns: Sequence[str] | None, outputs: Sequence[str] = ()) -> Code:

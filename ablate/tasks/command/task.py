@@ -72,6 +72,16 @@ class Command(Task[CommandRecipe]):
         """Digest of its code."""
         return self._stored.digest
 
+    @property
+    def stored(self) -> StoredCommand:
+        """What is stored beside its code."""
+        return self._stored
+
+    @property
+    def folder(self) -> Path:
+        """Folder of its snapshot in the store."""
+        return self._folder
+
     def place(self) -> Place:
         """Where the code was taken from."""
         return self._place or read_place(self._folder)
@@ -158,7 +168,11 @@ class _Attempt:
             if script.status == 0:
                 yield from self._read(files)
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
-            yield self._outcome(script, output)
+            if script.left:
+                count = f"{script.left} process{'' if script.left == 1 else 'es'}"
+                output.note(f"ablate ended {count} that the script left behind")
+            peak = {"peak_memory_bytes": script.peak_memory_bytes or None}
+            yield self._outcome(script, output).model_copy(update=peak)
         except TrialError as error:
             yield Outcome(status="failed", reason=self._sentence(str(error), output), train_s=script.wall_s)
         finally:

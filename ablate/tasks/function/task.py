@@ -70,6 +70,15 @@ def keep_function(function: Callable[..., Any], metrics: Mapping[str, Any] | Non
     return FUNCTION + name, stored
 
 
+def identity_of_function(stored: StoredFunction) -> str:
+    """Digest of all that decides a result besides the values of its parameters."""
+    content = {
+        "name": stored.name, "module": stored.module, "digest": stored.digest,
+        "metrics": {name: metric.model_dump(mode="json") for name, metric in stored.metrics.items()},
+    }  # fmt: skip
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+
+
 class Function(Task[CommandRecipe]):
     """A function as a task.
 
@@ -88,19 +97,10 @@ class Function(Task[CommandRecipe]):
                 f"the code of this function is not in the state directory ({folder.name}); call ablate.run again, "
                 "which stores it"
             ) from error
-        self.files = folder / "files"
+        self.folder, self.files = folder, folder / "files"
+        self.identity = identity_of_function(self._stored)
         self.Recipe = recipe_of(self._stored.fields)
         self.metrics = {name: metric.goal == "min" for name, metric in self._stored.metrics.items()}
-
-    @property
-    def identity(self) -> str:
-        """What decides its results besides the values of its parameters."""
-        stored = self._stored
-        content = {
-            "name": stored.name, "module": stored.module, "digest": stored.digest,
-            "metrics": {name: metric.model_dump(mode="json") for name, metric in stored.metrics.items()},
-        }  # fmt: skip
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
     def run(
         self, recipe: CommandRecipe, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS

@@ -29,7 +29,7 @@ def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
     assert set(operations(document)) == {
         f"POST {v1}/studies", f"POST {v1}/studies/plan", f"GET {v1}/studies", f"GET {v1}/studies/{{study_id}}",
         f"GET {v1}/studies/{{study_id}}/trials", f"GET {v1}/trials/{{key}}", f"GET {v1}/trials/{{key}}/log",
-        f"GET {v1}/trials/{{key}}/items",
+        f"GET {v1}/trials/{{key}}/items", f"GET {v1}/trials/{{key}}/files", f"GET {v1}/trials/{{key}}/files/{{path}}",
         f"GET {v1}/studies/{{study_id}}/table", f"GET {v1}/studies/{{study_id}}/seeds.csv",
         f"GET {v1}/studies/{{study_id}}/bundle.zip",
         f"GET {v1}/studies/{{study_id}}/compare",

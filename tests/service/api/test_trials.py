@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from service.context import Context
+
 Post = Callable[..., dict[str, Any]]
 Finish = Callable[[str], None]
 
@@ -39,7 +41,7 @@ def test_a_finished_trial_tells_everything(client: TestClient, post: Post, finis
     assert (rest.text, rest.headers["Ablate-Log-End"]) == ("toy ran\n", "12")
 
 
-@pytest.mark.parametrize("what", ["", "/log", "/items"])
+@pytest.mark.parametrize("what", ["", "/log", "/items", "/files", "/files/x"])
 def test_a_trial_that_nobody_wants_is_not_found(client: TestClient, what: str) -> None:
     assert client.get(f"/api/v1/trials/{'0' * 64}{what}").status_code == 404
 
@@ -49,6 +51,40 @@ def test_a_trial_that_has_not_started_has_no_log(client: TestClient, post: Post)
     answer = client.get(f"/api/v1/trials/{cell['key']}/log")
     assert answer.status_code == 404
     assert "not started" in answer.json()["detail"]
+
+
+def test_the_files_of_a_trial_are_listed_and_sent(
+    client: TestClient, context: Context, post: Post, finish: Finish
+) -> None:
+    study = post()
+    finish(study["id"])
+    key = client.get(study["links"]["trials"]).json()["items"][0]["key"]
+    folder = context.settings.workdir(key)
+    (folder / "out").mkdir()
+    (folder / "out" / "größe 1.bin").write_bytes(bytes(range(256)) * 1000)
+    (folder / "secret").symlink_to("/etc/passwd")
+    (folder / "etc").symlink_to("/etc")
+    found = client.get(f"/api/v1/trials/{key}/files").json()
+    assert found == {"key": key, "files": [{"path": "out/größe 1.bin", "size": 256_000}], "more": 0}
+    sent = client.get(f"/api/v1/trials/{key}/files/out/größe 1.bin")
+    assert sent.content == bytes(range(256)) * 1000
+    assert sent.headers["content-type"] == "application/octet-stream"
+    assert sent.headers["content-length"] == "256000"
+    assert sent.headers["content-disposition"] == "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.bin"
+    outside = ("..%2F..%2Fablate.db", "%2Fetc%2Fpasswd", "out%2F..%2Flog.txt")
+    for path in ("secret", "etc/passwd", "log.txt", "out", *outside):
+        refused = client.get(f"/api/v1/trials/{key}/files/{path}")
+        assert (refused.status_code, refused.headers["content-type"]) == (404, "application/problem+json"), path
+        assert "the trial wrote no file" in refused.json()["detail"]
+    page = client.get(f"/trials/{key}").text
+    assert f'<a href="/api/v1/trials/{key}/files/out/gr%C3%B6%C3%9Fe%201.bin">out/größe 1.bin</a>' in page
+
+
+def test_a_trial_that_has_not_started_has_no_files(client: TestClient, post: Post) -> None:
+    [cell, *_] = client.get(post()["links"]["trials"]).json()["items"]
+    answer = client.get(f"/api/v1/trials/{cell['key']}/files")
+    assert answer.status_code == 404
+    assert "no files here: the trial has not started" in answer.json()["detail"]
 
 
 def test_a_trained_study_has_its_correct_images_and_two_rows_are_compared_by_image(

@@ -29,7 +29,7 @@ from ablate.remote.documents.ledger import Ledger
 from ablate.remote.documents.paper import PaperPlan, PaperView
 from ablate.remote.documents.schedules import ChangedSchedule, ScheduleView
 from ablate.remote.documents.studies import ChangedStudy, StudyView
-from ablate.remote.documents.trials import CellView, TrialView
+from ablate.remote.documents.trials import CellView, FilesView, TrialView
 from ablate.tables.table import Table
 from ablate.tables.two_rows import RowComparison
 from service.cli import main
@@ -77,6 +77,7 @@ ANSWERS: dict[str, Any] = {
     "/compare": fill(RowComparison),
     "/table": fill(Table),
     f"/{KEY}": fill(TrialView),
+    "/files": fill(FilesView),
     "/paper/plan": fill(PaperPlan),
     "/paper": {**fill(PaperView), "items": [STUDY_VIEW]},
     **{f"/{verb}": CHANGED for verb in ("cancel", "retry", "pause", "resume", "extend")},
@@ -228,6 +229,7 @@ REMOTE = {
     "ledger": Case(["ledger", "--all"]),
     "trial": Case(["trial", KEY]),
     "logs": Case(["logs", KEY]),
+    "files": Case(["files", KEY]),
     "rerun": Case(["rerun", KEY], 2),
     "schedule add": Case(["schedule", "add", "night", "study.json", "--cron", "0 2 * * *"]),
     "schedule list": Case(["schedule", "list"]),

@@ -21,6 +21,7 @@ from service.studies import lifecycle
 from service.tracking.mirror_process import Where
 from service.tracking.mirror_thread import LAST_DRAIN_S, Mirroring
 from service.tracking.mlflow_file import embedded_store
+from service.tracking.trial_files import MAX_FILE_BYTES
 from tests.service.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -64,12 +65,29 @@ def runs_in(where: Where) -> dict[str, str]:
     return found
 
 
+def assert_files_shown(where: Where, key: str) -> None:
+    """The run of a trial has its small file, and says that the large one is left out."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(where.tracking_uri)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(ids, f"tags.`ablate.trial_key` = '{key}'")
+    assert [one.path for one in client.list_artifacts(run.info.run_id)] == ["out"]
+    assert Path(client.download_artifacts(run.info.run_id, "out/best.txt")).read_text() == "0.5"
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("1 file of the trial is not here: large.bin. MLflow gets files of at most 10 MiB")
+
+
 def test_entries_wait_while_mlflow_is_away_and_are_shown_once_it_is_there(
     desk: Any, toy_study: Any, tmp_path: Path
 ) -> None:
     study = desk.submit(toy_study(rows=(0.0, 1.0), seeds=1))
     desk.tick()
     first, _ = desk.dispatcher.started
+    (first.workdir / "out").mkdir(parents=True)
+    (first.workdir / "out" / "best.txt").write_text("0.5")
+    with (first.workdir / "large.bin").open("wb") as large:
+        large.truncate(MAX_FILE_BYTES + 1)
     desk.dispatcher.end(first)
     desk.tick()
     assert waiting(desk.context) == 3
@@ -83,6 +101,7 @@ def test_entries_wait_while_mlflow_is_away_and_are_shown_once_it_is_there(
     with mirroring(desk.context, where):
         until(lambda: waiting(desk.context) == 0, "everything is shown")
         assert runs_in(where) == {"study": "RUNNING", "offset 0 0": "FINISHED", "offset 1 0": "RUNNING"}
+        assert_files_shown(where, first.trial.key)
         desk.restart()
         lifecycle.cancel(desk.context, study.id)
         desk.tick()

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ablate.bundle.code import snapshot
-from ablate.errors import TrialError
 from tests.tasks.command.conftest import Write, study
 from tests.tasks.command.test_scripts import inside, keys, run
 
@@ -28,11 +26,6 @@ def test_the_code_is_the_script_not_the_interpreter_or_an_argument(inside: Path,
     before = keys(mine)
     write("pkg/train.py", "new = 1")
     assert keys(mine).isdisjoint(before)
-
-
-def test_the_export_of_a_script_s_study_is_refused_in_a_sentence() -> None:
-    with pytest.raises(TrialError, match="a study of your own script or function cannot be exported yet"):
-        snapshot("command@0123456789abcdef")
 
 
 def test_a_project_that_is_reached_by_a_link_runs_its_copy(project: Path, write: Write) -> None:
