@@ -1,7 +1,6 @@
 """The library's commands. Heavy imports stay inside the commands, so that `ablate --help` answers immediately.
 
-Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study has holes, 2 the input is wrong,
-70 an internal error, 130 Ctrl-C.
+Exit status: 0 done, 1 the study has holes, 2 the input is wrong, 70 an internal error, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from ablate.cli.data_commands import data
 from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.help import App, GroupedCommands
+from ablate.cli.imported import import_results
 from ablate.cli.options import (
     STUDY_HELP,
     AsJson,
@@ -64,6 +64,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
+app.command("import")(import_results)
 
 
 def _show_version(is_asked: bool) -> None:

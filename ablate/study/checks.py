@@ -21,6 +21,7 @@ from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.statistics.decisions.over_groups import MIN_GROUPS
 from ablate.statistics.decisions.power import describe_power
 from ablate.study.document import Study
+from ablate.study.imported import IMPORTED, Imported
 from ablate.study.lines import power_over_groups
 from ablate.study.names import Named, clause_on_unknown, names_by_text
 from ablate.study.printed_rows import join_printed
@@ -28,6 +29,7 @@ from ablate.study.rows import Row
 from ablate.trials.registry import NamedTask, get_task, list_tasks
 
 NO_COMMAND = "code never comes with a request; run a study with [command] from its file, with `ablate run`"
+NO_IMPORT = "imported results have no recipes; `ablate import` writes such a study, and only on this machine"
 
 
 def get_named_task(study: Study) -> NamedTask:
@@ -41,6 +43,10 @@ def get_named_task(study: Study) -> NamedTask:
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
         raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])
+    if (study.imported is not None) != (name == IMPORTED):
+        raise StudyError([Problem("/base/task", "not_supported", NO_IMPORT)])
+    if study.imported is not None:
+        return NamedTask(IMPORTED, IMPORTED, Imported(study.imported.metrics))
     try:
         return get_task(name)
     except TrialError as error:

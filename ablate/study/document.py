@@ -16,6 +16,7 @@ from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
+from ablate.study.imported import ImportedSpec
 from ablate.study.problems import NAME, problems_of
 from ablate.study.seeds import Seeds
 from ablate.study.strict import StrictDocument
@@ -168,6 +169,11 @@ class Study(StrictDocument):
     design: Literal["rows", "grid", "leave_one_out", "one_at_a_time"] | None = None
     base: Patch = Field(default_factory=dict)
     command: CommandSpec | None = Field(None, description="a script of one's own that trains every trial")
+    imported: ImportedSpec | None = Field(
+        None,
+        exclude_if=lambda spec: spec is None,
+        description="where the values come from, in a study that `ablate import` wrote",
+    )
     resources: Resources = Field(default_factory=Resources)
     scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
@@ -215,7 +221,7 @@ class Study(StrictDocument):
 
 COMPONENTS: Mapping[str, type[Document]] = {
     "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": Resources, "table": TableSpec,
-    "canary": CanarySpec, "command": CommandSpec,
+    "canary": CanarySpec, "command": CommandSpec, "imported": ImportedSpec,
 }  # fmt: skip
 """Field of a study -> class of its value, or of the items in its list or table."""
 
