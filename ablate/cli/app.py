@@ -193,14 +193,14 @@ def init(
         typer.Option(metavar="NAME=DEFAULT", help="A field by hand, instead of reading options.", show_default=False),
     ] = None,
     style: Annotated[
-        Literal["options", "hydra", "env"],
-        typer.Option(help="How --field is passed: --name value, name=value, or as an environment variable."),
+        Literal["options", "equals", "hydra", "env"],
+        typer.Option(help="How --field is passed: --name value, --name=value, name=value, environment variable."),
     ] = "options",
 ) -> None:
     """Draft a study file for your own training script.
 
-    The options of the script become the fields of the study: they are read from its argparse, click or typer parser,
-    else from its --help. The script runs up to the point where it parses its options, and no further.
+    The options of the script become the fields of the study: they are read from its parser (argparse, click, typer,
+    fire), else from its --help. The script runs up to the point where it parses its options, and no further.
     """
     from ablate.cli.init import init as write
 

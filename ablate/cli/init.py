@@ -31,12 +31,14 @@ def init(
     folder = Path.cwd() if str(target) == "-" else target.absolute().parent
     try:
         path = Path(os.path.relpath(script.absolute(), folder)).as_posix()
+        is_below = python is not None and "/" in python and not Path(python).is_absolute()
+        asked = os.path.relpath(Path(python or "").absolute(), folder) if is_below else python
         if fields:
-            text = draft_of_fields(path, source, fields, style)
+            text = draft_of_fields(path, source, fields, style, python=asked)
             how = f"{len(fields)} fields as given"
         else:
             kind, options = read_options(script.absolute(), find_python(python, Path.cwd()), command)
-            text = draft_study(path, source, options, command)
+            text = draft_study(path, source, options, command, python=asked)
             how = f"{len(options)} options, read from its {'--help' if kind == 'help' else kind}"
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--field") from error

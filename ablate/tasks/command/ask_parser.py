@@ -1,13 +1,14 @@
 """Runs a script up to the point where it parses its options, and writes what its parser knows to a file as JSON.
 
 This file is run by the interpreter of the script, which may be older and have nothing installed; it imports nothing of
-ablate. It intercepts argparse, click and typer. Arguments: the file to write, the script, further arguments of it.
+ablate. It intercepts argparse, click, typer and fire. Arguments: the file to write, the script, further ones of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import runpy
@@ -34,6 +35,7 @@ def main() -> None:
     argparse.ArgumentParser.parse_args = parse  # type: ignore[assignment,method-assign]
     intercept_click(found)
     intercept_typer(found)
+    intercept_fire(found)
     runpy.run_path(script, run_name="__main__")
 
 
@@ -100,6 +102,44 @@ def intercept_typer(found: Any) -> None:
 
     typer.run = run
     typer.Typer.__call__ = lambda self, *_, **__: found("typer", of_click(typer.main.get_command(self)))
+
+
+def intercept_fire(found: Any) -> None:
+    """Intercept fire, likewise; it has a parser of argparse too, for options of its own alone."""
+    try:
+        fire: Any = importlib.import_module("fire")
+    except ImportError:
+        return
+
+    def run(component: Any = None, *_: Any, **__: Any) -> None:
+        names = sys._getframe(1).f_globals if component is None else component
+        if inspect.isclass(component):
+            names = {name: one for name, one in vars(component).items() if not name.startswith("_")}
+        commands = {}
+        if isinstance(names, dict):
+            commands = {name: one for name, one in names.items() if inspect.isfunction(one) or component is not None}
+        chosen = [commands[name] for name in sys.argv[1:] if name in commands]
+        if commands and not chosen:
+            found("fire", [{"is_group": True, "name": "command", "names": [], "choices": sorted(commands)}])
+        parts = [*([component] if callable(component) else []), *chosen]
+        signatures = [inspect.signature(part) for part in parts]
+        parameters = [one for each in signatures for one in each.parameters.values() if one.name != "self"]
+        named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        found("fire", [of_parameter(one) for one in named])
+
+    fire.Fire = run
+
+
+def of_parameter(parameter: Any) -> dict[str, Any]:
+    """One parameter of a function that fire calls. It reads values as Python writes them, also a list as one."""
+    default = None if parameter.default is parameter.empty else plain(parameter.default)
+    return {
+        "choices": ["True", "False"] if isinstance(default, bool) else None,
+        "names": [f"--{parameter.name}"],
+        "name": parameter.name,
+        "default": repr(default) if isinstance(default, (list, bool)) else default,
+        "is_required": parameter.default is parameter.empty,
+    }
 
 
 def of_click(command: Any) -> list[dict[str, Any]]:

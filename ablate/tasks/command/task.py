@@ -24,7 +24,7 @@ from ablate.tasks.command.stored import (
     read_place,
     store_of_snapshots,
 )
-from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
+from ablate.tasks.command.template import PYTHONS, arguments_of, program_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
 from ablate.trials.trial import EpochMetrics, Heartbeat, Message, Outcome
@@ -83,8 +83,9 @@ class Command(Task[CommandRecipe]):
         lay_out(self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written)
         values = {**dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
-        if arguments[0] in PYTHONS:
-            arguments[0] = place.python
+        program = program_of(arguments)
+        if arguments[program] in PYTHONS:
+            arguments[program] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
         yield from _Attempt(self._stored, arguments, workdir, script_seed(seed), original).messages()
