@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ def main() -> None:
     """Run the script with its parsers intercepted."""
     target, script = sys.argv[1:3]
     sys.argv[:] = [script, *sys.argv[3:]]
-    sys.path[0] = str(Path(script).absolute().parent)
+    package = module_of(Path(script))
+    sys.path[0] = str(package[0] if package else Path(script).absolute().parent)
 
     def found(kind: str, options: list[dict[str, Any]]) -> None:
         Path(target).write_text(json.dumps({"kind": kind, "options": options}), encoding="utf-8")
@@ -36,7 +38,24 @@ def main() -> None:
     intercept_click(found)
     intercept_typer(found)
     intercept_fire(found)
+    if package:
+        runpy.run_module(package[1], run_name="__main__", alter_sys=True)
     runpy.run_path(script, run_name="__main__")
+
+
+def module_of(script: Path) -> tuple[Path, str] | None:
+    """The folder from which a script runs as `python -m NAME`, and that name; None for a script that runs as a file.
+
+    A script needs it that imports from its own package, `from .data import x` or `from package.data import x`.
+    """
+    folder = script.absolute().parent
+    names = [script.stem]
+    while (folder / "__init__.py").exists():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    own = re.compile(rf"^\s*(from\s+\.|(from|import)\s+{re.escape(names[0])}\b)", re.MULTILINE)
+    is_package = len(names) > 1 and own.search(script.read_text(encoding="utf-8", errors="replace"))
+    return (folder, ".".join(names)) if is_package else None
 
 
 def command_of_argparse(parser: Any) -> Any:

@@ -166,7 +166,13 @@ def _toml_of(text: str) -> str:
 def _text(
     script: str, source: str, run: str, fields: Sequence[DraftField], left: Sequence[str], *, python: str | None
 ) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(script).stem).strip("-._") or "study"
+    is_module = script.startswith("-m ")
+    name = (
+        re.sub(
+            r"[^A-Za-z0-9._-]+", "-", Path(script.removeprefix("-m ").replace(".", "/") if is_module else script).stem
+        ).strip("-._")
+        or "study"
+    )
     metric, goal, is_found = guess_metric(source)
     printed = None if is_found else guess_printed(source)
     if printed:

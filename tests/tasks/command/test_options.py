@@ -186,6 +186,32 @@ def test_a_metric_that_is_printed_next_to_its_name_gets_a_pattern_that_reads_it(
     assert found == [dict.fromkeys(command["metrics"], 0.25)]
 
 
+def test_a_script_of_a_package_runs_as_its_module(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("src/mine/__init__.py", "")
+    write("src/mine/values.py", "LR = 0.25")
+    write(
+        "src/mine/train.py",
+        """
+        import argparse
+        from .values import LR
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=LR)
+        print({"acc": parser.parse_args().lr})
+        """,
+    )
+    monkeypatch.chdir(project)
+    init = ["init", "src/mine/train.py", "--python", sys.executable]
+    assert status_of(init) == 2
+    assert "runs as `python -m mine.train`" in capsys.readouterr().err
+    assert status_of([*init, "--out", "src/train.toml"]) == 0
+    study = tomllib.loads(Path("src/train.toml").read_text())
+    assert (study["name"], study["command"]["run"]) == ("train", "python -m mine.train --lr {lr}")
+    assert status_of(["run", "src/train.toml", "--seeds", "1", "--no-measured"]) == 0
+    assert "| 0.25 (1) |" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_interpreter_that_was_named_is_the_one_of_the_study(
     project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
