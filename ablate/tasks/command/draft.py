@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal
 
+from ablate.names import WORDS
 from ablate.study.command import is_taken
 from ablate.tasks.command.options import Option
 
@@ -17,6 +19,13 @@ FOLDERS = (
     "out", "output", "output_dir", "out_dir", "outdir", "save_dir", "save_path", "workdir", "work_dir", "log_dir",
     "logdir", "checkpoint_dir", "ckpt_dir", "run_dir", "results_dir", "exp_dir", "default_root_dir",
 )  # fmt: skip
+MANY = 40
+"""Number of options above which only the usual ones become fields, and those that the script itself names."""
+USUAL = frozenset(
+    name
+    for field in ("lr", "epochs", "steps", "batch_size", "weight_decay", "warmup_steps", "label_smoothing", "dropout")
+    for name in (field, *WORDS[field].split())
+) | {*SEEDS, *FOLDERS}
 METRIC = re.compile(
     r"""["']((?:(?:val|valid|validation|test|eval|dev)[_/ ])?"""
     r"""(?:top1|top_1|acc1|accuracy|acc|f1|auc|auroc|map|miou|iou|bleu|rouge|r2|loss|error|err|rmse|mse|mae|ppl|perplexity|bpc))["']""",
@@ -59,8 +68,11 @@ def draft_study(
     words = ["python", script, *further]
     fields: list[DraftField] = []
     left: list[str] = []
+    is_chosen = set(re.findall(r"\w+", source)) | USUAL
     for option in options:
-        if option.name in SEEDS and option.names:
+        if len(options) > MANY and not option.is_required and option.name not in is_chosen:
+            left.append(option.written if option.names else option.name)
+        elif option.name in SEEDS and option.names:
             words += [option.written, "{seed}"]
         elif option.name in FOLDERS and option.names and not option.is_flag:
             words += [option.written, "{workdir}"]
@@ -205,7 +217,13 @@ def _text(
         *(_field_line(field, width) for field in fields),
     ]
     if left:
-        lines.append(f"# Options without a default, which are not passed: {', '.join(left)}")
+        lines += wrap(
+            f"Options that are not passed, so that their defaults hold: {', '.join(left)}",
+            118,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_on_hyphens=False,
+        )
     return "\n".join([*lines, "", *_rows(fields)]) + "\n"
 
 
@@ -234,6 +252,8 @@ def guess_metric(source: str) -> tuple[str, Literal["min", "max"], bool]:
     found = dict.fromkeys(match[1] for match in METRIC.finditer(source))
     if not found:
         return "accuracy", "max", False
+    if "transformers" in source:  # its Trainer puts this before the names of `compute_metrics`
+        found = {name if name.startswith(("eval_", "test_")) else f"eval_{name}": None for name in found}
     ranked = sorted(found, key=lambda name: (not re.match(r"val|test|eval|dev", name, re.IGNORECASE), is_low(name)))
     return ranked[0], "min" if is_low(ranked[0]) else "max", True
 

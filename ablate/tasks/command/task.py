@@ -33,8 +33,8 @@ REPORTS, DATABASE, LOCK = "reports.jsonl", "mlflow.db", "script.lock"
 """Files in a trial's folder: what `ablate.report` wrote, what was logged to MLflow, and the lock."""
 NO_MODULE = "ModuleNotFoundError: "
 NOT_FOUND = (
-    "; if the module is installed, name its interpreter as `python` in [command]; if it is a file outside of the "
-    "script's folder, name it in `code`, such as code = ['*.py', '../lib/**']"
+    " because a module is missing: if it is installed, name its interpreter as `python` in [command]; if it is a file "
+    "outside of the script's folder, name it in `code`, as ['*.py', '../lib/**']"
 )
 LARGEST_SEED = 2**32 - 1
 """Of numpy's legacy generator, which most scripts seed."""
@@ -161,7 +161,7 @@ class _Attempt:
 
     def _sentence(self, what: str, output: Output) -> str:
         last = f"; the end of its output: {output.ending}" if output.ending else "; it printed nothing"
-        return f"the script {what}{last}{NOT_FOUND if NO_MODULE in output.ending else ''}"
+        return f"the script {what}{NOT_FOUND if NO_MODULE in output.ending else ''}{last}"
 
     def _environment(self) -> dict[str, str]:
         folder = self._workdir

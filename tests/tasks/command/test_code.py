@@ -11,6 +11,7 @@ import pytest
 
 from ablate.bundle.code import snapshot
 from ablate.errors import TrialError
+from ablate.tasks.command.snapshot import find_code
 from tests.tasks.command.conftest import Write, study
 from tests.tasks.command.test_scripts import inside, keys, run
 
@@ -28,6 +29,21 @@ def test_the_code_is_the_script_not_the_interpreter_or_an_argument(inside: Path,
     before = keys(mine)
     write("pkg/train.py", "new = 1")
     assert keys(mine).isdisjoint(before)
+
+
+def test_a_pattern_that_ends_with_two_stars_names_all_files_below(project: Path, write: Write) -> None:
+    script = write("train.py", "")
+    for name in ("configs/a.yaml", "configs/deep/b.yaml", "../shared/c.py"):
+        write(name, "x")
+    code = find_code(project.resolve(), script.resolve(), ["configs/**", "../shared/**"])
+    assert sorted(path.name for path in code.files) == ["a.yaml", "b.yaml", "c.py", "train.py"]
+
+
+def test_a_module_that_is_not_found_is_explained(inside: Path, write: Write) -> None:
+    write("train.py", "import no_such_module")
+    note = str(run(study("python train.py")).rows[0].notes)
+    assert "name its interpreter as `python` in [command]" in note
+    assert "name it in `code`" in note
 
 
 def test_the_export_of_a_script_s_study_is_refused_in_a_sentence() -> None:

@@ -74,7 +74,7 @@ def test_options_of_argparse_become_fields(project: Path, write: Write, capsys: 
         "no_gate": {"default": False, "flag": "--no-gate"}, "no_amp": {"default": False, "flag": "--no-amp"},
     }  # fmt: skip
     assert command["metrics"] == {"test_acc": "max"}
-    assert "# Options without a default, which are not passed: --resume" in (project / "mine.toml").read_text()
+    assert "# Options that are not passed, so that their defaults hold: --resume" in (project / "mine.toml").read_text()
     assert status_of(["run", str(project / "mine.toml"), "--seeds", "1", "--out", str(project / "out")]) == 0
     assert "| as it is (baseline) |" in capsys.readouterr().out
 
@@ -186,6 +186,20 @@ def test_a_metric_that_is_printed_next_to_its_name_gets_a_pattern_that_reads_it(
     assert found == [dict.fromkeys(command["metrics"], 0.25)]
 
 
+def test_of_very_many_options_the_usual_ones_and_those_of_the_script_become_fields(project: Path, write: Write) -> None:
+    write("library.py", """
+        import argparse
+        parser = argparse.ArgumentParser()
+        for name in ("learning_rate", "seed", "output_dir", *(f"option_{n}" for n in range(60))):
+            parser.add_argument(f"--{name}", default="1")
+    """)  # fmt: skip
+    write("x.py", "from library import parser\nparser.add_argument('--gate', default=1)\nparser.parse_args()")
+    command = drafted(project, "x.py")["command"]
+    assert command["fields"] == {"learning_rate": "1", "gate": 1}
+    assert command["run"].endswith("--learning_rate {learning_rate} --seed {seed} --output_dir {workdir} --gate {gate}")
+    assert "--option_59" in (project / "mine.toml").read_text()
+
+
 def test_a_script_of_a_package_runs_as_its_module(
     project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +252,7 @@ def test_a_study_file_is_never_overwritten(project: Path, write: Write, capsys: 
         ("log('train_loss', 'val_acc', 'val_loss')", ("val_acc", "max", True)),
         ("print({'rmse': 1})", ("rmse", "min", True)),
         ("pass", ("accuracy", "max", False)),
+        ("from transformers import Trainer\nreturn {'accuracy': 1}", ("eval_accuracy", "max", True)),
     ],
 )
 def test_the_metric_is_guessed_from_the_names_in_the_script(source: str, guess: tuple[str, str, bool]) -> None:
