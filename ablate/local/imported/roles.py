@@ -179,10 +179,10 @@ def _choose_metrics(sheet: Sheet, asked: Asked, roles: Roles, candidates: dict[s
         return
     known_goals = {name: goal for name in candidates if (goal := goal_of(name)) is not None}
     if not known_goals:
-        names = ", ".join(map(quote, candidates)) or "none"
+        shown = ", ".join(map(quote, candidates)) or "none"
         raise TableError(
             f"{sheet.file}: which column is the metric, and is higher or lower better? The columns with "
-            f"numbers are: {names}. Give for example --metric {next(iter(candidates), 'accuracy')}=max"
+            f"numbers are: {shown}. Give for example --metric {next(iter(candidates), 'accuracy')}=max"
         )
     is_in_order = roles.kind in ("long", "seeds")
     names = list(known_goals) if is_in_order else sorted(known_goals, key=rank_of)

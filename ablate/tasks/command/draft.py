@@ -65,7 +65,7 @@ def draft_study(
         further: arguments before the options.
         python: the interpreter, if it is not the default one.
     """
-    words = ["python", script, *further]
+    words = [_launcher(source, python), script, *further]
     fields: list[DraftField] = []
     left: list[str] = []
     is_chosen = set(re.findall(r"\w+", source)) | USUAL
@@ -102,8 +102,14 @@ def draft_of_fields(script: str, source: str, given: Sequence[str], style: Style
         fields.append(DraftField(known, _toml_of(value), written, other=_other(_parsed(value))))
     seed = {"hydra": "seed={seed}", "env": "SEED={seed}", "options": "--seed {seed}", "equals": "--seed={seed}"}[style]
     inside = [*(field.words for field in fields), seed]
-    run = f"env {' '.join(inside)} python {script}" if style == "env" else f"python {script} {' '.join(inside)}"
+    program = f"{_launcher(source, python)} {script}"
+    run = f"env {' '.join(inside)} {program}" if style == "env" else f"{program} {' '.join(inside)}"
     return _text(script, source, run, fields, [], python=python)
+
+
+def _launcher(source: str, python: str | None) -> str:
+    """What runs a script: `uv run` if the script lists its packages for it (PEP 723) and no interpreter is named."""
+    return "uv run" if python is None and re.search(r"^# /// script\s*$", source, re.MULTILINE) else "python"
 
 
 def _field_of(option: Option) -> DraftField | None:

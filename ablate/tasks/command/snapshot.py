@@ -23,8 +23,8 @@ MAX_SNAPSHOT_BYTES = 50 << 20
 NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
 OUTPUTS = frozenset(
     {
-        "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs", "log", "runs",
-        "checkpoints", "checkpoint", "ckpt", "ckpts", "results", "trainer_output",
+        "ablate-out", "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs",
+        "log", "runs", "checkpoints", "checkpoint", "ckpt", "ckpts", "results", "trainer_output",
     }
 )  # fmt: skip
 """Names of folders beside a script that earlier runs of it wrote. Trials that shared them would mix their results."""

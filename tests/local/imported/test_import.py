@@ -170,7 +170,12 @@ def test_options_name_columns_metrics_and_baseline(tmp_path: Path) -> None:
     text = "arch,lr,s,quality,cost\n" + "".join(
         f"{a},{lr},{s},0.{s}{lr},{s}\n" for a in "xy" for lr in (1, 2) for s in range(2)
     )
-    asked = {"rows": ("arch", "lr"), "seed": "S", "metrics": (("quality", "max"),), "baseline": "arch=y, lr=2"}
+    asked: dict[str, Any] = {
+        "rows": ("arch", "lr"),
+        "seed": "S",
+        "metrics": (("quality", "max"),),
+        "baseline": "arch=y, lr=2",
+    }
     found = imported(text, tmp_path, **asked)
     assert [row.label for row in found.plan.rows if row.is_baseline] == ["arch=y, lr=2"]
     assert found.plan.metrics == ()

@@ -76,6 +76,7 @@ def test_what_earlier_runs_wrote_beside_the_script_is_not_shared_by_the_trials(i
     assert [row.cells["acc"].values for row in table.rows] == [{0: 0.25}, {0: 0.5}]
     assert [row.cells["loss"].values for row in table.rows] == [{0: 0.25}, {0: 0.5}]
     assert (inside / "last.csv").read_text() == "acc\n0.9\n"
+    assert not [*(inside / "ablate-out").glob("*/trials/*/run/ablate-out")]
     write("data.csv", "acc\n0.9\n")
     shared = study("python train.py {lr}", fields={"lr": 0.25}, files=["d*.csv"], study_name="shared")
     assert "wrote no file 'd*.csv'" in str(run(shared).rows[0].notes)

@@ -186,6 +186,13 @@ def test_a_metric_that_is_printed_next_to_its_name_gets_a_pattern_that_reads_it(
     assert found == [dict.fromkeys(command["metrics"], 0.25)]
 
 
+def test_a_script_that_lists_its_packages_is_run_by_uv(project: Path, write: Write) -> None:
+    script = write("x.py", "# /// script\n# dependencies = ['numpy']\n# ///\nprint({'acc': 1})\n")
+    target = project / "uv.toml"
+    assert status_of(["init", str(script), "--field", "lr=1", "--out", str(target)]) == 0
+    assert tomllib.loads(target.read_text())["command"]["run"] == "uv run x.py --lr {lr} --seed {seed}"
+
+
 def test_of_very_many_options_the_usual_ones_and_those_of_the_script_become_fields(project: Path, write: Write) -> None:
     write("library.py", """
         import argparse
