@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ablate.documents import Document
 from ablate.errors import TrialError
 from ablate.recipes.identity import Recipe
 from ablate.study.strict import StrictDocument
@@ -22,6 +23,28 @@ IMPORTED = "imported"
 """Name of the task, and of the table in the document."""
 SHOWN_DIGITS = 12
 """Digits of the file's digest in sentences."""
+
+
+class ImportedFrom(Document):
+    """The file of a table that was imported; see `ImportedSpec`."""
+
+    file: str
+    sha256: str
+    unpaired: bool = False
+
+    @property
+    def source(self) -> str:
+        """The file in a sentence."""
+        return f"{self.file} (sha256 {self.sha256[:SHOWN_DIGITS]})"
+
+    @property
+    def sentence(self) -> str:
+        """What a reader of the table must know."""
+        order = " Its runs are paired in their order." if self.unpaired else ""
+        return (
+            f"Imported from {self.source}.{order} ablate did not train these. Nothing is known of how rows and seeds "
+            "were chosen, so every decision is exploratory."
+        )
 
 
 class ImportedSpec(StrictDocument):
@@ -40,18 +63,9 @@ class ImportedSpec(StrictDocument):
     unpaired: bool = False
 
     @property
-    def source(self) -> str:
-        """The file in a sentence."""
-        return f"{self.file} (sha256 {self.sha256[:SHOWN_DIGITS]})"
-
-    @property
-    def sentence(self) -> str:
-        """What a reader of the table must know."""
-        order = " Its runs are paired in their order." if self.unpaired else ""
-        return (
-            f"Imported from {self.source}.{order} ablate did not train these. Nothing is known of how rows and seeds "
-            "were chosen, so every decision is exploratory."
-        )
+    def origin(self) -> ImportedFrom:
+        """The file, as a table has it."""
+        return ImportedFrom(file=self.file, sha256=self.sha256, unpaired=self.unpaired)
 
 
 class ImportedRecipe(Recipe):

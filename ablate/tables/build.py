@@ -107,7 +107,7 @@ def _design_of(plan: Plan) -> dict[str, Any]:
         "margin": study.table.margin,
         "test": study.table.test,
         "factors": find_factors(plan),
-        "imported": study.imported,
+        "imported": study.imported.origin if study.imported else None,
     }
 
 

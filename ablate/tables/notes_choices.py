@@ -59,7 +59,7 @@ def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known
     """
     found = []
     if plan.study.imported is not None:
-        found.append(plan.study.imported.sentence)
+        found.append(plan.study.imported.origin.sentence)
     elif was_known:
         found.append(
             "Exploratory: results were known when the study was fixed or changed, so false findings are likelier than "

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.documents import Document
-from ablate.study.imported import ImportedSpec
+from ablate.study.imported import ImportedFrom
 from ablate.study.names import find_name
 from ablate.tables.lines import Pivot
 from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested, Tries
@@ -212,7 +212,7 @@ class Table(Document):
     test: str = "auto"
     commits: list[str] = Field(default_factory=list)
     exploratory: bool = False
-    imported: ImportedSpec | None = Field(None, exclude_if=lambda spec: spec is None)
+    imported: ImportedFrom | None = Field(None, exclude_if=lambda spec: spec is None)
     factors: dict[str, list[str]] = Field(default_factory=dict)
     effects: Effects | None = None
     fronts: list[Front] = Field(default_factory=list)

@@ -251,5 +251,5 @@ def _document(plan: Plan, found: PairAnalysis, *, is_exploratory: bool) -> RowCo
 
 def _exploratory_clause(plan: Plan, *, is_exploratory: bool) -> str:
     if plan.study.imported is not None:
-        return f". {plan.study.imported.sentence.rstrip('.')}"
+        return f". {plan.study.imported.origin.sentence.rstrip('.')}"
     return EXPLORATORY * is_exploratory

@@ -166,7 +166,7 @@ def place(tmp_path: Path, toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("study.json").write_text(json.dumps(study))
     Path("wrong.json").write_text(json.dumps({**study, "scales": {NAME: {}}, NAME: 1, "table": {"baseline": NAME}}))
     Path(f"{NAME}.toml").write_text("name = 1")
-    Path("hostile.csv").write_text(f"row,seed,acc\na,{json.dumps(NAME)},0.5\n")
+    Path("hostile.csv").write_text(f'row,seed,acc\na,"{NAME}",0.5\n')
     with zipfile.ZipFile("forged.zip", "w") as archive:
         archive.writestr(f"../{NAME}", "leaves the folder")
     folder = write_folder(tmp_path / f"photos {NAME}", {"cat": 12, f"dog {NAME}": 12})
