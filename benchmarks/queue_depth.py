@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.remote.documents.studies import Submission
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from service.context import Context, open_context
 from service.settings import Settings
 from service.store.queue import claims

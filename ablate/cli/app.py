@@ -1,7 +1,6 @@
 """The library's commands. Heavy imports stay inside the commands, so that `ablate --help` answers immediately.
 
-Progress goes to stderr, results to stdout. Exit status: 0 done, 1 the study has holes, 2 the input is wrong,
-70 an internal error, 130 Ctrl-C.
+Exit status: 0 done, 1 the study has holes, 2 the input is wrong, 70 an internal error, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from ablate.cli.data_commands import data
 from ablate.cli.errors import HOLES as HOLES
 from ablate.cli.errors import show_error, show_internal, show_missing, show_os_error, show_usage_error
 from ablate.cli.help import App, GroupedCommands
+from ablate.cli.imported import import_results
 from ablate.cli.options import (
     STUDY_HELP,
     AsJson,
@@ -64,8 +64,9 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, commands in (("data", data), ("task", task)):
-    app.add_typer(commands, name=name)
+app.add_typer(data, name="data")
+app.add_typer(task, name="task")
+app.command("import")(import_results)
 
 
 def _show_version(is_asked: bool) -> None:
@@ -200,14 +201,14 @@ def init(
         typer.Option(metavar="NAME=DEFAULT", help="A field by hand, instead of reading options.", show_default=False),
     ] = None,
     style: Annotated[
-        Literal["options", "hydra", "env"],
-        typer.Option(help="How --field is passed: --name value, name=value, or as an environment variable."),
+        Literal["options", "equals", "hydra", "env"],
+        typer.Option(help="How --field is passed: --name value, --name=value, name=value, environment variable."),
     ] = "options",
 ) -> None:
     """Draft a study file for your own training script.
 
-    The options of the script become the fields of the study: they are read from its argparse, click or typer parser,
-    else from its --help. The script runs up to the point where it parses its options, and no further.
+    The options of the script become the fields of the study: they are read from its parser (argparse, click, typer,
+    fire), else from its --help. The script runs up to the point where it parses its options, and no further.
     """
     from ablate.cli.init import init as write
 

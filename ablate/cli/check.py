@@ -21,9 +21,9 @@ from ablate.local.slots import slots
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.data_names import check_datasets
 from ablate.study.field_catalog import describe_fields
-from ablate.study.limits import within
 from ablate.study.names import clause_on_unknown, find_name
 from ablate.study.plan import Plan, plan_document, task_name, task_of
+from ablate.study.resources import within
 from ablate.study.text import read_document
 from ablate.tables.words import duration_text
 from ablate.tasks.command.changes import MAX_LINES, Change, find_changes

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
-    "On this machine": ("doctor", "init", "check", "run", "sites", "data", "task"),
+    "On this machine": ("doctor", "init", "check", "run", "import", "sites", "data", "task"),
     "Service": ("serve", "submit", "paper", "schedule", "today", "selftest"),
     "Studies": ("list", "show", "watch", "cancel", "retry", "pause", "resume", "extend"),
     "Results": ("table", "compare", "plot", "ledger", "export", "verify"),

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ablate.data import datasets, fetch
-from ablate.errors import MachineError
+from ablate.errors import MachineError, TrialError
 from ablate.local.folder import Folder
 from ablate.local.packages import require_training
 from ablate.local.tries import end_run, first_design, register_run
 from ablate.settings import read_library_settings
 from ablate.study.data_names import check_datasets
+from ablate.study.imported import NOT_TRAINED
 from ablate.study.overrides import name_overrides
 from ablate.study.plan import Plan
 
@@ -42,10 +43,12 @@ def prepared(plan: Plan, folder: Folder, report: Report, *, fresh: bool = False)
 
     Raises:
         DataError: a data set is missing or damaged and cannot be downloaded.
-        TrialError: another process uses the folder, or it cannot be written; MachineError: its disk is full, or the
-            home cannot be written.
+        TrialError: another process uses the folder, it cannot be written, or the study was imported.
+        MachineError: the disk is full, or the home cannot be written.
         ModuleNotFoundError: the study's task needs torch, which is not installed.
     """
+    if plan.study.imported is not None:
+        raise TrialError(NOT_TRAINED)
     if fresh or plan.outstanding(known_keys(plan, folder)):
         require_training(plan)
         check_datasets(plan.study, plan.scale)

@@ -23,7 +23,8 @@ from ablate.errors import MachineError, TrialError, quote
 from ablate.local.run import sent
 from ablate.local.slots import slots
 from ablate.recipes.classify import NetworkFields
-from ablate.study.document import Resources
+from ablate.study.imported import IMPORTED, NOT_TRAINED
+from ablate.study.resources import Resources
 from ablate.text import visible
 from ablate.trials.gpus import visible_gpus
 from ablate.trials.messages import MessageCheck
@@ -49,9 +50,11 @@ def check(then: TrialRecord, needs: Mapping[str, Path]) -> list[str]:
         threads that are not recorded.
 
     Raises:
-        TrialError: its task is not installed here, or no longer accepts its recipe.
+        TrialError: its task is not installed here, or no longer accepts its recipe, or it was imported.
         DataError: its data set is missing or damaged.
     """
+    if then.trial.task == IMPORTED:
+        raise TrialError(NOT_TRAINED)
     named = get_task(then.trial.task)
     recipe = _recipe_of(then.trial, named)
     blueprint = build_blueprint(named, recipe)

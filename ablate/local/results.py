@@ -39,6 +39,7 @@ class Form:
     digits: int | None = None
     measured: bool = True
     notes: bool = False
+    robust: bool = False
     selection: Selection = field(default_factory=Selection)
     latex: LatexOptions = field(default_factory=LatexOptions)
 
@@ -46,7 +47,7 @@ class Form:
         """The table in the format of that name."""
         return render(
             self.selection.of(table), name, columns=self.columns, digits=self.digits, measured=self.measured,
-            notes=self.notes, latex=self.latex,
+            notes=self.notes, robust=self.robust, latex=self.latex,
         )  # fmt: skip
 
 

@@ -26,8 +26,8 @@ from ablate.local.slots import ask, check_cpus, slots
 from ablate.recipes.classify import identity_of
 from ablate.statistics.words import counted
 from ablate.study.document import Study
-from ablate.study.limits import within
 from ablate.study.plan import Plan, Row, task_name, task_of
+from ablate.study.resources import within
 from ablate.trials.dependents import Waiting
 from ablate.trials.log import describe_timeout, give_up, note_end, run_logged
 from ablate.trials.machine import describe_os_error

@@ -12,7 +12,7 @@ from ablate.errors import TrialError, quote
 from ablate.limits import MAX_WORKERS
 from ablate.machine.resources import count_workers_by_memory, usable_cpus
 from ablate.settings import read_library_settings
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.gpus import PROMISED, VISIBLE, visible_gpus
 from ablate.workers.environment import hide_secrets
 from ablate.workers.pool import Job, Pool, Said, WorkerLost

@@ -21,6 +21,7 @@ from ablate.recipes.classify import EXCLUSIVE, inapplicable_fields
 from ablate.statistics.decisions.over_groups import MIN_GROUPS
 from ablate.statistics.decisions.power import describe_power
 from ablate.study.document import Study
+from ablate.study.imported import IMPORTED, Imported
 from ablate.study.lines import power_over_groups
 from ablate.study.names import Named, clause_on_unknown, names_by_text
 from ablate.study.printed_rows import join_printed
@@ -32,6 +33,7 @@ NO_COMMAND = (
     "code never comes with a request. On the machine of the service, `ablate task add NAME STUDY.toml` registers it; "
     'then write task = "NAME" in [base] in place of [command]. Or run the study from its file, with `ablate run`'
 )
+NO_IMPORT = "imported results have no recipes; `ablate import` writes such a study, and only on this machine"
 
 
 def get_named_task(study: Study) -> NamedTask:
@@ -45,6 +47,10 @@ def get_named_task(study: Study) -> NamedTask:
     name = study.base.get("task", "classify")
     if not isinstance(name, str):
         raise StudyError([Problem("/base/task", "invalid", "'task' should be the name of a task")])
+    if (study.imported is not None) != (name == IMPORTED):
+        raise StudyError([Problem("/base/task", "not_supported", NO_IMPORT)])
+    if study.imported is not None:
+        return NamedTask(IMPORTED, IMPORTED, Imported(study.imported.metrics))
     try:
         return get_task(name)
     except TrialError as error:

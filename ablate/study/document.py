@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
 from ablate.documents import Document
 from ablate.errors import Findings, Problem
 from ablate.limits import MAX_AXES, MAX_ITEMS, MAX_LABEL, MAX_TRIALS
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.study.command import CommandSpec
+from ablate.study.imported import ImportedSpec
 from ablate.study.include import FIELD, NO_FILES, POINTER
-from ablate.study.limits import LimitsSpec
 from ablate.study.problems import NAME, problems_of
+from ablate.study.resources import LimitsSpec, ResourcesSpec
 from ablate.study.seeds import Folds, Seeds
 from ablate.study.strict import StrictDocument
 from ablate.text import visible
@@ -100,40 +101,6 @@ class FactorSpec(StrictDocument):
     off: Patch | None = None
 
 
-class Resources(StrictDocument):
-    """CPUs and GPUs that one trial occupies. They are not part of a trial's identity."""
-
-    cpus: int = Field(1, ge=1, le=1024, description="CPU threads per trial")
-    gpus: float = Field(
-        0, ge=0, le=64, description="GPUs per trial; a fraction shares one GPU, values above 1 are whole numbers"
-    )
-
-    @field_validator("gpus")
-    @classmethod
-    def _whole_above_one(cls, gpus: float) -> float:
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"{gpus:g} GPUs is not a whole number; only values below 1 may be fractions")
-        return gpus
-
-
-class ResourcesSpec(Resources):
-    """What one trial occupies, and how long and how often it is tried.
-
-    Attributes:
-        timeout_s: seconds after which an attempt at a trial is ended, as a failure; no limit without it.
-        max_retries: how often a trial is tried again after an attempt that failed.
-    """
-
-    timeout_s: float | None = Field(
-        None, gt=0, le=1e9, allow_inf_nan=False, exclude_if=lambda chosen: chosen is None,
-        description="seconds after which an attempt at a trial is ended, as a failure; default: no limit",
-    )  # fmt: skip
-    max_retries: int = Field(
-        0, ge=0, le=100, exclude_if=lambda chosen: chosen == 0,
-        description="how often a trial is tried again after an attempt that failed",
-    )  # fmt: skip
-
-
 class TableSpec(StrictDocument):
     """Layout of the table and its statistical decisions. The last four fields are fixed before the trials run.
 
@@ -202,6 +169,11 @@ class Study(StrictDocument):
     limits: LimitsSpec | None = Field(
         None, exclude_if=lambda chosen: chosen is None, description="how much the study may use at most"
     )
+    imported: ImportedSpec | None = Field(
+        None,
+        exclude_if=lambda spec: spec is None,
+        description="where the values come from, in a study that `ablate import` wrote",
+    )
     scales: dict[Label, Patch] = Field(default_factory=dict)
     groups: dict[Label, GroupSpec] = Field(default_factory=dict)
     rows: list[RowSpec] = Field(default_factory=list)
@@ -249,7 +221,7 @@ class Study(StrictDocument):
 
 COMPONENTS: Mapping[str, type[Document]] = {
     "rows": RowSpec, "groups": GroupSpec, "factors": FactorSpec, "resources": ResourcesSpec, "limits": LimitsSpec,
-    "table": TableSpec, "canary": CanarySpec, "command": CommandSpec,
+    "table": TableSpec, "canary": CanarySpec, "command": CommandSpec, "imported": ImportedSpec,
 }  # fmt: skip
 """Field of a study -> class of its value, or of the items in its list or table."""
 

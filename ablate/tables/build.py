@@ -80,7 +80,9 @@ def build_table(
         rows=rows,
         published=_source_of(published),
         notes=[],
-        provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)],
+        provenance=[*describe_registrations(plan, state.registrations, seen), *provenance_notes(results, rows)]
+        if plan.study.imported is None
+        else [],
     )
     undecided, known = why_table_undecided(plan, state, table), limits(plan, state, table, seen, was_known=was_known)
     notes = table_notes(plan, results, table, published, missing=state.missing)
@@ -114,6 +116,7 @@ def _design_of(plan: Plan) -> dict[str, Any]:
         "margin": study.table.margin,
         "test": study.table.test,
         "factors": find_factors(plan),
+        "imported": study.imported.origin if study.imported else None,
     }
 
 
@@ -129,6 +132,8 @@ def _columns_of(plan: Plan, findings: Findings, published: PublishedTable | None
 
 def _setup_of(plan: Plan) -> list[str]:
     """Data, network and length of training that all rows share."""
+    if plan.study.imported is not None:
+        return [f"imported from {plan.study.imported.file}"]
     recipes = [applicable_values(row.recipe) for row in plan.rows]
     shared = {name: value for name, value in recipes[0].items() if all(other.get(name) == value for other in recipes)}
     words = {

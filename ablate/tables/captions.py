@@ -12,9 +12,9 @@ from ablate.tables.words import ARROWS, listed, seeds_text
 
 
 def title_of(table: Table) -> str:
-    """The study's title, or its name, with the scale; `Provisional` and `Exploratory` come first."""
+    """The study's title, or its name, with the scale; `Provisional`, `Imported` and `Exploratory` come first."""
     scale = f" (scale {table.scale})" if table.scale else ""
-    marks = [mark for mark in ("provisional", "exploratory") if getattr(table, mark)]
+    marks = [mark for mark in ("provisional", "imported", "exploratory") if getattr(table, mark)]
     mark = f"{', '.join(marks).capitalize()}: " if marks else ""
     return f"{mark}{table.title or table.study}{scale}"
 

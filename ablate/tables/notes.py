@@ -83,10 +83,11 @@ def _method(table: Table) -> Iterator[str]:
     if not counts:
         return
     if max(counts) > 1:
+        paired_by = "the order of the runs in the file" if table.imported and table.imported.unpaired else "seed"
         which = "Cells of the full table (--full)" if table.pivot else "Cells"
         yield (
             f"{which} show the mean ± the sample standard deviation over seeds, and the number of seeds in brackets. "
-            "Differences are paired by seed. Their 95 % t intervals are not corrected for the number of rows."
+            f"Differences are paired by {paired_by}. Their 95 % t intervals are not corrected for the number of rows."
         )
     if min(counts) == 1:
         single = named([row.name for row in table.rows if row.n_ok == 1])

@@ -58,7 +58,9 @@ def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known
         was_known: whether results were known when it was fixed or changed.
     """
     found = []
-    if was_known:
+    if plan.study.imported is not None:
+        found.append(plan.study.imported.origin.sentence)
+    elif was_known:
         found.append(
             "Exploratory: results were known when the study was fixed or changed, so false findings are likelier than "
             f"{100 * table.alpha:g} %."

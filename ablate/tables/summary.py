@@ -89,7 +89,8 @@ def _tests(table: Table) -> list[str]:
     if table.folds:
         names = ["the t test with the correction of Nadeau and Bengio"]
     seeds = of_planned(min(seen), max(seen), len(table.seeds)) if min(seen) < len(table.seeds) else ""
-    over = f"over {seeds or counted(len(table.seeds), 'paired fold' if table.folds else 'paired seed')}"
+    pair = "run pair" if table.imported and table.imported.unpaired else "paired fold" if table.folds else "paired seed"
+    over = f"over {seeds or counted(len(table.seeds), pair)}"
     sizes = {family.comparisons for family in families}
     together = f" for {_all(max(sizes))} rows" if len(table.families) == 1 else " in each group"
     level = f"at {100 * table.alpha:g} %" + (together if max(sizes) > 1 else "")

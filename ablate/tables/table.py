@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ablate.documents import Document
+from ablate.study.imported import ImportedFrom
 from ablate.study.names import find_name
 from ablate.tables.lines import Pivot
 from ablate.tables.verdicts import Effects, Family, Front, RowAgreement, Tested, Tries
@@ -180,6 +181,7 @@ class Table(Document):
         commits: recorded commits of the training code; left out with the measured values.
         exploratory: whether results were known when seeds, rows, metric or tests were fixed or changed, or a row was
             tried before.
+        imported: where the values come from, if ablate did not train them.
         factors: name -> labels of its levels; empty for manual rows.
         effects: effects in a grid; null if the study is not a grid and while seeds are outstanding.
         fronts: Pareto-optimal rows, by cost.
@@ -212,6 +214,7 @@ class Table(Document):
     test: str = "auto"
     commits: list[str] = Field(default_factory=list)
     exploratory: bool = False
+    imported: ImportedFrom | None = Field(None, exclude_if=lambda spec: spec is None)
     factors: dict[str, list[str]] = Field(default_factory=dict)
     effects: Effects | None = None
     fronts: list[Front] = Field(default_factory=list)

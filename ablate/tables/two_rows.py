@@ -245,5 +245,11 @@ def _document(plan: Plan, found: PairAnalysis, *, is_exploratory: bool) -> RowCo
         exploratory=is_exploratory,
         provisional=False,
         images=no_comparison("results are outstanding"),
-        sentence=found.sentence + EXPLORATORY * is_exploratory,
+        sentence=found.sentence + _exploratory_clause(plan, is_exploratory=is_exploratory),
     )
+
+
+def _exploratory_clause(plan: Plan, *, is_exploratory: bool) -> str:
+    if plan.study.imported is not None:
+        return f". {plan.study.imported.origin.sentence.rstrip('.')}"
+    return EXPLORATORY * is_exploratory

@@ -1,6 +1,7 @@
 """The registry of tasks: open to an operator's own code, closed to requests.
 
-Built-in tasks are in `BUILT_IN`; those in `HIDDEN` are for tests of ablate itself. Further tasks are those installed
+Built-in tasks are in `BUILT_IN`; those in `HIDDEN` are for tests of ablate
+itself, and for values that `ablate import` reads. Further tasks are those installed
 under the entry point group `ablate.tasks`, as `NAME = "module:task"`. What a task is: `ablate.trials.task`. An
 installed one, or a plain object with `Recipe`, `metrics`, `run` and any of the optional methods, is wrapped here, once,
 so that everything else works with `Task`.
@@ -30,8 +31,9 @@ BUILT_IN = {
     "detect": "ablate.tasks.detect.task:task",
     "segment": "ablate.tasks.segment.task:task",
     "null": "ablate.tasks.null:task",
+    "imported": "ablate.study.imported:task",
 }
-HIDDEN = ("null",)
+HIDDEN = ("null", "imported")
 COMMAND = "command@"
 FUNCTION = "function@"
 """Start of the name of a task that is a user's script, or function; a digest follows."""

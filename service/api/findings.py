@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from ablate.errors import Findings, Problem, quote
-from ablate.study.document import Resources, RowSpec
+from ablate.study.document import RowSpec
 from ablate.study.problems import place_of, pointer_of, sentence_of
+from ablate.study.resources import Resources
 
 NESTED: Mapping[str, type[BaseModel]] = {"resources": Resources, "rows": RowSpec}
 """Documents inside a body, by the field that contains them."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import cast
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.gpus import visible_gpus
 from ablate.trials.log import note_end
 from ablate.trials.machine import describe_os_error

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.messages import MessageCheck, MessageError
 from ablate.trials.trial import EpochMetrics, Heartbeat, Outcome, Trial
 from service.dispatch.machines import Machine

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)

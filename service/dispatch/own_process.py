@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.machine import find_fault
 from ablate.workers.pool import Job, Said, Worker, WorkerLost
 from service.dispatch.interface import Dispatcher, DispatcherError, Report, Ticket

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.messages import MessageCheck
 from service.dispatch.interface import Report, Ticket
 from service.dispatch.machines import Machine, count_gpus

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.log import note_end
 from service.dispatch.interface import LossKind, Report, Ticket, TrialLost, is_last, open_report
 from service.dispatch.leftovers import is_alive

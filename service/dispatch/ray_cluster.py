@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.workers.environment import WORKER_ENVIRONMENT, child_environment
 from ablate.workers.own_code import ROOT
 from service.dispatch import leftovers

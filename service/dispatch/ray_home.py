@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.workers.environment import WORKER_ENVIRONMENT, is_secret
 from service.dispatch import leftovers
 from service.dispatch.interface import DispatcherError

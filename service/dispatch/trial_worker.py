@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ablate.errors import MachineError
 from ablate.settings import read_library_settings
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.gpus import PROMISED, VISIBLE
 from ablate.trials.log import run_logged
 from ablate.trials.machine import describe_os_error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from service.context import Context
 from service.dispatch.interface import Dispatcher
 from service.dispatch.machines import count_places

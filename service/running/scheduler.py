@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Outcome
 from service.context import Context
 from service.dispatch.interface import Dispatcher, DispatcherError, Report, Ticket, TrialLost, TrialMessage

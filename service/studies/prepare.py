@@ -12,10 +12,11 @@ from ablate.data import datasets, fetch
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
 from ablate.remote.documents.studies import Submission
-from ablate.study.checks import NO_COMMAND
+from ablate.study.checks import NO_COMMAND, NO_IMPORT
 from ablate.study.data_names import check_datasets
-from ablate.study.document import Resources, with_resources
+from ablate.study.document import with_resources
 from ablate.study.plan import Plan, plan_document, task_name
+from ablate.study.resources import Resources
 from ablate.tasks.command.registered import pinned
 from ablate.trials.registry import STORED
 from ablate.trials.trial import FIRST, Cost, Repetition, TrialRecord
@@ -85,6 +86,8 @@ def prepare(
         StudyError: with every problem found.
     """
     plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
+    if plan.study.imported is not None:
+        raise StudyError([Problem("/imported", "not_supported", NO_IMPORT)])
     if task_name(plan).startswith(tuple(STORED)):
         raise StudyError([Problem("/base/task", "not_supported", NO_COMMAND)])
     if strict and context.settings.ray_address is None:  # the machines of a cluster may have data sets of their own

@@ -12,9 +12,9 @@ from ablate.errors import Problem
 from ablate.local.preview import describe_plan
 from ablate.remote.documents.plans import PlanView
 from ablate.remote.documents.studies import StudyView, Submission
-from ablate.study.limits import LimitsSpec, within
 from ablate.study.plan import Plan
 from ablate.study.preregistration import Preregistration, changes
+from ablate.study.resources import LimitsSpec, within
 from ablate.trials.trial import FIRST, Repetition, Trial
 from service.context import Context, refuse_without_space
 from service.dispatch.machines import count_parallel

@@ -6,8 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from ablate.remote.documents.studies import Finding, Links, StudyView
-from ablate.study.document import ResourcesSpec
-from ablate.study.limits import LimitsSpec, within
+from ablate.study.resources import LimitsSpec, ResourcesSpec, within
 from service.dispatch.machines import Machine, count_parallel
 from service.store.overview import Overview
 from service.store.studies import Stored

@@ -15,9 +15,9 @@ from ablate.errors import MachineError, TrialError
 from ablate.local.folder import Folder
 from ablate.local.run import run_study
 from ablate.local.slots import check_cpus
-from ablate.study.document import Resources
 from ablate.study.plan import Plan, plan_document
 from ablate.study.preregistration import register
+from ablate.study.resources import Resources
 from ablate.trials.machine import find_fault
 
 ROOT = Path(__file__).parents[2]

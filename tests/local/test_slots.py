@@ -8,7 +8,7 @@ import pytest
 
 from ablate.errors import TrialError
 from ablate.local.slots import slots
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.training.determinism import check_promised_gpus
 from ablate.trials import gpus
 

@@ -10,7 +10,7 @@ from ablate.errors import TrialError
 from ablate.local.slots import check_cpus, slots
 from ablate.machine import resources
 from ablate.machine.resources import usable_cpus, usable_memory_bytes
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from service.dispatch.machines import Machine
 from service.dispatch.this_machine import find_limit, find_machine
 

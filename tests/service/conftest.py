@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from ablate.remote.documents.studies import StudyView, Submission
 from ablate.remote.documents.trials import CellView
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import EpochMetrics, Outcome
 from service.context import Context, open_context
 from service.dispatch.interface import DispatcherError, Report, Ticket, TrialLost, TrialMessage

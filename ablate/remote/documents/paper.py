@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ablate.documents import Document
 from ablate.remote.documents.studies import Finding, StudyView
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.study.seeds import MAX_SEEDS
 from ablate.study.strict import StrictDocument
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from ablate.documents import Document
 from ablate.errors import Code
 from ablate.remote.choices import StudyState
-from ablate.study.document import Resources, RowSpec
+from ablate.study.document import RowSpec
+from ablate.study.resources import Resources
 from ablate.study.seeds import MAX_SEEDS, Seeds
 from ablate.study.strict import StrictDocument
 

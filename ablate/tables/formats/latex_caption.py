@@ -176,7 +176,9 @@ def _choices(table: Table) -> Iterator[str]:
         was = "was" if len(tried) == 1 else "were"
         names = re.sub(r"\((try \d+)\)", r"(\\emph{\1})", escape_latex(listed(tried)))
         yield f"\\emph{{Exploratory}}: {names} {was} tried before, and the seeds of all tries decide (e-process)"
-    if table.exploratory and (not tried or any(KNOWN in note for note in sentences(table))):
+    if table.imported is not None:
+        yield escape_latex(table.imported.sentence.rstrip("."))
+    elif table.exploratory and (not tried or any(KNOWN in note for note in sentences(table))):
         yield f"\\emph{{Exploratory}}: {KNOWN}, so p-values do not keep their level"
 
 

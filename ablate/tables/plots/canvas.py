@@ -113,6 +113,8 @@ def new_figure(table: Table, height_in: float, *, look: PlotLook, is_laid_out: b
     Without a layout by matplotlib, the caller places all axes; the figure is then drawn once instead of twice.
     """
     below = EXPLORATORY if table.exploratory else ""
+    if table.imported is not None:
+        below = f"imported from {table.imported.source}; nothing is known of how rows and seeds were chosen"
     if not look.has_title:
         return titled_figure("", height_in, f"Exploratory: {below}" if below else "", is_laid_out=is_laid_out)
     return titled_figure(title_of(table), height_in, below, is_laid_out=is_laid_out)

@@ -1,15 +1,17 @@
 """Runs a script up to the point where it parses its options, and writes what its parser knows to a file as JSON.
 
 This file is run by the interpreter of the script, which may be older and have nothing installed; it imports nothing of
-ablate. It intercepts argparse, click and typer. Arguments: the file to write, the script, further arguments of it.
+ablate. It intercepts argparse, click, typer and fire. Arguments: the file to write, the script, further ones of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -20,7 +22,8 @@ def main() -> None:
     """Run the script with its parsers intercepted."""
     target, script = sys.argv[1:3]
     sys.argv[:] = [script, *sys.argv[3:]]
-    sys.path[0] = str(Path(script).absolute().parent)
+    package = module_of(Path(script))
+    sys.path[0] = str(package[0] if package else Path(script).absolute().parent)
 
     def found(kind: str, options: list[dict[str, Any]]) -> None:
         Path(target).write_text(json.dumps({"kind": kind, "options": options}), encoding="utf-8")
@@ -34,7 +37,25 @@ def main() -> None:
     argparse.ArgumentParser.parse_args = parse  # type: ignore[assignment,method-assign]
     intercept_click(found)
     intercept_typer(found)
+    intercept_fire(found)
+    if package:
+        runpy.run_module(package[1], run_name="__main__", alter_sys=True)
     runpy.run_path(script, run_name="__main__")
+
+
+def module_of(script: Path) -> tuple[Path, str] | None:
+    """The folder from which a script runs as `python -m NAME`, and that name; None for a script that runs as a file.
+
+    A script needs it that imports from its own package, `from .data import x` or `from package.data import x`.
+    """
+    folder = script.absolute().parent
+    names = [script.stem]
+    while (folder / "__init__.py").exists():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    own = re.compile(rf"^\s*(from\s+\.|(from|import)\s+{re.escape(names[0])}\b)", re.MULTILINE)
+    is_package = len(names) > 1 and own.search(script.read_text(encoding="utf-8", errors="replace"))
+    return (folder, ".".join(names)) if is_package else None
 
 
 def command_of_argparse(parser: Any) -> Any:
@@ -100,6 +121,44 @@ def intercept_typer(found: Any) -> None:
 
     typer.run = run
     typer.Typer.__call__ = lambda self, *_, **__: found("typer", of_click(typer.main.get_command(self)))
+
+
+def intercept_fire(found: Any) -> None:
+    """Intercept fire, likewise; it has a parser of argparse too, for options of its own alone."""
+    try:
+        fire: Any = importlib.import_module("fire")
+    except ImportError:
+        return
+
+    def run(component: Any = None, *_: Any, **__: Any) -> None:
+        names = sys._getframe(1).f_globals if component is None else component
+        if inspect.isclass(component):
+            names = {name: one for name, one in vars(component).items() if not name.startswith("_")}
+        commands = {}
+        if isinstance(names, dict):
+            commands = {name: one for name, one in names.items() if inspect.isfunction(one) or component is not None}
+        chosen = [commands[name] for name in sys.argv[1:] if name in commands]
+        if commands and not chosen:
+            found("fire", [{"is_group": True, "name": "command", "names": [], "choices": sorted(commands)}])
+        parts = [*([component] if callable(component) else []), *chosen]
+        signatures = [inspect.signature(part) for part in parts]
+        parameters = [one for each in signatures for one in each.parameters.values() if one.name != "self"]
+        named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        found("fire", [of_parameter(one) for one in named])
+
+    fire.Fire = run
+
+
+def of_parameter(parameter: Any) -> dict[str, Any]:
+    """One parameter of a function that fire calls. It reads values as Python writes them, also a list as one."""
+    default = None if parameter.default is parameter.empty else plain(parameter.default)
+    return {
+        "choices": ["True", "False"] if isinstance(default, bool) else None,
+        "names": [f"--{parameter.name}"],
+        "name": parameter.name,
+        "default": repr(default) if isinstance(default, (list, bool)) else default,
+        "is_required": parameter.default is parameter.empty,
+    }
 
 
 def of_click(command: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from ablate.tasks.command.stored import (
     store_of_snapshots,
     write_place,
 )
-from ablate.tasks.command.template import PYTHONS, Word, find_problems, words_of
+from ablate.tasks.command.template import PYTHONS, Word, find_problems, program_of, words_of
 from ablate.trials.registry import COMMAND
 
 
@@ -110,7 +110,8 @@ def find_script(words: list[Word], folder: Path) -> Path | None:
     found = next((path for path in scripts if path.suffix == ".py"), next(iter(scripts), None))
     if found is not None:
         return found.resolve() if not found.is_symlink() else found.parent.resolve() / found.name
-    if plain and plain[0] in PYTHONS:
+    program = program_of(["=" if word.names else word.text for word in words])
+    if words and words[program].text in PYTHONS:
         missing = next((text for text in plain[1:module] if text.endswith(".py")), None)
         if missing is not None:
             text = f"there is no file '{missing}' in the folder of the study; paths are relative to the study's file"

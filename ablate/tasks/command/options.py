@@ -63,7 +63,7 @@ class Option(Document):
         return max(self.names, key=lambda name: (name.startswith("--") and not name.startswith("--no-"), len(name)))
 
 
-Kind = Literal["argparse", "click", "typer", "help"]
+Kind = Literal["argparse", "click", "typer", "fire", "help"]
 
 
 def read_options(script: Path, python: str, further: Sequence[str] = ()) -> tuple[Kind, list[Option]]:
@@ -100,9 +100,9 @@ def read_options(script: Path, python: str, further: Sequence[str] = ()) -> tupl
     last = "\n".join(done.stderr.strip().splitlines()[-3:])
     why = f"; it ended with status {done.returncode}: {last}" if done.returncode else ""
     raise TrialError(
-        f"{quote(script.name)} has no parser that ablate can read (argparse, click, typer), and prints no options with "
-        f"--help{why}. Name its options as `--field lr=0.1`, with `--style hydra` for key=value or `--style env` for "
-        "environment variables"
+        f"{quote(script.name)} has no parser that ablate can read (argparse, click, typer, fire), and prints no "
+        f"options with --help{why}. Name its options as `--field lr=0.1`; --style says how they are passed: options "
+        "(--lr 0.1), equals (--lr=0.1), hydra (lr=0.1) or env (environment variables)"
     )
 
 

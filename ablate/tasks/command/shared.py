@@ -16,7 +16,8 @@ from pathlib import Path
 NOT_CODE = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
 OUTPUTS = frozenset(
     {
-        "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs", "log", "runs",
+        "ablate-out", "lightning_logs", "tb_logs", "wandb", "mlruns", "outputs", "output", "out", "multirun", "logs",
+        "log", "runs",
         "checkpoints", "checkpoint", "ckpt", "ckpts", "results", "trainer_output",
     }
 )  # fmt: skip

@@ -146,7 +146,8 @@ def _of_git(home: Path, *options: str) -> list[Path] | None:
 def _by_patterns(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
     for pattern in patterns:
         try:
-            found = [path for path in sorted(folder.glob(pattern)) if path.is_file() and not NOT_CODE & {*path.parts}]
+            every = f"{pattern}/*" if pattern.endswith("**") else pattern  # before Python 3.13, `**` is folders alone
+            found = [path for path in sorted(folder.glob(every)) if path.is_file() and not NOT_CODE & {*path.parts}]
         except (ValueError, NotImplementedError) as error:
             raise TrialError(f"code: {quote(pattern)} is not a pattern below the study's folder: {error}") from error
         if not found:

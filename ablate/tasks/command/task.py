@@ -26,13 +26,18 @@ from ablate.tasks.command.stored import (
     read_place,
     store_of_snapshots,
 )
-from ablate.tasks.command.template import PYTHONS, arguments_of, words_of
+from ablate.tasks.command.template import PYTHONS, arguments_of, program_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
 from ablate.trials.task import NO_NEEDS, Task
 from ablate.trials.trial import REPLICATE_BITS, EpochMetrics, Heartbeat, Message, Outcome
 
 REPORTS, DATABASE, LOCK = "reports.jsonl", "mlflow.db", "script.lock"
 """Files in a trial's folder: what `ablate.report` wrote, what was logged to MLflow, and the lock."""
+NO_MODULE = "ModuleNotFoundError: "
+NOT_FOUND = (
+    " because a module is missing: if it is installed, name its interpreter as `python` in [command]; if it is a file "
+    "outside of the script's folder, name it in `code`, as ['*.py', '../lib/**']"
+)
 LARGEST_SEED = 2**32 - 1
 """Of numpy's legacy generator, which most scripts seed."""
 
@@ -105,8 +110,9 @@ class Command(Task[CommandRecipe]):
         seed, fold = split_block(seed, self.folds)
         values = {"fold": fold, **dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)
-        if arguments[0] in PYTHONS:
-            arguments[0] = place.python
+        program = program_of(arguments)
+        if arguments[program] in PYTHONS:
+            arguments[program] = place.python
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
         block = {"ABLATE_SEED": str(script_seed(seed))} | ({"ABLATE_FOLD": str(fold)} if self.folds else {})
@@ -223,7 +229,7 @@ class _Attempt:
 
     def _sentence(self, what: str, output: Output) -> str:
         last = f"; the end of its output: {output.ending}" if output.ending else "; it printed nothing"
-        return f"the script {what}{last}"
+        return f"the script {what}{NOT_FOUND if NO_MODULE in output.ending else ''}{last}"
 
     def _environment(self) -> dict[str, str]:
         folder = self._workdir

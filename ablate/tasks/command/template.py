@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -60,6 +60,15 @@ def _word_of(text: str) -> Word:
         if name is not None and (form or conversion or not name.isidentifier()):
             raise ValueError(f"'{{{name}}}' is not a placeholder; write the name of a field between the braces")
     return Word(tuple((literal, name) for literal, name, _, _ in parsed) or (("", None),))
+
+
+def program_of(words: Sequence[str]) -> int:
+    """The place of the program in a command: the first word, or, after `env`, the first that sets no variable."""
+    if not words or words[0] != "env":
+        return 0
+    return next(
+        (place for place, word in enumerate(words) if place and "=" not in word and not word.startswith("-")), 0
+    )
 
 
 def find_problems(spec: CommandSpec) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import EpochMetrics, Trial
 from service.documents.states import LIVE
 from service.store.queue import limits, needs

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from ablate.study.document import ResourcesSpec
+from ablate.study.resources import ResourcesSpec
 from ablate.trials.trial import Trial
 from service.store.queue.needs import add_needs
 from service.store.sql import chunks, insert

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.run import run_trial
 from service.api.problems import KINDS
 from service.app import create_app

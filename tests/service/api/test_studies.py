@@ -220,6 +220,16 @@ def test_every_example_works_as_it_stands(client: TestClient) -> None:
     assert answer.json()["progress"]["trials"] == 3 * 6
 
 
+@pytest.mark.parametrize("task", ["imported", "null"])
+def test_imported_results_never_come_with_a_request(empty: TestClient, task: str) -> None:
+    imported = {"file": "x.csv", "sha256": "0" * 64, "metrics": {"error": "min"}}
+    study = {"name": "mine", "base": {"task": task}, "imported": imported, "rows": [{"label": "one"}]}
+    for path in ("/api/v1/studies", "/api/v1/studies/plan"):
+        answer = empty.post(path, json={"study": study})
+        assert answer.status_code == 422
+        assert [problem["code"] for problem in answer.json()["errors"]] == ["not_supported"]
+
+
 @pytest.mark.parametrize("with_command", [True, False])
 def test_code_never_comes_with_a_request(empty: TestClient, with_command: bool, tmp_path: Path) -> None:
     command = {"run": "python -c pass {seed}", "metrics": {"acc": "max"}}

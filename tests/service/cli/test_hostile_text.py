@@ -167,6 +167,7 @@ def place(tmp_path: Path, toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("study.json").write_text(json.dumps(study))
     Path("wrong.json").write_text(json.dumps({**study, "scales": {NAME: {}}, NAME: 1, "table": {"baseline": NAME}}))
     Path(f"{NAME}.toml").write_text("name = 1")
+    Path("hostile.csv").write_text(f'row,seed,acc\na,"{NAME}",0.5\n')
     with zipfile.ZipFile("forged.zip", "w") as archive:
         archive.writestr(f"../{NAME}", "leaves the folder")
     folder = write_folder(tmp_path / f"photos {NAME}", {"cat": 12, f"dog {NAME}": 12})
@@ -192,6 +193,10 @@ LOCAL = {
         Case(["check", f"{NAME}.toml"], 2, shows=False), Case(["check", "wrong.json", "--json"], 2, shows=False),
     ],
     "init": [Case(["init", NAME], 2), Case(["init", "study.json", "--out", "-"], 2, shows=False)],
+    "import": [
+        Case(["import", "mine", NAME], 2), Case(["import", "mine", "hostile.csv"], 2),
+        Case(["import", "mine", "hostile.csv", "--row", NAME], 2),
+    ],
     "verify": [Case(["verify", NAME], 2), Case(["verify", "forged.zip"], 2), Case(["verify", "study.json"], 2, False)],
     "sites": [Case(["sites", NAME], 2, shows=False), Case(["sites", "resnet50", "wrong.json", NAME], 2)],
     "serve": [Case(["serve", "--host", NAME], 2, shows=False), Case(["serve", "--role", NAME], 2)],

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Outcome, Trial, trial_key
 from service.dispatch.interface import Report, Ticket, TrialMessage, is_last
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials import gpus
 from ablate.trials.provenance import describe_process
 from ablate.trials.trial import EpochMetrics, Outcome

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SERVICE = """
 import sys
 from pathlib import Path
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Trial
 from service.dispatch.interface import Ticket
 from service.dispatch.inline import InlineDispatcher

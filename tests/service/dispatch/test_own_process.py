@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from service.dispatch import own_process
 from service.dispatch.interface import DispatcherError
 from service.dispatch.machines import Machine

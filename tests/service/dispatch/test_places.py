@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Trial
 from service.dispatch.interface import Ticket
 from service.dispatch.machines import Machine, count_places

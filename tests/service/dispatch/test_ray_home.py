@@ -39,7 +39,7 @@ SERVICE = """
 import sys, threading
 from functools import partial
 from pathlib import Path
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Trial
 from service.dispatch.interface import Ticket
 from service.dispatch.own_process import Apart
@@ -64,7 +64,7 @@ scheduler.join()
 GUEST = """
 import sys
 from pathlib import Path
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.trial import Trial
 from service.dispatch.interface import Ticket
 from service.dispatch.ray import RayDispatcher

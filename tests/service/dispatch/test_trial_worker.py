@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.messages import Envelope
 from ablate.trials.trial import Outcome, Trial
 from service.dispatch.trial_worker import hidden_variables, run_ticket, without_folders, worker_variables

@@ -12,7 +12,7 @@ import pytest
 
 from ablate.remote.documents.firings import FiringView
 from ablate.remote.documents.schedules import ScheduleSpec
-from ablate.study.document import Resources
+from ablate.study.resources import Resources
 from ablate.trials.provenance import describe_process
 from ablate.trials.run import run_trial
 from ablate.trials.trial import Outcome

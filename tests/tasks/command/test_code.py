@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.tasks.command.snapshot import find_code
 from tests.tasks.command.conftest import Write, study
 from tests.tasks.command.test_scripts import inside, keys, run
 
@@ -26,6 +27,21 @@ def test_the_code_is_the_script_not_the_interpreter_or_an_argument(inside: Path,
     before = keys(mine)
     write("pkg/train.py", "new = 1")
     assert keys(mine).isdisjoint(before)
+
+
+def test_a_pattern_that_ends_with_two_stars_names_all_files_below(project: Path, write: Write) -> None:
+    script = write("train.py", "")
+    for name in ("configs/a.yaml", "configs/deep/b.yaml", "../shared/c.py"):
+        write(name, "x")
+    code = find_code(project.resolve(), script.resolve(), ["configs/**", "../shared/**"])
+    assert sorted(path.name for path in code.files) == ["a.yaml", "b.yaml", "c.py", "train.py"]
+
+
+def test_a_module_that_is_not_found_is_explained(inside: Path, write: Write) -> None:
+    write("train.py", "import no_such_module")
+    note = str(run(study("python train.py")).rows[0].notes)
+    assert "name its interpreter as `python` in [command]" in note
+    assert "name it in `code`" in note
 
 
 def test_a_project_that_is_reached_by_a_link_runs_its_copy(project: Path, write: Write) -> None:
@@ -53,6 +69,7 @@ def test_what_earlier_runs_wrote_beside_the_script_is_not_shared_by_the_trials(i
     assert [row.cells["acc"].values for row in table.rows] == [{0: 0.25}, {0: 0.5}]
     assert [row.cells["loss"].values for row in table.rows] == [{0: 0.25}, {0: 0.5}]
     assert (inside / "last.csv").read_text() == "acc\n0.9\n"
+    assert not [*(inside / "ablate-out").glob("*/trials/*/run/ablate-out")]
     write("data.csv", "acc\n0.9\n")
     shared = study("python train.py {lr}", fields={"lr": 0.25}, files=["d*.csv"], study_name="shared")
     assert "wrote no file 'd*.csv'" in str(run(shared).rows[0].notes)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ablate.study.command import CommandSpec
 from ablate.tasks.command.recipe import recipe_of
-from ablate.tasks.command.template import arguments_of, find_problems, words_of
+from ablate.tasks.command.template import arguments_of, find_problems, program_of, words_of
 
 
 def spec(run: str, **fields: Any) -> CommandSpec:
@@ -25,6 +25,14 @@ def test_each_word_is_an_argument_of_its_own_and_no_shell_sees_it() -> None:
     assert arguments(made, lr=1e-05, name="a b; rm -rf $HOME") == [
         "python", "train.py", "--lr", "1e-05", "two words", "--name=a b; rm -rf $HOME", "{literal}",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "place"),
+    [("python x.py", 0), ("env A=1 B={lr} python3 x.py", 3), ("env -i A=1 python x.py", 3), ("env A=1", 0), ("", 0)],
+)
+def test_the_program_comes_after_the_variables_that_env_sets(run: str, place: int) -> None:
+    assert program_of(run.split()) == place
 
 
 def test_lists_and_flags_become_any_number_of_arguments() -> None:

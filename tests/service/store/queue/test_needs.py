@@ -13,8 +13,8 @@ from alembic.config import Config
 from sqlalchemy import select, text
 
 from ablate.remote.documents.studies import Extension, Submission
-from ablate.study.document import Resources
 from ablate.study.plan import plan_document
+from ablate.study.resources import Resources
 from ablate.tables.formats.render import render
 from ablate.trials.trial import Outcome
 from service.store import schema, tables
