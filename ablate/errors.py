@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ablate.limits import MAX_COUNTED, MAX_FINDINGS
-from ablate.names import advice, closest
+from ablate.names import closest
 from ablate.text import visible_name
 
 
@@ -235,8 +235,6 @@ def nearest(name: str, allowed: Iterable[str], elsewhere: Mapping[str, Iterable[
         return f"; it belongs {place}" if match.name == given else f"; {belongs}"
     if match:
         return f"; did you mean {quote(match.name)}?"
-    if instead := advice(given, names):
-        return f"; {instead}"
     shown = ", ".join(f"'{one}'" if ", " in one else one for one in names[:24]) + (", ..." if len(names) > 24 else "")
     return f"; allowed: {shown}" if names else ""
 

@@ -27,6 +27,11 @@ WORDS: Mapping[str, str] = {
     "batch_size": "bs batch minibatch mini_batch train_batch_size train_bs per_device_batch_size",
     "weight_decay": "wd decay l2 l2_reg l2_penalty weight_penalty",
     "momentum": "mom mu beta1",
+    "optimizer": "optim optimiser opt solver",
+    "clip_norm": "clip_grad grad_clip max_grad_norm gradient_clip_val clip_grad_norm clip",
+    "accumulate": "accum accumulation grad_accum gradient_accumulation_steps accumulate_grad_batches accum_iter",
+    "ema_decay": "ema model_ema_decay ema_beta",
+    "betas": "adam_betas beta",
     "schedule": "scheduler lr_schedule lr_scheduler sched lr_policy lr_decay annealing",
     "warmup_epochs": "warmup warm_up warmup_steps num_warmup_steps",
     "warmup_steps": "warmup warm_up warmup_epochs num_warmup_steps",
@@ -110,13 +115,7 @@ WORDS: Mapping[str, str] = {
 }  # fmt: skip
 """Known name -> what other tools call it."""
 
-ADVICE: Mapping[str, tuple[str, str]] = dict.fromkeys(
-    ("optim", "optimizer", "optimiser", "opt", "solver"),
-    ("momentum", "every trial trains with SGD; set lr, momentum, nesterov and weight_decay"),
-)
-"""Name of something that ablate does not have -> a field that the recipe has then, and what to do instead."""
-
-OTHER = frozenset({"gelu", "selu", "celu", "relu6", "hardswish", "hardsigmoid", "softplus", "adam", "adamw", "mnist"})
+OTHER = frozenset({"hardsigmoid", "adamax", "nadam", "mnist"})
 """Names of other things than the known ones that are spelt alike."""
 
 
@@ -161,12 +160,6 @@ def closest(given: str, names: Iterable[str]) -> Match | None:
         return Match(close[0], difflib.SequenceMatcher(None, close[0], given).ratio())
     longer = [one for one in candidates if len(bare) >= MIN_PREFIX and plain(one).startswith(bare)]
     return Match(longer[0], CUTOFF) if longer else None
-
-
-def advice(given: str, names: Iterable[str]) -> str | None:
-    """What to do instead of setting something that ablate does not have; None for any other name."""
-    wanted, text = ADVICE.get(plain(given), ("", ""))
-    return text if wanted in names else None
 
 
 def _candidates(given: str, names: Sequence[str]) -> Sequence[str]:

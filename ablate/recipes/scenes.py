@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ablate.recipes.classify import DATASET, ActivationFields, ClassifyRecipe, TrainingFields
+from ablate.recipes.classify import DATASET, ActivationFields, ClassifyRecipe, TrainingFields, refuse_single_images
+from ablate.recipes.optimiser import OptimiserFields
 
 
 class BackboneTraining(TrainingFields):
@@ -21,7 +22,7 @@ class BackboneTraining(TrainingFields):
     resolution_px: int = Field(0, ge=0, le=1024, description="side of its images in pixels; 0 keeps their size")
 
 
-class SceneFields(ActivationFields):
+class SceneFields(OptimiserFields, ActivationFields):
     """Fields that detection and segmentation share."""
 
     backbone: BackboneTraining | None = Field(
@@ -38,10 +39,13 @@ class SceneFields(ActivationFields):
     epochs: int = Field(12, ge=1, le=100_000, description="passes over the training images; ignored if `steps` is set")
     steps: int = Field(0, ge=0, le=100_000_000, description="optimiser steps; 0: given by `epochs`")
     batch_size: int = Field(16, ge=1, le=4_096, description="images per optimiser step")
-    lr: float = Field(0.01, gt=0, le=1000, description="maximum learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
+    lr: float = Field(0.01, gt=0, le=1000, description="maximum learning rate; default of adam and adamw: 0.001")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, rmsprop and timm's optimisers that have it")
     weight_decay: float = Field(
-        1e-4, ge=0, le=10, description="weight decay of matrices and kernels; vectors (biases, norms) have none"
+        1e-4,
+        ge=0,
+        le=10,
+        description="weight decay of matrices and kernels; vectors (biases, norms) have none; default of adamw: 0.01",
     )
     schedule: Literal["poly", "step", "linear", "cosine", "constant"] = Field(
         "poly",
@@ -55,6 +59,11 @@ class SceneFields(ActivationFields):
     channels_last: bool = Field(
         True, description="channels-last memory format, which is faster for depthwise convolutions"
     )
+
+    @model_validator(mode="after")
+    def _has_statistics(self) -> SceneFields:
+        refuse_single_images(self, self.batch_size // self.accumulate)
+        return self
 
     def inapplicable(self) -> dict[str, str]:
         """See `Recipe.inapplicable`."""

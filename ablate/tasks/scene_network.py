@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ablate.errors import TrialError
 from ablate.models.features import Features
 from ablate.recipes.scenes import SceneFields
-from ablate.training.checkpoint import FILE
+from ablate.training.checkpoint import AVERAGE, FILE
 
 
 class SceneNetwork(nn.Module):
@@ -68,10 +68,12 @@ def load_backbone(features: Features, folder: Path) -> None:
 
 
 def _read_network(path: Path) -> dict[str, Tensor]:
-    prefix = "network."
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
+            tensors = list(file.keys())
+            is_averaged = any(name.startswith(AVERAGE) for name in tensors)
+            prefix = f"{AVERAGE}module." if is_averaged else "network."  # what was tested
+            names = [name for name in tensors if name.startswith(prefix)]
             return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise TrialError(f"{path} is missing; the backbone's trial writes it") from error

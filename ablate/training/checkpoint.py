@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
 
 from ablate.trials.trial import EpochMetrics
 
 FILE = "checkpoint.safetensors"
 """Name of the file in a trial's folder."""
+AVERAGE = "average."
+"""Start of the names of the moving average's tensors; the network's begin with `network.`."""
 
 
 @dataclass(slots=True)
@@ -33,26 +38,35 @@ class Training:
         step: number of finished optimiser steps.
         train_s: wall time of training so far in seconds, including interrupted runs.
         curve: points of the learning curve so far.
+        average: moving average of the weights, with `ema_decay`.
     """
 
     network: nn.Module
     parallel: nn.Module
-    optimiser: SGD
+    optimiser: Optimizer
     scheduler: LRScheduler
     step: int
     train_s: float
     curve: list[EpochMetrics]
+    average: AveragedModel | None = None
+
+    @property
+    def tested(self) -> nn.Module:
+        """The network that is evaluated: the average, if there is one."""
+        return self.network if self.average is None else self.average.module
 
 
 def save_checkpoint(training: Training, workdir: Path) -> None:
     """Write the state to a temporary file, sync it to disk, and rename it over the previous checkpoint."""
     tensors = {f"network.{name}": value for name, value in training.network.state_dict().items()}
-    for index, buffer in enumerate(_momenta(training.optimiser)):
-        tensors[f"momentum.{index}"] = buffer
+    tensors |= {f"{AVERAGE}{name}": value for name, value in _average_of(training).items()}
+    own = _state_of(training.optimiser)
+    tensors |= {name: value for name, value in own.items() if isinstance(value, torch.Tensor)}
     state = {
         "step": training.step,
         "train_s": training.train_s,
         "curve": [point.model_dump(mode="json") for point in training.curve],
+        "numbers": {name: value for name, value in own.items() if name not in tensors},
     }
     plain = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
     content = save(plain, {"state": json.dumps(state)})
@@ -81,13 +95,13 @@ def load_checkpoint(training: Training, workdir: Path) -> bool:
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        training.network.load_state_dict(
-            {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-        )
+        training.network.load_state_dict(_below("network.", tensors))
+        if training.average is not None:
+            training.average.load_state_dict(_below(AVERAGE, tensors))
     except (SafetensorError, KeyError, RuntimeError, ValueError):
         path.replace(path.with_suffix(".damaged"))
         return False
-    _restore_momenta(training.optimiser, tensors)
+    _restore_state(training.optimiser, {**tensors, **state.get("numbers", {})})
     _fast_forward(training.scheduler, state["step"])
     training.step, training.train_s = state["step"], state["train_s"]
     training.curve = [EpochMetrics.model_validate(point) for point in state["curve"]]
@@ -107,18 +121,56 @@ def is_finished(workdir: Path) -> bool:
     return bool(state["curve"]) and state["step"] == state["curve"][-1]["steps"]
 
 
-def _momenta(optimiser: SGD) -> list[torch.Tensor]:
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    buffers = [optimiser.state.get(parameter, {}).get("momentum_buffer") for parameter in parameters]
-    pairs = zip(parameters, buffers, strict=True)
-    return [torch.zeros_like(parameter) if buffer is None else buffer for parameter, buffer in pairs]
+def _below(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _restore_momenta(optimiser: SGD, tensors: dict[str, torch.Tensor]) -> None:
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for index, parameter in enumerate(parameters):
-        momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{index}"])
-        optimiser.state[parameter]["momentum_buffer"] = momentum
+def _average_of(training: Training) -> dict[str, torch.Tensor]:
+    return {} if training.average is None else training.average.state_dict()
+
+
+def _parameters(optimiser: Optimizer) -> list[torch.Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _state_of(optimiser: Optimizer) -> dict[str, Any]:
+    """The state of the optimiser by name, tensors and numbers; of SGD the momentum, which is zero before a step."""
+    parameters = _parameters(optimiser)
+    if isinstance(optimiser, SGD):
+        buffers = [optimiser.state.get(parameter, {}).get("momentum_buffer") for parameter in parameters]
+        pairs = enumerate(zip(parameters, buffers, strict=True))
+        return {
+            f"momentum.{index}": torch.zeros_like(one) if buffer is None else buffer for index, (one, buffer) in pairs
+        }
+    found = {
+        f"optimiser.{index}.{name}": value
+        for index, parameter in enumerate(parameters)
+        for name, value in optimiser.state.get(parameter, {}).items()
+        if value is not None
+    }
+    groups = enumerate(optimiser.param_groups)
+    return found | {f"group.{index}.step": group["step"] for index, group in groups if "step" in group}
+
+
+def _restore_state(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
+    """Put back what `_state_of` found."""
+    for index, parameter in enumerate(_parameters(optimiser)):
+        if isinstance(optimiser, SGD):
+            optimiser.state[parameter]["momentum_buffer"] = _like(parameter, state[f"momentum.{index}"])
+        for name, value in _below(f"optimiser.{index}.", state).items():
+            optimiser.state[parameter][name] = _like(parameter, value)
+    for index, group in enumerate(optimiser.param_groups):
+        if f"group.{index}.step" in state:
+            group["step"] = state[f"group.{index}.step"]
+
+
+def _like(parameter: torch.Tensor, value: Any) -> Any:
+    """A stored value on the device, and in the memory format, of its parameter; counts of steps stay on the CPU."""
+    if not isinstance(value, torch.Tensor) or value.ndim == 0:
+        return value
+    if value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    return value.to(parameter.device)
 
 
 def _fast_forward(scheduler: LRScheduler, steps: int) -> None:

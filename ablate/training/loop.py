@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ablate.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from ablate.training.determinism import Streams, check_promised_gpus, make_deterministic, pick_device
@@ -79,7 +81,7 @@ def _carry_out(setting: Setting[Any, Any], workdir: Path) -> Iterator[Heartbeat 
         yield from _steps(setting, training, workdir)
         if ranks.rank:
             return
-        found = yield from _evaluate(setting, training.network)
+        found = yield from _evaluate(setting, training.tested)
     except DivergedError as error:
         cost = practice.count(setting, training.network)
         yield Outcome(status="diverged", reason=str(error), train_s=training.train_s, cost=cost)
@@ -125,6 +127,7 @@ def start(setting: Setting[Any, Any]) -> Training:
 
     Raises:
         SiteError: the recipe's network cannot be built.
+        TrialError: the optimiser is timm's, and timm does not have it.
     """
     recipe = setting.recipe
     network = setting.practice.build(setting)
@@ -132,7 +135,11 @@ def start(setting: Setting[Any, Any]) -> Training:
     network = network.to(setting.streams.device, memory_format=layout)  # type: ignore[call-overload]
     optimiser = build_optimiser(network, recipe)
     scheduler = build_scheduler(optimiser, recipe, setting.steps, setting.steps_per_epoch)
-    return Training(network, network, optimiser, scheduler, step=0, train_s=0.0, curve=[])
+    average = None
+    if recipe.ema_decay:
+        decaying = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=decaying, use_buffers=True)
+    return Training(network, network, optimiser, scheduler, step=0, train_s=0.0, curve=[], average=average)
 
 
 def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Iterator[Heartbeat | EpochMetrics]:
@@ -153,7 +160,8 @@ def _steps(setting: Setting[Any, Any], training: Training, workdir: Path) -> Ite
         training.train_s += now - began
         if is_end:
             training.curve.append(progress.point(training))
-            setting.ranks.average_statistics(training.network)
+            for network in filter(None, (training.network, training.average)):
+                setting.ranks.average_statistics(network)
             if setting.ranks.rank == 0:
                 save_checkpoint(training, workdir)
             yield training.curve[-1]
@@ -171,15 +179,29 @@ def one_step(setting: Setting[Any, Any], training: Training) -> tuple[Tensor, Ta
     step, ranks = training.step, setting.ranks
     inputs, targets = setting.source.batch(step, ranks.part(setting.source.order.size))
     torch.manual_seed(setting.streams.number("dropout", step))
-    with setting.autocast(), setting.whole_batch():
-        outputs = training.parallel(inputs)
-    loss, tallies = setting.practice.loss(setting, outputs, targets)
     training.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    total, sums = torch.zeros((), device=setting.streams.device), dict[str, Tensor]()
+    for part in _parts(len(inputs), setting.recipe.accumulate):
+        with setting.autocast(), setting.whole_batch():
+            outputs = training.parallel(inputs[part])
+        loss, tallies = setting.practice.loss(setting, outputs, targets[part])
+        torch.autograd.backward(loss / setting.recipe.accumulate if setting.recipe.accumulate > 1 else loss)
+        total = total + loss.detach() / setting.recipe.accumulate
+        sums = {name: sums[name] + tally if name in sums else tally for name, tally in tallies.items()}
+    if setting.recipe.clip_norm:
+        clip_grad_norm_(training.network.parameters(), setting.recipe.clip_norm)
     training.optimiser.step()
     training.scheduler.step()
+    if training.average is not None:
+        training.average.update_parameters(training.network)
     training.step += 1
-    return ranks.mean(loss.detach()), {name: ranks.sum(tally) for name, tally in tallies.items()}
+    return ranks.mean(total), {name: ranks.sum(tally) for name, tally in sums.items()}
+
+
+def _parts(images: int, count: int) -> Iterator[slice]:
+    """The slices of a batch that are computed one after the other."""
+    size = images // count
+    yield from (slice(first, first + size) for first in range(0, images, size))
 
 
 class RunningLoss:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ablate.errors import TrialError
 from ablate.recipes.classify import TrainingFields
 from ablate.recipes.scenes import SceneFields
 from ablate.training.determinism import Streams
@@ -96,6 +97,13 @@ class Setting(Generic[RecipeT, SourceT]):
             TrialError: the batch cannot be divided among the ranks or into groups of `norm_batch`.
         """
         size = self.source.order.size
+        if self.recipe.accumulate > 1:
+            if self.ranks.count > 1 or size % self.recipe.accumulate:
+                raise TrialError(
+                    f"accumulate is {self.recipe.accumulate}, which does not fit a batch of {size} images on "
+                    f"{self.ranks.count} ranks (one per GPU); set gpus to 1, and accumulate to a divisor of the batch"
+                )
+            size //= self.recipe.accumulate
         group = (self.recipe.norm_batch if isinstance(self.recipe, TrainingFields) else 0) or size
         return nullcontext() if self.ranks.count == 1 and group == size else WholeBatch(self.ranks, size, group)
 

@@ -30,7 +30,13 @@ FORMULAS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": lambda x: x.clamp(min=0),
     "leaky_relu": lambda x: torch.maximum(x, 0.01 * x),
     "prelu": lambda x: x.clamp(min=0) + 0.25 * x.clamp(max=0),
+    "relu6": lambda x: x.clamp(min=0, max=6),
     "elu": lambda x: torch.where(x > 0, x, x.exp() - 1),
+    "celu": lambda x: torch.where(x > 0, x, x.exp() - 1),
+    "selu": lambda x: 1.0507009873554805 * torch.where(x > 0, x, 1.6732632423543772 * (x.exp() - 1)),
+    "softplus": lambda x: torch.log1p(x.exp()),
+    "hardswish": lambda x: x * (x + 3).clamp(min=0, max=6) / 6,
+    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
     "sigmoid": lambda x: 1 / (1 + (-x).exp()),
     "tanh": lambda x: 1 - 2 / ((2 * x).exp() + 1),
     "swish": lambda x: x / (1 + (-x).exp()),
@@ -78,7 +84,7 @@ def test_weights_come_from_the_generator_and_the_global_one_is_left_alone(activa
     first, same, other = (build(name, seed=seed, **fields).state_dict() for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[key], same[key]) for key in first)
-    is_random = activation in ("maxout", "frelu")
+    is_random = activation in ("maxout", "acon_c", "meta_acon", "frelu")
     assert any(not torch.equal(first[key], other[key]) for key in first) == is_random
 
 
@@ -121,3 +127,42 @@ def test_maxout_is_the_larger_of_two_dense_layers_and_keeps_the_second_moment() 
     torch.testing.assert_close(module(x), torch.maximum(first, second), rtol=1e-4, atol=1e-4)
     assert float(module(x).detach().square().mean()) == pytest.approx(1.0, abs=0.05)
     assert sum(parameter.numel() for parameter in module.parameters()) == 2 * (256 * 256 + 256)
+
+
+def test_acon_c_is_swish_where_p1_is_1_and_p2_0_and_uses_each_channels_numbers() -> None:
+    module = build("acon_c")
+    assert {name: tuple(one.shape) for name, one in module.named_parameters()} == dict.fromkeys(
+        ("p1", "p2", "beta"), (6,)
+    )
+    x = draw()
+    with torch.no_grad():
+        p1, p2, beta = (one.view(-1, 1, 1) for one in module.parameters())
+        expected = (p1 - p2) * x / (1 + (-beta * (p1 - p2) * x).exp()) + p2 * x
+        torch.testing.assert_close(module(x), expected)
+        for parameter, value in zip(module.parameters(), (1.0, 0.0, 1.0), strict=True):
+            parameter.fill_(value)
+        torch.testing.assert_close(module(x), build("swish")(x))
+
+
+def test_meta_acon_switches_by_the_mean_of_the_map() -> None:
+    channels = 512
+    module = build("meta_acon", channels=channels).eval()
+    hidden = channels // 16
+    count = sum(parameter.numel() for parameter in module.parameters())
+    assert count == 2 * channels + 2 * channels * hidden + hidden + channels + 2 * (hidden + channels)
+    x = torch.randn(2, channels, 3, 3, generator=torch.Generator().manual_seed(0))
+    parts = {name: one.detach() for name, one in module.named_parameters()}
+    hidden_map = torch.einsum("oi,bi->bo", parts["fc1.weight"][:, :, 0, 0], x.mean((2, 3))) + parts["fc1.bias"]
+    scale = (1 + 1e-5) ** -0.5  # of a batch norm that has seen no batch
+    out = torch.einsum("oi,bi->bo", parts["fc2.weight"][:, :, 0, 0], scale * hidden_map) + parts["fc2.bias"]
+    beta = (1 / (1 + (-scale * out).exp()))[:, :, None, None]
+    p1, p2 = (parts[name].view(-1, 1, 1) for name in ("p1", "p2"))
+    expected = (p1 - p2) * x / (1 + (-beta * (p1 - p2) * x).exp()) + p2 * x
+    torch.testing.assert_close(module(x).detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_small_meta_acon_has_sixteen_hidden_channels() -> None:
+    module = build("meta_acon", channels=8)
+    assert [tuple(one.shape) for name, one in module.named_parameters() if name.endswith("weight")][:2] == [
+        (16, 8, 1, 1), (8, 16, 1, 1),
+    ]  # fmt: skip
