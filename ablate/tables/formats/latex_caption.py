@@ -15,6 +15,7 @@ from ablate.tables.columns import Column
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.pivot import PivotedTable
+from ablate.tables.summary import tests_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import listed, metric_name, metric_unit
@@ -107,8 +108,7 @@ def _overall(table: Table, names: Set[str]) -> Iterator[str]:
 
 def _how(table: Table, families: Sequence[Family]) -> str:
     """The tests and their correction; rows that are left out count too."""
-    tests = [TESTS[test] for test in dict.fromkeys(family.test for family in families) if test]
-    text = " or ".join(tests)
+    text = " or ".join(TESTS[test] for test in tests_of(table, families))
     left_out = any(family.comparisons > len(_rows_of(table, family)) for family in families)
     if len(table.families) > 1:
         corrected = "within each group" + ", for all rows of the study" * left_out
