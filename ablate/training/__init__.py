@@ -5,5 +5,5 @@ optim, order, determinism  optimiser and schedule; order of the images; random s
 checkpoint                 saved and resumed training
 images/                    images in memory, decoded while training, augmented
 ranks, rank_processes, rank_main, whole_batch  several GPUs
-measure, funnel_share      inference time and memory; how often a funnel's condition wins
+measure                    inference time and memory; how often a funnel's condition wins
 """

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.documents.runs import StudyRun, TrialRun
-from service.tracking.grouped_view import grouped_view
 from service.tracking.mlflow_file import QUIET, RENAMED, MirrorError, check_file, create_store, follow_move
-from service.tracking.run_content import FINAL_STATUS, Content, content_of_study, content_of_trial
+from service.tracking.run_content import FINAL_STATUS, Content, content_of_study, content_of_trial, grouped_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

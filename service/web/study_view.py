@@ -27,7 +27,7 @@ from service.store import live_cells, studies
 from service.store.live_cells import Standing
 from service.studies import results
 from service.studies.lifecycle import get_study
-from service.tracking.grouped_view import grouped_link
+from service.tracking.run_content import grouped_link
 from service.web.drafts import document_text
 from service.web.draw import Chart, Interval, Points, draw_curves, draw_intervals
 
