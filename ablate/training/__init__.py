@@ -1,7 +1,7 @@
 """Training: one loop for all tasks. What a task adds is its `Practice`.
 
 practice, loop             what a task provides; the loop
-optim, order, determinism  optimiser and schedule; order of the images; random streams
+optim, determinism         optimiser and schedule; random streams and the order of the images
 checkpoint                 saved and resumed training
 images/                    images in memory, decoded while training, augmented
 ranks, rank_processes, rank_main, whole_batch  several GPUs
