@@ -124,9 +124,9 @@ class RowAgreement:
         return f"{self.word}{untested}: {', '.join([f'n = {self.n}', *self.notes, *needed])}"
 
 
-def judge_rows(rows: Sequence[PrintedRow], *, alpha: float, scale_factor: float) -> list[RowAgreement]:
+def judge_rows(rows: Sequence[PrintedRow], *, alpha: float) -> list[RowAgreement]:
     """The verdict on every row; see `ablate.statistics.agreement.printed.agreement` for the arguments."""
-    samples = [_sample(row, scale_factor) for row in rows]
+    samples = [_sample(row) for row in rows]
     bounds = _bounds_of([sample for sample in samples if sample.no_claim is None], alpha)
     return [_verdict(sample, bounds, alpha) for sample in samples]
 
@@ -148,7 +148,7 @@ class _Sample:
         return DirectedEffect(math.copysign(1, self.row.printed) * self.found.mean, self.found.sd, self.found.n)
 
 
-def _sample(row: PrintedRow, scale_factor: float) -> _Sample:
+def _sample(row: PrintedRow) -> _Sample:
     if row.printed is not None and not math.isfinite(row.printed):
         row = replace(row, printed=None)
     present = [value for value in row.differences.values() if not math.isnan(value)]
@@ -156,15 +156,15 @@ def _sample(row: PrintedRow, scale_factor: float) -> _Sample:
     found = estimate(dict(enumerate(finite)))
     infinite = len(present) - len(finite)
     obstacle = row.obstacle or (counted(infinite, "infinite value") if infinite else _obstacle(finite, found.sd))
-    return _Sample(row, found, _no_claim(row.printed, found.sd, scale_factor), obstacle)
+    return _Sample(row, found, _no_claim(row.printed, found.sd), obstacle)
 
 
-def _no_claim(printed: float | None, sd: float | None, scale_factor: float) -> str | None:
+def _no_claim(printed: float | None, sd: float | None) -> str | None:
     if printed is None:
         return "no printed difference"
     if printed == 0:
         return "printed difference is 0"
-    if sd is not None and abs(printed) < NOISE_FACTOR * sd * scale_factor:
+    if sd is not None and abs(printed) < NOISE_FACTOR * sd:
         return "printed difference within our noise"
     return None
 
