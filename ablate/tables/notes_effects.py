@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ablate.statistics.grids.effects import NOT_IMPORTANCE, Contribution, contributions
+from ablate.statistics.grids.contributions import NOT_IMPORTANCE, Contribution, contributions
 from ablate.statistics.words import MINUS, equals_p, of_planned
 from ablate.study.names import bare
 from ablate.tables.table import Table

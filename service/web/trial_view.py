@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.recipes.classify import applicable_values
 from ablate.remote.documents.trials import CellOfStudy, TrialView
-from ablate.study.plan import Row
+from ablate.study.plan import Plan, Row
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
 from service.store import studies
@@ -150,9 +150,13 @@ def _rows_of(
         plan = plan_stored(context, stored[places[0].study_id])
     except ConflictError:  # an older document; the page then has no baseline
         return None, None
-    row = next((row for row in (*plan.rows, *plan.audits) if row.name == places[0].row), None)
+    row = next((row for row in _all_rows(plan) if row.name == places[0].row), None)
     baseline = next((each for each in plan.rows if row and each.is_baseline and each.group == row.group), None)
     return row, baseline
+
+
+def _all_rows(plan: Plan) -> Sequence[Row]:
+    return (*plan.rows, *plan.audits)
 
 
 def _log_of(context: Context, trial: TrialView) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablate.statistics.estimate import estimate, t_interval
+from ablate.statistics.estimate import CONFIDENCE, estimate, t_interval
 
 NOISE = 1e-12
 """Relative to the larger value; a smaller difference is rounding, and so is one below `SMALLEST`."""
@@ -44,8 +44,10 @@ class PairedDifference:
         return len(self.differences)
 
 
-def paired_difference(values: Mapping[int, float], reference: Mapping[int, float]) -> PairedDifference | None:
-    """The mean paired difference with its 95 % t interval; None without a common seed."""
+def paired_difference(
+    values: Mapping[int, float], reference: Mapping[int, float], confidence: float = CONFIDENCE
+) -> PairedDifference | None:
+    """The mean paired difference with its interval; None without a common seed."""
     common = sorted(values.keys() & reference.keys())
     found = {seed: difference(values[seed], reference[seed]) for seed in common}
     largest = max((max(abs(values[seed]), abs(reference[seed])) for seed in common), default=0.0)
@@ -56,7 +58,7 @@ def paired_difference(values: Mapping[int, float], reference: Mapping[int, float
         return PairedDifference(found, mean, None, None, None)
     if max(found.values()) - min(found.values()) <= _noise(largest):
         sd = 0.0
-    return PairedDifference(found, mean, sd, *(t_interval(mean, sd, len(found)) or (None, None)))
+    return PairedDifference(found, mean, sd, *(t_interval(mean, sd, len(found), confidence) or (None, None)))
 
 
 def difference(value: float, reference: float) -> float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ablate.statistics.decisions.paired import PairedDifference, paired_difference
 from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.grids.anova import Anova, anova
 from ablate.statistics.grids.grid import Cells, Grid, grid_of
@@ -91,48 +89,3 @@ def _test_notes(grid: Grid, found: Anova) -> Iterator[str]:
         alike = ", ".join(effect.name for effect in found.effects if effect.f is None)
         if alike:
             yield f"These are not tested, because all seeds agree: {alike}."
-
-
-NOT_IMPORTANCE = (
-    "A contribution is the loss when one component is removed from the full method. If components interact, "
-    "contributions are not importances and do not add up; a grid shows main effects and interactions."
-)
-"""The note with every list of contributions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """The contribution of a component to the full method.
-
-    Attributes:
-        label: label of the row without it, `- NAME`.
-        difference: full minus that row, over common seeds, with its 95 % t interval; None without a common seed.
-        gain: mean difference, positive if the component improves the metric; None if `difference` is None.
-    """
-
-    label: str
-    difference: PairedDifference | None
-    gain: float | None
-
-
-def contributions(
-    full: Mapping[int, float], without: Mapping[str, Mapping[int, float]], *, lower_is_better: bool
-) -> tuple[Contribution, ...]:
-    """Full minus each row that lacks a component, in the order given. Read with `NOT_IMPORTANCE`.
-
-    Args:
-        full: values of the row `full` by seed; NaN and infinite values are left out.
-        without: label of a row without one component -> its values by seed.
-        lower_is_better: direction of the metric.
-    """
-    present = _finite(full)
-    found = {label: paired_difference(present, _finite(values)) for label, values in without.items()}
-    sign = -1.0 if lower_is_better else 1.0
-    return tuple(
-        Contribution(label, difference, sign * difference.mean if difference else None)
-        for label, difference in found.items()
-    )
-
-
-def _finite(values: Mapping[int, float]) -> dict[int, float]:
-    return {seed: value for seed, value in values.items() if math.isfinite(value)}

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from ablate.statistics.grids.effects import NOT_IMPORTANCE, contributions
+from ablate.statistics.grids.contributions import NOT_IMPORTANCE, contributions
 
 FULL = {0: 10.0, 1: 11.0, 2: 12.5, 3: 10.5}
 WITHOUT = {"- norm": {0: 12.0, 1: 13.5, 2: 13.0, 3: 12.0}, "- augment": {0: 9.0, 1: 11.0}}
