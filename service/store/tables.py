@@ -71,9 +71,8 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 """An autoincrement key: 64 bits on PostgreSQL; SQLite increments only INTEGER, which has 64 bits there."""
 
 
-def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    """The constraint that a column has one of these values."""
-    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=column)
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
 studies = Table(
@@ -85,7 +84,7 @@ studies = Table(
     Column("name", String(64), nullable=False, index=True),
     Column("title", Text, nullable=False),
     Column("scale", String(64)),
-    Column("state", String(16), one_of("state", STUDY_STATES), nullable=False),
+    Column("state", String(16), CheckConstraint(_one_of("state", STUDY_STATES), name="state"), nullable=False),
     Column("reason", Text),
     Column("priority", Integer, nullable=False),
     Column("replicate", Integer, nullable=False),
@@ -117,7 +116,7 @@ trials = Table(
     Column("recipe", JSON, nullable=False),
     Column("cpus", Integer, nullable=False),
     Column("gpus", Float, nullable=False),
-    Column("state", String(16), one_of("state", TRIAL_STATES), nullable=False),
+    Column("state", String(16), CheckConstraint(_one_of("state", TRIAL_STATES), name="state"), nullable=False),
     Column("reason", Text),
     Column("priority", Integer),
     Column("open_needs", Integer, nullable=False, server_default="0"),
@@ -172,7 +171,7 @@ memberships = Table(
     Column("seed", BigInteger, nullable=False),
     Column("trial_key", ForeignKey("trials.key"), nullable=False, index=True),
     Column("shared", Boolean, nullable=False),
-    Column("settled", String(16), one_of("settled", ("failed", "cancelled"))),
+    Column("settled", String(16), CheckConstraint(_one_of("settled", ("failed", "cancelled")), name="settled")),
     UniqueConstraint("study_seq", "row", "seed"),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -22,7 +23,12 @@ from sqlalchemy import (
 )
 
 from service.documents.states import CAUSES, FIRING_STATES, KINDS, MODES, WHEN_BUSY, WHEN_MISSED
-from service.store.tables import BigId, UtcTime, metadata, one_of
+from service.store.tables import BigId, UtcTime, metadata
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=column)
+
 
 schedules = Table(
     "schedules",
@@ -31,14 +37,14 @@ schedules = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("cron", String(100), nullable=False),
     Column("tz", String(64), nullable=False),
-    Column("mode", String(16), one_of("mode", MODES), nullable=False),
+    Column("mode", String(16), _one_of("mode", MODES), nullable=False),
     Column("study", JSON, nullable=False),
     Column("scale", String(64)),
     Column("seeds", Integer),
     Column("priority", Integer),
-    Column("missed", String(16), one_of("missed", WHEN_MISSED), nullable=False),
+    Column("missed", String(16), _one_of("missed", WHEN_MISSED), nullable=False),
     Column("grace_s", Integer, nullable=False),
-    Column("overlap", String(16), one_of("overlap", WHEN_BUSY), nullable=False),
+    Column("overlap", String(16), _one_of("overlap", WHEN_BUSY), nullable=False),
     Column("jitter_s", Integer, nullable=False),
     Column("tolerance", Float, nullable=False),
     Column("reference_firings", Integer, nullable=False),
@@ -63,9 +69,9 @@ firings = Table(
     Column("id", BigId, primary_key=True),
     Column("schedule_seq", ForeignKey("schedules.seq"), nullable=False),
     Column("instant", UtcTime, nullable=False),
-    Column("cause", String(16), one_of("cause", CAUSES), nullable=False),
-    Column("kind", String(16), one_of("kind", KINDS)),
-    Column("state", String(16), one_of("state", FIRING_STATES), nullable=False),
+    Column("cause", String(16), _one_of("cause", CAUSES), nullable=False),
+    Column("kind", String(16), _one_of("kind", KINDS)),
+    Column("state", String(16), _one_of("state", FIRING_STATES), nullable=False),
     Column("reason", Text),
     Column("stands_for", Integer, nullable=False),
     Column("study_seq", ForeignKey("studies.seq"), index=True),
