@@ -36,11 +36,10 @@ from ablate.data.class_folders import Files, build_files
 from ablate.data.datasets import describe
 from ablate.models.surgery import build
 from ablate.recipes.classify import ClassifyRecipe
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Order, Streams
 from ablate.training.images.augment import augment, to_float
 from ablate.training.images.streamed import Images, decode, random_crop, steps_from
 from ablate.training.optim import build_optimiser
-from ablate.training.order import Order
 from benchmarks.funnel_step import BATCH, RESOLUTION_PX, build_step, in_worker_environment, measure, summarise
 
 IMAGES = 10_000

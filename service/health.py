@@ -10,8 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from service.context import Context
 from service.errors import UnavailableError
 from service.store.faults import count_stuck
-from service.store.health import count_states, server_version
-from service.store.heartbeat import Beat, find_beat
+from service.store.heartbeat import Beat, count_states, find_beat, server_version
 from service.store.queue.outbox import count_entries
 from service.store.sql import now
 

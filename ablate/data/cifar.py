@@ -14,7 +14,7 @@ import numpy as np
 
 from ablate.data.dataset import Labelled
 from ablate.data.lock import Progress, locked
-from ablate.data.member_files import MemberFiles
+from ablate.data.pinned_files import MemberFiles
 from ablate.errors import DataError
 
 NETWORK_TIMEOUT_S = 20

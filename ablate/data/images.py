@@ -91,18 +91,6 @@ def decode_image(content: bytes, path: str | Path, formats: tuple[str, ...] = FO
         DataError: it is not an image of these formats, is damaged, too large, or has colours above 8 bits per channel;
             the file is named.
     """
-    return _load(content, path, formats)
-
-
-def decode_with_traits(content: bytes, path: str | Path) -> tuple[Image.Image, Traits]:
-    """The same but upright, with what is unusual about it."""
-    stored = _load(content, path, FORMATS)
-    upright = _turn(stored)
-    return upright, Traits(upright is not stored, _is_transparent(stored), _is_animated(content))
-
-
-def _load(content: bytes, path: str | Path, formats: tuple[str, ...]) -> Image.Image:
-    """The image as it is stored."""
     name = printable(path)
     try:
         with _open(content, formats) as image:
@@ -120,6 +108,13 @@ def _load(content: bytes, path: str | Path, formats: tuple[str, ...]) -> Image.I
         raise DataError(f"{name} is not an image, or its format is unknown; allowed: {allowed}") from error
     except DAMAGES as error:
         raise DataError(f"{name} is damaged: {error}") from error
+
+
+def decode_with_traits(content: bytes, path: str | Path) -> tuple[Image.Image, Traits]:
+    """The same but upright, with what is unusual about it."""
+    stored = decode_image(content, path)
+    upright = _turn(stored)
+    return upright, Traits(upright is not stored, _is_transparent(stored), _is_animated(content))
 
 
 def _open(content: bytes, formats: Sequence[str]) -> ImageFile.ImageFile:

@@ -1,10 +1,14 @@
-"""The files of the data sets that are read into memory, each with a pinned digest."""
+"""The files of the data sets that are read into memory, each with a pinned digest, and what such data sets share."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
+
+from ablate.data.dataset import DataSet
+from ablate.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,36 @@ def find_file_fault(path: Path, member: Member) -> str | None:
 def has_length(path: Path, member: Member) -> bool:
     """Whether a decompressed file exists and has the right length."""
     return path.is_file() and member.size_bytes in (None, path.stat().st_size)
+
+
+@dataclass(frozen=True)
+class MemberFiles(DataSet, ABC):
+    """A data set of a few files.
+
+    Attributes:
+        folder: path of their folder below the data root, where torchvision looks for them, too.
+        members: the files.
+    """
+
+    folder: Path
+    members: tuple[Member, ...]
+    can_fetch = True
+
+    def find(self, root: Path) -> Path | None:
+        """See `DataSet.find`."""
+        folder = root / self.folder
+        return folder if all(has_length(folder / member.name, member) for member in self.members) else None
+
+    def check(self, root: Path) -> Path:
+        """See `DataSet.check`; reads every byte."""
+        folder = root / self.folder
+        for member in self.members:
+            if fault := find_file_fault(folder / member.name, member):
+                raise DataError(
+                    f"data set {self.name!r}: {folder / member.name} {fault}; run `ablate data fetch {self.name}`"
+                )
+        return folder
+
+    def is_intact(self, root: Path) -> bool:
+        """Whether every file is there with the right content."""
+        return not any(find_file_fault(root / self.folder / member.name, member) for member in self.members)

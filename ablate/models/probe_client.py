@@ -1,4 +1,4 @@
-"""The client of the probe, a child process that imports torch, so that this process need not."""
+"""The client of the probe, a child process that imports torch, so that this process need not; and a cache of costs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
@@ -142,3 +143,19 @@ def _read_line(descriptor: int, timeout_s: float) -> bytes:
             raise EOFError
         read += part
     return read
+
+
+@cache
+def count_architecture(architecture: str) -> Cost:
+    """Count the cost of a network once per process; rows that differ only in training share the result.
+
+    Args:
+        architecture: JSON text of the recipe reduced by `architecture_of`.
+
+    Raises:
+        SiteError: the network cannot be built.
+    """
+    from ablate.models.probe import answer
+
+    found = answer({"what": "cost", "recipe": json.loads(architecture)})
+    return Cost.model_validate(found["cost"])

@@ -80,24 +80,9 @@ def _difference_text(row: TableRow, metric: str, decimals: int, *, is_asked: boo
     return difference_text(row.cells[metric], decimals, is_asked=is_asked)
 
 
-def _printed_text(row: TableRow, metric: str, decimals: int) -> str:
-    printed = row.cells[metric].published
-    return printed.text.replace("-", MINUS) if printed else MISSING
-
-
-def _printed_difference_text(row: TableRow, metric: str, decimals: int) -> str:
-    printed = row.cells[metric].published
-    return printed.diff_text.replace("-", MINUS) if printed and printed.diff_text else MISSING
-
-
 def _decision_text(row: TableRow, metric: str, decimals: int) -> str:
     cell = row.cells[metric]
     return decision_with_p(cell.decision, cell.tested.reason if cell.tested else None, cell.p_adj)
-
-
-def _p_text(row: TableRow, metric: str, decimals: int, name: str) -> str:
-    p = getattr(row.cells[metric], name)
-    return MISSING if p is None else format_p(p)
 
 
 def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
@@ -108,13 +93,6 @@ def _simultaneous_text(row: TableRow, metric: str, decimals: int, *, is_asked: b
     return f"[{number(found.low, places)}, {number(found.high, places)}]"
 
 
-def _p_better_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = value_at(row.cells[metric], "tested.p_better")
-    if not isinstance(found, Superiority):
-        return MISSING
-    return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
-
-
 def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> str:
     found, relative_to = value_at(row.cells[metric], "tested.mde"), row.cells[metric].mean or 0.0
     if not isinstance(found, float):
@@ -122,24 +100,22 @@ def _mde_text(row: TableRow, metric: str, decimals: int, *, is_asked: bool) -> s
     return number(found, places_within(-found, found, decimals, relative_to=relative_to, is_asked=is_asked))
 
 
-def _seeds_needed_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = value_at(row.cells[metric], "tested.seeds_needed")
-    return MISSING if found is None else f"{found:,}"
+def _text_of(path: str, words: Callable[[Any], str]) -> Callable[..., str]:
+    """A cell's text from one value of the row, or of its cell for a metric; a dash if it is unknown."""
+
+    def text(row: TableRow, metric: str = "", decimals: int = 0) -> str:
+        value = value_at(row.cells[metric] if metric else row, path)
+        return MISSING if value in (None, "") else words(value)
+
+    return text
 
 
-def _rho_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = value_at(row.cells[metric], "tested.rho")
-    return fixed(found, 2) if isinstance(found, float) else MISSING
+def _with_minus(printed: str) -> str:
+    return printed.replace("-", MINUS)
 
 
-def _pairing_gain_text(row: TableRow, metric: str, decimals: int) -> str:
-    found = value_at(row.cells[metric], "tested.pairing_gain")
-    return fixed(100 * found, 0) if isinstance(found, float) else MISSING
-
-
-def _agreement_text(row: TableRow, metric: str, decimals: int, name: str = "word") -> str:
-    found = row.cells[metric].agreement
-    return getattr(found, name) if found else MISSING
+def _p_better_text(found: Superiority) -> str:
+    return f"{fixed(found.share, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
 
 
 SPREADING = ("diff", "simultaneous", "mde")
@@ -148,42 +124,33 @@ SPREADING = ("diff", "simultaneous", "mde")
 METRIC_TEXTS: dict[str, Callable[..., str]] = {
     "": _mean_text,
     "diff": _difference_text,
-    "published": _printed_text,
-    "published_diff": _printed_difference_text,
+    "published": _text_of("published.text", _with_minus),
+    "published_diff": _text_of("published.diff_text", _with_minus),
     "decision": _decision_text,
-    "p": partial(_p_text, name="p"),
-    "p_flip": partial(_p_text, name="p_flip"),
-    "p_adj": partial(_p_text, name="p_adj"),
+    "p": _text_of("p", format_p),
+    "p_flip": _text_of("p_flip", format_p),
+    "p_adj": _text_of("p_adj", format_p),
     "simultaneous": _simultaneous_text,
-    "p_better": _p_better_text,
+    "p_better": _text_of("tested.p_better", _p_better_text),
     "mde": _mde_text,
-    "seeds_needed": _seeds_needed_text,
-    "rho": _rho_text,
-    "pairing_gain": _pairing_gain_text,
-    "agreement": _agreement_text,
-    "agreement_text": partial(_agreement_text, name="text"),
+    "seeds_needed": _text_of("tested.seeds_needed", "{:,}".format),
+    "rho": _text_of("tested.rho", partial(fixed, decimals=2)),
+    "pairing_gain": _text_of("tested.pairing_gain", lambda found: fixed(100 * found, 0)),
+    "agreement": _text_of("agreement.word", str),
+    "agreement_text": _text_of("agreement.text", str),
 }
 
 METRIC_PATHS: dict[str, dict[str, str]] = {
-    "published": {"published": "published.value"},
-    "published_diff": {"published_diff": "published.diff"},
-    "decision": {"decision": "decision"},
-    "p": {"p": "p", "test": "tested.test"},
-    "p_flip": {"p_flip": "p_flip"},
+    "published": {"published": "published.value"}, "published_diff": {"published_diff": "published.diff"},
+    "decision": {"decision": "decision"}, "p": {"p": "p", "test": "tested.test"}, "p_flip": {"p_flip": "p_flip"},
     "p_adj": {"p_adj": "p_adj"},
     "simultaneous": {"simultaneous_low": "tested.simultaneous.low", "simultaneous_high": "tested.simultaneous.high"},
-    "p_better": {
-        "p_better": "tested.p_better.share",
-        "p_better_low": "tested.p_better.low",
-        "p_better_high": "tested.p_better.high",
-    },
-    "mde": {"mde": "tested.mde"},
-    "seeds_needed": {"seeds_needed": "tested.seeds_needed"},
-    "rho": {"rho": "tested.rho"},
-    "pairing_gain": {"pairing_gain": "tested.pairing_gain"},
-    "agreement": {"agreement": "agreement.word"},
+    "p_better": {"p_better": "tested.p_better.share", "p_better_low": "tested.p_better.low",
+                 "p_better_high": "tested.p_better.high"},
+    "mde": {"mde": "tested.mde"}, "seeds_needed": {"seeds_needed": "tested.seeds_needed"}, "rho": {"rho": "tested.rho"},
+    "pairing_gain": {"pairing_gain": "tested.pairing_gain"}, "agreement": {"agreement": "agreement.word"},
     "agreement_text": {"agreement_text": "agreement.text"},
-}
+}  # fmt: skip
 """Column of a metric -> header of each plain value, without the name of the metric -> its path in the cell."""
 
 
@@ -229,16 +196,6 @@ def _seeds_text(row: TableRow) -> str:
     ends = {"diverged": row.n_diverged, "failed": row.n_failed}
     holes = ", ".join(f"{number} {word}" for word, number in ends.items() if number)
     return f"{row.n_ok} of {row.n_planned}" + (f" ({holes})" if holes else "")
-
-
-def _text_of(path: str, words: Callable[[Any], str]) -> Callable[[TableRow], str]:
-    """A cell's text from one value of the row, a dash if it is unknown."""
-
-    def text(row: TableRow) -> str:
-        value = value_at(row, path)
-        return MISSING if value in (None, "") else words(value)
-
-    return text
 
 
 def _next_to_printed(name: str) -> Callable[[TableRow], str]:

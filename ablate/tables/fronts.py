@@ -22,7 +22,7 @@ def find_fronts(rows: Sequence[TableRow], metric: str, *, lower_is_better: bool)
         paid: Mapping[str, float | None] = {row.name: getattr(row, cost) for row in rows}
         if len({value for value in paid.values() if value is not None}) > 1:
             found = pareto_front(means, paid, lower_is_better=lower_is_better)
-            fronts.append(Front(cost=cost, rows=list(found.on_front)))
+            fronts.append(Front(cost=cost, rows=list(found)))
     return fronts
 
 

@@ -1,13 +1,9 @@
-"""The history of a schedule as a document: each row's mean and interval at each firing, and its drift alarms.
-
-Rows are shown by their means or by their paired differences from the baseline; a paper's printed difference is shown
-with the differences. In both cases the means raise the alarms.
-"""
+"""The history of a schedule as a document: each row's mean and interval at each firing, and its drift alarms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 from types import MappingProxyType
@@ -15,7 +11,6 @@ from typing import Literal
 
 from ablate.documents import Document
 from ablate.errors import TableError, nearest, quote
-from ablate.statistics.decisions.paired import paired_difference
 from ablate.statistics.drift.watch import MIN_REFERENCE
 from ablate.statistics.estimate import estimate, t_interval
 from ablate.tables.words import ARROWS, metric_name, number, places_of
@@ -31,15 +26,11 @@ class Heading:
     Attributes:
         schedule: name of the schedule.
         metric, lower_is_better: primary metric and its direction.
-        baseline: label of the row for comparison; None shows means.
-        printed: row -> printed difference from the baseline in a paper.
     """
 
     schedule: str
     metric: str
     lower_is_better: bool
-    baseline: str | None = None
-    printed: Mapping[str, float] = field(default_factory=dict)
 
 
 class HistoryPoint(Document):
@@ -86,7 +77,7 @@ class Window(Document):
 
 
 class HistoryRow(Document):
-    """A row's points, oldest first, with its full reference windows, its alarms and the printed difference.
+    """A row's points, oldest first, with its full reference windows and its alarms.
 
     `unknown` are the instants at which it has no number, since all its seeds were lost.
     """
@@ -96,7 +87,6 @@ class HistoryRow(Document):
     unknown: list[datetime]
     windows: list[Window]
     alarms: list[HistoryAlarm]
-    printed: float | None
 
 
 class History(Document):
@@ -104,7 +94,6 @@ class History(Document):
 
     Attributes:
         schedule, metric, lower_is_better: see `Heading`.
-        baseline: label of the row from which differences are shown; null if rows are shown by their means.
         instants: instants of all firings, oldest first.
         rows: rows in order of appearance.
     """
@@ -112,7 +101,6 @@ class History(Document):
     schedule: str
     metric: str
     lower_is_better: bool
-    baseline: str | None
     instants: list[datetime]
     rows: list[HistoryRow]
 
@@ -125,9 +113,8 @@ class History(Document):
 
     @property
     def measure(self) -> str:
-        """The quantity in words, for a heading: `top-1 error (%) ↓, difference from 'ReLU'`."""
-        metric = f"{metric_name(self.metric)} {ARROWS[self.lower_is_better]}"
-        return f"{metric}, difference from '{self.baseline}'" if self.baseline else metric
+        """The quantity in words, for a heading: `top-1 error (%) ↓`."""
+        return f"{metric_name(self.metric)} {ARROWS[self.lower_is_better]}"
 
 
 def build_history(
@@ -149,46 +136,30 @@ def build_history(
         restarts: instants at which a reference window starts: the beginning and each acknowledged alarm; empty for a
             schedule without a reference window.
         reference: number of firings in a window; see `statistics.drift.watch`.
-
-    Raises:
-        TableError: no firing has the baseline.
     """
-    labels = dict.fromkeys(label for _, values in firings for label in values)
-    if firings and heading.baseline and heading.baseline not in labels:
-        raise TableError(f"no baseline {quote(heading.baseline)} in any firing{nearest(heading.baseline, labels)}")
     rows = []
-    for label in labels:
-        if label == heading.baseline:
-            continue
+    for label in dict.fromkeys(label for _, values in firings for label in values):
         gone = {at: lost.get(at, {}).get(label, 0) for at, _ in firings}
-        points = [point for at, values in firings if (point := _point((at, gone[at]), values, label, heading.baseline))]
+        points = [point for at, values in firings if (point := _point(at, values.get(label, {}), gone[at]))]
         own = [alarm for alarm in alarms if alarm.row == label]
-        printed = heading.printed.get(label) if heading.baseline else None
         windows = _windows(points, restarts, reference)
         unknown = [at for at, values in firings if gone[at] and not values.get(label)]
-        rows.append(
-            HistoryRow(label=label, points=points, unknown=unknown, windows=windows, alarms=own, printed=printed)
-        )
+        rows.append(HistoryRow(label=label, points=points, unknown=unknown, windows=windows, alarms=own))
     return History(
         schedule=heading.schedule,
         metric=heading.metric,
         lower_is_better=heading.lower_is_better,
-        baseline=heading.baseline,
         instants=[at for at, _ in firings],
         rows=rows,
     )
 
 
-def _point(firing: tuple[datetime, int], values: Values, label: str, baseline: str | None) -> HistoryPoint | None:
-    shown = values.get(label, {})
-    if baseline is not None:
-        paired = paired_difference(shown, values.get(baseline, {}))
-        shown = {} if paired is None else paired.differences
-    found = estimate(shown)
+def _point(at: datetime, values: Mapping[int, float], lost: int) -> HistoryPoint | None:
+    found = estimate(values)
     if found.mean is None:
         return None
     low, high = (None if found.sd is None else t_interval(found.mean, found.sd, found.n)) or (None, None)
-    return HistoryPoint(at=firing[0], mean=found.mean, low=low, high=high, n=found.n, lost=firing[1])
+    return HistoryPoint(at=at, mean=found.mean, low=low, high=high, n=found.n, lost=lost)
 
 
 def _windows(points: Sequence[HistoryPoint], restarts: Sequence[datetime], reference: int) -> list[Window]:

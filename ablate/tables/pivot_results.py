@@ -168,19 +168,19 @@ def pivot_notes(table: Table) -> Iterator[str]:
             f"The mean rank is over {len(pivot.groups)} {noun}, among the {counted(len(ranked), 'row')} that have a "
             "value in each of them; 1 is best."
         )
-        yield from _unranked(table, pivot, noun)
+        yield from _unranked(table, pivot)
     if table.families:
-        yield from _test_notes(table, pivot, noun)
+        yield from _test_notes(pivot, noun)
 
 
-def _unranked(table: Table, pivot: Pivot, noun: str) -> Iterator[str]:
+def _unranked(table: Table, pivot: Pivot) -> Iterator[str]:
     lines = lines_of(table.rows)
     for line in (line for line in pivot.lines if line.mean_rank is None):
         missing = [group for group in pivot.groups if _mean(table.metric, lines[line.label].get(group)) is None]
         yield f"Row '{line.label}' has no mean rank, because it has no value in {listed(missing)}."
 
 
-def _test_notes(table: Table, pivot: Pivot, noun: str) -> Iterator[str]:
+def _test_notes(pivot: Pivot, noun: str) -> Iterator[str]:
     """How the test over the groups was made, if there is one."""
     if pivot.test is None or not pivot.comparisons:
         return

@@ -8,11 +8,10 @@ from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.power import Test
 from ablate.statistics.decisions.robustness import Robustness, examine
 from ablate.statistics.decisions.row_comparison import Runs
+from ablate.statistics.decisions.sentences import TESTS
 from ablate.statistics.words import plain_number, with_unit
 from ablate.tables.table import Table, TableRow
 from ablate.tables.words import listed, metric_name, metric_unit
-
-TESTS = {"flip": "the sign-flip test", "t": "the paired t test", "pooled": "Dunnett's test"}
 
 
 def robustness_notes(table: Table) -> list[str]:

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, OTHER_WORDS, PAPER_WORDS, VERDICT_FROM
 from ablate.statistics.decisions.power import POWER, too_few
+from ablate.statistics.decisions.sentences import TESTS
 from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, of_planned, plain_number, with_unit
 from ablate.tables.pivot_results import describe_over_groups
 from ablate.tables.summary_results import MAX_NAMES, describe_effects, describe_results, joined, names_of
 from ablate.tables.table import Table
-from ablate.tables.verdicts import Tested
+from ablate.tables.verdicts import Family, Tested
 from ablate.tables.words import metric_name, metric_unit
 
 MAX_CHARACTERS = 230
 """Largest number of characters of a line, unless its shortest wording is longer."""
-TESTS = {"flip": "the sign-flip test", "t": "the paired t test", "pooled": "Dunnett's test"}
 OPEN_WORDS = {OTHER_WORDS[3], PAPER_WORDS[3]}
 VERBS = {"agrees": ("agrees", "agree"), "disagrees": ("disagrees", "disagree")}
 """Words of `ablate.statistics.agreement` that are verbs; the others follow `is` and `are`."""
@@ -82,7 +82,7 @@ def _tests(table: Table) -> list[str]:
     tested = [row for row in table.rows if not row.baseline and row.cells[metric].tries is None]
     groups = {row.group for row in tested}
     families = [family for family in table.families if family.group in groups]
-    names = list(dict.fromkeys(TESTS[family.test] for family in families if family.test))
+    names = [TESTS[test] for test in tests_of(table, families)]
     seen = [cell.diff.n for row in tested if (cell := row.cells[metric]).diff and cell.p is not None]
     if not names or not seen:
         return [_nothing_tested(table)]
@@ -97,6 +97,17 @@ def _tests(table: Table) -> list[str]:
     on = f"on {metric_name(metric).removesuffix(' (%)')} "
     by, short = f"by {joined(names)}", f"{over.removeprefix('over ')}, {100 * table.alpha:g} %"
     return [f"Decided {on}{by} {over}, {level}.", f"Decided {by} {over}, {level}.", f"Decided {by} ({short})."]
+
+
+def tests_of(table: Table, families: Sequence[Family]) -> list[str]:
+    """The tests that give the p-values of these families: the sign-flip test replaces a t test that is undefined."""
+    found: list[str] = []
+    for family in (one for one in families if one.test):
+        rows = [row.cells[table.metric] for row in table.rows if row.group == family.group]
+        found += [cell.tested.test or "" for cell in rows if cell.tested and cell.tested.test in TESTS] or [
+            family.test or ""
+        ]
+    return list(dict.fromkeys(found))
 
 
 def _all(count: int) -> str:

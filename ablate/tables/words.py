@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from ablate.statistics.words import MINUS, counted, format_p
 
@@ -53,6 +54,12 @@ def seeds_text(n: int, folds: int | None) -> str:
 def metric_unit(metric: str) -> str:
     """The unit of a metric's differences in sentences: `points` for percentages, else empty."""
     return "points" if metric.endswith("_pct") else ""
+
+
+def drawn_metric(metric: str, curves: Iterable[Iterable[Mapping[str, float]]]) -> str:
+    """The metric if trials report it during training, else the one that most of them report."""
+    counts = Counter(name for points in curves for name in {name for point in points for name in point})
+    return metric if metric in counts or not counts else min(counts, key=lambda name: (-counts[name], name))
 
 
 def decimals_of(sds: Iterable[float | None]) -> int:

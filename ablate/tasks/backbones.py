@@ -1,26 +1,76 @@
-"""What the tasks on scenes share about their backbone: the trial it starts from, and how its cost is counted."""
+"""What the tasks on scenes share: a backbone with the trial it starts from, and how its cost is counted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from ablate.data.datasets import describe, describe_for
 from ablate.errors import DataError, SiteError, TrialError, quote
-from ablate.models.cost_cache import count_architecture
+from ablate.models.probe_client import count_architecture
 from ablate.recipes.classify import OWN_NETWORKS, ActivationFields, ClassifyRecipe, architecture_of
 from ablate.recipes.scenes import SceneFields
-from ablate.trials.trial import Cost
+from ablate.trials.task import NO_NEEDS, Task
+from ablate.trials.trial import Cost, Message
+
+S = TypeVar("S", bound=SceneFields)
 
 NAME = "backbone"
 COST_PX = 224
 """Side of the images at which the paper counts multiply-adds, independent of the images of a training."""
 
 
-def needs_of(recipe: SceneFields) -> dict[str, tuple[str, ClassifyRecipe]]:
-    """See `Task.needs`: the classification trial from whose weights the backbone starts, if any."""
-    parent = recipe.backbone_recipe()
-    return {} if parent is None else {NAME: ("classify", parent)}
+class SceneTask(Task[S]):
+    """A task on scenes with a backbone of ours; the last step is reported, nothing is selected.
+
+    Attributes:
+        name: its name in a study, and that of its package, which imports torch when training begins.
+    """
+
+    name: ClassVar[str]
+    preload = ("torch",)
+
+    def needs(self, recipe: S) -> dict[str, tuple[str, ClassifyRecipe]]:
+        """The classification trial from whose weights the backbone starts, if any."""
+        parent = recipe.backbone_recipe()
+        return {} if parent is None else {NAME: ("classify", parent)}
+
+    def run(self, recipe: S, seed: int, workdir: Path, needs: Mapping[str, Path] = NO_NEEDS) -> Iterator[Message]:
+        """See `train` of the task's practice."""
+        messages: Iterator[Message] = self._practice().train(recipe, seed, workdir, needs)
+        return messages
+
+    def check(self, recipe: S) -> None:
+        """See `check_scenes`."""
+        check_scenes(recipe, self.name)
+
+    def check_network(self, recipe: S) -> None:
+        """Refuse what cannot be built on the backbone; by default nothing. It may import torch."""
+        del recipe
+
+    def counted_network(self, recipe: S) -> ClassifyRecipe:
+        """The backbone at 224 px; see `counted_as`."""
+        return counted_as(recipe)
+
+    def inspect(self, recipe: S) -> Cost:
+        """Count the backbone at 224 px.
+
+        Raises what training would raise before its first step, except for missing weights.
+        """
+        self.check(recipe)
+        self.check_network(recipe)
+        return count_backbone(recipe)
+
+    def time_steps(self, recipe: S, count: int) -> float:
+        """See `ablate.training.measure.time_steps`; the backbone's own trial is not included."""
+        from ablate.training.measure import time_steps
+
+        return time_steps(recipe, count, self._practice().PRACTICE)
+
+    def _practice(self) -> Any:
+        return import_module(f"ablate.tasks.{self.name}.practice")
 
 
 def check_needs(recipe: SceneFields, needs: Mapping[str, Path]) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -170,3 +171,27 @@ def _milliseconds(call: Callable[[], None]) -> float:
     began = time.perf_counter()
     call()
     return 1000 * (time.perf_counter() - began)
+
+
+@contextmanager
+def observed_funnels(network: nn.Module, share: dict[str, float] | None) -> Iterator[None]:
+    """Record, within the block, the share of pixels at which T(x) > x for each funnel with the maximum.
+
+    Args:
+        network: network whose forward passes are observed.
+        share: module path -> share in 0 .. 1, filled in place; None records nothing.
+    """
+
+    def note(share: dict[str, float], name: str, funnel: Funnel, inputs: tuple[torch.Tensor]) -> None:
+        share[name] = float((funnel.condition(inputs[0]) > inputs[0]).float().mean())
+
+    hooks = [
+        module.register_forward_pre_hook(partial(note, share, name))
+        for name, module in network.named_modules()
+        if share is not None and isinstance(module, Funnel) and module.combine == "max"
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

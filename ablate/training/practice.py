@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from ablate.errors import TrialError
 from ablate.recipes.classify import TrainingFields
 from ablate.recipes.scenes import SceneFields
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Order, Streams
 from ablate.training.optim import autocast
-from ablate.training.order import Order
 from ablate.training.ranks import ALONE, Ranks
 from ablate.training.whole_batch import WholeBatch
 from ablate.trials.items import Items

@@ -9,7 +9,7 @@ from functools import partial
 
 from ablate.errors import describe_error
 from ablate.settings import SettingsError
-from service.doctor import disk, machine, parts, python
+from service.doctor import machine, parts, python
 from service.doctor.findings import Finding, error, ok, warning
 from service.settings import Settings, read_settings
 
@@ -40,14 +40,14 @@ def _probes_of_machine() -> dict[str, Probe]:
     return {
         "python": python.find_python, "packages": python.compare_packages, "torch": python.find_torch,
         "cpus": machine.count_cpus, "memory": machine.count_memory, "limits": machine.read_limits,
-        "/dev/shm": disk.find_shared_memory,
+        "/dev/shm": machine.find_shared_memory,
     }  # fmt: skip
 
 
 def _probes_of_settings(settings: Settings) -> dict[str, Probe]:
     return {
-        "home": partial(disk.write_to_home, settings.home), "disk": partial(disk.count_space, settings.home),
-        "locks": partial(disk.lock_a_file, settings.home), "service": partial(parts.find_service, settings),
+        "home": partial(machine.write_to_home, settings.home), "disk": partial(machine.count_space, settings.home),
+        "locks": partial(machine.lock_a_file, settings.home), "service": partial(parts.find_service, settings),
         "database": partial(parts.open_database, settings), "ray": partial(parts.find_ray, settings),
         "mlflow": partial(parts.find_mlflow, settings), "data": parts.find_data,
     }  # fmt: skip

@@ -47,7 +47,7 @@ def open_database(settings: Settings) -> Sequence[Finding]:
     """Whether the database can be read and written."""
     if settings.is_embedded:
         return _open_file(Path(settings.database.removeprefix("sqlite:///")))
-    from service.store.health import server_version
+    from service.store.heartbeat import server_version
     from service.store.session import Store
 
     shown = without_password(settings.database)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ablate.remote.choices import Cause, FiringState, Kind, Missed, Mode, Overlap, StudyState, TrialState
 
-STUDY_STATES: tuple[StudyState, ...] = ("queued", "running", "paused", "succeeded", "failed", "cancelled")
-TRIAL_STATES: tuple[TrialState, ...] = ("queued", "running", "succeeded", "diverged", "failed", "cancelled")
+STUDY_STATES: tuple[StudyState, ...] = get_args(StudyState)
+TRIAL_STATES: tuple[TrialState, ...] = get_args(TrialState)
 LIVE: tuple[StudyState, ...] = ("queued", "running", "paused")
 """States of a study that still needs its trials."""
 
-CAUSES: tuple[Cause, ...] = ("cron", "manual")
-KINDS: tuple[Kind, ...] = ("reference", "verify", "fresh")
-FIRING_STATES: tuple[FiringState, ...] = (
-    "queued", "running", "done", "holes", "cancelled", "skipped", "missed", "refused",
-)  # fmt: skip
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FIRING_STATES: tuple[FiringState, ...] = get_args(FiringState)
 
-MODES: tuple[Mode, ...] = ("verify", "fresh")
-WHEN_MISSED: tuple[Missed, ...] = ("coalesce", "skip", "all")
-WHEN_BUSY: tuple[Overlap, ...] = ("skip", "queue")
+MODES: tuple[Mode, ...] = get_args(Mode)
+WHEN_MISSED: tuple[Missed, ...] = get_args(Missed)
+WHEN_BUSY: tuple[Overlap, ...] = get_args(Overlap)

@@ -33,6 +33,14 @@ class Settlement:
     firing: Firing
     at: datetime
 
+    def document(self, rows: list[str], text: str) -> dict[str, Any]:
+        """A notice about rows at the firing."""
+        firing, name = self.firing, self.schedule.name
+        return {
+            "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id, "rows": rows,
+            "sentence": f"schedule {name}, firing of {firing.instant:%Y-%m-%d %H:%M} UTC: {text}",
+        }  # fmt: skip
+
 
 def raise_repeats(case: Settlement, changed: Sequence[RepeatView], before: Mapping[str, Any]) -> DriftView:
     """Raise alarms for repeated trials whose results changed.
@@ -111,7 +119,7 @@ def _announce_jumps(case: Settlement, jumps: Mapping[str, drift.Jump]) -> str:
     text = f"notice, no alarm: {', '.join(_jump_text(label, one) for label, one in jumps.items())}"
     if any(one.distance is not None for one in jumps.values()):
         text += f"; that this is rare without a change {ASSUMES}"
-    notices.queue_notice(case.connection, "jump", f"jump:{case.firing.id}", _document(case, list(jumps), text), case.at)
+    notices.queue_notice(case.connection, "jump", f"jump:{case.firing.id}", case.document(list(jumps), text), case.at)
     return text
 
 
@@ -129,16 +137,8 @@ def _announce_rises(case: Settlement, history: Sequence[Firing], watch: drift.Wa
             text = f"notice, no alarm: {_loss_sentence(label, row.rise, history)}"
             digest = hashlib.sha256(label.encode()).hexdigest()  # a label may be longer than the key of a notice
             about = f"rise:{case.schedule.seq}:{case.schedule.watched_from.isoformat()}:{digest}"
-            notices.queue_notice(case.connection, "lost", about, _document(case, [label], text), case.at)
+            notices.queue_notice(case.connection, "lost", about, case.document([label], text), case.at)
             yield text
-
-
-def _document(case: Settlement, rows: list[str], text: str) -> dict[str, Any]:
-    firing, name = case.firing, case.schedule.name
-    return {
-        "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id, "rows": rows,
-        "sentence": f"schedule {name}, firing of {firing.instant:%Y-%m-%d %H:%M} UTC: {text}",
-    }  # fmt: skip
 
 
 def _raise_drift(case: Settlement, history: Sequence[Firing], alarm: drift.Alarm) -> None:

@@ -158,7 +158,8 @@ def decide_firing(schedule: Schedule, due: DueInstants, at: datetime, *, is_busy
     """
     wanted, count = due.newest, due.count
     if schedule.missed == "skip":
-        wanted = [one for one in wanted if at - due_time(schedule.name, one, schedule.jitter_s) <= _grace(schedule)]
+        since = at - timedelta(seconds=schedule.grace_s)
+        wanted = [one for one in wanted if due_time(schedule.name, one, schedule.jitter_s) >= since]
         late = f"passed more than {schedule.grace_s} s before the scheduler ran"
         given_up = (one for one in due.newest if one not in wanted)
         first = due.oldest if due.oldest not in wanted else next(given_up, due.oldest)  # jitter changes their order
@@ -174,10 +175,6 @@ def decide_firing(schedule: Schedule, due: DueInstants, at: datetime, *, is_busy
     else:
         text = f"it covers {count} scheduled times that passed while no scheduler ran" if count > 1 else None
         yield Decision(wanted[-1], "queued", count, text)
-
-
-def _grace(schedule: Schedule) -> timedelta:
-    return timedelta(seconds=schedule.grace_s)
 
 
 def _missed(first: datetime, count: int, text: str) -> Iterator[Decision]:

@@ -245,7 +245,8 @@ def trigger(context: Context, name: str, at: datetime) -> FiringView:
     with context.store.write() as connection:
         schedule = stored.get_schedule(connection, name, locked=True)
         if (open_ := firings.find_open(connection, schedule.seq)) and schedule.overlap == "skip":
-            busy = f"the firing of {open_.instant:%Y-%m-%d %H:%M} UTC still {_waits(open_.state)}"
+            waits = "runs" if open_.state == "running" else "waits"
+            busy = f"the firing of {open_.instant:%Y-%m-%d %H:%M} UTC still {waits}"
             raise ConflictError(f"{busy}; wait until it has ended, or set the schedule's overlap to 'queue'")
         firing_id = firings.add_firing(connection, schedule.seq, at, cause="manual", state="queued")
         if firing_id is None:
@@ -256,10 +257,6 @@ def trigger(context: Context, name: str, at: datetime) -> FiringView:
         launch.launch(context, waiting, at)
     with context.store.read() as connection:
         return view_firing(firings.get_firing(connection, firing_id))
-
-
-def _waits(state: str) -> str:
-    return "runs" if state == "running" else "waits"
 
 
 def acknowledge(context: Context, name: str, given: Acknowledgement, at: datetime) -> ChangedSchedule:

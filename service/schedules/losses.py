@@ -134,15 +134,9 @@ def _lossy(label: str, history: Sequence[Firing], reference: int | None) -> str 
 
 
 def _announce(case: Settlement, doubts: Sequence[Doubt]) -> None:
-    firing, name = case.firing, case.schedule.name
     if doubts:
-        text = "; ".join(one.text for one in doubts)
-        document = {
-            "schedule": name, "instant": firing.instant.isoformat(), "study_id": firing.study_id,
-            "rows": [one.row for one in doubts],
-            "sentence": f"schedule {name}, firing of {firing.instant:%Y-%m-%d %H:%M} UTC: {text}",
-        }  # fmt: skip
-        notices.queue_notice(case.connection, "unknown", f"unknown:{firing.id}", document, case.at)
+        document = case.document([one.row for one in doubts], "; ".join(one.text for one in doubts))
+        notices.queue_notice(case.connection, "unknown", f"unknown:{case.firing.id}", document, case.at)
 
 
 def _ended_text(firing: Firing) -> str | None:

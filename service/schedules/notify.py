@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import AblateError, quote
+from ablate.text import on_one_line
 from service.context import Context
 from service.errors import UnavailableError
 from service.faults.disk import FREE_BYTES
 from service.faults.steps import Steps
 from service.faults.work import Work
-from service.schedules.notice_formats import body_for, body_of
 from service.settings import NotifyFormat
 from service.store.schedules import notices
 from service.store.schedules.notices import CHANNELS, Delivery
@@ -252,3 +252,30 @@ def refuse_missing_program(command: tuple[str, ...]) -> None:
             f"ABLATE_NOTIFY_COMMAND names a program that cannot be executed: {quote(command[0])}; give its path, or "
             "unset the variable"
         )
+
+
+MAX_CHARACTERS = 3000
+"""Longest text of a message; Slack and Teams refuse or cut longer ones."""
+ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
+
+
+def body_of(delivery: Delivery) -> Mapping[str, Any]:
+    """All of a notice: `id` (stable), `kind`, `at`, the notice's fields, and a `sentence` for people."""
+    return {"id": delivery.uid, "kind": delivery.kind, "at": delivery.created_at.isoformat(), **delivery.document}
+
+
+def body_for(format: NotifyFormat, delivery: Delivery) -> Mapping[str, Any]:
+    """What is posted: `body_of`, or the message of an incoming webhook of Slack or of a workflow of Teams.
+
+    Names of schedules, studies and rows are text of others. In a chat they must not call everybody or become a link, so
+    markup is switched off.
+    """
+    if format == "json":
+        return body_of(delivery)
+    text = on_one_line(f"ablate: {delivery.document.get('sentence') or delivery.kind}")
+    text = text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 3]}..."
+    if format == "slack":
+        return {"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"), "mrkdwn": False}
+    runs = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text}]}  # a TextBlock would read Markdown
+    card = {"type": "AdaptiveCard", "version": "1.2", "body": [runs]}
+    return {"type": "message", "attachments": [{"contentType": ADAPTIVE_CARD, "content": card}]}

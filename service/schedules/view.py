@@ -13,19 +13,14 @@ from service.schedules.launch import Reference
 from service.schedules.losses import unknown_text
 from service.store.schedules.firings import Firing
 from service.store.schedules.schedules import Schedule
+from service.store.sql import document_of
 
-SAME = (
-    "name", "cron", "tz", "mode", "study", "scale", "seeds", "priority", "missed", "grace_s", "overlap", "jitter_s",
-    "tolerance", "reference_firings", "false_alarm_every", "created_at", "changed_at",
-)  # fmt: skip
 TROUBLE = ("holes", "cancelled", "refused", "missed")
 
 
 def view_firing(firing: Firing) -> FiringView:
     """A firing's view."""
-    hidden = ("schedule_seq", "study_seq", "reference", "provenance")
-    values = {name: getattr(firing, name) for name in Firing.__dataclass_fields__ if name not in hidden}
-    return FiringView.model_validate(values)
+    return document_of(FiringView, firing)
 
 
 def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[AlarmView], at: datetime) -> ScheduleView:
@@ -40,8 +35,9 @@ def view_schedule(schedule: Schedule, last: Firing | None, alarms: Sequence[Alar
     base = f"/api/v1/schedules/{schedule.name}"
     links = {"self": base, "history": f"{base}/history", "studies": f"/api/v1/studies?schedule={schedule.name}"}
     reference = Reference.from_json(schedule.reference) if schedule.reference else None
-    return ScheduleView(
-        **{name: getattr(schedule, name) for name in SAME},
+    return document_of(
+        ScheduleView,
+        schedule,
         cron_text=in_words(schedule.cron),
         study_name=schedule.study["name"],
         state="paused" if schedule.paused else "active",

@@ -8,5 +8,5 @@ tries                        rows by their recipes, so that a try again is known
 home                         the state directory, which only its owner may enter
 queue/                       states of a trial, claims, retries, events
 schedules/                   schedules, firings, alarms, notices
-costs, health, heartbeat     counted costs; counts for health; what the scheduler reports
+costs, heartbeat             counted costs; what the scheduler reports, and counts for health
 """

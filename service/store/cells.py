@@ -14,7 +14,7 @@ from ablate.remote.documents.trials import AttemptView, CellOfStudy, CellView, T
 from ablate.trials.trial import EpochMetrics, Outcome, TrialRecord
 from service.errors import NotFoundError
 from service.store.queue.needs import find_needs
-from service.store.sql import cell_state, chunks, trial_of
+from service.store.sql import cell_state, chunks, document_of, trial_of
 from service.store.tables import attempts, memberships, mirrored, studies, trials
 
 NO_TRIAL = "no trial with that key; `ablate show ID`, or over REST the list of a study's trials, has the keys"
@@ -26,10 +26,10 @@ def list_cells(
     """(position, cell) of a study's cells after a position."""
     statement = (
         select(
-            memberships.c.position, memberships.c.row, memberships.c.group, memberships.c.seed.label("cell_seed"),
-            memberships.c.shared, cell_state.label("cell_state"), trials.c.key, trials.c.reason, trials.c.open_needs,
+            memberships.c.position, memberships.c.row, memberships.c.group, memberships.c.seed,
+            memberships.c.shared, cell_state.label("state"), trials.c.key, trials.c.reason, trials.c.open_needs,
             trials.c.step, trials.c.steps, trials.c.live, trials.c.outcome, trials.c.started_at, trials.c.ended_at,
-            mirrored.c.run_id,
+            mirrored.c.run_id.label("mlflow_run_id"),
         )
         .join(trials, trials.c.key == memberships.c.trial_key)
         .outerjoin(
@@ -49,22 +49,8 @@ def list_cells(
 
 
 def _cell_of(row: Any, tried: list[AttemptView], needed: Mapping[str, str]) -> CellView:
-    return CellView(
-        key=row.key,
-        row=row.row,
-        group=row.group,
-        seed=row.cell_seed,
-        state=row.cell_state,
-        reason=row.reason or (_waits_for(needed) if row.cell_state == "queued" else None),
-        shared=row.shared,
-        step=row.step,
-        steps=row.steps,
-        metrics=_metrics_of(row),
-        attempts=tried,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        mlflow_run_id=row.run_id,
-    )
+    reason = row.reason or (_waits_for(needed) if row.state == "queued" else None)
+    return document_of(CellView, row, reason=reason, metrics=_metrics_of(row), attempts=tried)
 
 
 def _waits_for(needed: Mapping[str, str]) -> str | None:
@@ -84,13 +70,7 @@ def list_attempts(connection: Connection, keys: Iterable[str]) -> dict[str, list
     for part in chunks(list(keys)):
         statement = select(attempts).where(attempts.c.trial_key.in_(part)).order_by(attempts.c.number)
         for row in connection.execute(statement):
-            view = AttemptView(
-                number=row.number,
-                state=row.state,
-                reason=row.reason,
-                started_at=row.started_at or row.claimed_at,
-                ended_at=row.ended_at,
-            )
+            view = document_of(AttemptView, row, started_at=row.started_at or row.claimed_at)
             found.setdefault(row.trial_key, []).append(view)
     return found
 
@@ -109,26 +89,17 @@ def get_trial(connection: Connection, key: str) -> TrialView:
     ).scalar()
     needed = find_needs(connection, [key]).get(key, {})
     is_waiting = row.state == "queued" and row.open_needs
-    return TrialView(
-        key=row.key,
-        task=row.task,
-        seed=row.seed,
-        replicate=row.replicate,
-        repeat=row.repeat,
+    return document_of(
+        TrialView,
+        row,
         rows=_places(connection, key),
-        state=row.state,
         reason=row.reason or (_waits_for(needed) if is_waiting else None),
-        step=row.step,
-        steps=row.steps,
         metrics=_metrics_of(row),
         attempts=list_attempts(connection, [key]).get(key, []),
         needs=needed,
-        recipe=row.recipe,
         outcome=row.outcome and {name: value for name, value in row.outcome.items() if name != "items"},
         curve=row.curve or [],
         provenance=row.provenance or {},
-        started_at=row.started_at,
-        ended_at=row.ended_at,
         mlflow_run_id=run,
     )
 
@@ -147,12 +118,12 @@ def get_outcome(connection: Connection, key: str) -> Outcome | None:
 
 def _places(connection: Connection, key: str) -> list[CellOfStudy]:
     rows = connection.execute(
-        select(studies.c.id, memberships.c.row, memberships.c.group, memberships.c.seed)
+        select(studies.c.id.label("study_id"), memberships.c.row, memberships.c.group, memberships.c.seed)
         .join(studies, studies.c.seq == memberships.c.study_seq)
         .where(memberships.c.trial_key == key)
         .order_by(memberships.c.study_seq, memberships.c.position)
     )
-    return [CellOfStudy(study_id=row.id, row=row.row, group=row.group, seed=row.seed) for row in rows]
+    return [document_of(CellOfStudy, row) for row in rows]
 
 
 def find_keys(connection: Connection, prefix: str) -> list[str]:
@@ -232,15 +203,9 @@ def list_live(connection: Connection, study_seq: int) -> list[dict[str, Any]]:
     rows = connection.execute(
         select(
             trials.c.key, memberships.c.row, memberships.c.group, memberships.c.seed, trials.c.step, trials.c.steps,
-            trials.c.live,
+            trials.c.live.label("metrics"),
         )
         .join(memberships, memberships.c.trial_key == trials.c.key)
         .where(trials.c.state == "running", memberships.c.study_seq == study_seq, memberships.c.settled.is_(None))
     )  # fmt: skip
-    return [
-        {
-            "key": row.key, "row": row.row, "group": row.group, "seed": row.seed, "state": "running", "reason": None,
-            "step": row.step, "steps": row.steps, "metrics": row.live or {},
-        }
-        for row in rows
-    ]  # fmt: skip
+    return [{**row._mapping, "state": "running", "reason": None, "metrics": row.metrics or {}} for row in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from service.store.sql import insert
 from service.store.tables import faults, studies
@@ -73,13 +73,13 @@ def list_faults(
         statement = statement.where(faults.c.is_stuck == stuck)
     if before is not None:
         statement = statement.where(faults.c.id < before)
-    return [_fault(row) for row in connection.execute(statement)]
+    return [Fault(**row._mapping) for row in connection.execute(statement)]
 
 
 def find_fault(connection: Connection, number: str) -> Fault | None:
     """The fault of that number."""
     row = connection.execute(_FAULTS.where(faults.c.number == number)).first()
-    return _fault(row) if row else None
+    return Fault(**row._mapping) if row else None
 
 
 def remove_fault(connection: Connection, kind: str, subject: str) -> bool:
@@ -98,7 +98,3 @@ def count_stuck(connection: Connection) -> dict[str, int]:
     """Number of faults that wait for a person, by kind."""
     rows = connection.execute(select(faults.c.kind, func.count()).where(faults.c.is_stuck).group_by(faults.c.kind))
     return {row[0]: row[1] for row in rows}
-
-
-def _fault(row: Row[Any]) -> Fault:
-    return Fault(**row._mapping)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -211,41 +211,29 @@ def _postgres(url: URL) -> Engine:
     return create_engine(url, pool_pre_ping=True, pool_size=8, pool_timeout=LOCK_S, connect_args=POSTGRES)
 
 
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864")
+
+
 def _sqlite_writer(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
-    )
+    return _sqlite(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", PRAGMAS, poolclass=StaticPool)
+
+
+def _sqlite_reader(path: Path) -> Engine:
+    url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+    return _sqlite(url, "BEGIN", (), poolclass=QueuePool, pool_size=8, max_overflow=32)
+
+
+def _sqlite(url: URL, begin: str, pragmas: Sequence[str], **pool: Any) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **pool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # we begin transactions, not the driver
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _sqlite_reader(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}),
-        poolclass=QueuePool,
-        pool_size=8,
-        max_overflow=32,
-        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: object) -> None:
-        connection.isolation_level = None
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(begin)
 
     return engine

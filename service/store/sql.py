@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ablate.documents import Document
 from ablate.trials.trial import Trial
 from service.store.tables import memberships, trials
 
@@ -22,6 +23,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter that looks like a digit."""
 
 Item = TypeVar("Item")
+Kind = TypeVar("Kind", bound=Document)
 
 cell_state = func.coalesce(memberships.c.settled, trials.c.state)
 """State of a cell in its study: the settled one of this study, else that of the trial."""
@@ -45,10 +47,14 @@ def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield part
 
 
+def document_of(kind: type[Kind], row: object, **rest: Any) -> Kind:
+    """A document whose fields are the columns of a row with these names, except those in `rest`."""
+    return kind(**{name: getattr(row, name) for name in kind.model_fields.keys() - rest.keys()}, **rest)
+
+
 def trial_of(row: Any, needs: Mapping[str, str]) -> Trial:
     """The trial in a row of `trials`, with what it needs by name."""
-    columns = Trial.model_fields.keys() - {"needs"}
-    return Trial(needs=dict(needs), **{name: getattr(row, name) for name in columns})
+    return document_of(Trial, row, needs=dict(needs))
 
 
 def insert(connection: Connection, table: Table) -> Any:

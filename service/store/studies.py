@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from ablate.remote.choices import StudyState
 from ablate.tables.table import Table
@@ -181,11 +181,11 @@ def get_study(connection: Connection, study: str) -> Stored:
     newest = named.order_by(studies.c.schedule.is_not(None), studies.c.seq.desc()).limit(1)
     for exact in (select(*FIELDS).where(studies.c.id == study), newest):
         if row := connection.execute(exact).first():
-            return _stored(row)
+            return Stored(**row._mapping)
     if not BEGINNING.fullmatch(study):
         raise unknown_study(connection, study)
     alike = select(*FIELDS).where(studies.c.id.startswith(study, autoescape=True)).order_by(studies.c.seq.desc())
-    found = [_stored(row) for row in connection.execute(alike.limit(MAX_CANDIDATES + 1))]
+    found = [Stored(**row._mapping) for row in connection.execute(alike.limit(MAX_CANDIDATES + 1))]
     if not found:
         raise unknown_study(connection, study)
     if len(found) > 1:
@@ -195,7 +195,7 @@ def get_study(connection: Connection, study: str) -> Stored:
 
 def get_by_seq(connection: Connection, study_seq: int) -> Stored:
     """The study of that number, which must exist."""
-    return _stored(connection.execute(select(*FIELDS).where(studies.c.seq == study_seq)).one())
+    return Stored(**connection.execute(select(*FIELDS).where(studies.c.seq == study_seq)).one()._mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +215,13 @@ def list_studies(connection: Connection, wanted: Wanted, *, limit: int, before: 
             statement = statement.where(studies.c[name] == value)
     if before is not None:
         statement = statement.where(studies.c.seq < before)
-    return [_stored(row) for row in connection.execute(statement)]
+    return [Stored(**row._mapping) for row in connection.execute(statement)]
 
 
 def list_ended(connection: Connection, since: datetime, limit: int) -> list[Stored]:
     """Studies that ended since a moment, the last one first."""
     statement = select(*FIELDS).where(studies.c.ended_at >= since).order_by(studies.c.ended_at.desc()).limit(limit)
-    return [_stored(row) for row in connection.execute(statement)]
-
-
-def _stored(row: Row[Any]) -> Stored:
-    return Stored(**row._mapping)
+    return [Stored(**row._mapping) for row in connection.execute(statement)]
 
 
 def list_cell_keys(connection: Connection, study_seq: int) -> list[CellKey]:

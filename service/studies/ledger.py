@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ablate.remote.documents.ledger import Ledger, LedgerPair
 from ablate.statistics.decisions.anytime import evidence_now
-from ablate.statistics.decisions.false_discovery import find_discoveries
+from ablate.statistics.decisions.corrections import find_discoveries
 from ablate.study.tries import Block
 from ablate.tables.lines import Pivot
 from ablate.tables.table import Table

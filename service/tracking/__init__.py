@@ -4,5 +4,5 @@ mirror_thread   reads the outbox; `mirror_process` does what it asks
 run_content     tags, params and metrics of a run, pure
 mlflow_writer   runs created and written, idempotently
 mlflow_file     the embedded store
-ui              MLflow's own UI as a child process; `grouped_view` is the link to it
+ui              MLflow's own UI as a child process
 """

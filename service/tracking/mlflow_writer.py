@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.documents.runs import StudyRun, TrialRun
-from service.tracking.grouped_view import grouped_view
 from service.tracking.mlflow_file import QUIET, RENAMED, MirrorError, check_file, create_store, follow_move
-from service.tracking.run_content import FINAL_STATUS, Content, content_of_study, content_of_trial
+from service.tracking.run_content import FINAL_STATUS, Content, content_of_study, content_of_trial, grouped_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -86,7 +85,7 @@ class Mirror:
         with _as_mirror_error("the runs that MLflow shows as unfinished"):
             ended = [(run, status) for run in self._unfinished() if (status := _final_status(run, state_of))]
             for run, status in ended:
-                self._client.set_terminated(run.info.run_id, status, max(run.info.start_time, _now()))
+                self._client.set_terminated(run.info.run_id, status, max(run.info.start_time, int(time.time() * 1000)))
             return len(ended)
 
     def _record(self, content: Content, run_id: str | None) -> str:
@@ -265,7 +264,3 @@ def _final_status(run: Run, state_of: Callable[[str, str], str | None]) -> str |
     tags = run.data.tags
     state = state_of(tags["ablate.study_id"], tags.get("ablate.trial_key", ""))
     return "KILLED" if state is None else FINAL_STATUS.get(state)
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -7,6 +7,7 @@ changes nothing. Nothing here imports mlflow.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import posixpath
 import re
@@ -154,3 +155,31 @@ def _text(text: str, limit: int) -> str:
     """A text that every store accepts: no NUL, no lone surrogate, at most `limit` characters."""
     clean = text.encode("utf-8", "replace").decode().replace("\0", "�")
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+TAG = "mlflow.sharedViewState."
+
+
+def grouped_view(study_id: str) -> tuple[str, str]:
+    """Name and value of the experiment's tag that contains MLflow's list of a study's runs, grouped by row.
+
+    MLflow's page stores a shared view as a tag of its experiment, JSON under `mlflow.sharedViewState.KEY`, and opens it
+    for `?viewStateShareKey=KEY`; the names in it are from the page of MLflow 3.17.
+    """
+    view = {
+        "searchFilter": f"tags.`ablate.study_id` = '{study_id}'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablate.row"}]},
+        "useGroupedValuesInCharts": True,
+    }
+    return TAG + study_id, json.dumps(view)
+
+
+def grouped_link(study_link: str, study_id: str) -> str:
+    """Address of the view, from that of the study's own run in the same experiment."""
+    return f"{study_link.split('/runs/')[0]}/runs?viewStateShareKey={study_id}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ablate.statistics.decisions.paired import SMALLEST
 from ablate.statistics.decisions.row_comparison import LARGEST
 from ablate.tables.table import Table, TableCell
+from ablate.tables.words import drawn_metric
 
 WIDTH = 176.0
 """Width of the strip of an interval; half of `MARGIN` stays free at each end."""
@@ -132,7 +132,7 @@ def draw_curves(
     Returns:
         None if no curve has two points.
     """
-    shown = _metric_of(curves, metric)
+    shown = drawn_metric(metric, ([point["metrics"] for point in points] for *_, points in curves))
     series = [
         (row, seed, [(point["step"], value) for point in points if _is_drawn(value := point["metrics"].get(shown))])
         for row, seed, points in curves
@@ -163,15 +163,6 @@ def draw_curves(
 def _is_drawn(value: float | None) -> bool:
     """Whether a value is of a size that the table uses."""
     return value is not None and abs(value) < LARGEST
-
-
-def _metric_of(curves: Sequence[tuple[str, int, Points]], metric: str) -> str:
-    counts: Counter[str] = Counter()
-    for _, _, points in curves:
-        counts.update({name for point in points for name in point["metrics"]})
-    if metric in counts or not counts:
-        return metric
-    return str(min(counts, key=lambda name: (-counts[name], name)))
 
 
 def _placed(low: float, high: float, first: float, last: float) -> Callable[[float], float]:

@@ -1,12 +1,17 @@
 """Templates as responses: the Jinja environment, its filters for numbers and times, and the page's content policy.
 
+Script and styles are read once, and cached by browsers until they change.
+
 Templates come from this package only. All their values are escaped, and nothing is hidden in them (`ablate.text`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,7 +19,6 @@ from starlette.responses import Response
 
 from ablate.tables.words import count, duration_text, metric_name
 from ablate.text import visible
-from service.web.assets import address_of
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -79,6 +83,28 @@ def _build() -> Environment:
     }  # fmt: skip
     environment.globals |= {"glyphs": GLYPHS, "asset": address_of}
     return environment
+
+
+MEDIA = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+"""Every file that is served, by name."""
+
+
+@cache
+def read_file(name: str) -> bytes:
+    """A file's content; KeyError for an unknown file."""
+    MEDIA[name]
+    return (resources.files("service.web") / "static" / name).read_bytes()
+
+
+@cache
+def version_of(name: str) -> str:
+    """The first digits of a file's digest."""
+    return hashlib.sha256(read_file(name)).hexdigest()[:12]
+
+
+def address_of(name: str) -> str:
+    """The address of a file; it changes with the content."""
+    return f"/static/{name}?v={version_of(name)}"
 
 
 _ENVIRONMENT = _build()

@@ -27,7 +27,7 @@ from service.store import live_cells, studies
 from service.store.live_cells import Standing
 from service.studies import results
 from service.studies.lifecycle import get_study
-from service.tracking.grouped_view import grouped_link
+from service.tracking.run_content import grouped_link
 from service.web.drafts import document_text
 from service.web.draw import Chart, Interval, Points, draw_curves, draw_intervals
 
@@ -202,7 +202,7 @@ def read_study_page(context: Context, study_id: str, pair: tuple[str, str] | Non
 
 def _chart(table: Table, curves: Sequence[tuple[str, int, Points]]) -> Chart | None:
     """Curves of the table's rows only: trials that they start from learn another task, with another loss."""
-    names = _ordered(table)
+    names = [row.name for row in sorted(table.rows, key=lambda row: not row.baseline)]
     return draw_curves(names, [one for one in curves if one[0] in names], table.metric)
 
 
@@ -220,11 +220,6 @@ def show(table: Table) -> ShownTable:
     intervals = {} if isinstance(table, PivotedTable) else draw_intervals(table)
     columns = columns_of(table)[1:]
     return ShownTable(explained(table, columns), columns, intervals, metric_decimals(table, table.metric))
-
-
-def _ordered(table: Table) -> list[str]:
-    """Names, those of baselines first."""
-    return [row.name for row in sorted(table.rows, key=lambda row: not row.baseline)]
 
 
 def _compared(context: Context, study_id: str, pair: tuple[str, str] | None) -> tuple[RowComparison | None, str]:

@@ -11,14 +11,14 @@ import pty
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.http_servers import Quiet, answering
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ class Shown:
     folder: Path
 
 
-class NoStudies(BaseHTTPRequestHandler):
+class NoStudies(Quiet):
     """A service without studies."""
 
     def do_GET(self) -> None:
@@ -86,16 +86,11 @@ class NoStudies(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *arguments: object) -> None: ...
-
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), NoStudies)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with answering(NoStudies) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

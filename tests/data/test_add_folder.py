@@ -21,7 +21,7 @@ from ablate.cli.app import status_of
 from ablate.data.add_folder import register
 from ablate.data.datasets import describe, find, get_path, list_datasets, list_files, pin
 from ablate.data.images import read_image
-from ablate.data.registered import unchanged
+from ablate.data.registered import images as registered_images
 from ablate.data.registered.store import ImageEntry, read_entries, write_registered
 from ablate.errors import DataError, StudyError
 from ablate.recipes.classify import ClassifyRecipe
@@ -576,6 +576,8 @@ def test_an_image_that_is_turned_now_gives_another_fingerprint_than_in_earlier_v
     lines = [f"{e.path}\0{e.sha256}\0{'test' if e.is_test else 'train'}\n" for e in read_entries(root, now)]
     earlier = hashlib.sha256("".join(lines).encode()).hexdigest()
     assert (now.fingerprint == earlier) is is_as_earlier
-    assert unchanged.list_files(root, now, train=True).upright
+    assert registered_images.list_files(root, now, train=True).upright
     of_earlier_version = type(now).model_validate(now.model_dump(exclude={"upright"}))
-    assert not unchanged.list_files(root, of_earlier_version, train=True).upright, "its key stands for images as stored"
+    assert not registered_images.list_files(root, of_earlier_version, train=True).upright, (
+        "its key stands for images as stored"
+    )

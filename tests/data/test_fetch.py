@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from ablate.data.fetch import fetch
 from ablate.data.lock import Progress
 from ablate.data.pinned_files import FASHION_MNIST
 from ablate.errors import DataError
+from tests.http_servers import Quiet, answering
 
 needs_package = pytest.mark.skipif(
     not Path("/", fashion_mnist_sources.PACKAGE_FOLDER).is_dir(),
@@ -203,7 +203,7 @@ def test_sources_are_tried_by_what_an_attempt_costs() -> None:
     assert SOURCES == FASHION.sources == (INSTALLED, FROM_MIRRORS, BY_APT)
 
 
-class Mirror(BaseHTTPRequestHandler):
+class Mirror(Quiet):
     """Answers with 26 bytes for any file, and 404 below `/none/`."""
 
     def do_HEAD(self) -> None:
@@ -214,18 +214,11 @@ class Mirror(BaseHTTPRequestHandler):
         self.do_HEAD()
         self.wfile.write(b"what a mirror has: " + self.path[-7:].encode())
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Prints nothing."""
-
 
 @pytest.fixture
 def mirror() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with answering(Mirror) as url:
+        yield f"{url}/"
 
 
 def test_the_first_mirror_that_answers_is_downloaded_from(mirror: str, tmp_path: Path) -> None:

@@ -477,16 +477,35 @@ def test_seeds_that_tie_are_named_where_the_exact_test_cannot_decide(planned, ma
     assert text == "undecided: the exact test cannot decide with 8 seeds (3 ties) and 4 comparisons"
 
 
-def test_the_method_says_which_rows_have_no_spread_for_t(planned, make_records, make_record):
+@pytest.mark.parametrize(
+    ("constant", "by", "says"),
+    [
+        (
+            {"A 1x1"},
+            "the sign-flip test and the paired t test",
+            "replaces it for rows whose differences are all equal: 'A",
+        ),
+        ({"A 1x1", "C 5x5", "D 7x7", "E Sum(1x3, 3x1)"}, "the sign-flip test", "from the sign-flip test, corrected"),
+    ],
+)
+def test_where_all_differences_are_equal_the_words_name_the_test_whose_p_decides(
+    planned, make_records, make_record, constant, by, says
+):
     plan = planned(3, test="t")
     records = make_records(plan, LEVELS)
-    for seed in plan.seeds:
-        theirs = records[plan.memberships["B 3x3", seed]].outcome.metrics[METRIC]
-        key = plan.memberships["A 1x1", seed]
-        records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: theirs + 0.5}))
-    (family,) = build_table(plan, records).families
+    for label in constant:
+        for seed in plan.seeds:
+            theirs = records[plan.memberships["B 3x3", seed]].outcome.metrics[METRIC]
+            key = plan.memberships[label, seed]
+            records[key] = make_record(records[key].trial, Outcome(status="succeeded", metrics={METRIC: theirs + 0.5}))
+    table = build_table(plan, records)
+    (family,) = table.families
     assert family.test == "t"
-    assert "The sign-flip test replaces it for rows whose differences are all equal: 'A 1x1'" in family.method
+    assert {row.name for row in table.rows if (one := row.cells[METRIC].tested) and one.test == "flip"} == constant
+    assert says in family.method
+    assert any(f" by {by} " in line for line in table.summary)
+    in_latex = by.replace("the sign-flip", "paired sign-flip").replace("and the paired t", "or paired $t$")
+    assert f"level, {in_latex}, Holm-corrected" in render(table, "tex")
 
 
 def test_where_nothing_is_tested_no_level_is_told(planned, make_records):

@@ -11,7 +11,7 @@ import pytest
 from ablate.errors import TableError
 from ablate.tables.history import Heading, HistoryAlarm, alarm_sentence, build_history
 from ablate.tables.plots import canvas
-from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, PRINTED, UNKNOWN, _x, draw_history
+from ablate.tables.plots.history import CHANGED, CLOSED, OPEN, UNKNOWN, _x, draw_history
 from ablate.tables.plots.plot import plot_history
 from tests.tables.plots.test_plot import check_texts
 
@@ -54,18 +54,6 @@ def test_a_point_is_the_mean_over_seeds_with_its_t_interval():
     assert history.row("hole").points == []
 
 
-def test_with_a_baseline_rows_are_paired_differences_beside_the_printed_ones():
-    values = {"A": {0: 10.0, 1: 20.0, 2: 30.0}, "B": {0: 11.0, 1: 21.0, 7: 0.0}}
-    heading = Heading("nightly", "top1_error_pct", True, "A", {"A": 0.0, "B": 2.0})
-    history = build_history(heading, [(START, values)])
-    assert [row.label for row in history.rows] == ["B"]
-    assert history.row("B").points[0].mean == 1.0
-    assert history.row("B").points[0].n == 2
-    assert history.row("B").printed == 2.0
-    assert history.measure == "top-1 error (%) \u2193, difference from 'A'"
-    assert build_history(HEADING, [(START, values)]).row("B").printed is None
-
-
 def test_reference_windows_are_the_first_firings_from_each_restart_on_and_hold_until_the_next(two):
     first, second = two.row("A").windows
     dates = days(30)
@@ -80,11 +68,9 @@ def test_a_window_that_is_not_full_and_a_schedule_without_one_have_none():
     assert build_history(HEADING, firings(["A"])).row("A").windows == []
 
 
-def test_an_unknown_row_or_baseline_is_refused_with_the_nearest(two):
+def test_an_unknown_row_is_refused_with_the_nearest(two):
     with pytest.raises(TableError, match="no row 'C' in the history of 'nightly'; allowed: A, B"):
         two.row("C")
-    with pytest.raises(TableError, match="no baseline 'ReLu' in any firing; did you mean 'ReLU'"):
-        build_history(Heading("n", "m", True, "ReLu"), firings(["ReLU"]))
 
 
 def test_an_alarm_in_words_says_what_changed_since_when_and_when_it_was_seen():
@@ -136,7 +122,7 @@ def looks(axes):
 
 
 def test_marks_are_told_apart_without_colour(two):
-    made = (OPEN, CLOSED, CHANGED, PRINTED, UNKNOWN)
+    made = (OPEN, CLOSED, CHANGED, UNKNOWN)
     assert len({(look["linestyle"], look.get("marker"), look.get("markerfacecolor")) for look in made}) == len(made)
     with canvas.drawing():
         first, second = draw_history(two).axes
@@ -144,14 +130,6 @@ def test_marks_are_told_apart_without_colour(two):
     assert (":", "v") not in looks(first)
     assert {("-", "v"), (":", "v"), ("--", "D")} <= looks(second)
     assert len(first.patches) == 2, "a shaded window each"
-
-
-def test_the_printed_difference_is_a_line_at_its_height():
-    heading = Heading("nightly", "top1_error_pct", True, "A", {"B": 2.0})
-    with canvas.drawing():
-        (axes,) = draw_history(build_history(heading, firings(["A", "B", "C"])), "B").axes
-    printed = [line for line in axes.lines if line.get_linestyle() == "-."]
-    assert list(printed[0].get_ydata()) == [2.0, 2.0]
 
 
 @pytest.mark.parametrize("count", [1, 4, 400])

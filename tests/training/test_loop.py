@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,12 @@ from ablate.training.measure import fold, measure, peak_memory_bytes
 from ablate.training.optim import build_optimiser, build_scheduler
 from ablate.trials.trial import EpochMetrics, Outcome
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY: dict[str, Any] = {
     "dataset": "digits", "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "stages": [2, 3], "steps": 12,
     "batch_size": 32, "train_images": 160, "test_images": 100, "schedule": "onecycle", "lr": 0.1, "dropout": 0.1,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny(**changes: Any) -> ClassifyRecipe:

@@ -28,6 +28,8 @@ from ablate.training.ranks import Ranks
 from ablate.training.whole_batch import WholeBatch
 from ablate.trials.trial import EpochMetrics, Outcome
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # One step an epoch, so that each step has its point of the curve. The rate is small, since a network so tiny multiplies
 # a difference of rounding by ten with every step as soon as one ReLU decides otherwise.
 TINY: dict[str, Any] = {
@@ -36,14 +38,6 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 ROUNDING = 1e-5
 SOON_S = 10.0
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny(**changes: Any) -> ClassifyRecipe:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,30 +11,10 @@ from pydantic import BaseModel
 from ablate.errors import StudyError, TrialError
 from ablate.study.field_catalog import describe_fields
 from ablate.study.plan import plan_document
-from ablate.trials import registry
 from ablate.trials.registry import get_task, list_tasks
 from ablate.trials.task import OPTIONAL, ForeignTask
 
 Install = Callable[[str], None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Installs the code of a module as an operator does, with its object `task` as task `own`."""
-    site = tmp_path / "own-site"
-
-    def put(code: str) -> None:
-        (site / "own-1.dist-info").mkdir(parents=True)
-        (site / "own_task.py").write_text(code)
-        (site / "own-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1\n")
-        (site / "own-1.dist-info" / "entry_points.txt").write_text("[ablate.tasks]\nown = own_task:task\n")
-        monkeypatch.syspath_prepend(str(site))
-        importlib.invalidate_caches()
-        registry.get_installed.cache_clear()
-
-    yield put
-    registry.get_installed.cache_clear()
-    sys.modules.pop("own_task", None)
 
 
 def plan_of(**base: Any) -> Any:

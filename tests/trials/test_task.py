@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 from ablate.errors import TrialError
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.recipes.scenes import DetectRecipe, SegmentRecipe
-from ablate.trials import registry
 from ablate.trials.registry import get_task
 from ablate.trials.task import NO_NEEDS, ForeignTask, Task
 from ablate.trials.trial import Message, Outcome
@@ -45,23 +43,14 @@ class Weighty(Bare):
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Installs the code of a module as an operator does, with its object `task` as task `own`; returns that task."""
-    site = tmp_path / "own-site"
+def installed(install: Callable[[str], None]) -> Install:
+    """Installs the code of a task, and returns the task."""
 
     def put(code: str) -> Any:
-        (site / "own-1.dist-info").mkdir(parents=True)
-        (site / "own_task.py").write_text(code)
-        (site / "own-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1\n")
-        (site / "own-1.dist-info" / "entry_points.txt").write_text("[ablate.tasks]\nown = own_task:task\n")
-        monkeypatch.syspath_prepend(str(site))
-        importlib.invalidate_caches()
-        registry.get_installed.cache_clear()
+        install(code)
         return get_task("own").task
 
-    yield put
-    registry.get_installed.cache_clear()
-    sys.modules.pop("own_task", None)
+    return put
 
 
 def test_a_task_of_one_method_has_an_answer_to_every_other() -> None:
@@ -128,22 +117,22 @@ class Plain:
 """
 
 
-def test_an_installed_subclass_offers_what_it_overrides(install: Install) -> None:
-    task = install(TWO + "task = Own()\n")
+def test_an_installed_subclass_offers_what_it_overrides(installed: Install) -> None:
+    task = installed(TWO + "task = Own()\n")
     assert isinstance(task, ForeignTask)
     assert not any(task.offers(part) for part in OPTIONAL)  # type: ignore[arg-type]
     assert (task.preload, task.needs(task.Recipe()), task.counted_network(task.Recipe())) == ((), {}, None)
     assert get_task("own").identity.startswith("own@")
 
 
-def test_workers_of_a_plain_task_that_builds_networks_import_torch_first(install: Install) -> None:
-    task = install(TWO + "task = Plain()\n")
+def test_workers_of_a_plain_task_that_builds_networks_import_torch_first(installed: Install) -> None:
+    task = installed(TWO + "task = Plain()\n")
     assert (task.preload, task.offers("inspect"), task.inspect(task.Recipe()).params) == (("torch",), True, 7)
 
 
-def test_a_class_in_place_of_an_instance_is_refused_with_what_to_write(install: Install) -> None:
+def test_a_class_in_place_of_an_instance_is_refused_with_what_to_write(installed: Install) -> None:
     with pytest.raises(TrialError, match=r"task 'own' is the class Own; install an instance: task = Own\(\)"):
-        install(TWO + "task = Own\n")
+        installed(TWO + "task = Own\n")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +143,9 @@ def test_a_class_in_place_of_an_instance_is_refused_with_what_to_write(install: 
         ("task = Plain()\nPlain.metrics = {}", "task 'own' declares no metric"),
     ],
 )
-def test_an_object_that_is_not_a_task_is_refused_by_what_it_lacks(install: Install, code: str, text: str) -> None:
+def test_an_object_that_is_not_a_task_is_refused_by_what_it_lacks(installed: Install, code: str, text: str) -> None:
     with pytest.raises(TrialError, match=text):
-        install(TWO + code)
+        installed(TWO + code)
 
 
 def test_the_base_class_is_imported_without_torch() -> None:

@@ -1,4 +1,4 @@
-"""Registrations of image folders, as `ablate data add` writes them. `unchanged` tells whether one is up to date.
+"""Registrations of image folders, as `ablate data add` writes them. `images` tells whether one is up to date.
 
 Each registration is a file in the data root, `registered/NAME.jsonl`: its first line describes the folder, every
 further line an image. `ablate.data.datasets` reads only the first line. A folder's content has a fingerprint;

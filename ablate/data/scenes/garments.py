@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ablate.data.idx import read_idx
+from ablate.data.fashion_mnist import read_idx
 
 GROUND = 24
 """Grey values up to this one, of 255, are background: the black around a garment is not always 0."""

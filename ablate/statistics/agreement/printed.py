@@ -67,20 +67,12 @@ class Agreement:
         return text + f"; provisional below {VERDICT_FROM} seeds" * self.is_provisional
 
 
-def agreement(
-    rows: Sequence[PrintedRow],
-    *,
-    alpha: float = 0.05,
-    scale_factor: float = 1.0,
-    headline: Sequence[str] | None = None,
-) -> Agreement:
+def agreement(rows: Sequence[PrintedRow], *, alpha: float = 0.05, headline: Sequence[str] | None = None) -> Agreement:
     """The verdict on every row and on the table.
 
     Args:
         rows: all rows of one group except its baseline; rows without a claim get the word `no claim`.
         alpha: one-sided level of each of the three families, in (0, 0.5).
-        scale_factor: the paper's sd of a paired difference divided by ours, above 0; decides only whether a printed
-            difference is within our noise.
         headline: labels of the rows that decide the table, named before the runs; () if all of them are in other
             groups; None means every row with a claim.
 
@@ -90,8 +82,7 @@ def agreement(
     labels = [row.label for row in rows]
     if unknown := [label for label in headline or () if label not in labels]:
         raise ValueError(f"headline {unknown[0]!r} is not a row; the rows are {', '.join(labels)}")
-    verdicts = judge_rows(rows, alpha=alpha, scale_factor=scale_factor)
-    return _of_table(verdicts, headline)
+    return _of_table(judge_rows(rows, alpha=alpha), headline)
 
 
 def _of_table(rows: Sequence[RowAgreement], headline: Sequence[str] | None) -> Agreement:

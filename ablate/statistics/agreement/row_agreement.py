@@ -23,8 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ablate.statistics.agreement.directed import Bound, DirectedEffect, bounds_above, bounds_below, seeds_to_decide
-from ablate.statistics.agreement.magnitude import Magnitude, magnitude
-from ablate.statistics.estimate import Estimate, estimate
+from ablate.statistics.estimate import Estimate, estimate, t_interval
 from ablate.statistics.words import counted
 
 ABSENT_BELOW = 1.205
@@ -125,9 +124,9 @@ class RowAgreement:
         return f"{self.word}{untested}: {', '.join([f'n = {self.n}', *self.notes, *needed])}"
 
 
-def judge_rows(rows: Sequence[PrintedRow], *, alpha: float, scale_factor: float) -> list[RowAgreement]:
+def judge_rows(rows: Sequence[PrintedRow], *, alpha: float) -> list[RowAgreement]:
     """The verdict on every row; see `ablate.statistics.agreement.printed.agreement` for the arguments."""
-    samples = [_sample(row, scale_factor) for row in rows]
+    samples = [_sample(row) for row in rows]
     bounds = _bounds_of([sample for sample in samples if sample.no_claim is None], alpha)
     return [_verdict(sample, bounds, alpha) for sample in samples]
 
@@ -149,7 +148,7 @@ class _Sample:
         return DirectedEffect(math.copysign(1, self.row.printed) * self.found.mean, self.found.sd, self.found.n)
 
 
-def _sample(row: PrintedRow, scale_factor: float) -> _Sample:
+def _sample(row: PrintedRow) -> _Sample:
     if row.printed is not None and not math.isfinite(row.printed):
         row = replace(row, printed=None)
     present = [value for value in row.differences.values() if not math.isnan(value)]
@@ -157,15 +156,15 @@ def _sample(row: PrintedRow, scale_factor: float) -> _Sample:
     found = estimate(dict(enumerate(finite)))
     infinite = len(present) - len(finite)
     obstacle = row.obstacle or (counted(infinite, "infinite value") if infinite else _obstacle(finite, found.sd))
-    return _Sample(row, found, _no_claim(row.printed, found.sd, scale_factor), obstacle)
+    return _Sample(row, found, _no_claim(row.printed, found.sd), obstacle)
 
 
-def _no_claim(printed: float | None, sd: float | None, scale_factor: float) -> str | None:
+def _no_claim(printed: float | None, sd: float | None) -> str | None:
     if printed is None:
         return "no printed difference"
     if printed == 0:
         return "printed difference is 0"
-    if sd is not None and abs(printed) < NOISE_FACTOR * sd * scale_factor:
+    if sd is not None and abs(printed) < NOISE_FACTOR * sd:
         return "printed difference within our noise"
     return None
 
@@ -236,3 +235,52 @@ def _magnitude(sample: _Sample) -> Magnitude | None:
     if found.mean is None or printed is None:
         return None
     return magnitude(found.mean, found.sd, found.n, printed, at_paper_scale=sample.row.is_papers_own)
+
+
+@dataclass(frozen=True, slots=True)
+class Magnitude:
+    """Our mean difference compared with the printed one.
+
+    Attributes:
+        ratio: our difference divided by the printed one; None if the printed one is 0.
+        standardised: our difference divided by its sample sd, with its sign; None without spread.
+        low, high: 95 % prediction interval for the difference of one run; None at another scale, below 2 seeds and
+            for two with equal differences.
+        is_inside: whether the printed difference is in that interval, ends included.
+    """
+
+    ratio: float | None
+    standardised: float | None
+    low: float | None = None
+    high: float | None = None
+    is_inside: bool | None = None
+
+
+def magnitude(mean: float, sd: float | None, n: int, printed: float, *, at_paper_scale: bool) -> Magnitude:
+    """Ratio, standardised effect and, at the paper's own scale, whether one run could have given the printed number.
+
+    Args:
+        mean: mean of our `n` differences.
+        sd: sample standard deviation of our differences; None for n = 1.
+        n: number of our differences, at least 1.
+        printed: printed difference.
+        at_paper_scale: whether data set, network and recipe are the paper's; there is no interval otherwise.
+    """
+    ratio = mean / printed if printed else None
+    standardised = mean / sd if sd else None
+    if sd is None or not at_paper_scale:
+        return Magnitude(ratio, standardised)
+    interval = prediction_interval(mean, sd, n)
+    if interval is None:
+        return Magnitude(ratio, standardised)
+    return Magnitude(ratio, standardised, *interval, interval[0] <= printed <= interval[1])
+
+
+def prediction_interval(mean: float, sd: float, n: int) -> tuple[float, float] | None:
+    """The 95 % interval for one further value, `mean -+ t(n - 1) sd sqrt(1 + 1/n)`; where sd = 0, see `t_interval`.
+
+    Raises:
+        ValueError: n is below 2.
+    """
+    # the t interval of a mean uses sd / sqrt(n), that of a single value sd sqrt(1 + 1/n)
+    return t_interval(mean, sd * math.sqrt(n + 1), n)

@@ -2,7 +2,7 @@
 
 row_comparison, paired   a row against its reference, seed by seed
 signflip, dunnett        the exact sign-flip test; Dunnett's pooled test
-corrections              Holm and Bonferroni
+corrections              Holm and Bonferroni; the false discovery rate
 evidence, family         tests of all rows of a group, corrected together; their decisions
 any_two_rows             two rows of a table, corrected over all pairs
 over_groups              mean ranks, and one test, over several groups such as data sets

@@ -1,8 +1,10 @@
-"""Correction of p-values for the number of comparisons in a family. Valid under any dependence between them."""
+"""Correction for many comparisons, in a family and over everything. Valid under any dependence between them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -27,3 +29,34 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def bonferroni_level(alpha: float, comparisons: int) -> float:
     """The level of one comparison in a family, `alpha / comparisons`; alpha for a family without comparisons."""
     return alpha / max(1, comparisons)
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """One hypothesis.
+
+    Attributes:
+        needed: e-value from which on it is a discovery.
+        is_found: whether it is one.
+    """
+
+    needed: float
+    is_found: bool
+
+
+def find_discoveries(e_values: Sequence[float], alpha: float) -> list[Discovery]:
+    """The discoveries among hypotheses, in the order in which they came.
+
+    The t-th one has the share `alpha * 6 / (pi t)^2` of alpha, times one more than the number of discoveries before it.
+
+    Args:
+        e_values: an e-value of each hypothesis, at least 0.
+        alpha: false discovery rate, in (0, 1).
+    """
+    found: list[Discovery] = []
+    count = 0
+    for place, e in enumerate(e_values, 1):
+        needed = (math.pi * place) ** 2 / (6 * alpha * (count + 1))
+        found.append(Discovery(needed, e >= needed))
+        count += e >= needed
+    return found

@@ -18,15 +18,13 @@ class Equivalence:
     """The outcome of the two one-sided tests.
 
     Attributes:
-        low: lower end of the interval, in metric units.
+        low: lower end of the interval with confidence 1 - 2 alpha / m, in metric units.
         high: upper end.
-        confidence: confidence of the interval, 1 - 2 alpha / m.
         is_shown: whether the row is equivalent.
     """
 
     low: float
     high: float
-    confidence: float
     is_shown: bool
 
 
@@ -58,4 +56,4 @@ def two_one_sided(
         raise ValueError(f"the test of equivalence needs n >= {FEWEST_SEEDS}, given {n}")
     low, high = interval
     is_inside = -margin < low and high < margin
-    return Equivalence(low, high, 1 - 2 * each, is_inside and (sd > 0 or 2.0**-n <= each))
+    return Equivalence(low, high, is_inside and (sd > 0 or 2.0**-n <= each))

@@ -71,7 +71,7 @@ class Evidence:
         sd: standard deviation of a paired difference, with `df` degrees of freedom; None below 2 common seeds.
         df: n - 1, or the degrees of freedom of the pooled variance.
         interval: simultaneous interval with confidence 1 - alpha for all comparisons, from Bonferroni's t or Dunnett's
-            test; None without a test.
+            test; None without a test, and for two seeds with equal differences.
         comparisons: m, the number of comparisons in the correction.
     """
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from ablate.statistics.decisions.evidence import DecisionRule, Evidence
     from ablate.statistics.decisions.family import FamilyAnalysis, RowAnalysis
 
-TEST_NAMES = {
-    "flip": "the sign-flip test",
-    "t": "the paired t test, which assumes normally distributed differences",
-    "pooled": "Dunnett's test, which assumes normal errors with the same spread",
+TESTS = {"flip": "the sign-flip test", "t": "the paired t test", "pooled": "Dunnett's test"}
+ASSUMPTIONS = {
+    "t": ", which assumes normally distributed differences",
+    "pooled": ", which assumes normal errors with the same spread",
 }
 
 
@@ -69,10 +69,13 @@ def describe_test(family: FamilyAnalysis) -> str:
             "not 5 %."
         )
     corrected = f", corrected for {comparisons} (Holm)" if joint.comparisons > 1 else ""
-    if joint.test == "flip":
+    constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
+    is_all_constant = bool(constant) and not any(row.evidence.test == "t" for row in family.rows)
+    if joint.test == "flip" or is_all_constant:
         text = (
             f"p-values come from the sign-flip test{corrected}. The test is exact if differences are symmetric about 0."
         )
+        text += " It replaces the paired t test, because the differences of each row are all equal." * is_all_constant
     elif family.design.folds:
         text = (
             f"p-values come from the t test of Nadeau and Bengio (2003) for folds{corrected}, since folds share "
@@ -83,8 +86,7 @@ def describe_test(family: FamilyAnalysis) -> str:
             f"p-values come from the paired t test{corrected}. The test assumes normally distributed differences "
             "over seeds."
         )
-    constant = [f"'{row.label}'" for row in family.rows if row.evidence.test == "flip" != joint.test]
-    if constant:
+    if constant and not is_all_constant:
         text += f" The sign-flip test replaces it for rows whose differences are all equal: {', '.join(constant)}."
     return text + (
         " The pooled test was not possible." if family.design.test == "pooled" and not family.design.folds else ""
@@ -132,6 +134,6 @@ def _tested(evidence: Evidence, is_post_hoc: bool) -> str:
     if evidence.p is None or evidence.p_adj is None:
         return ", no test"
     pairs = counted(evidence.comparisons, "pair" if is_post_hoc else "planned comparison")
-    test = TEST_NAMES[evidence.test or "t"]
+    test = TESTS[evidence.test or "t"] + ASSUMPTIONS.get(evidence.test or "t", "")
     corrected = f"{format_p(evidence.p_adj)} corrected for {pairs}{', post hoc' * is_post_hoc}"
     return f"; p {equals_p(evidence.p)} from {test}; {corrected}"

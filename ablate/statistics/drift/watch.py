@@ -120,8 +120,6 @@ class RowWatch:
 
     Attributes:
         reference_indices: indices of the reference window: the first k firings with the row; fewer until it is full.
-        reference_mean: mean of the row's means in the window; None until the window is full.
-        reference_sd: standard deviation (ddof = 1) of these means; None until the window is full.
         series: detectors at each firing with the row after the window, including firings after an alarm.
         jumps: the firings after the window that are far outside.
         alarms: the first alarm of the mean and the first one of lost seeds, in order of time.
@@ -129,8 +127,6 @@ class RowWatch:
     """
 
     reference_indices: tuple[int, ...]
-    reference_mean: float | None
-    reference_sd: float | None
     series: tuple[Point, ...]
     jumps: tuple[Jump, ...]
     alarms: tuple[Alarm, ...]
@@ -144,15 +140,9 @@ class RowWatch:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The rows of a schedule, by label in order of appearance.
-
-    Attributes:
-        rows: rows by label.
-        thresholds: thresholds of every row.
-    """
+    """The rows of a schedule, by label in order of appearance."""
 
     rows: Mapping[str, RowWatch]
-    thresholds: Thresholds
 
     @property
     def alarm(self) -> Alarm | None:
@@ -187,7 +177,7 @@ def watch(
     _check(history)
     labels = dict.fromkeys(label for firing in history for label in (*firing.losses, *firing.means))
     found = thresholds(mean_time_between_false_alarms * max(1, len(labels)))
-    return Watch({label: _watch_row(label, history, reference, found) for label in labels}, found)
+    return Watch({label: _watch_row(label, history, reference, found) for label in labels})
 
 
 def _check(history: Iterable[Observation]) -> None:
@@ -212,17 +202,15 @@ def _check(history: Iterable[Observation]) -> None:
 def _watch_row(label: str, history: Sequence[Observation], reference: int, at: Thresholds) -> RowWatch:
     indices = [index for index, firing in enumerate(history) if label in firing.means]
     values = [float(history[index].means[label]) for index in indices]
-    window, (lost, rise) = values[:reference], _find_loss(label, history, reference, at)
-    if len(window) < reference:
-        return RowWatch(tuple(indices), None, None, (), (), lost, rise)
+    lost, rise = _find_loss(label, history, reference, at)
+    if len(values) < reference:
+        return RowWatch(tuple(indices), (), (), lost, rise)
     sums, distances = cusum(rank_scores(values)[reference:]), jumps(values)[reference:]
     series = zip(indices[reference:], sums, distances, strict=True)
     first_other = next((place for place, value in enumerate(values) if value != values[0]), None)
     moved = _find_change(label, indices, values, find_crossing(values, sums, at))
     return RowWatch(
         reference_indices=tuple(indices[:reference]),
-        reference_mean=statistics.mean(window),
-        reference_sd=statistics.stdev(window),
         series=tuple(Point(index, *both, distance) for index, both, distance in series),
         jumps=tuple(
             Jump(indices[place], values[place] - statistics.mean(values[:place]), distance)

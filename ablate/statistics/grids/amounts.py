@@ -58,7 +58,7 @@ def noise_amount(value: float, df: float) -> Amount:
     """The amount of noise: a variance, estimated with these degrees of freedom."""
     from scipy.special import chdtri
 
-    low, high = (value * df / float(chdtri(df, tail)) for tail in _tails())
+    low, high = (value * df / float(chdtri(df, tail)) for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     return Amount(value, low, high)
 
 
@@ -120,7 +120,3 @@ def noncentrality(chi_squared: float, df: float, probability: float) -> float:
     while excess(high) > 0:
         high *= 2
     return float(brentq(excess, 0.0, high, rtol=1e-9))
-
-
-def _tails() -> tuple[float, float]:
-    return (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2

@@ -16,6 +16,7 @@ from ablate.tables.columns import Column
 from ablate.tables.formats.latex_options import LatexOptions
 from ablate.tables.formats.latex_text import escape_latex
 from ablate.tables.pivot import PivotedTable
+from ablate.tables.summary import tests_of
 from ablate.tables.table import Table, TableRow
 from ablate.tables.verdicts import Family
 from ablate.tables.words import listed, metric_name, metric_unit, seeds_text
@@ -115,8 +116,8 @@ def _overall(table: Table, names: Set[str]) -> Iterator[str]:
 
 def _how(table: Table, families: Sequence[Family]) -> str:
     """The tests and their correction; rows that are left out count too."""
-    tests = [TESTS[test] for test in dict.fromkeys(family.test for family in families) if test]
-    text = "paired $t$ test with the correction of Nadeau and Bengio (2003)" if table.folds else " or ".join(tests)
+    tests = " or ".join(TESTS[test] for test in tests_of(table, families))
+    text = "paired $t$ test with the correction of Nadeau and Bengio (2003)" if table.folds else tests
     left_out = any(family.comparisons > len(_rows_of(table, family)) for family in families)
     if len(table.families) > 1:
         corrected = "within each group" + ", for all rows of the study" * left_out

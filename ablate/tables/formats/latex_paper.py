@@ -92,7 +92,8 @@ def _defaults(table: Table, options: LatexOptions) -> Iterator[list[str]]:
     """Names of columns in order of preference."""
     factors = [f"{FACTOR}{name}" for name in table.factors]
     own = [name for name in default_names(table) if name not in ("label", *LEFT_TO_THE_TEXT)]
-    own = [name for name in own if name not in table.metrics or _has_value(table, name)]
+    reported = {name for name in table.metrics if any(row.cells[name].values for row in table.rows)}
+    own = [name for name in own if name not in table.metrics or name in reported]
     own = _with_delta(table, own, options)
     short = [name for name in own if name not in table.metrics]
     is_generated = all(row.levels for row in table.rows)
@@ -103,10 +104,6 @@ def _defaults(table: Table, options: LatexOptions) -> Iterator[list[str]]:
         yield from (["label", *own], ["label", *short], ["label", table.metric])
     elif not is_generated:  # too many groups are printed in blocks, with their ranks
         yield ["label", *own]
-
-
-def _has_value(table: Table, metric: str) -> bool:
-    return any(row.cells[metric].values for row in table.rows)
 
 
 def _with_delta(table: Table, names: Sequence[str], options: LatexOptions) -> list[str]:

@@ -10,11 +10,12 @@ import io
 import re
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -107,6 +108,12 @@ def legend_columns(wide: int) -> int:
     return max(1, min(wide, int(figure_width_in() / 1.6)))
 
 
+def legend_below(axes: Axes, handles: Sequence[Artist], wide: int) -> None:
+    """A legend below the plot; `wide` is the number of its columns in a wide plot."""
+    columns, size = legend_columns(wide), pt(8)
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)
+
+
 def new_figure(table: Table, height_in: float, *, look: PlotLook, is_laid_out: bool = True) -> Figure:
     """A figure with the table's title and, if it is exploratory, a line with the reason.
 
@@ -175,6 +182,14 @@ def row_axes(figure: Figure, lines: list[TableRow | str]) -> Axes:
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     return axes
+
+
+def write_beside(axes: Axes, place: int, text: str) -> None:
+    """Write a text in the right margin, next to a row."""
+    axes.annotate(
+        text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+        va="center", fontsize=pt(8), color=INK,
+    )  # fmt: skip
 
 
 def rows_height_in(lines: list[TableRow | str]) -> float:

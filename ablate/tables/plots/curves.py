@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
@@ -20,6 +20,7 @@ from ablate.tables.plots import canvas
 from ablate.tables.plots.fonts import printable
 from ablate.tables.plots.look import PlotLook
 from ablate.tables.table import Table, TableRow
+from ablate.tables.words import drawn_metric
 from ablate.trials.trial import TrialRecord
 
 MAX_LINES = 6
@@ -40,7 +41,9 @@ class Curve:
 def draw_curves(table: Table, records: Mapping[str, TrialRecord], look: PlotLook) -> Figure:
     """The curves of the primary metric if trials report it during training, else of the most reported metric."""
     trials = {row.name: _succeeded(row, records) for row in table.rows}
-    metric = _metric_of(table, [record for found in trials.values() for record in found])
+    metric = drawn_metric(
+        table.metric, ([point.metrics for point in record.curve] for found in trials.values() for record in found)
+    )
     curves = {label: curve for label, found in trials.items() if (curve := _curve_of(found, metric)) is not None}
     if not curves:
         return _empty(table, look)
@@ -52,16 +55,6 @@ def draw_curves(table: Table, records: Mapping[str, TrialRecord], look: PlotLook
 def _succeeded(row: TableRow, records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
     found = [records[key] for key in row.trials if key in records]
     return [record for record in found if record.outcome.status == "succeeded"]
-
-
-def _metric_of(table: Table, records: Iterable[TrialRecord]) -> str:
-    counts: dict[str, int] = {}
-    for record in records:
-        for name in dict.fromkeys(name for point in record.curve for name in point.metrics):
-            counts[name] = counts.get(name, 0) + 1
-    if table.metric in counts or not counts:
-        return table.metric
-    return min(counts, key=lambda name: (-counts[name], name))
 
 
 def _curve_of(records: Sequence[TrialRecord], metric: str) -> Curve | None:

@@ -45,9 +45,9 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
     cell = row.cells[table.metric]
     if row.baseline:
         axes.plot([0], [place], marker="|", markersize=11, color=canvas.INK, markeredgewidth=2)
-        _write(axes, place, "baseline")
+        canvas.write_beside(axes, place, "baseline")
     elif cell.diff is None:
-        _write(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no result")
+        canvas.write_beside(axes, place, "diverged" if row.n_diverged and not row.n_ok else "no result")
     else:
         low, high = cell.diff.low, cell.diff.high
         if cell.tested and cell.tested.simultaneous:
@@ -60,7 +60,7 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table, decimals: int
         difference = (
             fixed(cell.diff.mean, decimals, signed=True) if canvas.is_narrow() else difference_text(cell, decimals)
         )
-        _write(axes, place, difference + decided)
+        canvas.write_beside(axes, place, difference + decided)
     if cell.published and cell.published.diff is not None:
         axes.plot([cell.published.diff], [place], **PRINTED)
 
@@ -77,14 +77,6 @@ PRINTED: dict[str, Any] = {
     "marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": canvas.ORANGE,
     "markeredgewidth": 1.4, "linestyle": "none", "zorder": 4,
 }  # fmt: skip
-
-
-def _write(axes: Axes, place: int, text: str) -> None:
-    """Write the numbers of the row in the right margin."""
-    axes.annotate(
-        text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-        va="center", fontsize=canvas.pt(8), color=canvas.INK,
-    )  # fmt: skip
 
 
 def _keep_zero_inside(axes: Axes) -> None:
@@ -114,5 +106,4 @@ def _legend(axes: Axes, table: Table) -> None:
         handles.append(Patch(**MARGIN, label=f"margin ±{table.margin:g}"))
     if any(cell.published and cell.published.diff is not None for cell in cells):
         handles += axes.plot([], [], **PRINTED, label="printed")
-    columns, size = canvas.legend_columns(4), canvas.pt(8)
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)
+    canvas.legend_below(axes, handles, 4)

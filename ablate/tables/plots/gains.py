@@ -101,6 +101,4 @@ def _legend(figure: Figure, gains: Sequence[TaskGains]) -> None:
     if any(gain.is_decided for gain in ours):
         handles += axes.plot([], [], label="decided", **DECIDED, linestyle="none")
     handles += axes.plot([], [], **PRINTED, label="printed (Figure 1: ImageNet, COCO, Cityscapes)")
-    figure.legend(
-        handles=handles, loc="outside lower right", ncols=canvas.legend_columns(3), frameon=False, fontsize=canvas.pt(8)
-    )
+    canvas.legend_below(axes, handles, 3)

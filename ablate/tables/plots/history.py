@@ -2,8 +2,8 @@
 
 It shows means with their intervals over time and the shaded reference window, whose mean is extended. An open alarm is
 a full line with a filled triangle, an acknowledged alarm a dotted line with a hollow triangle. The estimated first
-changed firing is a dashed line with a diamond, the printed difference a dash-dotted line. A mean that lacks lost seeds
-is hollow, and a firing at which all seeds were lost has a cross at the bottom. The plot does not depend on colour.
+changed firing is a dashed line with a diamond. A mean that lacks lost seeds is hollow, and a firing at which all seeds
+were lost has a cross at the bottom. The plot does not depend on colour.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ UNKNOWN: dict[str, Any] = {"marker": "x", "markersize": 6, "linestyle": "none", 
 INTERVAL: dict[str, Any] = {"color": canvas.TEAL, "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
 WINDOW: dict[str, Any] = {"facecolor": canvas.FAINT, "edgecolor": canvas.GREY, "linewidth": 0.4, "hatch": "////"}
 LEVEL: dict[str, Any] = {"color": canvas.INK, "linewidth": 0.9, "linestyle": "-", "zorder": 1}
-PRINTED: dict[str, Any] = {"color": canvas.VIOLET, "linewidth": 1.3, "linestyle": "-.", "zorder": 1}
 CHANGED: dict[str, Any] = {"color": canvas.ORANGE, "linewidth": 1.1, "linestyle": "--", "marker": "D", "markersize": 4}
 OPEN: dict[str, Any] = {"color": canvas.ORANGE, "linewidth": 1.6, "linestyle": "-", "marker": "v", "markersize": 7}
 CLOSED: dict[str, Any] = {
@@ -84,10 +83,6 @@ def _draw_row(axes: Axes, row: HistoryRow, history: History) -> None:
     for window in row.windows:
         axes.axvspan(_x(window.first) - margin, _x(window.last) + margin, zorder=0, **WINDOW)
         axes.plot([_x(window.first), _x(window.until)], [window.mean] * 2, **LEVEL)
-    if history.baseline is not None:
-        axes.axhline(0, color=canvas.GREY, linewidth=0.8, zorder=0)
-    if row.printed is not None:
-        axes.axhline(row.printed, **PRINTED)
     ends = [(_x(one.at), one.low, one.high) for one in row.points if one.low is not None and one.high is not None]
     if ends:
         places, low, high = zip(*ends, strict=True)
@@ -151,7 +146,6 @@ def _legend(axes: Axes, rows: Sequence[HistoryRow]) -> list[Artist]:
         "mean, 95 % interval" if has_interval else "one seed": (POINT, True),
         "mean over the seeds that ended": (PARTIAL, any(point.lost for row in rows for point in row.points)),
         "all seeds lost": (UNKNOWN, any(row.unknown for row in rows)),
-        "printed difference": (PRINTED, any(row.printed is not None for row in rows)),
         "alarm": (OPEN, any(alarm.acknowledged is None for alarm in alarms)),
         "acknowledged alarm": (CLOSED, any(alarm.acknowledged is not None for alarm in alarms)),
         "estimated change": (CHANGED, any(alarm.changed_at != alarm.at for alarm in alarms)),

@@ -39,10 +39,7 @@ def _draw_row(axes: Axes, place: int, row: TableRow, table: Table) -> None:
     holes = {"diverged": row.n_diverged, "failed": row.n_failed}
     holes["missing"] = row.n_planned - row.n_ok - row.n_diverged - row.n_failed
     text = ", ".join(f"{count} {word}" for word, count in holes.items() if count)
-    axes.annotate(
-        text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-        va="center", fontsize=canvas.pt(8), color=canvas.INK,
-    )  # fmt: skip
+    canvas.write_beside(axes, place, text)
 
 
 SEED: dict[str, Any] = {
@@ -79,5 +76,4 @@ def _legend(axes: Axes) -> None:
         *axes.plot([], [], **tick, label="mean"),
         *axes.plot([], [], color=canvas.GREY, linestyle="--", linewidth=1, label="mean of the baseline"),
     ]
-    columns, size = canvas.legend_columns(3), canvas.pt(8)
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)
+    canvas.legend_below(axes, handles, 3)

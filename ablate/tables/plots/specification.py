@@ -139,5 +139,4 @@ def _legend(axes: Axes, cells: list[Specified], table: Table) -> None:
         handles += axes.plot([], [], **BASELINE, markersize=5, label="baseline")
     if any(one.low is not None for one in cells):
         handles += axes.plot([], [], color=canvas.TEAL, linewidth=1.6, label="95 % t interval")
-    columns, size = canvas.legend_columns(4), canvas.pt(8)
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=size)
+    canvas.legend_below(axes, handles, 4)

@@ -20,7 +20,7 @@ from ablate.recipes.classify import ClassifyRecipe, architecture_of
 from ablate.tasks.classify.source import ImageSource, open_source
 from ablate.training import loop
 from ablate.training.determinism import Streams
-from ablate.training.funnel_share import observed_funnels
+from ablate.training.measure import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
 from ablate.training.ranks import ALONE, Ranks
 from ablate.trials.items import MAX_ITEMS, Items

@@ -18,12 +18,11 @@ from ablate.data.info import DatasetInfo
 from ablate.recipes.classify import ClassifyRecipe
 from ablate.tasks.classify.limits import STREAMED, check_data
 from ablate.training import practice
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Order, Streams
 from ablate.training.images.augment import augment, to_float
 from ablate.training.images.data import ImageSet, load, subset
 from ablate.training.images.decoded import choose_files, find_decoded, in_pieces
 from ablate.training.images.streamed import EVAL_SCALE, Images, centre_crop, decode, random_crop, steps_from
-from ablate.training.order import Order
 
 Batch = tuple[Tensor, Tensor]
 WHOLE = slice(None)

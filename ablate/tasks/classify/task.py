@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from ablate.models.cost_cache import count_architecture
+from ablate.models.probe_client import count_architecture
 from ablate.recipes.classify import ClassifyRecipe, architecture_of
 from ablate.tasks.classify.limits import check_data
 from ablate.trials.task import NO_NEEDS, Task

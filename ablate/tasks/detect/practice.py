@@ -22,7 +22,7 @@ from ablate.tasks.detect.source import CocoSource, EvalBatch
 from ablate.tasks.scene_network import load_backbone
 from ablate.training import loop
 from ablate.training.determinism import Streams
-from ablate.training.funnel_share import observed_funnels
+from ablate.training.measure import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
 from ablate.trials.panels import FILE as PANEL
 from ablate.trials.trial import Cost, EpochMetrics, Heartbeat, Outcome

@@ -23,10 +23,9 @@ from ablate.recipes.scenes import DetectRecipe
 from ablate.tasks.detect.annotations import SPLITS, Annotations, read_annotations
 from ablate.tasks.detect.examples import Objects
 from ablate.tasks.detect.resize import find_fitted, fitted_size, mirror, read_fitted, stack
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Order, Streams
 from ablate.training.images.data import choose
 from ablate.training.images.streamed import Request, decode, steps_from
-from ablate.training.order import Order
 
 WHOLE = slice(None)
 HELD_LIMIT_BYTES = 2 << 30

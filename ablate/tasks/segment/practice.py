@@ -23,7 +23,7 @@ from ablate.tasks.segment.panel import draw_panel
 from ablate.tasks.segment.source import StreetSource
 from ablate.training import loop
 from ablate.training.determinism import Streams
-from ablate.training.funnel_share import observed_funnels
+from ablate.training.measure import observed_funnels
 from ablate.training.practice import DivergedError, Evaluation, Setting, Tallies, Work
 from ablate.trials.panels import FILE as PANEL
 from ablate.trials.panels import choose_columns

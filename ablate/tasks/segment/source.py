@@ -22,11 +22,10 @@ from ablate.recipes.scenes import SegmentRecipe
 from ablate.tasks.segment.augment import Cut, Example, draw, mirror, resize_both, scale_and_cut
 from ablate.tasks.segment.examples import Pair, list_pairs, read_example
 from ablate.tasks.segment.metrics import CLASSES, IGNORED
-from ablate.training.determinism import Streams
+from ablate.training.determinism import Order, Streams
 from ablate.training.images.augment import to_float
 from ablate.training.images.data import choose
 from ablate.training.images.streamed import Request, decode, steps_from
-from ablate.training.order import Order
 
 WHOLE = slice(None)
 HELD_LIMIT_BYTES = 2 << 30

@@ -90,9 +90,9 @@ def enqueue_started(connection: Connection, study_seq: int) -> None:
     enqueue(connection, [(study_seq, ""), *((study_seq, key) for key in keys)])
 
 
-def list_entries(connection: Connection, limit: int, *, above: int = 0) -> list[OutboxEntry]:
-    """The oldest entries whose id is above a number."""
-    rows = connection.execute(select(outbox).where(outbox.c.id > above).order_by(outbox.c.id).limit(limit))
+def list_entries(connection: Connection, limit: int) -> list[OutboxEntry]:
+    """The oldest entries."""
+    rows = connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))
     return [OutboxEntry(row.id, row.study_seq, row.trial_key, row.version) for row in rows]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from ablate.remote.documents.firings import AlarmView, Change
+from ablate.remote.documents.firings import AlarmView
 from service.store.schedules.tables import alarms, firings, schedules
-from service.store.sql import insert
+from service.store.sql import document_of, insert
 from service.store.tables import studies
 
 
@@ -36,7 +36,7 @@ def list_alarms(
 ) -> list[AlarmView]:
     """Alarms, newest first: of these schedules, or of all; open ones, acknowledged ones, or both."""
     statement = (
-        select(alarms, schedules.c.name, firings.c.instant, studies.c.id.label("study_id"))
+        select(alarms, schedules.c.name.label("schedule"), firings.c.instant, studies.c.id.label("study_id"))
         .join(schedules, schedules.c.seq == alarms.c.schedule_seq)
         .join(firings, firings.c.id == alarms.c.firing_id)
         .outerjoin(studies, studies.c.seq == firings.c.study_seq)
@@ -46,24 +46,4 @@ def list_alarms(
         statement = statement.where(alarms.c.acknowledged_at.is_(None) == is_open)
     if schedule_seqs is not None:
         statement = statement.where(alarms.c.schedule_seq.in_(schedule_seqs))
-    return [_view(row) for row in connection.execute(statement)]
-
-
-def _view(row: Any) -> AlarmView:
-    return AlarmView(
-        id=row.id,
-        schedule=row.name,
-        instant=row.instant,
-        study_id=row.study_id,
-        row=row.row,
-        direction=row.direction,
-        size=row.size,
-        changed_instant=row.changed_instant,
-        good_instant=row.good_instant,
-        good_study_id=row.good_study_id,
-        sentence=row.sentence,
-        differences=[Change(**one) for one in row.differences],
-        raised_at=row.raised_at,
-        acknowledged_at=row.acknowledged_at,
-        ack_reason=row.ack_reason,
-    )
+    return [document_of(AlarmView, row) for row in connection.execute(statement)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from ablate.errors import nearest, quote
 from ablate.remote.choices import Missed, Mode, Overlap
@@ -78,14 +78,14 @@ def get_schedule(connection: Connection, name: str, *, locked: bool = False) -> 
             rest="GET /api/v1/schedules lists them",
             command="`ablate schedule list` lists them",
         )
-    return _schedule(row)
+    return Schedule(**row._mapping)
 
 
 def find_by_seq(connection: Connection, seq: int, *, locked: bool = False) -> Schedule | None:
     """The schedule of that number; None if it was removed. `locked` as above."""
     statement = select(schedules).where(schedules.c.seq == seq)
     row = connection.execute(statement.with_for_update() if locked else statement).first()
-    return _schedule(row) if row else None
+    return Schedule(**row._mapping) if row else None
 
 
 def list_schedules(connection: Connection, *, limit: int | None = None, before: int | None = None) -> list[Schedule]:
@@ -93,19 +93,22 @@ def list_schedules(connection: Connection, *, limit: int | None = None, before: 
     statement = select(schedules).order_by(schedules.c.seq.desc()).limit(limit)
     if before is not None:
         statement = statement.where(schedules.c.seq < before)
-    return [_schedule(row) for row in connection.execute(statement)]
+    return [Schedule(**row._mapping) for row in connection.execute(statement)]
 
 
 def list_due(connection: Connection, at: datetime) -> list[Schedule]:
     """Schedules that are due, soonest first."""
     due = ~schedules.c.paused & (schedules.c.due_at <= at)
-    return [_schedule(row) for row in connection.execute(select(schedules).where(due).order_by(schedules.c.due_at))]
+    return [
+        Schedule(**row._mapping)
+        for row in connection.execute(select(schedules).where(due).order_by(schedules.c.due_at))
+    ]
 
 
 def list_ahead(connection: Connection, limit: datetime) -> list[Schedule]:
     """Schedules that fired at an instant after a limit: the clock was ahead then."""
     ahead = ~schedules.c.paused & (schedules.c.last_at > limit)
-    return [_schedule(row) for row in connection.execute(select(schedules).where(ahead))]
+    return [Schedule(**row._mapping) for row in connection.execute(select(schedules).where(ahead))]
 
 
 def take(connection: Connection, schedule: Schedule, **values: Any) -> bool:
@@ -124,7 +127,3 @@ def remove_schedule(connection: Connection, seq: int) -> None:
     for table in (alarms, firings):
         connection.execute(delete(table).where(table.c.schedule_seq == seq))
     connection.execute(delete(schedules).where(schedules.c.seq == seq))
-
-
-def _schedule(row: Row[Any]) -> Schedule:
-    return Schedule(**row._mapping)

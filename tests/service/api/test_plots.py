@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ablate.tables.plots import canvas
-from service.web import assets
+from service.web import render
 
 Post = Callable[..., dict[str, Any]]
 
@@ -99,6 +99,6 @@ def test_the_dark_theme_is_for_svg_only(client: TestClient, done: dict[str, Any]
 
 
 def test_plots_have_the_colours_of_the_page() -> None:
-    css = (Path(assets.__file__).parent / "static" / "page.css").read_text().lower()
+    css = (Path(render.__file__).parent / "static" / "page.css").read_text().lower()
     colours = {one.lower() for pair in canvas.DARK.items() for one in pair}
     assert {one for one in colours if one not in css} == {"#000000"}  # of shapes to which matplotlib gives no colour

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from ablate.cli.app import status_of
 from ablate.machine import mounts
 from service.cli import main
-from service.doctor import disk, parts, python
+from service.doctor import machine, parts, python
 from service.doctor.examine import ask
 from service.doctor.findings import Finding, ok
 from service.settings import Settings
@@ -125,10 +125,10 @@ def test_packages_that_differ_from_the_lock_are_named(tmp_path: Path, monkeypatc
 
 
 def test_the_state_directory_is_examined_without_making_it(tmp_path: Path) -> None:
-    assert only(disk.write_to_home(tmp_path / "new"))[1].endswith("does not exist yet, and can be made")
-    assert only(disk.lock_a_file(tmp_path / "new"))[0] == "ok"
+    assert only(machine.write_to_home(tmp_path / "new"))[1].endswith("does not exist yet, and can be made")
+    assert only(machine.lock_a_file(tmp_path / "new"))[0] == "ok"
     assert list(tmp_path.glob("*")) == [tmp_path / "site"]
-    state, text, advice = only(disk.write_to_home(Path("/proc/ablate")))
+    state, text, advice = only(machine.write_to_home(Path("/proc/ablate")))
     assert (state, "/proc cannot be written" in text, "ABLATE_HOME" in advice) == ("error", True, True)
 
 
@@ -137,7 +137,7 @@ def test_a_network_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(mounts, "MOUNTS", table)
     for options, words in (("rw", "SQLite can be slow"), ("rw,nolock", "has locks for this machine alone")):
         table.write_text(f"server:/x {tmp_path.resolve()} nfs4 {options} 0 0\n")
-        state, text, advice = only(disk.lock_a_file(tmp_path))
+        state, text, advice = only(machine.lock_a_file(tmp_path))
         assert state == "warning"
         assert words in text
         assert advice

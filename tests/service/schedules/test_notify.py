@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -28,6 +27,7 @@ from service.schedules import notify
 from service.schedules.notify import Notifier, refuse_missing_program
 from service.settings import read_settings
 from service.store.schedules import notices
+from tests.http_servers import Quiet, answering
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ class Mailbox:
 def receiving() -> Iterator[Mailbox]:
     mailbox = Mailbox()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             mailbox.headers.append(dict(self.headers))
             mailbox.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -59,18 +59,9 @@ def receiving() -> Iterator[Mailbox]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *arguments: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    mailbox.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(Handler) as url:
+        mailbox.url = f"{url}/hook"
         yield mailbox
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from service.documents.runs import StudyRun, TrialRun
 from service.tracking.mlflow_file import MirrorError, create_store, embedded_store, find_file
 from service.tracking.mlflow_writer import Mirror
 from service.tracking.run_content import metric_name
+from tests.http_servers import Quiet, answering
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 START_MS = 1_795_503_600_000
@@ -603,20 +603,15 @@ def test_a_server_that_cannot_be_reached_is_told_without_its_password() -> None:
 def test_a_server_that_cannot_answer_now_is_asked_once() -> None:
     asked: list[str] = []
 
-    class Unavailable(BaseHTTPRequestHandler):
+    class Unavailable(Quiet):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_error(503)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Unavailable) as server:
-        threading.Thread(target=server.serve_forever).start()
-        mirror = Mirror(f"http://127.0.0.1:{server.server_port}", None)
+    with answering(Unavailable) as url:
+        mirror = Mirror(url, None)
         with pytest.raises(MirrorError) as caught:
             mirror.record_study(STUDY)
-        server.shutdown()
     assert not caught.value.is_refused
     assert len(asked) == 1, "who repeats is the outbox"
 

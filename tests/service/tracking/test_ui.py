@@ -18,16 +18,17 @@ import anyio
 import httpx2
 import psutil
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ablate.trials.trial import EpochMetrics
 from service.api.mlflow_proxy import mlflow_routes
 from service.documents.runs import StudyRun, TrialRun
+from service.http.server import Server
 from service.tracking.mlflow_file import MirrorError, embedded_store
 from service.tracking.mlflow_writer import Mirror
 from service.tracking.ui import MlflowServer, NoServer, choose_server
+from tests.service.servers import running
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 STUDY = StudyRun(
@@ -61,33 +62,10 @@ API = "/mlflow/ajax-api/2.0/mlflow"
 PROBLEM = "application/problem+json"
 
 
-class Server(uvicorn.Server):
-    """uvicorn in a thread, which says when it listens."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
-        self.listens = threading.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"
-
-
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
-    server = Server(app)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.listens.wait(30)
-    try:
-        yield server.url
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(Server(app)) as served:
+        yield served.url
 
 
 @dataclass

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.statistics.agreement.magnitude import magnitude, prediction_interval
+from ablate.statistics.agreement.row_agreement import magnitude, prediction_interval
 
 
 @settings(deadline=None)

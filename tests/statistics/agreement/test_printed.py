@@ -96,11 +96,6 @@ def test_a_printed_difference_within_the_noise_of_single_runs_is_no_claim():
     assert found.counts == {"reproduced": 1}
 
 
-def test_the_noise_of_the_paper_may_be_another_than_ours():
-    found = agreement([row("A", -1.9, spread(-3, 1, 10))], at_paper_scale=True, scale_factor=0.5)
-    assert found.rows[0].word == "reproduced"
-
-
 @pytest.mark.parametrize(
     ("printed", "note"),
     [

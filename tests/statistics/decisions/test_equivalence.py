@@ -43,7 +43,7 @@ def test_it_is_the_two_one_sided_t_tests(mean, sd, n, margin):
     p = max(stats.t.sf((mean + margin) / error, n - 1), stats.t.cdf((mean - margin) / error, n - 1))
     found = two_one_sided(mean, sd, n, margin=margin)
     assert found.is_shown == (p < 0.05) or p == pytest.approx(0.05, abs=1e-9)
-    assert found.confidence == pytest.approx(0.90)
+    assert (found.low, found.high) == t_interval(mean, sd, n, 0.90)
 
 
 @settings(deadline=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ablate.statistics.decisions.anytime import evidence_now
-from ablate.statistics.decisions.false_discovery import find_discoveries
+from ablate.statistics.decisions.corrections import find_discoveries
 
 
 def test_the_shares_of_alpha_add_up_to_alpha_without_a_discovery() -> None:

@@ -17,6 +17,7 @@ from ablate.tables.inputs import StudyState
 from ablate.tables.table import Table
 from ablate.tables.tries import PairHistory
 from ablate.trials.trial import Outcome
+from tests.tables.test_factors import WITHOUT
 
 METRIC = "top1_error_pct"
 LEVELS = [23.7, 22.4, 22.9, 23.0, 21.4]
@@ -186,16 +187,6 @@ def test_groups_are_parted_by_a_rule_and_compared_with_their_first_row(make_plan
     assert "Holm-corrected within each group)" in caption(text)
 
 
-WITHOUT: dict[str, Any] = {
-    "name": "parts",
-    "seeds": 6,
-    "design": "leave_one_out",
-    "base": {"dataset": "digits", "nesterov": True, "label_smoothing": 0.1},
-    "factors": [
-        {"name": "nesterov", "off": {"nesterov": False}},
-        {"name": "smoothing", "off": {"label_smoothing": 0.0}},
-    ],
-}
 SWITCHES = [{"label": word, "set": {"nesterov": word == "on"}} for word in ("on", "off")]
 GRID: dict[str, Any] = {
     "name": "grid",

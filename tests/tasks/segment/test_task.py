@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,13 @@ from ablate.trials.run import run_trial
 from ablate.trials.trial import EpochMetrics, Outcome, Trial
 from tests.street_trees import STEP, draw_scene, write_scene, write_tree
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY: dict[str, Any] = {
     "dataset": "cityscapes", "width": 0.0625, "depth": [1, 1, 1, 1], "stem": "small", "pyramid_channels": 8,
     "steps": 6, "batch_size": 4, "lr": 0.05, "augment": "scale_crop_flip", "crop_px": 32,
 }  # fmt: skip
 BACKBONE: dict[str, Any] = {"dataset": "digits", "steps": 4, "batch_size": 16, "train_images": 64, "test_images": 50}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -171,32 +171,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("study_seq", "trial_key", name=op.f("uq_outbox_study_seq")),
         sqlite_autoincrement=True,
     )
-
-
-def downgrade() -> None:
-    op.drop_table("outbox")
-    op.drop_table("mirrored")
-    op.drop_index(op.f("ix_memberships_trial_key"), table_name="memberships")
-    op.drop_table("memberships")
-    op.drop_table("idempotency")
-    op.drop_index("ix_events_study", table_name="events")
-    op.drop_table("events")
-    op.drop_table("attempts")
-    op.drop_index(
-        "ix_trials_running",
-        table_name="trials",
-        sqlite_where=sa.text("state = 'running'"),
-        postgresql_where=sa.text("state = 'running'"),
-    )
-    op.drop_index(
-        "ix_trials_queue",
-        table_name="trials",
-        sqlite_where=sa.text("state = 'queued' AND priority IS NOT NULL"),
-        postgresql_where=sa.text("state = 'queued' AND priority IS NOT NULL"),
-    )
-    op.drop_table("trials")
-    op.drop_index("ix_studies_state", table_name="studies")
-    op.drop_index(op.f("ix_studies_name"), table_name="studies")
-    op.drop_table("studies")
-    op.drop_table("scheduler")
-    op.drop_table("costs")

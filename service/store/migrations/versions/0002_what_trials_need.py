@@ -26,13 +26,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_needs_needed_key"), "needs", ["needed_key"], unique=False)
 
 
-def downgrade() -> None:
-    op.drop_index(op.f("ix_needs_needed_key"), table_name="needs")
-    op.drop_table("needs")
-    _index_queue_where(BEFORE)
-    op.drop_column("trials", "open_needs")
-
-
 def _index_queue_where(condition: str) -> None:
     op.drop_index("ix_trials_queue", table_name="trials")
     op.create_index(

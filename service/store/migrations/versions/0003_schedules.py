@@ -134,22 +134,3 @@ def upgrade() -> None:
     op.add_column("studies", sa.Column("schedule", sa.String(length=64), nullable=True))
     op.create_index("ix_studies_schedule", "studies", ["schedule", "seq"], unique=False)
     op.add_column("trials", sa.Column("repeat", sa.Integer(), server_default="0", nullable=False))
-
-
-def downgrade() -> None:
-    op.drop_column("trials", "repeat")
-    op.drop_index("ix_studies_schedule", table_name="studies")
-    op.drop_column("studies", "schedule")
-    op.drop_column("studies", "canary_only")
-    op.drop_column("studies", "repeat")
-    op.drop_index(op.f("ix_alarms_schedule_seq"), table_name="alarms")
-    op.drop_table("alarms")
-    op.drop_index(op.f("ix_firings_study_seq"), table_name="firings")
-    op.drop_index("ix_firings_state", table_name="firings")
-    op.drop_table("firings")
-    op.drop_index("ix_deliveries_next_try_at", table_name="deliveries")
-    op.drop_table("deliveries")
-    op.drop_index("ix_schedules_due", table_name="schedules")
-    op.drop_table("schedules")
-    op.drop_index(op.f("ix_notices_created_at"), table_name="notices")
-    op.drop_table("notices")

@@ -19,8 +19,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("state <> 'skipped'"),
         postgresql_where=sa.text("state <> 'skipped'"),
     )
-
-
-def downgrade() -> None:
-    op.drop_index("ix_firings_last", table_name="firings")
-    op.drop_index("ix_firings_ended_at", table_name="firings")

@@ -30,7 +30,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_faults_study_seq"), "faults", ["study_seq"], unique=False)
-
-
-def downgrade() -> None:
-    op.drop_table("faults")

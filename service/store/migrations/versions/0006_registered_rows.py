@@ -26,7 +26,3 @@ def upgrade() -> None:
     )
     for column in ("study_seq", "pair", "recipe"):
         op.create_index(op.f(f"ix_registered_rows_{column}"), "registered_rows", [column], unique=False)
-
-
-def downgrade() -> None:
-    op.drop_table("registered_rows")
