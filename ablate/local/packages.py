@@ -13,6 +13,7 @@ EXTRA_OF = {
     "sklearn": "run",
     "torch": "run",
     "torchvision": "run",
+    "tensorboard": "tensorboard",
     "alembic": "service",
     "cronsim": "service",
     "fastapi": "service",

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from ablate.data.regular_files import open_regular
 from ablate.errors import TrialError, nearest, quote
-from ablate.tasks.command.snapshot import NOT_CODE
+from ablate.tasks.command.shared import NOT_CODE
 from ablate.tasks.command.task import Command
 from ablate.tasks.function.task import Function
 from ablate.trials.log import LOG

@@ -71,7 +71,7 @@ def connected(url: str | None) -> Iterator[Client]:
 
 def find_folder(source: str | None) -> Path | None:
     """The folder of results of `ablate run` that a text names; None for a study of the service."""
-    from ablate.tasks.command.snapshot import is_results
+    from ablate.tasks.command.shared import is_results
 
     with suppress(OSError):  # a label that is too long for a path
         if source and (is_results(Path(source)) or (not re.fullmatch(NAME, source) and Path(source).is_dir())):

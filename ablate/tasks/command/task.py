@@ -175,10 +175,11 @@ class _Attempt:
                 yield from self._read(files)
             yield from self._told([*read_mlflow(self._workdir / DATABASE)])
             if script.left:
-                count = f"{script.left} process{'' if script.left == 1 else 'es'}"
-                output.note(f"ablate ended {count} that the script left behind")
-            peak = {"peak_memory_bytes": script.peak_memory_bytes or None}
-            yield self._outcome(script, output).model_copy(update=peak)
+                word = "process" if script.left == 1 else "processes"
+                output.note(f"ablate ended {script.left} {word} that the script left behind")
+            yield self._outcome(script, output).model_copy(
+                update={"peak_memory_bytes": script.peak_memory_bytes or None}
+            )
         except TrialError as error:
             yield Outcome(status="failed", reason=self._sentence(str(error), output), train_s=script.wall_s)
         finally:
