@@ -72,13 +72,13 @@ def task_list(as_json: AsJson = False) -> None:
 @task.command("show")
 def task_show(
     name: TaskName,
-    study: Annotated[bool, typer.Option("--study", help="Print a study file that names the task.")] = False,
+    wants_study: Annotated[bool, typer.Option("--study", help="Print a study file that names the task.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a task: its metrics, fields, code and versions."""
     from ablate.cli.task import show_task
 
-    show_task(name, wants_study=study, as_json=as_json)
+    show_task(name, wants_study=wants_study, as_json=as_json)
 
 
 @task.command("remove")

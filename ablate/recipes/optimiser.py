@@ -69,7 +69,7 @@ class OptimiserFields(Recipe):
         size, part = getattr(self, "batch_size", self.accumulate), getattr(self, "norm_batch", 0)
         if size % self.accumulate:
             raise ValueError(f"accumulate: {self.accumulate} does not divide batch_size {size}")
-        if part and (size // self.accumulate) % part:
+        if part and self.accumulate > 1 and (size // self.accumulate) % part:
             text = f"norm_batch: {part} does not divide a part of {size // self.accumulate} images"
             raise ValueError(f"{text} (batch_size / accumulate)")
         return self

@@ -11,6 +11,7 @@ from ablate.study.document import OTHER_PLACES
 from ablate.study.plan import plan_document
 
 FIELDS = [
+    "optimizer",
     "lr",
     "epochs",
     "steps",
@@ -85,6 +86,7 @@ def test_a_data_set_is_found_wherever_it_is_named() -> None:
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
+        ("optim", "optimizer"),
         ("learning_rate", "lr"), ("Learning-Rate", "lr"), ("epoch", "epochs"), ("bs", "batch_size"),
         ("wd", "weight_decay"), ("LR", "lr"), ("max_steps", "steps"), ("lr_scheduler", "schedule"), ("arch", "model"),
     ],
@@ -96,7 +98,6 @@ def test_words_of_other_tools_are_known(given: str, meant: str) -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        ("optim", "; did you mean 'optimizer'?"),
         ("num_gpus", "; did you mean 'gpus', which belongs in [resources]?"),
         ("seed", "; did you mean 'seeds', which belongs at the top of the study?"),
         ("alpha", "; it belongs in [table]"),

@@ -112,3 +112,28 @@ def read_mlflow(database: Path) -> Iterator[Point]:
     has_steps = {name for name, _, _, step in rows if step}  # the default of `log_metric` is step 0 for every value
     for name, value, is_nan, step in rows:
         yield Point({name: float("nan") if is_nan else value}, float(step) if name in has_steps else None)
+
+
+class Reports:
+    """What `ablate.report` appends to a file, line by line.
+
+    Args:
+        path: of the file, which may not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset, self._lines = path, 0, Lines(None)
+
+    def read(self) -> list[Point]:
+        """The points that were appended since the last call."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                whole, _, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return []
+        if not whole:
+            return []
+        self._offset += len(whole) + 1
+        text = whole.decode("utf-8", errors="replace")
+        return [point for line in text.splitlines() for point in self._lines.read(line)]

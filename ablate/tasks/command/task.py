@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import TrialError, quote
 from ablate.tasks.command.files import Files
@@ -17,7 +18,7 @@ from ablate.tasks.command.process import Script
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.shared import Shared
 from ablate.tasks.command.snapshot import files_below, is_output, lay_out
-from ablate.tasks.command.sources import Lines, read_mlflow
+from ablate.tasks.command.sources import Lines, Reports, read_mlflow
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
     Place,
@@ -177,9 +178,7 @@ class _Attempt:
             if script.left:
                 word = "process" if script.left == 1 else "processes"
                 output.note(f"ablate ended {script.left} {word} that the script left behind")
-            yield self._outcome(script, output).model_copy(
-                update={"peak_memory_bytes": script.peak_memory_bytes or None}
-            )
+            yield self._outcome(script, output)
         except TrialError as error:
             yield Outcome(status="failed", reason=self._sentence(str(error), output), train_s=script.wall_s)
         finally:
@@ -213,8 +212,9 @@ class _Attempt:
             yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=finite)
 
     def _outcome(self, script: Script, output: Output) -> Outcome:
+        spent: dict[str, Any] = {"train_s": script.wall_s, "peak_memory_bytes": script.peak_memory_bytes or None}
         if script.error is not None or script.status != 0:
-            return Outcome(status="failed", reason=self._sentence(script.ending, output), train_s=script.wall_s)
+            return Outcome(status="failed", reason=self._sentence(script.ending, output), **spent)
         changed = self._beside.changed()
         if changed is not None:
             raise TrialError(
@@ -225,8 +225,8 @@ class _Attempt:
         found = self._series.results()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
         if bad:
-            return Outcome(status="diverged", reason=f"metric {quote(bad[0])} is not finite", train_s=script.wall_s)
-        return Outcome(status="succeeded", metrics=found, train_s=script.wall_s)
+            return Outcome(status="diverged", reason=f"metric {quote(bad[0])} is not finite", **spent)
+        return Outcome(status="succeeded", metrics=found, **spent)
 
     def _sentence(self, what: str, output: Output) -> str:
         last = f"; the end of its output: {output.ending}" if output.ending else "; it printed nothing"
@@ -256,31 +256,6 @@ class _Attempt:
             for folder, part in zip(folders, text.split(os.pathsep), strict=True)
         ]
         return {"PYTHONPATH": os.pathsep.join(copies)}
-
-
-class Reports:
-    """What `ablate.report` appends to a file, line by line.
-
-    Args:
-        path: of the file, which may not be there yet.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset, self._lines = path, 0, Lines(None)
-
-    def read(self) -> list[Point]:
-        """The points that were appended since the last call."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                whole, _, _ = file.read().rpartition(b"\n")
-        except FileNotFoundError:
-            return []
-        if not whole:
-            return []
-        self._offset += len(whole) + 1
-        text = whole.decode("utf-8", errors="replace")
-        return [point for line in text.splitlines() for point in self._lines.read(line)]
 
 
 def load(name: str, place: Place | None = None) -> NamedTask:
