@@ -86,7 +86,8 @@ def main() -> None:
         by_hand.append(wall_of_scripts(folder, options.trials, options.sleep_s))
         with serving(folder / "home", install_task(folder / "site")) as service:
             register(service.home, folder, study)
-            named = {name: value for name, value in study.items() if name != "command"} | {"base": {"task": "sleep"}}
+            named: dict[str, Any] = {name: value for name, value in study.items() if name != "command"}
+            named["base"] = {"task": "sleep"}
             wall_of_service(service, named | {"seeds": list(range(options.trials, options.trials + 4))})  # warm
             served = wall_of_service(service, named)
         by_hand.append(wall_of_scripts(folder, options.trials, options.sleep_s))

@@ -65,8 +65,8 @@ def _of_timm(groups: list[dict[str, Any]], recipe: TrainingFields | SceneFields)
         optim = import_module("timm.optim")
     except ModuleNotFoundError as error:
         raise TrialError(
-            f"optimizer {quote(recipe.optimizer)} is timm's, which is not installed: pip install '.[zoo]' (in a checkout "
-            "of ablate)"
+            f"optimizer {quote(recipe.optimizer)} is timm's, which is not installed: pip install '.[zoo]' (in a "
+            "checkout of ablate)"
         ) from error
     name, known = recipe.optimizer.removeprefix(TIMM), [str(one) for one in optim.list_optimizers()]
     if name not in known:
