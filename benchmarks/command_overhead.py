@@ -88,13 +88,13 @@ def main() -> None:
             register(service.home, folder, study)
             named: dict[str, Any] = {name: value for name, value in study.items() if name != "command"}
             named["base"] = {"task": "sleep"}
-            wall_of_service(service, named | {"seeds": list(range(options.trials, options.trials + 4))})  # warm
+            wall_of_service(service, {**named, "seeds": list(range(options.trials, options.trials + 4))})  # warm
             served = wall_of_service(service, named)
         by_hand.append(wall_of_scripts(folder, options.trials, options.sleep_s))
     asleep = options.trials * options.sleep_s / 2
     print(f"scripts by hand: {', '.join(f'{wall:.1f}' for wall in by_hand)} s; asleep: {asleep:.1f} s")
-    for arm, wall, before, after in (("ablate run", ours, *by_hand[:2]), ("the service", served, *by_hand[1:])):
-        alone = (before + after) / 2
+    arms = ("ablate run", ours, sum(by_hand[:2]) / 2), ("the service", served, sum(by_hand[1:]) / 2)
+    for arm, wall, alone in arms:
         print(f"{arm}: {wall:.1f} s, ratio to the scripts {wall / alone:.3f}, to the sleep alone {wall / asleep:.3f}")
 
 
