@@ -20,6 +20,7 @@ from ablate.tasks.command import registered
 from ablate.tasks.command.bind import with_command
 from ablate.tasks.command.changes import find_changes
 from ablate.tasks.command.registered import RegisteredTask
+from ablate.tasks.function.study import function_in, study_of_function
 
 SHOWN_FILES = 12
 
@@ -29,10 +30,7 @@ def register_task(name: str, study: Path | None, *, replaces: bool, as_json: boo
     known = registered.find_registered(name) if replaces else None
     if study is None:
         study = Path(_existing(name).source)
-    document = read_document(study, is_strict=False)
-    if not isinstance(document, dict) or not isinstance(document.get("command"), dict):
-        text = "the study has no [command], which is what is registered; draft one with `ablate init SCRIPT`"
-        raise StudyError([Problem("/command", "missing", text)])
+    document = _read(study)
     bound = with_command(document, study.parent)
     plan_document(bound, max_trials=read_library_settings().max_trials)
     task = registered.register(name, study, document, bound["base"]["task"], replaces=replaces)
@@ -48,6 +46,18 @@ def register_task(name: str, study: Path | None, *, replaces: bool, as_json: boo
         for line in _lines(task):
             say(f"  {line}")
         say(f'studies name it with task = "{name}" in [base]; `ablate task show {name} --study` prints one')
+
+
+def _read(source: Path) -> dict[str, Any]:
+    """A study of what is registered: of the `[command]` in a study file, or of the function in `FILE.py:FUNCTION`."""
+    file, is_function, name = str(source).rpartition(".py:")
+    if is_function:
+        return study_of_function(function_in(Path(f"{file}.py"), name), {}, {}, None) | {"seeds": 5}
+    document = read_document(source, is_strict=False)
+    if not isinstance(document, dict) or not isinstance(document.get("command"), dict):
+        text = "the study has no [command], which is what is registered; draft one with `ablate init SCRIPT`"
+        raise StudyError([Problem("/command", "missing", text)])
+    return document
 
 
 def list_tasks(*, as_json: bool) -> None:

@@ -21,10 +21,17 @@ def task_add(
         str,
         typer.Argument(metavar="NAME", help='Name to use in `task = "NAME"`: a-z, 0-9, - and _.', show_default=False),
     ],
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="Study file with a [command].", show_default=False)],
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY",
+            help="Study file with a [command]; or FILE.py:FUNCTION, which @ablate.task marks.",
+            show_default=False,
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Register the [command] of a study file as a task of the service.
+    """Register the [command] of a study file, or a function, as a task of the service.
 
     Run it on the machine of the service, with the same ABLATE_HOME. The code is copied into the state directory; later
     edits change nothing until `ablate task update`. Data next to the script is not copied: it must stay where it is.
@@ -34,6 +41,7 @@ def task_add(
     ablate task add window window.toml
     ablate submit window.toml                  the file finds its task by its command and code
     ablate task show window --study            a study file that names the task, for other machines
+    ablate task add mlp train.py:train         a function that @ablate.task marks
     """
     from ablate.cli.task import register_task
 
@@ -46,7 +54,7 @@ def task_update(
     study: Annotated[
         Path | None,
         typer.Argument(
-            metavar="STUDY", help="Study file with a [command]. Default: the one of the last time.", show_default=False
+            metavar="STUDY", help="As for `ablate task add`. Default: the one of the last time.", show_default=False
         ),
     ] = None,
     as_json: AsJson = False,

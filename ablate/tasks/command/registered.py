@@ -1,4 +1,4 @@
-"""Tasks that an operator registered: a name for a script whose code the state directory keeps.
+"""Tasks that an operator registered: a name for a script or a function whose code the state directory keeps.
 
 Code never comes with a request. An operator registers the `[command]` of a study file under a name, on the machine of
 the service. The registration is the file `tasks/NAME.json` in the state directory, which the service reads when a study
@@ -24,7 +24,7 @@ from ablate.machine.locks import explained, file_lock
 from ablate.settings import read_library_settings
 from ablate.tasks.command.stored import Place, read_place, store_of_snapshots
 from ablate.tasks.command.task import load as load_command
-from ablate.trials.registry import BUILT_IN, NamedTask, is_installed
+from ablate.trials.registry import BUILT_IN, COMMAND, NamedTask, get_task, is_installed
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 ALLOWED = "a name has 1 to 40 lower-case letters, digits, '-' and '_', and begins with a letter"
@@ -34,7 +34,7 @@ class Version(Document):
     """What a name stood for from some time on.
 
     Attributes:
-        task: `command@DIGEST`, the stored code.
+        task: `command@DIGEST` or `function@DIGEST`, the stored code.
         place: where the code was taken from, and its interpreter.
         at: when it was registered.
     """
@@ -54,7 +54,7 @@ class RegisteredTask(Document):
 
     Attributes:
         name: its name in studies.
-        source: path of the study file that it was registered from.
+        source: path of the study file that it was registered from, or `FILE.py:FUNCTION`.
         study: that study with the name in place of its `[command]`; an example of how the task is used.
         versions: oldest first.
         is_removed: whether new studies cannot use it any more.
@@ -126,7 +126,9 @@ def load_version(version: Version) -> NamedTask:
     Raises:
         TrialError: the state directory does not have the code any more.
     """
-    return load_command(version.task, version.place)
+    if version.task.startswith(COMMAND):
+        return load_command(version.task, version.place)
+    return replace(get_task(version.task), origin=version.place.origin)
 
 
 def pinned(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -162,13 +164,13 @@ def pinned(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def register(name: str, source: Path, document: Mapping[str, Any], task: str, *, replaces: bool) -> RegisteredTask:
-    """Give a stored command a name.
+    """Give a stored command, or function, a name.
 
     Args:
         name: of the task.
-        source: the study file.
-        document: its content, with the `[command]`.
-        task: the name of the stored command, `command@DIGEST`.
+        source: the study file, or `FILE.py:FUNCTION`.
+        document: a study of the task.
+        task: the name of the stored command, `command@DIGEST`, or function.
         replaces: whether the task exists, and gets a new version; else the name must be free.
 
     Returns:
@@ -227,7 +229,7 @@ def _is_damaged(name: str) -> bool:
 
 
 def _example(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    base = {"task": name, **document.get("base", {})}
+    base = {**document.get("base", {}), "task": name}
     return {field: value for field, value in document.items() if field not in ("command", "base")} | {"base": base}
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ablate.errors import TrialError, foreign_code, nearest, quote
+from ablate.tasks.function.declare import ATTRIBUTE
 from ablate.tasks.function.task import keep_function
 
 
@@ -29,3 +34,23 @@ def study_of_function(
     if named or not factors:
         document["rows"] = named or [{"label": name}]
     return document
+
+
+def function_in(file: Path, name: str) -> Callable[..., Any]:
+    """The function of a file that `@ablate.task` marks; the file is imported, so its code runs.
+
+    Raises:
+        TrialError: there is no such file or function, it is not marked, or the file raises.
+    """
+    if not file.is_file():
+        raise TrialError(f"there is no file {quote(file)}; give FILE.py:FUNCTION")
+    sys.path.insert(0, str(file.resolve().parent))
+    sys.modules.pop(file.stem, None)  # another file of this name
+    with foreign_code(f"{quote(file)} cannot be imported"):
+        module = importlib.import_module(file.stem)
+    found: Any = vars(module).get(name)
+    if not hasattr(found, ATTRIBUTE):
+        known = [one for one, value in vars(module).items() if hasattr(value, ATTRIBUTE)]
+        text = nearest(name, known) if known else "; write @ablate.task(metrics=...) above one"
+        raise TrialError(f"{quote(file)} has no task {quote(name)}{text}")
+    return found  # type: ignore[no-any-return]

@@ -213,3 +213,34 @@ def test_the_page_lists_the_task_with_its_fields_and_starts_a_study_of_it(client
     assert "task = &#34;mine&#34;" in form
     assert "[command]" not in form
     assert client.get("/?task=other").status_code == 404
+
+
+FUNCTION = """
+import ablate
+
+@ablate.task(metrics={"acc": "max"})
+def train(lr: float = 0.5, *, seed: int):
+    yield {"step": 1, "acc": 0.0}
+    yield {"step": 2, "acc": lr + seed}
+"""
+
+
+def test_a_registered_function_trains_over_rest_with_the_code_of_its_version(
+    client: TestClient, context: Context, project: Path, ablate: Ablate, finish: Callable[[str], None]
+) -> None:
+    (project / "mlp.py").write_text(FUNCTION)
+    added = json.loads(ablate("task", "add", "mlp", "mlp.py:train", "--json"))
+    assert (added["metrics"], [field["name"] for field in added["fields"]]) == ({"acc": False}, ["lr"])
+    study = STUDY | {"base": {"task": "mlp"}}
+    first = submit(client, study)
+    finish(first["id"])
+    assert metrics_of(context, first["id"])[("fast", 1)] == {"acc": 1.75}
+    (project / "mlp.py").write_text(FUNCTION.replace("lr + seed", "10 + lr + seed"))
+    assert "new version: mlp@" in ablate("task", "update", "mlp")
+    second = submit(client, study)
+    finish(second["id"])
+    assert metrics_of(context, second["id"])[("fast", 1)] == {"acc": 11.75}
+    assert "'mlp.py' has no task 'trian'; did you mean 'train'?" in ablate("task", "add", "x", "mlp.py:trian", status=2)
+    assert "there is no file 'no.py'" in ablate("task", "add", "x", "no.py:train", status=2)
+    (project / "bad.py").write_text("raise RuntimeError('no data')")
+    assert "'bad.py' cannot be imported: RuntimeError: no data" in ablate("task", "add", "x", "bad.py:f", status=2)
