@@ -88,6 +88,8 @@ def prepare(
     plan = plan_document(document, scale=scale, repetition=repetition, max_trials=context.settings.max_trials)
     if plan.study.imported is not None:
         raise StudyError([Problem("/imported", "not_supported", NO_IMPORT)])
+    if plan.study.command is not None:
+        raise StudyError([Problem("/command", "not_supported", NO_COMMAND)])
     if task_name(plan).startswith(tuple(STORED)):
         raise StudyError([Problem("/base/task", "not_supported", NO_COMMAND)])
     if strict and context.settings.ray_address is None:  # the machines of a cluster may have data sets of their own

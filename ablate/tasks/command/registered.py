@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field
 
 from ablate.documents import Document
 from ablate.errors import Problem, StudyError, TrialError, nearest, quote
@@ -39,7 +39,7 @@ class Version(Document):
         at: when it was registered.
     """
 
-    task: str
+    task: Annotated[str, Field(pattern="^(command|function)@[0-9a-f]{16}$")]
     place: Place
     at: AwareDatetime
 
@@ -63,7 +63,7 @@ class RegisteredTask(Document):
     name: str
     source: str
     study: dict[str, Any]
-    versions: tuple[Version, ...]
+    versions: Annotated[tuple[Version, ...], Field(min_length=1)]
     is_removed: bool = False
 
     @property
@@ -93,10 +93,13 @@ def find_registered(name: str) -> RegisteredTask | None:
         return None
     path = _folder() / f"{name}.json"
     try:
-        return RegisteredTask.model_validate_json(path.read_bytes())
+        found = RegisteredTask.model_validate_json(path.read_bytes())
+        if found.name != name:
+            raise ValueError("it is that of another task")
+        return found
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise TrialError(
             f"the registration of task {quote(name)} cannot be read: {what}; register it again: ablate task add {name} "
@@ -152,7 +155,7 @@ def pinned(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if found.is_removed:
         text = f"task {quote(found.name)} was removed{nearest(found.name, names())}"
         raise StudyError([Problem("/base/task", "unknown_task", text)])
-    full = name if "@" in name else found.pinned
+    full = name if name.partition("@")[2] else found.pinned
     try:
         named = load(full)
     except TrialError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,12 @@ from ablate.settings import read_library_settings
 from ablate.study.command import CommandSpec
 
 COMMAND_FILE, PLACE_FILE = "command.json", "place.json"
+DIGEST = re.compile("[0-9a-f]{16}")
+"""Of a command or function: the name of its snapshot."""
+STORE_AGAIN = {
+    "command": "run the study again from its file, which stores it",
+    "function": "call ablate.run again, which stores it",
+}
 
 
 class StoredCommand(Document):
@@ -51,6 +58,24 @@ def store_of_snapshots() -> Path:
     return read_library_settings().home / "code"
 
 
+def folder_of(task: str) -> Path:
+    """Folder of the stored code of a task.
+
+    Args:
+        task: `command@DIGEST` or `function@DIGEST`. Somebody else may have written it, so it is never taken for a path.
+
+    Raises:
+        TrialError: the state directory does not have it.
+    """
+    kind, _, digest = task.partition("@")
+    folder = store_of_snapshots() / digest
+    if not DIGEST.fullmatch(digest) or not folder.is_dir():
+        raise TrialError(
+            f"the code of this {kind} is not in the state directory ({quote(digest)}); {STORE_AGAIN[kind]}"
+        )
+    return folder
+
+
 def identity_of_command(spec: CommandSpec, code: str) -> str:
     """Digest of all that decides a result besides the recipe's values: the command, its metrics, and its code."""
     content = {
@@ -69,8 +94,16 @@ def name_of_command(spec: CommandSpec, code: str) -> str:
 
 
 def read_place(folder: Path) -> Place:
-    """Where the code of a snapshot was last taken from."""
-    return Place.model_validate_json((folder / PLACE_FILE).read_text(encoding="utf-8"))
+    """Where the code of a snapshot was last taken from.
+
+    Raises:
+        TrialError: that file is missing or damaged.
+    """
+    try:
+        return Place.model_validate_json((folder / PLACE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        text = f"{PLACE_FILE} of the stored code {folder.name} cannot be read; store the code again, from its file"
+        raise TrialError(text) from error
 
 
 def write_place(folder: Path, place: Place) -> None:

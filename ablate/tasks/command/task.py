@@ -21,11 +21,12 @@ from ablate.tasks.command.snapshot import files_below, is_output, lay_out
 from ablate.tasks.command.sources import Lines, Reports, read_mlflow
 from ablate.tasks.command.stored import (
     COMMAND_FILE,
+    STORE_AGAIN,
     Place,
     StoredCommand,
+    folder_of,
     identity_of_command,
     read_place,
-    store_of_snapshots,
 )
 from ablate.tasks.command.template import PYTHONS, arguments_of, program_of, words_of
 from ablate.trials.registry import COMMAND, NamedTask
@@ -59,8 +60,7 @@ class Command(Task[CommandRecipe]):
             self._stored = StoredCommand.model_validate_json((folder / COMMAND_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TrialError(
-                f"the code of this command is not in the state directory ({folder.name}); run the study again from its "
-                "file, which stores it"
+                f"the code of this command is not in the state directory ({folder.name}); {STORE_AGAIN['command']}"
             ) from error
         self._folder, self._place = folder, place
         self.spec = self._stored.spec
@@ -268,7 +268,7 @@ def load(name: str, place: Place | None = None) -> NamedTask:
     Raises:
         TrialError: the state directory does not have it.
     """
-    task = _read_command(store_of_snapshots() / name.removeprefix(COMMAND), place)
+    task = _read_command(folder_of(name), place)
     return NamedTask(name, COMMAND + task.identity, task, task.place().origin, tuple(task.files()), stored=name)
 
 

@@ -18,7 +18,7 @@ from ablate.study.command import FieldSpec, MetricSpec
 from ablate.tasks.command.points import Point, Series, point_of
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.snapshot import files_below, find_code, store
-from ablate.tasks.command.stored import Place, read_place, store_of_snapshots, write_place
+from ablate.tasks.command.stored import STORE_AGAIN, Place, folder_of, read_place, store_of_snapshots, write_place
 from ablate.tasks.command.task import script_seed
 from ablate.tasks.function.declare import read_function
 from ablate.trials.registry import FUNCTION, NamedTask
@@ -94,8 +94,7 @@ class Function(Task[CommandRecipe]):
             self._stored = StoredFunction.model_validate_json((folder / FUNCTION_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TrialError(
-                f"the code of this function is not in the state directory ({folder.name}); call ablate.run again, "
-                "which stores it"
+                f"the code of this function is not in the state directory ({folder.name}); {STORE_AGAIN['function']}"
             ) from error
         self.folder, self.files = folder, folder / "files"
         self.identity = identity_of_function(self._stored)
@@ -161,7 +160,7 @@ def load(name: str) -> NamedTask:
     Raises:
         TrialError: the state directory does not have it.
     """
-    task = _read_function(store_of_snapshots() / name.removeprefix(FUNCTION))
+    task = _read_function(folder_of(name))
     origin, files = read_place(task.files.parent).origin, tuple(files_below(task.files))
     return NamedTask(name, FUNCTION + task.identity, task, origin, files, stored=name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,86 @@ def test_a_registered_function_trains_over_rest_with_the_code_of_its_version(
     assert "there is no file 'no.py'" in ablate("task", "add", "x", "no.py:train", status=2)
     (project / "bad.py").write_text("raise RuntimeError('no data')")
     assert "'bad.py' cannot be imported: RuntimeError: no data" in ablate("task", "add", "x", "bad.py:f", status=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"versions": []},
+        {"name": "other"},
+        {"study": {"base": 3, "rows": "x"}, "source": 3},
+        *({"task": task} for task in ("mine", "imported", "classify", "command@../../x", "command@", "function@\0")),
+    ],
+)
+def test_a_damaged_registration_is_said_and_fails_no_request(
+    change: dict[str, Any], client: TestClient, context: Context, ablate: Ablate
+) -> None:
+    ablate("task", "add", "mine", "mine.json")
+    path = context.settings.home / "tasks" / "mine.json"
+    document = json.loads(path.read_text())
+    if "task" in change:
+        document["versions"][0] |= change
+    else:
+        document |= change
+    path.write_text(json.dumps(document))
+    (entry,) = [task for task in client.get("/api/v1/catalog").json()["tasks"] if task["name"] == "mine"]
+    assert entry["problem"].startswith("the registration of task 'mine' cannot be read: it is damaged")
+    assert "it is damaged" in client.get("/tasks").text
+    answer = submit(client, OVER_REST, 422)
+    assert answer["errors"][0]["message"] == entry["problem"]
+    ablate("task", "add", "mine", "mine.json")
+    submit(client, OVER_REST)
+
+
+def test_a_task_whose_stored_code_is_damaged_or_gone_is_said_and_fails_no_request(
+    client: TestClient, context: Context, project: Path, ablate: Ablate
+) -> None:
+    (project / "mlp.py").write_text(FUNCTION)
+    ablate("task", "add", "mine", "mine.json")
+    ablate("task", "add", "mlp", "mlp.py:train")
+
+    def problems() -> dict[str, str | None]:
+        assert client.get("/tasks").status_code == 200
+        return {task["name"]: task["problem"] for task in client.get("/api/v1/catalog").json()["tasks"]}
+
+    assert problems()["mine"] is problems()["mlp"] is None
+    for folder in (context.settings.home / "code").iterdir():
+        (folder / "place.json").write_text("{")
+    assert "place.json of the stored code" in str(problems()["mlp"])
+    shutil.rmtree(context.settings.home / "code")
+    found = problems()
+    assert "the code of this command is not in the state directory" in str(found["mine"])
+    assert "the code of this function is not in the state directory" in str(found["mlp"])
+    assert submit(client, OVER_REST, 422)["errors"][0]["message"] == found["mine"]
+
+
+def test_a_name_without_digest_is_that_of_the_newest_version_and_stays_it(client: TestClient, ablate: Ablate) -> None:
+    ablate("task", "add", "mine", "mine.json")
+    assert pinned(STUDY | {"base": {"task": "mine@"}}) == pinned(OVER_REST)
+    submit(client, STUDY | {"base": {"task": "mine@"}})
+
+
+@pytest.mark.parametrize("command", [COMMAND, COMMAND | {"keep_results_of": "0" * 8}])
+def test_a_command_beside_a_registered_task_is_refused(
+    command: dict[str, Any], client: TestClient, ablate: Ablate
+) -> None:
+    ablate("task", "add", "mine", "mine.json")
+    answer = submit(client, OVER_REST | {"command": command}, 422)
+    assert [one["pointer"] for one in answer["errors"]] == ["/study/command"]
+    assert answer["errors"][0]["message"].startswith("code never comes with a request")
+
+
+@pytest.mark.parametrize(
+    "name", ["command@../elsewhere", "command@{folder}", "function@{folder}", "command@" + "a" * 9999]
+)
+def test_a_digest_is_never_taken_for_a_path(
+    name: str, client: TestClient, context: Context, project: Path, ablate: Ablate
+) -> None:
+    ablate("task", "add", "mine", "mine.json")
+    (code,) = (context.settings.home / "code").iterdir()
+    elsewhere = context.settings.home / "elsewhere"
+    code.rename(elsewhere)
+    study = STUDY | {"base": {"task": name.format(folder=elsewhere)}}
+    (error,) = submit(client, study, 422)["errors"]
+    assert "is not in the state directory" in error["message"]
+    assert len(error["message"]) < 300
