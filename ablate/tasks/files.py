@@ -15,11 +15,11 @@ from typing import BinaryIO, NamedTuple
 
 from ablate.data.regular_files import open_regular
 from ablate.errors import TrialError, nearest, quote
-from ablate.tasks.command.shared import NOT_CODE
+from ablate.tasks.command.shared import NOT_CODE, stamp_of
 from ablate.tasks.command.task import Command
 from ablate.tasks.function.task import Function
 from ablate.trials.log import LOG
-from ablate.trials.registry import BUILT_IN, STORED, get_task
+from ablate.trials.registry import BUILT_IN, get_task, is_installed
 from ablate.trials.run import TRACEBACK
 
 OWN = frozenset({LOG, TRACEBACK, "needs"})
@@ -41,32 +41,47 @@ def list_files(workdir: Path, task: str) -> Iterator[Written]:
         workdir: the trial's folder.
         task: name of its task.
     """
-    is_script, code = _code_of(task)
+    code = _code_of(task)
     for place, folders, names in os.walk(workdir):
         inside = Path(place).relative_to(workdir)
-        is_top = not inside.parts
-        if is_top:
-            kept = {"files", "run"} if is_script and code is not None else {"files"} if is_script else None
-            folders[:] = [name for name in folders if (name in kept if kept is not None else name not in OWN)]
-            names = [] if is_script else [name for name in names if name not in OWN]
+        if not inside.parts and code is not None:
+            folders[:] = [name for name in folders if name == "files" or (name == "run" and code.files)]
+            names = []
+        elif not inside.parts:
+            folders[:] = [name for name in folders if name not in OWN]
+            names = [name for name in names if name not in OWN]
         folders[:] = sorted(name for name in folders if name not in NOT_CODE)
         for name in sorted(names):
             path = (inside / name).as_posix()
             found = _size(Path(place, name))
-            if found is not None and path.removeprefix("run/") not in (code or ()) and path.isprintable():
+            is_copy = code is not None and inside.parts[0] == "run" and code.has(Path(*inside.parts[1:], name), workdir)
+            if found is not None and not is_copy and path.isprintable():
                 yield Written(path, found)
 
 
-def _code_of(task: str) -> tuple[bool, frozenset[str] | None]:
-    """Whether a task is a script or a function, and the files of its code; None if this machine does not have it."""
-    if task in BUILT_IN:
-        return False, frozenset()
+class _Code(NamedTuple):
+    """The code of a script or a function: its files, none if this machine does not have them; and where it was."""
+
+    files: frozenset[str]
+    original: Path | None
+
+    def has(self, path: Path, workdir: Path) -> bool:
+        """Whether a file in `run` is a copy: of the code, or as it is of a file beside it, see `Shared`."""
+        copied = self.original and stamp_of(self.original / path)
+        return path.as_posix() in self.files or (copied is not None and copied == stamp_of(workdir / "run" / path))
+
+
+def _code_of(task: str) -> _Code | None:
+    """The code of a task, if it is a script or a function; None for any other, whose trials have no copy of it."""
+    if task in BUILT_IN or is_installed(task):
+        return None
     try:
         named = get_task(task)
-    except TrialError:
-        return task.startswith(tuple(STORED)), None
-    is_script = isinstance(named.task, Command | Function)
-    return is_script, frozenset(named.code) if is_script else frozenset()
+    except TrialError:  # it may be a script, so the copies of its code are not told from its files
+        return _Code(frozenset(), None)
+    if isinstance(named.task, Command):
+        return _Code(frozenset(named.code), Path(named.task.place().root))
+    return _Code(frozenset(named.code), None) if isinstance(named.task, Function) else None
 
 
 def _size(path: Path) -> int | None:

@@ -55,11 +55,11 @@ class Shared:
         if place.is_symlink():
             self._linked.append(original)
         elif not place.exists():
-            stamp = _stamp(original) if original.is_file() else None
+            stamp = stamp_of(original) if original.is_file() else None
             if stamp and self._bytes + stamp[0] <= MAX_COPIED_BYTES and len(self._copies) < MAX_COPIED_FILES:
                 shutil.copy2(original, place)
                 self._bytes += stamp[0]
-                self._copies[place] = _stamp(place) or stamp
+                self._copies[place] = stamp_of(place) or stamp
             else:
                 place.symlink_to(original, target_is_directory=original.is_dir())
                 self._linked.append(original)
@@ -67,7 +67,7 @@ class Shared:
     def watch(self) -> None:
         """Note how everything is that is linked."""
         for path in self._paths():
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             if stamp is not None:
                 self._stamps[path] = stamp
             if len(self._stamps) >= MAX_WATCHED_FILES:
@@ -75,12 +75,12 @@ class Shared:
 
     def changed(self) -> Path | None:
         """A linked file that has changed, or is gone, since `watch`; None if there is none."""
-        return next((path for path, stamp in self._stamps.items() if _stamp(path) != stamp), None)
+        return next((path for path, stamp in self._stamps.items() if stamp_of(path) != stamp), None)
 
     def remove_copies(self) -> None:
         """Remove the copies that the script has left as they were: the originals are still there."""
         for place, stamp in self._copies.items():
-            if not place.is_symlink() and _stamp(place) == stamp:
+            if not place.is_symlink() and stamp_of(place) == stamp:
                 with suppress(OSError):
                     place.unlink()
 
@@ -103,7 +103,7 @@ def is_results(folder: Path) -> bool:
     return any((folder / name).exists() for name in OF_RESULTS)
 
 
-def _stamp(path: Path) -> Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
     """Size and time of change of a file; None if there is none."""
     try:
         found = path.stat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import ablate
 from ablate.bundle.reviewer import verify as reviewer
 from ablate.cli.app import status_of
 from ablate.local.folder import Folder
+from ablate.tasks.command.stored import read_place, store_of_snapshots
 from ablate.tasks.files import list_files
 from service.cli import main
 from service.cli.rerun import CellAddress, find_in_folder
@@ -296,4 +298,25 @@ def test_without_the_code_only_the_files_in_workdir_are_listed(place: Path, monk
     trial = find_in_folder(place / "results", CellAddress("fast", 1)).trial
     monkeypatch.setenv("ABLATE_HOME", str(place / "empty"))
     found = list_files(Folder(place / "results").workdir(trial.key), trial.task)
+    assert [one.path for one in found] == ["files/checkpoints/last.bin"]
+
+
+def test_copies_of_files_beside_the_script_are_not_listed_while_they_are_there(place: Path) -> None:
+    """A trial that runs, or whose worker was killed, has them; they may be secrets such as `.env`."""
+    trial = find_in_folder(place / "results", CellAddress("fast", 1)).trial
+    workdir = Folder(place / "results").workdir(trial.key)
+    original = Path(read_place(store_of_snapshots() / trial.task.partition("@")[2]).root)
+    before = list(list_files(workdir, trial.task))
+    (original / ".env").write_text("SECRET")
+    copy = Path(shutil.copy2(original / ".env", workdir / "run" / ".env"))
+    assert list(list_files(workdir, trial.task)) == before
+    copy.write_text("written by the script")
+    assert {one.path for one in list_files(workdir, trial.task)} - {one.path for one in before} == {"run/.env"}
+    copy.unlink()
+    (original / ".env").unlink()
+
+
+def test_without_its_registration_only_the_files_in_workdir_are_listed(place: Path) -> None:
+    trial = find_in_folder(place / "results", CellAddress("fast", 1)).trial
+    found = list_files(Folder(place / "results").workdir(trial.key), "gone@" + "0" * 16)
     assert [one.path for one in found] == ["files/checkpoints/last.bin"]
