@@ -133,8 +133,7 @@ def _fold_numbers(plan: Plan) -> Iterator[str]:
     if folds := plan.study.folds:
         yield (
             f"A seed of this table is a fold of a seed: number b is fold b modulo {folds} of seed b // {folds}. The "
-            "correction is approximate. Effects of factors, shares of better seeds and answers over several tries have "
-            "none."
+            "correction is approximate. Effects of factors and shares of better seeds have none."
         )
 
 

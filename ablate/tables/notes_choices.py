@@ -67,7 +67,8 @@ def limits(plan: Plan, state: StudyState, table: Table, seen: Seen, *, was_known
         )
     elif known := find_known_baselines(plan, state.registrations, seen) if table.families else []:
         found.append(KNOWN_BASELINE.format(names_of(table)[known[0]]))
-    retried = _describe_retried({label: history.number for label, history in state.retried.items()}, names_of(table))
+    numbers = {label: history.number for label, history in state.retried.items()}
+    retried = _describe_retried(numbers, names_of(table), has_folds=bool(table.folds))
     return [*found, *(retried if found or not retried else [f"Exploratory: {retried[0]}"])]
 
 
@@ -77,20 +78,21 @@ def choice_notes(state: StudyState, table: Table) -> list[str]:
     notes = [sentence for one in own for sentence in describe_others(one, state.others)]
     if state.retried:
         notes.append(
-            f"Mean, difference and interval of {named(state.retried)} in the table are of this try alone; decision and "
-            "p use the seeds of all tries."
+            f"Mean, difference and interval of {named(state.retried)} in the table are of this try alone"
+            + ("." if table.folds else "; decision and p use the seeds of all tries.")
         )
     return [*notes, *(_describe_families(state.other_families) if table.families else [])]
 
 
-def _describe_retried(numbers: Mapping[str, int], names: Mapping[str, str]) -> list[str]:
+def _describe_retried(numbers: Mapping[str, int], names: Mapping[str, str], *, has_folds: bool) -> list[str]:
     """Which rows were tried before (label -> number of this try)."""
     if not numbers:
         return []
     named_rows = joined([f"{names[label]} (try {number})" for label, number in numbers.items()])
     rows = named_rows if len(numbers) <= MAX_TRIED else counted(len(numbers), "row")
     was, its, them = ("was", "its", "it") if len(numbers) == 1 else ("were", "their", "them")
-    return [f"{rows} {was} compared with {its} baseline before, so the seeds of all tries decide {them}."]
+    decide = "nothing decides" if has_folds else "the seeds of all tries decide"
+    return [f"{rows} {was} compared with {its} baseline before, so {decide} {them}."]
 
 
 def _describe_families(found: Sequence[OtherFamily]) -> list[str]:

@@ -23,6 +23,7 @@ ANYTIME = (
     "are decided by all their seeds together, with a test that may be repeated at will "
     "(symmetry e-process; it assumes that differences are symmetric about 0)."
 )
+NO_ANYTIME = "are not decided, because no test over several tries is valid for folds, which depend on each other."
 
 
 def verdict_notes(table: Table, *, design: str) -> list[str]:
@@ -67,7 +68,11 @@ def method_notes(table: Table) -> list[str]:
             methods.setdefault(text, []).append(family.group or "")
     found = [f"{f'In {named(groups)}: ' * (len(methods) > 1)}{method}" for method, groups in methods.items()]
     tried = [row.name for row in table.rows if row.cells[table.metric].tries]
-    return [*found, f"Rows that were tried before ({named(tried)}) {ANYTIME}"] if tried else found
+    return (
+        [*found, f"Rows that were tried before ({named(tried)}) {NO_ANYTIME if table.folds else ANYTIME}"]
+        if tried
+        else found
+    )
 
 
 def _open_notes(table: Table) -> Iterator[str]:
@@ -161,9 +166,13 @@ def _lost(table: Table) -> Iterator[str]:
             found = row.cells[table.metric].tested
             if found is not None and found.p_lost is not None and found.p_worst is not None:
                 lost, of = (one.n_planned - len(one.cells[table.metric].values) for one in (row, baseline))
+                counts = f"'{row.name}' lost {lost} of {counted(row.n_planned, 'seed')}, its baseline {of or 'none'}"
+                if table.folds:
+                    yield f"{counts}. A decision that lost folds could weaken is left undecided."
+                    continue
                 adjusted = found.p_worst_adj if found.p_worst_adj is not None else found.p_worst
                 yield (
-                    f"'{row.name}' lost {lost} of {counted(row.n_planned, 'seed')}, its baseline {of or 'none'}: by "
+                    f"{counts}: by "
                     f"chance this happens in {_of_100(found.p_lost)} studies (exact McNemar test). With lost runs "
                     f"counted as the worst values, p {equals_p(found.p_worst)}, {format_p(adjusted)} corrected (sign "
                     "flip on ranks)."

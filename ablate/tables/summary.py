@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ablate.statistics.agreement.row_agreement import NO_CLAIM, OTHER_WORDS, PAPER_WORDS, VERDICT_FROM
 from ablate.statistics.decisions.power import POWER, too_few
-from ablate.statistics.decisions.sentences import TESTS
+from ablate.statistics.decisions.sentences import OF_FOLDS, TESTS
 from ablate.statistics.estimate import FEWEST_SEEDS
 from ablate.statistics.words import counted, of_planned, plain_number, with_unit
 from ablate.tables.pivot_results import describe_over_groups
@@ -87,7 +87,7 @@ def _tests(table: Table) -> list[str]:
     if not names or not seen:
         return [_nothing_tested(table)]
     if table.folds:
-        names = ["the t test with the correction of Nadeau and Bengio"]
+        names = [OF_FOLDS]
     seeds = of_planned(min(seen), max(seen), len(table.seeds)) if min(seen) < len(table.seeds) else ""
     pair = "run pair" if table.imported and table.imported.unpaired else "paired fold" if table.folds else "paired seed"
     over = f"over {seeds or counted(len(table.seeds), pair)}"
@@ -118,6 +118,8 @@ def _nothing_tested(table: Table) -> str:
     """Why no row is tested by its seeds of this try."""
     others = [row for row in table.rows if not row.baseline]
     if others and all(row.cells[table.metric].tries for row in others):
+        if table.folds:
+            return "Nothing is decided, because no test over several tries is valid for folds."
         return (
             f"Decided over all tries by a test that may be repeated (symmetry e-process), at {100 * table.alpha:g} %."
         )

@@ -21,7 +21,7 @@ from ablate.study.preregistration import Preregistration, Seen, find_known_basel
 from ablate.tables.analysis import bounds_of, design_of, superiority_of, tries_of
 from ablate.tables.inputs import StudyState
 from ablate.tables.notes_choices import KNOWN_BASELINE, why_undecided
-from ablate.tables.notes_verdicts import ANYTIME
+from ablate.tables.notes_verdicts import ANYTIME, NO_ANYTIME
 from ablate.tables.over_images import OverImages, compare_by_image, no_comparison
 from ablate.tables.results import collect_results, runs_of
 from ablate.tables.table import Difference
@@ -159,7 +159,8 @@ def _with_tries(document: RowComparison, history: PairHistory, design: DecisionR
     tries = tries_of(history.number, answer)
     text = f"Try {history.number} of these two rows in this home{', post hoc' * document.is_post_hoc}"
     answered = describe_tries(tries, answer.decision, design.unit)
-    sentence = f"{text}: {document.a} minus {document.b}, {answered}. Rows that were tried before {ANYTIME}"
+    how = NO_ANYTIME if design.folds else ANYTIME
+    sentence = f"{text}: {document.a} minus {document.b}, {answered}. Rows that were tried before {how}"
     found = {
         "test": "anytime",
         "p": answer.p,

@@ -276,16 +276,15 @@ def decide(one: Outcome, test: Tested, p_adj: float | None, m: int, rule: Rule) 
     return "equivalent" if is_inside and (one.sd > 0 or 2.0**-n <= rule.alpha / m) else "undecided"
 
 
-def is_undone(decision: str, worst: tuple[float | None, int, int, int], p_worst_adj: float, rule: Rule) -> bool:
-    """Whether the worst case of the lost runs disagrees with a decision."""
+def is_undone(decision: str, worst: tuple[float | None, int, int, int], can_stand: bool, rule: Rule) -> bool:
+    """Whether the worst case of the lost runs, which may itself decide (`can_stand`), disagrees with a decision."""
     p_worst, sign, ours, theirs = worst
     if p_worst is None:
         return False
-    decided = p_worst_adj <= rule.alpha
     if decision in ("equivalent", "undecided"):
-        return decision == "equivalent" or decided
+        return decision == "equivalent" or can_stand
     says = "better" if (sign < 0) == rule.lower else "worse"
-    return (ours if decision == "better" else theirs) > 0 and not (decided and says == decision)
+    return (ours if decision == "better" else theirs) > 0 and not (can_stand and says == decision)
 
 
 def analyse(rows: Sequence[Row], base: Row, rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -298,7 +297,7 @@ def analyse(rows: Sequence[Row], base: Row, rule: Rule) -> Iterator[tuple[str, d
         one = compare(row, base)
         p_adj = None if test.p is None else p_holm if test.dunnett is None else test.dunnett
         decision = decide(one, test, p_adj, m, rule)
-        if is_undone(decision, lost, p_worst, rule):
+        if is_undone(decision, lost, p_worst <= rule.alpha and not base.folds, rule):  # folds depend on each other
             decision = "undecided"
         fields = {"p": test.p, "p_flip": one.p_flip, "p_adj": p_adj, "decision": decision}
         fields |= {"tested/test": test.test, "tested/comparisons": m, "tested/p_t": one.p_t, "tested/p_worst": lost[0]}

@@ -64,6 +64,8 @@ def answer_at_any_time(differences: Sequence[float], design: DecisionRule, compa
     A lost difference counts against both directions, as if it had been the largest one possible. So nobody gains
     by stopping a run after a look at it.
 
+    With folds nothing is decided: they depend on each other, so that equal signs of all are no rare event.
+
     Args:
         differences: row minus reference. `inf` or `-inf`: only one of the two ended, as the worst value of that sign.
             NaN: at least one of the two was begun and never finished.
@@ -76,8 +78,8 @@ def answer_at_any_time(differences: Sequence[float], design: DecisionRule, compa
     known = values[np.isfinite(values)]
     unit = float(np.abs(known).max(initial=0.0)) or 1.0  # squares of large numbers would not be finite
     needed = max(1, comparisons) / design.alpha
-    log_e, sign = _largest(values / unit)
-    ends = _interval(values / unit, math.log(needed)) if len(known) else (None, None)
+    log_e, sign = (0.0, 0.0) if design.folds else _largest(values / unit)
+    ends = _interval(values / unit, math.log(needed)) if len(known) and not design.folds else (None, None)
     low, high = (None if end is None else end * unit for end in ends)
     p_adj = max(min(1.0, max(1, comparisons) * math.exp(-log_e)), SMALLEST)
     decision: Decision = "undecided"

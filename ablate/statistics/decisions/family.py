@@ -206,14 +206,15 @@ def _is_undone_by_failures(decision: Decision, evidence: Evidence, design: Decis
     """Whether the worst case of the lost runs disagrees with the decision.
 
     The worst case is a rank test and weaker than the test that decided. It is therefore used only if lost runs could
-    weaken the decision; lost runs of a row that is worse, or of a reference that is worse than the row, do not.
+    weaken the decision; lost runs of a row that is worse, or of a reference that is worse than the row, do not. With
+    folds it has no valid level, so every lost run that could weaken a decision undoes it.
     """
     lost = evidence.failures
     if lost.p_worst is None:
         return False
     if decision == "equivalent":
         return True
-    is_decided = evidence.p_worst_adj <= design.alpha
+    is_decided = evidence.p_worst_adj <= design.alpha and not design.folds
     if decision == "undecided":
         return is_decided
     against = lost.row_only if decision == "better" else lost.reference_only

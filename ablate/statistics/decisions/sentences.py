@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ablate.statistics.decisions.family import FamilyAnalysis, RowAnalysis
 
 TESTS = {"flip": "the sign-flip test", "t": "the paired t test", "pooled": "Dunnett's test"}
+OF_FOLDS = "the t test with the correction of Nadeau and Bengio"
 ASSUMPTIONS = {
     "t": ", which assumes normally distributed differences",
     "pooled": ", which assumes normal errors with the same spread",
@@ -126,14 +127,14 @@ def describe_pair(row: RowAnalysis, design: DecisionRule, *, seeds_needed: int |
         interval = f"95 % t interval {plain_number(low, half)} to {plain_number(high, half)}"
     if row.decision == "undecided" and seeds_needed:
         verdict += f"; about {seeds_needed} seeds would detect a difference of this size ({100 * POWER:.0f} % power)"
-    return f"{text} ({interval}{_tested(evidence, is_post_hoc)}). {verdict}"
+    return f"{text} ({interval}{_tested(evidence, design, is_post_hoc=is_post_hoc)}). {verdict}"
 
 
-def _tested(evidence: Evidence, is_post_hoc: bool) -> str:
+def _tested(evidence: Evidence, design: DecisionRule, *, is_post_hoc: bool) -> str:
     """The raw and the corrected p of a pair, and for how many comparisons it is corrected."""
     if evidence.p is None or evidence.p_adj is None:
         return ", no test"
     pairs = counted(evidence.comparisons, "pair" if is_post_hoc else "planned comparison")
-    test = TESTS[evidence.test or "t"] + ASSUMPTIONS.get(evidence.test or "t", "")
+    test = OF_FOLDS if design.folds else TESTS[evidence.test or "t"] + ASSUMPTIONS.get(evidence.test or "t", "")
     corrected = f"{format_p(evidence.p_adj)} corrected for {pairs}{', post hoc' * is_post_hoc}"
     return f"; p {equals_p(evidence.p)} from {test}; {corrected}"

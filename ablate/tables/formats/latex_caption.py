@@ -176,7 +176,8 @@ def _choices(table: Table) -> Iterator[str]:
     if tried:
         was = "was" if len(tried) == 1 else "were"
         names = re.sub(r"\((try \d+)\)", r"(\\emph{\1})", escape_latex(listed(tried)))
-        yield f"\\emph{{Exploratory}}: {names} {was} tried before, and the seeds of all tries decide (e-process)"
+        how = "so nothing decides them" if table.folds else "and the seeds of all tries decide (e-process)"
+        yield f"\\emph{{Exploratory}}: {names} {was} tried before, {how}"
     if table.imported is not None:
         yield escape_latex(table.imported.sentence.rstrip("."))
     elif table.exploratory and (not tried or any(KNOWN in note for note in sentences(table))):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from ablate.bundle.reviewer import verify
 from ablate.statistics.decisions.any_two_rows import analyse_pair
+from ablate.statistics.decisions.anytime import answer_at_any_time
 from ablate.statistics.decisions.evidence import DecisionRule
 from ablate.statistics.decisions.family import analyse_family, seeds_to_decide, seeds_to_equivalence
 from ablate.statistics.decisions.paired import paired_difference
@@ -101,3 +102,31 @@ def test_on_the_folds_of_one_sample_the_correction_keeps_the_level_and_the_plain
             found[folds] += not pair.low <= 0 <= pair.high
     assert found[FOLDS] / tables <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / tables)
     assert (found[None] or 0) / tables > 0.1
+
+
+def test_folds_of_several_tries_decide_nothing() -> None:
+    """Twenty equal signs would decide if the folds were independent, which they are not."""
+    differences = [1.0 + 0.01 * block for block in range(20)]
+    found = answer_at_any_time(differences, rule(margin=9.0))
+    assert (found.decision, found.p_adj, found.low, found.high) == ("undecided", 1.0, None, None)
+    assert answer_at_any_time(differences, DecisionRule(lower_is_better=False)).decision == "better"
+
+
+def test_a_lost_fold_undoes_the_decision_that_it_could_weaken() -> None:
+    """With independent seeds the worst case of one lost run of twenty still decides; of folds it has no valid level."""
+    base = {block: 0.01 * block for block in range(20)}
+    row = {block: value + 1.0 + 0.001 * (block % 3) for block, value in base.items() if block != 7}
+    decisions = {}
+    for folds in (None, FOLDS):
+        design = DecisionRule(lower_is_better=False, folds=folds)
+        (better,) = analyse_family([Runs("a", row, diverged={7})], Runs("b", base), design).rows
+        (worse,) = analyse_family([Runs("a", base)], Runs("b", row, diverged={7}), design).rows
+        (unharmed,) = analyse_family([Runs("a", base, diverged={7})], Runs("b", {**row, 7: 2.0}), design).rows
+        decisions[folds] = [better.decision, worse.decision, unharmed.decision]
+        reviewed = verify.analyse(
+            [verify.Row("a", row, {7}, folds)],
+            verify.Row("b", base, set(), folds),
+            verify.Rule(False, 0.05, None, "auto"),
+        )
+        assert [fields["decision"] for _, fields in reviewed] == [better.decision]
+    assert decisions == {None: ["better", "worse", "worse"], FOLDS: ["undecided", "undecided", "worse"]}
