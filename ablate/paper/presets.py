@@ -31,7 +31,15 @@ FULL_SIZE: dict[str, tuple[Any, ...]] = {
 }
 """Further requirements of a preset: the published network on all images at 224 px."""
 
+PLAIN_SGD: dict[str, Any] = {
+    "optimizer": "sgd",  # [Q] code; [A] text
+    "clip_norm": 0.0,  # [A] as the next two: none of them is named
+    "accumulate": 1,
+    "ema_decay": 0.0,
+}
+
 EVERYWHERE: dict[str, Any] = {
+    **PLAIN_SGD,
     "dataset": "imagenet",  # [Q]
     "schedule": "linear",  # [Q] text and code: lr (1 - step / steps)
     "warmup_epochs": 0.0,  # [Q] code; [A] text
@@ -55,6 +63,7 @@ TEXT_TRAINING: dict[str, Any] = {
 """The only quoted training line, from the ResNet section; it is assumed for MobileNet and ShuffleNet too."""
 
 TEXT_DETECTION: dict[str, Any] = {
+    **PLAIN_SGD,
     "dataset": "coco",  # [Q] train2017, val2017
     "batch_size": 2,  # [Q]
     "momentum": 0.9,  # [U]
@@ -77,6 +86,7 @@ TEXT_DETECTION: dict[str, Any] = {
 """RetinaNet on COCO, of which the text states two things. The backbone comes from a trial of `paper-text`."""
 
 TEXT_SEGMENTATION: dict[str, Any] = {
+    **PLAIN_SGD,
     "dataset": "cityscapes",  # [Q] finely labelled train and val
     "batch_size": 16,  # [Q] 2 a GPU, 8 GPUs
     "lr": 0.01,  # [U] base

@@ -11,13 +11,15 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.documents import canonical_json
 from ablate.errors import Problem, StudyError, quote
 from ablate.study.document import Patch, Study
 from ablate.study.levels import merged_value
-from ablate.study.rows import Row
+
+if TYPE_CHECKING:  # a client that only sends needs no numpy
+    from ablate.study.rows import Row
 
 POINTER = "/overrides"
 REPLACED = "(--set)"

@@ -29,7 +29,8 @@ OTHER: dict[str, tuple[Any, ...]] = {
     "dataset": ("cifar10",), "steps": (1000,), "batch_size": (512,), "lr": (0.2,), "momentum": (0.8,),
     "nesterov": (True,), "weight_decay": (5e-4,), "schedule": ("cosine",), "warmup_epochs": (5.0,),
     "label_smoothing": (0.1, 0.0), "dropout": (0.1, 0.0), "augment": ("flip",), "precision": ("bf16",),
-    "input_norm": ("dataset", "none"), "norm_batch": (0,),
+    "input_norm": ("dataset", "none"), "norm_batch": (0,), "optimizer": ("rmsprop",), "clip_norm": (1.0,),
+    "accumulate": (2,), "ema_decay": (0.99,),
 }  # fmt: skip
 """Values that a preset may not have, for every field that one pins."""
 
@@ -55,7 +56,7 @@ def test_any_other_value_of_a_pinned_training_field_is_no_preset(name: str, mode
 
 
 def test_every_training_field_is_pinned_but_those_that_change_no_number() -> None:
-    free = {"epochs", "channels_last"}  # steps overrides the one, the other is a memory format
+    free = {"epochs", "channels_last", "betas"}  # steps overrides the one, one is a memory format, one is of Adam
     for name, model in PAIRS:
         assert {*preset_fields(name, model), *FULL_SIZE} >= TrainingFields.model_fields.keys() - free
 
@@ -105,7 +106,7 @@ def test_a_detector_has_the_papers_preset_where_it_and_its_backbone_train_by_it(
         {"width": 0.5},
     ):
         assert preset_of(detector_of(**changes)) is None, changes
-    free = {"epochs", "channels_last", "backbone"}
+    free = {"epochs", "channels_last", "backbone", "betas"}
     assert {*TEXT_DETECTION} >= DetectRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
 
 
@@ -115,7 +116,7 @@ def test_a_segmenter_has_the_papers_preset_where_it_and_its_backbone_train_by_it
     assert preset_of(recipe) == PAPER_TEXT
     for changes in ({"backbone": None}, {"crop_px": 512}, {"batch_size": 8}, {"aux_weight": 0.0}, {"width": 0.5}):
         assert preset_of(recipe.model_copy(update=changes)) is None, changes
-    free = {"epochs", "channels_last", "backbone"}
+    free = {"epochs", "channels_last", "backbone", "betas"}
     assert {*TEXT_SEGMENTATION} >= SegmentRecipe.model_fields.keys() - ActivationFields.model_fields.keys() - free
 
 

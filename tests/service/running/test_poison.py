@@ -132,7 +132,7 @@ def test_a_trial_that_raises_an_internal_error_fails_alone(
     expected = undisturbed(desk, toy_study)
     poisoned = only_row(99.0)
     if name == "decide_after_attempt":
-        raised = plant(monkeypatch, place, name, lambda _, report: poisoned(report))
+        raised = plant(monkeypatch, place, name, lambda _, report, retries: poisoned(report))
     else:
         raised = plant(monkeypatch, place, name, poisoned)
     bad = desk.submit(toy_study("bad", rows=(99.0, 5.0)))

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from ablate.remote.documents.studies import Extension, Submission
 from ablate.study.plan import plan_document
-from ablate.study.resources import Resources
+from ablate.study.resources import ResourcesSpec
 from ablate.tables.formats.render import render
 from ablate.trials.trial import Outcome
 from service.store import schema, tables
@@ -299,7 +299,7 @@ def test_a_trial_that_comes_while_its_need_ends_does_not_wait_for_ever(desk: Des
 
     def add() -> None:
         with desk.context.store.write() as connection:
-            demand.add_trials(connection, [child], Resources(), 0, now())
+            demand.add_trials(connection, [child], ResourcesSpec(), 0, now())
             needs.settle_needs(connection, [child.key], now())
 
     adding = threading.Thread(target=add)
