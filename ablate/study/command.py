@@ -39,7 +39,7 @@ def _compiles(text: str) -> str:
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from error
     if not found.groupindex:
-        raise ValueError("has no named group; write the number as (?P<val_acc>[-+.0-9e]+), named after its metric")
+        raise ValueError("has no named group; write the number as (?P<val_acc>[-+.0-9eE]+), named after its metric")
     return text
 
 

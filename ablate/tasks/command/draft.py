@@ -274,12 +274,12 @@ def _pattern_line(source: str, metric: str, *, is_printed: bool) -> str:
     """The pattern that finds the metric in the output, as a comment if the script does not print it so."""
     name = _argument(metric)
     if not is_printed:
-        return f"# pattern = '{name}=(?P<{name}>[-+.0-9e]+)'"
+        return f"# pattern = '{name}=(?P<{name}>[-+.0-9eE]+)'"
     written = next(match for match in PRINTED.finditer(source) if _argument(match["name"]) == metric)
     before = re.escape(written["name"]).replace("\\ ", " ") + (
         rf"\s*{sign}\s*" if (sign := written["between"].strip()) else r"\s*"
     )
-    return f"pattern = '{before}(?P<{name}>[-+.0-9e]+)'"
+    return f"pattern = '{before}(?P<{name}>[-+.0-9eE]+)'"
 
 
 def is_low(name: str) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import TrialError, quote
+from ablate.tasks.command.attempts import POINTS, Attempts
 from ablate.tasks.command.files import Files
 from ablate.tasks.command.output import Output
 from ablate.tasks.command.points import Point, Series
@@ -114,17 +117,27 @@ class Command(Task[CommandRecipe]):
         program = program_of(arguments)
         if arguments[program] in PYTHONS:
             arguments[program] = place.python
+        attempts = Attempts(workdir / POINTS, self.metrics, _points_left(workdir))
         for name in (REPORTS, DATABASE):  # of an earlier attempt, whose points would count twice
             (workdir / name).unlink(missing_ok=True)
         block = {"ABLATE_SEED": str(script_seed(seed))} | ({"ABLATE_FOLD": str(fold)} if self.folds else {})
         try:
-            yield from _Attempt(self._stored, arguments, workdir, block, original, beside).messages()
+            yield from _Attempt(self._stored, arguments, workdir, block, original, beside, attempts).messages()
         finally:
+            attempts.close()
             beside.remove_copies()
 
     def _is_written(self, path: Path) -> bool:
         """Whether `[command] files` names a path, relative to the code: the trial writes it itself."""
         return is_output(Path(os.path.relpath(path, self._stored.folder)), self.spec.files)
+
+
+def _points_left(workdir: Path) -> list[Point]:
+    """What the last attempt reported by `ablate.report` and to MLflow, and was not read any more."""
+    logged: list[Point] = []
+    with suppress(TrialError):  # its database may be damaged
+        logged = list(read_mlflow(workdir / DATABASE))
+    return [*Reports(workdir / REPORTS).read(), *logged]
 
 
 def split_block(seed: int, folds: int | None) -> tuple[int, int]:
@@ -149,6 +162,7 @@ class _Attempt:
         block: Mapping[str, str],
         original: Path,
         beside: Shared,
+        attempts: Attempts,
     ) -> None:
         spec = stored.spec
         self._spec, self._arguments, self._workdir, self._block = spec, arguments, workdir, block
@@ -157,6 +171,7 @@ class _Attempt:
         self._lines = Lines(spec.pattern)
         self._series, self._names = Series(spec.metrics), frozenset(spec.metrics)
         self._step = 0
+        self._attempts, self._began = attempts, time.monotonic()
 
     def messages(self) -> Iterator[Message]:
         output = Output()
@@ -186,9 +201,10 @@ class _Attempt:
             output.end()
 
     def _told(self, points: list[Point]) -> Iterator[EpochMetrics]:
-        """The points of the curve that new reports make."""
-        for point in points:
-            yield from self._curve(point, self._series.add(point))
+        """The points of the curve that new reports make; before the first one, those of earlier attempts that count."""
+        for new in points:
+            for point in self._attempts.with_earlier(new, time.monotonic() - self._began):
+                yield from self._curve(point, self._series.add(point))
 
     def _shown(self, points: list[Point]) -> Iterator[EpochMetrics]:
         """The points of the curve in a file that the script still writes; they count when it has ended."""
@@ -212,7 +228,8 @@ class _Attempt:
             yield EpochMetrics(step=self._step, steps=steps, epoch=epoch, metrics=finite)
 
     def _outcome(self, script: Script, output: Output) -> Outcome:
-        spent: dict[str, Any] = {"train_s": script.wall_s, "peak_memory_bytes": script.peak_memory_bytes or None}
+        train_s = self._attempts.earlier_s + script.wall_s
+        spent: dict[str, Any] = {"train_s": train_s, "peak_memory_bytes": script.peak_memory_bytes or None}
         if script.error is not None or script.status != 0:
             return Outcome(status="failed", reason=self._sentence(script.ending, output), **spent)
         changed = self._beside.changed()

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from ablate.documents import Document, canonical_json
 from ablate.errors import TrialError, quote
 from ablate.study.command import FieldSpec, MetricSpec
+from ablate.tasks.command.attempts import POINTS, Attempts
 from ablate.tasks.command.points import Point, Series, point_of
 from ablate.tasks.command.recipe import CommandRecipe, recipe_of
 from ablate.tasks.command.snapshot import files_below, find_code, store
@@ -115,22 +117,28 @@ class Function(Task[CommandRecipe]):
         rows = iter([answer]) if isinstance(answer, Mapping) else iter(answer) if hasattr(answer, "__iter__") else None
         if rows is None:
             raise TrialError(f"returned a {type(answer).__name__}; return a dict of metrics, or yield dicts")
-        series = Series(self._stored.metrics)
-        step = 0
-        for row in rows:
-            point = point_of({name: _plain(value) for name, value in row.items()}) or Point({})
-            new = {name: value for name, value in series.add(point).items() if math.isfinite(value)}
-            step = max(step + 1 if point.step is None else int(point.step), step)
-            if new:
-                epoch = float(step) if point.epoch is None else point.epoch
-                yield EpochMetrics(step=step, steps=max(step, int(point.steps or 0)), epoch=epoch, metrics=new)
+        series, step = Series(self._stored.metrics), 0
+        with closing(Attempts(workdir / POINTS, self.metrics)) as attempts:
+            for point in _points_of(rows, attempts, began):
+                new = {name: value for name, value in series.add(point).items() if math.isfinite(value)}
+                step = max(step + 1 if point.step is None else int(point.step), step)
+                if new:
+                    epoch = float(step) if point.epoch is None else point.epoch
+                    yield EpochMetrics(step=step, steps=max(step, int(point.steps or 0)), epoch=epoch, metrics=new)
+            train_s = attempts.earlier_s + time.monotonic() - began
         found = series.results()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
-        train_s = time.monotonic() - began
         if bad:
             yield Outcome(status="diverged", reason=f"metric {quote(bad[0])} is not finite", train_s=train_s)
         else:
             yield Outcome(status="succeeded", metrics=found, train_s=train_s)
+
+
+def _points_of(rows: Iterator[Mapping[str, object]], attempts: Attempts, began: float) -> Iterator[Point]:
+    """The points that a function gives, after those of earlier attempts that count."""
+    for row in rows:
+        point = point_of({name: _plain(value) for name, value in row.items()}) or Point({})
+        yield from attempts.with_earlier(point, time.monotonic() - began)
 
 
 def _plain(value: object) -> object:
