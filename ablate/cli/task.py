@@ -138,5 +138,5 @@ def _lines(task: RegisteredTask) -> Iterator[str]:
     yield f"metrics: {', '.join(metrics)}"
     yield f"fields: {', '.join(field['name'] for field in found['fields']) or 'none'}"
     yield f"code, copied: {', '.join(found['code'][:SHOWN_FILES])}{rest}"
-    yield f"data next to it, not copied: {found['folder']}"
+    yield f"not copied, but linked from there: what else lies in {found['folder']}"
     yield f"python: {found['python']}"

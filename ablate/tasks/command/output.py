@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 1 << 20
 MAX_LINE_BYTES = 1 << 20
@@ -36,9 +37,10 @@ class Output:
             return []
         rest = [self._decoded(self._open)] if self._open else []
         self._open = b""
-        if self._left_out:
-            self._file.write(f"\n... {self._left_out:,} bytes are left out ...\n".encode())
-        self._file.writelines(self._tail)
+        with suppress(BrokenPipeError):
+            if self._left_out:
+                self._file.write(f"\n... {self._left_out:,} bytes are left out ...\n".encode())
+            self._file.writelines(self._tail)
         self._file.close()
         self._tail.clear()
         self._has_open_line = bool(rest)
@@ -46,7 +48,8 @@ class Output:
 
     def note(self, sentence: str) -> None:
         """Write a sentence of ablate to the log, after the output has ended, on a line of its own."""
-        os.write(1, f"{chr(10) if self._has_open_line else ''}{sentence}\n".encode())
+        with suppress(BrokenPipeError):
+            os.write(1, f"{chr(10) if self._has_open_line else ''}{sentence}\n".encode())
 
     @property
     def ending(self) -> str:
@@ -65,8 +68,8 @@ class Output:
         head, rest = part[: self._room], part[self._room :]
         self._room -= len(head)
         if head:
-            self._file.write(head)
-            self._file.flush()
+            with suppress(BrokenPipeError):  # of a reader such as `head`, which ends no training
+                self._file.write(head)
         if rest:
             self._tail.append(rest)
             self._tail_bytes += len(rest)
