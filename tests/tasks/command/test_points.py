@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +177,16 @@ def test_report_writes_a_line_inside_of_a_trial_only(tmp_path: Path, monkeypatch
     assert [(point.step, point.values["acc"]) for point in found] == [(1, 0.5), (2, 0.75), (9, 1)]
     with pytest.raises(TypeError, match="acc is a list; give a number"):
         ablate.report(acc=[1])
+
+
+def test_a_reader_that_has_closed_the_output_ends_nothing() -> None:
+    code = (
+        "import sys; from ablate.tasks.command.output import Output\n"
+        "output = Output(); lines = [*output.add(b'one\\ntwo'), *output.end()]; output.note('the end')\n"
+        "print(lines, file=sys.stderr)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=True)
+    os.close(writer)
+    assert done.stderr.strip() == "['one', 'two']"
