@@ -221,6 +221,8 @@ def lay_out(files: Path, original: Path | None, target: Path, is_written: Callab
         What lies beside the code, watched.
     """
     shared = Shared(files.parents[2].resolve())
+    homes = Path.home(), Path(tempfile.gettempdir())
+    above = {one for home in homes for one in (home, *home.parents)}  # of a script far from its study's file
     for place, folders, names in os.walk(files):
         inside = Path(place).relative_to(files)
         there = target / inside
@@ -229,7 +231,7 @@ def lay_out(files: Path, original: Path | None, target: Path, is_written: Callab
             if not (there / name).exists():
                 shutil.copy(Path(place, name), there / name)
         beside = original / inside if original is not None else None
-        if beside is not None and beside.is_dir():
+        if beside is not None and beside.is_dir() and (names or beside not in above):
             for one in beside.iterdir():
                 is_ours = one.name in {*folders, *names, *NOT_LINKED} or (one.is_dir() and is_results(one))
                 is_ours |= is_written(inside / one.name) or (one.name in OUTPUTS and one.is_dir())

@@ -111,6 +111,7 @@ class Command(Task[CommandRecipe]):
         beside = lay_out(
             self._folder / "files", original if original.is_dir() else None, workdir / "run", self._is_written
         )
+        (workdir / "run" / self._stored.folder).mkdir(parents=True, exist_ok=True)  # it may have no code
         seed, fold = split_block(seed, self.folds)
         values = {"fold": fold, **dict(recipe), "seed": script_seed(seed), "workdir": str(files)}
         arguments = arguments_of(words_of(self.spec.run), self.spec.fields, values)

@@ -118,3 +118,18 @@ def test_in_a_repository_code_counts_though_it_is_new_ignored_or_of_a_submodule_
         write(name, "b = 2")
         assert keys(mine).isdisjoint(before), name
         before = keys(mine)
+
+
+def test_a_script_far_from_the_folder_of_its_study_shares_nothing_of_the_folders_above_both(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = write("train.py", ONE_NUMBER)
+    far = project.parent / "far"
+    far.mkdir()
+    monkeypatch.chdir(far)
+    monkeypatch.setenv("TMPDIR", str(project.parent))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (project.parent / "other").mkdir()
+    (row,) = run(study(f"python {script} 0.5"), out=project.parent / "out").rows
+    assert list(row.cells["acc"].values) == [0], row.notes
+    assert not list((project.parent / "out" / "trials").glob("*/run/other"))
